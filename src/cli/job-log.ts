@@ -1,0 +1,187 @@
+/**
+ * The log of a run: one JSON record for each finished job, appended once its result is with the kernel, so that a run that
+ * was killed can go on where it stopped. A result may thus be printed twice (when the kill falls between the two), and is
+ * never lost. Owns the file; which lines are left out is decided from it, reading them is job-source.ts.
+ */
+import { createHash } from "node:crypto";
+import { closeSync, createReadStream, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { codeOf, CommandError, usage, wordsOf } from "./faults.ts";
+import { LineSplitter } from "./line-splitter.ts";
+import { type Result, microseconds } from "./outcome-text.ts";
+
+/** One line of the log. */
+interface LogRecord {
+  /** The line's place in the input, from 0. */
+  readonly index: number;
+  readonly ok: boolean;
+  /** The first 16 hex digits of the SHA-256 of the line. */
+  readonly sha256: string;
+}
+
+const LONGEST = 65_536; // bytes of one record
+/** Places a log may speak of: 4 bytes each are kept. */
+const MOST = 2 ** 31;
+
+/** What names a line's text in the log. */
+export function fingerprint(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
+/**
+ * Which lines are done, in five bytes a line: a log may speak of very many. Half of each fingerprint is enough to find an
+ * input that was changed.
+ */
+class DoneLines {
+  #marks: Uint32Array = new Uint32Array(1_024);
+  #done: Uint8Array = new Uint8Array(1_024);
+  /** How many. */
+  count = 0;
+
+  add(index: number, mark: number): void {
+    while (index >= this.#done.length) this.#grow();
+    if (this.#done[index] === 0) this.count++;
+    this.#done[index] = 1;
+    this.#marks[index] = mark;
+  }
+
+  /** The mark of a done line, or nothing. */
+  markOf(index: number): number | undefined {
+    return this.#done[index] === 1 ? this.#marks[index] : undefined;
+  }
+
+  #grow(): void {
+    const marks = new Uint32Array(this.#marks.length * 2);
+    const done = new Uint8Array(this.#done.length * 2);
+    marks.set(this.#marks);
+    done.set(this.#done);
+    this.#marks = marks;
+    this.#done = done;
+  }
+}
+
+function readRecord(text: string): LogRecord | undefined {
+  try {
+    const record = JSON.parse(text) as Partial<LogRecord> | null;
+    const { index, ok, sha256 } = record ?? {};
+    if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= MOST) return undefined;
+    if (typeof ok !== "boolean" || typeof sha256 !== "string" || !/^([0-9a-f]{16})?$/.test(sha256)) return undefined;
+    return { index, ok, sha256 };
+  } catch {
+    return undefined;
+  }
+}
+
+/** An open log. */
+export class JobLog {
+  readonly #path: string;
+  readonly #file: number;
+  readonly #done: DoneLines;
+  #closed = false;
+
+  private constructor(path: string, file: number, done: DoneLines) {
+    this.#path = path;
+    this.#file = file;
+    this.#done = done;
+  }
+
+  /**
+   * Opens a log, or begins one. With `resume` its records are read and a torn last line is cut off.
+   * @throws CommandError (usage) when it cannot be opened, is not a log, or holds records without `resume`.
+   */
+  static async open(path: string, resume: boolean): Promise<JobLog> {
+    const file = openLog(path);
+    try {
+      const size = fstatSync(file).size;
+      if (size > 0 && !resume) {
+        throw usage(`--joblog: ${path} holds an earlier run; go on with --resume, or remove it`);
+      }
+      const done = new DoneLines();
+      if (size > 0) ftruncateSync(file, await readLog(path, done));
+      return new JobLog(path, file, done);
+    } catch (error) {
+      closeSync(file);
+      throw error;
+    }
+  }
+
+  /** How many lines an earlier run finished. */
+  get finished(): number {
+    return this.#done.count;
+  }
+
+  /**
+   * Whether an earlier run finished this line.
+   * @throws CommandError (usage) when it finished another text in this place.
+   */
+  has(index: number, text: string): boolean {
+    const mark = this.#done.markOf(index);
+    if (mark === undefined) return false;
+    if (mark === markOf(fingerprint(text))) return true;
+    throw usage(`--resume: job ${index} of ${this.#path} was another one; the input has changed since that run`);
+  }
+
+  /** The record of a finished job, to be handed to `append` once its result is written. */
+  record({ index, error, attempts }: Result, text: string | undefined): string {
+    const last = attempts.at(-1);
+    const record = {
+      index,
+      ok: error === undefined,
+      ms: last === undefined ? null : microseconds(last.ms),
+      worker: last?.identity ?? null,
+      sha256: text === undefined ? "" : fingerprint(text),
+    };
+    return `${JSON.stringify(record)}\n`;
+  }
+
+  /**
+   * Writes records.
+   * @throws CommandError when they cannot be written.
+   */
+  append(records: string): void {
+    if (records === "" || this.#closed) return;
+    try {
+      const bytes = Buffer.from(records);
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at);
+    } catch (error) {
+      throw new CommandError(`cannot write the job log ${this.#path}: ${wordsOf(error)}`, undefined, { cause: error });
+    }
+  }
+
+  /** Closes the file. May be called twice. */
+  close(): void {
+    if (!this.#closed) closeSync(this.#file);
+    this.#closed = true;
+  }
+}
+
+function openLog(path: string): number {
+  try {
+    return openSync(path, "a+");
+  } catch (error) {
+    throw usage(`--joblog: cannot open ${path}: ${codeOf(error) === "EISDIR" ? "it is a directory" : wordsOf(error)}`, error);
+  }
+}
+
+function markOf(sha256: string): number {
+  return Number.parseInt(sha256.slice(0, 8), 16);
+}
+
+/** Reads a log and returns the length of its whole lines. */
+async function readLog(path: string, done: DoneLines): Promise<number> {
+  const splitter = new LineSplitter({ terminator: "newline", longest: LONGEST });
+  let number = 0;
+  let length = 0;
+  let size = 0;
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    const end = chunk.lastIndexOf(10);
+    if (end >= 0) length = size + end + 1;
+    size += chunk.length;
+    for (const line of splitter.push(chunk)) {
+      number++;
+      const record = typeof line === "string" ? readRecord(line) : undefined;
+      if (record === undefined) throw usage(`--resume: ${path}:${number} is not a record of a job log`);
+      if (record.ok) done.add(record.index, markOf(record.sha256));
+    }
+  }
+  return length;
+}

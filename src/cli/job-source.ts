@@ -1,0 +1,171 @@
+/**
+ * The jobs of a run: lines of files or of stdin, one after the other, read only as fast as they are asked for. Owns what
+ * is known of each line from reading to reporting, and how much may be held; the runner decides when to ask.
+ */
+import { createReadStream } from "node:fs";
+import type { Readable } from "node:stream";
+import { CommandError, EXIT, wordsOf } from "./faults.ts";
+import { type Line, LineSplitter } from "./line-splitter.ts";
+
+/** One place to read lines from. */
+export interface Input {
+  /** As it was typed; `-` is stdin. */
+  readonly name: string;
+  /** Bytes to expect, or `undefined` when nobody knows. */
+  readonly size: number | undefined;
+}
+
+/** How the source reads. */
+export interface SourceOptions {
+  readonly inputs: readonly Input[];
+  readonly stdin: Readable;
+  readonly terminator: "newline" | "null";
+  /** Whether each line has to be one JSON value. */
+  readonly json: boolean;
+  /** The longest line, in bytes. */
+  readonly longest: number;
+  /** Called for each line in order: `true` leaves it out. Throws to end the run. */
+  readonly skip: (index: number, text: string) => boolean;
+}
+
+/** A line on its way: known from when it is read until its outcome is written. */
+export interface JobLine {
+  /** Its place among all lines, from 0. */
+  readonly index: number;
+  /** Where it was read. */
+  readonly input: string;
+  /** Its place in that input, from 1. */
+  readonly line: number;
+  /** Its text; empty when it is no job. */
+  readonly text: string;
+  /** Why it cannot be a job, if it cannot. */
+  readonly fault: string | undefined;
+}
+
+/** Bytes, roughly, of lines that may be on their way at a time: what bounds the memory when lines are long. */
+const BUDGET = 64 * 1_048_576;
+const CHUNK = 256 * 1_024;
+
+/**
+ * What the runner is handed for a line that is no job: it refuses a lone surrogate as it refuses all damaged data, and the
+ * refusal is an outcome in its place like any other. Why the line is bad is told from {@link JobLine.fault}.
+ */
+const NO_JOB = "\ud800";
+
+/** Reads the lines. One reader. */
+export class JobSource {
+  readonly #options: SourceOptions;
+  readonly #underway = new Map<number, JobLine>();
+  #stream: Readable | undefined;
+  #given = 0;
+  #index = 0;
+  #held = 0;
+  #room: (() => void) | undefined;
+  #bytesSplit = 0;
+  #ended = false;
+  #stopped = false;
+
+  constructor(options: SourceOptions) {
+    this.#options = options;
+  }
+
+  /** Lines read so far, those left out included. */
+  get lines(): number {
+    return this.#index;
+  }
+
+  /** How many lines there will be: exactly once the input has ended, before that by its size; or nobody knows. */
+  get expected(): number | undefined {
+    if (this.#ended) return this.#index;
+    let size = 0;
+    for (const input of this.#options.inputs) {
+      if (input.size === undefined) return undefined;
+      size += input.size;
+    }
+    if (this.#bytesSplit === 0 || this.#index === 0) return undefined;
+    return Math.max(this.#index, (this.#index * size) / this.#bytesSplit);
+  }
+
+  /** No more lines. One that is being waited for does not come. May be called twice. */
+  stop(): void {
+    this.#stopped = true;
+    this.#room?.();
+    this.#stream?.destroy();
+  }
+
+  /** The line behind the runner's `place`-th input, and the end of keeping it. */
+  take(place: number): JobLine {
+    const line = this.#underway.get(place);
+    if (line === undefined) throw new Error(`no line was handed over as ${place}`);
+    this.#underway.delete(place);
+    this.#held -= line.text.length;
+    if (this.#held <= BUDGET) this.#room?.();
+    return line;
+  }
+
+  /** What the runner runs, in order. Throws CommandError when an input cannot be read. */
+  async *jobs(): AsyncGenerator<string, void, undefined> {
+    for (const input of this.#options.inputs) {
+      if (this.#stopped) return;
+      let line = 0;
+      for await (const lines of this.#linesOf(input)) {
+        for (const text of lines) {
+          if (this.#stopped) return;
+          const job = this.#admit(input.name, ++line, text);
+          if (job === undefined) continue;
+          if (this.#held > BUDGET) await this.#hasRoom();
+          yield job;
+        }
+      }
+    }
+    this.#ended = !this.#stopped;
+  }
+
+  /** Counts a line and notes what is known of it; nothing when it is left out. */
+  #admit(input: string, line: number, text: Line): string | undefined {
+    const index = this.#index++;
+    const fault = typeof text === "string" ? this.#faultOf(text) : text.fault;
+    if (typeof text === "string" && this.#options.skip(index, text)) return undefined;
+    const known: JobLine = { index, input, line, text: typeof text === "string" ? text : "", fault };
+    this.#underway.set(this.#given++, known);
+    this.#held += known.text.length;
+    return fault === undefined ? known.text : NO_JOB;
+  }
+
+  #faultOf(text: string): string | undefined {
+    if (!this.#options.json) return undefined;
+    if (text.trim() === "") return "the line is empty, not a JSON value";
+    try {
+      JSON.parse(text);
+      return undefined;
+    } catch (error) {
+      return `the line is not one JSON value: ${wordsOf(error)}`;
+    }
+  }
+
+  #hasRoom(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#room = (): void => {
+        this.#room = undefined;
+        resolve();
+      };
+    });
+  }
+
+  async *#linesOf(input: Input): AsyncGenerator<readonly Line[], void, undefined> {
+    const { stdin, terminator, longest } = this.#options;
+    const splitter = new LineSplitter({ terminator, longest });
+    const stream = input.name === "-" ? stdin : createReadStream(input.name, { highWaterMark: CHUNK });
+    this.#stream = stream;
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        this.#bytesSplit += chunk.length;
+        yield splitter.push(chunk);
+      }
+    } catch (error) {
+      if (this.#stopped) return;
+      throw new CommandError(`cannot read ${input.name}: ${wordsOf(error)}`, EXIT.usage, { cause: error });
+    }
+    if (!this.#stopped) yield splitter.end();
+  }
+}

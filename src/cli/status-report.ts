@@ -1,0 +1,102 @@
+/**
+ * What `powerhose status` asks for and a run with --listen answers: counts and workers, nothing of any job's content. Its
+ * shape, and how it reads as a table. Served by status-server.ts.
+ */
+import type { RunnerStats } from "../index.ts";
+import { showDuration } from "./duration.ts";
+import { counted, grouped, plain, table, threeDigits } from "./terminal-text.ts";
+
+/** One worker, as reported. */
+export interface WorkerReport {
+  readonly identity: string;
+  readonly transport: string;
+  readonly address: string;
+  readonly state: string;
+  readonly labels: readonly string[];
+  readonly capacity: number;
+  readonly inFlight: number;
+  readonly served: number;
+  /** Since it registered, in ms. */
+  readonly ageMs: number;
+}
+
+/** A run at one moment. */
+export interface StatusReport {
+  readonly state: string;
+  /** Since the run started, in ms. */
+  readonly uptimeMs: number;
+  /** Jobs settled a second, over the last seconds. */
+  readonly jobsPerSecond: number;
+  /** Lines read so far. */
+  readonly read: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly queued: number;
+  readonly running: number;
+  readonly backoff: number;
+  readonly retries: number;
+  readonly capacity: number;
+  readonly workers: readonly WorkerReport[];
+}
+
+/** The report of a runner's numbers. */
+export function statusReport(
+  stats: RunnerStats,
+  run: Pick<StatusReport, "uptimeMs" | "jobsPerSecond" | "read">,
+): StatusReport {
+  const { state, succeeded, failed, queued, running, backoff, retries, capacity } = stats;
+  const workers = stats.workers.map(({ peer, age, identity, state: standing, labels, ...counts }) => ({
+    identity,
+    transport: peer.transport,
+    address: peer.address,
+    state: standing,
+    labels,
+    capacity: counts.capacity,
+    inFlight: counts.inFlight,
+    served: counts.served,
+    ageMs: Math.round(age),
+  }));
+  return { state, ...run, succeeded, failed, queued, running, backoff, retries, capacity, workers };
+}
+
+function isCount(value: unknown): boolean {
+  return typeof value === "number" && value >= 0;
+}
+
+const COUNTS = ["uptimeMs", "jobsPerSecond", "read", "succeeded", "failed", "queued", "running", "retries"] as const;
+
+function isWorker(value: unknown): value is WorkerReport {
+  if (typeof value !== "object" || value === null) return false;
+  const worker = value as Partial<Record<keyof WorkerReport, unknown>>;
+  const texts = [worker.identity, worker.transport, worker.address, worker.state];
+  const counts = [worker.capacity, worker.inFlight, worker.served, worker.ageMs];
+  return texts.every((text) => typeof text === "string") && counts.every(isCount) && Array.isArray(worker.labels);
+}
+
+/** Whether something that came over the network is a report. */
+export function isStatusReport(value: unknown): value is StatusReport {
+  if (typeof value !== "object" || value === null) return false;
+  const report = value as Partial<Record<keyof StatusReport, unknown>>;
+  if (typeof report.state !== "string" || !COUNTS.every((name) => isCount(report[name]))) return false;
+  return Array.isArray(report.workers) && report.workers.every(isWorker);
+}
+
+/** The report for people, without a newline at its end. What came from peers is made harmless. */
+export function statusTable(report: StatusReport): string {
+  const { state, uptimeMs, jobsPerSecond, succeeded, failed, queued, running, retries, workers } = report;
+  const head =
+    `${plain(state, 20)} for ${showDuration(uptimeMs)}: ${grouped(succeeded)} done, ${grouped(failed)} failed, ` +
+    `${grouped(running)} running, ${grouped(queued)} waiting, ${counted(retries, "retry").replace(/retrys$/, "retries")}, ` +
+    `${threeDigits(jobsPerSecond)} jobs/s`;
+  if (workers.length === 0) return `${head}\n\nno workers`;
+  const rows = workers.map((worker) => [
+    plain(worker.identity, 40),
+    plain(worker.address, 40),
+    plain(worker.state, 12),
+    `${worker.inFlight}/${worker.capacity}`,
+    grouped(worker.served),
+    showDuration(worker.ageMs),
+    plain(worker.labels.join(","), 40),
+  ]);
+  return `${head}\n\n${table([["WORKER", "WHERE", "STATE", "JOBS", "SERVED", "SINCE", "LABELS"], ...rows])}`;
+}

@@ -1,0 +1,84 @@
+/** What is said at the end of a run: the numbers, and whether handing the work to others was worth it. Pure. */
+import { showDuration } from "./duration.ts";
+import { counted, grouped, threeDigits } from "./terminal-text.ts";
+
+/** What a run comes down to. All times in ms. */
+export interface RunNumbers {
+  /** Jobs that settled, one way or the other. */
+  readonly jobs: number;
+  readonly failed: number;
+  /** Lines left out, as an earlier run finished them. */
+  readonly resumed: number;
+  /** From the start of the threads to the last result. */
+  readonly wallMs: number;
+  /** Local threads. */
+  readonly threads: number;
+  /** Remote workers that took part. */
+  readonly remotes: number;
+  /** Handlers that ran, and how long they took together. A remote one's time is that from hand-over to answer. */
+  readonly runs: number;
+  readonly runMs: number;
+  /** What hand-over and answer took beyond the handlers' time, over all local jobs. */
+  readonly handOverMs: number;
+  /** The local jobs. */
+  readonly localRuns: number;
+}
+
+/** Gains below that are noise. */
+const WORTH_TELLING = 1.1;
+
+/** How many cores' worth of handlers ran at a time on average: one core would have taken that many times as long. */
+export function speedUp({ runMs, wallMs }: RunNumbers): number {
+  return wallMs > 0 ? runMs / wallMs : 0;
+}
+
+/** What a local job costs besides its run. Time the thread stood idle for other reasons is not the hand-over's fault. */
+export function handOver({ handOverMs, localRuns, threads, wallMs, runMs }: RunNumbers): number {
+  if (localRuns === 0) return 0;
+  const idle = Math.max(0, threads * wallMs - runMs);
+  return Math.max(0, Math.min(handOverMs, idle)) / localRuns;
+}
+
+/** One plain sentence: did it pay? Nothing when nothing ran. */
+export function verdict(numbers: RunNumbers): string | undefined {
+  const { runs, runMs, threads, remotes, wallMs } = numbers;
+  if (runs === 0) return undefined;
+  const gain = speedUp(numbers);
+  if (gain >= WORTH_TELLING) return `Offloading paid: ${threeDigits(gain)}× faster than one core (estimated).`;
+  const run = runMs / runs;
+  const cost = handOver(numbers);
+  if (run < cost) {
+    return (
+      `Not worth it: the jobs take ${showDuration(run)} each, less than the ${showDuration(cost)} to hand one over; ` +
+      "put more work into a job."
+    );
+  }
+  if (threads + remotes <= 1) return "No gain: one worker is one core; try more --workers.";
+  const idle = Math.max(0, 1 - runMs / (wallMs * Math.max(1, threads)));
+  if (idle < 0.5) return `No gain: ${counted(threads + remotes, "worker")} shared about one core.`;
+  return (
+    `No gain: the workers were idle ${Math.round(100 * idle)} % of the time, waiting for input, ` +
+    "for whoever reads the results, or for a last long job."
+  );
+}
+
+/** The closing lines. */
+export function summary(numbers: RunNumbers): readonly string[] {
+  const { jobs, failed, resumed, wallMs, threads, remotes, runs, runMs, localRuns } = numbers;
+  const who = [
+    threads > 0 || remotes === 0 ? counted(threads, remotes > 0 ? "thread" : "worker") : "",
+    remotes > 0 ? counted(remotes, "remote worker") : "",
+  ].filter((part) => part !== "");
+  const outcome = failed > 0 ? `${grouped(failed)} failed` : "none failed";
+  const rate = wallMs > 0 ? threeDigits((jobs * 1_000) / wallMs) : "0";
+  const lines = [
+    `${counted(jobs, "job")} in ${showDuration(wallMs)}, ${rate} a second on ${who.join(" and ")}, ${outcome}` +
+      (resumed > 0 ? `, ${grouped(resumed)} done before` : ""),
+  ];
+  if (runs > 0) {
+    const extra = localRuns > 0 ? `, and handing it over ${showDuration(handOver(numbers))}` : "";
+    lines.push(`a job took ${showDuration(runMs / runs)} to run${extra} (on average, estimated)`);
+  }
+  const said = verdict(numbers);
+  return said === undefined ? lines : [...lines, said];
+}

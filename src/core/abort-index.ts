@@ -1,0 +1,60 @@
+/**
+ * Who is to be told when a signal aborts: one listener per distinct signal however many jobs share it, as a listener costs
+ * a microsecond and hosts warn beyond ten on one signal.
+ */
+
+/** Who waits for an abort. */
+export interface Abortable {
+  /** The signal aborted, with this reason. */
+  aborted(reason: unknown): void;
+}
+
+interface Watch {
+  readonly waiting: Set<Abortable>;
+  readonly listener: () => void;
+}
+
+/** Signals and those who wait for them. */
+export class AbortIndex {
+  readonly #watches = new Map<AbortSignal, Watch>();
+
+  /** How many signals are listened to. */
+  get size(): number {
+    return this.#watches.size;
+  }
+
+  /** Tells `waiter` when `signal` aborts, until `forget`. */
+  watch(signal: AbortSignal, waiter: Abortable): void {
+    let watch = this.#watches.get(signal);
+    if (watch === undefined) {
+      watch = { waiting: new Set(), listener: () => this.#fire(signal) };
+      this.#watches.set(signal, watch);
+      signal.addEventListener("abort", watch.listener);
+    }
+    watch.waiting.add(waiter);
+  }
+
+  /** Stops telling `waiter`. Harmless when it does not wait. */
+  forget(signal: AbortSignal, waiter: Abortable): void {
+    const watch = this.#watches.get(signal);
+    if (watch === undefined) return;
+    watch.waiting.delete(waiter);
+    if (watch.waiting.size === 0) this.#drop(signal, watch);
+  }
+
+  #fire(signal: AbortSignal): void {
+    const watch = this.#watches.get(signal);
+    if (watch === undefined) return;
+    // The end of one waiter may be the end of another: who is forgotten meanwhile is not told any more.
+    for (const waiter of watch.waiting) {
+      watch.waiting.delete(waiter);
+      waiter.aborted(signal.reason);
+    }
+    this.#drop(signal, watch);
+  }
+
+  #drop(signal: AbortSignal, watch: Watch): void {
+    this.#watches.delete(signal);
+    signal.removeEventListener("abort", watch.listener);
+  }
+}

@@ -1,0 +1,45 @@
+/** One attempt at a job on one session. The session keeps it until its slot is free; who gave the job is its owner. */
+import type { CancelReason, JobErrorMessage, Payload, RejectReason } from "./message.ts";
+import type { Alarm } from "./clock.ts";
+import type { GoneReason } from "./events.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * Who gave the job. Exactly one of the first five is called for an attempt, and none once `cancel` was; `freed` is called
+ * once in any case, when the slot is free for another job.
+ */
+export interface AttemptOwner {
+  /** A result arrived. */
+  succeeded(attempt: Attempt, value: Payload): void;
+  /** The handler failed. */
+  failed(attempt: Attempt, message: JobErrorMessage): void;
+  /** The worker handed the job back, not started. */
+  rejected(attempt: Attempt, reason: RejectReason): void;
+  /** The session ended with the job: it may have run in part or whole. */
+  lost(attempt: Attempt, reason: GoneReason): void;
+  /** The session ended before the job left: it has not run. */
+  notSent(attempt: Attempt): void;
+  /** The slot is free. */
+  freed(attempt: Attempt): void;
+}
+
+/** One attempt in flight. */
+export class Attempt {
+  /** Names it within the session: 1, 2, 3 … */
+  readonly id: number;
+  readonly session: Session;
+  readonly owner: AttemptOwner;
+  /** The link's count of frames when the JOB joined the batch: if it has not grown since, the JOB never left. */
+  readonly batch: number;
+  /** Set once nobody waits for it any more; its slot stays taken until the worker confirms. */
+  cancelled: CancelReason | undefined;
+  /** Runs while a cancelled attempt is not confirmed. */
+  grace: Alarm | undefined;
+
+  constructor(id: number, session: Session, owner: AttemptOwner, batch: number) {
+    this.id = id;
+    this.session = session;
+    this.owner = owner;
+    this.batch = batch;
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * The bytes of a body into its message, one function a message. Everything a peer can get wrong within one message ends
+ * here as a ProtocolError; whether the message makes sense now is the session's business. The way out is encode.ts.
+ */
+import type { ByteReader } from "./byte-reader.ts";
+import { ProtocolError } from "./errors.ts";
+import { Job } from "./job.ts";
+import type {
+  HelloMessage,
+  JobErrorMessage,
+  JobMessage,
+  JobResultMessage,
+  Message,
+  WelcomeMessage,
+  WireErrorMessage,
+} from "./message.ts";
+import { PROTOCOL_VERSION } from "./message.ts";
+import {
+  CANCEL_CODES,
+  ERROR_CODES,
+  FLAG,
+  FOREVER,
+  GOAWAY_CODES,
+  isIdentity,
+  MAX_LABELS,
+  MESSAGE_CODES,
+  namesByCode,
+  REJECT_CODES,
+  TEXT_BYTES,
+} from "./wire-format.ts";
+
+const messageTypes = namesByCode(MESSAGE_CODES);
+const rejectReasons = namesByCode(REJECT_CODES);
+const cancelReasons = namesByCode(CANCEL_CODES);
+const goAwayReasons = namesByCode(GOAWAY_CODES);
+const errorCodes = namesByCode(ERROR_CODES);
+
+/**
+ * Reads one message, head and body.
+ *
+ * @throws ProtocolError when it is malformed.
+ */
+export function decodeMessage(input: ByteReader): Message {
+  const type = named(messageTypes, input.u8(), "message type");
+  input.enter(input.u32());
+  const message = decodeBody(input, type);
+  input.leave();
+  return message;
+}
+
+function decodeBody(input: ByteReader, type: Message["type"]): Message {
+  switch (type) {
+    case "JOB":
+      return decodeJob(input);
+    case "JOBRES":
+      return decodeResult(input);
+    case "JOBERR":
+      return decodeJobError(input);
+    case "REJECT":
+      return { type, attemptId: attemptId(input), reason: named(rejectReasons, input.u8(), "reason") };
+    case "CANCEL":
+      return { type, attemptId: attemptId(input), reason: named(cancelReasons, input.u8(), "reason") };
+    case "CANCELLED":
+      return { type, attemptId: attemptId(input) };
+    case "PING":
+    case "PONG":
+      return { type, nonce: input.u32() };
+    case "HELLO":
+      return decodeHello(input);
+    case "WELCOME":
+      return decodeWelcome(input);
+    case "REMOVE":
+    case "REMOVED":
+      return { type };
+    case "GOAWAY":
+      return { type, reason: named(goAwayReasons, input.u8(), "reason"), retryAfter: input.u32() };
+    default:
+      return decodeWireError(input, type);
+  }
+}
+
+function decodeJob(input: ByteReader): JobMessage {
+  const id = attemptId(input);
+  const attempt = positive(input.u32(), "attempt number");
+  const jobId = input.u64();
+  const ttl = limitMs(input.u32());
+  try {
+    const job = flag(input)
+      ? Job.loadFromBytes(input.restKept(), "bytes")
+      : Job.loadFromBytes(input.restView(), "text");
+    return { type: "JOB", attemptId: id, attempt, jobId, ttl, job };
+  } catch (cause) {
+    if (cause instanceof ProtocolError) throw cause;
+    throw new ProtocolError("a JOB holds a malformed job", { cause });
+  }
+}
+
+function decodeResult(input: ByteReader): JobResultMessage {
+  const id = attemptId(input);
+  return { type: "JOBRES", attemptId: id, value: flag(input) ? input.restKept() : input.restText() };
+}
+
+function decodeJobError(input: ByteReader): JobErrorMessage {
+  const id = attemptId(input);
+  const retryable = flag(input);
+  const retryAfter = input.u32();
+  const name = input.shortText(TEXT_BYTES.name);
+  const message = input.shortText(TEXT_BYTES.message);
+  const code = input.shortText(TEXT_BYTES.code);
+  const stack = input.shortText(TEXT_BYTES.stack);
+  return { type: "JOBERR", attemptId: id, error: { name, message, code, stack }, retryable, retryAfter };
+}
+
+function decodeHello(input: ByteReader): HelloMessage {
+  const version = input.u16();
+  if (version !== PROTOCOL_VERSION) {
+    // What follows is that version's business. The runner must get to see the version, to be able to say so.
+    input.skipRest();
+    return { type: "HELLO", version, identity: "", instance: "", capacity: 0, blocking: false, served: 0, labels: [] };
+  }
+  const blocking = flag(input);
+  const capacity = positive(input.u16(), "capacity");
+  const served = input.u64();
+  const identity = identifier(input, "identity");
+  const instance = identifier(input, "instance");
+  const count = input.u8();
+  if (count > MAX_LABELS) throw new ProtocolError(`a HELLO with ${count} labels: at most ${MAX_LABELS}`);
+  const labels: string[] = [];
+  for (let i = 0; i < count; i++) labels.push(identifier(input, "label"));
+  return { type: "HELLO", version, identity, instance, capacity, blocking, served, labels };
+}
+
+function decodeWelcome(input: ByteReader): WelcomeMessage {
+  const version = input.u16();
+  if (version !== PROTOCOL_VERSION) throw new ProtocolError(`a WELCOME of protocol version ${version}`);
+  const heartbeat = positive(input.u32(), "heartbeat");
+  const maxPayload = input.u32();
+  const sessionId = identifier(input, "session id");
+  const runnerId = identifier(input, "runner id");
+  return { type: "WELCOME", version, sessionId, runnerId, heartbeat, maxPayload };
+}
+
+// The type is asked for so that a message nobody decodes does not compile.
+function decodeWireError(input: ByteReader, type: "ERROR"): WireErrorMessage {
+  const code = named(errorCodes, input.u8(), "error code");
+  const retryAfter = input.u32();
+  return { type, code, text: input.shortText(TEXT_BYTES.text), retryAfter };
+}
+
+function attemptId(input: ByteReader): number {
+  return positive(input.u64(), "attempt id");
+}
+
+function flag(input: ByteReader): boolean {
+  const flags = input.u8();
+  if (flags > FLAG) throw new ProtocolError(`flags of no meaning: ${flags}`);
+  return flags === FLAG;
+}
+
+function limitMs(ms: number): number {
+  return ms === FOREVER ? Number.POSITIVE_INFINITY : positive(ms, "ttl");
+}
+
+function positive(value: number, what: string): number {
+  if (value === 0) throw new ProtocolError(`the ${what} must not be 0`);
+  return value;
+}
+
+function identifier(input: ByteReader, what: string): string {
+  const text = input.shortText(0xffff);
+  // Not quoted: it may be long, and is what somebody sends who does not keep to the rules.
+  if (!isIdentity(text)) throw new ProtocolError(`a malformed ${what}: expected 1 to 128 of A-Z a-z 0-9 . _ : -`);
+  return text;
+}
+
+function named<Name extends string>(names: readonly (Name | undefined)[], code: number, what: string): Name {
+  const name = names[code];
+  if (name === undefined) throw new ProtocolError(`an unknown ${what}: ${code}`);
+  return name;
+}

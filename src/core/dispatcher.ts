@@ -1,0 +1,253 @@
+/**
+ * The desk where calls are taken in and kept until they settle: limits, ids, counters, and what all calls share. How one
+ * call goes on is in call.ts.
+ */
+import { AbortIndex } from "./abort-index.ts";
+import { Call, type CallState, type Place } from "./call.ts";
+import { type Clock, DeadlineQueue, type Entropy } from "./clock.ts";
+import { payloadBytes } from "./codec.ts";
+import { type AttemptOutcome, EncodingError, QueueFullError } from "./errors.ts";
+import type { RunnerEvent } from "./events.ts";
+import type { EventStream } from "./event-stream.ts";
+import { Job } from "./job.ts";
+import type { CancelReason, Payload } from "./message.ts";
+import { abortSignal, checkOptions, duration, flag, integer, type Rules } from "./options.ts";
+import { RetryThrottle } from "./retry.ts";
+import type { Session } from "./session.ts";
+
+/** How one job is run. All durations in ms; `Infinity` means no limit. */
+export interface ExecuteOptions {
+  /** Aborts the call: it rejects at once with the signal's reason, and the handler's signal aborts. */
+  readonly signal?: AbortSignal;
+  /** How often the job may be started in all, the first included; default 3. 1: at most once. */
+  readonly attempts?: number;
+  /** One attempt's limit, from hand-over to answer; default 30,000. */
+  readonly timeout?: number;
+  /** How long to wait while no worker is registered that could take it; default 5,000. */
+  readonly acquireTimeout?: number;
+  /** How long to wait for a free slot in all; default none. */
+  readonly queueTimeout?: number;
+  /** The whole call's limit, with waiting, backoff and all attempts; default none. */
+  readonly deadline?: number;
+  /** Whether a timed-out attempt is followed by another although it may still run; default true. */
+  readonly retryOnTimeout?: boolean;
+  /** How often the job may be lost with its worker before it is given up; default 2. */
+  readonly maxLost?: number;
+  /** Rejects with NoWorkerError at once when no worker is registered; default false. */
+  readonly failFast?: boolean;
+}
+
+/** @internal {@link ExecuteOptions} with every default filled in. */
+export interface CallOptions extends Required<Omit<ExecuteOptions, "signal">> {
+  readonly signal?: AbortSignal;
+}
+
+/** What `execute` does when nothing else is asked for. */
+export const EXECUTE_DEFAULTS: Readonly<Required<Omit<ExecuteOptions, "signal">>> = Object.freeze({
+  attempts: 3,
+  timeout: 30_000,
+  acquireTimeout: 5_000,
+  queueTimeout: Number.POSITIVE_INFINITY,
+  deadline: Number.POSITIVE_INFINITY,
+  retryOnTimeout: true,
+  maxLost: 2,
+  failFast: false,
+});
+
+/** @internal */
+export const EXECUTE_DEFAULT_RULES: Rules<Omit<ExecuteOptions, "signal">> = Object.freeze({
+  attempts: integer(1),
+  timeout: duration,
+  acquireTimeout: duration,
+  queueTimeout: duration,
+  deadline: duration,
+  retryOnTimeout: flag,
+  maxLost: integer(1),
+  failFast: flag,
+});
+
+/** @internal */
+export const EXECUTE_RULES: Rules<ExecuteOptions> = Object.freeze({ ...EXECUTE_DEFAULT_RULES, signal: abortSignal });
+
+/** @internal Runs one job on one session. */
+export type Dispatch = (session: Session, job: Job | Payload, options?: ExecuteOptions) => Promise<Payload>;
+
+/** @internal What calls tell of themselves. */
+export interface CallEvents {
+  started(call: Call, attempt: number, identity: string): void;
+  retried(call: Call, attempt: number, outcome: AttemptOutcome, after: number): void;
+}
+
+/** @internal What a call needs of the desk. */
+export interface CallDesk {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly timers: DeadlineQueue;
+  readonly aborts: AbortIndex;
+  readonly throttle: RetryThrottle;
+  readonly remoteStacks: boolean;
+  readonly events: CallEvents | undefined;
+  retries: number;
+  moved(call: Call, from: CallState, to: CallState): void;
+}
+
+/** @internal */
+export interface DispatcherOptions {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly events: EventStream<RunnerEvent>;
+  readonly defaults: Readonly<Required<Omit<ExecuteOptions, "signal">>>;
+  readonly maxQueue: number;
+  readonly maxPayload: number;
+  readonly remoteStacks: boolean;
+}
+
+/** How many calls are where, and how many have been. */
+export interface CallCounts {
+  queued: number;
+  running: number;
+  backoff: number;
+  submitted: number;
+  succeeded: number;
+  failed: number;
+}
+
+/** @internal Takes calls in and keeps them until they settle. */
+export class Dispatcher implements CallDesk, CallEvents {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly timers: DeadlineQueue;
+  readonly aborts: AbortIndex = new AbortIndex();
+  readonly throttle: RetryThrottle = new RetryThrottle();
+  readonly remoteStacks: boolean;
+  readonly counts: CallCounts = { queued: 0, running: 0, backoff: 0, submitted: 0, succeeded: 0, failed: 0 };
+  retries = 0;
+  readonly #options: DispatcherOptions;
+  readonly #calls = new Set<Call>();
+  #nextId = 1;
+  #idle: (() => void) | undefined;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.entropy = options.entropy;
+    this.remoteStacks = options.remoteStacks;
+    this.timers = new DeadlineQueue(options.clock, true);
+  }
+
+  /** Calls that have not settled. */
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  /** Somebody listens. */
+  get events(): CallEvents | undefined {
+    return this.#options.events.active ? this : undefined;
+  }
+
+  /** Runs a job and resolves to its result. Rejects at once when the input is wrong or the queue full. */
+  execute(input: Job | Payload, options: ExecuteOptions | undefined, place: Place): Promise<Payload> {
+    return new Promise((resolve, reject) => {
+      this.submit(input, options, place, (call) => {
+        if (call.value === undefined) reject(call.error);
+        else resolve(call.value);
+      });
+    });
+  }
+
+  /**
+   * Takes a job in; `settled` is called exactly once, later or before this returns.
+   * @throws what `execute` rejects with when the input is wrong, the signal has aborted or the queue is full.
+   */
+  submit(input: Job | Payload, options: ExecuteOptions | undefined, place: Place, settled: (call: Call) => void): Call {
+    const resolved = this.#resolve(options);
+    const job = input instanceof Job ? input : new Job(input);
+    this.#checkSize(job);
+    if (resolved.signal?.aborted === true) throw resolved.signal.reason;
+    if (this.counts.queued >= this.#options.maxQueue) {
+      throw new QueueFullError(
+        `${this.counts.queued} jobs wait already (maxQueue); use runner.map to submit as workers free up`,
+      );
+    }
+    const call = new Call(this.#nextId++, job, resolved, this, place, settled);
+    this.#calls.add(call);
+    this.counts.submitted++;
+    call.start();
+    return call;
+  }
+
+  /** Settles every call, or only those that have not started. */
+  stop(error: () => unknown, reason: CancelReason, which: "all" | "waiting"): void {
+    for (const call of this.#calls) if (which === "all" || call.state !== "running") call.stop(error(), reason);
+  }
+
+  /** The first usable worker came or the last one went. */
+  fleetChanged(usable: boolean): void {
+    for (const call of this.#calls) call.fleetChanged(usable);
+  }
+
+  /** Calls `fn` once, when no call is left: at once when there is none. */
+  whenIdle(fn: () => void): void {
+    if (this.#calls.size === 0) fn();
+    else this.#idle = fn;
+  }
+
+  moved(call: Call, from: CallState, to: CallState): void {
+    this.#count(from, -1);
+    this.#count(to, 1);
+    if (to !== "settled") return;
+    this.#calls.delete(call);
+    if (call.ok) this.counts.succeeded++;
+    else this.counts.failed++;
+    if (this.#options.events.active) this.#announce(call);
+    if (this.#calls.size > 0 || this.#idle === undefined) return;
+    const idle = this.#idle;
+    this.#idle = undefined;
+    this.clock.endOfTurn(idle);
+  }
+
+  started(call: Call, attempt: number, identity: string): void {
+    this.#options.events.emit({ type: "job-started", jobId: call.id, attempt, identity });
+  }
+
+  retried(call: Call, attempt: number, outcome: AttemptOutcome, after: number): void {
+    this.#options.events.emit({ type: "job-retried", jobId: call.id, attempt, outcome, after });
+  }
+
+  #announce(call: Call): void {
+    const ms = this.clock.now() - call.born;
+    const settled = { type: "job-settled", jobId: call.id, ms, attempts: call.records.length } as const;
+    this.#options.events.emit(call.ok ? { ...settled, ok: true } : { ...settled, ok: false, error: call.error });
+  }
+
+  #count(state: CallState, change: number): void {
+    if (state === "queued" || state === "running" || state === "backoff") this.counts[state] += change;
+  }
+
+  #resolve(options: ExecuteOptions | undefined): CallOptions {
+    if (options === undefined) return this.#options.defaults;
+    checkOptions("execute", options, EXECUTE_RULES);
+    const { defaults } = this.#options;
+    const { signal } = options;
+    return {
+      attempts: options.attempts ?? defaults.attempts,
+      timeout: options.timeout ?? defaults.timeout,
+      acquireTimeout: options.acquireTimeout ?? defaults.acquireTimeout,
+      queueTimeout: options.queueTimeout ?? defaults.queueTimeout,
+      deadline: options.deadline ?? defaults.deadline,
+      retryOnTimeout: options.retryOnTimeout ?? defaults.retryOnTimeout,
+      maxLost: options.maxLost ?? defaults.maxLost,
+      failFast: options.failFast ?? defaults.failFast,
+      ...(signal === undefined ? {} : { signal }),
+    };
+  }
+
+  #checkSize(job: Job): void {
+    const { maxPayload } = this.#options;
+    // Three bytes a UTF-16 unit at most: only a string near the limit has to be measured.
+    if (typeof job.data === "string" && job.data.length * 3 <= maxPayload) return;
+    const bytes = payloadBytes(job.data);
+    if (bytes > maxPayload)
+      throw new EncodingError(`the job's data has ${bytes} bytes, over maxPayload (${maxPayload})`);
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * Every error Powerhose hands to its users: one base class, a literal `code` each, numbers and names as fields.
+ * What a failure means for a retry is decided in retry.ts; what travels on the wire is in message.ts.
+ */
+
+/** How one attempt at a job ended. */
+export type AttemptOutcome =
+  | "ok" // a result was accepted
+  | "error" // the handler failed
+  | "timeout" // no answer within the attempt's `timeout`
+  | "lost" // the worker went away while it had the job
+  | "rejected" // the worker handed the job back, not started
+  | "not-sent" // the job never left the runner
+  | "cancelled"; // the caller, a deadline or the runner's stop ended it
+
+/** One attempt at a job, as the runner saw it. */
+export interface AttemptRecord {
+  /** The identity of the worker that had the job. */
+  readonly identity: string;
+  /** How the attempt ended. */
+  readonly outcome: AttemptOutcome;
+  /** Milliseconds from hand-over to the end of the attempt, on the runner's clock. */
+  readonly ms: number;
+}
+
+/** The closed set of values of {@link PowerhoseError.code}. */
+export type ErrorCode =
+  | "TIMEOUT"
+  | "EXECUTION"
+  | "WORKER_LOST"
+  | "NO_WORKER"
+  | "QUEUE_FULL"
+  | "ABORTED"
+  | "RUNNER_STOPPED"
+  | "WORKER_STOPPED"
+  | "WORKER_START"
+  | "PROTOCOL"
+  | "AUTH"
+  | "ENCODING";
+
+/** What every Powerhose error accepts besides its message. */
+export interface PowerhoseErrorOptions {
+  /** The error underneath, if there is one. */
+  readonly cause?: unknown;
+  /** What was tried before giving up. */
+  readonly attempts?: readonly AttemptRecord[];
+}
+
+/** The base of all errors this library makes. Match on `code` or on the class; messages may change. */
+export abstract class PowerhoseError extends Error {
+  /** A stable, literal name of the kind of failure. */
+  abstract readonly code: ErrorCode;
+  /** The attempts made before the job settled; empty when none was. */
+  readonly attempts: readonly AttemptRecord[];
+
+  /** @internal */
+  constructor(message: string, options: PowerhoseErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.attempts = options.attempts ?? [];
+  }
+}
+
+/** Which limit a {@link TimeoutError} speaks of. */
+export type TimeoutKind = "acquire" | "queue" | "attempt" | "deadline" | "drain";
+
+/** A time limit was reached: `kind` says which one, `ms` how long it was. */
+export class TimeoutError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "TIMEOUT";
+  /** The name of the class, as in logs. */
+  override readonly name = "TimeoutError";
+  /** Which limit was reached. */
+  readonly kind: TimeoutKind;
+  /** The limit, in milliseconds. */
+  readonly ms: number;
+
+  /** @internal */
+  constructor(message: string, kind: TimeoutKind, ms: number, options?: PowerhoseErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+    this.ms = ms;
+  }
+}
+
+/** What a worker says of a failed job. Strings from a peer: treat them as text, never as markup. */
+export interface RemoteError {
+  /** The `name` of what the handler threw. */
+  readonly name: string;
+  /** Its `message`. */
+  readonly message: string;
+  /** Its own `code` when it was a string or a number, else empty. */
+  readonly code: string;
+  /** Its stack, only when both ends opted in with `remoteStacks`, else empty. */
+  readonly stack: string;
+}
+
+/** The handler ran and failed: it threw, rejected, or returned something that is not a string or bytes. */
+export class ExecutionError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "EXECUTION";
+  /** The name of the class, as in logs. */
+  override readonly name = "ExecutionError";
+  /** The `name` of what the handler threw. */
+  readonly remoteName: string;
+  /** Its `message`. */
+  readonly remoteMessage: string;
+  /** Its own `code`, or empty. */
+  readonly remoteCode: string;
+  /** Its stack when both ends opted in, or empty. */
+  readonly remoteStack: string;
+
+  /** @internal */
+  constructor(remote: RemoteError, options?: PowerhoseErrorOptions) {
+    super(`${remote.name}: ${remote.message}`, options);
+    this.remoteName = remote.name;
+    this.remoteMessage = remote.message;
+    this.remoteCode = remote.code;
+    this.remoteStack = remote.stack;
+  }
+}
+
+/** The worker that had the job went away, and the job may not be given to another: it may have run in part or whole. */
+export class WorkerLostError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "WORKER_LOST";
+  /** The name of the class, as in logs. */
+  override readonly name = "WorkerLostError";
+}
+
+/** `failFast` was asked for and no worker is registered. */
+export class NoWorkerError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "NO_WORKER";
+  /** The name of the class, as in logs. */
+  override readonly name = "NoWorkerError";
+}
+
+/** The queue holds `maxQueue` jobs already. */
+export class QueueFullError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "QUEUE_FULL";
+  /** The name of the class, as in logs. */
+  override readonly name = "QueueFullError";
+}
+
+/**
+ * Why a handler's signal aborts: the caller gave up (`cancelled`), a limit passed (`timeout`, `deadline`), the runner or the
+ * worker stops (`stopped`, `draining`), or the connection is gone (`disconnected`). In each case nobody waits for the result.
+ */
+export type AbortReason = "cancelled" | "timeout" | "deadline" | "stopped" | "disconnected" | "draining";
+
+/** Work was aborted: the `reason` of a handler's signal, and what `execute` rejects with if its signal has no reason. */
+export class AbortError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "ABORTED";
+  /** The name of the class, as in logs. */
+  override readonly name = "AbortError";
+  /** Why. */
+  readonly reason: AbortReason;
+
+  /** @internal */
+  constructor(message: string, reason: AbortReason, options?: PowerhoseErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+/** The runner is not started, is draining, or was stopped before the job settled. */
+export class RunnerStoppedError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "RUNNER_STOPPED";
+  /** The name of the class, as in logs. */
+  override readonly name = "RunnerStoppedError";
+}
+
+/** The worker was stopped before it could register. */
+export class WorkerStoppedError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "WORKER_STOPPED";
+  /** The name of the class, as in logs. */
+  override readonly name = "WorkerStoppedError";
+}
+
+/** A worker could not be started at all: its module does not load, the export is missing, it crashes as it starts. */
+export class WorkerStartError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "WORKER_START";
+  /** The name of the class, as in logs. */
+  override readonly name = "WorkerStartError";
+}
+
+/** A peer broke the protocol, or speaks another version of it. */
+export class ProtocolError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "PROTOCOL";
+  /** The name of the class, as in logs. */
+  override readonly name = "ProtocolError";
+}
+
+/** A peer was not allowed in: wrong token, foreign origin, or an identity that belongs to another principal. */
+export class AuthError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "AUTH";
+  /** The name of the class, as in logs. */
+  override readonly name = "AuthError";
+}
+
+/** A job or its text form is malformed or too large; `offset` says where when the text was being read. */
+export class EncodingError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "ENCODING";
+  /** The name of the class, as in logs. */
+  override readonly name = "EncodingError";
+  /** Where in the text (UTF-16 units) or bytes the fault lies, or -1 when it is not about a place. */
+  readonly offset: number;
+
+  /** @internal */
+  constructor(message: string, offset = -1, options?: PowerhoseErrorOptions) {
+    super(offset < 0 ? message : `offset ${offset}: ${message}`, options);
+    this.offset = offset;
+  }
+}
+
+/** Every concrete error of this library, for an exhaustive `switch (error.code)`. */
+export type AnyPowerhoseError =
+  | TimeoutError
+  | ExecutionError
+  | WorkerLostError
+  | NoWorkerError
+  | QueueFullError
+  | AbortError
+  | RunnerStoppedError
+  | WorkerStoppedError
+  | WorkerStartError
+  | ProtocolError
+  | AuthError
+  | EncodingError;

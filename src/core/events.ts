@@ -1,0 +1,151 @@
+/** What a runner and a worker tell whoever listens: one discriminated union each, the source of every log and metric. */
+import type { AttemptOutcome, PowerhoseError } from "./errors.ts";
+import type { Peer } from "./socket.ts";
+
+/** Why a session ended. */
+export type GoneReason =
+  | "removed" // the worker asked to leave and had nothing in flight any more
+  | "closed" // the connection was closed or cut
+  | "silent" // nothing was heard for three heartbeat intervals
+  | "unresponsive" // it did not answer a CANCEL in time
+  | "replaced" // a newer session of the same identity took over
+  | "violation" // it broke the protocol
+  | "slow" // it did not read what it was sent
+  | "deleted" // `workers.delete` or `close` was called
+  | "refused" // it was not let in
+  | "stopped"; // the runner was stopped or drained
+
+/** A worker registered. */
+export interface WorkerJoinedEvent {
+  readonly type: "worker-joined";
+  readonly identity: string;
+  readonly peer: Peer;
+  /** How many jobs it takes at a time. */
+  readonly capacity: number;
+}
+
+/** A worker's silence began to look like death, or it spoke again. */
+export interface WorkerSuspectEvent {
+  readonly type: "worker-suspect" | "worker-recovered";
+  readonly identity: string;
+}
+
+/** A worker gets no more work and leaves after what runs. */
+export interface WorkerDrainingEvent {
+  readonly type: "worker-draining";
+  readonly identity: string;
+}
+
+/** A worker's session ended. */
+export interface WorkerGoneEvent {
+  readonly type: "worker-gone";
+  readonly identity: string;
+  readonly peer: Peer;
+  readonly reason: GoneReason;
+  /** For people to read; may hold the peer's words. */
+  readonly message: string;
+  /** Jobs it had when it went. */
+  readonly inFlight: number;
+}
+
+/** Somebody was not let in. */
+export interface WorkerRefusedEvent {
+  readonly type: "worker-refused";
+  readonly peer: Peer;
+  readonly message: string;
+}
+
+/** An attempt at a job was handed to a worker. */
+export interface JobStartedEvent {
+  readonly type: "job-started";
+  readonly jobId: number;
+  /** Which attempt, from 1. */
+  readonly attempt: number;
+  readonly identity: string;
+}
+
+/** An attempt failed and the job will be tried again. */
+export interface JobRetriedEvent {
+  readonly type: "job-retried";
+  readonly jobId: number;
+  /** The attempt that failed, from 1. */
+  readonly attempt: number;
+  readonly outcome: AttemptOutcome;
+  /** Milliseconds until it is queued again. */
+  readonly after: number;
+}
+
+/** A job settled. */
+export interface JobSettledEvent {
+  readonly type: "job-settled";
+  readonly jobId: number;
+  readonly ok: boolean;
+  /** Milliseconds from `execute` to now. */
+  readonly ms: number;
+  /** Attempts made. */
+  readonly attempts: number;
+  /** What it failed with: a {@link PowerhoseError}, or the abort signal's reason. Absent when `ok`. */
+  readonly error?: unknown;
+}
+
+/** A listener is in trouble that is nobody's call to fail. */
+export interface ListenerErrorEvent {
+  readonly type: "listener-error";
+  readonly error: PowerhoseError;
+}
+
+/** The runner changed its state. */
+export interface RunnerStateEvent {
+  readonly type: "runner-state";
+  readonly state: RunnerState;
+}
+
+/** A runner's life. */
+export type RunnerState = "created" | "starting" | "started" | "draining" | "stopped";
+
+/** Everything a {@link JobRunner} tells. */
+export type RunnerEvent =
+  | WorkerJoinedEvent
+  | WorkerSuspectEvent
+  | WorkerDrainingEvent
+  | WorkerGoneEvent
+  | WorkerRefusedEvent
+  | JobStartedEvent
+  | JobRetriedEvent
+  | JobSettledEvent
+  | ListenerErrorEvent
+  | RunnerStateEvent;
+
+/** A worker's life. `disconnected` waits before it connects again. */
+export type WorkerState = "created" | "connecting" | "registered" | "draining" | "disconnected" | "stopped";
+
+/** A worker changed its state. */
+export interface WorkerStateEvent {
+  readonly type: "worker-state";
+  readonly state: WorkerState;
+}
+
+/** A connection failed, was refused or was lost. */
+export interface WorkerDisconnectedEvent {
+  readonly type: "disconnected";
+  /** For people to read. */
+  readonly message: string;
+  /** What the dialer or the runner said, when there is an error. */
+  readonly error?: unknown;
+  /** The next try comes in so many ms; absent when there is none. */
+  readonly retryIn?: number;
+}
+
+/** A job's handler has returned or thrown. */
+export interface JobServedEvent {
+  readonly type: "job-served";
+  readonly jobId: string;
+  readonly attempt: number;
+  /** Whether a result was sent. */
+  readonly ok: boolean;
+  /** Milliseconds the handler took. */
+  readonly ms: number;
+}
+
+/** Everything a {@link Worker} tells. */
+export type WorkerEvent = WorkerStateEvent | WorkerDisconnectedEvent | JobServedEvent;

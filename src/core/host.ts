@@ -1,0 +1,80 @@
+/** The real clock and the real chance: the only core file that touches the host it runs on. */
+import type { Clock, Entropy, TimerHandle } from "./clock.ts";
+
+// Taken when the module loads, so that a test's fake timers installed later do not stop the clock of a real transport.
+const { setTimeout: hostSetTimeout, clearTimeout: hostClearTimeout } = globalThis;
+const hostQueueMicrotask = globalThis.queueMicrotask;
+const hostPerformance = globalThis.performance;
+
+/** Node's timers can be told not to keep the process alive; a browser's are plain numbers. */
+function release(timer: unknown): void {
+  if (typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function")
+    timer.unref();
+}
+
+/**
+ * The quickest way to a later turn of the event loop: `setImmediate` where the host has it, else a message to oneself.
+ * A timer would do too, but browsers make it wait 4 ms.
+ */
+function laterTurn(): (fn: () => void) => void {
+  const { setImmediate } = globalThis as { setImmediate?: (fn: () => void) => unknown };
+  if (setImmediate !== undefined) return (fn) => void setImmediate(fn);
+  const waiting: (() => void)[] = [];
+  const channel = new MessageChannel();
+  channel.port1.onmessage = (): void => waiting.shift()?.();
+  return (fn) => {
+    waiting.push(fn);
+    channel.port2.postMessage(undefined);
+  };
+}
+
+class HostClock implements Clock {
+  #laterTurn: ((fn: () => void) => void) | undefined;
+
+  now(): number {
+    return hostPerformance.now();
+  }
+
+  set(delay: number, fn: () => void, keepAlive: boolean): TimerHandle {
+    const timer: unknown = hostSetTimeout(fn, delay);
+    if (!keepAlive) release(timer);
+    return timer;
+  }
+
+  clear(handle: TimerHandle): void {
+    hostClearTimeout(handle as Parameters<typeof hostClearTimeout>[0]);
+  }
+
+  endOfTurn(fn: () => void): void {
+    hostQueueMicrotask(fn);
+  }
+
+  nextTurn(fn: () => void): void {
+    this.#laterTurn ??= laterTurn();
+    this.#laterTurn(fn);
+  }
+}
+
+class HostEntropy implements Entropy {
+  readonly #pool = new Uint32Array(64);
+  #next = 64;
+
+  u32(): number {
+    if (this.#next === this.#pool.length) {
+      crypto.getRandomValues(this.#pool);
+      this.#next = 0;
+    }
+    return this.#pool[this.#next++] ?? 0;
+  }
+
+  id(): string {
+    let id = "";
+    for (let i = 0; i < 4; i++) id += this.u32().toString(16).padStart(8, "0");
+    return id;
+  }
+}
+
+/** Monotonic time and timers of this process. */
+export const hostClock: Clock = new HostClock();
+/** Cryptographic chance of this process. */
+export const hostEntropy: Entropy = new HostEntropy();

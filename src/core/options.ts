@@ -1,0 +1,112 @@
+/**
+ * How options are checked: one flat record, unknown keys refused, every number in its range, once. Each class keeps its
+ * own defaults beside its rules; nothing here knows which options exist.
+ */
+
+/** The longest timer a host can set, in ms: beyond it `setTimeout` fires at once. */
+export const MAX_DURATION = 0x7fff_ffff;
+
+/** Returns what was expected when a value is wrong, or nothing. */
+export type Rule = (value: unknown) => string | undefined;
+
+/** A rule for each option. */
+export type Rules<T> = { readonly [K in keyof Required<T>]: Rule };
+
+function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  return typeof value === "function" ? "a function" : String(value);
+}
+
+/**
+ * Checks an options record; `undefined` values count as absent.
+ * @throws TypeError when a key is unknown or a value of the wrong kind.
+ * @throws RangeError when a number is out of range.
+ */
+export function checkOptions<T extends object>(owner: string, given: T, rules: Rules<T>): void {
+  if (typeof given !== "object" || given === null)
+    throw new TypeError(`${owner}: expected an options object, got ${show(given)}`);
+  for (const [key, value] of Object.entries(given) as [string, unknown][]) {
+    const rule = Object.hasOwn(rules, key) ? rules[key as keyof T] : undefined;
+    if (rule === undefined) throw new TypeError(`${owner}: unknown option \`${key}\``);
+    if (value === undefined) continue;
+    const expected = rule(value);
+    if (expected === undefined) continue;
+    const message = `${owner}: expected \`${key}\` to be ${expected}, got \`${show(value)}\``;
+    throw typeof value === "number" ? new RangeError(message) : new TypeError(message);
+  }
+}
+
+/** The defaults with what was given laid over them; `undefined` does not override. */
+export function withDefaults<D extends object, T extends object>(defaults: D, given: T): D & T {
+  const options = { ...defaults } as Record<string, unknown>;
+  for (const [key, value] of Object.entries(given) as [string, unknown][]) {
+    if (value !== undefined) options[key] = value;
+  }
+  return options as D & T;
+}
+
+/** A duration in ms: over 0 and at most 2^31 - 1, or `Infinity` for no limit. */
+export const duration: Rule = (value) => {
+  const fits = typeof value === "number" && value > 0 && (value <= MAX_DURATION || value === Number.POSITIVE_INFINITY);
+  return fits ? undefined : `a number of ms over 0 and at most ${MAX_DURATION}, or Infinity`;
+};
+
+/** A duration in ms that must end: over 0 and at most 2^31 - 1. */
+export const finiteDuration: Rule = (value) => {
+  const fits = typeof value === "number" && value > 0 && value <= MAX_DURATION;
+  return fits ? undefined : `a number of ms over 0 and at most ${MAX_DURATION}`;
+};
+
+/** A whole number in a range. */
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Rule {
+  const expected = max === Number.MAX_SAFE_INTEGER ? `an integer ≥ ${min}` : `an integer from ${min} to ${max}`;
+  return (value) => (Number.isInteger(value) && Number(value) >= min && Number(value) <= max ? undefined : expected);
+}
+
+/** A whole number in a range, or `Infinity` for no limit. */
+export function limit(min: number): Rule {
+  const whole = integer(min);
+  return (value) =>
+    value === Number.POSITIVE_INFINITY || whole(value) === undefined ? undefined : `an integer ≥ ${min} or Infinity`;
+}
+
+/** `true` or `false`. */
+export const flag: Rule = (value) => (typeof value === "boolean" ? undefined : "true or false");
+
+/** A function. */
+export const callable: Rule = (value) => (typeof value === "function" ? undefined : "a function");
+
+/** A string. */
+export const text: Rule = (value) => (typeof value === "string" ? undefined : "a string");
+
+/** One of a few words. */
+export function oneOf(...words: readonly string[]): Rule {
+  const expected = words.map((word) => `"${word}"`).join(" or ");
+  return (value) => (typeof value === "string" && words.includes(value) ? undefined : expected);
+}
+
+/** An object with the given methods. */
+export function shape(what: string, ...methods: readonly string[]): Rule {
+  return (value) => {
+    const fits =
+      typeof value === "object" &&
+      value !== null &&
+      methods.every((name) => typeof Reflect.get(value, name) === "function");
+    return fits ? undefined : what;
+  };
+}
+
+/** A value that fits a rule, or an array of such. */
+export function oneOrMore(rule: Rule): Rule {
+  return (value) => {
+    const wrong = Array.isArray(value) ? value.map(rule).find((expected) => expected !== undefined) : rule(value);
+    return wrong === undefined ? undefined : `${wrong}, or an array of such`;
+  };
+}
+
+/** What looks like an AbortSignal. */
+export const abortSignal: Rule = (value) => {
+  const fits = typeof value === "object" && value !== null && "aborted" in value && "addEventListener" in value;
+  return fits ? undefined : "an AbortSignal";
+};

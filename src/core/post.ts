@@ -1,0 +1,292 @@
+/**
+ * A worker's end of one session: HELLO, the heartbeat, jobs in and answers out, and leaving in good order. Whether and when
+ * to connect again is decided in worker.ts; how a handler is run, in task.ts.
+ */
+import { Alarm, type Clock, type DeadlineQueue } from "./clock.ts";
+import { payloadBytes } from "./codec.ts";
+import { type AbortReason, AuthError, type PowerhoseError, ProtocolError } from "./errors.ts";
+import { Link, type LinkOwner } from "./link.ts";
+import type { HelloMessage, JobMessage, Message, RejectReason, WelcomeMessage, WireErrorMessage } from "./message.ts";
+import { Pulse } from "./pulse.ts";
+import type { CloseReason, Socket } from "./socket.ts";
+import { type Handler, Task, type TaskOwner, type TaskResult, tooLarge } from "./task.ts";
+
+/** How a post ended. */
+export interface PostEnd {
+  /** Whether it left in good order: the runner confirmed, or sent it away. */
+  readonly orderly: boolean;
+  readonly message: string;
+  /** What the runner or the protocol said, when there is an error. */
+  readonly error: PowerhoseError | undefined;
+  /** The runner's wish, in ms; 0: none. */
+  readonly retryAfter: number;
+}
+
+/** The worker behind a post. */
+export interface PostOwner {
+  readonly clock: Clock;
+  readonly timers: DeadlineQueue;
+  readonly identity: string;
+  readonly handler: Handler;
+  readonly shuttingDown: AbortSignal;
+  readonly remoteStacks: boolean;
+  readonly maxFrameBytes: number;
+  /** Why a job cannot be taken now, if so. */
+  refusal(): RejectReason | undefined;
+  /** WELCOME arrived. */
+  welcomed(post: Post): void;
+  /** A handler was started, and has returned. */
+  taskStarted(): void;
+  taskServed(task: Task, ok: boolean): void;
+  /** The runner wants no more of it after what runs. */
+  sentAway(post: Post): void;
+  /** The session is over. Called once. */
+  ended(post: Post, end: PostEnd): void;
+}
+
+/** How long a runner may take to answer HELLO, in ms. */
+const HELLO_PATIENCE = 10_000;
+
+interface Waiting {
+  readonly task: Task;
+  readonly message: JobMessage;
+}
+
+/** One session, from the worker's side. */
+export class Post implements LinkOwner, TaskOwner {
+  readonly #owner: PostOwner;
+  readonly #link: Link;
+  readonly #hello: HelloMessage;
+  readonly #tasks = new Map<number, Task>();
+  readonly #beat: Alarm;
+  #welcome: WelcomeMessage | undefined;
+  #pulse: Pulse;
+  #sentAt = 0;
+  #nonce = 0;
+  #leaving = false;
+  #retryAfter = 0;
+  #ended = false;
+  /** What this frame asked for that runs user code: done once the frame is read. */
+  #starts: Waiting[] = [];
+  #aborts: { readonly task: Task; readonly reason: AbortReason }[] = [];
+
+  constructor(socket: Socket, hello: HelloMessage, owner: PostOwner) {
+    this.#owner = owner;
+    this.#hello = hello;
+    this.#link = new Link(socket, owner.clock, this, owner.maxFrameBytes);
+    this.#beat = new Alarm((lateBy) => this.#onBeat(lateBy));
+    this.#pulse = new Pulse(HELLO_PATIENCE, owner.clock.now());
+  }
+
+  get identity(): string {
+    return this.#owner.identity;
+  }
+
+  get runnerId(): string {
+    return this.#welcome?.runnerId ?? "";
+  }
+
+  get shuttingDown(): AbortSignal {
+    return this.#owner.shuttingDown;
+  }
+
+  /** Slots it has told the runner of. */
+  get capacity(): number {
+    return this.#hello.capacity;
+  }
+
+  /** Handlers that run for it. */
+  get running(): number {
+    return this.#tasks.size;
+  }
+
+  /** Whether the runner has let it in, and it has not begun to leave. */
+  get serving(): boolean {
+    return this.#welcome !== undefined && !this.#leaving && !this.#ended;
+  }
+
+  /** Says HELLO. */
+  open(): void {
+    this.#link.open();
+    this.#send(this.#hello);
+    this.#owner.timers.set(this.#beat, HELLO_PATIENCE);
+  }
+
+  /** Asks to leave after what runs; `ended` follows. */
+  leave(): void {
+    if (this.#leaving || this.#ended) return;
+    this.#leaving = true;
+    if (this.#welcome === undefined) this.#end({ orderly: true, message: "left", error: undefined, retryAfter: 0 });
+    else this.#send({ type: "REMOVE" });
+  }
+
+  /** Leaves at once: handlers are told, the runner sees REMOVE and then the close. */
+  quit(reason: AbortReason): void {
+    if (this.#ended) return;
+    if (this.#welcome !== undefined && !this.#leaving) this.#send({ type: "REMOVE" });
+    this.#end({ orderly: true, message: "left at once", error: undefined, retryAfter: 0 }, reason);
+  }
+
+  finished(task: Task, result: TaskResult): void {
+    this.#owner.taskServed(task, result.ok && task.wanted);
+    if (!this.#tasks.delete(task.attemptId) || this.#ended) return;
+    const { attemptId } = task;
+    if (!task.wanted) this.#send({ type: "CANCELLED", attemptId });
+    else this.#answer(attemptId, this.#fitting(result));
+  }
+
+  heard(): void {
+    this.#pulse.heard(this.#owner.clock.now());
+  }
+
+  message(message: Message): void {
+    switch (message.type) {
+      case "WELCOME":
+        return this.#welcomed(message);
+      case "JOB":
+        return this.#job(message);
+      case "CANCEL":
+        return this.#cancel(message.attemptId, message.reason);
+      case "PING":
+        return this.#send({ type: "PONG", nonce: message.nonce });
+      case "PONG":
+        return;
+      case "GOAWAY":
+        return this.#sentAway(message.retryAfter);
+      case "REMOVED":
+        return this.#end({
+          orderly: true,
+          message: "the runner let it go",
+          error: undefined,
+          retryAfter: this.#retryAfter,
+        });
+      case "ERROR":
+        return this.#refused(message);
+      default:
+        return this.malformed(new ProtocolError(`${message.type} is not a runner's to send`));
+    }
+  }
+
+  /** Runs what the frame asked for. User code only runs here, when the state is consistent. */
+  frameDone(): void {
+    const starts = this.#starts;
+    const aborts = this.#aborts;
+    this.#starts = [];
+    this.#aborts = [];
+    for (const { task, reason } of aborts) task.abort(reason);
+    for (const { task, message } of starts) task.run(this.#owner.handler, message.job);
+  }
+
+  malformed(error: ProtocolError): void {
+    this.#send({ type: "ERROR", code: "PROTOCOL", text: error.message, retryAfter: 0 });
+    this.#end({ orderly: false, message: error.message, error, retryAfter: 0 });
+  }
+
+  flushed(): void {}
+
+  closed(reason: CloseReason): void {
+    const orderly = this.#leaving && this.#tasks.size === 0;
+    this.#end({ orderly, message: reason.message, error: undefined, retryAfter: this.#retryAfter });
+  }
+
+  #send(message: Message): void {
+    this.#sentAt = this.#owner.clock.now();
+    this.#link.send(message);
+  }
+
+  #welcomed(welcome: WelcomeMessage): void {
+    if (this.#welcome !== undefined) return this.malformed(new ProtocolError("a second WELCOME"));
+    this.#welcome = welcome;
+    const now = this.#owner.clock.now();
+    this.#pulse = new Pulse(welcome.heartbeat, now);
+    this.#owner.timers.set(this.#beat, welcome.heartbeat);
+    this.#owner.welcomed(this);
+  }
+
+  #job(message: JobMessage): void {
+    const { attemptId } = message;
+    if (this.#welcome === undefined || this.#tasks.has(attemptId))
+      return this.malformed(new ProtocolError("an unexpected JOB"));
+    const reason = this.#leaving ? "draining" : this.#owner.refusal();
+    if (reason !== undefined) return this.#send({ type: "REJECT", attemptId, reason });
+    const task = new Task(message, this, this.#owner.clock.now());
+    this.#tasks.set(attemptId, task);
+    this.#owner.taskStarted();
+    this.#starts.push({ task, message });
+  }
+
+  /** An attempt that is unknown was answered a moment ago: the answer and the CANCEL crossed. */
+  #cancel(attemptId: number, reason: AbortReason): void {
+    const task = this.#tasks.get(attemptId);
+    if (task === undefined) return;
+    task.wanted = false;
+    this.#aborts.push({ task, reason });
+  }
+
+  #sentAway(retryAfter: number): void {
+    this.#leaving = true;
+    this.#retryAfter = retryAfter;
+    this.#owner.sentAway(this);
+  }
+
+  #refused(message: WireErrorMessage): void {
+    const text = `the runner says ${message.code}: ${message.text}`;
+    const unauthorized = message.code === "UNAUTHORIZED" || message.code === "ID_TAKEN";
+    const error = unauthorized ? new AuthError(text) : new ProtocolError(text);
+    const fatal = unauthorized || message.code === "VERSION" || message.code === "PROTOCOL";
+    this.#end({ orderly: false, message: text, error: fatal ? error : undefined, retryAfter: message.retryAfter });
+  }
+
+  /** What cannot be sent as it is fails the job instead of the connection. */
+  #fitting(result: TaskResult): TaskResult {
+    const limit = this.#welcome?.maxPayload ?? 0;
+    if (!result.ok || (typeof result.value === "string" && result.value.length * 3 <= limit)) return result;
+    const bytes = payloadBytes(result.value);
+    return bytes <= limit ? result : tooLarge(bytes, limit);
+  }
+
+  #answer(attemptId: number, result: TaskResult): void {
+    if (result.ok) return this.#send({ type: "JOBRES", attemptId, value: result.value });
+    const { retryable, retryAfter } = result;
+    const error = this.#owner.remoteStacks ? result.error : { ...result.error, stack: "" };
+    this.#send({ type: "JOBERR", attemptId, error, retryable, retryAfter });
+  }
+
+  /** The heartbeat: asks when nothing was said or heard for an interval, gives up after three. */
+  #onBeat(lateBy: number): void {
+    const now = this.#owner.clock.now();
+    if (this.#welcome === undefined) {
+      return this.#end({
+        orderly: false,
+        message: "the runner does not answer HELLO",
+        error: undefined,
+        retryAfter: 0,
+      });
+    }
+    const { heartbeat } = this.#welcome;
+    if (this.#pulse.stalled(lateBy)) this.#pulse.forgive(now);
+    if (this.#pulse.verdict(now) === "dead") {
+      const message = `nothing heard from the runner for ${3 * heartbeat} ms`;
+      return this.#end({ orderly: false, message, error: undefined, retryAfter: 0 });
+    }
+    if (this.#pulse.quiet(now) || now - this.#sentAt >= heartbeat)
+      this.#send({ type: "PING", nonce: this.#nonce++ % 0x1_0000_0000 });
+    this.#owner.timers.set(this.#beat, heartbeat);
+  }
+
+  #end(end: PostEnd, reason: AbortReason = "disconnected"): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#owner.timers.drop(this.#beat);
+    this.#link.close();
+    // Jobs read from the same frame but not begun never will be.
+    for (const { task } of this.#starts.splice(0)) this.#owner.taskServed(task, false);
+    for (const task of this.#tasks.values()) {
+      task.wanted = false;
+      this.#aborts.push({ task, reason });
+    }
+    this.#tasks.clear();
+    this.#owner.ended(this, end);
+    this.#owner.clock.endOfTurn(() => this.frameDone());
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Keeps one connection up: dials, waits longer after each failure, dials again. What is said over the connection, and
+ * whether a failure is final, is its owner's business.
+ */
+import { Alarm, type Clock, DeadlineQueue, type Entropy, jitter } from "./clock.ts";
+import type { Dialer, Socket, SocketLimits } from "./socket.ts";
+
+/** A connection that has lived so long resets the backoff: not its mere existence, else being kicked at once would spin. */
+const LONG_LIFE = 10_000;
+
+/** What a redial needs, and whom it tells. */
+export interface RedialOptions {
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly limits: SocketLimits;
+  /** The first backoff's upper bound in ms; it doubles with each failure. */
+  readonly reconnectMin: number;
+  /** The upper bound of that bound, in ms. */
+  readonly reconnectMax: number;
+  /** Whether to dial at all now; when not, whoever said so calls `dial` later. Always, when absent. */
+  mayDial?(): boolean;
+  /** A socket is there. When it is gone, call `dialIn`. */
+  connected(socket: Socket): void;
+  /** A dial failed; `false` ends the tries. `retryIn` in ms. */
+  failed(error: unknown, retryIn: number): boolean;
+}
+
+/** Dials until told to stop. */
+export class Redial {
+  readonly #options: RedialOptions;
+  readonly #timers: DeadlineQueue;
+  readonly #alarm: Alarm;
+  #dialing: AbortController | undefined;
+  #failures = 0;
+  #connectedAt = 0;
+  #stopped = false;
+
+  constructor(options: RedialOptions) {
+    this.#options = options;
+    this.#timers = new DeadlineQueue(options.clock, options.dialer.sameProcess !== true);
+    this.#alarm = new Alarm(() => this.dial());
+  }
+
+  /** Dials now. */
+  dial(): void {
+    if (this.#stopped || this.#dialing !== undefined) return;
+    this.#timers.drop(this.#alarm);
+    if (this.#options.mayDial?.() === false) return;
+    const dialing = new AbortController();
+    this.#dialing = dialing;
+    const socket = this.#options.dialer.dial(dialing.signal, this.#options.limits);
+    socket.then(
+      (open) => this.#open(dialing, open),
+      (error: unknown) => this.#failed(dialing, error),
+    );
+  }
+
+  /** How long to wait after a connection was lost: random, so that a fleet does not come back all at once. */
+  pause(): number {
+    if (this.#options.clock.now() - this.#connectedAt >= LONG_LIFE) this.#failures = 0;
+    return this.#nextPause();
+  }
+
+  /** Dials again after `delay` ms. */
+  dialIn(delay: number): void {
+    if (!this.#stopped) this.#timers.set(this.#alarm, delay);
+  }
+
+  /** No more tries; a dial under way is aborted. May be called twice. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timers.drop(this.#alarm);
+    this.#dialing?.abort(new Error("stopped"));
+    this.#dialing = undefined;
+  }
+
+  #open(dialing: AbortController, socket: Socket): void {
+    if (this.#dialing !== dialing) return socket.close();
+    this.#dialing = undefined;
+    this.#connectedAt = this.#options.clock.now();
+    this.#options.connected(socket);
+  }
+
+  #failed(dialing: AbortController, error: unknown): void {
+    if (this.#dialing !== dialing) return;
+    this.#dialing = undefined;
+    const retryIn = this.#nextPause();
+    if (this.#options.failed(error, retryIn)) this.dialIn(retryIn);
+  }
+
+  #nextPause(): number {
+    const { entropy, reconnectMin, reconnectMax } = this.#options;
+    const bound = Math.min(reconnectMax, reconnectMin * 2 ** Math.min(this.#failures++, 30));
+    return jitter(entropy, bound);
+  }
+}

@@ -1,0 +1,336 @@
+/**
+ * WorkerRegistration: lets workers in and keeps their sessions. HELLO → WELCOME and into the pool, PING → PONG,
+ * REMOVE → REMOVED and out of it. Decides who may have which identity. What a session does is in session.ts, who gets a
+ * job in workers.ts.
+ */
+import { type Clock, DeadlineQueue, type Entropy } from "./clock.ts";
+import { frameLimit } from "./codec.ts";
+import { type Dispatch, Dispatcher, EXECUTE_DEFAULTS } from "./dispatcher.ts";
+import type { PowerhoseError } from "./errors.ts";
+import { EventStream } from "./event-stream.ts";
+import type { GoneReason, RunnerEvent } from "./events.ts";
+import { hostClock, hostEntropy } from "./host.ts";
+import { type GoAwayReason, type HelloMessage, PROTOCOL_VERSION } from "./message.ts";
+import {
+  checkOptions,
+  finiteDuration,
+  flag,
+  integer,
+  limit,
+  oneOrMore,
+  type Rules,
+  shape,
+  withDefaults,
+} from "./options.ts";
+import { Replacements } from "./replacements.ts";
+import type { Standing } from "./seats.ts";
+import { Session } from "./session.ts";
+import type { SessionKeeper, SessionRules } from "./session-keeper.ts";
+import type { Listener, Socket } from "./socket.ts";
+import { Workers } from "./workers.ts";
+
+/** How workers are let in and kept. All durations in ms. */
+export interface RegistrationLimits {
+  /** Interval of the heartbeat, told to the workers; suspect after two, gone after three; default 5,000. */
+  readonly heartbeat?: number;
+  /** How long a new connection may take to say HELLO; default 5,000. */
+  readonly helloTimeout?: number;
+  /** How long a worker may take to confirm a CANCEL before its session ends; default 1,000. */
+  readonly cancelGrace?: number;
+  /** Connections that have not said HELLO; more are refused; default 256. */
+  readonly maxPending?: number;
+  /** Registered workers; more are refused; default 10,000. */
+  readonly maxWorkers?: number;
+  /** Answers nobody waits for, and PINGs too many, before a session ends; default 100. */
+  readonly maxStrikes?: number;
+  /** The largest job or result, in bytes; default 1 MiB. */
+  readonly maxPayload?: number;
+  /** Unsent bytes above which a worker gets no new work; default 1 MiB. */
+  readonly highWater?: number;
+  /** Unsent bytes above which a worker is given up; default 8 MiB, at least twice `maxPayload`. */
+  readonly maxBuffered?: number;
+  /** A worker that reads nothing of its backlog for so long is given up; default 10,000. */
+  readonly stallTimeout?: number;
+  /** Whether stacks that workers send are shown in errors; default false. */
+  readonly remoteStacks?: boolean;
+  /** Where time comes from; the host's by default. */
+  readonly clock?: Clock;
+  /** Where chance comes from; the host's by default. */
+  readonly entropy?: Entropy;
+}
+
+/** Options of {@link WorkerRegistration}. */
+export interface RegistrationOptions extends RegistrationLimits {
+  /** The pool workers are added to. */
+  readonly workers: Workers<Session>;
+  /** Where they come from. */
+  readonly listen: Listener | readonly Listener[];
+}
+
+/** The limits that hold when nothing else is asked for. */
+export const REGISTRATION_DEFAULTS: Readonly<Required<Omit<RegistrationLimits, "clock" | "entropy">>> = Object.freeze({
+  heartbeat: 5_000,
+  helloTimeout: 5_000,
+  cancelGrace: 1_000,
+  maxPending: 256,
+  maxWorkers: 10_000,
+  maxStrikes: 100,
+  maxPayload: 1_048_576,
+  highWater: 1_048_576,
+  maxBuffered: 8_388_608,
+  stallTimeout: 10_000,
+  remoteStacks: false,
+});
+
+/** @internal */
+export const REGISTRATION_RULES: Rules<RegistrationLimits> = Object.freeze({
+  heartbeat: finiteDuration,
+  helloTimeout: finiteDuration,
+  cancelGrace: finiteDuration,
+  maxPending: integer(1),
+  maxWorkers: integer(1),
+  maxStrikes: limit(0),
+  maxPayload: integer(1, 1_073_741_824),
+  highWater: integer(1),
+  maxBuffered: integer(1),
+  stallTimeout: finiteDuration,
+  remoteStacks: flag,
+  clock: shape("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
+  entropy: shape("an Entropy", "u32", "id"),
+});
+
+/** @internal */
+export const LISTENERS: ReturnType<typeof oneOrMore> = oneOrMore(shape("a Listener", "start", "stop"));
+
+/** @internal The limits with everything filled in. */
+export type ResolvedLimits = Required<RegistrationLimits>;
+
+/** @internal */
+export function resolveLimits(given: RegistrationLimits): ResolvedLimits {
+  const limits = { clock: hostClock, entropy: hostEntropy, ...withDefaults(REGISTRATION_DEFAULTS, given) };
+  return { ...limits, maxBuffered: Math.max(limits.maxBuffered, 2 * limits.maxPayload) };
+}
+
+/** @internal What a JobRunner shares with its registration. */
+export interface Shared {
+  readonly pool: Pick<Workers<Session, never>, "add" | "delete" | "withdraw" | "setStanding">;
+  readonly events: EventStream<RunnerEvent>;
+  readonly dispatch: Dispatch;
+}
+
+/** @internal Sessions, strikes and refusals so far. */
+export interface RegistrationCounts {
+  registered: number;
+  refused: number;
+  strikes: number;
+}
+
+/** Lets workers in. A {@link JobRunner} has one; alone it feeds a {@link Workers} of your own. */
+export class WorkerRegistration implements SessionKeeper {
+  readonly clock: Clock;
+  readonly timers: DeadlineQueue;
+  readonly rules: SessionRules;
+  readonly dispatch: Dispatch;
+  /** @internal */
+  readonly counts: RegistrationCounts = { registered: 0, refused: 0, strikes: 0 };
+  readonly #limits: ResolvedLimits;
+  readonly #listeners: readonly Listener[];
+  readonly #pool: Shared["pool"];
+  readonly #events: EventStream<RunnerEvent>;
+  readonly #pending = new Set<Session>();
+  readonly #registered = new Map<string, Session>();
+  readonly #afterwards = new WeakMap<Session, () => void>();
+  readonly #replacements: Replacements;
+  readonly #runnerId: string;
+  #nextSession = 1;
+  #open = false;
+
+  /**
+   * @param options - See {@link RegistrationOptions}.
+   * @param shared - Internal.
+   * @throws TypeError or RangeError when an option is wrong.
+   */
+  constructor(options: RegistrationOptions, shared?: Shared) {
+    const { workers, listen, ...limits } = options;
+    checkOptions("WorkerRegistration", options, {
+      ...REGISTRATION_RULES,
+      workers: shape("a Workers", "add", "delete"),
+      listen: LISTENERS,
+    });
+    this.#limits = resolveLimits(limits);
+    this.clock = this.#limits.clock;
+    this.timers = new DeadlineQueue(this.clock, false);
+    this.rules = { ...this.#limits, maxFrameBytes: frameLimit(this.#limits.maxPayload) };
+    this.#listeners = Array.isArray(listen) ? [...(listen as Listener[])] : [listen as Listener];
+    this.#pool = shared?.pool ?? workers;
+    this.#events = shared?.events ?? new EventStream(this.clock);
+    this.dispatch = shared?.dispatch ?? ownDispatch(this.#limits, this.#events);
+    this.#replacements = new Replacements(this.clock);
+    this.#runnerId = this.#limits.entropy.id();
+  }
+
+  /** Whether workers can register. */
+  get started(): boolean {
+    return this.#open;
+  }
+
+  /** @internal Every session that is registered, or leaves after what runs. */
+  sessions(): Iterable<Session> {
+    return this.#registered.values();
+  }
+
+  /** @internal Connections that have not said HELLO. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Calls `listener` for every event; the returned function ends that. */
+  on(listener: (event: RunnerEvent) => void): () => void {
+    return this.#events.on(listener);
+  }
+
+  /** Starts the listeners. When one fails, those that had started are stopped and its error is thrown. */
+  async start(): Promise<void> {
+    if (this.#open) return;
+    this.#open = true;
+    const context = {
+      maxFrameBytes: this.rules.maxFrameBytes,
+      report: (error: PowerhoseError) => this.#events.emit({ type: "listener-error", error }),
+    };
+    const starts = this.#listeners.map((listener) => listener.start((socket) => this.accept(socket), context));
+    const results = await Promise.allSettled(starts);
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed === undefined && this.#open) return;
+    await this.stop();
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Ends every session, after telling the workers to come back later, and stops the listeners. May be called twice. */
+  async stop(): Promise<void> {
+    this.#open = false;
+    this.dismiss("stopping");
+    for (const sessions of [this.#pending, this.sessions()]) {
+      for (const session of sessions) session.end("stopped", "the runner stopped");
+    }
+    await Promise.all(this.#listeners.map((listener) => listener.stop()));
+  }
+
+  /** @internal Tells every worker to expect no more work: each leaves once nothing of its is in flight. */
+  dismiss(reason: GoAwayReason): void {
+    for (const session of this.sessions()) session.dismiss(reason, 0);
+  }
+
+  /** @internal Takes in a connection, however it came about; `afterwards` is called once its session is gone. */
+  accept(socket: Socket, afterwards?: () => void): void {
+    const session = new Session(`s${this.#nextSession++}`, socket, this);
+    this.#pending.add(session);
+    if (afterwards !== undefined) this.#afterwards.set(session, afterwards);
+    session.open();
+    if (!this.#open) session.end("stopped", "the runner is stopped");
+    else if (socket.faults === "lossy")
+      session.refuse("refused", "PROTOCOL", "transports that lose frames are not supported");
+    else if (this.#pending.size > this.#limits.maxPending)
+      session.refuse("refused", "BUSY", "too many new connections", 1_000);
+  }
+
+  /** @internal */
+  hello(session: Session, hello: HelloMessage): void {
+    if (hello.version !== PROTOCOL_VERSION) {
+      return session.refuse(
+        "refused",
+        "VERSION",
+        `this runner speaks version ${PROTOCOL_VERSION}, not ${hello.version}`,
+      );
+    }
+    const holder = this.#registered.get(hello.identity);
+    if (holder === undefined) {
+      if (this.#registered.size >= this.#limits.maxWorkers)
+        return session.refuse("refused", "BUSY", "too many workers", 5_000);
+    } else if (holder.peer.principal !== session.peer.principal) {
+      return session.refuse("refused", "ID_TAKEN", `the identity ${hello.identity} belongs to somebody else`);
+    } else {
+      const wait = this.#replacements.note(hello.identity);
+      if (wait > 0)
+        return session.refuse("refused", "FLAPPING", `${hello.identity} is used by several workers`, Math.ceil(wait));
+      // Gone, and its jobs resolved, before the newcomer is welcomed: nobody can ever be given work by the old name.
+      holder.refuse("replaced", "REPLACED", "a newer worker of this identity registered");
+    }
+    this.#register(session, hello);
+  }
+
+  /** @internal */
+  standing(session: Session, standing: Standing): void {
+    this.#pool.setStanding(session, standing);
+  }
+
+  /** @internal */
+  suspected(session: Session, suspect: boolean): void {
+    this.#events.emit({ type: suspect ? "worker-suspect" : "worker-recovered", identity: session.identity });
+  }
+
+  /** @internal */
+  draining(session: Session): void {
+    this.#pool.withdraw(session);
+    this.#events.emit({ type: "worker-draining", identity: session.identity });
+  }
+
+  /** @internal */
+  gone(session: Session, reason: GoneReason, message: string): void {
+    const { identity, peer, inFlight } = session;
+    this.#afterwards.get(session)?.();
+    if (this.#pending.delete(session)) {
+      if (reason === "stopped") return;
+      this.counts.refused++;
+      this.#events.emit({ type: "worker-refused", peer, message });
+      return;
+    }
+    this.#registered.delete(identity);
+    this.#pool.delete(session);
+    this.#events.emit({ type: "worker-gone", identity, peer, reason, message, inFlight });
+  }
+
+  /** @internal */
+  strike(): void {
+    this.counts.strikes++;
+  }
+
+  /** @internal */
+  stalled(): void {
+    const now = this.clock.now();
+    for (const session of this.sessions()) session.forgive(now);
+  }
+
+  #register(session: Session, hello: HelloMessage): void {
+    this.#pending.delete(session);
+    this.#registered.set(hello.identity, session);
+    this.counts.registered++;
+    session.welcome(hello, this.#runnerId, this.#limits.maxPayload);
+    this.#events.emit({
+      type: "worker-joined",
+      identity: hello.identity,
+      peer: session.peer,
+      capacity: hello.capacity,
+    });
+    this.#pool.add(session);
+  }
+}
+
+/** Alone, a registration runs jobs on the session they are given to, as many at a time as the worker takes. */
+function ownDispatch(limits: ResolvedLimits, events: EventStream<RunnerEvent>): Dispatch {
+  const dispatcher = new Dispatcher({
+    ...limits,
+    events,
+    defaults: EXECUTE_DEFAULTS,
+    maxQueue: Number.POSITIVE_INFINITY,
+  });
+  const pools = new WeakMap<Session, Workers<Session>>();
+  return (session, job, options) => {
+    let pool = pools.get(session);
+    if (pool === undefined) {
+      pool = new Workers<Session>({ clock: limits.clock });
+      pool.add(session);
+      pools.set(session, pool);
+    }
+    return dispatcher.execute(job, options, { pool, held: true });
+  };
+}

@@ -1,0 +1,33 @@
+/**
+ * A handler that hands its jobs to a runner: the joint of every composition. A worker process whose socket lives on the main
+ * thread and whose handlers run in threads is a Worker with a relay to a runner over threads; a broker is the same with a
+ * fleet behind it.
+ */
+import type { ExecuteOptions } from "./dispatcher.ts";
+import { ExecutionError, PowerhoseError } from "./errors.ts";
+import type { JobRunner } from "./runner.ts";
+import type { Handler } from "./task.ts";
+
+/** A failure that is the fleet's, not the job's: the caller's runner may try elsewhere. */
+function asRetryable(error: PowerhoseError): Error {
+  return Object.assign(new Error(error.message, { cause: error }), {
+    name: error.name,
+    code: error.code,
+    retryable: true,
+  });
+}
+
+/**
+ * Makes a handler of a runner. The caller's runner keeps count of attempts and time, so by default each job is tried once
+ * here and without a limit of its own; an abort is passed on, a handler's error arrives as it was thrown.
+ */
+export function relay(runner: JobRunner, options: Omit<ExecuteOptions, "signal"> = {}): Handler {
+  const how: ExecuteOptions = { attempts: 1, timeout: Number.POSITIVE_INFINITY, ...options };
+  return async (job, { signal }) => {
+    try {
+      return await runner.execute(job, { ...how, signal });
+    } catch (error) {
+      throw error instanceof PowerhoseError && !(error instanceof ExecutionError) ? asRetryable(error) : error;
+    }
+  };
+}

@@ -1,0 +1,32 @@
+/** Notices two workers that share a name: each registration throws the other out, for ever, unless somebody stops it. */
+import type { Clock } from "./clock.ts";
+
+const WINDOW = 60_000;
+const ALLOWED = 5;
+const SWEEP_ABOVE = 1_024;
+
+/** How often each identity was replaced in the last minute. */
+export class Replacements {
+  readonly #clock: Clock;
+  readonly #times = new Map<string, number[]>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Notes one; returns 0, or the ms after which the next one would be let through when there have been too many. */
+  note(identity: string): number {
+    const now = this.#clock.now();
+    const recent = (this.#times.get(identity) ?? []).filter((time) => time > now - WINDOW);
+    const oldest = recent[0];
+    if (oldest !== undefined && recent.length >= ALLOWED) return oldest + WINDOW - now;
+    recent.push(now);
+    this.#times.set(identity, recent);
+    if (this.#times.size > SWEEP_ABOVE) this.#sweep(now);
+    return 0;
+  }
+
+  #sweep(now: number): void {
+    for (const [identity, times] of this.#times) if ((times.at(-1) ?? 0) <= now - WINDOW) this.#times.delete(identity);
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * JobRunner: the front of it all. Puts together the pool (workers.ts), the door (registration.ts) and the desk
+ * (dispatcher.ts), and owns their life: start, drain, stop.
+ */
+import { Alarm, type DeadlineQueue } from "./clock.ts";
+import { frameLimit } from "./codec.ts";
+import { Deferred } from "./deferred.ts";
+import { Dispatcher, EXECUTE_DEFAULTS, EXECUTE_DEFAULT_RULES, type ExecuteOptions } from "./dispatcher.ts";
+import { RunnerStoppedError } from "./errors.ts";
+import { EventStream } from "./event-stream.ts";
+import type { RunnerEvent, RunnerState } from "./events.ts";
+import { HeldWorker } from "./held-worker.ts";
+import type { Job } from "./job.ts";
+import { type MapInput, type MapOptions, mapJobs, type Outcome } from "./map.ts";
+import type { Payload } from "./message.ts";
+import { checkOptions, duration, integer, oneOf, oneOrMore, shape, withDefaults } from "./options.ts";
+import { socketPair } from "./pair.ts";
+import { Redial } from "./redial.ts";
+import {
+  LISTENERS,
+  REGISTRATION_RULES,
+  type RegistrationLimits,
+  resolveLimits,
+  type ResolvedLimits,
+  WorkerRegistration,
+} from "./registration.ts";
+import type { Session } from "./session.ts";
+import type { Dialer, Listener, Socket } from "./socket.ts";
+import type { RunnerStats, WorkerStats } from "./stats.ts";
+import { Workers } from "./workers.ts";
+
+/** Options of {@link JobRunner}; the ones of {@link ExecuteOptions} are the defaults of its calls. All durations in ms. */
+export interface RunnerOptions extends RegistrationLimits, Omit<ExecuteOptions, "signal"> {
+  /** Where workers dial in. In-process workers can always dial the runner itself. */
+  readonly listen?: Listener | readonly Listener[];
+  /** Workers that listen: the runner connects to each and keeps the connection up. */
+  readonly dial?: Dialer | readonly Dialer[];
+  /** Jobs that may wait; more are refused with QueueFullError; default 100,000. */
+  readonly maxQueue?: number;
+  /** How long `drain` waits before it aborts what is left; default 30,000. */
+  readonly drainTimeout?: number;
+}
+
+/** Options of {@link JobRunner.drain}. */
+export interface DrainOptions {
+  /** How long to wait before what is left is aborted, in ms; default the runner's `drainTimeout`. */
+  readonly timeout?: number;
+  /** What becomes of jobs that have not started: `run` (default) or `reject` them with RunnerStoppedError. */
+  readonly queued?: "run" | "reject";
+}
+
+/** The runner's own defaults; see {@link EXECUTE_DEFAULTS} and {@link REGISTRATION_DEFAULTS} for the others. */
+export const RUNNER_DEFAULTS: Readonly<{ maxQueue: number; drainTimeout: number }> = Object.freeze({
+  maxQueue: 100_000,
+  drainTimeout: 30_000,
+});
+
+const RECONNECT = { reconnectMin: 100, reconnectMax: 30_000 };
+const SELF_PEER = { transport: "memory", address: "this process", principal: "local" };
+
+function list<T>(given: T | readonly T[] | undefined): readonly T[] {
+  if (given === undefined) return [];
+  return Array.isArray(given) ? (given as readonly T[]) : [given as T];
+}
+
+/** Gives jobs to free workers and settles each one exactly once. */
+export class JobRunner implements Dialer {
+  /** Workers that dial a runner live in its process. */
+  readonly sameProcess = true;
+  /** Who is free; hold one with `acquire` or `getContext`. */
+  readonly workers: Workers<Session, HeldWorker>;
+  readonly #limits: ResolvedLimits;
+  readonly #drainTimeout: number;
+  readonly #events: EventStream<RunnerEvent>;
+  readonly #dispatcher: Dispatcher;
+  readonly #registration: WorkerRegistration;
+  readonly #dialers: readonly Dialer[];
+  readonly #timers: DeadlineQueue;
+  #redials: readonly Redial[] = [];
+  #state: RunnerState = "created";
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /**
+   * @param options - See {@link RunnerOptions}.
+   * @throws TypeError or RangeError when an option is wrong.
+   */
+  constructor(options: RunnerOptions = {}) {
+    checkOptions("JobRunner", options, {
+      ...REGISTRATION_RULES,
+      ...EXECUTE_DEFAULT_RULES,
+      listen: LISTENERS,
+      dial: oneOrMore(shape("a Dialer", "dial")),
+      maxQueue: integer(1),
+      drainTimeout: duration,
+    });
+    const { listen, dial, maxQueue, drainTimeout, ...rest } = withDefaults(RUNNER_DEFAULTS, options);
+    const limits = resolveLimits(rest);
+    const { clock } = limits;
+    this.#limits = limits;
+    this.#drainTimeout = drainTimeout;
+    this.#dialers = list(dial);
+    this.#events = new EventStream(clock);
+    this.#dispatcher = new Dispatcher({
+      ...limits,
+      maxQueue,
+      events: this.#events,
+      defaults: withDefaults(EXECUTE_DEFAULTS, pick(options)),
+    });
+    this.#timers = this.#dispatcher.timers;
+    this.workers = this.#makePool();
+    this.#registration = new WorkerRegistration(
+      { ...registrationLimits(limits), workers: new Workers({ clock }), listen: list(listen) },
+      {
+        pool: this.workers,
+        events: this.#events,
+        dispatch: (session, job, how) => this.#held(session).execute(job, how),
+      },
+    );
+  }
+
+  /** Where the runner is in its life. */
+  get state(): RunnerState {
+    return this.#state;
+  }
+
+  /** Lets workers in. Resolves once every listener listens; a second call returns the same promise. Rejects with a listener's error. */
+  start(): Promise<void> {
+    if (this.#stopping !== undefined) return this.#stopping.then(() => this.start());
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  /**
+   * Runs a job on a free worker and resolves to the handler's result, a string or bytes. Rejects with one of the
+   * {@link PowerhoseError} classes, the signal's reason, or a TypeError for wrong input.
+   */
+  execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
+    if (this.#state !== "started") return Promise.reject(this.#notStarted());
+    return this.#dispatcher.execute(job, options, { pool: this.workers, held: false });
+  }
+
+  /**
+   * Runs many jobs, pulling the input only as fast as workers free up and results are read. Leaving the loop aborts what
+   * still runs. A job's failure is an outcome; only a failing input throws.
+   */
+  map<T extends MapInput>(
+    inputs: Iterable<T> | AsyncIterable<T>,
+    options?: MapOptions,
+  ): AsyncGenerator<Outcome<T>, void, undefined> {
+    return mapJobs(inputs, options, {
+      capacity: () => this.workers.slots,
+      submit: (job, how, settled) => {
+        if (this.#state !== "started") throw this.#notStarted();
+        return this.#dispatcher.submit(job, how, { pool: this.workers, held: false }, settled);
+      },
+    });
+  }
+
+  /** Calls `listener` for every event; the returned function ends that. */
+  on(listener: (event: RunnerEvent) => void): () => void {
+    return this.#events.on(listener);
+  }
+
+  /** The numbers of this moment. */
+  stats(): RunnerStats {
+    const { counts, retries } = this.#dispatcher;
+    const workers = [...this.#registration.sessions()].map(workerStats);
+    return {
+      state: this.#state,
+      workers,
+      capacity: this.workers.slots,
+      pending: this.#registration.pending,
+      ...counts,
+      retries,
+      ...this.#registration.counts,
+    };
+  }
+
+  /** Takes no new jobs, finishes (or rejects) what is queued, finishes what runs, then stops. A second call returns the same promise. */
+  drain(options: DrainOptions = {}): Promise<void> {
+    if (this.#stopping !== undefined) return this.#stopping;
+    checkOptions("drain", options, { timeout: duration, queued: oneOf("run", "reject") });
+    if (this.#state !== "started") return this.stop();
+    this.#become("draining");
+    this.#stopping = this.#drain(options.timeout ?? this.#drainTimeout, options.queued ?? "run");
+    return this.#stopping;
+  }
+
+  /** Rejects every unsettled job with RunnerStoppedError, sends the workers away and stops listening. May be called twice. */
+  stop(): Promise<void> {
+    if (this.#state === "stopped" && this.#stopping === undefined) return Promise.resolve();
+    if (this.#state === "draining") this.#abortAll("the runner was stopped");
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** {@link JobRunner.stop}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /** Connects a worker of this process. Rejects while the runner is not started. */
+  async dial(signal: AbortSignal): Promise<Socket> {
+    if (this.#starting !== undefined) await this.#starting;
+    if (signal.aborted) throw signal.reason;
+    if (!this.#registration.started) throw this.#notStarted();
+    const { clock, maxPayload } = this.#limits;
+    const [ours, theirs] = socketPair({ clock, peers: [SELF_PEER, SELF_PEER], maxFrameBytes: frameLimit(maxPayload) });
+    this.#registration.accept(ours);
+    return theirs;
+  }
+
+  async #start(): Promise<void> {
+    this.#become("starting");
+    try {
+      await this.#registration.start();
+    } catch (error) {
+      this.#starting = undefined;
+      if (this.#state === "starting") this.#become("created");
+      throw error;
+    }
+    if (this.#state !== "starting") throw this.#notStarted();
+    this.#become("started");
+    this.#redials = this.#dialers.map((dialer) => this.#keepUp(dialer));
+  }
+
+  async #drain(timeout: number, queued: "run" | "reject"): Promise<void> {
+    if (queued === "reject") this.#dispatcher.stop(() => this.#stoppedError("the runner drains"), "stopped", "waiting");
+    const idle = new Deferred<void>();
+    const alarm = new Alarm(() => this.#abortAll(`the drain took over ${timeout} ms`));
+    this.#timers.set(alarm, timeout);
+    this.#dispatcher.whenIdle(() => idle.resolve());
+    await idle.promise;
+    this.#timers.drop(alarm);
+    await this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    for (const redial of this.#redials) redial.stop();
+    this.#redials = [];
+    this.#abortAll("the runner was stopped");
+    this.#become("stopped");
+    await this.#registration.stop();
+    this.#starting = undefined;
+    this.#stopping = undefined;
+  }
+
+  #abortAll(why: string): void {
+    this.#dispatcher.stop(() => this.#stoppedError(why), "stopped", "all");
+  }
+
+  #keepUp(dialer: Dialer): Redial {
+    const { clock, entropy, maxPayload } = this.#limits;
+    const redial: Redial = new Redial({
+      ...RECONNECT,
+      dialer,
+      clock,
+      entropy,
+      limits: { maxFrameBytes: frameLimit(maxPayload) },
+      connected: (socket) => this.#registration.accept(socket, () => redial.dialIn(redial.pause())),
+      failed: () => true,
+    });
+    redial.dial();
+    return redial;
+  }
+
+  #makePool(): Workers<Session, HeldWorker> {
+    return new Workers<Session, HeldWorker>({
+      clock: this.#limits.clock,
+      onFleet: (usable) => this.#dispatcher.fleetChanged(usable),
+      leasing: { wrap: (session) => this.#held(session), unwrap: (held, free) => held.giveBack(free) },
+    });
+  }
+
+  #held(session: Session): HeldWorker {
+    return new HeldWorker(session, this.#dispatcher, (held) => this.workers.release(held));
+  }
+
+  #become(state: RunnerState): void {
+    this.#state = state;
+    this.#events.emit({ type: "runner-state", state });
+  }
+
+  #notStarted(): RunnerStoppedError {
+    const hint = this.#state === "created" || this.#state === "starting" ? ": await runner.start() first" : "";
+    return this.#stoppedError(`the runner is ${this.#state === "created" ? "not started" : this.#state}${hint}`);
+  }
+
+  #stoppedError(why: string): RunnerStoppedError {
+    return new RunnerStoppedError(why);
+  }
+}
+
+function workerStats(session: Session): WorkerStats {
+  const { identity, peer, state, labels, capacity, inFlight, served, age } = session;
+  return { identity, peer, state, labels, capacity, inFlight, served, age };
+}
+
+function pick(options: RunnerOptions): Omit<ExecuteOptions, "signal"> {
+  const keys = Object.keys(EXECUTE_DEFAULTS) as (keyof typeof EXECUTE_DEFAULTS)[];
+  return Object.fromEntries(keys.map((key) => [key, options[key]]));
+}
+
+function registrationLimits(limits: ResolvedLimits): RegistrationLimits {
+  const keys = Object.keys(REGISTRATION_RULES) as (keyof RegistrationLimits)[];
+  return Object.fromEntries(keys.map((key) => [key, limits[key]]));
+}

@@ -1,0 +1,51 @@
+/** A runner's numbers at one moment: plain data, made on demand. */
+import type { RunnerState } from "./events.ts";
+import type { SessionState } from "./session.ts";
+import type { Peer } from "./socket.ts";
+
+/** One registered worker. */
+export interface WorkerStats {
+  readonly identity: string;
+  readonly peer: Peer;
+  readonly state: SessionState;
+  readonly labels: readonly string[];
+  /** How many jobs it takes at a time. */
+  readonly capacity: number;
+  /** Jobs it has now. */
+  readonly inFlight: number;
+  /** Jobs it has answered in this session. */
+  readonly served: number;
+  /** Milliseconds since it registered. */
+  readonly age: number;
+}
+
+/** What a runner has and has had. */
+export interface RunnerStats {
+  readonly state: RunnerState;
+  /** Registered workers, in the order they came. */
+  readonly workers: readonly WorkerStats[];
+  /** Slots of the workers that can be given work. */
+  readonly capacity: number;
+  /** Connections that have not said HELLO yet. */
+  readonly pending: number;
+  /** Jobs that wait for a slot. */
+  readonly queued: number;
+  /** Jobs at a worker. */
+  readonly running: number;
+  /** Jobs that wait before their next attempt. */
+  readonly backoff: number;
+  /** Jobs taken in since the runner was made. */
+  readonly submitted: number;
+  /** Jobs settled with a value. */
+  readonly succeeded: number;
+  /** Jobs settled with an error. */
+  readonly failed: number;
+  /** Attempts that were followed by another. */
+  readonly retries: number;
+  /** Workers that ever registered. */
+  readonly registered: number;
+  /** Connections that were not let in. */
+  readonly refused: number;
+  /** Messages dropped because nobody waited for them. */
+  readonly strikes: number;
+}

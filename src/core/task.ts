@@ -1,0 +1,166 @@
+/** One job at a worker: the handler that runs, what it is told, and what becomes of its result. */
+import { AbortError, type AbortReason, ExecutionError, type RemoteError } from "./errors.ts";
+import type { Job } from "./job.ts";
+import type { JobMessage, Payload } from "./message.ts";
+
+/** What a handler is told besides the job. */
+export interface JobContext {
+  /** Aborts when nobody waits for the result any more; its `reason` is an {@link AbortError} that says why. */
+  readonly signal: AbortSignal;
+  /** Which attempt at the job this is, from 1. With `jobId` a fencing token: it only grows. */
+  readonly attempt: number;
+  /** Names the job, unique to one start of the runner. */
+  readonly jobId: string;
+  /** The identity of the worker that runs it. */
+  readonly identity: string;
+  /** Aborts when the worker has begun to leave: finish soon, or let others take over. */
+  readonly shuttingDown: AbortSignal;
+}
+
+/**
+ * Runs a job. Returns, or resolves to, a string or bytes. What it throws reaches the caller as an ExecutionError; an error
+ * with `retryable: true` (and, optionally, `retryAfter` in ms) is tried again while attempts are left.
+ */
+export type Handler = (job: Job, context: JobContext) => Payload | Promise<Payload>;
+
+/** Who started a task. */
+export interface TaskOwner {
+  readonly identity: string;
+  /** Names the runner's run. */
+  readonly runnerId: string;
+  /** The worker's own signal of leaving. */
+  readonly shuttingDown: AbortSignal;
+  /** The handler has returned or thrown. Called once. */
+  finished(task: Task, result: TaskResult): void;
+}
+
+/** What came of a handler. */
+export type TaskResult =
+  | { readonly ok: true; readonly value: Payload }
+  | { readonly ok: false; readonly error: RemoteError; readonly retryable: boolean; readonly retryAfter: number };
+
+/** A running handler; also the context it is given, so that a job costs one object. */
+export class Task implements JobContext {
+  readonly attemptId: number;
+  readonly attempt: number;
+  readonly startedAt: number;
+  /** Whether its result is still wanted. */
+  wanted = true;
+  readonly #jobNumber: number;
+  readonly #owner: TaskOwner;
+  #aborter: AbortController | undefined;
+  #reason: AbortError | undefined;
+
+  constructor(message: JobMessage, owner: TaskOwner, now: number) {
+    this.attemptId = message.attemptId;
+    this.attempt = message.attempt;
+    this.#jobNumber = message.jobId;
+    this.#owner = owner;
+    this.startedAt = now;
+  }
+
+  get jobId(): string {
+    return `${this.#owner.runnerId}-${this.#jobNumber}`;
+  }
+
+  get identity(): string {
+    return this.#owner.identity;
+  }
+
+  get shuttingDown(): AbortSignal {
+    return this.#owner.shuttingDown;
+  }
+
+  /** Made when first asked for: a controller is the dearest thing a job could cost, and most handlers never look. */
+  get signal(): AbortSignal {
+    if (this.#aborter === undefined) {
+      this.#aborter = new AbortController();
+      if (this.#reason !== undefined) this.#aborter.abort(this.#reason);
+    }
+    return this.#aborter.signal;
+  }
+
+  /** Starts the handler. */
+  run(handler: Handler, job: Job): void {
+    let result: Payload | Promise<Payload>;
+    try {
+      result = handler(job, this);
+    } catch (error) {
+      return this.#owner.finished(this, failure(error));
+    }
+    if (typeof result === "string" || result instanceof Uint8Array) return this.#owner.finished(this, success(result));
+    Promise.resolve(result).then(
+      (value) => this.#owner.finished(this, success(value)),
+      (error: unknown) => this.#owner.finished(this, failure(error)),
+    );
+  }
+
+  /** Nobody waits for the result any more. Runs the handler's abort listeners. */
+  abort(reason: AbortReason): void {
+    if (this.#reason !== undefined) return;
+    this.wanted = false;
+    this.#reason = new AbortError(`nobody waits for this job any more: ${reason}`, reason);
+    this.#aborter?.abort(this.#reason);
+  }
+}
+
+function remote(name: string, message: string, code: string): TaskResult {
+  return { ok: false, error: { name, message, code, stack: "" }, retryable: false, retryAfter: 0 };
+}
+
+function success(value: unknown): TaskResult {
+  if (value instanceof Uint8Array) return { ok: true, value };
+  if (typeof value !== "string") {
+    const got = value === null ? "null" : typeof value;
+    return remote("TypeError", `a handler must return a string or a Uint8Array, not ${got}`, "RESULT_TYPE");
+  }
+  if (value.isWellFormed()) return { ok: true, value };
+  return remote(
+    "TypeError",
+    "the handler's result is not well-formed UTF-16 (it holds a lone surrogate)",
+    "RESULT_TYPE",
+  );
+}
+
+/** A result over the runner's limit fails the job, not the connection. */
+export function tooLarge(bytes: number, maxPayload: number): TaskResult {
+  return remote(
+    "RangeError",
+    `the result has ${bytes} bytes, over the runner's limit of ${maxPayload}`,
+    "RESULT_TOO_LARGE",
+  );
+}
+
+/** Whatever was thrown, as text: it may be anything, and reading it may throw again. */
+function failure(thrown: unknown): TaskResult {
+  try {
+    return { ok: false, error: describe(thrown), ...retryWish(thrown) };
+  } catch {
+    return remote("Error", "the handler threw something that cannot be read", "");
+  }
+}
+
+function describe(thrown: unknown): RemoteError {
+  // A handler that hands its job to a runner of its own passes on what that runner's worker said.
+  if (thrown instanceof ExecutionError) {
+    return {
+      name: thrown.remoteName,
+      message: thrown.remoteMessage,
+      code: thrown.remoteCode,
+      stack: thrown.remoteStack,
+    };
+  }
+  if (!(thrown instanceof Error)) return { name: "Error", message: String(thrown), code: "", stack: "" };
+  const code =
+    "code" in thrown && (typeof thrown.code === "string" || typeof thrown.code === "number") ? String(thrown.code) : "";
+  // Typed as strings, but anybody may assign anything to an error.
+  const { name, message, stack }: { name: unknown; message: unknown; stack?: unknown } = thrown;
+  return { name: String(name), message: String(message), code, stack: typeof stack === "string" ? stack : "" };
+}
+
+function retryWish(thrown: unknown): { retryable: boolean; retryAfter: number } {
+  if (typeof thrown !== "object" || thrown === null || !("retryable" in thrown))
+    return { retryable: false, retryAfter: 0 };
+  const after = "retryAfter" in thrown ? Number(thrown.retryAfter) : 0;
+  return { retryable: thrown.retryable === true, retryAfter: after > 0 && after < 0x7fff_ffff ? Math.ceil(after) : 0 };
+}

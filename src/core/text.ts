@@ -1,0 +1,94 @@
+/**
+ * UTF-8 and the strings around it: how long a text is, reading it strictly, cutting it to a bound. Everything here is
+ * linear and keeps a byte order mark, which is data like any other. What the text means is for others.
+ */
+
+// Both are stateless as used here: one whole text a call.
+const encoder = new TextEncoder();
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Up to here a loop in JavaScript beats the call into the host. */
+const SHORT_READ = 8;
+const SHORT_COUNT = 512;
+
+/** Whether `value` is a `Uint8Array`, also one of another realm (an iframe, a test runner's sandbox). */
+export function isBytes(value: unknown): value is Uint8Array {
+  if (value instanceof Uint8Array) return true;
+  return ArrayBuffer.isView(value) && (value as Partial<Uint8Array>)[Symbol.toStringTag] === "Uint8Array";
+}
+
+/** The same bytes as a plain `Uint8Array`: Node's `Buffer` behaves differently in `slice` and when printed. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** How many bytes `text` takes in UTF-8; a lone surrogate counts 3, as its replacement does. */
+export function utf8Length(text: string): number {
+  if (text.length > SHORT_COUNT) return encoder.encode(text).length;
+  let bytes = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) bytes += 1;
+    else if (unit < 0x800) bytes += 2;
+    else if (isPair(unit, text.charCodeAt(i + 1))) {
+      bytes += 4;
+      i++;
+    } else bytes += 3;
+  }
+  return bytes;
+}
+
+function isPair(high: number, low: number): boolean {
+  return high >= 0xd800 && high < 0xdc00 && low >= 0xdc00 && low < 0xe000;
+}
+
+/** Where the first lone surrogate of `text` stands, or -1 if there is none. */
+export function loneSurrogateAt(text: string): number {
+  if (text.isWellFormed()) return -1;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0xd800 || unit >= 0xe000) continue;
+    if (!isPair(unit, text.charCodeAt(i + 1))) return i;
+    i++;
+  }
+  return -1;
+}
+
+/**
+ * Reads `bytes` from `start` up to `end` as UTF-8, byte order mark included.
+ *
+ * @throws TypeError when they are not well-formed UTF-8.
+ */
+export function readUtf8(bytes: Uint8Array, start: number, end: number): string {
+  return shortAscii(bytes, start, end) ?? strict.decode(bytes.subarray(start, end));
+}
+
+function shortAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+  if (end - start > SHORT_READ) return undefined;
+  let text = "";
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] ?? 0xff;
+    if (byte >= 0x80) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+/** Where in `bytes` UTF-8 first breaks, or -1 if it does not. Only to say so in an error: it decodes and encodes anew. */
+export function badUtf8At(bytes: Uint8Array): number {
+  const mended = encoder.encode(lenient.decode(bytes));
+  const at = bytes.findIndex((byte, i) => byte !== mended[i]);
+  // Bytes that end within a character may be the beginning of the very mark that replaces it.
+  return at < 0 && mended.length > bytes.length ? bytes.length : at;
+}
+
+/** As much of the beginning of `text` as fits into `maxBytes` bytes of UTF-8, lone surrogates replaced by U+FFFD. */
+export function cutText(text: string, maxBytes: number): string {
+  if (3 * text.length <= maxBytes) return text.toWellFormed();
+  // A unit takes at least one byte, so the rest cannot count; a pair split here has no room for its replacement.
+  const start = text.length > maxBytes ? text.slice(0, maxBytes) : text;
+  const bytes = new Uint8Array(maxBytes);
+  const { written } = encoder.encodeInto(start, bytes);
+  return strict.decode(bytes.subarray(0, written));
+}

@@ -1,0 +1,117 @@
+/** What a Worker can be told, what it does when it is not told, and what is refused. */
+import type { Clock, Entropy } from "./clock.ts";
+import { isIdentity } from "./codec.ts";
+import { callable, checkOptions, duration, flag, integer, oneOf, type Rules, shape, withDefaults } from "./options.ts";
+import { REGISTRATION_DEFAULTS } from "./registration.ts";
+import type { Dialer, Listener } from "./socket.ts";
+import type { Handler } from "./task.ts";
+
+/** Options of {@link Worker}. All durations in ms. */
+export interface WorkerOptions {
+  /** How to reach the runner. A JobRunner of the same process is one. Give this or `listen`. */
+  readonly dial?: Dialer;
+  /** Where runners reach this worker. Give this or `dial`. */
+  readonly listen?: Listener;
+  /** Runs the jobs. */
+  readonly handler: Handler;
+  /** The worker's stable name, `[A-Za-z0-9._:-]{1,128}`; default `worker-` and a random name. */
+  readonly identity?: string;
+  /** Jobs it runs at a time, 1 to 65,535; default 1. */
+  readonly capacity?: number;
+  /**
+   * Whether handlers run on this event loop and may block it; default true. Then the runner judges the worker by its
+   * attempts' timeouts while it has any, not by its silence. Say false when handlers run in threads.
+   */
+  readonly blocking?: boolean;
+  /** What it can do, for people and for routing: at most 32, of the identity's alphabet. */
+  readonly labels?: readonly string[];
+  /** Retires after so many jobs; default none. */
+  readonly maxJobs?: number;
+  /** Retires after so long; default none. */
+  readonly maxAge?: number;
+  /** At most so much is added to `maxAge` by chance, so that a fleet does not retire at once; default a tenth of it. */
+  readonly maxAgeJitter?: number;
+  /** What it does once retired: `rejoin` as a new instance (default), or `stop` so that a supervisor may start another. */
+  readonly afterRetirement?: "rejoin" | "stop";
+  /** The first pause before it connects again is random up to this; it doubles with each failure; default 100. */
+  readonly reconnectMin?: number;
+  /** The pauses' upper bound; default 30,000. */
+  readonly reconnectMax?: number;
+  /** How long `drain` waits for running handlers; default 30,000. */
+  readonly drainTimeout?: number;
+  /** The largest job it accepts, in bytes; default 1 MiB. */
+  readonly maxPayload?: number;
+  /** Whether stacks of handler errors are sent to the runner; default false. */
+  readonly remoteStacks?: boolean;
+  /** Where time comes from; the host's by default. */
+  readonly clock?: Clock;
+  /** Where chance comes from; the host's by default. */
+  readonly entropy?: Entropy;
+}
+
+/** The worker's defaults. */
+export const WORKER_DEFAULTS: Readonly<{
+  capacity: number;
+  blocking: boolean;
+  labels: readonly string[];
+  maxJobs: number;
+  maxAge: number;
+  afterRetirement: "rejoin" | "stop";
+  reconnectMin: number;
+  reconnectMax: number;
+  drainTimeout: number;
+  maxPayload: number;
+  remoteStacks: boolean;
+}> = Object.freeze({
+  capacity: 1,
+  blocking: true,
+  labels: Object.freeze([]),
+  maxJobs: Number.POSITIVE_INFINITY,
+  maxAge: Number.POSITIVE_INFINITY,
+  afterRetirement: "rejoin",
+  reconnectMin: 100,
+  reconnectMax: 30_000,
+  drainTimeout: 30_000,
+  maxPayload: REGISTRATION_DEFAULTS.maxPayload,
+  remoteStacks: false,
+});
+
+const name = (value: unknown): string | undefined =>
+  typeof value === "string" && isIdentity(value) ? undefined : "1 to 128 characters of A-Z a-z 0-9 . _ : -";
+
+const RULES: Rules<WorkerOptions> = {
+  dial: shape("a Dialer, such as a JobRunner or dialWebSocket(…)", "dial"),
+  listen: shape("a Listener", "start", "stop"),
+  handler: callable,
+  identity: name,
+  capacity: integer(1, 65_535),
+  blocking: flag,
+  labels: (value) =>
+    Array.isArray(value) && value.length <= 32 && value.every((label) => name(label) === undefined)
+      ? undefined
+      : "at most 32 labels of A-Z a-z 0-9 . _ : -",
+  maxJobs: (value) => (value === Number.POSITIVE_INFINITY ? undefined : integer(1)(value)),
+  maxAge: duration,
+  maxAgeJitter: duration,
+  afterRetirement: oneOf("rejoin", "stop"),
+  reconnectMin: duration,
+  reconnectMax: duration,
+  drainTimeout: duration,
+  maxPayload: integer(1, 1_073_741_824),
+  remoteStacks: flag,
+  clock: shape("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
+  entropy: shape("an Entropy", "u32", "id"),
+};
+
+/** @internal The options with every default filled in. */
+export type ResolvedWorkerOptions = WorkerOptions & typeof WORKER_DEFAULTS;
+
+/** @internal Checks the options and fills them in. */
+export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOptions {
+  checkOptions("Worker", options, RULES);
+  if (typeof options.handler !== "function") throw new TypeError("Worker: a `handler` is needed");
+  if ((options.dial === undefined) === (options.listen === undefined)) {
+    throw new TypeError("Worker: give either `dial` (how to reach the runner) or `listen`");
+  }
+  return withDefaults(WORKER_DEFAULTS, options);
+}

@@ -1,0 +1,340 @@
+/**
+ * Worker: opens a connection, serves jobs over it, leaves in good order and comes back. Owns the slots, the identity and
+ * the life of the worker; one session's conversation is in post.ts.
+ */
+import { Alarm, type Clock, DeadlineQueue, type Entropy, jitter } from "./clock.ts";
+import { frameLimit } from "./codec.ts";
+import { Deferred } from "./deferred.ts";
+import { AbortError, AuthError, type PowerhoseError, WorkerStoppedError } from "./errors.ts";
+import { EventStream } from "./event-stream.ts";
+import type { WorkerEvent, WorkerState } from "./events.ts";
+import { hostClock, hostEntropy } from "./host.ts";
+import { type HelloMessage, PROTOCOL_VERSION, type RejectReason } from "./message.ts";
+import { checkOptions, duration } from "./options.ts";
+import { Post, type PostEnd, type PostOwner } from "./post.ts";
+import { Redial } from "./redial.ts";
+import type { Dialer, Socket } from "./socket.ts";
+import type { Handler, Task } from "./task.ts";
+import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
+
+/** Serves jobs with a handler until it is stopped, reconnecting for ever. */
+export class Worker implements PostOwner {
+  readonly clock: Clock;
+  /** @internal Heartbeats: not a reason for the process to stay. */
+  readonly timers: DeadlineQueue;
+  /** The worker's stable name. */
+  readonly identity: string;
+  /** @internal */
+  readonly handler: Handler;
+  /** @internal */
+  readonly remoteStacks: boolean;
+  /** @internal */
+  readonly maxFrameBytes: number;
+  /** Fulfils once the worker has stopped, for whatever reason. */
+  readonly closed: Promise<void>;
+  readonly #options: ResolvedWorkerOptions;
+  readonly #entropy: Entropy;
+  readonly #events: EventStream<WorkerEvent>;
+  readonly #drainTimers: DeadlineQueue;
+  readonly #drainAlarm: Alarm = new Alarm(() => void this.stop());
+  readonly #ageAlarm: Alarm = new Alarm(() => this.#retire());
+  readonly #posts = new Set<Post>();
+  readonly #redial: Redial | undefined;
+  readonly #started = new Deferred<void>();
+  readonly #stopped = new Deferred<void>();
+  #shutdown = new AbortController();
+  #state: WorkerState = "created";
+  #instance: string;
+  #registeredOnce = false;
+  #returning = false;
+  #starved = false;
+  #running = 0;
+  #taken = 0;
+  #served = 0;
+
+  /**
+   * @param options - See {@link WorkerOptions}.
+   * @throws TypeError or RangeError when an option is wrong.
+   */
+  constructor(options: WorkerOptions) {
+    this.#options = resolveWorkerOptions(options);
+    this.clock = options.clock ?? hostClock;
+    this.#entropy = options.entropy ?? hostEntropy;
+    this.timers = new DeadlineQueue(this.clock, false);
+    this.#drainTimers = new DeadlineQueue(this.clock, true);
+    this.#events = new EventStream(this.clock);
+    this.identity = options.identity ?? `worker-${this.#entropy.id().slice(0, 12)}`;
+    this.handler = options.handler;
+    this.remoteStacks = this.#options.remoteStacks;
+    this.maxFrameBytes = frameLimit(this.#options.maxPayload);
+    this.#instance = this.#entropy.id();
+    this.closed = this.#stopped.promise;
+    this.#redial = options.dial === undefined ? undefined : this.#makeRedial(options.dial);
+    // Whoever only awaits `closed` has not asked to hear of a failed start.
+    this.#started.promise.catch(() => undefined);
+  }
+
+  /** Where the worker is in its life. */
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  /** Handlers running now, those of lost sessions included. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Jobs whose handler has returned or thrown. */
+  get served(): number {
+    return this.#served;
+  }
+
+  /** @internal */
+  get shuttingDown(): AbortSignal {
+    return this.#shutdown.signal;
+  }
+
+  /**
+   * Connects. Resolves once the worker is registered (with `listen`: once it listens), however long that takes.
+   * Rejects with AuthError or ProtocolError when the runner turns it away for good, WorkerStoppedError when stopped first.
+   */
+  start(): Promise<void> {
+    if (this.#state !== "created") return this.#started.promise;
+    this.#become("connecting");
+    this.#newLife();
+    if (this.#redial === undefined) this.#listen();
+    else this.#redial.dial();
+    return this.#started.promise;
+  }
+
+  /** Takes no new jobs, finishes what runs, tells the runner, then stops. Aborts what is left after `timeout` ms. */
+  drain(options: { readonly timeout?: number } = {}): Promise<void> {
+    checkOptions("drain", options, { timeout: duration });
+    if (this.#state === "draining" || this.#state === "stopped") return this.closed;
+    this.#become("draining");
+    this.#redial?.stop();
+    this.#drainTimers.set(this.#drainAlarm, options.timeout ?? this.#options.drainTimeout);
+    for (const post of this.#posts) post.leave();
+    this.#announceShutdown("draining");
+    this.#stopWhenDone();
+    return this.closed;
+  }
+
+  /** Leaves at once: the runner is told, handlers' signals abort, their jobs count as lost. May be called twice. */
+  stop(): Promise<void> {
+    if (this.#state === "stopped") return this.closed;
+    this.#become("stopped");
+    this.#redial?.stop();
+    for (const post of this.#posts) post.quit("stopped");
+    this.#announceShutdown("stopped");
+    this.timers.drop(this.#ageAlarm);
+    this.#drainTimers.drop(this.#drainAlarm);
+    this.#started.reject(new WorkerStoppedError(`worker ${this.identity} was stopped before it could register`));
+    const { listen } = this.#options;
+    if (listen === undefined) this.#stopped.resolve();
+    else void listen.stop().then(() => this.#stopped.resolve());
+    return this.closed;
+  }
+
+  /** {@link Worker.drain}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain();
+  }
+
+  /** Calls `listener` for every event; the returned function ends that. */
+  on(listener: (event: WorkerEvent) => void): () => void {
+    return this.#events.on(listener);
+  }
+
+  /** @internal */
+  refusal(): RejectReason | undefined {
+    if (this.#state === "draining" || this.#state === "stopped") return "draining";
+    return this.#running >= this.#options.capacity ? "overloaded" : undefined;
+  }
+
+  /** @internal */
+  welcomed(): void {
+    this.#registeredOnce = true;
+    if (this.#state === "connecting" || this.#state === "disconnected") this.#become("registered");
+    this.#started.resolve();
+  }
+
+  /** @internal */
+  taskStarted(): void {
+    this.#running++;
+    if (++this.#taken >= this.#options.maxJobs) this.#retire();
+  }
+
+  /** @internal */
+  taskServed(task: Task, ok: boolean): void {
+    this.#running--;
+    this.#served++;
+    if (this.#events.active) {
+      const { jobId, attempt, startedAt } = task;
+      this.#events.emit({ type: "job-served", jobId, attempt, ok, ms: this.clock.now() - startedAt });
+    }
+    if (this.#state === "draining") this.#stopWhenDone();
+    else if (this.#starved) this.#connect();
+    else this.#reclaimSlots();
+  }
+
+  /** @internal */
+  sentAway(): void {
+    if (this.#state === "registered") this.#become("connecting");
+  }
+
+  /** @internal */
+  ended(post: Post, end: PostEnd): void {
+    this.#posts.delete(post);
+    if (this.#state === "stopped") return;
+    if (this.#state === "draining") return this.#stopWhenDone();
+    if (this.#posts.size === 0 && this.#redial !== undefined) this.#comeBack(end);
+  }
+
+  /** What follows the end of the only session: give up, come back at once, or come back after a pause. */
+  #comeBack(end: PostEnd): void {
+    if (end.error !== undefined && !this.#registeredOnce) return this.#giveUp(end.error);
+    if (this.#returning) {
+      this.#returning = false;
+      if (this.#taken === 0 && this.#options.afterRetirement === "stop") return void this.stop();
+      return this.#connect();
+    }
+    const retryIn = (this.#redial?.pause() ?? 0) + end.retryAfter;
+    this.#become("disconnected");
+    this.#events.emit({ type: "disconnected", message: end.message, retryIn, error: end.error });
+    this.#redial?.dialIn(retryIn);
+  }
+
+  #giveUp(error: PowerhoseError): void {
+    this.#events.emit({ type: "disconnected", message: error.message, error });
+    this.#started.reject(error);
+    void this.stop();
+  }
+
+  #makeRedial(dialer: Dialer): Redial {
+    const { reconnectMin, reconnectMax } = this.#options;
+    return new Redial({
+      dialer,
+      clock: this.clock,
+      entropy: this.#entropy,
+      reconnectMin,
+      reconnectMax,
+      limits: { maxFrameBytes: this.maxFrameBytes },
+      mayDial: () => this.#mayDial(),
+      connected: (socket) => this.#take(socket),
+      failed: (error, retryIn) => this.#dialFailed(error, retryIn),
+    });
+  }
+
+  #dialFailed(error: unknown, retryIn: number): boolean {
+    if (error instanceof AuthError && !this.#registeredOnce) {
+      this.#giveUp(error);
+      return false;
+    }
+    if (this.#state !== "disconnected") this.#become("disconnected");
+    const message = error instanceof Error ? error.message : String(error);
+    this.#events.emit({ type: "disconnected", message, error, retryIn });
+    return true;
+  }
+
+  #listen(): void {
+    const { listen } = this.#options;
+    const context = { maxFrameBytes: this.maxFrameBytes, report: (error: PowerhoseError): void => this.#report(error) };
+    listen
+      ?.start((socket) => this.#take(socket), context)
+      .then(
+        () => {
+          if (this.#state === "connecting") this.#become("registered");
+          this.#started.resolve();
+        },
+        (error: unknown) => {
+          this.#started.reject(error);
+          void this.stop();
+        },
+      );
+  }
+
+  #report(error: PowerhoseError): void {
+    this.#events.emit({ type: "disconnected", message: error.message, error });
+  }
+
+  /** A handler that outlives its session keeps its slot: the next session is told of those that are left. */
+  #freeSlots(): number {
+    let attended = 0;
+    for (const post of this.#posts) attended += post.running;
+    return this.#options.capacity - (this.#running - attended);
+  }
+
+  #connect(): void {
+    if (this.#state !== "connecting") this.#become("connecting");
+    this.#redial?.dial();
+  }
+
+  /** Without a free slot there is nothing to offer: the first handler to return brings the worker back. */
+  #mayDial(): boolean {
+    this.#starved = this.#freeSlots() < 1;
+    return !this.#starved;
+  }
+
+  #take(socket: Socket): void {
+    const capacity = this.#freeSlots();
+    if (capacity < 1 || this.#state === "draining" || this.#state === "stopped") return socket.close();
+    const { blocking, labels } = this.#options;
+    const hello: HelloMessage = {
+      type: "HELLO",
+      version: PROTOCOL_VERSION,
+      identity: this.identity,
+      instance: this.#instance,
+      capacity,
+      blocking,
+      served: this.#served,
+      labels,
+    };
+    const post = new Post(socket, hello, this);
+    this.#posts.add(post);
+    post.open();
+  }
+
+  /** Once the handlers of a lost session are done, registers again to offer all slots. */
+  #reclaimSlots(): void {
+    for (const post of this.#posts) {
+      if (post.capacity < this.#options.capacity && post.serving && this.#freeSlots() === this.#options.capacity) {
+        this.#returning = true;
+        post.leave();
+      }
+    }
+  }
+
+  /** Begins a new instance's life: counts and age start anew. */
+  #newLife(): void {
+    this.#instance = this.#entropy.id();
+    this.#taken = 0;
+    const { maxAge, maxAgeJitter = maxAge / 10 } = this.#options;
+    if (maxAge !== Number.POSITIVE_INFINITY)
+      this.timers.set(this.#ageAlarm, maxAge + jitter(this.#entropy, maxAgeJitter));
+  }
+
+  #retire(): void {
+    if (this.#state !== "registered" || this.#returning) return;
+    this.#returning = true;
+    for (const post of this.#posts) post.leave();
+    this.#announceShutdown("draining");
+    this.#shutdown = new AbortController();
+    this.#newLife();
+  }
+
+  /** Handlers listen to this signal, and their listeners are user code: they run once the state is consistent. */
+  #announceShutdown(reason: "draining" | "stopped"): void {
+    const shutdown = this.#shutdown;
+    this.clock.endOfTurn(() => shutdown.abort(new AbortError(`worker ${this.identity} is leaving`, reason)));
+  }
+
+  #stopWhenDone(): void {
+    if (this.#posts.size === 0 && this.#running === 0) void this.stop();
+  }
+
+  #become(state: WorkerState): void {
+    this.#state = state;
+    this.#events.emit({ type: "worker-state", state });
+  }
+}

@@ -1,0 +1,305 @@
+/**
+ * Workers: who is free and who waits. Works over anything with an `identity` and a `close`; knows nothing of sockets (see
+ * session.ts) nor of jobs (see call.ts). Everything happens at once: a freed slot goes to the longest waiter in the same
+ * step, so no slot is ever free while somebody who could use it waits.
+ */
+import { type Abortable, AbortIndex } from "./abort-index.ts";
+import { Alarm, type Clock, DeadlineQueue } from "./clock.ts";
+import { Deferred } from "./deferred.ts";
+import { TimeoutError } from "./errors.ts";
+import { hostClock } from "./host.ts";
+import { Line, type Member } from "./line.ts";
+import { abortSignal, checkOptions, duration, integer } from "./options.ts";
+import { Seat, SeatIndex, type Standing } from "./seats.ts";
+
+/** What can be pooled. */
+export interface PooledWorker {
+  /** Its name, unique in the pool. */
+  readonly identity: string;
+  /** How many leases it takes at a time; 1 when absent. */
+  readonly capacity?: number;
+  /** Called when it leaves the pool by `delete`. May be called twice. */
+  close(): void;
+}
+
+/** Options of {@link Workers.acquire} and {@link Workers.getContext}. */
+export interface AcquireOptions {
+  /** How long to wait for a free worker in all, in ms; default 5,000; `Infinity`: as long as it takes. */
+  readonly timeout?: number;
+  /** Gives up waiting, with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Who waits for a slot of a worker, in the order of arrival. */
+export interface Waiter<W> extends Member<Waiter<W>> {
+  /** Workers not to be used while another is free. */
+  readonly avoid: ReadonlySet<W> | undefined;
+  /** The slot is yours; give it back with `free`. Called with the pool consistent; may change it. */
+  take(worker: W): void;
+}
+
+/** How a pool hands its workers out; by default the worker itself is the lease. */
+export interface Leasing<W, L> {
+  /** Makes the lease for one slot. */
+  wrap(worker: W): L;
+  /** The holder gave it back: call `free` once the slot is really free. */
+  unwrap(lease: L, free: () => void): void;
+}
+
+/** Options of {@link Workers}. */
+export interface WorkersOptions<W, L> {
+  /** Where the time comes from; the host's by default. */
+  readonly clock?: Clock;
+  /** @internal */
+  readonly leasing?: Leasing<W, L>;
+  /** @internal Called when the first usable worker came (true) or the last one went (false). */
+  readonly onFleet?: (usable: boolean) => void;
+}
+
+const ACQUIRE_TIMEOUT = 5_000;
+
+class Acquisition<W, L> implements Waiter<W> {
+  readonly avoid: undefined;
+  line: object | undefined;
+  ahead: Waiter<W> | undefined;
+  behind: Waiter<W> | undefined;
+  readonly granted = new Deferred<L>();
+  readonly #lease: (worker: W) => L;
+
+  constructor(lease: (worker: W) => L) {
+    this.#lease = lease;
+  }
+
+  take(worker: W): void {
+    // Written down in the step of the grant: until the holder's promise is heard, the worker may have gone and come back.
+    this.granted.resolve(this.#lease(worker));
+  }
+}
+
+/** A pool of workers: idle first, longest idle before others, waiters served in the order they came. */
+export class Workers<W extends PooledWorker, L = W> {
+  readonly #seats = new Map<string, Seat<W>>();
+  readonly #index = new SeatIndex<W>();
+  readonly #waiting = new Line<Waiter<W>>();
+  readonly #leases = new Map<L, Seat<W>[]>();
+  readonly #timers: DeadlineQueue;
+  readonly #aborts = new AbortIndex();
+  readonly #leasing: Leasing<W, L> | undefined;
+  readonly #onFleet: ((usable: boolean) => void) | undefined;
+  #usable = 0;
+  #slots = 0;
+  #serving = false;
+
+  /** @param options - See {@link WorkersOptions}. */
+  constructor(options: WorkersOptions<W, L> = {}) {
+    this.#timers = new DeadlineQueue(options.clock ?? hostClock, true);
+    this.#leasing = options.leasing;
+    this.#onFleet = options.onFleet;
+  }
+
+  /** How many workers are in the pool, whatever their standing. */
+  get size(): number {
+    return this.#seats.size;
+  }
+
+  /** How many of them can be given work, now or as soon as a slot is free. */
+  get usable(): number {
+    return this.#usable;
+  }
+
+  /** @internal The slots of the usable ones, free or not. */
+  get slots(): number {
+    return this.#slots;
+  }
+
+  /** How many wait for a slot. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Whether a worker, or one of that identity, is in the pool. */
+  has(worker: W | string): boolean {
+    return this.#seatOf(worker) !== undefined;
+  }
+
+  /**
+   * Adds a worker. Adding it twice changes nothing; it takes the place of another of the same identity, which is closed.
+   * @throws RangeError when its capacity is not a whole number of at least 1.
+   */
+  add(worker: W): void {
+    const { capacity = 1 } = worker;
+    checkOptions("Workers.add", { capacity }, { capacity: integer(1) });
+    this.admit(worker, capacity);
+  }
+
+  /** @internal Adds a worker with another capacity than its own. */
+  admit(worker: W, capacity: number): void {
+    const present = this.#seats.get(worker.identity);
+    if (present?.worker === worker) return;
+    if (present !== undefined) this.#remove(present);
+    const seat = new Seat(worker, capacity);
+    this.#seats.set(worker.identity, seat);
+    this.#count(1, capacity);
+    this.#index.place(seat);
+    try {
+      // Not before the newcomer stands in its place: this is foreign code, which may throw or come back into the pool.
+      present?.worker.close();
+    } finally {
+      this.#serve();
+    }
+  }
+
+  /** Takes a worker out of the pool and closes it, whoever holds it. `false` when it was not in the pool. */
+  delete(worker: W | string): boolean {
+    const seat = this.#seatOf(worker);
+    if (seat === undefined) return false;
+    this.#remove(seat);
+    seat.worker.close();
+    return true;
+  }
+
+  /**
+   * Waits for a free worker and leases one slot of it; give it back with {@link Workers.release}.
+   * @throws TimeoutError (kind `acquire`) when `timeout` passes first, or the signal's reason.
+   */
+  async acquire(options: AcquireOptions = {}): Promise<L> {
+    checkOptions("acquire", options, { timeout: duration, signal: abortSignal });
+    const { timeout = ACQUIRE_TIMEOUT, signal } = options;
+    if (signal?.aborted === true) throw signal.reason;
+    const acquisition = new Acquisition<W, L>((worker) => this.#lease(worker));
+    // Whoever gives up leaves the line in the same step: a slot granted to somebody who has left would never come back.
+    const giveUp = (error: unknown): void => {
+      if (this.#waiting.leave(acquisition)) acquisition.granted.reject(error);
+    };
+    const alarm = new Alarm(() => {
+      const message = `Could not get a worker in ${timeout} ms (${this.size} registered)`;
+      giveUp(new TimeoutError(message, "acquire", timeout));
+    });
+    const abortable: Abortable = { aborted: giveUp };
+    if (signal !== undefined) this.#aborts.watch(signal, abortable);
+    this.#timers.set(alarm, timeout);
+    this.wait(acquisition);
+    try {
+      return await acquisition.granted.promise;
+    } finally {
+      this.#timers.drop(alarm);
+      if (signal !== undefined) this.#aborts.forget(signal, abortable);
+    }
+  }
+
+  /**
+   * Gives a lease back. A second call changes nothing, unless the same worker has been leased again since: plain workers
+   * are their own leases, and only `getContext` gives each back exactly once.
+   */
+  release(lease: L): void {
+    const seats = this.#leases.get(lease);
+    // The oldest: a late release of a worker that was deleted and added again must not free the slot of its new holder.
+    const seat = seats?.shift();
+    if (seat === undefined) return;
+    if (seats?.length === 0) this.#leases.delete(lease);
+    if (this.#leasing === undefined) this.#free(seat);
+    else this.#leasing.unwrap(lease, () => this.#free(seat));
+  }
+
+  /** Holds a worker while `use` runs, and gives it back whatever comes of it. Resolves to what `use` returns. */
+  async getContext<T>(use: (lease: L) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+    const lease = await this.acquire(options);
+    try {
+      return await use(lease);
+    } finally {
+      this.release(lease);
+    }
+  }
+
+  /** @internal Takes a worker out without closing it: it finishes what it has. */
+  withdraw(worker: W): void {
+    const seat = this.#seatOf(worker);
+    if (seat !== undefined) this.#remove(seat);
+  }
+
+  /** @internal Leases a slot to a waiter: at once when one is free and nobody is before it, else in its turn. */
+  wait(waiter: Waiter<W>, atHead = false): void {
+    this.#waiting.join(waiter, atHead);
+    this.#serve();
+  }
+
+  /** @internal Gives up waiting. */
+  leave(waiter: Waiter<W>): boolean {
+    return this.#waiting.leave(waiter);
+  }
+
+  /** @internal Gives back a slot that a waiter took. A worker that is gone from the pool is ignored. */
+  free(worker: W): void {
+    const seat = this.#seats.get(worker.identity);
+    if (seat?.worker === worker) this.#free(seat);
+  }
+
+  /** @internal Changes whether a worker may be given work. */
+  setStanding(worker: W, standing: Standing): void {
+    const seat = this.#seatOf(worker);
+    if (seat === undefined || seat.standing === standing) return;
+    const change = Number(isUsable(standing)) - Number(isUsable(seat.standing));
+    seat.standing = standing;
+    this.#index.place(seat);
+    if (change !== 0) this.#count(change, seat.capacity);
+    this.#serve();
+  }
+
+  #seatOf(worker: W | string): Seat<W> | undefined {
+    const seat = this.#seats.get(typeof worker === "string" ? worker : worker.identity);
+    return typeof worker === "string" || seat?.worker === worker ? seat : undefined;
+  }
+
+  #remove(seat: Seat<W>): void {
+    this.#seats.delete(seat.worker.identity);
+    this.#index.remove(seat);
+    if (isUsable(seat.standing)) this.#count(-1, seat.capacity);
+  }
+
+  #lease(worker: W): L {
+    const seat = this.#seatOf(worker);
+    const lease = this.#leasing === undefined ? (worker as W & L) : this.#leasing.wrap(worker);
+    if (seat === undefined) return lease;
+    const seats = this.#leases.get(lease);
+    if (seats === undefined) this.#leases.set(lease, [seat]);
+    else seats.push(seat);
+    return lease;
+  }
+
+  #free(seat: Seat<W>): void {
+    if (seat.leases === 0) return;
+    seat.leases--;
+    if (this.#seats.get(seat.worker.identity) !== seat) return;
+    this.#index.place(seat);
+    this.#serve();
+  }
+
+  #count(change: number, capacity: number): void {
+    const before = this.#usable;
+    this.#usable += change;
+    this.#slots += change * capacity;
+    if ((before === 0) !== (this.#usable === 0)) this.#onFleet?.(this.#usable > 0);
+  }
+
+  /** Matches waiters with slots until one of the two runs out. A waiter may change the pool: the outer loop sees it. */
+  #serve(): void {
+    if (this.#serving) return;
+    this.#serving = true;
+    try {
+      for (let waiter = this.#waiting.first; waiter !== undefined; waiter = this.#waiting.first) {
+        const seat = waiter.avoid === undefined ? this.#index.first() : this.#index.firstExcept(waiter.avoid);
+        if (seat === undefined) break;
+        this.#waiting.leave(waiter);
+        seat.leases++;
+        this.#index.place(seat);
+        waiter.take(seat.worker);
+      }
+    } finally {
+      this.#serving = false;
+    }
+  }
+}
+
+function isUsable(standing: Standing): boolean {
+  return standing !== "suspect";
+}

@@ -1,0 +1,67 @@
+/** All places of one start of the listener, from `start` to `stop`: when it counts as started, and what is said of losses. */
+import type { ListenerContext, Socket } from "../core/socket.ts";
+import { RunnerStoppedError, WorkerStartError } from "../index.ts";
+import type { RestartLimits } from "./restarts.ts";
+import { Slot, type SlotOwner } from "./slot.ts";
+import type { ThreadPlan } from "./thread.ts";
+
+/** The threads of one start. */
+export class Crew implements SlotOwner {
+  /** Resolves with the first thread that is ready; rejects when none gets ready at its first try, or `stop` comes first. */
+  readonly started: Promise<void>;
+  readonly #accept: (socket: Socket) => void;
+  readonly #context: ListenerContext;
+  readonly #slots: readonly Slot[];
+  #resolve: () => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  #failures = 0;
+  #givenUp = 0;
+  #stopping: Promise<void> | undefined;
+
+  constructor(
+    plans: readonly ThreadPlan[],
+    limits: RestartLimits,
+    accept: (socket: Socket) => void,
+    context: ListenerContext,
+  ) {
+    this.#accept = accept;
+    this.#context = context;
+    this.started = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.started.catch(() => undefined); // whoever called `start` hears of it
+    this.#slots = plans.map((plan) => new Slot(plan, limits, this));
+    for (const slot of this.#slots) slot.start();
+  }
+
+  /** Ends all threads. May be called twice. */
+  stop(): Promise<void> {
+    return this.#end(new RunnerStoppedError("the threads were stopped before one was ready"));
+  }
+
+  accept(socket: Socket): void {
+    this.#accept(socket);
+  }
+
+  ready(): void {
+    this.#resolve();
+  }
+
+  failed(error: WorkerStartError): void {
+    // Only once all have failed, though they share a module: a limit of memory may hit but some of them.
+    if (++this.#failures < this.#slots.length) return;
+    void this.#end(error);
+  }
+
+  gaveUp(message: string, cause: unknown): void {
+    const none = ++this.#givenUp === this.#slots.length ? "; no thread is left" : "";
+    this.#context.report(new WorkerStartError(message + none, { cause }));
+  }
+
+  /** Rejects the start, where it is still open, once nothing is left of it. */
+  #end(error: unknown): Promise<void> {
+    this.#stopping ??= Promise.all(this.#slots.map((slot) => slot.stop())).then(() => this.#reject(error));
+    return this.#stopping;
+  }
+}

@@ -1,0 +1,145 @@
+/** What `threads` can be told, with its defaults, and the check of it. What each option does is done elsewhere. */
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type ResourceLimits, SHARE_ENV } from "node:worker_threads";
+import {
+  checkOptions,
+  duration,
+  finiteDuration,
+  flag,
+  integer,
+  limit,
+  type Rule,
+  type Rules,
+  text,
+  withDefaults,
+} from "../core/options.ts";
+
+/** Options of {@link threads}. All durations in ms. */
+export interface ThreadsOptions {
+  /** How many threads; default as many as the machine runs at once (`os.availableParallelism()`). */
+  readonly size?: number;
+  /** The name of the module's export that is the handler; default `default`. */
+  readonly export?: string;
+  /** Jobs a thread runs at a time, 1 to 65,535; above 1 makes sense for handlers that wait; default 1. */
+  readonly capacity?: number;
+  /** What the threads are called, 1 to 100 of `A-Z a-z 0-9 . _ : -`: `thread-1`, `thread-2` and so on; default `thread`. Two listeners of one runner need two names. */
+  readonly name?: string;
+  /** What the threads can do, for people and for routing: at most 32, each 1 to 128 of the same characters. */
+  readonly labels?: readonly string[];
+  /** A thread is replaced after so many jobs; default none. */
+  readonly maxJobs?: number;
+  /** A thread is replaced after so long; default none. */
+  readonly maxAge?: number;
+  /** At most so much is added to `maxAge` by chance, so that not all go at once; default a tenth of it. */
+  readonly maxAgeJitter?: number;
+  /** A thread's place is given up after so many crashes in a row, none of which served a job or lived 10 s; default 10. */
+  readonly maxCrashes?: number;
+  /** The first pause after a crash is random up to this; it doubles with each further one; default 100. */
+  readonly restartMin?: number;
+  /** The pauses' upper bound; default 30,000. */
+  readonly restartMax?: number;
+  /** How long a thread may take to load the module and register; default 30,000. */
+  readonly startTimeout?: number;
+  /** Handed to the threads as `workerData` of `node:worker_threads`, cloned for each; share memory to share. */
+  readonly workerData?: unknown;
+  /** The threads' `process.env`, or `SHARE_ENV`; default a copy of this process's. */
+  readonly env?: NodeJS.Dict<string> | typeof SHARE_ENV;
+  /** Node's options for the threads; default this process's. */
+  readonly execArgv?: readonly string[];
+  /** Appended to the threads' `process.argv`. */
+  readonly argv?: readonly unknown[];
+  /** Limits of the threads' memory. A thread that reaches one is replaced. */
+  readonly resourceLimits?: ResourceLimits;
+  /** True keeps what the threads write to `stdout` out of this process's; default false. */
+  readonly stdout?: boolean;
+  /** True keeps what the threads write to `stderr` out of this process's; default false. */
+  readonly stderr?: boolean;
+}
+
+/** What holds when nothing is said. */
+export type ThreadsDefaults = Readonly<
+  Required<
+    Pick<
+      ThreadsOptions,
+      | "export"
+      | "capacity"
+      | "name"
+      | "labels"
+      | "maxJobs"
+      | "maxAge"
+      | "maxCrashes"
+      | "restartMin"
+      | "restartMax"
+      | "startTimeout"
+    >
+  >
+>;
+
+/** The defaults of {@link ThreadsOptions}; `size` is the machine's and not listed. */
+export const THREADS_DEFAULTS: ThreadsDefaults = Object.freeze({
+  export: "default",
+  capacity: 1,
+  name: "thread",
+  labels: Object.freeze([]) as readonly string[],
+  maxJobs: Number.POSITIVE_INFINITY,
+  maxAge: Number.POSITIVE_INFINITY,
+  maxCrashes: 10,
+  restartMin: 100,
+  restartMax: 30_000,
+  startTimeout: 30_000,
+});
+
+/** @internal The options with everything filled in. */
+export type ThreadsSettings = ThreadsOptions & ThreadsDefaults & { readonly size: number };
+
+function word(longest: number): Rule {
+  const pattern = new RegExp(`^[A-Za-z0-9._:-]{1,${longest}}$`);
+  return (value) =>
+    typeof value === "string" && pattern.test(value) ? undefined : `1 to ${longest} characters of A-Z a-z 0-9 . _ : -`;
+}
+
+const label = word(128);
+
+const list: Rule = (value) => (Array.isArray(value) ? undefined : "an array");
+const record: Rule = (value) => (typeof value === "object" && value !== null ? undefined : "an object");
+
+const RULES: Rules<ThreadsOptions> = {
+  size: integer(1, 10_000),
+  export: text,
+  capacity: integer(1, 65_535),
+  name: word(100),
+  labels: (value) =>
+    Array.isArray(value) && value.length <= 32 && value.every((one) => label(one) === undefined)
+      ? undefined
+      : "at most 32 labels of A-Z a-z 0-9 . _ : -",
+  maxJobs: limit(1),
+  maxAge: duration,
+  maxAgeJitter: duration,
+  maxCrashes: limit(1),
+  restartMin: finiteDuration,
+  restartMax: finiteDuration,
+  startTimeout: finiteDuration,
+  workerData: () => undefined,
+  env: (value) => (value === SHARE_ENV ? undefined : record(value)),
+  execArgv: list,
+  argv: list,
+  resourceLimits: record,
+  stdout: flag,
+  stderr: flag,
+};
+
+/** Checks the options and fills in the defaults. Throws a TypeError or RangeError. */
+export function threadsSettings(options: ThreadsOptions): ThreadsSettings {
+  checkOptions("threads", options, RULES);
+  return withDefaults({ size: availableParallelism(), ...THREADS_DEFAULTS }, options) as ThreadsSettings;
+}
+
+/** What `import()` is given for a module. Throws a TypeError. */
+export function moduleUrl(module: unknown): string {
+  if (module instanceof URL) return module.href;
+  if (typeof module !== "string" || module === "")
+    throw new TypeError("threads: expected the module to be a URL or a path");
+  return /^(?:file|data|node):/.test(module) ? module : pathToFileURL(resolve(module)).href;
+}

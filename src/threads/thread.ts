@@ -1,0 +1,193 @@
+/**
+ * One worker thread from its start to its exit: hands it its orders, its port and its time to get ready, and sees to it
+ * that it ends. Whether another takes its place is decided in slot.ts.
+ */
+import { MessageChannel, type MessagePort, Worker as NodeWorker, type WorkerOptions } from "node:worker_threads";
+import type { CloseReason, Socket } from "../core/socket.ts";
+import type { TimerHandle } from "../core/clock.ts";
+import { hostClock } from "../index.ts";
+import { type Boot, isThreadNote, oneLine, type ThreadNote } from "./boot.ts";
+import type { Life } from "./restarts.ts";
+import { ThreadSocket } from "./thread-socket.ts";
+
+/** How long a thread that has nothing left to do may take to end by itself, in ms: long enough to flush what it printed. */
+const GRACE = 100;
+
+const ENTRY = new URL("./entry.js", import.meta.url);
+
+/**
+ * Threads inherit this process's options, and with the `--input-type` of a script from the command line Node runs no file:
+ * there the entry is imported by a script too.
+ */
+function spawn(host: WorkerOptions): NodeWorker {
+  const inherited = host.execArgv ?? process.execArgv;
+  if (!inherited.some((option) => option.startsWith("--input-type"))) return new NodeWorker(ENTRY, host);
+  return new NodeWorker(`import(${JSON.stringify(ENTRY.href)})`, { ...host, eval: true });
+}
+
+/** How a thread is started. */
+export interface ThreadPlan {
+  /** For people to read: `thread 3`. */
+  readonly title: string;
+  readonly boot: Omit<Boot, "port">;
+  /** Handed to Node as it is. */
+  readonly host: WorkerOptions;
+  readonly startTimeout: number;
+  readonly maxFrameBytes: number;
+}
+
+/** How a thread ended. */
+export interface ThreadEnd extends Life {
+  /** Whether it registered at all. */
+  readonly registered: boolean;
+  /** Whether its connection was closed from this side first: it retired, hung, or was sent away. */
+  readonly released: boolean;
+  /** One line. */
+  readonly message: string;
+  readonly cause: unknown;
+}
+
+/** Who started a thread. Nothing is called from inside the constructor. */
+export interface ThreadOwner {
+  /** It has loaded its module and says HELLO on this socket. */
+  accept(socket: Socket): void;
+  registered(): void;
+  /** It was registered, and its connection was closed from this side. It ends soon. */
+  released(thread: Thread): void;
+  /** It has exited. The last call. */
+  ended(thread: Thread, end: ThreadEnd): void;
+}
+
+/** One thread. */
+export class Thread {
+  readonly #plan: ThreadPlan;
+  readonly #owner: ThreadOwner;
+  readonly #port: MessagePort;
+  readonly #worker: NodeWorker | undefined;
+  #socket: ThreadSocket | undefined;
+  #timer: TimerHandle;
+  #lingering = false;
+  #registered = false;
+  #served = false;
+  #released = false;
+  #registeredAt = 0;
+  /** Why it cannot go on, as soon as that is known. */
+  #trouble: { readonly message: string; readonly cause: unknown } | undefined;
+
+  constructor(plan: ThreadPlan, owner: ThreadOwner) {
+    this.#plan = plan;
+    this.#owner = owner;
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#worker = this.#spawn();
+    if (this.#worker === undefined) return;
+    const boot: Boot = { ...plan.boot, port: port2 };
+    this.#worker.postMessage(boot, [port2]);
+    this.#timer = hostClock.set(plan.startTimeout, () => this.#tooSlow(), false);
+  }
+
+  /** Ends it: at once while it starts, else as soon as it has nothing to do, which it is not given long for. */
+  stop(): void {
+    this.#socket?.close();
+    if (this.#registered) this.#linger();
+    else this.#kill();
+  }
+
+  #spawn(): NodeWorker | undefined {
+    try {
+      const worker = spawn(this.#plan.host);
+      worker.on("message", (message: unknown) => this.#heard(message));
+      worker.on("error", (error: unknown) => this.#inTrouble(`crashed: ${oneLine(error)}`, error));
+      worker.once("exit", (code) => this.#exited(code));
+      // Nobody else can read what was asked to be kept from this process's own streams.
+      if (this.#plan.host.stdout === true) worker.stdout.resume();
+      if (this.#plan.host.stderr === true) worker.stderr.resume();
+      return worker;
+    } catch (error) {
+      this.#inTrouble(`cannot be started: ${oneLine(error)}`, error);
+      hostClock.nextTurn(() => this.#exited(1));
+      return undefined;
+    }
+  }
+
+  #heard(message: unknown): void {
+    if (!isThreadNote(message)) return;
+    switch (message.powerhose) {
+      case "loaded":
+        return this.#loaded();
+      case "registered":
+        return this.#isRegistered();
+      case "served":
+        this.#served = true;
+        return;
+      case "failed":
+        return this.#failed(message);
+    }
+  }
+
+  #loaded(): void {
+    const { title, maxFrameBytes } = this.#plan;
+    const peer = { transport: "thread", address: title, principal: "local" };
+    this.#socket = new ThreadSocket(this.#port, peer, maxFrameBytes, (reason) => this.#socketClosed(reason));
+    this.#owner.accept(this.#socket);
+  }
+
+  #isRegistered(): void {
+    this.#registered = true;
+    this.#registeredAt = hostClock.now();
+    if (this.#lingering) return;
+    hostClock.clear(this.#timer);
+    this.#owner.registered();
+  }
+
+  #failed({ message, cause }: ThreadNote & { readonly powerhose: "failed" }): void {
+    this.#inTrouble(`could not start: ${message}`, cause);
+    this.#kill();
+  }
+
+  #tooSlow(): void {
+    this.#inTrouble(`was not ready within ${this.#plan.startTimeout} ms`, undefined);
+    this.#kill();
+  }
+
+  #socketClosed({ code, message }: CloseReason): void {
+    if (code === "local") this.#released = true;
+    else if (code !== "peer") this.#inTrouble(message, undefined);
+    this.#linger();
+    if (this.#released && this.#registered) this.#owner.released(this);
+  }
+
+  /** Without its connection it has nothing to do; what a module left running must not keep it, nor may a handler that spins. */
+  #linger(): void {
+    if (this.#lingering) return;
+    this.#lingering = true;
+    hostClock.clear(this.#timer);
+    this.#timer = hostClock.set(GRACE, () => this.#kill(), false);
+  }
+
+  #kill(): void {
+    void this.#worker?.terminate();
+  }
+
+  /** The first trouble is the reason; what follows from it is not. */
+  #inTrouble(message: string, cause: unknown): void {
+    this.#trouble ??= { message, cause };
+  }
+
+  #exited(code: number): void {
+    hostClock.clear(this.#timer);
+    this.#inTrouble(`exited with code ${code}${this.#registered ? "" : " before it was ready"}`, undefined);
+    const message = `${this.#plan.title} ${this.#trouble?.message}`;
+    if (this.#socket === undefined) this.#port.close();
+    else this.#socket.threadEnded(message);
+    const registered = this.#registered;
+    this.#owner.ended(this, {
+      registered,
+      released: this.#released && registered,
+      served: this.#served,
+      lived: registered ? hostClock.now() - this.#registeredAt : 0,
+      message,
+      cause: this.#trouble?.cause,
+    });
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * Runner and workers in one process, without infrastructure: one listener, any number of dialers. The pipe itself is
+ * core/pair.ts; here is only who finds whom, and which accepted sockets are to be closed by `stop`.
+ */
+import type { Clock } from "../core/clock.ts";
+import { hostClock } from "../core/host.ts";
+import { socketPair } from "../core/pair.ts";
+import type { CloseReason, Dialer, FaultProfile, Listener, ListenerContext } from "../core/socket.ts";
+import type { Peer, Receiver, Socket, SocketLimits } from "../core/socket.ts";
+
+/** What a {@link MemoryTransport} can be told. */
+export interface MemoryTransportOptions {
+  /** Whose turns the frames move in. Default: the host's clock. */
+  readonly clock?: Clock;
+  /** Its name, for people to read. Default: `memory`. */
+  readonly address?: string;
+}
+
+/** An accepted end that says when it is over, so that the transport need not keep it until `stop`. */
+class AcceptedSocket implements Socket {
+  readonly faults: FaultProfile;
+  readonly peer: Peer;
+  readonly #end: Socket;
+  readonly #onClosed: (socket: Socket) => void;
+
+  constructor(end: Socket, onClosed: (socket: Socket) => void) {
+    this.faults = end.faults;
+    this.peer = end.peer;
+    this.#end = end;
+    this.#onClosed = onClosed;
+  }
+
+  get bufferedBytes(): number {
+    return this.#end.bufferedBytes;
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>): boolean {
+    return this.#end.send(frame);
+  }
+
+  open(receiver: Receiver): void {
+    this.#end.open({
+      frame: (bytes) => receiver.frame(bytes),
+      closed: (reason) => {
+        this.#onClosed(this);
+        receiver.closed(reason);
+      },
+    });
+  }
+
+  close(reason?: CloseReason): void {
+    this.#end.close(reason);
+  }
+}
+
+/** Who listens now, and on which terms. */
+interface Listening {
+  readonly accept: (socket: Socket) => void;
+  readonly maxFrameBytes: number;
+}
+
+/**
+ * A listener and a dialer that meet inside one process.
+ *
+ * ```ts
+ * const memory = new MemoryTransport();
+ * const runner = new JobRunner({ listen: memory });
+ * const worker = new Worker({ dial: memory, handler });
+ * ```
+ */
+export class MemoryTransport implements Listener, Dialer {
+  /** Its name, for people to read. */
+  readonly address: string;
+  readonly #clock: Clock;
+  readonly #accepted = new Set<Socket>();
+  #listening: Listening | undefined;
+  #dialled = 0;
+
+  /** @param options - The clock and the name, both optional. */
+  constructor(options: MemoryTransportOptions = {}) {
+    this.#clock = options.clock ?? hostClock;
+    this.address = options.address ?? "memory";
+  }
+
+  /**
+   * Lets dialers in. The same `accept` may be started again, which changes nothing; a second listener is refused with
+   * an `Error`, because two runners on one transport are a mistake that would otherwise show as missing workers.
+   */
+  start(accept: (socket: Socket) => void, context: ListenerContext): Promise<void> {
+    const current = this.#listening;
+    if (current !== undefined && current.accept !== accept) {
+      return Promise.reject(
+        new Error(`${this.address}: already listening; give each runner a MemoryTransport of its own`),
+      );
+    }
+    this.#listening = { accept, maxFrameBytes: context.maxFrameBytes };
+    return Promise.resolve();
+  }
+
+  /** Closes every accepted socket and lets nobody in until the next `start`. May be called twice. */
+  stop(): Promise<void> {
+    this.#listening = undefined;
+    for (const socket of this.#accepted) socket.close();
+    this.#accepted.clear();
+    return Promise.resolve();
+  }
+
+  /**
+   * Opens a socket to whoever listens, in a later turn. The smaller frame limit of both ends holds for the two.
+   * Rejects with the signal's reason, or with an `Error` when nobody listens.
+   */
+  dial(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
+    return new Promise((resolve, reject: (reason: unknown) => void) => {
+      if (signal.aborted) return reject(signal.reason);
+      const onAbort = (): void => reject(signal.reason);
+      signal.addEventListener("abort", onAbort);
+      // Not at once: the listener's code must not run inside the dialer's.
+      this.#clock.nextTurn(() => {
+        signal.removeEventListener("abort", onAbort);
+        if (signal.aborted) return;
+        if (this.#listening === undefined)
+          return reject(new Error(`${this.address}: nobody listens; start the runner first`));
+        resolve(this.#connect(this.#listening, limits));
+      });
+    });
+  }
+
+  #connect(listening: Listening, limits: SocketLimits): Socket {
+    const dialler: Peer = { transport: "memory", address: `${this.address} ${++this.#dialled}`, principal: "local" };
+    const [near, far] = socketPair({
+      clock: this.#clock,
+      peers: [dialler, { transport: "memory", address: this.address, principal: "local" }],
+      maxFrameBytes: Math.min(listening.maxFrameBytes, limits.maxFrameBytes),
+    });
+    const accepted = new AcceptedSocket(near, (socket) => this.#accepted.delete(socket));
+    this.#accepted.add(accepted);
+    listening.accept(accepted);
+    return far;
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * Sockets over anything shaped like a MessagePort: one frame is one transferred buffer. Knows nothing of threads or tabs;
+ * who makes the port, and who notices that a thread died, is decided elsewhere.
+ */
+import { hostClock } from "../core/host.ts";
+import { type CloseReason, type Dialer, type FaultProfile, Inbox, type Listener } from "../core/socket.ts";
+import type { ListenerContext, Peer, Receiver, Socket, SocketLimits } from "../core/socket.ts";
+
+/** What is read of a port's events. */
+export interface PortEvent {
+  /** `message`, `messageerror` or `close`. */
+  readonly type: string;
+  /** What was posted, for a `message`. */
+  readonly data?: unknown;
+}
+
+/**
+ * The part of a MessagePort that is used. Node's and the browser's `MessagePort`, a browser `Worker` and the global scope
+ * of a dedicated worker all have it.
+ */
+export interface PortLike {
+  /** Posts a message; buffers in `transfer` change hands. */
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Listens to `message`, `messageerror` and, where the host has it, `close`. */
+  addEventListener(type: string, listener: (event: PortEvent) => void): void;
+  /** Stops listening. */
+  removeEventListener(type: string, listener: (event: PortEvent) => void): void;
+  /** Starts delivery. Only a MessagePort proper has it; only on such a port is `close` called. */
+  start?(): void;
+  /** Closes the port. Not called on a worker's global scope, where it would end the worker. */
+  close?(): void;
+}
+
+/** How a port becomes a socket. */
+export interface MessagePortSocketOptions extends SocketLimits {
+  /** Who is at the other end. Default: `message-port`, `port`, `local`. */
+  readonly peer?: Partial<Peer>;
+}
+
+// The peer of a browser port does not learn of `close()`, so it is told.
+const CLOSE_NOTE = "powerhose:close";
+const EVENTS = ["message", "messageerror", "close"] as const;
+const CLOSED_HERE: CloseReason = { code: "local", message: "closed by this end" };
+const CLOSED_THERE: CloseReason = { code: "peer", message: "closed by the other end" };
+const PORT_CLOSED: CloseReason = { code: "peer", message: "the port was closed" };
+const UNREADABLE: CloseReason = { code: "violation", message: "a message that cannot be read here" };
+const NOT_BYTES: CloseReason = { code: "violation", message: "a message that is not bytes" };
+
+function tooLarge(bytes: number, limit: number): CloseReason {
+  return { code: "too-large", message: `a frame of ${bytes} bytes is over the limit of ${limit}` };
+}
+
+function peerOf(given: Partial<Peer> | undefined, address: string): Peer {
+  return { transport: "message-port", address, principal: "local", ...given };
+}
+
+/** The bytes of a message, or nothing when it is something else. */
+function bytesOf(message: unknown): Uint8Array | undefined {
+  if (message instanceof ArrayBuffer) return new Uint8Array(message);
+  // Shared memory could change while it is read.
+  if (message instanceof Uint8Array && message.buffer instanceof ArrayBuffer) return message;
+  return undefined;
+}
+
+class MessagePortSocket implements Socket {
+  readonly faults: FaultProfile = "port";
+  // A port does not tell what it holds. What bounds a slow peer is the number of attempts in flight.
+  readonly bufferedBytes = 0;
+  readonly peer: Peer;
+  readonly #port: PortLike;
+  readonly #maxFrameBytes: number;
+  readonly #onClosed: ((socket: Socket) => void) | undefined;
+  readonly #inbox = new Inbox();
+
+  constructor(port: PortLike, peer: Peer, maxFrameBytes: number, onClosed?: (socket: Socket) => void) {
+    this.#port = port;
+    this.peer = peer;
+    this.#maxFrameBytes = maxFrameBytes;
+    this.#onClosed = onClosed;
+    for (const type of EVENTS) port.addEventListener(type, this.#onEvent);
+    port.start?.();
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#inbox.isClosed) return false;
+    if (frame.byteLength > this.#maxFrameBytes) return this.#fail(tooLarge(frame.byteLength, this.#maxFrameBytes));
+    // Transferring takes the whole buffer along; of a view, only its own bytes may go.
+    const { buffer } = frame.byteLength === frame.buffer.byteLength ? frame : frame.slice();
+    try {
+      this.#port.postMessage(buffer, [buffer]);
+      return true;
+    } catch (error) {
+      return this.#fail({
+        code: "error",
+        message: `posting failed: ${error instanceof Error ? error.message : String(error)}`,
+      });
+    }
+  }
+
+  open(receiver: Receiver): void {
+    this.#inbox.open(receiver);
+  }
+
+  close(reason: CloseReason = CLOSED_HERE): void {
+    if (this.#inbox.close(reason, (tell) => hostClock.nextTurn(tell))) this.#leave(true);
+  }
+
+  /** Closes from inside `send`, which is no place to call the receiver. */
+  #fail(reason: CloseReason): false {
+    this.close(reason);
+    return false;
+  }
+
+  /** Closes from inside an event, where the receiver may be told at once. */
+  #end(reason: CloseReason, tellPeer: boolean): void {
+    if (this.#inbox.isClosed) return;
+    this.#leave(tellPeer);
+    this.#inbox.close(reason);
+  }
+
+  readonly #onEvent = (event: PortEvent): void => {
+    if (event.type === "close") return this.#end(PORT_CLOSED, false);
+    if (event.type === "messageerror") return this.#end(UNREADABLE, true);
+    if (event.data === CLOSE_NOTE) return this.#end(CLOSED_THERE, false);
+    const bytes = bytesOf(event.data);
+    if (bytes === undefined) return this.#end(NOT_BYTES, true);
+    if (bytes.byteLength > this.#maxFrameBytes) return this.#end(tooLarge(bytes.byteLength, this.#maxFrameBytes), true);
+    this.#inbox.frame(bytes);
+  };
+
+  #leave(tellPeer: boolean): void {
+    for (const type of EVENTS) this.#port.removeEventListener(type, this.#onEvent);
+    try {
+      if (tellPeer) this.#port.postMessage(CLOSE_NOTE, []);
+    } catch {
+      // The port is gone, and so is the peer.
+    }
+    if (this.#port.start !== undefined) this.#port.close?.();
+    this.#onClosed?.(this);
+  }
+}
+
+/**
+ * Makes a socket of one end of a channel; the other end must be one too. The port is the socket's from here on, and is
+ * closed with it when it is a MessagePort. `bufferedBytes` is always 0, as a port does not tell what it holds.
+ */
+export function messagePortSocket(port: PortLike, options: MessagePortSocketOptions): Socket {
+  return new MessagePortSocket(port, peerOf(options.peer, "port"), options.maxFrameBytes);
+}
+
+/** A port that is waiting for the listener to start. */
+interface WaitingPort {
+  readonly port: PortLike;
+  readonly peer: Peer;
+}
+
+/** A listener that is handed its ports: `listener.add(port)` is one worker dialling in. */
+export class MessagePortListener implements Listener {
+  /** Always `message-port`; ports have no address. */
+  readonly address = "message-port";
+  readonly #sockets = new Set<Socket>();
+  #waiting: WaitingPort[] = [];
+  #running: { readonly accept: (socket: Socket) => void; readonly context: ListenerContext } | undefined;
+  #added = 0;
+
+  /**
+   * Accepts the peer behind a port, now or when the listener starts. What the peer posts meanwhile is kept by the port.
+   * @param peer - Who that is. Default: `message-port`, `port 1`, `local`.
+   */
+  add(port: PortLike, peer?: Partial<Peer>): void {
+    this.#waiting.push({ port, peer: peerOf(peer, `port ${++this.#added}`) });
+    this.#acceptWaiting();
+  }
+
+  /** Starts accepting. The same `accept` may be started again; another one is refused with an `Error`. */
+  start(accept: (socket: Socket) => void, context: ListenerContext): Promise<void> {
+    if (this.#running !== undefined) {
+      if (this.#running.accept === accept) return Promise.resolve();
+      return Promise.reject(
+        new Error("message-port: already listening; give each runner a MessagePortListener of its own"),
+      );
+    }
+    this.#running = { accept, context };
+    // Not at once: whoever starts a listener does not expect sockets before `start` has returned.
+    hostClock.nextTurn(() => this.#acceptWaiting());
+    return Promise.resolve();
+  }
+
+  /** Closes every accepted socket. Ports added from here on wait for the next `start`. */
+  stop(): Promise<void> {
+    this.#running = undefined;
+    for (const socket of this.#sockets) socket.close();
+    return Promise.resolve();
+  }
+
+  #acceptWaiting(): void {
+    if (this.#running === undefined) return;
+    const { accept, context } = this.#running;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { port, peer } of waiting) {
+      const socket = new MessagePortSocket(port, peer, context.maxFrameBytes, (closed) => this.#sockets.delete(closed));
+      this.#sockets.add(socket);
+      accept(socket);
+    }
+  }
+}
+
+class MessagePortDialer implements Dialer {
+  readonly #port: PortLike;
+  readonly #peer: Peer;
+  #used = false;
+
+  constructor(port: PortLike, peer: Peer) {
+    this.#port = port;
+    this.#peer = peer;
+  }
+
+  dial(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    if (this.#used)
+      return Promise.reject(new Error("message-port: this port was dialled before, and a port carries one socket"));
+    this.#used = true;
+    return Promise.resolve(new MessagePortSocket(this.#port, this.#peer, limits.maxFrameBytes));
+  }
+}
+
+/**
+ * A dialer for one port. It opens one socket, as a port cannot be opened again: a second `dial` rejects with an `Error`.
+ * @param peer - Who is at the other end. Default: `message-port`, `port`, `local`.
+ */
+export function dialMessagePort(port: PortLike, peer?: Partial<Peer>): Dialer {
+  return new MessagePortDialer(port, peerOf(peer, "port"));
+}

@@ -1,0 +1,174 @@
+/**
+ * Who may open a WebSocket, decided on the request before anything is upgraded: origin, subprotocol, credentials and the
+ * limits of the house. Answers with a refusal or a principal; sockets are the server's business.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Clock } from "../core/clock.ts";
+import { AuthError, type PowerhoseError } from "../core/errors.ts";
+import { BEARER_PREFIX, isLoopback, SUBPROTOCOL } from "./websocket-address.ts";
+import type { WebSocketListenerSettings } from "./websocket-options.ts";
+import { Rate } from "./websocket-rate.ts";
+
+/** What is answered instead of an upgrade. */
+export interface Refusal {
+  /** The HTTP status. */
+  readonly status: 400 | 401 | 403 | 404 | 503;
+  /** The body: for people, and nothing about this process. */
+  readonly text: string;
+}
+
+/** The result of looking at a request: whom it is from, or why not. */
+export type Verdict = { readonly principal: string } | Refusal;
+
+const ANONYMOUS = "local";
+const TOKEN_HOLDER = "token";
+const BUSY: Refusal = { status: 503, text: "too many connections, try again later" };
+const NO_ORIGIN: Refusal = { status: 403, text: "this origin is not allowed" };
+const NO_PROTOCOL: Refusal = { status: 400, text: `expected the subprotocol ${SUBPROTOCOL}` };
+const UNKNOWN: Refusal = { status: 401, text: "a valid token is required" };
+const NO_ANSWER: Refusal = { status: 503, text: "no decision in time" };
+
+function nothing(): void {}
+
+function digest(text: string | Uint8Array): Uint8Array {
+  return createHash("sha256").update(text).digest();
+}
+
+function subprotocols(request: IncomingMessage): string[] {
+  return (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
+}
+
+/** What the request shows, from the header or from the subprotocol list; the header wins. */
+function shownToken(request: IncomingMessage): Uint8Array | undefined {
+  const header = request.headers.authorization;
+  if (header !== undefined) {
+    return header.slice(0, 7).toLowerCase() === "bearer " ? Buffer.from(header.slice(7).trim(), "utf8") : undefined;
+  }
+  const bearer = subprotocols(request).find((name) => name.startsWith(BEARER_PREFIX));
+  return bearer === undefined ? undefined : Buffer.from(bearer.slice(BEARER_PREFIX.length), "base64url");
+}
+
+/** A request that came over loopback, or over a pipe, which has no address. */
+function isLocal(request: IncomingMessage): boolean {
+  return request.socket.localAddress === undefined || isLoopback(request.socket.localAddress);
+}
+
+/** The gate of one listener, from start to stop. Counts what is under way and what is open. */
+export class Admission {
+  readonly #settings: WebSocketListenerSettings;
+  readonly #clock: Clock;
+  readonly #report: (error: PowerhoseError) => void;
+  readonly #tokens: readonly Uint8Array[];
+  readonly #rate: Rate;
+  readonly #perAddress = new Map<string, number>();
+  /** The handshakes that wait for `authenticate`: how to end the wait of each. */
+  readonly #waiting = new Set<() => void>();
+  #held = 0;
+  #exposureReported = false;
+
+  constructor(settings: WebSocketListenerSettings, clock: Clock, report: (error: PowerhoseError) => void) {
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#report = report;
+    this.#tokens = settings.tokens.map(digest);
+    this.#rate = new Rate(settings.acceptRate, settings.acceptRate, clock);
+  }
+
+  /** Whether everybody who can connect is let in. */
+  get isOpenHouse(): boolean {
+    return this.#tokens.length === 0 && this.#settings.authenticate === undefined;
+  }
+
+  /** Takes a place for a connection from this address, to be given back with {@link leave}; or refuses. */
+  enter(address: string): Refusal | undefined {
+    const { maxConnections, maxConnectionsPerAddress } = this.#settings;
+    const here = this.#perAddress.get(address) ?? 0;
+    if (this.#held >= maxConnections || here >= maxConnectionsPerAddress || !this.#rate.take()) return BUSY;
+    this.#held++;
+    this.#perAddress.set(address, here + 1);
+    return undefined;
+  }
+
+  /** Gives a place back. */
+  leave(address: string): void {
+    this.#held--;
+    const left = (this.#perAddress.get(address) ?? 1) - 1;
+    if (left > 0) this.#perAddress.set(address, left);
+    else this.#perAddress.delete(address);
+  }
+
+  /** Ends every wait for `authenticate`: nobody is let in any more. */
+  close(): void {
+    for (const giveUp of this.#waiting) giveUp();
+  }
+
+  /** Looks at a request. A promise only when `authenticate` makes one. */
+  judge(request: IncomingMessage): Verdict | Promise<Verdict> {
+    const { origin } = request.headers;
+    if (origin !== undefined && !this.#settings.origins.includes(origin)) return NO_ORIGIN;
+    if (!subprotocols(request).includes(SUBPROTOCOL)) return NO_PROTOCOL;
+    if (this.isOpenHouse) return isLocal(request) ? { principal: ANONYMOUS } : this.#exposed();
+    const token = shownToken(request);
+    if (token !== undefined && this.#knows(token)) return { principal: TOKEN_HOLDER };
+    return this.#settings.authenticate === undefined ? UNKNOWN : this.#ask(request);
+  }
+
+  /** Hashing first makes the lengths equal, and looking at all of them tells nothing about which one it was. */
+  #knows(token: Uint8Array): boolean {
+    const shown = digest(token);
+    let found = false;
+    for (const known of this.#tokens) found = timingSafeEqual(known, shown) || found;
+    return found;
+  }
+
+  /** A shared server was bound to the network after the start. */
+  #exposed(): Refusal {
+    if (!this.#exposureReported) {
+      this.#exposureReported = true;
+      this.#report(new AuthError("the shared server is reachable from other machines: pass `token` or `authenticate`"));
+    }
+    return UNKNOWN;
+  }
+
+  #ask(request: IncomingMessage): Verdict | Promise<Verdict> {
+    const { authenticate, maxPending, requestTimeout } = this.#settings;
+    if (authenticate === undefined) return UNKNOWN;
+    if (this.#waiting.size >= maxPending) return BUSY;
+    try {
+      const answer = authenticate(request);
+      return answer instanceof Promise ? this.#wait(answer, requestTimeout) : this.#verdict(answer);
+    } catch (error) {
+      return this.#refusedBy(error);
+    }
+  }
+
+  async #wait(answer: Promise<string | undefined>, timeout: number): Promise<Verdict> {
+    const asked = answer.then(
+      (principal) => this.#verdict(principal),
+      (error: unknown) => this.#refusedBy(error),
+    );
+    let giveUp = nothing;
+    const noAnswer = new Promise<Verdict>((resolve) => {
+      giveUp = (): void => resolve(NO_ANSWER);
+    });
+    const timer = this.#clock.set(timeout, giveUp, false);
+    this.#waiting.add(giveUp);
+    try {
+      return await Promise.race([asked, noAnswer]);
+    } finally {
+      this.#clock.clear(timer);
+      this.#waiting.delete(giveUp);
+    }
+  }
+
+  #verdict(principal: unknown): Verdict {
+    return typeof principal === "string" && principal !== "" ? { principal } : UNKNOWN;
+  }
+
+  /** A hook says no by throwing an AuthError; anything else is a fault of the hook, which its owner wants to hear of. */
+  #refusedBy(error: unknown): Refusal {
+    if (!(error instanceof AuthError)) this.#report(new AuthError("`authenticate` failed", { cause: error }));
+    return UNKNOWN;
+  }
+}

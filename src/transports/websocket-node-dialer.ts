@@ -1,0 +1,145 @@
+/** Dials from Node with `ws`: the token as a header, TLS options, and an answer to why a connection was refused. */
+import type { Agent } from "node:http";
+import type { SecureContextOptions } from "node:tls";
+import { type ClientOptions, WebSocket } from "ws";
+import { AuthError } from "../core/errors.ts";
+import type { Dialer, Peer, Socket, SocketLimits } from "../core/socket.ts";
+import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL } from "./websocket-address.ts";
+import { nodeSocket, type WireSettings, wireSettings } from "./websocket-node-socket.ts";
+
+/** How to dial from Node. Certificates are always verified; for one of your own making, pass its `ca`. */
+export interface NodeDialOptions extends Pick<SecureContextOptions, "ca" | "cert" | "key" | "passphrase"> {
+  /** Proves to the runner who dials. Sent as `Authorization: Bearer`. */
+  readonly token?: string;
+  /** Allows `ws:` to another machine, where everybody on the way can read jobs and token. Default: `false`. */
+  readonly allowInsecure?: boolean;
+  /** The name to ask for and to verify, when it is not the one in the address. */
+  readonly servername?: string;
+  /** More request headers, for a proxy on the way. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** An agent that makes the connection, for a proxy on the way. */
+  readonly agent?: Agent;
+  /** How long connecting and the handshake may take, in ms. Default: 10,000. */
+  readonly handshakeTimeout?: number;
+}
+
+const OPTIONS: readonly string[] = [
+  "token",
+  "allowInsecure",
+  "servername",
+  "headers",
+  "agent",
+  "handshakeTimeout",
+  "ca",
+  "cert",
+  "key",
+  "passphrase",
+];
+const HANDSHAKE_TIMEOUT = 10_000;
+/** TCP keep-alive is the backstop for a peer that vanishes without a word, in ms. */
+export const KEEP_ALIVE_DELAY = 30_000;
+
+/** What goes to `ws`, which hands what it does not know to the connection. */
+type ConnectOptions = ClientOptions &
+  WireSettings & {
+    readonly servername?: string;
+    readonly keepAlive: true;
+    readonly keepAliveInitialDelay: number;
+    readonly noDelay: true;
+  };
+
+function connectOptions(options: NodeDialOptions, maxFrameBytes: number): ConnectOptions {
+  const { token, allowInsecure: _allowInsecure, handshakeTimeout = HANDSHAKE_TIMEOUT, headers, ...passed } = options;
+  return {
+    ...passed,
+    headers: { ...headers, ...(fitsHeader(token) ? { Authorization: `Bearer ${token}` } : {}) },
+    handshakeTimeout,
+    followRedirects: false,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_DELAY,
+    noDelay: true,
+    ...wireSettings(maxFrameBytes),
+  };
+}
+
+/** A header takes visible ASCII; any other token goes the browser's way. */
+function fitsHeader(token: string | undefined): token is string {
+  return token !== undefined && /^[\x21-\x7e]+$/.test(token);
+}
+
+function check(options: NodeDialOptions): void {
+  for (const key of Object.keys(options)) {
+    if (!OPTIONS.includes(key)) throw new TypeError(`dialWebSocket: unknown option \`${key}\``);
+  }
+  if (options.token === "") throw new TypeError("dialWebSocket: expected `token` to be a non-empty string");
+  const { handshakeTimeout = HANDSHAKE_TIMEOUT } = options;
+  if (!(handshakeTimeout > 0 && handshakeTimeout <= 0x7fff_ffff)) {
+    throw new RangeError(`dialWebSocket: expected \`handshakeTimeout\` to be ms over 0, got \`${handshakeTimeout}\``);
+  }
+}
+
+class NodeWebSocketDialer implements Dialer {
+  readonly #url: URL;
+  readonly #options: NodeDialOptions;
+  readonly #protocols: readonly string[];
+
+  constructor(url: URL, options: NodeDialOptions) {
+    this.#url = url;
+    this.#options = options;
+    const { token } = options;
+    this.#protocols =
+      token === undefined || fitsHeader(token) ? [SUBPROTOCOL] : [SUBPROTOCOL, bearerSubprotocol(token)];
+  }
+
+  dial(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
+    return new Promise((resolve, reject: (reason: unknown) => void) => {
+      if (signal.aborted) return reject(signal.reason);
+      const ws = new WebSocket(this.#url, [...this.#protocols], connectOptions(this.#options, limits.maxFrameBytes));
+      let waiting = true;
+      const done = (): void => {
+        waiting = false;
+        signal.removeEventListener("abort", onAbort);
+      };
+      const fail = (error: unknown): void => {
+        if (!waiting) return;
+        done();
+        reject(error);
+        ws.terminate();
+      };
+      const onAbort = (): void => fail(signal.reason);
+      signal.addEventListener("abort", onAbort);
+      ws.on("open", () => {
+        if (!waiting) return;
+        if (ws.protocol !== SUBPROTOCOL) return fail(new Error(`${shown(this.#url)} does not speak ${SUBPROTOCOL}`));
+        done();
+        const peer: Peer = { transport: "websocket", address: shown(this.#url), principal: this.#url.host };
+        resolve(nodeSocket(ws, peer, limits.maxFrameBytes));
+      });
+      ws.on("unexpected-response", (_request, response) => fail(this.#refused(response.statusCode ?? 0)));
+      // Stays for good: `terminate` while connecting is an error event of its own, which somebody has to hear.
+      ws.on("error", (error) => fail(this.#unreachable(error)));
+    });
+  }
+
+  #refused(status: number): Error {
+    const message = `${shown(this.#url)} refused the connection (HTTP ${status})`;
+    return status === 401 || status === 403 ? new AuthError(message) : new Error(message);
+  }
+
+  #unreachable(cause: Error & { code?: unknown }): Error {
+    const why = typeof cause.code === "string" ? cause.code : cause.message;
+    return new Error(`could not connect to ${shown(this.#url)}: ${why}`, { cause });
+  }
+}
+
+/**
+ * A dialer for one address. A failed `dial` rejects with an AuthError for 401 and 403, else with an `Error` whose `cause`
+ * is the host's; neither token nor query is ever part of a message.
+ * @throws TypeError when the address is not a `ws:` or `wss:` URL, an option is unknown or the token is empty.
+ * @throws RangeError when `handshakeTimeout` is out of range.
+ * @throws AuthError when the address is `ws:` on another machine without `allowInsecure`.
+ */
+export function dialWebSocket(url: string | URL, options: NodeDialOptions = {}): Dialer {
+  check(options);
+  return new NodeWebSocketDialer(dialAddress(url, options.allowInsecure ?? false), options);
+}

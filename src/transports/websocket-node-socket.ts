@@ -1,0 +1,103 @@
+/**
+ * A socket over the WebSocket class of `ws`, for both ends: binary messages as they come, without copies, and the errors
+ * of `ws` as close reasons. Who listens and who dials is decided elsewhere.
+ */
+import type { RawData, WebSocket } from "ws";
+import { hostClock } from "../core/host.ts";
+import type { CloseCode, CloseReason, Peer } from "../core/socket.ts";
+import { closeFrame, closeReason, NOT_BINARY } from "./websocket-close.ts";
+import { Rate } from "./websocket-rate.ts";
+import { type Wire, WireSocket } from "./websocket-wire.ts";
+
+/** How long a closing handshake may take before the connection is cut, in ms. */
+const CLOSE_TIMEOUT = 1_000;
+/** Protocol pings a peer may send a second, and at once. No peer of ours sends any. */
+const PINGS_PER_SECOND = 1;
+const PING_BURST = 64;
+
+/** What both ends ask of `ws`. Its type definitions lag behind; these are options of 8.23. */
+export interface WireSettings {
+  readonly perMessageDeflate: false;
+  readonly maxPayload: number;
+  readonly maxFragments: number;
+  readonly maxBufferedChunks: number;
+  readonly closeTimeout: number;
+}
+
+/** Compression is off as a bomb needs it; our peers never fragment, so few fragments are a lot. */
+export function wireSettings(maxFrameBytes: number): WireSettings {
+  return {
+    perMessageDeflate: false,
+    maxPayload: maxFrameBytes,
+    maxFragments: 64,
+    maxBufferedChunks: 1_024,
+    closeTimeout: CLOSE_TIMEOUT,
+  };
+}
+
+const BINARY = { binary: true } as const;
+const TOO_LARGE: CloseReason = { code: "too-large", message: "a frame is over the limit" };
+const PING_FLOOD: CloseReason = { code: "violation", message: "too many pings" };
+
+/** `ws` marks what the peer did wrong with codes of its own; everything else is the network's. */
+function errorReason(error: Error & { code?: unknown }): CloseReason {
+  const code = typeof error.code === "string" ? error.code : "";
+  if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return TOO_LARGE;
+  return { code: code.startsWith("WS_ERR_") ? "violation" : "error", message: error.message };
+}
+
+/** A plain view of what `ws` delivers, which is a Buffer as long as `binaryType` is left alone. */
+function plain(data: RawData): Uint8Array | undefined {
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  return Array.isArray(data) ? undefined : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+class NodeWire implements Wire {
+  readonly #ws: WebSocket;
+
+  constructor(ws: WebSocket) {
+    this.#ws = ws;
+  }
+
+  get isOpen(): boolean {
+    return this.#ws.readyState === this.#ws.OPEN;
+  }
+
+  get bufferedBytes(): number {
+    return this.#ws.bufferedAmount;
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>): void {
+    this.#ws.send(frame, BINARY);
+  }
+
+  close(code: CloseCode): void {
+    const { standard, text } = closeFrame(code);
+    this.#ws.close(standard, text);
+  }
+}
+
+/** Makes a socket of an open WebSocket of `ws` that was made with {@link wireSettings}. */
+export function nodeSocket(ws: WebSocket, peer: Peer, maxFrameBytes: number): WireSocket {
+  const socket = new WireSocket(new NodeWire(ws), peer, maxFrameBytes);
+  ws.on("message", (data, isBinary) => {
+    const bytes = isBinary ? plain(data) : undefined;
+    if (bytes === undefined) socket.failed(NOT_BINARY);
+    else socket.received(bytes);
+  });
+  ws.on("error", (error) => socket.failed(errorReason(error)));
+  ws.on("close", (code) => socket.ended(closeReason(code)));
+  limitPings(ws, socket);
+  return socket;
+}
+
+/** Each ping is answered, which is cheap for the asker only. */
+function limitPings(ws: WebSocket, socket: WireSocket): void {
+  let rate: Rate | undefined;
+  ws.on("ping", () => {
+    rate ??= new Rate(PINGS_PER_SECOND, PING_BURST, hostClock);
+    if (rate.take()) return;
+    socket.failed(PING_FLOOD);
+    ws.terminate();
+  });
+}

@@ -1,0 +1,93 @@
+/**
+ * WebSockets on Node with `ws`: listens, and dials with headers and TLS options. A life between start and stop is
+ * websocket-service.ts; here is only when one begins and ends.
+ */
+import type { Listener, ListenerContext, Socket } from "../core/socket.ts";
+import {
+  listenerSettings,
+  type WebSocketListenerOptions,
+  type WebSocketListenerSettings,
+} from "./websocket-options.ts";
+import { listenerAddress, WebSocketService } from "./websocket-service.ts";
+
+export { dialWebSocket, type NodeDialOptions } from "./websocket-node-dialer.ts";
+export { type Authenticate, WEBSOCKET_LISTENER_DEFAULTS } from "./websocket-options.ts";
+export type {
+  WebSocketListenerDefaults,
+  WebSocketListenerOptions,
+  WebSocketListenerSettings,
+} from "./websocket-options.ts";
+
+/** One start, and what became of it. */
+interface Life {
+  readonly accept: (socket: Socket) => void;
+  readonly service: WebSocketService;
+  readonly started: Promise<void>;
+}
+
+/** Accepts workers over WebSocket. Made by {@link listenWebSocket}. */
+export class WebSocketListener implements Listener {
+  readonly #settings: WebSocketListenerSettings;
+  #life: Life | undefined;
+  #stopped: Promise<void> = Promise.resolve();
+
+  /**
+   * @throws TypeError when an option is unknown or of the wrong kind.
+   * @throws RangeError when a number is out of range.
+   */
+  constructor(options: WebSocketListenerOptions = {}) {
+    this.#settings = listenerSettings(options);
+  }
+
+  /** Where it listens: `ws://127.0.0.1:7070/`, or `wss:` on an https server. Before the start, where it would. */
+  get address(): string {
+    return this.#life === undefined ? listenerAddress(this.#settings) : this.#life.service.address;
+  }
+
+  /**
+   * Resolves once workers can connect. The same `accept` may be started again; another one is refused with an `Error`.
+   * Rejects with an AuthError when other machines could connect and nothing says who may, and with an `Error` when the
+   * address cannot be had; it can be started again then.
+   */
+  start(accept: (socket: Socket) => void, context: ListenerContext): Promise<void> {
+    if (this.#life !== undefined) {
+      if (this.#life.accept === accept) return this.#life.started;
+      return Promise.reject(new Error(`${this.address}: already listening; give each runner a listener of its own`));
+    }
+    const service = new WebSocketService(this.#settings, accept, context);
+    const started = this.#stopped.then(() => service.start());
+    const life: Life = { accept, service, started };
+    this.#life = life;
+    started.catch(() => {
+      if (this.#life === life) this.#life = undefined;
+    });
+    return started;
+  }
+
+  /** Closes every connection and gives back the address, within about 80 ms even when a peer is dead. May be called twice. */
+  stop(): Promise<void> {
+    const life = this.#life;
+    if (life === undefined) return this.#stopped;
+    this.#life = undefined;
+    this.#stopped = life.started.then(
+      () => life.service.stop(),
+      () => undefined, // it never began
+    );
+    return this.#stopped;
+  }
+}
+
+/**
+ * A listener for workers that dial in over WebSocket.
+ *
+ * ```ts
+ * const runner = new JobRunner({ listen: listenWebSocket({ port: 7070 }) });
+ * ```
+ *
+ * Without options it takes a free port on loopback and lets in any process of this machine, but no web page.
+ * @throws TypeError when an option is unknown or of the wrong kind.
+ * @throws RangeError when a number is out of range.
+ */
+export function listenWebSocket(options: WebSocketListenerOptions = {}): WebSocketListener {
+  return new WebSocketListener(options);
+}

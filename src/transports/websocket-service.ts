@@ -1,0 +1,236 @@
+/**
+ * One life of a WebSocket listener, from start to stop: the HTTP server under it, upgrades, and the connections it holds.
+ * Whom to let in is websocket-admission.ts's decision; starting again is the listener's.
+ */
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import type { Socket as TcpSocket } from "node:net";
+import type { Duplex } from "node:stream";
+import { Server as TlsServer } from "node:tls";
+import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import { AuthError, ProtocolError } from "../core/errors.ts";
+import { hostClock } from "../core/host.ts";
+import type { ListenerContext, Peer, Socket } from "../core/socket.ts";
+import { isLoopback, SUBPROTOCOL } from "./websocket-address.ts";
+import { Admission, type Refusal, type Verdict } from "./websocket-admission.ts";
+import { KEEP_ALIVE_DELAY } from "./websocket-node-dialer.ts";
+import { nodeSocket, type WireSettings, wireSettings } from "./websocket-node-socket.ts";
+import type { WebSocketListenerSettings } from "./websocket-options.ts";
+
+/** How long `stop` waits for closing handshakes: so many times so many ms. A healthy peer needs one round trip. */
+const STOP_WAITS = 4;
+const STOP_WAIT = 20;
+
+const NOT_FOUND: Refusal = { status: 404, text: "nothing here" };
+const STOPPING: Refusal = { status: 503, text: "stopping" };
+
+/** Answers on the raw socket, as nothing was upgraded, and lets go of it. */
+function refuse(socket: Duplex, { status, text }: Refusal): void {
+  const extra = status === 401 ? "WWW-Authenticate: Bearer\r\n" : status === 503 ? "Retry-After: 1\r\n" : "";
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nConnection: close\r\nContent-Type: text/plain\r\n`;
+  socket.end(`${head}${extra}Content-Length: ${text.length}\r\n\r\n${text}`, () => socket.destroy());
+}
+
+function destroy(this: Duplex): void {
+  this.destroy();
+}
+
+function hostPort(host: string, port: number): string {
+  const bare = host.startsWith("::ffff:") ? host.slice(7) : host;
+  return bare.includes(":") ? `[${bare}]:${port}` : `${bare}:${port}`;
+}
+
+/** `ws://127.0.0.1:7070/`: where a listener is, or would be. */
+export function listenerAddress(settings: WebSocketListenerSettings): string {
+  const { server, host, port, path } = settings;
+  const scheme = server instanceof TlsServer ? "wss" : "ws";
+  const bound = server?.address();
+  if (typeof bound === "string") return `${scheme}+unix:${bound}:${path}`;
+  if (bound) return `${scheme}://${hostPort(bound.address, bound.port)}${path}`;
+  return `${scheme}://${hostPort(host, port)}${path}`;
+}
+
+/** A listener between one start and one stop. */
+export class WebSocketService {
+  readonly #settings: WebSocketListenerSettings;
+  readonly #accept: (socket: Socket) => void;
+  readonly #context: ListenerContext;
+  readonly #admission: Admission;
+  readonly #upgrader: WebSocketServer;
+  readonly #server: Server;
+  readonly #handshakes = new Set<Duplex>();
+  readonly #open = new Map<WebSocket, Socket>();
+  #stopping = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(settings: WebSocketListenerSettings, accept: (socket: Socket) => void, context: ListenerContext) {
+    this.#settings = settings;
+    this.#accept = accept;
+    this.#context = context;
+    this.#admission = new Admission(settings, hostClock, (error) => context.report(error));
+    const options: ServerOptions & WireSettings = {
+      noServer: true,
+      clientTracking: false,
+      // Echoes our own name only: the other entry is the token.
+      handleProtocols: () => SUBPROTOCOL,
+      ...wireSettings(context.maxFrameBytes),
+    };
+    this.#upgrader = new WebSocketServer(options);
+    this.#server = settings.server ?? this.#ownServer();
+  }
+
+  /** Where it listens. */
+  get address(): string {
+    return listenerAddress({ ...this.#settings, server: this.#server });
+  }
+
+  /** Resolves once workers can connect. */
+  async start(): Promise<void> {
+    const { server, host, port } = this.#settings;
+    const bound = server?.address();
+    const where = server === undefined ? host : bound && typeof bound === "object" ? bound.address : "localhost";
+    if (this.#admission.isOpenHouse && !isLoopback(where)) {
+      throw new AuthError(
+        `${where} is reachable from other machines: pass \`token\` or \`authenticate\` to say who may work`,
+      );
+    }
+    if (server === undefined) {
+      await this.#listen(host, port);
+      // Trouble of a shared server is its owner's to handle.
+      this.#server.on("error", this.#onError);
+    }
+    this.#server.on("upgrade", this.#onUpgrade);
+  }
+
+  /** Closes every connection, cuts off those that do not answer, and gives back the address. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#server.off("upgrade", this.#onUpgrade);
+    const closed = this.#settings.server === undefined ? this.#closeServer() : undefined;
+    this.#admission.close();
+    for (const socket of this.#handshakes) socket.destroy();
+    for (const socket of this.#open.values()) socket.close();
+    await this.#emptied();
+    for (const ws of this.#open.keys()) ws.terminate();
+    if (this.#settings.server === undefined) this.#server.closeAllConnections();
+    await closed;
+    this.#server.off("error", this.#onError);
+  }
+
+  #ownServer(): Server {
+    const { headersTimeout, requestTimeout, connectionsCheckingInterval, maxHeaderSize, maxConnections } =
+      this.#settings;
+    const server = createServer({
+      headersTimeout,
+      requestTimeout: Math.max(headersTimeout, requestTimeout),
+      connectionsCheckingInterval,
+      maxHeaderSize,
+    });
+    // Beyond that not even a 503 is answered.
+    server.maxConnections = maxConnections + this.#settings.maxPending;
+    // Ending only is not enough: a peer that does not read would stay.
+    server.on("clientError", (_error, socket) => socket.destroy());
+    server.on("request", (request, response) => {
+      const status = this.#isHere(request) ? 426 : 404;
+      response.writeHead(status, {
+        Connection: "close",
+        "Content-Type": "text/plain",
+        ...(status === 426 ? { Upgrade: "websocket" } : {}),
+      });
+      response.end(STATUS_CODES[status]);
+    });
+    return server;
+  }
+
+  #listen(host: string, port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const failed = (cause: Error & { code?: unknown }): void => {
+        const why =
+          cause.code === "EADDRINUSE"
+            ? "the address is in use; choose another port, or 0 for a free one"
+            : cause.message;
+        reject(new Error(`cannot listen on ${listenerAddress(this.#settings)}: ${why}`, { cause }));
+      };
+      this.#server.once("error", failed);
+      this.#server.listen(port, host, () => {
+        this.#server.off("error", failed);
+        resolve();
+      });
+    });
+  }
+
+  #closeServer(): Promise<void> {
+    return new Promise((resolve) => void this.#server.close(() => resolve()));
+  }
+
+  /** Resolves when the last connection is gone, or after a little while. */
+  async #emptied(): Promise<void> {
+    // Several short waits: when this process was held up for longer than one, its peers have not been heard yet.
+    for (let wait = 0; wait < STOP_WAITS && this.#open.size > 0; wait++) {
+      await new Promise<void>((resolve) => {
+        const timer = hostClock.set(STOP_WAIT, resolve, true);
+        this.#onEmpty = (): void => {
+          hostClock.clear(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  readonly #onError = (error: Error): void => {
+    this.#context.report(new ProtocolError(`${this.address}: ${error.message}`, { cause: error }));
+  };
+
+  #isHere(request: IncomingMessage): boolean {
+    return (request.url ?? "").split("?", 1)[0] === this.#settings.path;
+  }
+
+  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    if (!this.#isHere(request)) {
+      // On a shared server, somebody else may answer; if there is nobody else, nobody would.
+      if (this.#server.listenerCount("upgrade") === 1) this.#turnAway(socket, NOT_FOUND);
+      return;
+    }
+    if (socket.destroyed) return;
+    socket.on("error", destroy);
+    const address = request.socket.remoteAddress ?? "";
+    const full = this.#admission.enter(address);
+    if (full !== undefined) return refuse(socket, full);
+    // One place from here to the end of the connection, whichever way it ends.
+    socket.once("close", () => this.#admission.leave(address));
+    this.#handshakes.add(socket);
+    const verdict = this.#admission.judge(request);
+    if (verdict instanceof Promise) void verdict.then((late) => this.#decided(request, socket, head, late));
+    else this.#decided(request, socket, head, verdict);
+  };
+
+  #turnAway(socket: Duplex, refusal: Refusal): void {
+    socket.on("error", destroy);
+    refuse(socket, refusal);
+  }
+
+  #decided(request: IncomingMessage, socket: Duplex, head: Buffer, verdict: Verdict): void {
+    this.#handshakes.delete(socket);
+    if (socket.destroyed) return;
+    if (this.#stopping) return refuse(socket, STOPPING);
+    if ("status" in verdict) return refuse(socket, verdict);
+    this.#harden(request.socket);
+    this.#upgrader.handleUpgrade(request, socket, head, (ws) => this.#opened(request, ws, verdict.principal));
+  }
+
+  #harden(socket: TcpSocket): void {
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_DELAY);
+  }
+
+  #opened(request: IncomingMessage, ws: WebSocket, principal: string): void {
+    const { remoteAddress = "pipe", remotePort = 0 } = request.socket;
+    const peer: Peer = { transport: "websocket", address: hostPort(remoteAddress, remotePort), principal };
+    const socket = nodeSocket(ws, peer, this.#context.maxFrameBytes);
+    this.#open.set(ws, socket);
+    ws.on("close", () => {
+      this.#open.delete(ws);
+      if (this.#open.size === 0) this.#onEmpty?.();
+    });
+    this.#accept(socket);
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * Dials with any WebSocket of the W3C shape: a browser's, Deno's, Bun's, or the class of `ws`. Holds nothing of Node. To
+ * listen, or to dial from Node with headers and TLS options, see websocket-node.ts.
+ */
+import type { CloseCode, Dialer, Peer, Socket, SocketLimits } from "../core/socket.ts";
+import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL } from "./websocket-address.ts";
+import { closeFrame, closeReason, NOT_BINARY } from "./websocket-close.ts";
+import { type Wire, WireSocket } from "./websocket-wire.ts";
+
+/** The part of a W3C WebSocket that is used. */
+export interface WebSocketLike {
+  /** Set to `arraybuffer`. */
+  binaryType: string;
+  /** Bytes taken by `send` that have not gone to the network. */
+  readonly bufferedAmount: number;
+  /** 0 connecting, 1 open, 2 closing, 3 closed. */
+  readonly readyState: number;
+  /** The subprotocol the server chose, or empty. */
+  readonly protocol: string;
+  /** Sends one binary message. */
+  send(data: Uint8Array<ArrayBuffer>): void;
+  /** Begins the closing handshake. */
+  close(code?: number, reason?: string): void;
+  /** Listens. */
+  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  /** Listens. */
+  addEventListener(type: "close", listener: (event: { readonly code: number }) => void): void;
+  /** Listens. */
+  addEventListener(type: "open" | "error", listener: (event: { readonly type: string }) => void): void;
+}
+
+/** A class of such WebSockets. */
+export type WebSocketConstructor = new (url: string | URL, protocols: string[]) => WebSocketLike;
+
+/** How a WebSocket becomes a socket. */
+export interface WebSocketSocketOptions extends SocketLimits {
+  /** Who is at the other end. */
+  readonly peer: Peer;
+}
+
+/** How to dial. */
+export interface DialWebSocketOptions {
+  /** Proves to the runner who dials. Travels as a subprotocol, since a browser cannot set headers. */
+  readonly token?: string;
+  /** The WebSocket class to use. Default: the global one. */
+  readonly WebSocket?: WebSocketConstructor;
+  /** Allows `ws:` to another machine, where everybody on the way can read jobs and token. Default: `false`. */
+  readonly allowInsecure?: boolean;
+}
+
+const OPEN = 1;
+
+class PortableWire implements Wire {
+  readonly #ws: WebSocketLike;
+
+  constructor(ws: WebSocketLike) {
+    this.#ws = ws;
+  }
+
+  get isOpen(): boolean {
+    return this.#ws.readyState === OPEN;
+  }
+
+  get bufferedBytes(): number {
+    return this.#ws.bufferedAmount;
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>): void {
+    this.#ws.send(frame);
+  }
+
+  close(code: CloseCode): void {
+    const { portable, text } = closeFrame(code);
+    this.#ws.close(portable, text);
+  }
+}
+
+/**
+ * Makes a socket of an open WebSocket, which is the socket's from here on. Text closes it with `violation`; a message
+ * over `maxFrameBytes` with `too-large`, though the class underneath may have read all of it first.
+ */
+export function webSocketSocket(ws: WebSocketLike, options: WebSocketSocketOptions): Socket {
+  const socket = new WireSocket(new PortableWire(ws), options.peer, options.maxFrameBytes);
+  ws.binaryType = "arraybuffer";
+  ws.addEventListener("message", ({ data }) => {
+    if (data instanceof ArrayBuffer) socket.received(new Uint8Array(data));
+    else socket.failed(NOT_BINARY);
+  });
+  // The API says no more than that it failed, and `close` may be long in coming when the other machine is gone.
+  ws.addEventListener("error", () => socket.failed({ code: "error", message: "the connection failed" }));
+  ws.addEventListener("close", ({ code }) => socket.ended(closeReason(code)));
+  return socket;
+}
+
+function hostWebSocket(): WebSocketConstructor {
+  const { WebSocket } = globalThis as { WebSocket?: WebSocketConstructor };
+  if (WebSocket !== undefined) return WebSocket;
+  throw new Error(
+    "there is no global WebSocket here: import dialWebSocket from `powerhose/websocket/node`, or pass the option `WebSocket`",
+  );
+}
+
+class WebSocketDialer implements Dialer {
+  readonly #url: URL;
+  readonly #protocols: readonly string[];
+  readonly #WebSocket: WebSocketConstructor;
+
+  constructor(url: URL, protocols: readonly string[], WebSocket: WebSocketConstructor) {
+    this.#url = url;
+    this.#protocols = protocols;
+    this.#WebSocket = WebSocket;
+  }
+
+  dial(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
+    return new Promise((resolve, reject: (reason: unknown) => void) => {
+      if (signal.aborted) return reject(signal.reason);
+      const ws = this.#connect();
+      if (ws === undefined) return reject(this.#failed("the host does not allow it"));
+      const onAbort = (): void => {
+        reject(signal.reason);
+        ws.close();
+      };
+      const settled = (): void => signal.removeEventListener("abort", onAbort);
+      signal.addEventListener("abort", onAbort);
+      ws.addEventListener("open", () => {
+        settled();
+        if (signal.aborted) return ws.close();
+        if (ws.protocol === SUBPROTOCOL) return resolve(this.#socket(ws, limits));
+        ws.close();
+        reject(new Error(`${shown(this.#url)} does not speak ${SUBPROTOCOL}`));
+      });
+      // Both listeners stay: a later `error` has to be heard by somebody, and settling twice is harmless.
+      const refused = (): void => {
+        settled();
+        reject(this.#failed("unreachable, or the server refused"));
+      };
+      ws.addEventListener("error", refused);
+      ws.addEventListener("close", refused);
+    });
+  }
+
+  /** Nothing when the host forbids it: `ws:` from an `https:` page. Its error is dropped, as it repeats the whole URL. */
+  #connect(): WebSocketLike | undefined {
+    try {
+      return new this.#WebSocket(this.#url.href, [...this.#protocols]);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #failed(why: string): Error {
+    return new Error(`could not connect to ${shown(this.#url)}: ${why}`);
+  }
+
+  #socket(ws: WebSocketLike, limits: SocketLimits): Socket {
+    const peer: Peer = { transport: "websocket", address: shown(this.#url), principal: this.#url.host };
+    return webSocketSocket(ws, { peer, maxFrameBytes: limits.maxFrameBytes });
+  }
+}
+
+/**
+ * A dialer for one address. A refused or failed `dial` rejects with an `Error` that cannot say more, as the API does not
+ * tell a wrong token from a dead server; neither token nor query is ever part of a message.
+ * @throws TypeError when the address is not a `ws:` or `wss:` URL or the token is empty.
+ * @throws AuthError when the address is `ws:` on another machine without `allowInsecure`.
+ * @throws Error when there is no WebSocket class to dial with.
+ */
+export function dialWebSocket(url: string | URL, options: DialWebSocketOptions = {}): Dialer {
+  const { token, allowInsecure = false, WebSocket = hostWebSocket() } = options;
+  if (token === "") throw new TypeError("expected `token` to be a non-empty string");
+  const protocols = token === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, bearerSubprotocol(token)];
+  return new WebSocketDialer(dialAddress(url, allowInsecure), protocols, WebSocket);
+}

@@ -1,0 +1,172 @@
+/** Frames for tests: the golden ones, any valid message, and the shortest ways to write and read a frame. */
+import { readFileSync } from "node:fs";
+import * as fc from "fast-check";
+import { decodeFrame, FrameWriter } from "../../src/core/codec.ts";
+import { Job } from "../../src/core/job.ts";
+import type { Message, Payload } from "../../src/core/message.ts";
+
+/** One entry of `test/golden/frames.json`: bytes stand as `{"bytes": hex}`, no limit as `"Infinity"`, a job as its data and headers. */
+export interface Golden {
+  readonly name: string;
+  readonly messages: readonly Message[];
+  readonly hex: string;
+  readonly frame: Uint8Array;
+}
+
+interface Stored {
+  name: string;
+  message: Message | Message[];
+  hex: string;
+}
+
+function revive(_: string, value: unknown): unknown {
+  if (value === "Infinity") return Number.POSITIVE_INFINITY;
+  if (typeof value !== "object" || value === null) return value;
+  if ("bytes" in value) return new Uint8Array(Buffer.from(String(value.bytes), "hex"));
+  if ("data" in value) return Reflect.construct(Job, [value.data, "headers" in value ? value.headers : []]);
+  return value;
+}
+
+/** What a frame's bytes are, and the messages they mean. */
+export const golden: readonly Golden[] = (
+  JSON.parse(readFileSync(new URL("../golden/frames.json", import.meta.url), "utf8"), revive) as Stored[]
+).map(({ name, message, hex }) => ({ name, hex, messages: [message].flat(), frame: fromHex(hex) }));
+
+/** Bytes from hexadecimal digits. */
+export function fromHex(hex: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.from(hex, "hex"));
+}
+
+/** Hexadecimal digits of bytes. */
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+/** The frame of these messages. */
+export function encode(...messages: Message[]): Uint8Array<ArrayBuffer> {
+  const writer = new FrameWriter();
+  for (const message of messages) writer.append(message);
+  return writer.take();
+}
+
+/** The messages of a frame. */
+export function decode(frame: Uint8Array): Message[] {
+  const messages: Message[] = [];
+  decodeFrame(frame, (message) => messages.push(message));
+  return messages;
+}
+
+/** The one message of a frame. */
+export function decodeOne(frame: Uint8Array): Message {
+  const [message, ...more] = decode(frame);
+  if (message === undefined || more.length > 0) throw new Error("expected one message");
+  return message;
+}
+
+/** A message as plain data: two jobs are equal when their contents are. */
+export function plain(message: Message): unknown {
+  if (message.type !== "JOB") return message;
+  const { data, headers } = message.job;
+  return { ...message, job: { data, headers: [...headers] } };
+}
+
+/** A JOBRES with this value. */
+export function result(value: Payload): Message {
+  return { type: "JOBRES", attemptId: 1, value };
+}
+
+/** The value of a JOBRES. */
+export function valueOf(message: Message | undefined): Payload {
+  if (message?.type !== "JOBRES") throw new Error("expected a JOBRES");
+  return message.value;
+}
+
+/** The value of a JOBRES, which is bytes. */
+export function bytesOf(message: Message | undefined): Uint8Array {
+  const value = valueOf(message);
+  if (typeof value === "string") throw new Error("expected bytes");
+  return value;
+}
+
+const id = fc.oneof(
+  fc.constantFrom(1, 0xffff_ffff, 0x1_0000_0000, Number.MAX_SAFE_INTEGER),
+  fc.maxSafeNat().map((n) => n || 1),
+);
+const u32 = fc.nat(0xffff_ffff);
+const limit = fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.integer({ min: 1, max: 0xffff_fffe }));
+const someText = fc.oneof(
+  fc.string({ maxLength: 40 }),
+  fc.string({ unit: "binary", maxLength: 40 }),
+  fc.constant("\ufeffx"),
+);
+const payload = fc.oneof(someText, fc.uint8Array({ maxLength: 60 }));
+const someName = fc.stringMatching(/^[A-Za-z0-9._:-]{1,20}$/);
+const anyJob = fc
+  .tuple(payload, fc.uniqueArray(fc.tuple(someText, someText), { maxLength: 3, selector: ([header]) => header }))
+  .map(([data, headers]) => new Job(data, headers));
+
+function type<T extends Message["type"]>(value: T): fc.Arbitrary<T> {
+  return fc.constant(value);
+}
+
+/** Any message the codec carries unchanged. */
+export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
+  fc.record({
+    type: type("HELLO"),
+    version: fc.constant(1),
+    identity: someName,
+    instance: someName,
+    capacity: fc.integer({ min: 1, max: 65_535 }),
+    blocking: fc.boolean(),
+    served: fc.maxSafeNat(),
+    labels: fc.array(someName, { maxLength: 32 }),
+  }),
+  fc.record({
+    type: type("WELCOME"),
+    version: fc.constant(1),
+    sessionId: someName,
+    runnerId: someName,
+    heartbeat: fc.integer({ min: 1, max: 0xffff_ffff }),
+    maxPayload: u32,
+  }),
+  fc.record({ type: fc.constantFrom("PING" as const, "PONG" as const), nonce: u32 }),
+  fc.record({
+    type: type("JOB"),
+    attemptId: id,
+    attempt: fc.integer({ min: 1, max: 0xffff_ffff }),
+    jobId: fc.maxSafeNat(),
+    ttl: limit,
+    job: anyJob,
+  }),
+  fc.record({ type: type("JOBRES"), attemptId: id, value: payload }),
+  fc.record({
+    type: type("JOBERR"),
+    attemptId: id,
+    error: fc.record({ name: someText, message: someText, code: someText, stack: someText }),
+    retryable: fc.boolean(),
+    retryAfter: u32,
+  }),
+  fc.record({
+    type: type("REJECT"),
+    attemptId: id,
+    reason: fc.constantFrom("draining" as const, "overloaded" as const),
+  }),
+  fc.record({
+    type: type("CANCEL"),
+    attemptId: id,
+    reason: fc.constantFrom("cancelled" as const, "timeout" as const, "deadline" as const, "stopped" as const),
+  }),
+  fc.record({ type: type("CANCELLED"), attemptId: id }),
+  fc.record({ type: fc.constantFrom("REMOVE" as const, "REMOVED" as const) }),
+  fc.record({
+    type: type("GOAWAY"),
+    reason: fc.constantFrom("stopping" as const, "draining" as const),
+    retryAfter: u32,
+  }),
+  fc.record({
+    type: type("ERROR"),
+    code: fc.constantFrom("PROTOCOL" as const, "VERSION" as const, "FLAPPING" as const, "TOO_SLOW" as const),
+    text: someText,
+    retryAfter: u32,
+  }),
+);

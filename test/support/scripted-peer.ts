@@ -1,0 +1,85 @@
+/** A peer that says exactly what a test tells it to: for everything an honest Worker or JobRunner would never send. */
+import { decodeFrame, FrameWriter } from "../../src/core/codec.ts";
+import type { HelloMessage, JobMessage, Message, WelcomeMessage } from "../../src/core/message.ts";
+import type { CloseReason, Socket } from "../../src/core/socket.ts";
+
+export class ScriptedPeer {
+  readonly received: Message[] = [];
+  frames = 0;
+  closed: CloseReason | undefined;
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.open({
+      frame: (bytes) => {
+        this.frames++;
+        decodeFrame(bytes, (message) => this.received.push(message));
+      },
+      closed: (reason) => {
+        this.closed = reason;
+      },
+    });
+  }
+
+  /** All messages in one frame. */
+  send(...messages: readonly Message[]): void {
+    const writer = new FrameWriter();
+    for (const message of messages) writer.append(message);
+    this.#socket.send(writer.take());
+  }
+
+  sendBytes(...bytes: readonly number[]): void {
+    this.#socket.send(Uint8Array.from(bytes));
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  all<T extends Message["type"]>(type: T): Extract<Message, { type: T }>[] {
+    return this.received.filter((message): message is Extract<Message, { type: T }> => message.type === type);
+  }
+
+  last<T extends Message["type"]>(type: T): Extract<Message, { type: T }> {
+    const message = this.all(type).at(-1);
+    if (message === undefined) throw new Error(`no ${type} among ${this.received.map((got) => got.type).join(" ")}`);
+    return message;
+  }
+
+  /** The data of every job received, in order. */
+  get jobs(): (string | Uint8Array)[] {
+    return this.all("JOB").map((message: JobMessage) => message.job.data);
+  }
+
+  /** Answers the latest job, or the given one. */
+  answer(value: string, job: JobMessage = this.last("JOB")): void {
+    this.send({ type: "JOBRES", attemptId: job.attemptId, value });
+  }
+}
+
+export function hello(over: Partial<HelloMessage> = {}): HelloMessage {
+  return {
+    type: "HELLO",
+    version: 1,
+    identity: "scripted",
+    instance: "i1",
+    capacity: 1,
+    blocking: false,
+    served: 0,
+    labels: [],
+    ...over,
+  };
+}
+
+export function welcome(over: Partial<WelcomeMessage> = {}): WelcomeMessage {
+  return {
+    type: "WELCOME",
+    version: 1,
+    sessionId: "s1",
+    runnerId: "r1",
+    heartbeat: 5_000,
+    maxPayload: 1_000_000,
+    ...over,
+  };
+}

@@ -1,0 +1,112 @@
+/** A runner on virtual time, with real and scripted workers in the same process. Disposing checks that nothing is left. */
+import { expect } from "vitest";
+import type { RunnerEvent } from "../../src/core/events.ts";
+import type { HelloMessage, Payload } from "../../src/core/message.ts";
+import { JobRunner, type RunnerOptions } from "../../src/core/runner.ts";
+import type { Handler } from "../../src/core/task.ts";
+import { Worker } from "../../src/core/worker.ts";
+import type { WorkerOptions } from "../../src/core/worker-options.ts";
+import { hello, ScriptedPeer } from "./scripted-peer.ts";
+import { SeededEntropy, VirtualClock } from "./virtual-clock.ts";
+
+/** A handler whose runs the test ends by hand. */
+export class Puppet {
+  readonly runs: {
+    data: Payload;
+    signal: AbortSignal;
+    end: (value: string) => void;
+    fail: (error: unknown) => void;
+  }[] = [];
+
+  readonly handler: Handler = (job, { signal }) =>
+    new Promise((end, fail) => {
+      this.runs.push({ data: job.data, signal, end, fail });
+    });
+}
+
+/** What became of a promise, for looking at it while time is virtual. */
+export interface Watched<T> {
+  state: "pending" | "ok" | "failed";
+  value: T | undefined;
+  error: unknown;
+}
+
+export function watch<T>(promise: Promise<T>): Watched<T> {
+  const watched: Watched<T> = { state: "pending", value: undefined, error: undefined };
+  promise.then(
+    (value) => Object.assign(watched, { state: "ok", value }),
+    (error: unknown) => Object.assign(watched, { state: "failed", error }),
+  );
+  return watched;
+}
+
+export class Stage {
+  readonly clock = new VirtualClock();
+  readonly entropy = new SeededEntropy(42);
+  readonly runner: JobRunner;
+  readonly events: RunnerEvent[] = [];
+  readonly #workers: Worker[] = [];
+
+  constructor(options: RunnerOptions = {}) {
+    this.runner = new JobRunner({ clock: this.clock, entropy: this.entropy, ...options });
+    this.runner.on((event) => this.events.push(event));
+  }
+
+  async worker(handler: Handler, options: Partial<WorkerOptions> = {}): Promise<Worker> {
+    const { clock, entropy, runner } = this;
+    const worker = new Worker({ dial: runner, clock, entropy, handler, ...options });
+    this.#workers.push(worker);
+    await this.settle(worker.start());
+    return worker;
+  }
+
+  /** A scripted worker that has registered. */
+  async peer(over: Partial<HelloMessage> = {}): Promise<ScriptedPeer> {
+    const peer = await this.connection();
+    peer.send(hello(over));
+    await this.clock.settle();
+    return peer;
+  }
+
+  /** A scripted connection that has not said anything. */
+  async connection(): Promise<ScriptedPeer> {
+    return new ScriptedPeer(await this.runner.dial(new AbortController().signal));
+  }
+
+  async execute(job: Payload, options?: Parameters<JobRunner["execute"]>[1]): Promise<Watched<Payload>> {
+    const watched = watch(this.runner.execute(job, options));
+    await this.clock.settle();
+    return watched;
+  }
+
+  async settle<T>(promise: Promise<T>): Promise<T> {
+    promise.catch(() => undefined);
+    await this.clock.settle();
+    return promise;
+  }
+
+  of<T extends RunnerEvent["type"]>(type: T): Extract<RunnerEvent, { type: T }>[] {
+    return this.events.filter((event): event is Extract<RunnerEvent, { type: T }> => event.type === type);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const worker of this.#workers) await this.settle(worker.stop());
+    await this.settle(this.runner.stop());
+    const { workers, pending, queued, running, backoff } = this.runner.stats();
+    expect({ workers, pending, queued, running, backoff }).toEqual({
+      workers: [],
+      pending: 0,
+      queued: 0,
+      running: 0,
+      backoff: 0,
+    });
+    expect(this.clock.pending, "timers left").toBe(0);
+  }
+}
+
+/** A started stage. */
+export async function stage(options?: RunnerOptions): Promise<Stage> {
+  const made = new Stage(options);
+  await made.settle(made.runner.start());
+  return made;
+}

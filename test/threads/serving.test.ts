@@ -1,0 +1,125 @@
+import { expect, test } from "vitest";
+import { ExecutionError } from "powerhose";
+import { commands, failureOf, inline, setUp, sharedCounter, until } from "./stage.ts";
+
+test("a job is run in another thread", async () => {
+  await using stage = await setUp();
+  expect(await stage.runner.execute("echo:hello")).toBe("hello");
+  expect(Number(await stage.runner.execute("thread"))).toBeGreaterThan(0);
+});
+
+test("four threads work side by side", async () => {
+  const counter = sharedCounter();
+  await using stage = await setUp({ size: 4, workerData: { counter } });
+  // Each of the four waits for the other three, and a thread takes one at a time.
+  const answers = await Promise.all([1, 2, 3, 4].map(() => stage.runner.execute("meet:4")));
+  expect(new Set(answers.map((answer) => String(answer).split(" from ")[1])).size).toBe(4);
+  const joined = stage.events.filter((event) => event.type === "worker-joined");
+  expect(joined.map((event) => event.identity).sort()).toEqual(["thread-1", "thread-2", "thread-3", "thread-4"]);
+  expect(joined.map((event) => event.peer).sort((a, b) => a.address.localeCompare(b.address))[2]).toEqual({
+    transport: "thread",
+    address: "thread 3",
+    principal: "local",
+  });
+});
+
+test("a thread of capacity 8 waits for eight things at once", async () => {
+  const counter = sharedCounter();
+  await using stage = await setUp({ capacity: 8, workerData: { counter } });
+  const answers = await Promise.all(Array.from({ length: 8 }, () => stage.runner.execute("meet:8")));
+  expect(new Set(answers.map((answer) => String(answer).split(" from ")[1])).size).toBe(1);
+});
+
+test("the handler may be a named export of a module given by its path, and the threads may have a name", async () => {
+  await using stage = await setUp({
+    module: commands.pathname,
+    export: "named",
+    name: "mill",
+    labels: ["fast"],
+  });
+  expect(await stage.runner.execute("corn")).toBe("mill-1 got corn");
+  expect(stage.runner.stats().workers).toMatchObject([
+    { identity: "mill-1", labels: ["fast"], peer: { address: "mill 1" } },
+  ]);
+});
+
+test("what the handler throws fails the job and not the thread", async () => {
+  await using stage = await setUp();
+  const error = await failureOf(stage.runner.execute("fail:no such thing"));
+  expect(error).toBeInstanceOf(ExecutionError);
+  expect(error).toMatchObject({ remoteName: "TypeError", remoteMessage: "no such thing", remoteStack: "" });
+  expect(await stage.runner.execute("echo:still here")).toBe("still here");
+  expect(stage.events.filter((event) => event.type === "worker-gone")).toEqual([]);
+});
+
+test("a runner that asks for stacks gets those of the threads", async () => {
+  await using stage = await setUp({ runner: { remoteStacks: true } });
+  const error = await failureOf(stage.runner.execute("fail:x"));
+  expect(error).toMatchObject({ remoteStack: expect.stringContaining("commands.js") as string });
+});
+
+test("bytes go both ways, up to the runner's limit", async () => {
+  await using stage = await setUp();
+  expect(await stage.runner.execute(new Uint8Array([1, 2, 3]))).toEqual(new Uint8Array([3, 2, 1]));
+  const large = new Uint8Array(1_048_576).map((_, index) => index % 251);
+  const back = await stage.runner.execute(large.slice());
+  expect(Buffer.compare(Buffer.from(back as Uint8Array), Buffer.from(large.slice().reverse()))).toBe(0);
+});
+
+test("a result over the runner's limit fails the job, not the thread", async () => {
+  await using stage = await setUp({
+    module: inline(`export default (job) => "x".repeat(Number(job.data))`),
+    runner: { maxPayload: 1_000 },
+  });
+  expect(await failureOf(stage.runner.execute("1001"))).toMatchObject({ remoteCode: "RESULT_TOO_LARGE" });
+  expect(await stage.runner.execute("1000")).toHaveLength(1_000);
+});
+
+test("what node:worker_threads knows is passed on as it is", async () => {
+  await using stage = await setUp({
+    workerData: { answer: 42 },
+    env: { POWERHOSE_TEST: "set" },
+    execArgv: ["--no-warnings"],
+    argv: ["first", 2],
+    resourceLimits: { maxOldGenerationSizeMb: 64 },
+  });
+  expect(JSON.parse(String(await stage.runner.execute("surroundings")))).toEqual({
+    workerData: { answer: 42 },
+    env: "set",
+    execArgv: ["--no-warnings"],
+    argv: ["first", "2"],
+    heap: 64,
+    listeners: 0,
+  });
+});
+
+test("an abort reaches the handler", async () => {
+  const counter = sharedCounter();
+  await using stage = await setUp({ workerData: { counter } });
+  const caller = new AbortController();
+  const running = stage.runner.execute("hang", { signal: caller.signal });
+  await until(() => Atomics.load(counter, 0) === 1);
+  caller.abort(new Error("changed my mind"));
+  expect((await failureOf(running)).message).toBe("changed my mind");
+  await until(() => Atomics.load(counter, 1) === 1);
+  expect(await stage.runner.execute("echo:free again")).toBe("free again");
+  expect(stage.events.filter((event) => event.type === "worker-gone")).toEqual([]);
+});
+
+test("threads of two listeners serve one queue", async () => {
+  const counter = sharedCounter();
+  const { threads } = await import("powerhose/threads");
+  const { JobRunner } = await import("powerhose");
+  const options = { size: 1, workerData: { counter } };
+  await using runner = new JobRunner({
+    listen: [threads(commands, options), threads(commands, { ...options, name: "other" })],
+  });
+  await runner.start();
+  await Promise.all([runner.execute("meet:2"), runner.execute("meet:2")]);
+  expect(
+    runner
+      .stats()
+      .workers.map(({ identity }) => identity)
+      .sort(),
+  ).toEqual(["other-1", "thread-1"]);
+});

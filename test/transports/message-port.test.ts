@@ -1,0 +1,202 @@
+/** What is particular to ports: what they carry, how they are closed, and the scopes that are only shaped like one. */
+import { MessageChannel as NodeMessageChannel } from "node:worker_threads";
+import { expect, test, vi } from "vitest";
+import type { CloseReason, Socket } from "../../src/core/socket.ts";
+import {
+  dialMessagePort,
+  MessagePortListener,
+  messagePortSocket,
+  type PortEvent,
+  type PortLike,
+} from "../../src/transports/message-port.ts";
+
+const limits = { maxFrameBytes: 1_000 };
+const never = new AbortController().signal;
+
+/** A port made by hand, as a browser's worker scope has it unless `start` is added. */
+class FakePort implements PortLike {
+  readonly posted: unknown[] = [];
+  readonly listeners: [string, (event: PortEvent) => void][] = [];
+  closed = 0;
+
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void {
+    this.posted.push(structuredClone(message, { transfer }));
+  }
+
+  addEventListener(type: string, listener: (event: PortEvent) => void): void {
+    this.listeners.push([type, listener]);
+  }
+
+  removeEventListener(type: string, listener: (event: PortEvent) => void): void {
+    const at = this.listeners.findIndex(([known, each]) => known === type && each === listener);
+    if (at >= 0) this.listeners.splice(at, 1);
+  }
+
+  close(): void {
+    this.closed++;
+  }
+
+  emit(type: string, data?: unknown): void {
+    const all = this.listeners.slice();
+    for (const [wanted, listener] of all) if (wanted === type) listener({ type, data });
+  }
+}
+
+function opened(port: PortLike): { socket: Socket; frames: Uint8Array[]; closes: CloseReason[] } {
+  const socket = messagePortSocket(port, limits);
+  const [frames, closes]: [Uint8Array[], CloseReason[]] = [[], []];
+  socket.open({ frame: (bytes) => void frames.push(bytes), closed: (reason) => void closes.push(reason) });
+  return { socket, frames, closes };
+}
+
+test("the ports of Node and of the web, a Worker and a worker's scope are all PortLike", () => {
+  const { port1, port2 } = new NodeMessageChannel();
+  const takes = (port: PortLike): PortLike => port;
+  const web = (port: MessagePort, worker: Worker): PortLike[] => [takes(port), takes(worker)];
+  expect(web).toBeTypeOf("function");
+  expect(takes(port1)).toBe(port1);
+  port1.close();
+  port2.close();
+});
+
+test.each<[string, unknown]>([
+  ["text", "hello"],
+  ["nothing", undefined],
+  ["null", null],
+  ["a number", 7],
+  ["a list", [1, 2, 3]],
+  ["a map", new Map([["a", 1]])],
+  ["a date", new Date(0)],
+  ["another view", new Uint16Array(2)],
+  ["a DataView", new DataView(new ArrayBuffer(2))],
+  ["shared memory", new Uint8Array(new SharedArrayBuffer(2))],
+  ["an object with our note", { note: "powerhose:close" }],
+])("%s is a violation", async (_what, message) => {
+  const { port1, port2 } = new MessageChannel();
+  const { frames, closes } = opened(port1);
+  port2.postMessage(message);
+  await vi.waitUntil(() => closes.length === 1);
+  expect(closes[0]?.code).toBe("violation");
+  expect(frames).toEqual([]);
+});
+
+test("bytes are taken as a buffer or as a view, and a cyclic value is no crash", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const { frames, closes } = opened(port1);
+  port2.postMessage(Uint8Array.of(1).buffer);
+  port2.postMessage(Uint8Array.of(2, 3));
+  const cycle: { self?: unknown } = {};
+  cycle.self = cycle;
+  port2.postMessage(cycle);
+  await vi.waitUntil(() => closes.length === 1);
+  expect(frames).toEqual([Uint8Array.of(1), Uint8Array.of(2, 3)]);
+});
+
+test("a message that cannot be read is a violation, and the peer is told", async () => {
+  const port = new FakePort();
+  const { closes } = opened(port);
+  port.emit("messageerror");
+  expect(closes.map((reason) => reason.code)).toEqual(["violation"]);
+  expect(port.posted).toEqual(["powerhose:close"]);
+});
+
+test("frames are transferred, not copied; of a view only its own bytes go", () => {
+  const port = new FakePort();
+  const { socket } = opened(port);
+  const whole = new Uint8Array(100).fill(1);
+  expect(socket.send(whole)).toBe(true);
+  expect(whole.byteLength).toBe(0);
+  const shared = new Uint8Array(100).fill(2);
+  socket.send(shared.subarray(0, 10));
+  expect(shared.byteLength).toBe(100);
+  expect(port.posted).toEqual([new Uint8Array(100).fill(1).buffer, new Uint8Array(10).fill(2).buffer]);
+});
+
+test("a port that throws closes the socket, later, and the thrown is in the reason", async () => {
+  const port = new FakePort();
+  port.postMessage = (): void => {
+    throw new Error("DataCloneError");
+  };
+  const { socket, closes } = opened(port);
+  expect(socket.send(new Uint8Array(1))).toBe(false);
+  expect(closes).toEqual([]);
+  await vi.waitUntil(() => closes.length === 1);
+  expect(closes).toEqual([{ code: "error", message: "posting failed: DataCloneError" }]);
+});
+
+test("a buffer that is gone already closes the socket instead of throwing", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const { socket, closes } = opened(port1);
+  const frame = new Uint8Array(8);
+  expect(socket.send(frame)).toBe(true);
+  const taken = new Uint8Array(8);
+  structuredClone(taken, { transfer: [taken.buffer] });
+  expect(() => socket.send(taken)).not.toThrow();
+  socket.close();
+  await vi.waitUntil(() => closes.length === 1);
+  port2.close();
+});
+
+test("a worker's scope is told of the close and left running; listeners go", () => {
+  const scope = new FakePort();
+  const { socket } = opened(scope);
+  expect(scope.listeners).toHaveLength(3);
+  socket.close();
+  expect([scope.posted, scope.closed, scope.listeners.length]).toEqual([["powerhose:close"], 0, 0]);
+});
+
+test("a port proper is started, and closed with the socket", () => {
+  let started = 0;
+  const port = Object.assign(new FakePort(), { start: () => void started++ });
+  const { socket } = opened(port);
+  expect(started).toBe(1);
+  socket.close();
+  socket.close();
+  expect([port.posted, port.closed]).toEqual([["powerhose:close"], 1]);
+});
+
+test("a peer's note closes without an answer: a silent browser port is heard", () => {
+  const port = new FakePort();
+  const { socket, closes } = opened(port);
+  port.emit("message", "powerhose:close");
+  expect(closes.map((reason) => reason.code)).toEqual(["peer"]);
+  expect(port.posted).toEqual([]);
+  expect(socket.send(new Uint8Array(1))).toBe(false);
+});
+
+test("a port that Node reports closed is closed by the peer", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const { closes } = opened(port1);
+  port2.close();
+  await vi.waitUntil(() => closes.length === 1);
+  expect(closes[0]?.code).toBe("peer");
+});
+
+test("a port is dialled once, and an aborted dial does not count", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const dialer = dialMessagePort(port1, { address: "tab 7" });
+  await expect(dialer.dial(AbortSignal.abort("no"), limits)).rejects.toBe("no");
+  const socket = await dialer.dial(never, limits);
+  await expect(dialer.dial(never, limits)).rejects.toThrow("a port carries one socket");
+  expect(socket.peer).toEqual({ transport: "message-port", address: "tab 7", principal: "local" });
+  socket.close();
+  port2.close();
+});
+
+test("ports added before the start wait for it, and say who they are", async () => {
+  const listener = new MessagePortListener();
+  const accepted: Socket[] = [];
+  listener.add(new FakePort());
+  listener.add(new FakePort(), { address: "tab 7", principal: "ann" });
+  await listener.start((socket) => void accepted.push(socket), { ...limits, report: () => undefined });
+  expect(accepted).toEqual([]);
+  await vi.waitUntil(() => accepted.length === 2);
+  listener.add(new FakePort());
+  expect(accepted.map(({ peer }) => `${peer.address} ${peer.principal}`)).toEqual([
+    "port 1 local",
+    "tab 7 ann",
+    "port 3 local",
+  ]);
+  await listener.stop();
+  expect(accepted.map((socket) => socket.send(new Uint8Array(1)))).toEqual([false, false, false]);
+});
