@@ -34,7 +34,7 @@ export function showClock(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1_000));
   const minutes = Math.floor(seconds / 60) % 60;
   const hours = Math.floor(seconds / 3_600);
-  const tail = `${String(seconds % 60).padStart(2, "0")}`;
+  const tail = String(seconds % 60).padStart(2, "0");
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${tail}` : `${minutes}:${tail}`;
 }
 

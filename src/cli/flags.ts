@@ -9,7 +9,9 @@ export type FlagRules = Readonly<Record<string, { readonly type: "string" | "boo
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 function nearest(name: string, known: readonly string[]): string {
-  const found = known.find((option) => name.length > 2 && (option.startsWith(name.slice(0, 3)) || distance(name, option) <= 2));
+  const found = known.find(
+    (option) => name.length > 2 && (option.startsWith(name.slice(0, 3)) || distance(name, option) <= 2),
+  );
   return found === undefined ? "" : ` (did you mean --${found}?)`;
 }
 

@@ -158,7 +158,10 @@ function openLog(path: string): number {
   try {
     return openSync(path, "a+");
   } catch (error) {
-    throw usage(`--joblog: cannot open ${path}: ${codeOf(error) === "EISDIR" ? "it is a directory" : wordsOf(error)}`, error);
+    throw usage(
+      `--joblog: cannot open ${path}: ${codeOf(error) === "EISDIR" ? "it is a directory" : wordsOf(error)}`,
+      error,
+    );
   }
 }
 

@@ -52,11 +52,18 @@ const CHUNK = 256 * 1_024;
  */
 const NO_JOB = "\ud800";
 
-/** Reads the lines. One reader. */
-export class JobSource {
+const DONE: { readonly done: true; readonly value: undefined } = Object.freeze({ done: true, value: undefined });
+
+/** Reads the lines, and is read by one runner. Not a generator: those would cost more than many a job. */
+export class JobSource implements AsyncIterableIterator<string, void, undefined> {
   readonly #options: SourceOptions;
   readonly #underway = new Map<number, JobLine>();
+  readonly #chunks: AsyncIterator<readonly Line[], void>;
   #stream: Readable | undefined;
+  #input = "";
+  #lineNumber = 0;
+  #lines: readonly Line[] = [];
+  #at = 0;
   #given = 0;
   #index = 0;
   #held = 0;
@@ -67,6 +74,7 @@ export class JobSource {
 
   constructor(options: SourceOptions) {
     this.#options = options;
+    this.#chunks = this.#read();
   }
 
   /** Lines read so far, those left out included. */
@@ -103,22 +111,45 @@ export class JobSource {
     return line;
   }
 
-  /** What the runner runs, in order. Throws CommandError when an input cannot be read. */
-  async *jobs(): AsyncGenerator<string, void, undefined> {
-    for (const input of this.#options.inputs) {
-      if (this.#stopped) return;
-      let line = 0;
-      for await (const lines of this.#linesOf(input)) {
-        for (const text of lines) {
-          if (this.#stopped) return;
-          const job = this.#admit(input.name, ++line, text);
-          if (job === undefined) continue;
-          if (this.#held > BUDGET) await this.#hasRoom();
-          yield job;
-        }
-      }
+  /** What the runner runs, in order. Rejects with CommandError when an input cannot be read. */
+  next(): Promise<IteratorResult<string, void>> {
+    if (this.#held > BUDGET || this.#stopped) return this.#readOn();
+    const value = this.#nextJob();
+    return value === undefined ? this.#readOn() : Promise.resolve({ done: false, value });
+  }
+
+  /** Nobody wants more. */
+  return(): Promise<IteratorResult<string, void>> {
+    this.stop();
+    return Promise.resolve(DONE);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async #readOn(): Promise<IteratorResult<string, void>> {
+    for (;;) {
+      if (this.#held > BUDGET && !this.#stopped) await this.#hasRoom();
+      if (this.#stopped) return DONE;
+      const value = this.#nextJob();
+      if (value !== undefined) return { done: false, value };
+      const more = await this.#chunks.next();
+      this.#lines = more.done === true ? [] : more.value;
+      this.#at = 0;
+      if (more.done !== true) continue;
+      this.#ended = !this.#stopped;
+      return DONE;
     }
-    this.#ended = !this.#stopped;
+  }
+
+  /** The next job among the lines at hand, or nothing. */
+  #nextJob(): string | undefined {
+    while (this.#at < this.#lines.length) {
+      const job = this.#admit(this.#input, ++this.#lineNumber, this.#lines[this.#at++] ?? "");
+      if (job !== undefined) return job;
+    }
+    return undefined;
   }
 
   /** Counts a line and notes what is known of it; nothing when it is left out. */
@@ -152,20 +183,29 @@ export class JobSource {
     });
   }
 
-  async *#linesOf(input: Input): AsyncGenerator<readonly Line[], void, undefined> {
-    const { stdin, terminator, longest } = this.#options;
-    const splitter = new LineSplitter({ terminator, longest });
-    const stream = input.name === "-" ? stdin : createReadStream(input.name, { highWaterMark: CHUNK });
-    this.#stream = stream;
-    try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
+  async *#read(): AsyncGenerator<readonly Line[], void, undefined> {
+    const { inputs, stdin, terminator, longest } = this.#options;
+    for (const { name } of inputs) {
+      if (this.#stopped) return;
+      const splitter = new LineSplitter({ terminator, longest });
+      const stream = name === "-" ? stdin : createReadStream(name, { highWaterMark: CHUNK });
+      this.#stream = stream;
+      this.#input = name;
+      this.#lineNumber = 0;
+      for await (const chunk of this.#chunksOf(stream, name)) {
         this.#bytesSplit += chunk.length;
         yield splitter.push(chunk);
       }
+      if (!this.#stopped) yield splitter.end();
+    }
+  }
+
+  async *#chunksOf(stream: Readable, name: string): AsyncGenerator<Buffer, void, undefined> {
+    try {
+      yield* stream as AsyncIterable<Buffer>;
     } catch (error) {
       if (this.#stopped) return;
-      throw new CommandError(`cannot read ${input.name}: ${wordsOf(error)}`, EXIT.usage, { cause: error });
+      throw new CommandError(`cannot read ${name}: ${wordsOf(error)}`, EXIT.usage, { cause: error });
     }
-    if (!this.#stopped) yield splitter.end();
   }
 }

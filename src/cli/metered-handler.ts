@@ -5,22 +5,8 @@
 import { workerData } from "node:worker_threads";
 import type { Handler } from "../index.ts";
 import { wordsOf } from "./faults.ts";
+import { CANNOT_LOAD, type MeteredModule } from "./metered-module.ts";
 import { RunMeter } from "./run-meter.ts";
-
-/** What the command hands to each thread. */
-export interface MeteredModule {
-  /** As the user typed it, for messages. */
-  readonly typed: string;
-  /** The module's URL. */
-  readonly module: string;
-  /** The export that is the handler. */
-  readonly exportName: string;
-  /** The meter all threads share. */
-  readonly meter: SharedArrayBuffer;
-}
-
-/** What a message about a module that is of no use begins with, so that the command finds it among the causes. */
-export const CANNOT_LOAD = "cannot load ";
 
 async function load({ typed, module, exportName }: MeteredModule): Promise<Handler> {
   let exported: Readonly<Record<string, unknown>>;

@@ -59,9 +59,7 @@ function parts(view: ProgressView): string[] {
 
 function coloured(text: string, { colour }: ProgressStyle): string {
   if (!colour) return text;
-  return text
-    .replace(/\d[\d,]* failed/, "\u001b[31m$&\u001b[39m")
-    .replace(/[█▏▎▍▌▋▊▉#]+/, "\u001b[36m$&\u001b[39m");
+  return text.replace(/\d[\d,]* failed/, "\u001b[31m$&\u001b[39m").replace(/[█▏▎▍▌▋▊▉#]+/, "\u001b[36m$&\u001b[39m");
 }
 
 /** One line of at most `columns` characters that tells how far a run is. */

@@ -145,12 +145,18 @@ export class DeadlineQueue {
     this.#timerDue = Number.POSITIVE_INFINITY;
     this.#timer = undefined;
     const now = this.#clock.now();
-    for (let first = this.#heap[0]; first !== undefined && first.due <= now; first = this.#heap[0]) {
-      const lateBy = now - first.due;
-      this.#remove(first);
-      first.fire(lateBy);
+    // Only what was set before: a deadline that sets itself to now, again and again, must not hold up the turn for ever.
+    const turn = this.#turn;
+    try {
+      for (let first = this.#heap[0]; first !== undefined && first.due <= now; first = this.#heap[0]) {
+        if (first.turn >= turn) break;
+        const lateBy = now - first.due;
+        this.#remove(first);
+        first.fire(lateBy);
+      }
+    } finally {
+      this.#arm(); // also when one throws, which is the host's to report: the others still wait
     }
-    this.#arm();
   };
 
   #before(a: Deadline, b: Deadline): boolean {

@@ -100,6 +100,8 @@ export interface DispatcherOptions {
   readonly maxQueue: number;
   readonly maxPayload: number;
   readonly remoteStacks: boolean;
+  /** Why no job is taken in now, if so. */
+  closed?(): Error | undefined;
 }
 
 /** How many calls are where, and how many have been. */
@@ -160,6 +162,8 @@ export class Dispatcher implements CallDesk, CallEvents {
    * @throws what `execute` rejects with when the input is wrong, the signal has aborted or the queue is full.
    */
   submit(input: Job | Payload, options: ExecuteOptions | undefined, place: Place, settled: (call: Call) => void): Call {
+    const closed = this.#options.closed?.();
+    if (closed !== undefined) throw closed;
     const resolved = this.#resolve(options);
     const job = input instanceof Job ? input : new Job(input);
     this.#checkSize(job);

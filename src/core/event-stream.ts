@@ -4,11 +4,17 @@
  */
 import type { Clock } from "./clock.ts";
 
-/** Delivers events of one union type. */
+/** One call of `on`: a listener added twice is removed one at a time. */
+interface Subscription<E> {
+  readonly listener: (event: E) => void;
+  active: boolean;
+}
+
+/** Delivers events of one union type: to each listener those emitted after it was added and delivered before it is removed. */
 export class EventStream<E> {
   readonly #clock: Clock;
-  #listeners: readonly ((event: E) => void)[] = [];
-  #waiting: E[] = [];
+  #subscriptions: readonly Subscription<E>[] = [];
+  #waiting: { readonly event: E; readonly to: readonly Subscription<E>[] }[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -16,29 +22,31 @@ export class EventStream<E> {
 
   /** Whether anybody listens: an event nobody hears need not be made. */
   get active(): boolean {
-    return this.#listeners.length > 0;
+    return this.#subscriptions.length > 0;
   }
 
   /** Adds a listener; the returned function removes it and may be called twice. */
   on(listener: (event: E) => void): () => void {
-    // A fresh function for each call, so that one listener added twice is removed one at a time.
-    const own = (event: E): void => listener(event);
-    this.#listeners = [...this.#listeners, own];
+    const own = { listener, active: true };
+    this.#subscriptions = [...this.#subscriptions, own];
     return () => {
-      this.#listeners = this.#listeners.filter((other) => other !== own);
+      own.active = false;
+      this.#subscriptions = this.#subscriptions.filter((other) => other !== own);
     };
   }
 
   /** Hands an event over, to be delivered at the end of the turn. */
   emit(event: E): void {
-    if (this.#listeners.length === 0) return;
-    if (this.#waiting.push(event) === 1) this.#clock.endOfTurn(this.#deliver);
+    if (!this.active) return;
+    if (this.#waiting.push({ event, to: this.#subscriptions }) === 1) this.#clock.endOfTurn(this.#deliver);
   }
 
   readonly #deliver = (): void => {
-    const events = this.#waiting;
+    const waiting = this.#waiting;
     this.#waiting = [];
-    for (const event of events) for (const listener of this.#listeners) this.#call(listener, event);
+    for (const { event, to } of waiting) {
+      for (const subscription of to) if (subscription.active) this.#call(subscription.listener, event);
+    }
   };
 
   #call(listener: (event: E) => void, event: E): void {

@@ -24,7 +24,7 @@ function show(value: unknown): string {
  * @throws RangeError when a number is out of range.
  */
 export function checkOptions<T extends object>(owner: string, given: T, rules: Rules<T>): void {
-  if (typeof given !== "object" || given === null)
+  if (typeof given !== "object" || given === null || Array.isArray(given))
     throw new TypeError(`${owner}: expected an options object, got ${show(given)}`);
   for (const [key, value] of Object.entries(given) as [string, unknown][]) {
     const rule = Object.hasOwn(rules, key) ? rules[key as keyof T] : undefined;

@@ -106,6 +106,7 @@ export class JobRunner implements Dialer {
       maxQueue,
       events: this.#events,
       defaults: withDefaults(EXECUTE_DEFAULTS, pick(options)),
+      closed: () => (this.#state === "started" ? undefined : this.#notStarted()),
     });
     this.#timers = this.#dispatcher.timers;
     this.workers = this.#makePool();
@@ -136,7 +137,6 @@ export class JobRunner implements Dialer {
    * {@link PowerhoseError} classes, the signal's reason, or a TypeError for wrong input.
    */
   execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
-    if (this.#state !== "started") return Promise.reject(this.#notStarted());
     return this.#dispatcher.execute(job, options, { pool: this.workers, held: false });
   }
 
@@ -150,10 +150,7 @@ export class JobRunner implements Dialer {
   ): AsyncGenerator<Outcome<T>, void, undefined> {
     return mapJobs(inputs, options, {
       capacity: () => this.workers.slots,
-      submit: (job, how, settled) => {
-        if (this.#state !== "started") throw this.#notStarted();
-        return this.#dispatcher.submit(job, how, { pool: this.workers, held: false }, settled);
-      },
+      submit: (job, how, settled) => this.#dispatcher.submit(job, how, { pool: this.workers, held: false }, settled),
     });
   }
 
@@ -240,6 +237,7 @@ export class JobRunner implements Dialer {
     for (const redial of this.#redials) redial.stop();
     this.#redials = [];
     this.#abortAll("the runner was stopped");
+    this.workers.abandon(this.#stoppedError("the runner was stopped"));
     this.#become("stopped");
     await this.#registration.stop();
     this.#starting = undefined;

@@ -49,6 +49,8 @@ export class Session implements PooledWorker, LinkOwner {
   #hello: HelloMessage | undefined;
   #nextAttemptId = 1;
   #strikes = 0;
+  /** PINGs sent that were not answered. */
+  #asked = 0;
   #served = 0;
   #since: number;
 
@@ -225,7 +227,7 @@ export class Session implements PooledWorker, LinkOwner {
       case "PING":
         return this.#ping(message.nonce);
       case "PONG":
-        return;
+        return this.#pong();
       case "REMOVE":
         return this.#drain();
       case "ERROR":
@@ -266,6 +268,11 @@ export class Session implements PooledWorker, LinkOwner {
   #ping(nonce: number): void {
     if (this.#pings.spend(this.#keeper.clock.now())) this.#link.send({ type: "PONG", nonce });
     else this.#strike("too many PINGs");
+  }
+
+  #pong(): void {
+    if (this.#asked === 0) this.#strike("PONGs nobody asked for");
+    else this.#asked--;
   }
 
   #failed(message: JobErrorMessage): void {
@@ -356,7 +363,7 @@ export class Session implements PooledWorker, LinkOwner {
     }
     if (verdict === "suspect") {
       if (this.#phase === "registered") this.#suspect(true);
-      this.#link.send({ type: "PING", nonce: 0 });
+      this.#link.send({ type: "PING", nonce: this.#asked++ });
     }
     return true;
   }

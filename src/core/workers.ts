@@ -228,6 +228,13 @@ export class Workers<W extends PooledWorker, L = W> {
     return this.#waiting.leave(waiter);
   }
 
+  /** @internal Rejects everybody who waits in `acquire`. */
+  abandon(error: unknown): void {
+    for (const waiter of this.#waiting) {
+      if (waiter instanceof Acquisition && this.#waiting.leave(waiter)) waiter.granted.reject(error);
+    }
+  }
+
   /** @internal Gives back a slot that a waiter took. A worker that is gone from the pool is ignored. */
   free(worker: W): void {
     const seat = this.#seats.get(worker.identity);

@@ -14,6 +14,7 @@ export class Crew implements SlotOwner {
   readonly #slots: readonly Slot[];
   #resolve: () => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
+  #ready = false;
   #failures = 0;
   #givenUp = 0;
   #stopping: Promise<void> | undefined;
@@ -45,12 +46,13 @@ export class Crew implements SlotOwner {
   }
 
   ready(): void {
+    this.#ready = true;
     this.#resolve();
   }
 
   failed(error: WorkerStartError): void {
     // Only once all have failed, though they share a module: a limit of memory may hit but some of them.
-    if (++this.#failures < this.#slots.length) return;
+    if (++this.#failures < this.#slots.length || this.#ready) return;
     void this.#end(error);
   }
 
@@ -60,8 +62,8 @@ export class Crew implements SlotOwner {
   }
 
   /** Rejects the start, where it is still open, once nothing is left of it. */
-  #end(error: unknown): Promise<void> {
-    this.#stopping ??= Promise.all(this.#slots.map((slot) => slot.stop())).then(() => this.#reject(error));
+  #end(reason: unknown): Promise<void> {
+    this.#stopping ??= Promise.all(this.#slots.map((slot) => slot.stop())).then(() => this.#reject(reason));
     return this.#stopping;
   }
 }

@@ -82,7 +82,7 @@ export const THREADS_DEFAULTS: ThreadsDefaults = Object.freeze({
   export: "default",
   capacity: 1,
   name: "thread",
-  labels: Object.freeze([]) as readonly string[],
+  labels: Object.freeze([]),
   maxJobs: Number.POSITIVE_INFINITY,
   maxAge: Number.POSITIVE_INFINITY,
   maxCrashes: 10,
@@ -133,7 +133,7 @@ const RULES: Rules<ThreadsOptions> = {
 /** Checks the options and fills in the defaults. Throws a TypeError or RangeError. */
 export function threadsSettings(options: ThreadsOptions): ThreadsSettings {
   checkOptions("threads", options, RULES);
-  return withDefaults({ size: availableParallelism(), ...THREADS_DEFAULTS }, options) as ThreadsSettings;
+  return withDefaults({ size: availableParallelism(), ...THREADS_DEFAULTS }, options);
 }
 
 /** What `import()` is given for a module. Throws a TypeError. */

@@ -397,6 +397,16 @@ describe("silence", () => {
   });
 });
 
+describe("PONGs", () => {
+  it("are strikes when nobody asked", async () => {
+    await using set = await stage();
+    const peer = await set.peer();
+    for (let i = 0; i < 101; i++) peer.send({ type: "PONG", nonce: i });
+    await set.clock.settle();
+    expect(peer.last("ERROR").code).toBe("PROTOCOL");
+  });
+});
+
 describe("leaving", () => {
   it("lets a busy worker finish, gives it nothing new, and takes jobs that crossed elsewhere", async () => {
     await using set = await stage();

@@ -169,7 +169,7 @@ describe("registering", () => {
     [{ handler: echo, dial: new Switchboard(), labels: ["a\n"] }, /`labels`/],
     [{ handler: echo, dial: new Switchboard(), concurrency: 2 }, /unknown option `concurrency`/],
   ])("refuses the options %#", (options, message) => {
-    expect(() => new Worker(options as unknown as WorkerOptions)).toThrow(message);
+    expect(() => new Worker(options as never)).toThrow(message);
   });
 });
 

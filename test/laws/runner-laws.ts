@@ -93,7 +93,7 @@ export function runnerLaws(name: string, make: FleetFactory): void {
       const limit = 1_048_576;
       const bytes = new Uint8Array(limit).map((_, i) => i % 251);
       const back = await set.rig.settle(set.runner.execute(bytes));
-      expect(Buffer.compare(Buffer.from(back), bytes.reverse())).toBe(0); // toEqual takes seconds over a million bytes
+      expect(Buffer.compare(Buffer.from(back), bytes.toReversed())).toBe(0); // toEqual takes seconds over a million bytes
       expect(await set.rig.settle(set.runner.execute(`fill:${limit}`))).toHaveLength(limit);
       await expect(set.runner.execute(new Uint8Array(limit + 1))).rejects.toMatchObject({ code: "ENCODING" });
       const tooLarge = set.runner.execute(`fill:${limit + 1}`);

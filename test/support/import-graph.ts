@@ -91,8 +91,12 @@ function guestMay({ to, typeOnly }: Import): boolean {
   return to === "src/index.ts" || (typeOnly && to.startsWith("src/core/"));
 }
 
-/** Options are checked alike everywhere, and threads speak over ports. */
-const FOR_THREADS: ReadonlySet<string> = new Set(["src/core/options.ts", "src/transports/message-port.ts"]);
+/** Options are checked alike everywhere, threads speak over ports, and what they load is the user's to name. */
+const FOR_THREADS: ReadonlySet<string> = new Set([
+  "src/core/options.ts",
+  "src/transports/message-port.ts",
+  "(computed)",
+]);
 
 /** All a rule may look at. */
 interface House {

@@ -41,8 +41,8 @@ export function watch<T>(promise: Promise<T>): Watched<T> {
 }
 
 export class Stage {
-  readonly clock = new VirtualClock();
-  readonly entropy = new SeededEntropy(42);
+  readonly clock: VirtualClock = new VirtualClock();
+  readonly entropy: SeededEntropy = new SeededEntropy(42);
   readonly runner: JobRunner;
   readonly events: RunnerEvent[] = [];
   readonly #workers: Worker[] = [];

@@ -86,7 +86,7 @@ test("a thread that crashes over and over is given up, and the runner is told", 
   expect(stage.runner.stats().workers).toEqual([]);
 });
 
-test("threads that are replaced after each job lose none", async () => {
+test("threads that are replaced every few jobs lose none", async () => {
   await using stage = await setUp({ size: 2, maxJobs: 3, capacity: 2 });
   const jobs = Array.from({ length: 30 }, (_, index) => `echo:${index}`);
   const results = await Promise.all(jobs.map((job) => stage.runner.execute(job, { maxLost: 1 })));
@@ -94,6 +94,14 @@ test("threads that are replaced after each job lose none", async () => {
   const gone = stage.events.flatMap((event) => (event.type === "worker-gone" ? [event.reason] : []));
   expect(gone.length).toBeGreaterThanOrEqual(8);
   expect(new Set(gone)).toEqual(new Set(["removed"]));
+});
+
+test("a job that comes along with the welcome may take longer than a start", async () => {
+  await using stage = await setUp({ startTimeout: 1_000 });
+  // The second job waits for the next thread, which has not told that it is ready when it begins.
+  const first = failureOf(stage.runner.execute("exit:0", { attempts: 1 }));
+  expect(await stage.runner.execute("busy:1500", { attempts: 1 })).toBe("done");
+  expect(await first).toBeInstanceOf(WorkerLostError);
 });
 
 test("a thread that has grown old is replaced", async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { ExecutionError } from "powerhose";
+import { ExecutionError, JobRunner } from "powerhose";
+import { threads } from "powerhose/threads";
 import { commands, failureOf, inline, setUp, sharedCounter, until } from "./stage.ts";
 
 test("a job is run in another thread", async () => {
@@ -63,7 +64,7 @@ test("bytes go both ways, up to the runner's limit", async () => {
   expect(await stage.runner.execute(new Uint8Array([1, 2, 3]))).toEqual(new Uint8Array([3, 2, 1]));
   const large = new Uint8Array(1_048_576).map((_, index) => index % 251);
   const back = await stage.runner.execute(large.slice());
-  expect(Buffer.compare(Buffer.from(back as Uint8Array), Buffer.from(large.slice().reverse()))).toBe(0);
+  expect(Buffer.compare(Buffer.from(back as Uint8Array), Buffer.from(large.toReversed()))).toBe(0);
 });
 
 test("a result over the runner's limit fails the job, not the thread", async () => {
@@ -108,8 +109,6 @@ test("an abort reaches the handler", async () => {
 
 test("threads of two listeners serve one queue", async () => {
   const counter = sharedCounter();
-  const { threads } = await import("powerhose/threads");
-  const { JobRunner } = await import("powerhose");
   const options = { size: 1, workerData: { counter } };
   await using runner = new JobRunner({
     listen: [threads(commands, options), threads(commands, { ...options, name: "other" })],

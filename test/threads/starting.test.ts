@@ -1,11 +1,10 @@
 import { expect, test } from "vitest";
-import { type JobRunner, RunnerStoppedError, WorkerStartError } from "powerhose";
-import { JobRunner as Runner } from "powerhose";
+import { JobRunner, RunnerStoppedError, WorkerStartError } from "powerhose";
 import { THREADS_DEFAULTS, threads, type ThreadsListener, type ThreadsOptions } from "powerhose/threads";
 import { commands, failureOf, inline, setUp, sharedCounter, until } from "./stage.ts";
 
 function made(listen: ThreadsListener): JobRunner {
-  return new Runner({ listen });
+  return new JobRunner({ listen });
 }
 
 const missing = new URL("./fixtures/missing.js", import.meta.url);
@@ -83,6 +82,23 @@ test("one thread that gets ready is enough, and the others are tried again", asy
   await using stage = await setUp({ module, size: 3, workerData: counter });
   await until(() => stage.runner.stats().workers.length === 3);
   expect(Atomics.load(counter, 0)).toBe(5);
+});
+
+test("a thread that fails once another is ready does not end the start", async () => {
+  const counter = sharedCounter();
+  const module = inline(`
+    import { setTimeout as sleep } from "node:timers/promises";
+    import { workerData } from "node:worker_threads";
+    const turn = Atomics.add(workerData, 0, 1);
+    if (turn === 0) throw new Error("the first");
+    while (turn === 1 && Atomics.load(workerData, 1) === 0) await sleep(1);
+    if (turn === 1) throw new Error("the second, once a job was run");
+    export default () => String(Atomics.add(workerData, 1, 1));
+  `);
+  await using stage = await setUp({ module, size: 2, workerData: counter });
+  expect(await stage.runner.execute("x")).toBe("0");
+  await until(() => stage.runner.stats().workers.length === 2);
+  expect(await stage.runner.execute("x")).toBe("1");
 });
 
 test("a second start is the first one", async () => {

@@ -1,0 +1,12 @@
+/** The other end of the floors of WebSocket: reads each echo and answers all of a message in one. */
+import { WebSocket } from "ws";
+import { readSlab, writeSlab } from "./slab.js";
+
+const socket = new WebSocket(process.argv[2], { perMessageDeflate: false });
+socket.on("message", (slab) => {
+  /** @type {import("./slab.js").Echo[]} */
+  const echoes = [];
+  readSlab(slab, (id, text) => echoes.push({ id, text }));
+  socket.send(writeSlab(echoes));
+});
+process.on("disconnect", () => process.exit());

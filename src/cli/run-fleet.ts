@@ -1,0 +1,157 @@
+/**
+ * The runner of one `powerhose run`: its local threads and, with --listen, the door for remote workers. Says what happens
+ * to the fleet; what it is given to do is run.ts.
+ */
+import { JobRunner, type Listener, type RunnerEvent, RunnerStoppedError, WorkerStartError } from "../index.ts";
+import { threads } from "../threads/index.ts";
+import { listenWebSocket } from "../transports/websocket-node.ts";
+import { CommandError, EXIT, wordsOf } from "./faults.ts";
+import { isLoopback, workerUrl } from "./listen-place.ts";
+import { CANNOT_LOAD, type MeteredModule } from "./metered-module.ts";
+import type { Notices } from "./notices.ts";
+import { RunMeter } from "./run-meter.ts";
+import type { RunSettings } from "./run-options.ts";
+import type { StatusReport } from "./status-report.ts";
+import { StatusServer } from "./status-server.ts";
+import { THREAD_NAME } from "./tally.ts";
+
+/** Whoever runs the jobs. */
+export interface FleetOwner {
+  /** A job has failed for good. Only told with --fail-fast. */
+  jobFailed(): void;
+  /** Nobody is left to run the jobs. */
+  forsaken(fault: CommandError): void;
+  /** What `powerhose status` is answered. */
+  report(): StatusReport;
+}
+
+/** Threads and remote workers of one run. */
+export class RunFleet {
+  readonly runner: JobRunner;
+  readonly meter: RunMeter = new RunMeter();
+  readonly #settings: RunSettings;
+  readonly #notices: Notices;
+  readonly #owner: FleetOwner;
+  readonly #server: StatusServer | undefined;
+  readonly #remotes = new Set<string>();
+  #placesLost = 0;
+
+  constructor(settings: RunSettings, notices: Notices, owner: FleetOwner) {
+    this.#settings = settings;
+    this.#notices = notices;
+    this.#owner = owner;
+    const { listen, token, attempts, timeout, deadline, maxPayload } = settings;
+    if (listen !== undefined) {
+      this.#server = new StatusServer({ place: listen, token, report: () => owner.report() });
+    }
+    this.runner = new JobRunner({
+      listen: this.#listeners(),
+      attempts,
+      timeout,
+      deadline,
+      maxPayload,
+      // Somebody at the terminal decides how long to wait for workers.
+      acquireTimeout: Number.POSITIVE_INFINITY,
+    });
+    this.runner.on((event) => this.#on(event));
+  }
+
+  /** Remote workers that have ever taken part. */
+  get remotes(): number {
+    return this.#remotes.size;
+  }
+
+  /** Starts the threads and listens. Rejects with CommandError when the module is of no use or the port is taken. */
+  async start(): Promise<void> {
+    await this.#server?.start();
+    try {
+      await this.runner.start();
+    } catch (error) {
+      await this.#server?.stop();
+      throw startFault(error, this.#settings.module.typed);
+    }
+    this.#invite();
+  }
+
+  /** Ends everything at once. May be called twice. */
+  async stop(): Promise<void> {
+    await this.runner.stop();
+    await this.#server?.stop();
+  }
+
+  #listeners(): Listener[] {
+    const { module, workers, capacity, token } = this.#settings;
+    const listeners: Listener[] = [];
+    if (workers > 0) {
+      const orders: MeteredModule = {
+        typed: module.typed,
+        module: module.url.href,
+        exportName: module.exportName,
+        meter: this.meter.memory,
+      };
+      const script = new URL("./metered-handler.js", import.meta.url);
+      const options = { size: workers, capacity, name: THREAD_NAME, export: "metered", workerData: orders };
+      listeners.push(threads(script, options));
+    }
+    if (this.#server !== undefined) {
+      listeners.push(listenWebSocket({ server: this.#server.http, ...(token === undefined ? {} : { token }) }));
+    }
+    return listeners;
+  }
+
+  /** Tells the user what to type elsewhere. */
+  #invite(): void {
+    const { listen, module, token } = this.#settings;
+    if (listen === undefined || this.#server === undefined) return;
+    const url = workerUrl(listen.host, this.#server.port);
+    const secret = token === undefined ? "" : "POWERHOSE_TOKEN=… ";
+    const open = isLoopback(new URL(url).hostname) ? "" : " --allow-insecure";
+    this.#notices.say(`listening on ${url}; add workers with`);
+    this.#notices.offer(`${secret}powerhose work ${module.typed} --connect ${url}${open}`);
+    this.#notices.say("and see how it goes with");
+    this.#notices.offer(`${secret}powerhose status ${url}${open}`);
+  }
+
+  #on(event: RunnerEvent): void {
+    switch (event.type) {
+      case "worker-joined":
+        if (event.peer.transport === "thread") return;
+        this.#remotes.add(event.identity);
+        return this.#notices.say(
+          `worker ${event.identity} joined from ${event.peer.address} (${event.capacity} jobs at a time)`,
+        );
+      case "worker-gone":
+        if (event.peer.transport === "thread" || event.reason === "stopped") return;
+        return this.#notices.say(`worker ${event.identity} left (${event.reason})${inHand(event.inFlight)}`);
+      case "worker-refused":
+        return this.#notices.say(`refused ${event.peer.address}: ${event.message}`);
+      case "listener-error":
+        return this.#inTrouble(event.error);
+      case "job-settled":
+        if (!event.ok && this.#settings.failFast && !(event.error instanceof RunnerStoppedError))
+          this.#owner.jobFailed();
+        return;
+      default:
+    }
+  }
+
+  #inTrouble(error: Error): void {
+    this.#notices.say(wordsOf(error));
+    if (!(error instanceof WorkerStartError) || ++this.#placesLost < this.#settings.workers) return;
+    if (this.#server !== undefined) return;
+    this.#owner.forsaken(new CommandError("no thread is left to run the jobs: all of them kept crashing"));
+  }
+}
+
+function inHand(jobs: number): string {
+  return jobs === 0 ? "" : `; the ${jobs === 1 ? "job" : `${jobs} jobs`} it had will be tried elsewhere`;
+}
+
+/** Why the fleet could not start, as one line about what the user named. */
+export function startFault(error: unknown, typed: string): unknown {
+  if (!(error instanceof WorkerStartError)) return error;
+  const { cause } = error;
+  const words = cause instanceof Error && cause.message.startsWith(CANNOT_LOAD) ? cause.message : error.message;
+  const said = words.startsWith(CANNOT_LOAD) ? words : `${CANNOT_LOAD}${typed}: ${words}`;
+  return new CommandError(said, EXIT.usage, { cause: error });
+}

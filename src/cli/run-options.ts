@@ -1,0 +1,128 @@
+/** What `powerhose run` was asked to do: its options, read and checked before anything is started. */
+import { statSync, accessSync, constants } from "node:fs";
+import { availableParallelism } from "node:os";
+import { readDuration } from "./duration.ts";
+import { codeOf, usage, wordsOf } from "./faults.ts";
+import type { Environment, FlagRules, Flags } from "./flags.ts";
+import type { Input } from "./job-source.ts";
+import { isLoopback, type ListenPlace, readListenPlace } from "./listen-place.ts";
+import { type ModuleName, readModuleName } from "./module-name.ts";
+
+/** The options of `run`. */
+export const RUN_FLAGS: FlagRules = {
+  workers: { type: "string", short: "w" },
+  capacity: { type: "string", short: "c" },
+  jsonl: { type: "boolean" },
+  null: { type: "boolean", short: "0" },
+  unordered: { type: "boolean", short: "u" },
+  output: { type: "string", short: "o" },
+  listen: { type: "string" },
+  token: { type: "string" },
+  attempts: { type: "string" },
+  timeout: { type: "string" },
+  deadline: { type: "string" },
+  "max-payload": { type: "string" },
+  "fail-fast": { type: "boolean" },
+  joblog: { type: "string" },
+  resume: { type: "boolean" },
+  quiet: { type: "boolean", short: "q" },
+  help: { type: "boolean", short: "h" },
+};
+
+/** A checked command line of `run`. */
+export interface RunSettings {
+  readonly module: ModuleName;
+  readonly inputs: readonly Input[];
+  /** Local threads; 0 leaves all to remote workers. */
+  readonly workers: number;
+  /** Jobs one thread has at a time. */
+  readonly capacity: number;
+  readonly terminator: "newline" | "null";
+  readonly json: boolean;
+  readonly ordered: boolean;
+  readonly output: "text" | "jsonl";
+  readonly listen: ListenPlace | undefined;
+  readonly token: string | undefined;
+  readonly attempts: number;
+  /** In ms, as all durations; `Infinity` for none. */
+  readonly timeout: number;
+  readonly deadline: number;
+  readonly maxPayload: number;
+  readonly failFast: boolean;
+  readonly joblog: string | undefined;
+  readonly resume: boolean;
+  readonly quiet: boolean;
+}
+
+const MEBIBYTE = 1_048_576;
+
+/**
+ * Reads the command line.
+ * @throws CommandError (usage) when something in it is wrong, or a file it names cannot be read.
+ */
+export function readRunSettings(flags: Flags, environment: Environment): RunSettings {
+  const [module, ...files] = flags.operands;
+  const listen = flags.text("listen");
+  const limits = { timeout: flags.text("timeout"), deadline: flags.text("deadline") };
+  const settings: RunSettings = {
+    module: readModuleName(module),
+    inputs: (files.length === 0 ? ["-"] : files).map(readInput),
+    workers: flags.integer("workers", 0, 1_000, "POWERHOSE_WORKERS") ?? availableParallelism(),
+    capacity: flags.integer("capacity", 1, 65_535) ?? 1,
+    terminator: flags.has("null") ? "null" : "newline",
+    json: flags.has("jsonl"),
+    ordered: !flags.has("unordered"),
+    output: readOutput(flags.text("output")),
+    listen: listen === undefined ? undefined : readListenPlace(listen),
+    token: flags.text("token", "POWERHOSE_TOKEN"),
+    attempts: flags.integer("attempts", 1, 1_000_000) ?? 3,
+    timeout: limits.timeout === undefined ? Infinity : readDuration("--timeout", limits.timeout),
+    deadline: limits.deadline === undefined ? Infinity : readDuration("--deadline", limits.deadline),
+    maxPayload: flags.integer("max-payload", 1, 1_024 * MEBIBYTE) ?? MEBIBYTE,
+    failFast: flags.has("fail-fast"),
+    joblog: flags.text("joblog"),
+    resume: flags.has("resume"),
+    quiet: flags.has("quiet"),
+  };
+  checkTogether(settings, flags, environment);
+  return settings;
+}
+
+/** What each option allows alone but not in company. */
+function checkTogether(settings: RunSettings, flags: Flags, environment: Environment): void {
+  const { inputs, workers, json, terminator, listen, token, resume, joblog } = settings;
+  if (inputs.filter(({ name }) => name === "-").length > 1) throw usage("stdin (-) can be read only once");
+  if (workers === 0 && listen === undefined) throw usage("--workers 0 leaves nobody to run the jobs; add --listen");
+  if (json && terminator === "null") throw usage("--jsonl and --null exclude each other: JSON values come one a line");
+  if (resume && joblog === undefined) throw usage("--resume needs the --joblog of the run to go on with");
+  if (token === "") throw usage("--token: expected a token, got an empty one");
+  if (listen !== undefined && token === undefined && !isLoopback(listen.host)) {
+    throw usage(
+      `--listen: ${listen.host} can be reached from other machines; say who may work with --token or POWERHOSE_TOKEN`,
+    );
+  }
+  if (listen === undefined && flags.text("token") !== undefined && environment["POWERHOSE_TOKEN"] === undefined) {
+    throw usage("--token: nobody is to show it without --listen");
+  }
+}
+
+function readOutput(text: string | undefined): "text" | "jsonl" {
+  if (text === undefined || text === "text") return "text";
+  if (text === "jsonl") return "jsonl";
+  throw usage(`--output: expected text or jsonl, got "${text}"`);
+}
+
+/** Looks at a file before anything is started: a misspelt name is found at once, not after hours. */
+function readInput(name: string): Input {
+  if (name === "-") return { name, size: undefined };
+  try {
+    accessSync(name, constants.R_OK);
+    const stats = statSync(name);
+    if (stats.isDirectory()) throw usage(`cannot read ${name}: it is a directory`);
+    return { name, size: stats.isFile() ? stats.size : undefined };
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") throw usage(`cannot read ${name}: there is no such file`, error);
+    if (codeOf(error) === "EACCES") throw usage(`cannot read ${name}: permission denied`, error);
+    throw usage(wordsOf(error), error);
+  }
+}

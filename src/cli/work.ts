@@ -1,0 +1,196 @@
+/**
+ * `powerhose work`: a worker for somebody else's run. Its connection lives on the main thread and its handlers in threads,
+ * so that no handler, however busy, makes it miss a heartbeat.
+ */
+import { randomBytes } from "node:crypto";
+import { availableParallelism, hostname } from "node:os";
+import { AuthError, type Dialer, JobRunner, relay, Worker, type WorkerEvent, WorkerStartError } from "../index.ts";
+import { threads } from "../threads/index.ts";
+import { dialWebSocket } from "../transports/websocket-node.ts";
+import { showDuration } from "./duration.ts";
+import { asError, CommandError, EXIT, usage, wordsOf } from "./faults.ts";
+import type { FlagRules, Flags } from "./flags.ts";
+import { Interrupts } from "./interrupts.ts";
+import { type ModuleName, readModuleName } from "./module-name.ts";
+import type { Notices } from "./notices.ts";
+import type { CommandHost } from "./run.ts";
+import { startFault } from "./run-fleet.ts";
+import { counted } from "./terminal-text.ts";
+
+/** The options of `work`. */
+export const WORK_FLAGS: FlagRules = {
+  connect: { type: "string" },
+  token: { type: "string" },
+  workers: { type: "string", short: "w" },
+  capacity: { type: "string", short: "c" },
+  identity: { type: "string" },
+  labels: { type: "string" },
+  "allow-insecure": { type: "boolean" },
+  "max-payload": { type: "string" },
+  once: { type: "boolean" },
+  quiet: { type: "boolean", short: "q" },
+  help: { type: "boolean", short: "h" },
+};
+
+/** A checked command line of `work`. */
+export interface WorkSettings {
+  readonly module: ModuleName;
+  readonly dial: Dialer;
+  readonly url: string;
+  readonly workers: number;
+  readonly capacity: number;
+  readonly identity: string;
+  readonly labels: readonly string[];
+  readonly maxPayload: number;
+  /** Whether it ends when the runner goes away. */
+  readonly once: boolean;
+}
+
+const NAME = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/**
+ * Reads the command line.
+ * @throws CommandError (usage) when something in it is wrong.
+ */
+export function readWorkSettings(flags: Flags): WorkSettings {
+  const [module, ...rest] = flags.operands;
+  const url = flags.text("connect", "POWERHOSE_CONNECT");
+  if (url === undefined) throw usage("--connect: say where the runner is, such as ws://127.0.0.1:7070/");
+  if (rest.length > 0) throw usage(`unexpected ${rest.join(" ")}: a worker gets its jobs from the runner`);
+  const identity = flags.text("identity") ?? ownName();
+  const labels = flags.text("labels")?.split(",") ?? [];
+  if (!NAME.test(identity)) throw usage("--identity: expected 1 to 128 characters of A-Z a-z 0-9 . _ : -");
+  if (labels.length > 32 || !labels.every((label) => NAME.test(label))) {
+    throw usage("--labels: expected at most 32 labels of A-Z a-z 0-9 . _ : -, separated by commas");
+  }
+  return {
+    module: readModuleName(module),
+    dial: dialerFor(url, flags),
+    url,
+    workers: flags.integer("workers", 1, 1_000, "POWERHOSE_WORKERS") ?? availableParallelism(),
+    capacity: flags.integer("capacity", 1, 60) ?? 1,
+    identity,
+    labels,
+    maxPayload: flags.integer("max-payload", 1, 1_073_741_824) ?? 1_048_576,
+    once: flags.has("once"),
+  };
+}
+
+function dialerFor(url: string, flags: Flags): Dialer {
+  const token = flags.text("token", "POWERHOSE_TOKEN");
+  if (token === "") throw usage("--token: expected a token, got an empty one");
+  try {
+    return dialWebSocket(url, {
+      allowInsecure: flags.has("allow-insecure"),
+      ...(token === undefined ? {} : { token }),
+    });
+  } catch (error) {
+    const words = wordsOf(error).replace("pass `allowInsecure: true`", "pass --allow-insecure");
+    throw usage(`--connect: ${words.replace("; pass a `token`", "; use --token")}`, error);
+  }
+}
+
+/** Unique, and still telling where it runs. */
+function ownName(): string {
+  const host = hostname()
+    .replace(/[^A-Za-z0-9._-]/g, "-")
+    .slice(0, 60);
+  return `${host}-${process.pid}-${randomBytes(2).toString("hex")}`;
+}
+
+/** One worker process. */
+export class Work {
+  readonly #settings: WorkSettings;
+  readonly #host: CommandHost;
+  readonly #notices: Notices;
+  readonly #runner: JobRunner;
+  readonly #worker: Worker;
+  #placesLost = 0;
+  #fault: Error | undefined;
+
+  constructor(settings: WorkSettings, host: CommandHost, notices: Notices) {
+    const { module, workers, capacity, maxPayload, dial, identity, labels } = settings;
+    this.#settings = settings;
+    this.#host = host;
+    this.#notices = notices;
+    const pool = threads(module.url, { size: workers, export: module.exportName, capacity });
+    this.#runner = new JobRunner({ listen: pool, maxPayload });
+    this.#worker = new Worker({
+      dial,
+      handler: relay(this.#runner),
+      capacity: workers * capacity,
+      blocking: false,
+      identity,
+      labels,
+      maxPayload,
+    });
+  }
+
+  /** Works until it is told to stop, refused, or left without threads. Resolves to the exit code. */
+  async go(): Promise<number> {
+    const { module, url, identity, workers } = this.#settings;
+    const interrupts = new Interrupts(
+      () => this.#drain(),
+      () => this.#abort(),
+    );
+    this.#runner.on((event) => {
+      if (event.type === "listener-error") this.#inTrouble(event.error);
+    });
+    this.#worker.on((event) => this.#on(event));
+    try {
+      await this.#runner.start().catch((error: unknown) => {
+        throw startFault(error, module.typed);
+      });
+      this.#notices.say(`${identity} connects to ${url} (${counted(workers, "thread")})`);
+      this.#worker.start().catch((error: unknown) => this.#refused(error));
+      await this.#worker.closed;
+    } finally {
+      interrupts.release();
+      await this.#worker.stop();
+      await this.#runner.stop();
+    }
+    if (this.#fault !== undefined) throw this.#fault;
+    this.#notices.say(`served ${counted(this.#worker.served, "job")}`);
+    return EXIT.ok;
+  }
+
+  /** A worker stopped on purpose before it was let in has nothing to complain of. */
+  #refused(error: unknown): void {
+    if (error instanceof AuthError) this.#fault ??= new CommandError(wordsOf(error), EXIT.failed, { cause: error });
+    else if (this.#worker.state !== "stopped" && this.#worker.state !== "draining") this.#fault ??= asError(error);
+  }
+
+  #on(event: WorkerEvent): void {
+    if (event.type === "disconnected") {
+      const { message, retryIn } = event;
+      if (retryIn === undefined) this.#fault ??= new CommandError(message, EXIT.failed, { cause: event.error });
+      else if (this.#settings.once && this.#worker.served > 0) this.#leave(message);
+      else this.#notices.say(`disconnected: ${message}; trying again in ${showDuration(Math.max(1, retryIn))}`);
+    } else if (event.type === "worker-state" && event.state === "registered") {
+      this.#notices.say(`registered at ${this.#settings.url}`);
+    }
+  }
+
+  #leave(message: string): void {
+    this.#notices.say(`disconnected: ${message}; leaving, as --once says`);
+    void this.#worker.stop();
+  }
+
+  #inTrouble(error: Error): void {
+    this.#notices.say(wordsOf(error));
+    if (!(error instanceof WorkerStartError) || ++this.#placesLost < this.#settings.workers) return;
+    this.#fault ??= new CommandError("no thread is left to run jobs: all of them kept crashing");
+    void this.#worker.stop();
+  }
+
+  #drain(): void {
+    this.#notices.say("leaving after what runs; once more to stop at once");
+    // Its owner decides how long is too long, with a second signal.
+    void this.#worker.drain({ timeout: Number.POSITIVE_INFINITY });
+  }
+
+  #abort(): void {
+    this.#notices.say("stopped");
+    this.#host.exit(EXIT.interrupted);
+  }
+}
