@@ -30,6 +30,7 @@ export type {
   Socket,
   SocketLimits,
 } from "./core/socket.ts";
+export { Inbox } from "./core/socket.ts";
 export type { RunnerStats, WorkerStats } from "./core/stats.ts";
 export type { Handler, JobContext } from "./core/task.ts";
 export { Worker } from "./core/worker.ts";

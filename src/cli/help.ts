@@ -92,7 +92,8 @@ Examples:
 
 Signals: the first Ctrl-C (or SIGTERM) finishes what runs and leaves, the second stops at once.
 Environment: POWERHOSE_CONNECT, POWERHOSE_WORKERS, POWERHOSE_TOKEN, NO_COLOR.
-Exit codes: 0 stopped in good order, 1 refused or out of threads, 2 the command line is wrong, 130 stopped at once.`;
+Exit codes: 0 stopped in good order, 1 refused or out of threads, 2 the command line is wrong,
+130 stopped at once.`;
 
 const STATUS = `Shows the workers, the queue and the rate of a run that listens.
 

@@ -25,6 +25,12 @@ export interface FleetOwner {
   report(): StatusReport;
 }
 
+/**
+ * Some lines may kill their threads, one after the other, in a run that is otherwise well; but nobody wants to wait half a
+ * minute to learn that all do.
+ */
+const PERSISTENCE = { maxCrashes: 12, restartMax: 500 };
+
 /** Threads and remote workers of one run. */
 export class RunFleet {
   readonly runner: JobRunner;
@@ -90,8 +96,8 @@ export class RunFleet {
         meter: this.meter.memory,
       };
       const script = new URL("./metered-handler.js", import.meta.url);
-      const options = { size: workers, capacity, name: THREAD_NAME, export: "metered", workerData: orders };
-      listeners.push(threads(script, options));
+      const options = { ...PERSISTENCE, size: workers, capacity, name: THREAD_NAME, export: "metered" };
+      listeners.push(threads(script, { ...options, workerData: orders }));
     }
     if (this.#server !== undefined) {
       listeners.push(listenWebSocket({ server: this.#server.http, ...(token === undefined ? {} : { token }) }));

@@ -1,5 +1,5 @@
 /** What a runner and a worker tell whoever listens: one discriminated union each, the source of every log and metric. */
-import type { AttemptOutcome, PowerhoseError } from "./errors.ts";
+import type { AttemptOutcome } from "./errors.ts";
 import type { Peer } from "./socket.ts";
 
 /** Why a session ended. */
@@ -84,14 +84,14 @@ export interface JobSettledEvent {
   readonly ms: number;
   /** Attempts made. */
   readonly attempts: number;
-  /** What it failed with: a {@link PowerhoseError}, or the abort signal's reason. Absent when `ok`. */
+  /** What it failed with: a `PowerhoseError`, or the abort signal's reason. Absent when `ok`. */
   readonly error?: unknown;
 }
 
 /** A listener is in trouble that is nobody's call to fail. */
 export interface ListenerErrorEvent {
   readonly type: "listener-error";
-  readonly error: PowerhoseError;
+  readonly error: Error;
 }
 
 /** The runner changed its state. */

@@ -12,6 +12,27 @@ function release(timer: unknown): void {
     timer.unref();
 }
 
+/** Microtasks that a host without `nextTick` is given to finish a turn. */
+const HOPS = 8;
+
+/**
+ * The end of a turn: when the promises that it settled, and all that followed from them, have run. One microtask is too
+ * early: callers of different depth, an `await` more here and there, come back in different rounds of microtasks and would
+ * each get a frame of their own, a quarter of the throughput. `setImmediate` would do, but delays a lone job by microseconds.
+ */
+function endOfTurn(): (fn: () => void) => void {
+  const { process } = globalThis as {
+    process?: { versions?: { node?: unknown }; nextTick?: (fn: () => void) => void };
+  };
+  // Stand-ins for `process` in web pages have no Node version, and may take a timer for their `nextTick`.
+  const nextTick = typeof process?.versions?.node === "string" ? process.nextTick : undefined;
+  // By way of a microtask, because a tick asked for outside of one comes before all of them instead of after.
+  if (nextTick !== undefined) return (fn) => hostQueueMicrotask(() => nextTick(fn));
+  const hop = (fn: () => void, left: number): void =>
+    hostQueueMicrotask(left === 0 ? fn : (): void => hop(fn, left - 1));
+  return (fn) => hop(fn, HOPS);
+}
+
 /**
  * The quickest way to a later turn of the event loop: `setImmediate` where the host has it, else a message to oneself.
  * A timer would do too, but browsers make it wait 4 ms.
@@ -29,6 +50,7 @@ function laterTurn(): (fn: () => void) => void {
 }
 
 class HostClock implements Clock {
+  readonly #endOfTurn: (fn: () => void) => void = endOfTurn();
   #laterTurn: ((fn: () => void) => void) | undefined;
 
   now(): number {
@@ -46,7 +68,7 @@ class HostClock implements Clock {
   }
 
   endOfTurn(fn: () => void): void {
-    hostQueueMicrotask(fn);
+    this.#endOfTurn(fn);
   }
 
   nextTurn(fn: () => void): void {

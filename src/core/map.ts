@@ -66,6 +66,7 @@ class MapRun<T extends MapInput> {
   readonly #window: number | undefined;
   readonly #ordered: boolean;
   readonly #inputs: Iterator<T> | AsyncIterator<T>;
+  readonly #async: boolean;
   readonly #calls = new Set<Call>();
   /** Outcomes not yet read, by the place they will be read at. */
   readonly #ready = new Map<number, Outcome<T>>();
@@ -74,7 +75,10 @@ class MapRun<T extends MapInput> {
   #arrived = 0;
   #read = 0;
   #pulling = false;
+  /** No more inputs are taken. */
   #exhausted = false;
+  /** The input has ended or broken by itself, and is not to be told. */
+  #inputEnded = false;
   #failure: { readonly error: unknown } | undefined;
   #reader: Deferred<void> | undefined;
 
@@ -85,7 +89,9 @@ class MapRun<T extends MapInput> {
     this.#concurrency = concurrency;
     this.#window = window;
     this.#ordered = ordered ?? true;
-    this.#inputs = Symbol.asyncIterator in inputs ? inputs[Symbol.asyncIterator]() : inputs[Symbol.iterator]();
+    this.#async = isAsync(inputs);
+    this.#inputs = iterate(inputs);
+    how.signal?.addEventListener("abort", this.#onAbort);
   }
 
   /** The next outcome, or nothing when all have been read. Throws what the input threw, after the outcomes before it. */
@@ -108,13 +114,19 @@ class MapRun<T extends MapInput> {
 
   /** Aborts what still runs and lets go of the input. */
   async close(): Promise<void> {
-    const done = this.#exhausted;
     this.#exhausted = true;
+    this.#how.signal?.removeEventListener("abort", this.#onAbort);
     for (const call of this.#calls)
       call.stop(new AbortError("nobody reads the results any more", "cancelled"), "cancelled");
     this.#ready.clear();
-    if (!done) await this.#inputs.return?.();
+    if (this.#inputEnded) return;
+    const letGo = this.#inputs.return?.();
+    // An input that is being waited for answers only after that, if ever: whoever leaves does not wait for it too.
+    if (this.#pulling) void Promise.resolve(letGo).catch(() => undefined);
+    else await letGo;
   }
+
+  readonly #onAbort = (): void => this.#end({ error: this.#how.signal?.reason });
 
   /** Submits inputs until enough run, or enough wait to be read, or the input has to be waited for. */
   #pull(): void {
@@ -131,11 +143,12 @@ class MapRun<T extends MapInput> {
     try {
       next = this.#inputs.next();
     } catch (error) {
-      return this.#end({ error });
+      return this.#inputIsOver({ error });
     }
-    if (!(next instanceof Promise)) return this.#take(next);
+    if (!this.#async && !(next instanceof Promise)) return this.#take(next);
     this.#pulling = true;
-    next.then(
+    // Whatever can be awaited will do, as in a `for await`.
+    Promise.resolve(next).then(
       (result) => {
         this.#pulling = false;
         this.#take(result);
@@ -143,15 +156,26 @@ class MapRun<T extends MapInput> {
       },
       (error: unknown) => {
         this.#pulling = false;
-        this.#end({ error });
+        this.#inputIsOver({ error });
       },
     );
   }
 
   #take(result: IteratorResult<T>): void {
     if (this.#exhausted) return;
-    if (result.done === true) return this.#end(undefined);
-    const input = result.value;
+    let input: T;
+    try {
+      if (typeof result !== "object" || result === null)
+        throw new TypeError(`map: the input answered ${String(result)}, not a result`);
+      if (result.done) return this.#inputIsOver(undefined);
+      input = result.value;
+    } catch (error) {
+      return this.#inputIsOver({ error });
+    }
+    this.#submit(input);
+  }
+
+  #submit(input: T): void {
     const index = this.#pulled++;
     this.#running++;
     let settledCall: Call | undefined;
@@ -164,14 +188,19 @@ class MapRun<T extends MapInput> {
       if (submitted !== settledCall) this.#calls.add(submitted);
     } catch (error) {
       this.#arrive({ ok: false, error, input, index, attempts: [] });
-      if (error instanceof RunnerStoppedError) this.#end({ error });
     }
   }
 
   #arrive(outcome: Outcome<T>): void {
     this.#running--;
     this.#ready.set(this.#ordered ? outcome.index : this.#arrived++, outcome);
+    if (!outcome.ok && outcome.error instanceof RunnerStoppedError) this.#end({ error: outcome.error });
     this.#wake();
+  }
+
+  #inputIsOver(failed: { readonly error: unknown } | undefined): void {
+    this.#inputEnded = true;
+    this.#end(failed);
   }
 
   #end(failed: { readonly error: unknown } | undefined): void {
@@ -185,6 +214,17 @@ class MapRun<T extends MapInput> {
     this.#reader?.resolve();
     this.#reader = undefined;
   }
+}
+
+function isAsync<T>(inputs: Iterable<T> | AsyncIterable<T>): inputs is AsyncIterable<T> {
+  // Boxed, as a string is iterable too.
+  return typeof Reflect.get(Object(inputs) as object, Symbol.asyncIterator) === "function";
+}
+
+function iterate<T>(inputs: Iterable<T> | AsyncIterable<T>): Iterator<T> | AsyncIterator<T> {
+  if (isAsync(inputs)) return inputs[Symbol.asyncIterator]();
+  if (typeof Reflect.get(Object(inputs) as object, Symbol.iterator) === "function") return inputs[Symbol.iterator]();
+  throw new TypeError("map: expected an iterable or an async iterable of jobs, strings or bytes");
 }
 
 function success<T>(call: Call, value: Payload, input: T, index: number): Success<T> {

@@ -21,7 +21,7 @@ function show(value: unknown): string {
 /**
  * Checks an options record; `undefined` values count as absent.
  * @throws TypeError when a key is unknown or a value of the wrong kind.
- * @throws RangeError when a number is out of range.
+ * @throws RangeError when a value is a number, but not one that fits.
  */
 export function checkOptions<T extends object>(owner: string, given: T, rules: Rules<T>): void {
   if (typeof given !== "object" || given === null || Array.isArray(given))

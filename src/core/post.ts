@@ -5,6 +5,7 @@
 import { Alarm, type Clock, type DeadlineQueue } from "./clock.ts";
 import { payloadBytes } from "./codec.ts";
 import { type AbortReason, AuthError, type PowerhoseError, ProtocolError } from "./errors.ts";
+import type { Job } from "./job.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import type { HelloMessage, JobMessage, Message, RejectReason, WelcomeMessage, WireErrorMessage } from "./message.ts";
 import { Pulse } from "./pulse.ts";
@@ -46,6 +47,8 @@ export interface PostOwner {
 
 /** How long a runner may take to answer HELLO, in ms. */
 const HELLO_PATIENCE = 10_000;
+
+const NOT_BEGUN: TaskResult = { ok: true, value: "" };
 
 interface Waiting {
   readonly task: Task;
@@ -174,7 +177,13 @@ export class Post implements LinkOwner, TaskOwner {
     this.#starts = [];
     this.#aborts = [];
     for (const { task, reason } of aborts) task.abort(reason);
-    for (const { task, message } of starts) task.run(this.#owner.handler, message.job);
+    for (const { task, message } of starts) this.#start(task, message.job);
+  }
+
+  /** A job that was cancelled before it began never begins: a handler need not look for an abort that came before it. */
+  #start(task: Task, job: Job): void {
+    if (task.wanted) task.run(this.#owner.handler, job);
+    else this.finished(task, NOT_BEGUN);
   }
 
   malformed(error: ProtocolError): void {

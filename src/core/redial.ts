@@ -49,8 +49,7 @@ export class Redial {
     if (this.#options.mayDial?.() === false) return;
     const dialing = new AbortController();
     this.#dialing = dialing;
-    const socket = this.#options.dialer.dial(dialing.signal, this.#options.limits);
-    socket.then(
+    this.#dialed(dialing.signal).then(
       (open) => this.#open(dialing, open),
       (error: unknown) => this.#failed(dialing, error),
     );
@@ -73,6 +72,11 @@ export class Redial {
     this.#timers.drop(this.#alarm);
     this.#dialing?.abort(new Error("stopped"));
     this.#dialing = undefined;
+  }
+
+  /** Async, so that a dialer that throws at once has failed like any other. */
+  async #dialed(signal: AbortSignal): Promise<Socket> {
+    return this.#options.dialer.dial(signal, this.#options.limits);
   }
 
   #open(dialing: AbortController, socket: Socket): void {

@@ -6,7 +6,6 @@
 import { type Clock, DeadlineQueue, type Entropy } from "./clock.ts";
 import { frameLimit } from "./codec.ts";
 import { type Dispatch, Dispatcher, EXECUTE_DEFAULTS } from "./dispatcher.ts";
-import type { PowerhoseError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { GoneReason, RunnerEvent } from "./events.ts";
 import { hostClock, hostEntropy } from "./host.ts";
@@ -195,7 +194,7 @@ export class WorkerRegistration implements SessionKeeper {
     this.#open = true;
     const context = {
       maxFrameBytes: this.rules.maxFrameBytes,
-      report: (error: PowerhoseError) => this.#events.emit({ type: "listener-error", error }),
+      report: (error: Error) => this.#events.emit({ type: "listener-error", error }),
     };
     const starts = this.#listeners.map((listener) => listener.start((socket) => this.accept(socket), context));
     const results = await Promise.allSettled(starts);

@@ -2,7 +2,6 @@
  * The seam between the core and a transport: all a transport has to build, and the one helper they share.
  * Frames are opaque bytes here; what they mean is in codec.ts.
  */
-import type { PowerhoseError } from "./errors.ts";
 
 /**
  * What can go wrong on a transport, declared as data so that the core adapts to the declaration and never to a name.
@@ -75,12 +74,12 @@ export interface SocketLimits {
 /** What a listener is given when it starts. */
 export interface ListenerContext extends SocketLimits {
   /** Reports trouble that is nobody's call to fail: a server error, a thread that cannot be kept alive. */
-  report(error: PowerhoseError): void;
+  report(error: Error): void;
 }
 
 /** Accepts sockets. May be started again after `stop`. */
 export interface Listener {
-  /** Resolves once sockets can arrive; rejects with a {@link PowerhoseError} or the host's error when they never will. */
+  /** Resolves once sockets can arrive; rejects, with a `PowerhoseError` or the host's error, when they never will. */
   start(accept: (socket: Socket) => void, context: ListenerContext): Promise<void>;
   /** Closes every socket it accepted and gives back the address. May be called twice. */
   stop(): Promise<void>;
@@ -104,6 +103,7 @@ export class Inbox {
   #receiver: Receiver | undefined;
   #held: Uint8Array[] = [];
   #reason: CloseReason | undefined;
+  #closedHere = false;
   #told = false;
 
   /** Whether `close` was called: by this end, by the peer or by a failure. */
@@ -126,7 +126,7 @@ export class Inbox {
     const held = this.#held;
     this.#held = [];
     for (const bytes of held) {
-      if (this.#reason?.code === "local") break;
+      if (this.#closedHere) break;
       receiver.frame(bytes);
     }
     if (this.#reason !== undefined) this.#tell(this.#reason);
@@ -139,6 +139,7 @@ export class Inbox {
   close(reason: CloseReason, later?: (tell: () => void) => void): boolean {
     if (this.#reason !== undefined) return false;
     this.#reason = reason;
+    this.#closedHere = later !== undefined;
     if (later === undefined) this.#tell(reason);
     else later(() => this.#tell(reason));
     return true;

@@ -239,7 +239,7 @@ export class Worker implements PostOwner {
 
   #listen(): void {
     const { listen } = this.#options;
-    const context = { maxFrameBytes: this.maxFrameBytes, report: (error: PowerhoseError): void => this.#report(error) };
+    const context = { maxFrameBytes: this.maxFrameBytes, report: (error: Error): void => this.#report(error) };
     listen
       ?.start((socket) => this.#take(socket), context)
       .then(
@@ -254,7 +254,7 @@ export class Worker implements PostOwner {
       );
   }
 
-  #report(error: PowerhoseError): void {
+  #report(error: Error): void {
     this.#events.emit({ type: "disconnected", message: error.message, error });
   }
 

@@ -86,11 +86,11 @@ export class Thread {
     this.#timer = hostClock.set(plan.startTimeout, () => this.#tooSlow(), false);
   }
 
-  /** Ends it: at once while it starts, else as soon as it has nothing to do, which it is not given long for. */
+  /** Ends it: at once while it loads, else as soon as it has nothing to do, which it is not given long for. */
   stop(): void {
-    this.#socket?.close();
-    if (this.#registered) this.#linger();
-    else this.#kill();
+    if (this.#socket === undefined) return this.#kill();
+    this.#socket.close();
+    this.#linger();
   }
 
   #spawn(): NodeWorker | undefined {

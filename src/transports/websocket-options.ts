@@ -1,6 +1,18 @@
 /** What a WebSocket listener can be told, with its defaults, and the check of it. What each option does is done elsewhere. */
 import type { IncomingMessage, Server as HttpServer } from "node:http";
 import type { Server as HttpsServer } from "node:https";
+import {
+  callable,
+  checkOptions,
+  finiteDuration,
+  integer,
+  limit,
+  oneOrMore,
+  type Rule,
+  type Rules,
+  shape,
+  withDefaults,
+} from "../core/options.ts";
 
 /** Decides who a request is. */
 export type Authenticate = (request: IncomingMessage) => string | undefined | Promise<string | undefined>;
@@ -74,57 +86,30 @@ export const WEBSOCKET_LISTENER_DEFAULTS: WebSocketListenerDefaults = Object.fre
   maxHeaderSize: 16_384,
 });
 
-type Check = (value: unknown) => string | undefined;
+const nonEmpty: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string");
+const isOrigin = (value: unknown): boolean => nonEmpty(value) === undefined && value !== "null" && value !== "*";
+const count: Rule = integer(1, 1_000_000);
 
-const MAX_TIMER = 0x7fff_ffff;
-
-function numberFrom(min: number, max: number, whole: boolean, orInfinity = false): Check {
-  const expected = `${whole ? "an integer" : "a number"} from ${min} to ${max}${orInfinity ? ", or Infinity" : ""}`;
-  return (value) => {
-    if (orInfinity && value === Number.POSITIVE_INFINITY) return undefined;
-    const fits = typeof value === "number" && value >= min && value <= max && (!whole || Number.isInteger(value));
-    return fits ? undefined : expected;
-  };
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
-}
-
-const text: Check = (value) => (isText(value) ? undefined : "a non-empty string");
-const duration: Check = numberFrom(1, MAX_TIMER, true);
-
-const CHECKS: { readonly [K in keyof Required<WebSocketListenerOptions>]: Check } = {
-  host: text,
-  port: numberFrom(0, 65_535, true),
+const RULES: Rules<WebSocketListenerOptions> = {
+  host: nonEmpty,
+  port: integer(0, 65_535),
   path: (value) =>
-    isText(value) && /^\/[^?#\s]*$/.test(value) ? undefined : "a path that begins with / and has no query",
+    typeof value === "string" && /^\/[^?#\s]*$/.test(value) ? undefined : "a path that begins with / and has no query",
   // An empty list would read as "no token needed".
-  token: (value) =>
-    isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText))
-      ? undefined
-      : "a non-empty string, or a non-empty array of such",
-  authenticate: (value) => (typeof value === "function" ? undefined : "a function"),
+  token: (value) => (Array.isArray(value) && value.length === 0 ? "a token at least" : oneOrMore(nonEmpty)(value)),
+  authenticate: callable,
   origins: (value) =>
-    Array.isArray(value) && value.every((origin) => isText(origin) && origin !== "null" && origin !== "*")
-      ? undefined
-      : "an array of origins, neither `null` nor `*`",
-  server: (value) =>
-    typeof value === "object" && value !== null && "on" in value ? undefined : "an http or https server",
-  maxConnections: numberFrom(1, 1_000_000, true),
-  maxConnectionsPerAddress: numberFrom(1, 1_000_000, true, true),
-  maxPending: numberFrom(1, 1_000_000, true),
-  acceptRate: numberFrom(1, 1_000_000, false, true),
-  headersTimeout: duration,
-  requestTimeout: duration,
-  connectionsCheckingInterval: duration,
-  maxHeaderSize: numberFrom(1_024, 1_048_576, true),
+    Array.isArray(value) && value.every(isOrigin) ? undefined : "an array of origins, neither `null` nor `*`",
+  server: shape("an http or https server", "on", "listen"),
+  maxConnections: count,
+  maxConnectionsPerAddress: limit(1),
+  maxPending: count,
+  acceptRate: limit(1),
+  headersTimeout: finiteDuration,
+  requestTimeout: finiteDuration,
+  connectionsCheckingInterval: finiteDuration,
+  maxHeaderSize: integer(1_024, 1_048_576),
 };
-
-function shownValue(key: string, value: unknown): string {
-  if (key === "token") return "something else";
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
-}
 
 /**
  * Checks the options and fills in the defaults.
@@ -132,21 +117,11 @@ function shownValue(key: string, value: unknown): string {
  * @throws RangeError when a number is out of range.
  */
 export function listenerSettings(options: WebSocketListenerOptions): WebSocketListenerSettings {
-  const given: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(options) as [string, unknown][]) {
-    if (!Object.hasOwn(CHECKS, key)) throw new TypeError(`listenWebSocket: unknown option \`${key}\``);
-    if (value === undefined) continue;
-    const expected = CHECKS[key as keyof WebSocketListenerOptions](value);
-    if (expected !== undefined) {
-      const message = `listenWebSocket: expected \`${key}\` to be ${expected}, got \`${shownValue(key, value)}\``;
-      throw typeof value === "number" ? new RangeError(message) : new TypeError(message);
-    }
-    given[key] = value;
-  }
+  checkOptions("listenWebSocket", options, RULES);
   if (options.server !== undefined && (options.host !== undefined || options.port !== undefined)) {
     throw new TypeError("listenWebSocket: a shared `server` has its own address; leave out `host` and `port`");
   }
-  const { token, authenticate, server } = options;
+  const { token, authenticate, server, ...rest } = options;
   const tokens = token === undefined ? [] : typeof token === "string" ? [token] : [...token];
-  return { ...WEBSOCKET_LISTENER_DEFAULTS, ...given, tokens, authenticate, server };
+  return { ...withDefaults(WEBSOCKET_LISTENER_DEFAULTS, rest), tokens, authenticate, server };
 }

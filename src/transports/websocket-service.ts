@@ -7,7 +7,7 @@ import type { Socket as TcpSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Server as TlsServer } from "node:tls";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
-import { AuthError, ProtocolError } from "../core/errors.ts";
+import { AuthError } from "../core/errors.ts";
 import { hostClock } from "../core/host.ts";
 import type { ListenerContext, Peer, Socket } from "../core/socket.ts";
 import { isLoopback, SUBPROTOCOL } from "./websocket-address.ts";
@@ -177,7 +177,7 @@ export class WebSocketService {
   }
 
   readonly #onError = (error: Error): void => {
-    this.#context.report(new ProtocolError(`${this.address}: ${error.message}`, { cause: error }));
+    this.#context.report(new Error(`${this.address}: ${error.message}`, { cause: error }));
   };
 
   #isHere(request: IncomingMessage): boolean {

@@ -19,16 +19,17 @@ class Counted {
 
   constructor() {
     const { signal } = this;
-    const { addEventListener, removeEventListener } = AbortSignal.prototype;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
     const listening = new Set<unknown>();
-    signal.addEventListener = (type: string, listener: EventListener) => {
-      this.listeners = listening.add(listener).size;
-      addEventListener.call(signal, type, listener);
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      this.listeners = listening.add(args[1]).size;
+      add(...args);
     };
-    signal.removeEventListener = (type: string, listener: EventListener) => {
-      listening.delete(listener);
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listening.delete(args[1]);
       this.listeners = listening.size;
-      removeEventListener.call(signal, type, listener);
+      remove(...args);
     };
   }
 }

@@ -214,6 +214,6 @@ describe("jitter", () => {
   it("is spread over all of it", () => {
     const entropy = new SeededEntropy(7);
     const tenths = new Set(Array.from({ length: 1_000 }, () => Math.floor(jitter(entropy, 10))));
-    expect([...tenths].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect([...tenths].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 });

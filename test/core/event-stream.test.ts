@@ -6,7 +6,7 @@ interface Rig {
   readonly clock: VirtualClock;
   readonly stream: EventStream<string>;
   readonly heard: string[];
-  listener(name: string): (event: string) => void;
+  readonly listener: (name: string) => (event: string) => void;
 }
 
 function rig(): Rig {

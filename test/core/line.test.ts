@@ -13,8 +13,8 @@ class One implements Member<One> {
   }
 }
 
-function ones(...names: string[]): One[] {
-  return names.map((name) => new One(name));
+function ones(...called: string[]): One[] {
+  return called.map((name) => new One(name));
 }
 
 function names(line: Line<One>): string[] {

@@ -103,7 +103,7 @@ describe("a rule", () => {
     ["integer without end", integer(0), [0, Number.MAX_SAFE_INTEGER], [-1, 2 ** 53, Number.POSITIVE_INFINITY]],
     ["limit", limit(1), [1, 5, Number.POSITIVE_INFINITY], [0, 1.5, Number.NaN, Number.NEGATIVE_INFINITY, "Infinity"]],
     ["flag", flag, [true, false], [0, 1, "true", null, {}]],
-    ["callable", callable, [(): void => undefined, class {}], [{}, "f", null]],
+    ["callable", callable, [(): void => undefined, Object], [{}, "f", null]],
     ["text", text, ["", "x"], [0, null, {}, ["x"]]],
     ["oneOf", oneOf("run", "reject"), ["run", "reject"], ["Run", "", "toString", null, ["run"]]],
     ["shape", shape("a Dialer", "dial"), [{ dial: (): void => undefined }], [{}, { dial: 1 }, null, "dial", []]],

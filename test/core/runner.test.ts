@@ -70,7 +70,7 @@ describe("execute", () => {
     expect(set.runner.stats().submitted).toBe(0);
   });
 
-  it.each([
+  it.each<[object, typeof TypeError]>([
     [{ timeout: 0 }, RangeError],
     [{ timeout: -1 }, RangeError],
     [{ timeout: Number.NaN }, RangeError],

@@ -223,14 +223,19 @@ describe("serving", () => {
     expect([...runner.all("JOBRES"), ...runner.all("JOBERR")]).toEqual([]);
   });
 
-  it("aborts a handler that is cancelled in the frame that brought it", async () => {
+  it("does not begin a job that is cancelled in the frame that brought it", async () => {
     const puppet = new Puppet();
     await using scene = new Scene(puppet.handler);
     const runner = await scene.register();
     const job: JobMessage = { type: "JOB", attemptId: 1, attempt: 1, jobId: 1, ttl: 1_000, job: new Job("x") };
     runner.send(job, { type: "CANCEL", attemptId: 1, reason: "cancelled" });
     await scene.clock.settle();
-    expect(puppet.runs[0]?.signal.aborted).toBe(true);
+    expect(puppet.runs).toEqual([]);
+    expect(runner.all("CANCELLED")).toEqual([{ type: "CANCELLED", attemptId: 1 }]);
+    expect(scene.worker.running).toBe(0);
+    scene.board.job(2);
+    await scene.clock.settle();
+    expect(puppet.runs).toHaveLength(1);
     puppet.runs[0]?.end("");
   });
 

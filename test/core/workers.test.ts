@@ -323,6 +323,29 @@ describe("waiting for a worker", () => {
   });
 });
 
+describe("a pool that is abandoned", () => {
+  it("rejects everybody who waits in acquire, and nobody else", async () => {
+    await using pool = new Pool();
+    const taken: Plain[] = [];
+    const waiting = [pool.acquire(), pool.acquire({ timeout: Number.POSITIVE_INFINITY })];
+    pool.workers.wait({
+      avoid: undefined,
+      line: undefined,
+      ahead: undefined,
+      behind: undefined,
+      take: (worker: Plain) => taken.push(worker),
+    });
+    const after = pool.acquire();
+    pool.workers.abandon("stopped");
+    expect(pool.workers.waiting).toBe(1);
+    await pool.clock.settle();
+    expect([...waiting, after].map(({ error }) => error)).toEqual(["stopped", "stopped", "stopped"]);
+    const a = new Plain("a");
+    pool.add(a);
+    expect(taken).toEqual([a]);
+  });
+});
+
 describe("what went wrong in the first Powerhose", () => {
   it("a worker released after its deletion is not handed out again", async () => {
     await using pool = new Pool();

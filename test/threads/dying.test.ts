@@ -12,6 +12,7 @@ test("a handler that exits the process ends its thread, and a job that does so t
   const error = await failureOf(stage.runner.execute("exit:0"));
   expect(error).toBeInstanceOf(WorkerLostError);
   expect(error).toMatchObject({ attempts: [{ outcome: "lost" }, { outcome: "lost" }] });
+  await until(() => obituaries(stage).length === 2);
   expect(obituaries(stage)).toEqual(["thread 1 exited with code 0", "thread 1 exited with code 0"]);
   expect(await stage.runner.execute("echo:alive")).toBe("alive");
 });
@@ -36,6 +37,7 @@ test.each([
   await using stage = await setUp();
   const error = await failureOf(stage.runner.execute(job, { attempts: 1 }));
   expect(error).toBeInstanceOf(WorkerLostError);
+  await until(() => obituaries(stage).length === 1);
   expect(obituaries(stage)).toEqual([message]);
   expect(await stage.runner.execute("echo:next")).toBe("next");
 });
@@ -44,6 +46,7 @@ test("a thread that runs out of memory does not take the process along", async (
   await using stage = await setUp({ resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 } });
   const error = await failureOf(stage.runner.execute("exhaust", { attempts: 1 }));
   expect(error).toBeInstanceOf(WorkerLostError);
+  await until(() => obituaries(stage).length === 1);
   expect(obituaries(stage)[0]).toMatch(/^thread 1 crashed: .*memory/);
   expect(await stage.runner.execute("echo:next")).toBe("next");
 });
@@ -86,8 +89,19 @@ test("a thread that crashes over and over is given up, and the runner is told", 
   expect(stage.runner.stats().workers).toEqual([]);
 });
 
+test("crashes of threads that have served do not add up", async () => {
+  await using stage = await setUp({ maxCrashes: 2 });
+  for (let round = 0; round < 4; round++) {
+    expect(await stage.runner.execute("echo:served")).toBe("served");
+    expect(await failureOf(stage.runner.execute("exit:0", { attempts: 1 }))).toBeInstanceOf(WorkerLostError);
+  }
+  expect(await stage.runner.execute("echo:still tried")).toBe("still tried");
+});
+
 test("threads that are replaced every few jobs lose none", async () => {
-  await using stage = await setUp({ size: 2, maxJobs: 3, capacity: 2 });
+  // Their going is no crash: a pause after it would be a matter of minutes.
+  const pauses = { restartMin: 60_000, restartMax: 60_000 };
+  await using stage = await setUp({ size: 2, maxJobs: 3, capacity: 2, ...pauses });
   const jobs = Array.from({ length: 30 }, (_, index) => `echo:${index}`);
   const results = await Promise.all(jobs.map((job) => stage.runner.execute(job, { maxLost: 1 })));
   expect(results).toEqual(jobs.map((job) => job.slice("echo:".length)));
@@ -118,6 +132,19 @@ test("a stop does not wait for a handler that spins", async () => {
   await until(() => Atomics.load(counter, 0) === 1);
   await stage.runner.stop();
   expect(await running).toMatchObject({ code: "RUNNER_STOPPED" });
+});
+
+test("an idle thread ends by itself, and does what its module does at the end", async () => {
+  const counter = sharedCounter();
+  const module = inline(`
+    import { workerData } from "node:worker_threads";
+    process.on("exit", () => Atomics.add(workerData, 0, 1));
+    export default (job) => job.data;
+  `);
+  const stage = await setUp({ module, size: 2, workerData: counter });
+  await until(() => stage.runner.stats().workers.length === 2);
+  await stage.runner.stop();
+  expect(Atomics.load(counter, 0)).toBe(2);
 });
 
 test("a thread whose module left something running ends with the runner", async () => {

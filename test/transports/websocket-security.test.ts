@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { AuthError } from "../../src/core/errors.ts";
+import { hostClock } from "../../src/core/host.ts";
 import { bearerSubprotocol } from "../../src/transports/websocket-address.ts";
 import { dialWebSocket } from "../../src/transports/websocket-node.ts";
 import { Gate, MAX } from "./gate.ts";
@@ -286,6 +287,22 @@ test("T13: what a peer does not read is counted, and does not hold up a close or
   socket?.close();
   await vi.waitUntil(() => gate.closed.length === 1);
   expect(gate.closed).toEqual(["local"]);
+});
+
+test("T13: stop does not sit out the closing handshake of a peer that is stuck", async () => {
+  await using gate = await Gate.open();
+  using client = new RawClient(gate.port);
+  await client.send(upgrade("/")).head();
+  client.pause();
+  gate.accepted[0]?.send(new Uint8Array(MAX));
+  // Set before the handshake's own time limit begins, and as long: it fires first if `stop` waits for that limit.
+  let timer: unknown;
+  const satOut = new Promise<string>((resolve) => {
+    timer = hostClock.set(1_000, () => resolve("sat out"), true);
+  });
+  const outcome = await Promise.race([gate.listener.stop().then(() => "stopped"), satOut]);
+  hostClock.clear(timer);
+  expect(outcome).toBe("stopped");
 });
 
 test("any bytes instead of a handshake leave the listener as it was", async () => {

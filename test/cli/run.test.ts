@@ -1,0 +1,213 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { Command, jobs, linesOf, powerhose, seq } from "./child.ts";
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "powerhose-"));
+  onTestFinished(() => rmSync(path, { recursive: true }));
+  return path;
+}
+
+/** Feeds lines for ever, as fast as they are taken; tells how many bytes went. */
+function feed({ child }: Command): { readonly sent: () => number } {
+  const chunk = Buffer.from("a line of work for the run\n".repeat(2_000));
+  let sent = 0;
+  const write = (): void => {
+    child.stdin.write(chunk, (error) => {
+      if (error !== null && error !== undefined) return;
+      sent += chunk.length;
+      write();
+    });
+  };
+  write();
+  return { sent: () => sent };
+}
+
+describe("results", () => {
+  test("come in the order of the lines, however the jobs finish", async () => {
+    const { code, stdout } = await powerhose(["run", "-w", "2", "-c", "8", jobs("uneven")], { input: seq(3_000) });
+    expect(stdout).toBe(seq(3_000));
+    expect(code).toBe(0);
+  });
+
+  test("--unordered leaves none out", async () => {
+    const args = ["run", "-u", "-w", "2", "-c", "8", jobs("uneven")];
+    const { code, stdout } = await powerhose(args, { input: seq(3_000) });
+    expect(linesOf(stdout).sort((a, b) => Number(a) - Number(b))).toEqual(linesOf(seq(3_000)));
+    expect(code).toBe(0);
+  });
+
+  test("empty lines, both line ends and a last line without one are jobs like any other", async () => {
+    const { stdout } = await powerhose(["run", "-w", "1", jobs()], { input: "a\r\n\nb c \n\r\nlast" });
+    expect(stdout).toBe("a!\n!\nb c !\n!\nlast!\n");
+  });
+
+  test("an empty input is no job", async () => {
+    expect(await powerhose(["run", "-w", "1", "-q", jobs()])).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  test("files are read one after the other, - is stdin", async () => {
+    const dir = folder();
+    writeFileSync(join(dir, "a"), "a1\na2");
+    writeFileSync(join(dir, "b"), "\ufeffb1\n");
+    const args = ["run", "-w", "1", jobs(), join(dir, "a"), "-", join(dir, "b")];
+    const { code, stdout } = await powerhose(args, { input: "in\n" });
+    expect(stdout).toBe("a1!\na2!\nin!\nb1!\n");
+    expect(code).toBe(0);
+  });
+
+  test("--null: a zero byte ends jobs and results, and newlines are data", async () => {
+    const { stdout } = await powerhose(["run", "-w", "1", "-0", jobs()], { input: "a\nb\0c\r\0" });
+    expect(stdout).toBe("a\nb!\0c\r!\0");
+  });
+
+  test("bytes are written as they are, and as base64 in a record", async () => {
+    const { stdout } = await powerhose(["run", "-w", "1", jobs("bytes")], { input: "ä\nb\n" });
+    expect(stdout).toBe("ä\nb\n");
+    const records = await powerhose(["run", "-w", "1", "-o", "jsonl", jobs("bytes")], { input: "ä\n" });
+    expect(JSON.parse(records.stdout)).toMatchObject({ index: 0, ok: true, value: { base64: "w6Q=" }, attempts: 1 });
+  });
+
+  test("what a handler prints goes to stderr", async () => {
+    const { stdout, stderr } = await powerhose(["run", "-w", "1", jobs("chatty")], { input: "x\n" });
+    expect(stdout).toBe("x\n");
+    expect(stderr).toContain("working on x\n");
+  });
+});
+
+describe("failures", () => {
+  test("a failed job leaves its line empty, its reason on stderr, and exit code 1", async () => {
+    const { code, stdout, stderr } = await powerhose(["run", "-w", "2", jobs("odd")], { input: seq(5) });
+    expect(stdout).toBe("1\n\n3\n\n5\n");
+    expect(code).toBe(1);
+    expect(stderr).toContain("powerhose: stdin:2: RangeError: 2 is even\\x1b[2J\n");
+    expect(stderr).toMatch(/5 jobs in .*, 2 failed\n/);
+  });
+
+  test("only the first ten are told one by one", async () => {
+    const { stderr } = await powerhose(["run", "-w", "2", jobs("odd")], { input: seq(60) });
+    expect(stderr.match(/ is even/g)).toHaveLength(10);
+    expect(stderr).toMatch(/only counted\n[^]*, 30 failed\n/);
+  });
+
+  test("--unordered prints nothing for them", async () => {
+    const { stdout } = await powerhose(["run", "-w", "1", "-u", jobs("odd")], { input: seq(6) });
+    expect(linesOf(stdout).sort()).toEqual(["1", "3", "5"]);
+  });
+
+  test("records tell all of it: --jsonl in, --output jsonl out", async () => {
+    const input = Buffer.concat([Buffer.from('{"a":1}\n{oops\n\n"'), Buffer.from([0xff]), Buffer.from('"\n[2]')]);
+    const { code, stdout } = await powerhose(["run", "-w", "2", "--jsonl", "-o", "jsonl", jobs()], { input });
+    const records = linesOf(stdout).map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(records).toMatchObject([
+      { index: 0, ok: true, value: '{"a":1}!', attempts: 1, worker: expect.stringMatching(/^thread-/) as string },
+      { index: 1, ok: false, error: { name: "EncodingError", code: "ENCODING" }, attempts: 0, worker: null, ms: null },
+      { index: 2, ok: false, error: { message: "the line is empty, not a JSON value" } },
+      { index: 3, ok: false, error: { message: "the line is not valid UTF-8" } },
+      { index: 4, ok: true, value: "[2]!" },
+    ]);
+    expect(code).toBe(1);
+  });
+
+  test("a line over --max-payload fails and is not kept", async () => {
+    const input = `${"x".repeat(3_000_000)}\nok\n`;
+    const { code, stdout, stderr } = await powerhose(["run", "-w", "1", jobs()], { input });
+    expect(stdout).toBe("\nok!\n");
+    expect(stderr).toContain("stdin:1: EncodingError: the line has over 1048576 bytes");
+    expect(code).toBe(1);
+  });
+
+  test("--fail-fast ends the run at the first, though the input never ends", async () => {
+    await using command = new Command(["run", "-w", "1", "--fail-fast", jobs("odd")]);
+    command.child.stdin.write("1\n2\n3\n");
+    const { code, stdout } = await command.ended;
+    expect(code).toBe(1);
+    expect(linesOf(stdout)[0]).toBe("1");
+  });
+
+  test("a handler that kills its thread ends with the job given up, and a hung one with its timeout", async () => {
+    const crashed = await powerhose(["run", "-w", "1", jobs("crash")], { input: "a\n" });
+    expect(crashed).toMatchObject({ code: 1, stdout: "\n" });
+    expect(crashed.stderr).toContain("stdin:1: WorkerLostError: ");
+    const args = ["run", "-w", "1", "--attempts", "1", "--timeout", "200ms", jobs("endless")];
+    const hung = await powerhose(args, { input: "a\n" });
+    expect(hung).toMatchObject({ code: 1, stdout: "\n" });
+    expect(hung.stderr).toContain("took over 200 ms");
+  });
+
+  test("when no thread is left, that is the end", async () => {
+    const { code, stderr } = await powerhose(["run", "-w", "1", jobs("crash")], { input: seq(40) });
+    expect(stderr).toContain("powerhose: no thread is left to run the jobs: all of them kept crashing\n");
+    expect(code).toBe(1);
+  });
+});
+
+describe("streams", () => {
+  test("a reader that has had enough ends the run quietly", async () => {
+    await using command = new Command(["run", "-w", "1", jobs()]);
+    feed(command);
+    await command.until(() => command.stdout.length > 0);
+    command.child.stdout.destroy();
+    const { code, stderr } = await command.ended;
+    expect(code).toBe(0);
+    expect(stderr).toBe("");
+  });
+
+  test("a reader that does not read stops the reading of stdin", async () => {
+    await using command = new Command(["run", "-w", "1", "-c", "16", jobs()], { unread: true });
+    const { sent } = feed(command);
+    // Whatever the pipes, the window and the buffers hold must be less than this, and is then all that is ever taken.
+    const enough = 4_000_000;
+    let [before, still] = [-1, 0];
+    while (still < 5 && sent() < enough) {
+      still = sent() === before && before > 0 ? still + 1 : 0;
+      before = sent();
+      // oxlint-disable-next-line no-await-in-loop -- watching a process do nothing takes time
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(before).toBeLessThan(enough);
+  });
+
+  test("60 MB go through in bounded memory", async () => {
+    const args = ["run", "-w", "1", "-c", "64", "-q", "-o", "jsonl", jobs("bytes")];
+    await using command = new Command(args, { env: { NODE_OPTIONS: "--max-old-space-size=48" }, unread: true });
+    const line = `${"x".repeat(10_000)}\n`;
+    let written = 0;
+    const more = (error?: Error | null): void => {
+      if (error !== null && error !== undefined) return;
+      if (written++ < 6_000) command.child.stdin.write(line, more);
+      else command.child.stdin.end();
+    };
+    more();
+    let bytes = 0;
+    for await (const chunk of command.child.stdout as AsyncIterable<Buffer>) bytes += chunk.length;
+    expect((await command.ended).code).toBe(0);
+    expect(bytes).toBeGreaterThan(60_000_000);
+  });
+});
+
+describe("signals", () => {
+  test("the first finishes what runs and prints it, with the summary", async () => {
+    await using command = new Command(["run", "-w", "1", jobs("slow")]);
+    command.child.stdin.write(seq(20));
+    await command.says(/begun 1\n/);
+    command.child.kill("SIGINT");
+    const { code, stdout, stderr } = await command.ended;
+    expect(code).toBe(130);
+    expect(stdout).toBe("1\n");
+    expect(stderr).toMatch(/finishing what runs[^]*1 job in .*none failed[^]*jobs were read and not run/);
+    expect(stderr).not.toContain("begun 2");
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)("the second %s ends a handler that never returns", async (signal) => {
+    await using command = new Command(["run", "-w", "1", jobs("endless")]);
+    command.child.stdin.write("1\n");
+    await command.says(/begun 1\n/);
+    command.child.kill(signal);
+    await command.says(/finishing what runs/);
+    command.child.kill(signal);
+    expect((await command.ended).code).toBe(130);
+  });
+});

@@ -1,0 +1,82 @@
+import { describe, expect, test } from "vitest";
+import { fileURLToPath } from "node:url";
+import { manifest } from "../support/package-files.ts";
+import { jobs, powerhose } from "./child.ts";
+
+const broken = fileURLToPath(new URL("fixtures/broken.js", import.meta.url));
+const missing = "./no-such-module.js";
+
+describe("a wrong command line is one clear line and exit code 2", () => {
+  test.each([
+    [[], "name a command: run, work or status; --help says more"],
+    [["jump"], 'unknown command "jump"; there are run, work and status'],
+    [["run"], "name the module that holds the handler, such as ./square.js"],
+    [["run", missing], `cannot load ${missing}: there is no such file`],
+    [["run", broken], `cannot load ${broken}: SyntaxError: `],
+    [["run", jobs("nothing")], "it has no export `nothing` (it exports bytes, "],
+    [["run", jobs("notAFunction")], "its export `notAFunction` is not a function"],
+    [["run", "--wrokers", "2", jobs()], "unknown option --wrokers (did you mean --workers?)"],
+    [["run", "--workers"], "option --workers needs a value"],
+    [["run", "-w", "two", jobs()], '--workers: expected a whole number from 0 to 1000, got "two"'],
+    [["run", "-w", "0", jobs()], "--workers 0 leaves nobody to run the jobs; add --listen"],
+    [["run", "--timeout", "5 parsecs", jobs()], "--timeout: expected a duration such as 500ms"],
+    [["run", "--output", "xml", jobs()], '--output: expected text or jsonl, got "xml"'],
+    [["run", "--jsonl", "--null", jobs()], "--jsonl and --null exclude each other"],
+    [["run", "--resume", jobs()], "--resume needs the --joblog"],
+    [["run", "--token", "x", jobs()], "--token: nobody is to show it without --listen"],
+    [["run", "--listen", "nowhere", jobs()], "--listen: expected [host:]port"],
+    [["run", "--listen", "0.0.0.0:0", jobs()], "--listen: 0.0.0.0 can be reached from other machines"],
+    [["run", jobs(), "no-such-file.txt"], "cannot read no-such-file.txt: there is no such file"],
+    [["run", jobs(), "."], "cannot read .: it is a directory"],
+    [["run", jobs(), "-", "-"], "stdin (-) can be read only once"],
+    [["work", jobs()], "--connect: say where the runner is"],
+    [["work", jobs(), "--connect", "nowhere"], "--connect: expected a ws: or wss: URL"],
+    [["work", jobs(), "--connect", "ws://jobs.example/"], "--connect: ws://jobs.example/: refusing to send"],
+    [["work", missing, "--connect", "ws://127.0.0.1:1/"], `cannot load ${missing}: there is no such file`],
+    [["work", jobs("nothing"), "--connect", "ws://127.0.0.1:1/"], "has no export `nothing`"],
+    [["work", jobs(), "--connect", "ws://127.0.0.1:1/", "--identity", "a b"], "--identity: expected 1 to 128"],
+    [["work", jobs(), "--connect", "ws://127.0.0.1:1/", "--labels", "a,,b"], "--labels: expected at most 32 labels"],
+    [["status"], "say whom to ask, such as ws://127.0.0.1:7070/"],
+    [["status", "ftp://127.0.0.1/"], "expected a ws: or http: URL, got ftp:"],
+    [["status", "http://jobs.example/"], "refusing to send a token in the clear"],
+  ])("%j", async (args, words) => {
+    const { code, stdout, stderr } = await powerhose(args);
+    expect(stderr).toContain(words);
+    expect(stderr).toMatch(/^powerhose: [^\n]+\n$/);
+    expect(stdout).toBe("");
+    expect(code).toBe(2);
+  });
+});
+
+describe("what is asked for goes to stdout", () => {
+  test.each([
+    [["--help"], "powerhose run <module> [files…]"],
+    [["help", "work"], "Lends this machine's cores"],
+    [["run", "--help"], "--unordered"],
+    [["work", "-h"], "--connect <url>"],
+    [["status", "--help"], "--json"],
+    [["--version"], manifest().version],
+  ])("%j", async (args, words) => {
+    const { code, stdout, stderr } = await powerhose(args);
+    expect(stdout).toContain(words);
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+  });
+
+  test("no line of help is wider than a terminal", async () => {
+    for (const topic of ["powerhose", "run", "work", "status"]) {
+      const { stdout } = await powerhose(["help", topic]);
+      expect(stdout.split("\n").filter((line) => line.length > 110)).toEqual([]);
+    }
+  });
+});
+
+test("the environment says what the command line does not", async () => {
+  const { stdout } = await powerhose(["run", "-o", "jsonl", jobs()], {
+    input: "a\nb\nc\nd\n",
+    env: { POWERHOSE_WORKERS: "1" },
+  });
+  expect(new Set(stdout.match(/"worker":"[^"]*"/g))).toEqual(new Set(['"worker":"thread-1"']));
+  const wrong = await powerhose(["run", jobs()], { env: { POWERHOSE_WORKERS: "all" } });
+  expect(wrong.stderr).toBe('powerhose: POWERHOSE_WORKERS: expected a whole number from 0 to 1000, got "all"\n');
+});

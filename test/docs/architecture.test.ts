@@ -1,0 +1,77 @@
+/** docs/architecture.md says what the code says: the map names every file there is, the table of limits every default. */
+import { describe, expect, test } from "vitest";
+import { EXECUTE_DEFAULTS, REGISTRATION_DEFAULTS, RUNNER_DEFAULTS, WORKER_DEFAULTS } from "../../src/index.ts";
+import type { CallState } from "../../src/core/call.ts";
+import type { SessionState, WorkerState } from "../../src/index.ts";
+import { filesBelow, read } from "../support/package-files.ts";
+
+const page: string = read("docs/architecture.md");
+
+/** The files of the map, by their indentation. */
+function mapped(text: string): readonly string[] {
+  const map = /```text\nsrc\/\n(.*?)```/s.exec(text)?.[1] ?? "";
+  let folder = "";
+  const files: string[] = [];
+  for (const line of map.split("\n")) {
+    const [, indent = "", name = ""] = /^( *)(\S+)/.exec(line) ?? [];
+    if (name.endsWith("/")) folder = name;
+    else if (name !== "") files.push(`src/${indent.length === 2 ? "" : folder}${name}`);
+  }
+  return files.sort();
+}
+
+/** The second column of the rows whose first is a name in code, under a heading. */
+function secondColumn(text: string, heading: string): ReadonlyMap<string, string> {
+  const section = text.split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
+  const rows = section.matchAll(/^\| `(\w+)` +\| ([^|]*?) +\|/gm);
+  return new Map(Array.from(rows, ([, name = "", value = ""]) => [name, value]));
+}
+
+function written(value: unknown): string {
+  return typeof value === "number" ? value.toLocaleString("en-US").replace("∞", "Infinity") : String(value);
+}
+
+describe("docs/architecture.md", () => {
+  test("maps every file of src and no other", () => {
+    expect(mapped(page)).toEqual(filesBelow("src", ".ts"));
+  });
+
+  test("states the defaults of the limits in time", () => {
+    const limits = secondColumn(page, "Limits in time");
+    const defaults: Readonly<Record<string, unknown>> = {
+      ...WORKER_DEFAULTS,
+      ...REGISTRATION_DEFAULTS,
+      ...EXECUTE_DEFAULTS,
+      ...RUNNER_DEFAULTS,
+    };
+    expect(limits.size).toBeGreaterThan(10);
+    expect(Object.fromEntries(limits)).toEqual(
+      Object.fromEntries(Array.from(limits.keys(), (name) => [name, written(defaults[name])])),
+    );
+    expect(RUNNER_DEFAULTS.drainTimeout).toBe(WORKER_DEFAULTS.drainTimeout);
+  });
+
+  test("names every state of a session, a job and a worker", () => {
+    // Records, so that a new state does not compile until it stands here, and then not pass until it is on the page.
+    const sessions: Record<SessionState, true> = {
+      connecting: true,
+      idle: true,
+      busy: true,
+      suspect: true,
+      draining: true,
+      gone: true,
+    };
+    const jobs: Record<CallState, true> = { new: true, queued: true, running: true, backoff: true, settled: true };
+    const workers: Record<WorkerState, true> = {
+      created: true,
+      connecting: true,
+      registered: true,
+      disconnected: true,
+      draining: true,
+      stopped: true,
+    };
+    const tables = page.split("\n## State machines\n")[1]?.split("\n### ").slice(1, 4) ?? [];
+    const named = tables.map((table) => Array.from(table.matchAll(/^\| `(\w+)` /gm), ([, state = ""]) => state));
+    expect(named).toEqual([sessions, jobs, workers].map((states) => Object.keys(states)));
+  });
+});

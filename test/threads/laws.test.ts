@@ -1,0 +1,36 @@
+/** The runner's laws over threads, which bring their workers along. */
+import { threads } from "powerhose/threads";
+import { hostClock } from "../../src/core/host.ts";
+import type { Listener, Socket } from "../../src/core/socket.ts";
+import { type FleetRig, runnerLaws } from "../laws/runner-laws.ts";
+import { until } from "./stage.ts";
+
+const handler = new URL("../laws/fixtures/law-handler.js", import.meta.url);
+
+function fleet(count: number, capacity: number): Promise<FleetRig> {
+  const inner = threads(handler, { size: count, capacity });
+  const sockets: Socket[] = [];
+  const listener: Listener = {
+    start: (accept, context) =>
+      inner.start((socket) => {
+        sockets.push(socket);
+        accept(socket);
+      }, context),
+    stop: () => inner.stop(),
+    address: inner.address,
+  };
+  return Promise.resolve({
+    listener,
+    clock: hostClock,
+    until,
+    settle: (promise) => promise,
+    join: () => Promise.resolve(),
+    lose: () => {
+      sockets[0]?.close();
+      return Promise.resolve();
+    },
+    [Symbol.asyncDispose]: () => inner.stop(),
+  });
+}
+
+runnerLaws("threads", fleet);
