@@ -46,10 +46,7 @@ export class AbortIndex {
     const watch = this.#watches.get(signal);
     if (watch === undefined) return;
     // The end of one waiter may be the end of another: who is forgotten meanwhile is not told any more.
-    for (const waiter of watch.waiting) {
-      watch.waiting.delete(waiter);
-      waiter.aborted(signal.reason);
-    }
+    for (const waiter of watch.waiting) waiter.aborted(signal.reason);
     this.#drop(signal, watch);
   }
 

@@ -16,11 +16,17 @@ export class ThreadSocket implements Socket {
   /** The port was closed by the thread, or by its death: which of the two is not known yet. */
   #waiting = false;
   #obituary: CloseReason | undefined;
+  #closedHere = false;
 
   /** @param onClosed - Told once the port is closed, by whichever end, and before the receiver is. */
   constructor(port: MessagePort, peer: Peer, maxFrameBytes: number, onClosed: (reason: CloseReason) => void) {
     this.#inner = messagePortSocket(port, { peer, maxFrameBytes });
     this.#onClosed = onClosed;
+  }
+
+  /** Whether this end closed it, before the thread did or died. */
+  get closedHere(): boolean {
+    return this.#closedHere;
   }
 
   get bufferedBytes(): number {
@@ -41,6 +47,8 @@ export class ThreadSocket implements Socket {
   }
 
   close(reason?: CloseReason): void {
+    // Known at once, unlike what the receiver is told in a later turn: the thread may be gone by then.
+    this.#closedHere = !this.#waiting;
     this.#inner.close(reason);
   }
 

@@ -69,7 +69,7 @@ export class Thread {
   #lingering = false;
   #registered = false;
   #served = false;
-  #released = false;
+  #exitedAlready = false;
   #registeredAt = 0;
   /** Why it cannot go on, as soon as that is known. */
   #trouble: { readonly message: string; readonly cause: unknown } | undefined;
@@ -151,10 +151,10 @@ export class Thread {
   }
 
   #socketClosed({ code, message }: CloseReason): void {
-    if (code === "local") this.#released = true;
-    else if (code !== "peer") this.#inTrouble(message, undefined);
+    if (this.#exitedAlready) return;
+    if (code !== "local" && code !== "peer") this.#inTrouble(message, undefined);
     this.#linger();
-    if (this.#released && this.#registered) this.#owner.released(this);
+    if (code === "local" && this.#registered) this.#owner.released(this);
   }
 
   /** Without its connection it has nothing to do; what a module left running must not keep it, nor may a handler that spins. */
@@ -175,6 +175,7 @@ export class Thread {
   }
 
   #exited(code: number): void {
+    this.#exitedAlready = true;
     hostClock.clear(this.#timer);
     this.#inTrouble(`exited with code ${code}${this.#registered ? "" : " before it was ready"}`, undefined);
     const message = `${this.#plan.title} ${this.#trouble?.message}`;
@@ -183,7 +184,7 @@ export class Thread {
     const registered = this.#registered;
     this.#owner.ended(this, {
       registered,
-      released: this.#released && registered,
+      released: registered && this.#socket?.closedHere === true,
       served: this.#served,
       lived: registered ? hostClock.now() - this.#registeredAt : 0,
       message,

@@ -59,6 +59,19 @@ describe("two joined sockets", () => {
     expect([ears[0].brief, ears[1].brief]).toEqual([["back"], ["1", "2", "3"]]);
   });
 
+  it("move all that is sent in one turn together", async () => {
+    const { clock, ends } = new Pair().open();
+    let turns = 0;
+    const nextTurn = clock.nextTurn.bind(clock);
+    clock.nextTurn = (fn) => {
+      turns++;
+      nextTurn(fn);
+    };
+    for (const text of ["1", "2", "3"]) ends[0].send(frame(text));
+    await clock.settle();
+    expect(turns).toBe(1);
+  });
+
   it("deliver what a receiver sends as it hears, in a later step still", async () => {
     const { clock, ends, ears } = new Pair().open();
     ears[1].next = () => {

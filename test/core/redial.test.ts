@@ -18,6 +18,12 @@ class AliveClock extends VirtualClock {
   }
 }
 
+interface RigOptions extends Partial<Dialer> {
+  /** What is drawn each time, from 0 to 2^32 - 1; half of it when absent. */
+  readonly chance?: number;
+  readonly mayDial?: () => boolean;
+}
+
 /** A redial whose dials the test answers, and what its owner is told. */
 class Rig {
   readonly clock = new AliveClock();
@@ -32,7 +38,7 @@ class Rig {
   goOn = true;
   readonly redial: Redial;
 
-  constructor({ chance = 0x8000_0000, sameProcess, dial }: { chance?: number } & Partial<Dialer> = {}) {
+  constructor({ chance = 0x8000_0000, sameProcess, dial, mayDial = () => true }: RigOptions = {}) {
     const dialer: Dialer = {
       ...(sameProcess === undefined ? {} : { sameProcess }),
       dial:
@@ -49,6 +55,7 @@ class Rig {
       limits: { maxFrameBytes: 10 },
       reconnectMin: MIN,
       reconnectMax: MAX,
+      mayDial,
       connected: (socket) => this.connected.push(socket),
       failed: (error, retryIn) => {
         this.failures.push({ error, retryIn });
@@ -171,6 +178,19 @@ describe("a connection that is kept up", () => {
     await rig.accept();
     await rig.clock.advance(1_000);
     expect(rig.dials).toHaveLength(1);
+  });
+
+  it("is not dialled while its owner has no use for it, and without a timer", async () => {
+    let may = false;
+    const rig = new Rig({ mayDial: () => may });
+    rig.redial.dial();
+    rig.redial.dialIn(5);
+    await rig.clock.advance(10);
+    expect([rig.dials.length, rig.clock.pending]).toEqual([0, 0]);
+    may = true;
+    rig.redial.dial();
+    expect(rig.dials).toHaveLength(1);
+    rig.redial.stop();
   });
 
   it("is given up when its owner says so", async () => {

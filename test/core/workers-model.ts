@@ -40,7 +40,7 @@ export class PoolModel {
   readonly log: string[] = [];
   /** The leases nobody has given back, the oldest first. */
   readonly leases: ModelSeat[] = [];
-  readonly closes = new Map<Plain, number>();
+  readonly closes: Map<Plain, number> = new Map();
   now = 0;
   #steps = 0;
 

@@ -290,6 +290,19 @@ describe("waiting for a worker", () => {
     expect(waiting.map((one) => one.error)).toEqual(waiting.map(() => "all of you"));
   });
 
+  it("stops listening to its signal however the wait ends", async () => {
+    await using pool = new Pool();
+    const { signal } = new AbortController();
+    let listeners = 0;
+    signal.addEventListener = () => void listeners++;
+    signal.removeEventListener = () => void listeners--;
+    const waiting = [pool.acquire({ signal }), pool.acquire({ signal, timeout: 5 })];
+    expect(listeners).toBe(1);
+    pool.add(new Plain("a"));
+    await pool.clock.advance(5);
+    expect([waiting.map(({ state }) => state), listeners]).toEqual([["ok", "failed"], 0]);
+  });
+
   it("gives a context back when it returns, throws or rejects", async () => {
     await using pool = new Pool();
     const a = new Plain("a");

@@ -70,7 +70,8 @@ describe("docs/architecture.md", () => {
       draining: true,
       stopped: true,
     };
-    const tables = page.split("\n## State machines\n")[1]?.split("\n### ").slice(1, 4) ?? [];
+    const machines = page.split("\n## State machines\n")[1]?.split("\n## ")[0] ?? "";
+    const tables = machines.split("\n### ").slice(1);
     const named = tables.map((table) => Array.from(table.matchAll(/^\| `(\w+)` /gm), ([, state = ""]) => state));
     expect(named).toEqual([sessions, jobs, workers].map((states) => Object.keys(states)));
   });

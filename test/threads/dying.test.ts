@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
-import { TimeoutError, WorkerLostError, WorkerStartError } from "powerhose";
-import { failureOf, inline, setUp, sharedCounter, type Stage, until } from "./stage.ts";
+import {
+  hostClock,
+  JobRunner,
+  type Listener,
+  type Socket,
+  TimeoutError,
+  WorkerLostError,
+  WorkerStartError,
+} from "powerhose";
+import { threads } from "powerhose/threads";
+import { commands, failureOf, inline, setUp, sharedCounter, type Stage, until } from "./stage.ts";
 
 /** What the runner was told of the threads that went. */
 function obituaries({ events }: Stage): readonly string[] {
@@ -123,6 +132,35 @@ test("a thread that has grown old is replaced", async () => {
   const first = await stage.runner.execute("thread");
   await until(() => stage.events.filter((event) => event.type === "worker-joined").length === 2);
   expect(await stage.runner.execute("thread")).not.toBe(first);
+});
+
+test("a thread that has exited before its closing is told is replaced once", async () => {
+  const inner = threads(commands, { size: 1, restartMin: 1, restartMax: 1 });
+  const sockets: Socket[] = [];
+  const listen: Listener = {
+    start: (accept, context) => inner.start((socket) => accept(sockets[sockets.push(socket) - 1] ?? socket), context),
+    stop: () => inner.stop(),
+    address: inner.address,
+  };
+  await using runner = new JobRunner({ listen });
+  await runner.start();
+  await new Promise<void>((resolve) => {
+    // In a timer, so that the exit is seen before the next turn, and standing still until it has come.
+    hostClock.set(
+      1,
+      () => {
+        sockets[0]?.close();
+        const end = hostClock.now() + 300;
+        while (hostClock.now() < end);
+        resolve();
+      },
+      true,
+    );
+  });
+  await until(() => runner.stats().registered === 2);
+  // A second one would register meanwhile, and push out the first.
+  await runner.execute("busy:300");
+  expect(runner.stats().registered).toBe(2);
 });
 
 test("a stop does not wait for a handler that spins", async () => {

@@ -25,9 +25,9 @@ function fleet(count: number, capacity: number): Promise<FleetRig> {
     until,
     settle: (promise) => promise,
     join: () => Promise.resolve(),
-    lose: () => {
+    lose: async () => {
+      await new Promise<void>((resolve) => hostClock.nextTurn(resolve)); // what was handed over has left by then
       sockets[0]?.close();
-      return Promise.resolve();
     },
     [Symbol.asyncDispose]: () => inner.stop(),
   });

@@ -1,0 +1,110 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { Command, type Ended, jobs, linesOf, powerhose, seq } from "./child.ts";
+
+function logFile(): string {
+  const path = mkdtempSync(join(tmpdir(), "powerhose-"));
+  onTestFinished(() => rmSync(path, { recursive: true }));
+  return join(path, "jobs.log");
+}
+
+interface LogRecord {
+  readonly index: number;
+  readonly ok: boolean;
+  readonly sha256: string;
+}
+
+function logged(path: string): LogRecord[] {
+  return linesOf(readFileSync(path, "utf8")).map((line) => JSON.parse(line) as LogRecord);
+}
+
+function run(log: string, input: string, ...more: readonly string[]): Promise<Ended> {
+  return powerhose(["run", "-w", "2", "--joblog", log, ...more], { input });
+}
+
+test("one record for each job, with what names its line", async () => {
+  const log = logFile();
+  await run(log, seq(3), jobs("odd"));
+  expect(logged(log)).toMatchObject([
+    { index: 0, ok: true, worker: expect.stringMatching(/^thread-/) as string },
+    { index: 1, ok: false },
+    { index: 2, ok: true, sha256: "4e07408562bedb8b" }, // echo -n 3 | sha256sum
+  ]);
+});
+
+test("--resume leaves out what succeeded and runs again what failed", async () => {
+  const log = logFile();
+  await run(log, seq(6), jobs("odd"));
+  const again = await run(log, seq(8), "--resume", jobs());
+  expect(again).toMatchObject({ code: 0, stdout: "2!\n4!\n6!\n7!\n8!\n" });
+  expect(again.stderr).toContain("5 jobs in ");
+  expect(again.stderr).toContain(", 3 done before");
+  expect(await run(log, seq(8), "--resume", jobs())).toMatchObject({ code: 0, stdout: "" });
+});
+
+test("an earlier run's log is not touched without --resume", async () => {
+  const log = logFile();
+  await run(log, seq(2), jobs());
+  const before = readFileSync(log);
+  const { code, stderr } = await run(log, seq(2), jobs());
+  expect(code).toBe(2);
+  expect(stderr).toContain("holds an earlier run; go on with --resume, or remove it");
+  expect(readFileSync(log)).toEqual(before);
+});
+
+test("a torn last line is cut off, and its job is run again", async () => {
+  const log = logFile();
+  await run(log, seq(3), jobs());
+  const whole = readFileSync(log, "utf8");
+  writeFileSync(log, whole.slice(0, -9));
+  const { code, stdout } = await run(log, seq(3), "--resume", jobs());
+  expect([code, stdout]).toEqual([0, "3!\n"]);
+  expect(logged(log).map(({ index }) => index)).toEqual([0, 1, 2]);
+});
+
+test("another input than the log's is refused", async () => {
+  const log = logFile();
+  await run(log, seq(3), jobs());
+  const { code, stdout, stderr } = await run(log, "1\nzwei\n3\n", "--resume", jobs());
+  expect(code).toBe(2);
+  expect(stdout).toBe("");
+  expect(stderr).toContain(`job 1 of ${log} was another one; the input has changed since that run`);
+});
+
+test("a file that is no log is refused", async () => {
+  const log = logFile();
+  await run(log, seq(1), jobs());
+  appendFileSync(log, "remember the milk\n");
+  const { code, stderr } = await run(log, seq(1), "--resume", jobs());
+  expect([code, stderr]).toEqual([2, `powerhose: --resume: ${log}:2 is not a record of a job log\n`]);
+});
+
+test("a log that cannot be opened is refused before anything runs", async () => {
+  const { code, stderr } = await run(tmpdir(), seq(1), jobs());
+  expect([code, stderr]).toEqual([2, `powerhose: --joblog: cannot open ${tmpdir()}: it is a directory\n`]);
+});
+
+test.each([[[]], [["--unordered"]]])("after kill -9, %j: every result is printed, a logged one once", async (order) => {
+  const log = logFile();
+  const [count, enough] = [4_000, 1_000];
+  const args = ["run", "-w", "2", ...order, "--joblog", log];
+  await using first = new Command([...args, jobs("uneven")], { input: seq(count) });
+  await first.until(() => linesOf(first.stdout).length > enough);
+  first.child.kill("SIGKILL");
+  const { stdout } = await first.ended;
+  const done = new Set(
+    linesOf(readFileSync(log, "utf8"))
+      .filter((line) => line.endsWith("}"))
+      .map((line) => (JSON.parse(line) as LogRecord).index + 1),
+  );
+  expect(done.size).toBeGreaterThan(0);
+  const second = await powerhose([...args, "--resume", jobs("uneven")], { input: seq(count) });
+  expect(second.code).toBe(0);
+  // Printed first, logged then: what is in the log is with the reader.
+  const printed = new Set(linesOf(stdout).map(Number));
+  expect([...done].filter((line) => !printed.has(line))).toEqual([]);
+  expect(linesOf(second.stdout).filter((line) => done.has(Number(line)))).toEqual([]);
+  expect(linesOf(second.stdout)).toHaveLength(count - done.size);
+});

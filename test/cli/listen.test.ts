@@ -1,0 +1,169 @@
+import { request } from "node:http";
+import { describe, expect, test } from "vitest";
+import { Command, jobs, linesOf, powerhose, seq } from "./child.ts";
+
+const TOKEN = "correct horse battery staple";
+
+/** A run that waits for workers on a free port, and where it listens. */
+async function listening(args: readonly string[], given = {}): Promise<{ run: Command; url: string }> {
+  const run = new Command(["run", "--listen", "0", ...args], given);
+  const [, url = ""] = await run.says(/listening on (ws:\S+);/);
+  return { run, url };
+}
+
+/** The status and the body of a plain request. */
+function get(url: string, headers: Record<string, string>, method = "GET"): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url.replace("ws:", "http:"), { headers, method, agent: false }, (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (text: string) => (body += text));
+      response.once("end", () => resolve({ status: response.statusCode ?? 0, body }));
+    });
+    sent.once("error", reject).end();
+  });
+}
+
+describe("remote workers", () => {
+  test("two join, one is killed midway: every line is there once, in order", async () => {
+    const { run: started, url } = await listening(["-w", "0", jobs("uneven")], { input: seq(5_000) });
+    await using run = started;
+    await using first = new Command(["work", "-w", "1", "-c", "8", "--connect", url, jobs("uneven")]);
+    await using second = new Command(["work", "-w", "1", "-c", "8", "--connect", url, jobs("uneven")]);
+    await Promise.all([first.says(/registered at/), second.says(/registered at/)]);
+    await run.until(() => linesOf(run.stdout).length > 500);
+    first.child.kill("SIGKILL");
+    const { code, stdout, stderr } = await run.ended;
+    expect(stdout).toBe(seq(5_000));
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/worker \S+ left \(closed\)/);
+    expect(stderr).toMatch(/5,000 jobs in .* on 2 remote workers, none failed/);
+  });
+
+  test("join local threads, with the command that was printed", async () => {
+    const { run: started, url } = await listening(["-w", "1", "-o", "jsonl", jobs("slow")]);
+    await using run = started;
+    await run.until(() => run.stderr.includes(`\n    powerhose work ${jobs("slow")} --connect ${url}\n`));
+    await using work = new Command(["work", "-w", "1", "--identity", "helping-hand", "--connect", url, jobs("slow")]);
+    await run.says(/worker helping-hand joined from 127\.0\.0\.1:\d+ \(1 jobs? at a time\)/);
+    run.child.stdin.end(seq(6));
+    const { stdout } = await run.ended;
+    expect(new Set(stdout.match(/"worker":"[^"]*"/g))).toEqual(
+      new Set(['"worker":"thread-1"', '"worker":"helping-hand"']),
+    );
+    await work.says(/disconnected: .*; trying again in /);
+    work.child.kill("SIGTERM");
+    expect(await work.ended).toMatchObject({ code: 0, stdout: "" });
+    expect(work.stderr).toMatch(/served \d jobs?\n$/);
+  });
+
+  test("a worker may come first, and with --once leaves with the run", async () => {
+    await using scout = new Command(["run", "--listen", "0", "-w", "0", jobs()], { input: "" });
+    const [, url = ""] = await scout.says(/listening on (ws:\S+);/);
+    await scout.ended;
+    await using work = new Command(["work", "-w", "1", "--once", "--connect", url, jobs()]);
+    await work.says(/disconnected: could not connect to .*; trying again in /);
+    const port = new URL(url).port;
+    const { code, stdout } = await powerhose(["run", "--listen", port, "-w", "0", jobs()], { input: "a\n" });
+    expect([code, stdout]).toEqual([0, "a!\n"]);
+    expect((await work.ended).code).toBe(0);
+  });
+
+  test("a first signal lets a worker finish its job, a second does not", async () => {
+    const { run: started, url } = await listening(["-w", "0", jobs("slow")]);
+    await using run = started;
+    run.child.stdin.write("1\n");
+    await using work = new Command(["work", "-w", "1", "--connect", url, jobs("slow")]);
+    await work.says(/begun 1/);
+    work.child.kill("SIGTERM");
+    expect((await work.ended).code).toBe(0);
+    await run.until(() => run.stdout === "1\n");
+    run.child.stdin.write("2\n");
+    await using hung = new Command(["work", "-w", "1", "--connect", url, jobs("endless")]);
+    await hung.says(/begun 2/);
+    hung.child.kill("SIGINT");
+    await hung.says(/once more to stop at once/);
+    hung.child.kill("SIGINT");
+    expect((await hung.ended).code).toBe(130);
+  });
+});
+
+describe("who may", () => {
+  test("without the token neither work nor see", async () => {
+    const { run: started, url } = await listening(["-w", "0", jobs()], { env: { POWERHOSE_TOKEN: TOKEN } });
+    await using run = started;
+    expect(run.stderr).not.toContain(TOKEN);
+    const refused = await powerhose(["work", "-w", "1", "--connect", url, jobs()]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/\npowerhose: [^\n]*refused the connection \(HTTP 401\)\n$/);
+    const blind = await powerhose(["status", url, "--token", "wrong"]);
+    expect(blind.code).toBe(1);
+    expect(blind.stderr).toMatch(/^powerhose: \S+ wants a valid token: pass --token or set POWERHOSE_TOKEN\n$/);
+    const seen = await powerhose(["status", url], { env: { POWERHOSE_TOKEN: TOKEN } });
+    expect(seen).toMatchObject({ code: 0, stdout: expect.stringContaining("no workers") as string });
+    await using work = new Command(["work", "-w", "1", "--connect", url, "--token", TOKEN, jobs()]);
+    await work.says(/registered at/);
+  });
+
+  test("no page, no name made to point here, no other method and path", async () => {
+    const { run: started, url } = await listening(["-w", "0", jobs()]);
+    await using run = started;
+    expect(run.child.exitCode).toBe(null);
+    const at = `${url}status`;
+    expect(await get(at, {})).toMatchObject({ status: 200, body: expect.stringMatching(/^\{.*\}\n$/) as string });
+    expect((await get(at, { Origin: "http://127.0.0.1" })).status).toBe(403);
+    expect((await get(at, { Host: "evil.example" })).status).toBe(403);
+    expect((await get(at, { Host: "localhost:1" })).status).toBe(200);
+    expect((await get(at, {}, "POST")).status).toBe(405);
+    expect((await get(`${url}jobs`, {})).status).toBe(404);
+  });
+});
+
+describe("status", () => {
+  test("as a table and as JSON, with nothing of the jobs themselves", async () => {
+    const { run: started, url } = await listening(["-w", "1", jobs("slow")]);
+    await using run = started;
+    await using work = new Command([
+      ...["work", "-w", "2", "--identity", "far-away", "--labels", "gpu,big", "--connect", url],
+      jobs("slow"),
+    ]);
+    await work.says(/registered at/);
+    run.child.stdin.write("secret\nsecret\nsecret\n");
+    await run.until(() => linesOf(run.stdout).length === 3);
+    const { code, stdout } = await powerhose(["status", url]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^started for .*: 3 done, 0 failed, 0 running, 0 waiting, 0 retries, [\d.]+ jobs\/s\n\n/);
+    expect(stdout).toMatch(/^WORKER +WHERE +STATE +JOBS +SERVED +SINCE +LABELS$/m);
+    expect(stdout).toMatch(/^far-away +127\.0\.0\.1:\d+ +idle +0\/2 +2 +[\d.]+ m?s +gpu,big$/m);
+    const json = await powerhose(["status", url.replace("ws:", "http:"), "--json"]);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      state: "started",
+      succeeded: 3,
+      read: 3,
+      workers: [
+        { identity: "thread-1", transport: "thread", served: 1 },
+        { identity: "far-away", transport: "websocket", labels: ["gpu", "big"], capacity: 2, served: 2 },
+      ],
+    });
+    expect(stdout + json.stdout).not.toContain("secret");
+  });
+
+  test("nobody there is one clear line", async () => {
+    const { run, url } = await listening(["-w", "0", jobs()], { input: "" });
+    await run.ended;
+    const { code, stderr } = await powerhose(["status", url]);
+    const { port } = new URL(url);
+    expect([code, stderr]).toEqual([1, `powerhose: cannot ask http://127.0.0.1:${port}: nobody listens there\n`]);
+  });
+});
+
+test("a port that is taken is one clear line", async () => {
+  const { run: started, url } = await listening(["-w", "0", jobs()]);
+  await using run = started;
+  expect(run.child.exitCode).toBe(null);
+  const { port } = new URL(url);
+  const { code, stderr } = await powerhose(["run", "--listen", port, "-w", "0", jobs()]);
+  expect([code, stderr]).toEqual([
+    1,
+    `powerhose: cannot listen on 127.0.0.1:${port}: the port is in use; 0 takes a free one\n`,
+  ]);
+});
