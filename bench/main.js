@@ -1,16 +1,17 @@
 /**
  * `npm run bench [-- GROUP …] [--rounds N] [--quick] [--json FILE] [--write]`: what a job costs, beside what the bare
- * transport costs in the same minute. Prints a table; `--write` also puts it into RESULTS.md.
+ * transport costs in the same minute. Prints a table; `--write` also puts it into RESULTS.md and docs/performance.md.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { machine, rowsOf, table } from "./table.js";
 
 const GROUP_NAMES = ["memory", "threads", "ws"];
 const RESULTS = fileURLToPath(new URL("./RESULTS.md", import.meta.url));
+const PAGE = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
 const PREFACE = `# What a job costs
 
 Written by \`npm run bench -- --write\`. Only the ratios within one run mean anything: machines differ, and so do moments.
@@ -30,6 +31,7 @@ const rounds = Number(values.rounds ?? (values.quick ? 2 : 7));
 const ms = values.quick ? 150 : 600;
 const unknown = positionals.find((name) => !GROUP_NAMES.includes(name));
 if (unknown !== undefined) throw new Error(`no group \`${unknown}\`; there are ${GROUP_NAMES.join(", ")}`);
+if (values.write && positionals.length > 0) throw new Error("--write is for the whole table: leave out the groups");
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds takes a whole number of at least 1");
 
 /**
@@ -55,4 +57,13 @@ const text = table(rows, rounds);
 console.log(text);
 if (values.json !== undefined)
   await writeFile(values.json, `${JSON.stringify({ machine: machine(), rounds, rows, series: all }, undefined, 2)}\n`);
-if (values.write) await writeFile(RESULTS, `${PREFACE}\n${text}`);
+if (values.write) {
+  await writeFile(RESULTS, `${PREFACE}\n${text}`);
+  const page = await readFile(PAGE, "utf8");
+  // By function, as a replacement text would be searched for `$`.
+  const marked = /(?<=<!-- bench -->\n)[^]*(?=<!-- end -->)/;
+  await writeFile(
+    PAGE,
+    page.replace(marked, () => `\n${text}\n`),
+  );
+}

@@ -1,11 +1,11 @@
 /**
  * Proof of work: finds the smallest number that, put behind a word, gives a SHA-256 hash with so many leading zero bits.
- * There is no way but trying, about 2^14 times a word, which is what makes it a job for every core there is. The answer
+ * There is no way but trying, about 2^13 times a word, which is what makes it a job for every core there is. The answer
  * depends on the word alone, so that a second run, on however many workers, prints the same.
  */
 import { createHash } from "node:crypto";
 
-const LEADING_ZERO_BITS = 14;
+const LEADING_ZERO_BITS = 13;
 
 /** Whether the hash begins with enough zero bits. */
 function isRare(hash) {

@@ -69,6 +69,7 @@ export class JobSource implements AsyncIterableIterator<string, void, undefined>
   #held = 0;
   #room: (() => void) | undefined;
   #bytesSplit = 0;
+  #linesSplit = 0;
   #ended = false;
   #stopped = false;
 
@@ -90,8 +91,8 @@ export class JobSource implements AsyncIterableIterator<string, void, undefined>
       if (input.size === undefined) return undefined;
       size += input.size;
     }
-    if (this.#bytesSplit === 0 || this.#index === 0) return undefined;
-    return Math.max(this.#index, (this.#index * size) / this.#bytesSplit);
+    if (this.#bytesSplit === 0) return undefined;
+    return Math.max(this.#index, (this.#linesSplit * size) / this.#bytesSplit);
   }
 
   /** No more lines. One that is being waited for does not come. May be called twice. */
@@ -194,7 +195,9 @@ export class JobSource implements AsyncIterableIterator<string, void, undefined>
       this.#lineNumber = 0;
       for await (const chunk of this.#chunksOf(stream, name)) {
         this.#bytesSplit += chunk.length;
-        yield splitter.push(chunk);
+        const lines = splitter.push(chunk);
+        this.#linesSplit += lines.length;
+        yield lines;
       }
       if (!this.#stopped) yield splitter.end();
     }

@@ -78,6 +78,11 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner, Abo
     return this.#state;
   }
 
+  /** Attempts that count: those whose handler may have started. */
+  get made(): number {
+    return this.#made;
+  }
+
   /** Whether it settled with a value. */
   get ok(): boolean {
     return this.value !== undefined;
@@ -117,6 +122,10 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner, Abo
     const job = this.#job;
     if (job === undefined) return this.#place.pool.free(session);
     const now = this.#desk.clock.now();
+    if (now >= this.#expires) {
+      this.#place.pool.free(session);
+      return this.#expire();
+    }
     const ttl = Math.min(this.#options.timeout, this.#expires - now);
     const attempt = session.assign(this, job, this.id, this.#made + 1, ttl);
     if (attempt === undefined) {

@@ -6,7 +6,7 @@ import { AbortIndex } from "./abort-index.ts";
 import { Call, type CallState, type Place } from "./call.ts";
 import { type Clock, DeadlineQueue, type Entropy } from "./clock.ts";
 import { payloadBytes } from "./codec.ts";
-import { type AttemptOutcome, EncodingError, QueueFullError } from "./errors.ts";
+import { AbortError, type AttemptOutcome, EncodingError, QueueFullError } from "./errors.ts";
 import type { RunnerEvent } from "./events.ts";
 import type { EventStream } from "./event-stream.ts";
 import { Job } from "./job.ts";
@@ -23,9 +23,9 @@ export interface ExecuteOptions {
   readonly attempts?: number;
   /** One attempt's limit, from hand-over to answer; default 30,000. */
   readonly timeout?: number;
-  /** How long to wait while no worker is registered that could take it; default 5,000. */
+  /** How long one stay in the queue may last while no worker is registered that could take it; default 5,000. */
   readonly acquireTimeout?: number;
-  /** How long to wait for a free slot in all; default none. */
+  /** How long one stay in the queue may last, whatever it waits for; default none. */
   readonly queueTimeout?: number;
   /** The whole call's limit, with waiting, backoff and all attempts; default none. */
   readonly deadline?: number;
@@ -167,7 +167,7 @@ export class Dispatcher implements CallDesk, CallEvents {
     const resolved = this.#resolve(options);
     const job = input instanceof Job ? input : new Job(input);
     this.#checkSize(job);
-    if (resolved.signal?.aborted === true) throw resolved.signal.reason;
+    if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
     if (this.counts.queued >= this.#options.maxQueue) {
       throw new QueueFullError(
         `${this.counts.queued} jobs wait already (maxQueue); use runner.map to submit as workers free up`,
@@ -220,7 +220,7 @@ export class Dispatcher implements CallDesk, CallEvents {
 
   #announce(call: Call): void {
     const ms = this.clock.now() - call.born;
-    const settled = { type: "job-settled", jobId: call.id, ms, attempts: call.records.length } as const;
+    const settled = { type: "job-settled", jobId: call.id, ms, attempts: call.made } as const;
     this.#options.events.emit(call.ok ? { ...settled, ok: true } : { ...settled, ok: false, error: call.error });
   }
 

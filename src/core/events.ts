@@ -82,7 +82,7 @@ export interface JobSettledEvent {
   readonly ok: boolean;
   /** Milliseconds from `execute` to now. */
   readonly ms: number;
-  /** Attempts made. */
+  /** Attempts that counted: those whose handler may have started. */
   readonly attempts: number;
   /** What it failed with: a `PowerhoseError`, or the abort signal's reason. Absent when `ok`. */
   readonly error?: unknown;
@@ -92,6 +92,15 @@ export interface JobSettledEvent {
 export interface ListenerErrorEvent {
   readonly type: "listener-error";
   readonly error: Error;
+}
+
+/** The runner could not reach a worker it dials. It goes on trying. */
+export interface DialFailedEvent {
+  readonly type: "dial-failed";
+  /** What the dialer rejected with. */
+  readonly error: unknown;
+  /** The next try comes in so many ms. */
+  readonly retryIn: number;
 }
 
 /** The runner changed its state. */
@@ -114,6 +123,7 @@ export type RunnerEvent =
   | JobRetriedEvent
   | JobSettledEvent
   | ListenerErrorEvent
+  | DialFailedEvent
   | RunnerStateEvent;
 
 /** A worker's life. `disconnected` waits before it connects again. */

@@ -75,6 +75,7 @@ class MapRun<T extends MapInput> {
   #arrived = 0;
   #read = 0;
   #pulling = false;
+  #filling = false;
   /** No more inputs are taken. */
   #exhausted = false;
   /** The input has ended or broken by itself, and is not to be told. */
@@ -130,6 +131,13 @@ class MapRun<T extends MapInput> {
 
   /** Submits inputs until enough run, or enough wait to be read, or the input has to be waited for. */
   #pull(): void {
+    if (this.#filling) return;
+    this.#filling = true;
+    this.#fill();
+    this.#filling = false;
+  }
+
+  #fill(): void {
     const limit = this.#concurrency ?? Math.max(LEAST_CONCURRENCY, 2 * this.#desk.capacity());
     const window = this.#window ?? Math.max(LEAST_WINDOW, 8 * limit);
     while (!this.#exhausted && !this.#pulling && this.#running < limit && this.#pulled - this.#read < window) {
@@ -196,6 +204,8 @@ class MapRun<T extends MapInput> {
     this.#ready.set(this.#ordered ? outcome.index : this.#arrived++, outcome);
     if (!outcome.ok && outcome.error instanceof RunnerStoppedError) this.#end({ error: outcome.error });
     this.#wake();
+    // A slow reader must not leave workers idle while there is room for outcomes.
+    this.#pull();
   }
 
   #inputIsOver(failed: { readonly error: unknown } | undefined): void {

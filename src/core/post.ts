@@ -14,8 +14,6 @@ import { type Handler, Task, type TaskOwner, type TaskResult, tooLarge } from ".
 
 /** How a post ended. */
 export interface PostEnd {
-  /** Whether it left in good order: the runner confirmed, or sent it away. */
-  readonly orderly: boolean;
   readonly message: string;
   /** What the runner or the protocol said, when there is an error. */
   readonly error: PowerhoseError | undefined;
@@ -39,6 +37,8 @@ export interface PostOwner {
   /** A handler was started, and has returned. */
   taskStarted(): void;
   taskServed(task: Task, ok: boolean): void;
+  /** A job was taken and never began. */
+  taskDropped(): void;
   /** The runner wants no more of it after what runs. */
   sentAway(post: Post): void;
   /** The session is over. Called once. */
@@ -57,6 +57,8 @@ interface Waiting {
 
 /** One session, from the worker's side. */
 export class Post implements LinkOwner, TaskOwner {
+  /** The signal of the instance it was opened for: a later one leaves for reasons of its own. */
+  readonly shuttingDown: AbortSignal;
   readonly #owner: PostOwner;
   readonly #link: Link;
   readonly #hello: HelloMessage;
@@ -75,6 +77,7 @@ export class Post implements LinkOwner, TaskOwner {
 
   constructor(socket: Socket, hello: HelloMessage, owner: PostOwner) {
     this.#owner = owner;
+    this.shuttingDown = owner.shuttingDown;
     this.#hello = hello;
     this.#link = new Link(socket, owner.clock, this, owner.maxFrameBytes);
     this.#beat = new Alarm((lateBy) => this.#onBeat(lateBy));
@@ -87,10 +90,6 @@ export class Post implements LinkOwner, TaskOwner {
 
   get runnerId(): string {
     return this.#welcome?.runnerId ?? "";
-  }
-
-  get shuttingDown(): AbortSignal {
-    return this.#owner.shuttingDown;
   }
 
   /** Slots it has told the runner of. */
@@ -119,7 +118,7 @@ export class Post implements LinkOwner, TaskOwner {
   leave(): void {
     if (this.#leaving || this.#ended) return;
     this.#leaving = true;
-    if (this.#welcome === undefined) this.#end({ orderly: true, message: "left", error: undefined, retryAfter: 0 });
+    if (this.#welcome === undefined) this.#end({ message: "left", error: undefined, retryAfter: 0 });
     else this.#send({ type: "REMOVE" });
   }
 
@@ -127,12 +126,13 @@ export class Post implements LinkOwner, TaskOwner {
   quit(reason: AbortReason): void {
     if (this.#ended) return;
     if (this.#welcome !== undefined && !this.#leaving) this.#send({ type: "REMOVE" });
-    this.#end({ orderly: true, message: "left at once", error: undefined, retryAfter: 0 }, reason);
+    this.#end({ message: "left at once", error: undefined, retryAfter: 0 }, reason);
   }
 
   finished(task: Task, result: TaskResult): void {
+    const attended = this.#tasks.delete(task.attemptId);
     this.#owner.taskServed(task, result.ok && task.wanted);
-    if (!this.#tasks.delete(task.attemptId) || this.#ended) return;
+    if (!attended || this.#ended) return;
     const { attemptId } = task;
     if (!task.wanted) this.#send({ type: "CANCELLED", attemptId });
     else this.#answer(attemptId, this.#fitting(result));
@@ -158,7 +158,6 @@ export class Post implements LinkOwner, TaskOwner {
         return this.#sentAway(message.retryAfter);
       case "REMOVED":
         return this.#end({
-          orderly: true,
           message: "the runner let it go",
           error: undefined,
           retryAfter: this.#retryAfter,
@@ -188,14 +187,13 @@ export class Post implements LinkOwner, TaskOwner {
 
   malformed(error: ProtocolError): void {
     this.#send({ type: "ERROR", code: "PROTOCOL", text: error.message, retryAfter: 0 });
-    this.#end({ orderly: false, message: error.message, error, retryAfter: 0 });
+    this.#end({ message: error.message, error, retryAfter: 0 });
   }
 
   flushed(): void {}
 
   closed(reason: CloseReason): void {
-    const orderly = this.#leaving && this.#tasks.size === 0;
-    this.#end({ orderly, message: reason.message, error: undefined, retryAfter: this.#retryAfter });
+    this.#end({ message: reason.message, error: undefined, retryAfter: this.#retryAfter });
   }
 
   #send(message: Message): void {
@@ -243,7 +241,7 @@ export class Post implements LinkOwner, TaskOwner {
     const unauthorized = message.code === "UNAUTHORIZED" || message.code === "ID_TAKEN";
     const error = unauthorized ? new AuthError(text) : new ProtocolError(text);
     const fatal = unauthorized || message.code === "VERSION" || message.code === "PROTOCOL";
-    this.#end({ orderly: false, message: text, error: fatal ? error : undefined, retryAfter: message.retryAfter });
+    this.#end({ message: text, error: fatal ? error : undefined, retryAfter: message.retryAfter });
   }
 
   /** What cannot be sent as it is fails the job instead of the connection. */
@@ -266,7 +264,6 @@ export class Post implements LinkOwner, TaskOwner {
     const now = this.#owner.clock.now();
     if (this.#welcome === undefined) {
       return this.#end({
-        orderly: false,
         message: "the runner does not answer HELLO",
         error: undefined,
         retryAfter: 0,
@@ -276,7 +273,7 @@ export class Post implements LinkOwner, TaskOwner {
     if (this.#pulse.stalled(lateBy)) this.#pulse.forgive(now);
     if (this.#pulse.verdict(now) === "dead") {
       const message = `nothing heard from the runner for ${3 * heartbeat} ms`;
-      return this.#end({ orderly: false, message, error: undefined, retryAfter: 0 });
+      return this.#end({ message, error: undefined, retryAfter: 0 });
     }
     if (this.#pulse.quiet(now) || now - this.#sentAt >= heartbeat)
       this.#send({ type: "PING", nonce: this.#nonce++ % 0x1_0000_0000 });
@@ -289,7 +286,10 @@ export class Post implements LinkOwner, TaskOwner {
     this.#owner.timers.drop(this.#beat);
     this.#link.close();
     // Jobs read from the same frame but not begun never will be.
-    for (const { task } of this.#starts.splice(0)) this.#owner.taskServed(task, false);
+    for (const { task } of this.#starts.splice(0)) {
+      this.#tasks.delete(task.attemptId);
+      this.#owner.taskDropped();
+    }
     for (const task of this.#tasks.values()) {
       task.wanted = false;
       this.#aborts.push({ task, reason });

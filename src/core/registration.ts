@@ -205,13 +205,15 @@ export class WorkerRegistration implements SessionKeeper {
   }
 
   /** Ends every session, after telling the workers to come back later, and stops the listeners. May be called twice. */
-  async stop(): Promise<void> {
+  async stop(reason: GoAwayReason = "stopping"): Promise<void> {
     this.#open = false;
-    this.dismiss("stopping");
+    this.dismiss(reason);
     for (const sessions of [this.#pending, this.sessions()]) {
       for (const session of sessions) session.end("stopped", "the runner stopped");
     }
-    await Promise.all(this.#listeners.map((listener) => listener.stop()));
+    const stops = await Promise.allSettled(this.#listeners.map((listener) => listener.stop()));
+    const failed = stops.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
   }
 
   /** @internal Tells every worker to expect no more work: each leaves once nothing of its is in flight. */

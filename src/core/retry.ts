@@ -36,6 +36,8 @@ export interface RetryPolicy {
 export type Again = number | undefined;
 
 const FREE_REJECTS = 3;
+/** About three minutes of backoff: workers that only ever hand a job back will not take it, and every job settles. */
+const MAX_REJECTS = 100;
 const BACKOFF_FIRST = 50;
 const BACKOFF_MAX = 2_000;
 
@@ -75,6 +77,7 @@ export function nextTry(
     case "not-sent":
       return 0;
     case "rejected":
+      if (history.rejected >= MAX_REJECTS) return undefined;
       return history.rejected <= FREE_REJECTS ? 0 : backoff(entropy, history.rejected - FREE_REJECTS);
     case "lost":
       if (history.made >= policy.attempts || history.lost >= policy.maxLost) return undefined;

@@ -12,7 +12,7 @@ import type { RunnerEvent, RunnerState } from "./events.ts";
 import { HeldWorker } from "./held-worker.ts";
 import type { Job } from "./job.ts";
 import { type MapInput, type MapOptions, mapJobs, type Outcome } from "./map.ts";
-import type { Payload } from "./message.ts";
+import type { GoAwayReason, Payload } from "./message.ts";
 import { checkOptions, duration, integer, oneOf, oneOrMore, shape, withDefaults } from "./options.ts";
 import { socketPair } from "./pair.ts";
 import { Redial } from "./redial.ts";
@@ -210,6 +210,7 @@ export class JobRunner implements Dialer {
 
   async #start(): Promise<void> {
     this.#become("starting");
+    this.workers.reopen();
     try {
       await this.#registration.start();
     } catch (error) {
@@ -230,18 +231,24 @@ export class JobRunner implements Dialer {
     this.#dispatcher.whenIdle(() => idle.resolve());
     await idle.promise;
     this.#timers.drop(alarm);
-    await this.#stop();
+    await this.#stop("draining");
   }
 
-  async #stop(): Promise<void> {
+  async #stop(reason: GoAwayReason = "stopping"): Promise<void> {
+    const starting = this.#starting;
     for (const redial of this.#redials) redial.stop();
     this.#redials = [];
     this.#abortAll("the runner was stopped");
-    this.workers.abandon(this.#stoppedError("the runner was stopped"));
+    this.workers.shut(this.#stoppedError("the runner was stopped"));
     this.#become("stopped");
-    await this.#registration.stop();
-    this.#starting = undefined;
-    this.#stopping = undefined;
+    try {
+      await this.#registration.stop(reason);
+      // A start that was under way has to see that it is over before another one may begin.
+      await starting?.catch(() => undefined);
+    } finally {
+      this.#starting = undefined;
+      this.#stopping = undefined;
+    }
   }
 
   #abortAll(why: string): void {
@@ -257,7 +264,10 @@ export class JobRunner implements Dialer {
       entropy,
       limits: { maxFrameBytes: frameLimit(maxPayload) },
       connected: (socket) => this.#registration.accept(socket, () => redial.dialIn(redial.pause())),
-      failed: () => true,
+      failed: (error, retryIn) => {
+        this.#events.emit({ type: "dial-failed", error, retryIn });
+        return true;
+      },
     });
     redial.dial();
     return redial;

@@ -117,7 +117,7 @@ export class Session implements PooledWorker, LinkOwner {
 
   /**
    * Runs one job on this worker: one attempt, no other worker. Whoever calls it has acquired the worker.
-   * Rejects as `JobRunner.execute` does, with QueueFullError when all its slots are in use.
+   * Rejects as `JobRunner.execute` does. Waits while all its slots are in use.
    */
   execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
     return this.#keeper.dispatch(this, job, options);
@@ -347,12 +347,18 @@ export class Session implements PooledWorker, LinkOwner {
   #look(lateBy: number): void {
     const { clock, rules, timers } = this.#keeper;
     const now = clock.now();
-    if (this.#phase === "connecting") return this.refuse("refused", "PROTOCOL", `no HELLO in ${rules.helloTimeout} ms`);
     if (this.#pulse.stalled(lateBy)) this.#keeper.stalled();
+    if (this.#phase === "connecting") return this.#lookAtNewcomer(lateBy);
     // A worker that runs its handlers on the event loop that would answer is judged by its attempts' timers instead.
     const exempt = this.#hello?.blocking === true && this.#attempts.size > 0;
     if (!exempt && !this.#judge(this.#pulse.verdict(now))) return;
     timers.set(this.#alarm, exempt ? rules.heartbeat : this.#pulse.untilNext(now));
+  }
+
+  #lookAtNewcomer(lateBy: number): void {
+    const { rules, timers } = this.#keeper;
+    if (this.#pulse.stalled(lateBy)) timers.set(this.#alarm, rules.heartbeat);
+    else this.refuse("refused", "UNRESPONSIVE", `no HELLO in ${rules.helloTimeout} ms`);
   }
 
   /** `false` when the session has ended. */

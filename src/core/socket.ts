@@ -79,7 +79,10 @@ export interface ListenerContext extends SocketLimits {
 
 /** Accepts sockets. May be started again after `stop`. */
 export interface Listener {
-  /** Resolves once sockets can arrive; rejects, with a `PowerhoseError` or the host's error, when they never will. */
+  /**
+   * Resolves once sockets can arrive; rejects, with a `PowerhoseError` or the host's error, when they never will. Settles,
+   * one way or the other, once `stop` is called.
+   */
   start(accept: (socket: Socket) => void, context: ListenerContext): Promise<void>;
   /** Closes every socket it accepted and gives back the address. May be called twice. */
   stop(): Promise<void>;

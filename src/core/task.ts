@@ -2,6 +2,7 @@
 import { AbortError, type AbortReason, ExecutionError, type RemoteError } from "./errors.ts";
 import type { Job } from "./job.ts";
 import type { JobMessage, Payload } from "./message.ts";
+import { isBytes } from "./text.ts";
 
 /** What a handler is told besides the job. */
 export interface JobContext {
@@ -88,7 +89,7 @@ export class Task implements JobContext {
     } catch (error) {
       return this.#owner.finished(this, failure(error));
     }
-    if (typeof result === "string" || result instanceof Uint8Array) return this.#owner.finished(this, success(result));
+    if (typeof result === "string" || isBytes(result)) return this.#owner.finished(this, success(result));
     Promise.resolve(result).then(
       (value) => this.#owner.finished(this, success(value)),
       (error: unknown) => this.#owner.finished(this, failure(error)),
@@ -109,7 +110,7 @@ function remote(name: string, message: string, code: string): TaskResult {
 }
 
 function success(value: unknown): TaskResult {
-  if (value instanceof Uint8Array) return { ok: true, value };
+  if (isBytes(value)) return { ok: true, value };
   if (typeof value !== "string") {
     const got = value === null ? "null" : typeof value;
     return remote("TypeError", `a handler must return a string or a Uint8Array, not ${got}`, "RESULT_TYPE");

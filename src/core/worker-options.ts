@@ -1,7 +1,18 @@
 /** What a Worker can be told, what it does when it is not told, and what is refused. */
 import type { Clock, Entropy } from "./clock.ts";
 import { isIdentity } from "./codec.ts";
-import { callable, checkOptions, duration, flag, integer, oneOf, type Rules, shape, withDefaults } from "./options.ts";
+import {
+  callable,
+  checkOptions,
+  duration,
+  finiteDuration,
+  flag,
+  integer,
+  oneOf,
+  type Rules,
+  shape,
+  withDefaults,
+} from "./options.ts";
 import { REGISTRATION_DEFAULTS } from "./registration.ts";
 import type { Dialer, Listener } from "./socket.ts";
 import type { Handler } from "./task.ts";
@@ -39,7 +50,7 @@ export interface WorkerOptions {
   readonly reconnectMax?: number;
   /** How long `drain` waits for running handlers; default 30,000. */
   readonly drainTimeout?: number;
-  /** The largest job it accepts, in bytes; default 1 MiB. */
+  /** The largest job it accepts, in bytes; default 1 MiB. Not less than the runner's, or a job in between costs it its session. */
   readonly maxPayload?: number;
   /** Whether stacks of handler errors are sent to the runner; default false. */
   readonly remoteStacks?: boolean;
@@ -94,8 +105,8 @@ const RULES: Rules<WorkerOptions> = {
   maxAge: duration,
   maxAgeJitter: duration,
   afterRetirement: oneOf("rejoin", "stop"),
-  reconnectMin: duration,
-  reconnectMax: duration,
+  reconnectMin: finiteDuration,
+  reconnectMax: finiteDuration,
   drainTimeout: duration,
   maxPayload: integer(1, 1_073_741_824),
   remoteStacks: flag,

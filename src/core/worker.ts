@@ -13,7 +13,7 @@ import { type HelloMessage, PROTOCOL_VERSION, type RejectReason } from "./messag
 import { checkOptions, duration } from "./options.ts";
 import { Post, type PostEnd, type PostOwner } from "./post.ts";
 import { Redial } from "./redial.ts";
-import type { Dialer, Socket } from "./socket.ts";
+import type { Dialer, Listener, Socket } from "./socket.ts";
 import type { Handler, Task } from "./task.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 
@@ -46,7 +46,8 @@ export class Worker implements PostOwner {
   #state: WorkerState = "created";
   #instance: string;
   #registeredOnce = false;
-  #returning = false;
+  /** Why the session is being left, when the worker means to come back: by itself, or as a new instance. */
+  #leaving: "for all slots" | "to retire" | undefined;
   #starved = false;
   #running = 0;
   #taken = 0;
@@ -132,7 +133,7 @@ export class Worker implements PostOwner {
     this.#started.reject(new WorkerStoppedError(`worker ${this.identity} was stopped before it could register`));
     const { listen } = this.#options;
     if (listen === undefined) this.#stopped.resolve();
-    else void listen.stop().then(() => this.#stopped.resolve());
+    else void this.#stopListening(listen);
     return this.closed;
   }
 
@@ -157,6 +158,7 @@ export class Worker implements PostOwner {
     this.#registeredOnce = true;
     if (this.#state === "connecting" || this.#state === "disconnected") this.#become("registered");
     this.#started.resolve();
+    this.#reclaimSlots();
   }
 
   /** @internal */
@@ -167,12 +169,18 @@ export class Worker implements PostOwner {
 
   /** @internal */
   taskServed(task: Task, ok: boolean): void {
-    this.#running--;
     this.#served++;
     if (this.#events.active) {
       const { jobId, attempt, startedAt } = task;
       this.#events.emit({ type: "job-served", jobId, attempt, ok, ms: this.clock.now() - startedAt });
     }
+    this.taskDropped();
+  }
+
+  /** @internal */
+  taskDropped(): void {
+    this.#running--;
+    if (this.#state === "stopped") return;
     if (this.#state === "draining") this.#stopWhenDone();
     else if (this.#starved) this.#connect();
     else this.#reclaimSlots();
@@ -180,7 +188,7 @@ export class Worker implements PostOwner {
 
   /** @internal */
   sentAway(): void {
-    if (this.#state === "registered") this.#become("connecting");
+    if (this.#state === "registered" && this.#redial !== undefined) this.#become("connecting");
   }
 
   /** @internal */
@@ -188,17 +196,17 @@ export class Worker implements PostOwner {
     this.#posts.delete(post);
     if (this.#state === "stopped") return;
     if (this.#state === "draining") return this.#stopWhenDone();
-    if (this.#posts.size === 0 && this.#redial !== undefined) this.#comeBack(end);
+    if (this.#posts.size > 0) return;
+    const left = this.#leaving;
+    this.#leaving = undefined;
+    if (left === "to retire" && this.#options.afterRetirement === "stop") return void this.stop();
+    if (this.#redial !== undefined) this.#comeBack(end, left !== undefined);
   }
 
   /** What follows the end of the only session: give up, come back at once, or come back after a pause. */
-  #comeBack(end: PostEnd): void {
+  #comeBack(end: PostEnd, atOnce: boolean): void {
     if (end.error !== undefined && !this.#registeredOnce) return this.#giveUp(end.error);
-    if (this.#returning) {
-      this.#returning = false;
-      if (this.#taken === 0 && this.#options.afterRetirement === "stop") return void this.stop();
-      return this.#connect();
-    }
+    if (atOnce) return this.#connect();
     const retryIn = (this.#redial?.pause() ?? 0) + end.retryAfter;
     this.#become("disconnected");
     this.#events.emit({ type: "disconnected", message: end.message, retryIn, error: end.error });
@@ -254,6 +262,16 @@ export class Worker implements PostOwner {
       );
   }
 
+  /** The worker has stopped even when its listener could not. */
+  async #stopListening(listen: Listener): Promise<void> {
+    try {
+      await listen.stop();
+    } catch (error) {
+      this.#events.emit({ type: "disconnected", message: "the listener could not stop", error });
+    }
+    this.#stopped.resolve();
+  }
+
   #report(error: Error): void {
     this.#events.emit({ type: "disconnected", message: error.message, error });
   }
@@ -299,7 +317,7 @@ export class Worker implements PostOwner {
   #reclaimSlots(): void {
     for (const post of this.#posts) {
       if (post.capacity < this.#options.capacity && post.serving && this.#freeSlots() === this.#options.capacity) {
-        this.#returning = true;
+        this.#leaving = "for all slots";
         post.leave();
       }
     }
@@ -315,12 +333,14 @@ export class Worker implements PostOwner {
   }
 
   #retire(): void {
-    if (this.#state !== "registered" || this.#returning) return;
-    this.#returning = true;
+    if (this.#state === "draining" || this.#state === "stopped" || this.#leaving === "to retire") return;
+    const { afterRetirement } = this.#options;
+    if (this.#posts.size > 0) this.#leaving = "to retire";
     for (const post of this.#posts) post.leave();
     this.#announceShutdown("draining");
     this.#shutdown = new AbortController();
     this.#newLife();
+    if (this.#posts.size === 0 && afterRetirement === "stop") void this.drain();
   }
 
   /** Handlers listen to this signal, and their listeners are user code: they run once the state is consistent. */

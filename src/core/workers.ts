@@ -89,6 +89,7 @@ export class Workers<W extends PooledWorker, L = W> {
   #usable = 0;
   #slots = 0;
   #serving = false;
+  #shut: { readonly error: unknown } | undefined;
 
   /** @param options - See {@link WorkersOptions}. */
   constructor(options: WorkersOptions<W, L> = {}) {
@@ -166,6 +167,7 @@ export class Workers<W extends PooledWorker, L = W> {
     checkOptions("acquire", options, { timeout: duration, signal: abortSignal });
     const { timeout = ACQUIRE_TIMEOUT, signal } = options;
     if (signal?.aborted === true) throw signal.reason;
+    if (this.#shut !== undefined) throw this.#shut.error;
     const acquisition = new Acquisition<W, L>((worker) => this.#lease(worker));
     // Whoever gives up leaves the line in the same step: a slot granted to somebody who has left would never come back.
     const giveUp = (error: unknown): void => {
@@ -228,11 +230,17 @@ export class Workers<W extends PooledWorker, L = W> {
     return this.#waiting.leave(waiter);
   }
 
-  /** @internal Rejects everybody who waits in `acquire`. */
-  abandon(error: unknown): void {
+  /** @internal Rejects everybody who waits in `acquire`, and whoever asks until `reopen`. */
+  shut(error: unknown): void {
+    this.#shut = { error };
     for (const waiter of this.#waiting) {
       if (waiter instanceof Acquisition && this.#waiting.leave(waiter)) waiter.granted.reject(error);
     }
+  }
+
+  /** @internal Lets `acquire` work again. */
+  reopen(): void {
+    this.#shut = undefined;
   }
 
   /** @internal Gives back a slot that a waiter took. A worker that is gone from the pool is ignored. */

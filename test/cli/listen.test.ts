@@ -122,10 +122,8 @@ describe("status", () => {
   test("as a table and as JSON, with nothing of the jobs themselves", async () => {
     const { run: started, url } = await listening(["-w", "1", jobs("slow")]);
     await using run = started;
-    await using work = new Command([
-      ...["work", "-w", "2", "--identity", "far-away", "--labels", "gpu,big", "--connect", url],
-      jobs("slow"),
-    ]);
+    const identity = ["--identity", "far-away", "--labels", "gpu,big"];
+    await using work = new Command(["work", "-w", "2", ...identity, "--connect", url, jobs("slow")]);
     await work.says(/registered at/);
     run.child.stdin.write("secret\nsecret\nsecret\n");
     await run.until(() => linesOf(run.stdout).length === 3);

@@ -164,7 +164,7 @@ describe("streams", () => {
     while (still < 5 && sent() < enough) {
       still = sent() === before && before > 0 ? still + 1 : 0;
       before = sent();
-      // oxlint-disable-next-line no-await-in-loop -- watching a process do nothing takes time
+      // Nothing tells that a process does nothing: it has to be watched.
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     expect(before).toBeLessThan(enough);

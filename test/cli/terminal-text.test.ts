@@ -9,7 +9,7 @@ describe("a peer's words", () => {
     expect(plain("a\u001b[2Jb\u0007\r\nc\u009b1m\u202ed\u007f")).toBe("a\\x1b[2Jb\\x07  c\\x9b1m\\u202ed\\x7f");
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 50 }), (text) => {
-        expect(plain(text)).toMatch(/^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$/);
+        expect(plain(text)).toMatch(/^[^\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]*$/u);
       }),
     );
   });
@@ -55,8 +55,17 @@ describe("durations", () => {
   test("are shown with the unit that fits", () => {
     const spans = [0.000_5, 0.004_2, 0.5, 1, 12.34, 999, 1_000, 59_000, 60_000, 200_000, 7_500_000];
     expect(spans.map(showDuration)).toEqual([
-      ...["500 ns", "4.2 µs", "500 µs", "1.0 ms", "12 ms", "999 ms", "1.0 s", "59.0 s", "1 min 0 s"],
-      ...["3 min 20 s", "2 h 5 min"],
+      "500 ns",
+      "4.2 µs",
+      "500 µs",
+      "1.0 ms",
+      "12 ms",
+      "999 ms",
+      "1.0 s",
+      "59.0 s",
+      "1 min 0 s",
+      "3 min 20 s",
+      "2 h 5 min",
     ]);
     expect([0, 7_400, 754_000, 3_723_000].map(showClock)).toEqual(["0:00", "0:07", "12:34", "1:02:03"]);
   });

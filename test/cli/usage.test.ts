@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { manifest } from "../support/package-files.ts";
 import { jobs, powerhose } from "./child.ts";
 
-const broken = fileURLToPath(new URL("fixtures/broken.js", import.meta.url));
+/** A file that is there and is no JavaScript. */
+const broken = fileURLToPath(new URL("../golden/frames.json", import.meta.url));
 const missing = "./no-such-module.js";
 
 describe("a wrong command line is one clear line and exit code 2", () => {

@@ -49,11 +49,18 @@ describe("a failed attempt", () => {
       50,
     ],
     [
-      "was handed back for the hundredth time: after the longest while",
+      "was handed back for the ninety-ninth time: after the longest while",
+      { kind: "rejected" },
+      { made: 0, rejected: 99 },
+      {},
+      1_000,
+    ],
+    [
+      "was handed back for the hundredth time: no more",
       { kind: "rejected" },
       { made: 0, rejected: 100 },
       {},
-      1_000,
+      undefined,
     ],
     ["was lost: after a while", { kind: "lost" }, { lost: 1 }, {}, 25],
     [

@@ -290,6 +290,18 @@ describe("time limits", () => {
     expect(peer.jobs).toHaveLength(1);
   });
 
+  it("does not start a job whose deadline has passed while this process stood still", async () => {
+    await using set = await stage();
+    const peer = await set.peer();
+    await set.execute("first");
+    const late = await set.execute("late", { deadline: 100 });
+    set.clock.jump(150);
+    peer.answer("");
+    await set.clock.settle();
+    expect(late.error).toMatchObject({ kind: "deadline" });
+    expect(peer.jobs).toEqual(["first"]);
+  });
+
   it("fails fast when asked to and nobody is registered", async () => {
     await using set = await stage();
     expect((await set.execute("x", { failFast: true })).error).toBeInstanceOf(NoWorkerError);
@@ -454,6 +466,20 @@ describe("failures", () => {
     expect(set.runner.stats().backoff).toBe(1);
     await set.clock.advance(50);
     expect(peer.jobs).toHaveLength(5);
+  });
+
+  it("gives a job up that is only ever handed back", async () => {
+    await using set = await stage();
+    const peer = await set.peer();
+    const call = await set.execute("x");
+    for (let i = 1; call.state === "pending" && i < 1_000; i++) {
+      if (peer.jobs.length === i) peer.send({ type: "REJECT", attemptId: i, reason: "overloaded" });
+      await set.clock.advance(2_000);
+      peer.send({ type: "PING", nonce: 0 });
+    }
+    expect(call.error).toBeInstanceOf(WorkerLostError);
+    expect(String(call.error)).toContain("handed the job back");
+    expect(peer.jobs).toHaveLength(100);
   });
 
   it("prefers a worker that has not had the job, but uses it again rather than wait", async () => {
@@ -649,6 +675,64 @@ describe("life", () => {
     expect(await set.settle(running)).toBe("1");
     await set.settle(drained);
     expect(waiting.error).toBeInstanceOf(RunnerStoppedError);
+    await set[Symbol.asyncDispose]();
+  });
+
+  it("starts again after a stop that came while it started", async () => {
+    const { clock } = new Stage();
+    const starts: { open: () => void; fail: (error: Error) => void }[] = [];
+    const listener = {
+      address: "slow",
+      start: () => new Promise<void>((open, fail) => void starts.push({ open, fail })),
+      stop: async () => starts.at(-1)?.fail(new Error("stopped")),
+    };
+    const runner = new JobRunner({ clock, listen: listener });
+    const first = watch(runner.start());
+    await clock.settle();
+    const stopped = watch(runner.stop());
+    const second = watch(runner.start());
+    await clock.settle();
+    expect([first.state, stopped.state, runner.state]).toEqual(["failed", "ok", "starting"]);
+    starts[1]?.open();
+    await clock.settle();
+    expect([second.state, runner.state]).toEqual(["ok", "started"]);
+    await runner.stop();
+  });
+
+  it("is not bricked by a listener that cannot stop", async () => {
+    let stops = 0;
+    const listener = {
+      address: "odd",
+      start: async () => undefined,
+      stop: async () => {
+        if (stops++ === 0) throw new Error("still busy");
+      },
+    };
+    const runner = new JobRunner({ clock: new Stage().clock, listen: listener });
+    await runner.start();
+    await expect(runner.stop()).rejects.toThrow("still busy");
+    expect(runner.state).toBe("stopped");
+    await runner.start();
+    expect(runner.state).toBe("started");
+    await runner.stop();
+  });
+
+  it("lets nobody wait for a worker once it has stopped", async () => {
+    const set = await stage();
+    await set[Symbol.asyncDispose]();
+    await expect(set.runner.workers.acquire({ timeout: Infinity })).rejects.toBeInstanceOf(RunnerStoppedError);
+    await set.settle(set.runner.start());
+    await set.peer();
+    expect(await set.settle(set.runner.workers.getContext((held) => held.identity))).toBe("scripted");
+    await set[Symbol.asyncDispose]();
+  });
+
+  it("tells of workers it cannot reach, and goes on trying", async () => {
+    const set = new Stage({ dial: { dial: () => Promise.reject(new Error("nobody there")) } });
+    await set.settle(set.runner.start());
+    await set.clock.advance(60_000);
+    expect(set.of("dial-failed").length).toBeGreaterThan(3);
+    expect(set.of("dial-failed")[0]?.error).toMatchObject({ message: "nobody there" });
     await set[Symbol.asyncDispose]();
   });
 

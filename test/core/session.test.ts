@@ -165,9 +165,19 @@ describe("the door", () => {
     await set.clock.advance(4_999);
     expect(peer.closed).toBeUndefined();
     await set.clock.advance(1);
-    expect(peer.last("ERROR").code).toBe("PROTOCOL");
+    expect(peer.last("ERROR").code).toBe("UNRESPONSIVE"); // not fatal: a slow start is no reason to give up
     expect(peer.closed).toBeDefined();
     expect(set.runner.stats()).toMatchObject({ pending: 0, refused: 1 });
+  });
+
+  it("gives a newcomer its time when this process stood still", async () => {
+    await using set = await stage();
+    const peer = await set.connection();
+    set.clock.jump(20_000);
+    await set.clock.settle();
+    peer.send(hello());
+    await set.clock.settle();
+    expect(peer.all("WELCOME")).toHaveLength(1);
   });
 
   it.each([

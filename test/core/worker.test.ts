@@ -385,6 +385,56 @@ describe("losing the session", () => {
     expect(scene.board.call.last("HELLO").capacity).toBe(1);
   });
 
+  it("offers all slots again when the last orphan ends before WELCOME", async () => {
+    const puppet = new Puppet();
+    await using scene = new Scene(puppet.handler, { capacity: 2 });
+    const first = await scene.register();
+    scene.board.job(1);
+    await scene.clock.settle();
+    first.close();
+    await scene.clock.advance(200);
+    expect(scene.board.call.last("HELLO").capacity).toBe(1);
+    puppet.runs[0]?.end("late");
+    await scene.clock.settle();
+    const second = await scene.register();
+    expect(second.all("REMOVE")).toHaveLength(1);
+  });
+
+  it("does not leave after each job while an orphan runs", async () => {
+    const puppet = new Puppet();
+    await using scene = new Scene((job, context) => (job.data === "hang" ? puppet.handler(job, context) : "done"), {
+      capacity: 2,
+    });
+    const first = await scene.register();
+    scene.board.job(1, "hang");
+    await scene.clock.settle();
+    first.close();
+    await scene.clock.advance(200);
+    const second = await scene.register();
+    for (let i = 1; i <= 3; i++) {
+      scene.board.job(i, "quick");
+      await scene.clock.settle();
+    }
+    expect(second.all("JOBRES")).toHaveLength(3);
+    expect(second.all("REMOVE")).toEqual([]);
+    puppet.runs[0]?.end("");
+  });
+
+  it("stays stopped when the handler of a lost session returns", async () => {
+    const puppet = new Puppet();
+    await using scene = new Scene(puppet.handler);
+    const runner = await scene.register();
+    scene.board.job(1);
+    await scene.clock.settle();
+    runner.close();
+    await scene.clock.advance(60_000);
+    await scene.worker.stop();
+    puppet.runs[0]?.end("");
+    await scene.clock.settle();
+    expect(scene.worker.state).toBe("stopped");
+    expect(scene.board.dials).toBe(1);
+  });
+
   it("resets its patience only after ten seconds of a session, so that being kicked does not spin", async () => {
     await using scene = new Scene(echo);
     scene.worker.start().catch(() => undefined);
@@ -518,6 +568,67 @@ describe("leaving", () => {
     await scene.clock.settle();
     expect(closed.state).toBe("ok");
     expect(scene.worker.state).toBe("stopped");
+  });
+});
+
+describe("retiring in odd moments", () => {
+  it("stops when its age is up while it is disconnected", async () => {
+    await using scene = new Scene(echo, { maxAge: 1_000, maxAgeJitter: 1, afterRetirement: "stop" });
+    const runner = await scene.register();
+    scene.board.refusal = new Error("gone");
+    runner.close();
+    await scene.clock.advance(1_100);
+    expect(scene.worker.state).toBe("stopped");
+  });
+
+  it("shows a handler that polls that its instance is leaving", async () => {
+    const seen: (() => boolean)[] = [];
+    const puppet = new Puppet();
+    await using scene = new Scene(
+      (job, context) => {
+        seen.push(() => context.shuttingDown.aborted);
+        return puppet.handler(job, context);
+      },
+      { capacity: 2, maxJobs: 2 },
+    );
+    await scene.register();
+    scene.board.job(1);
+    await scene.clock.settle();
+    expect(seen[0]?.()).toBe(false);
+    scene.board.job(2);
+    await scene.clock.settle();
+    expect(seen.map((look) => look())).toEqual([true, true]);
+    for (const run of puppet.runs) run.end("");
+  });
+
+  it.each(["rejoin", "stop"] as const)("retires again and again while it listens (%s)", async (afterRetirement) => {
+    const clock = new VirtualClock();
+    const front = new MemoryTransport({ clock });
+    const worker = new Worker({ listen: front, handler: echo, maxJobs: 2, afterRetirement, clock });
+    const runner = new JobRunner({ dial: front, clock });
+    for (const start of [worker.start(), runner.start()]) {
+      await clock.settle();
+      await start;
+    }
+    for (let i = 0; i < 8; i++) {
+      runner.execute("x").catch(() => undefined);
+      await clock.advance(2_000);
+    }
+    if (afterRetirement === "stop") expect([worker.state, worker.served]).toEqual(["stopped", 2]);
+    else expect(runner.stats().registered).toBeGreaterThan(2);
+    for (const stop of [worker.stop(), runner.stop()]) {
+      await clock.settle();
+      await stop;
+    }
+    expect(clock.pending).toBe(0);
+  });
+
+  it("has stopped even when its listener cannot", async () => {
+    const listen = { address: "odd", start: async () => undefined, stop: () => Promise.reject(new Error("busy")) };
+    const worker = new Worker({ listen, handler: echo, clock: new VirtualClock() });
+    await worker.start();
+    await worker.stop();
+    expect(worker.state).toBe("stopped");
   });
 });
 

@@ -336,7 +336,7 @@ describe("waiting for a worker", () => {
   });
 });
 
-describe("a pool that is abandoned", () => {
+describe("a pool that is shut", () => {
   it("rejects everybody who waits in acquire, and nobody else", async () => {
     await using pool = new Pool();
     const taken: Plain[] = [];
@@ -349,7 +349,7 @@ describe("a pool that is abandoned", () => {
       take: (worker: Plain) => taken.push(worker),
     });
     const after = pool.acquire();
-    pool.workers.abandon("stopped");
+    pool.workers.shut("stopped");
     expect(pool.workers.waiting).toBe(1);
     await pool.clock.settle();
     expect([...waiting, after].map(({ error }) => error)).toEqual(["stopped", "stopped", "stopped"]);

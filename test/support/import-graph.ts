@@ -112,7 +112,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   threads: (found) => guestMay(found) || FOR_THREADS.has(found.to) || found.to.startsWith("node:"),
   testing: guestMay,
   observe: guestMay,
-  cli: ({ to }, { doors }) => doors.publicFiles.includes(to) || to.startsWith("node:"),
+  // The computed one is the user's module, which a run loads in its threads to time the handler.
+  cli: ({ to }, { doors }) => doors.publicFiles.includes(to) || to === "(computed)" || to.startsWith("node:"),
 };
 
 function isAllowed(found: Import, house: House): boolean {
