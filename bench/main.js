@@ -58,12 +58,11 @@ console.log(text);
 if (values.json !== undefined)
   await writeFile(values.json, `${JSON.stringify({ machine: machine(), rounds, rows, series: all }, undefined, 2)}\n`);
 if (values.write) {
-  await writeFile(RESULTS, `${PREFACE}\n${text}`);
+  // Loaded for this alone: who only measures need not have it.
+  const { format } = await import("prettier");
+  const tidy = (/** @type {string} */ page) => format(page, { parser: "markdown", printWidth: 120 });
+  await writeFile(RESULTS, await tidy(`${PREFACE}\n${text}`));
   const page = await readFile(PAGE, "utf8");
-  // By function, as a replacement text would be searched for `$`.
-  const marked = /(?<=<!-- bench -->\n)[^]*(?=<!-- end -->)/;
-  await writeFile(
-    PAGE,
-    page.replace(marked, () => `\n${text}\n`),
-  );
+  // By a function, as a replacement text would be searched for `$`.
+  await writeFile(PAGE, await tidy(page.replace(/(?<=<!-- bench -->\n)[^]*(?=<!-- end -->)/, () => `\n${text}\n`)));
 }

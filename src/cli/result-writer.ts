@@ -1,12 +1,13 @@
 /**
  * Writes results to stdout in large pieces: a write for each line would cost more than most jobs. Nothing is kept back
- * beyond the turn, and whoever writes waits until the reader has taken what was written. What a result looks like is
+ * longer than a person would notice, and whoever writes waits until the reader has taken what was written. What a result looks like is
  * outcome-text.ts.
  */
 import type { Writable } from "node:stream";
 import { codeOf, CommandError, wordsOf } from "./faults.ts";
 
 const ENOUGH = 64 * 1_024; // characters and bytes that make a write worth it
+const LINGER = 4; // ms to wait for more
 
 /** Told of what happens to the output. */
 export interface WriterOwner {
@@ -27,7 +28,7 @@ export class ResultWriter {
   #text = "";
   #receipts = "";
   #size = 0;
-  #turn: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
   #broken = false;
 
@@ -49,14 +50,14 @@ export class ResultWriter {
     this.#receipts += receipt;
     this.#size += result.length + end.length + receipt.length;
     if (this.#size >= ENOUGH) return this.flush();
-    this.#turn ??= setImmediate(() => void this.flush());
+    this.#timer ??= setTimeout(() => void this.flush(), LINGER);
     return undefined;
   }
 
   /** Writes what there is. Resolves once the kernel has all of it, or nobody wants it any more. */
   async flush(): Promise<void> {
-    if (this.#turn !== undefined) clearImmediate(this.#turn);
-    this.#turn = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     while (this.#writing !== undefined) await this.#writing;
     if (this.#size === 0 || this.#broken) return;
     const parts = [...this.#parts, this.#text].filter((part) => part.length > 0);

@@ -127,7 +127,8 @@ export class RunFleet {
           `worker ${event.identity} joined from ${event.peer.address} (${event.capacity} jobs at a time)`,
         );
       case "worker-gone":
-        if (event.peer.transport === "thread" || event.reason === "stopped") return;
+        // At the end all of them go.
+        if (event.peer.transport === "thread" || this.runner.state !== "started") return;
         return this.#notices.say(`worker ${event.identity} left (${event.reason})${inHand(event.inFlight)}`);
       case "worker-refused":
         return this.#notices.say(`refused ${event.peer.address}: ${event.message}`);

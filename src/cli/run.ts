@@ -244,8 +244,10 @@ export class Run implements FleetOwner, WriterOwner {
       wallMs: performance.now() - this.#since,
       threads: this.#settings.workers,
       remotes,
-      runs: meter.runs + remoteAttempts,
-      runMs: meter.ms + remoteMs,
+      runs: meter.runs,
+      runMs: meter.ms,
+      remoteRuns: remoteAttempts,
+      remoteMs,
       handOverMs: localMs - meter.ms,
       localRuns: localAttempts,
     };

@@ -15,9 +15,12 @@ export interface RunNumbers {
   readonly threads: number;
   /** Remote workers that took part. */
   readonly remotes: number;
-  /** Handlers that ran, and how long they took together. A remote one's time is that from hand-over to answer. */
+  /** Handlers that ran in local threads, and how long they took together. */
   readonly runs: number;
   readonly runMs: number;
+  /** Jobs that remote workers answered, and how long that took from hand-over on: of their handlers nothing is known. */
+  readonly remoteRuns: number;
+  readonly remoteMs: number;
   /** What hand-over and answer took beyond the handlers' time, over all local jobs. */
   readonly handOverMs: number;
   /** The local jobs. */
@@ -27,9 +30,12 @@ export interface RunNumbers {
 /** Gains below that are noise. */
 const WORTH_TELLING = 1.1;
 
-/** How many cores' worth of handlers ran at a time on average: one core would have taken that many times as long. */
-export function speedUp({ runMs, wallMs }: RunNumbers): number {
-  return wallMs > 0 ? runMs / wallMs : 0;
+/**
+ * How many cores' worth of handlers ran at a time on average: one core would have taken that many times as long. For
+ * remote jobs the local ones' time is assumed.
+ */
+export function speedUp({ runs, runMs, remoteRuns, wallMs }: RunNumbers): number {
+  return wallMs > 0 && runs > 0 ? (runMs * (1 + remoteRuns / runs)) / wallMs : 0;
 }
 
 /** What a local job costs besides its run. Time the thread stood idle for other reasons is not the hand-over's fault. */
@@ -39,7 +45,7 @@ export function handOver({ handOverMs, localRuns, threads, wallMs, runMs }: RunN
   return Math.max(0, Math.min(handOverMs, idle)) / localRuns;
 }
 
-/** One plain sentence: did it pay? Nothing when nothing ran. */
+/** One plain sentence: did it pay? Nothing when nothing ran here, as then nobody knows. */
 export function verdict(numbers: RunNumbers): string | undefined {
   const { runs, runMs, threads, remotes, wallMs } = numbers;
   if (runs === 0) return undefined;
@@ -64,7 +70,7 @@ export function verdict(numbers: RunNumbers): string | undefined {
 
 /** The closing lines. */
 export function summary(numbers: RunNumbers): readonly string[] {
-  const { jobs, failed, resumed, wallMs, threads, remotes, runs, runMs, localRuns } = numbers;
+  const { jobs, failed, resumed, wallMs, threads, remotes, runs, runMs, localRuns, remoteRuns, remoteMs } = numbers;
   const who = [
     threads > 0 || remotes === 0 ? counted(threads, remotes > 0 ? "thread" : "worker") : "",
     remotes > 0 ? counted(remotes, "remote worker") : "",
@@ -78,6 +84,9 @@ export function summary(numbers: RunNumbers): readonly string[] {
   if (runs > 0) {
     const extra = localRuns > 0 ? `, and handing it over ${showDuration(handOver(numbers))}` : "";
     lines.push(`a job took ${showDuration(runMs / runs)} to run${extra} (on average, estimated)`);
+  }
+  if (remoteRuns > 0) {
+    lines.push(`a remote job took ${showDuration(remoteMs / remoteRuns)} from hand-over to answer (on average)`);
   }
   const said = verdict(numbers);
   return said === undefined ? lines : [...lines, said];

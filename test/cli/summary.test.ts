@@ -10,6 +10,8 @@ const run: RunNumbers = {
   remotes: 0,
   runs: 1_000,
   runMs: 34_000,
+  remoteRuns: 0,
+  remoteMs: 0,
   handOverMs: 12,
   localRuns: 1_000,
 };
@@ -26,6 +28,22 @@ test("says who took part, what failed and what was done before", () => {
   const [line] = summary({ ...run, failed: 3, resumed: 20, remotes: 2 });
   expect(line).toBe("1,000 jobs in 10.0 s, 100 a second on 4 threads and 2 remote workers, 3 failed, 20 done before");
   expect(summary({ ...run, threads: 0, remotes: 1 })[0]).toContain("on 1 remote worker, none");
+});
+
+test("of remote workers no more is claimed than is known", () => {
+  const remote = {
+    ...run,
+    threads: 0,
+    remotes: 1,
+    runs: 0,
+    runMs: 0,
+    localRuns: 0,
+    remoteRuns: 1_000,
+    remoteMs: 5_000,
+  };
+  expect(summary(remote).slice(1)).toEqual(["a remote job took 5.0 ms from hand-over to answer (on average)"]);
+  const mixed = { ...run, runs: 400, runMs: 13_600, localRuns: 400, remotes: 1, remoteRuns: 600, remoteMs: 90_000 };
+  expect(verdict(mixed)).toBe("Offloading paid: 3.40× faster than one core (estimated).");
 });
 
 test("nothing ran: nothing is claimed", () => {

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { manifest } from "../support/package-files.ts";
 import { jobs, powerhose } from "./child.ts";
 
-/** A file that is there and is no JavaScript. */
+/** A file that is there and is no module. */
 const broken = fileURLToPath(new URL("../golden/frames.json", import.meta.url));
 const missing = "./no-such-module.js";
 
@@ -13,7 +13,7 @@ describe("a wrong command line is one clear line and exit code 2", () => {
     [["jump"], 'unknown command "jump"; there are run, work and status'],
     [["run"], "name the module that holds the handler, such as ./square.js"],
     [["run", missing], `cannot load ${missing}: there is no such file`],
-    [["run", broken], `cannot load ${broken}: SyntaxError: `],
+    [["run", broken], `cannot load ${broken}: TypeError: `],
     [["run", jobs("nothing")], "it has no export `nothing` (it exports bytes, "],
     [["run", jobs("notAFunction")], "its export `notAFunction` is not a function"],
     [["run", "--wrokers", "2", jobs()], "unknown option --wrokers (did you mean --workers?)"],

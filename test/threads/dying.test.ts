@@ -128,7 +128,7 @@ test("a job that comes along with the welcome may take longer than a start", asy
 });
 
 test("a thread that has grown old is replaced", async () => {
-  await using stage = await setUp({ maxAge: 20, maxAgeJitter: 1 });
+  await using stage = await setUp({ maxAge: 1_000, maxAgeJitter: 1 });
   const first = await stage.runner.execute("thread");
   await until(() => stage.events.filter((event) => event.type === "worker-joined").length === 2);
   expect(await stage.runner.execute("thread")).not.toBe(first);
