@@ -15,8 +15,8 @@ export interface AttemptOwner {
   failed(attempt: Attempt, message: JobErrorMessage): void;
   /** The worker handed the job back, not started. */
   rejected(attempt: Attempt, reason: RejectReason): void;
-  /** The session ended with the job: it may have run in part or whole. */
-  lost(attempt: Attempt, reason: GoneReason): void;
+  /** The session ended with the job: it may have run in part or whole. `message` is for people to read. */
+  lost(attempt: Attempt, reason: GoneReason, message: string): void;
   /** The session ended before the job left: it has not run. */
   notSent(attempt: Attempt): void;
   /** The slot is free. */

@@ -164,11 +164,11 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner, Abo
     this.#failed({ kind: "rejected" }, () => this.#lostError(attempt.session, `handed the job back: ${reason}`));
   }
 
-  lost(attempt: Attempt, reason: GoneReason): void {
+  lost(attempt: Attempt, reason: GoneReason, message: string): void {
     this.#record("lost");
     this.#lost++;
     this.#failed({ kind: "lost" }, () =>
-      this.#lostError(attempt.session, `was lost (${reason}) with the job in flight`),
+      this.#lostError(attempt.session, `was lost with the job in flight: ${reason}, ${message}`),
     );
   }
 

@@ -202,7 +202,7 @@ export class Session implements PooledWorker, LinkOwner {
     this.#keeper.gone(this, reason, message);
     const attempts = [...this.#attempts.values()];
     this.#attempts.clear();
-    for (const attempt of attempts) this.#abandon(attempt, reason, unsent);
+    for (const attempt of attempts) this.#abandon(attempt, unsent, reason, message);
   }
 
   /** @internal Any byte is a sign of life. */
@@ -313,11 +313,11 @@ export class Session implements PooledWorker, LinkOwner {
     this.refuse("violation", "PROTOCOL", message);
   }
 
-  #abandon(attempt: Attempt, reason: GoneReason, unsent: number): void {
+  #abandon(attempt: Attempt, unsent: number, reason: GoneReason, message: string): void {
     if (attempt.grace !== undefined) this.#keeper.timers.drop(attempt.grace);
     if (attempt.cancelled === undefined) {
       if (attempt.batch === unsent) attempt.owner.notSent(attempt);
-      else attempt.owner.lost(attempt, reason);
+      else attempt.owner.lost(attempt, reason, message);
     }
     attempt.owner.freed(attempt);
   }

@@ -427,6 +427,7 @@ describe("failures", () => {
     }
     expect(call.error).toBeInstanceOf(WorkerLostError);
     expect(call.error).toMatchObject({ attempts: [{ outcome: "lost" }, { outcome: "lost" }] });
+    expect(String(call.error)).toMatch(/worker \w was lost with the job in flight: closed, closed by the other end/);
     expect(set.runner.workers.size).toBe(1);
   });
 
