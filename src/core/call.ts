@@ -91,11 +91,12 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner, Abo
   /** Queues it, once. */
   start(): void {
     if (this.#options.signal !== undefined) this.#desk.aborts.watch(this.#options.signal, this);
-    this.#enqueue(false);
+    this.#enqueue(false, this.born);
   }
 
   /** Ends it from outside, whatever it does. */
   stop(error: unknown, reason: CancelReason): void {
+    if (this.#state === "settled") return;
     this.#cancelAttempt("cancelled", reason);
     this.#fail(error);
   }
@@ -136,7 +137,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner, Abo
     this.#attempt = attempt;
     this.#since = now;
     this.#move("running");
-    this.#desk.timers.set(this, ttl);
+    this.#desk.timers.set(this, ttl, now);
     this.#desk.events?.started(this, this.#made, session.identity);
   }
 
@@ -182,11 +183,11 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner, Abo
     this.#place.pool.free(attempt.session);
   }
 
-  #enqueue(atHead: boolean): void {
+  #enqueue(atHead: boolean, now: number = this.#desk.clock.now()): void {
     const { pool } = this.#place;
     this.#move("queued");
     if (this.#options.failFast && pool.size === 0) return this.#fail(this.#noWorker());
-    this.#since = this.#desk.clock.now();
+    this.#since = now;
     this.#acquireBy = pool.usable > 0 ? Number.POSITIVE_INFINITY : this.#since + this.#options.acquireTimeout;
     pool.wait(this, atHead);
     if (this.line !== undefined) this.#armWait();

@@ -85,10 +85,10 @@ export class DeadlineQueue {
     return this.#heap.length;
   }
 
-  /** Sets (or moves) a deadline to `delay` ms from now; `Infinity` drops it. */
-  set(deadline: Deadline, delay: number): void {
+  /** Sets (or moves) a deadline to `delay` ms from `now`, which a caller hands in if it has just looked; `Infinity` drops it. */
+  set(deadline: Deadline, delay: number, now: number = this.#clock.now()): void {
     if (delay === Number.POSITIVE_INFINITY) return this.drop(deadline);
-    deadline.due = this.#clock.now() + delay;
+    deadline.due = now + delay;
     deadline.turn = this.#turn++;
     if (deadline.place < 0) {
       deadline.place = this.#heap.length;

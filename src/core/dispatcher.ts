@@ -11,6 +11,7 @@ import type { RunnerEvent } from "./events.ts";
 import type { EventStream } from "./event-stream.ts";
 import { Job } from "./job.ts";
 import type { CancelReason, Payload } from "./message.ts";
+import { NumberTable } from "./number-table.ts";
 import { abortSignal, checkOptions, duration, flag, integer, type Rules } from "./options.ts";
 import { RetryThrottle } from "./retry.ts";
 import type { Session } from "./session.ts";
@@ -125,7 +126,7 @@ export class Dispatcher implements CallDesk, CallEvents {
   readonly counts: CallCounts = { queued: 0, running: 0, backoff: 0, submitted: 0, succeeded: 0, failed: 0 };
   retries = 0;
   readonly #options: DispatcherOptions;
-  readonly #calls = new Set<Call>();
+  readonly #calls = new NumberTable<Call>();
   #nextId = 1;
   #idle: (() => void) | undefined;
 
@@ -174,7 +175,7 @@ export class Dispatcher implements CallDesk, CallEvents {
       );
     }
     const call = new Call(this.#nextId++, job, resolved, this, place, settled);
-    this.#calls.add(call);
+    this.#calls.set(call.id, call);
     this.counts.submitted++;
     call.start();
     return call;
@@ -182,12 +183,14 @@ export class Dispatcher implements CallDesk, CallEvents {
 
   /** Settles every call, or only those that have not started. */
   stop(error: () => unknown, reason: CancelReason, which: "all" | "waiting"): void {
-    for (const call of this.#calls) if (which === "all" || call.state !== "running") call.stop(error(), reason);
+    for (const call of this.#calls.values()) {
+      if (which === "all" || call.state !== "running") call.stop(error(), reason);
+    }
   }
 
   /** The first usable worker came or the last one went. */
   fleetChanged(usable: boolean): void {
-    for (const call of this.#calls) call.fleetChanged(usable);
+    for (const call of this.#calls.values()) call.fleetChanged(usable);
   }
 
   /** Calls `fn` once, when no call is left: at once when there is none. */
@@ -200,7 +203,7 @@ export class Dispatcher implements CallDesk, CallEvents {
     this.#count(from, -1);
     this.#count(to, 1);
     if (to !== "settled") return;
-    this.#calls.delete(call);
+    this.#calls.delete(call.id);
     if (call.ok) this.counts.succeeded++;
     else this.counts.failed++;
     if (this.#options.events.active) this.#announce(call);

@@ -8,6 +8,7 @@ import { type AbortReason, AuthError, type PowerhoseError, ProtocolError } from 
 import type { Job } from "./job.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import type { HelloMessage, JobMessage, Message, RejectReason, WelcomeMessage, WireErrorMessage } from "./message.ts";
+import { NumberTable } from "./number-table.ts";
 import { Pulse } from "./pulse.ts";
 import type { CloseReason, Socket } from "./socket.ts";
 import { type Handler, Task, type TaskOwner, type TaskResult, tooLarge } from "./task.ts";
@@ -62,11 +63,12 @@ export class Post implements LinkOwner, TaskOwner {
   readonly #owner: PostOwner;
   readonly #link: Link;
   readonly #hello: HelloMessage;
-  readonly #tasks = new Map<number, Task>();
+  readonly #tasks = new NumberTable<Task>();
   readonly #beat: Alarm;
   #welcome: WelcomeMessage | undefined;
   #pulse: Pulse;
   #sentAt = 0;
+  #heardAt = 0;
   #nonce = 0;
   #leaving = false;
   #retryAfter = 0;
@@ -139,7 +141,8 @@ export class Post implements LinkOwner, TaskOwner {
   }
 
   heard(): void {
-    this.#pulse.heard(this.#owner.clock.now());
+    this.#heardAt = this.#owner.clock.now();
+    this.#pulse.heard(this.#heardAt);
   }
 
   message(message: Message): void {
@@ -190,14 +193,15 @@ export class Post implements LinkOwner, TaskOwner {
     this.#end({ message: error.message, error, retryAfter: 0 });
   }
 
-  flushed(): void {}
+  flushed(): void {
+    this.#sentAt = this.#owner.clock.now();
+  }
 
   closed(reason: CloseReason): void {
     this.#end({ message: reason.message, error: undefined, retryAfter: this.#retryAfter });
   }
 
   #send(message: Message): void {
-    this.#sentAt = this.#owner.clock.now();
     this.#link.send(message);
   }
 
@@ -216,7 +220,7 @@ export class Post implements LinkOwner, TaskOwner {
       return this.malformed(new ProtocolError("an unexpected JOB"));
     const reason = this.#leaving ? "draining" : this.#owner.refusal();
     if (reason !== undefined) return this.#send({ type: "REJECT", attemptId, reason });
-    const task = new Task(message, this, this.#owner.clock.now());
+    const task = new Task(message, this, this.#heardAt);
     this.#tasks.set(attemptId, task);
     this.#owner.taskStarted();
     this.#starts.push({ task, message });

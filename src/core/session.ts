@@ -20,6 +20,7 @@ import type {
   Payload,
   WireErrorCode,
 } from "./message.ts";
+import { NumberTable } from "./number-table.ts";
 import { PingBudget } from "./ping-budget.ts";
 import { Pulse, type Verdict } from "./pulse.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
@@ -44,7 +45,7 @@ export class Session implements PooledWorker, LinkOwner {
   readonly #pulse: Pulse;
   readonly #pings: PingBudget;
   readonly #backlog: Backlog;
-  readonly #attempts = new Map<number, Attempt>();
+  readonly #attempts = new NumberTable<Attempt>();
   #phase: Phase = "connecting";
   #hello: HelloMessage | undefined;
   #nextAttemptId = 1;
@@ -200,7 +201,8 @@ export class Session implements PooledWorker, LinkOwner {
     const unsent = this.#link.isClosed ? this.#link.framesSent : -1;
     this.#link.close();
     this.#keeper.gone(this, reason, message);
-    const attempts = [...this.#attempts.values()];
+    // The latest first: those that go back to the head of the queue then stand there in the order they came.
+    const attempts = this.#attempts.values().toReversed();
     this.#attempts.clear();
     for (const attempt of attempts) this.#abandon(attempt, unsent, reason, message);
   }

@@ -8,8 +8,6 @@ const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Up to here JavaScript beats the call into the host. */
-const SHORT_READ = 16;
 const SHORT_COUNT = 512;
 
 /** Whether `value` is a `Uint8Array`, also one of another realm (an iframe, a test runner's sandbox). */
@@ -61,20 +59,7 @@ export function loneSurrogateAt(text: string): number {
  * @throws TypeError when they are not well-formed UTF-8.
  */
 export function readUtf8(bytes: Uint8Array, start: number, end: number): string {
-  return shortAscii(bytes, start, end) ?? strict.decode(bytes.subarray(start, end));
-}
-
-function shortAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
-  const length = end - start;
-  if (length > SHORT_READ) return undefined;
-  // All units at once: a text that grows by a unit at a time is copied for each.
-  const units = new Array<number>(length);
-  for (let i = 0; i < length; i++) {
-    const byte = bytes[start + i] ?? 0xff;
-    if (byte >= 0x80) return undefined;
-    units[i] = byte;
-  }
-  return String.fromCharCode(...units);
+  return strict.decode(bytes.subarray(start, end));
 }
 
 /** Where in `bytes` UTF-8 first breaks, or -1 if it does not. Only to say so in an error: it decodes and encodes anew. */
