@@ -10,5 +10,5 @@ const worker = new Worker({
     return String(number ** 2);
   },
 });
-process.once("SIGTERM", () => worker.drain().then(() => process.exit()));
+process.once("SIGTERM", () => void worker.drain().then(() => process.exit()));
 await worker.start();

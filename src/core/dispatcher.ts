@@ -12,39 +12,39 @@ import type { EventStream } from "./event-stream.ts";
 import { Job } from "./job.ts";
 import type { CancelReason, Payload } from "./message.ts";
 import { NumberTable } from "./number-table.ts";
-import { abortSignal, checkOptions, duration, flag, integer, type Rules } from "./options.ts";
+import { type Filled, abortSignal, checkOptions, duration, flag, integer, type Rules } from "./options.ts";
 import { RetryThrottle } from "./retry.ts";
 import type { Session } from "./session.ts";
 
 /** How one job is run. All durations in ms; `Infinity` means no limit. */
 export interface ExecuteOptions {
   /** Aborts the call: it rejects at once with the signal's reason, and the handler's signal aborts. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** How often the job may be started in all, the first included; default 3. 1: at most once. */
-  readonly attempts?: number;
+  readonly attempts?: number | undefined;
   /** One attempt's limit, from hand-over to answer; default 30,000. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** How long one stay in the queue may last while no worker is registered that could take it; default 5,000. */
-  readonly acquireTimeout?: number;
+  readonly acquireTimeout?: number | undefined;
   /** How long one stay in the queue may last, whatever it waits for; default none. */
-  readonly queueTimeout?: number;
+  readonly queueTimeout?: number | undefined;
   /** The whole call's limit, with waiting, backoff and all attempts; default none. */
-  readonly deadline?: number;
+  readonly deadline?: number | undefined;
   /** Whether a timed-out attempt is followed by another although it may still run; default true. */
-  readonly retryOnTimeout?: boolean;
+  readonly retryOnTimeout?: boolean | undefined;
   /** How often the job may be lost with its worker before it is given up; default 2. */
-  readonly maxLost?: number;
+  readonly maxLost?: number | undefined;
   /** Rejects with NoWorkerError at once when no worker is registered; default false. */
-  readonly failFast?: boolean;
+  readonly failFast?: boolean | undefined;
 }
 
 /** @internal {@link ExecuteOptions} with every default filled in. */
-export interface CallOptions extends Required<Omit<ExecuteOptions, "signal">> {
-  readonly signal?: AbortSignal;
+export interface CallOptions extends Filled<Omit<ExecuteOptions, "signal">> {
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What `execute` does when nothing else is asked for. */
-export const EXECUTE_DEFAULTS: Readonly<Required<Omit<ExecuteOptions, "signal">>> = Object.freeze({
+export const EXECUTE_DEFAULTS: Filled<Omit<ExecuteOptions, "signal">> = Object.freeze({
   attempts: 3,
   timeout: 30_000,
   acquireTimeout: 5_000,
@@ -97,7 +97,7 @@ export interface DispatcherOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly events: EventStream<RunnerEvent>;
-  readonly defaults: Readonly<Required<Omit<ExecuteOptions, "signal">>>;
+  readonly defaults: Filled<Omit<ExecuteOptions, "signal">>;
   readonly maxQueue: number;
   readonly maxPayload: number;
   readonly remoteStacks: boolean;

@@ -43,7 +43,7 @@ export interface PowerhoseErrorOptions {
   /** The error underneath, if there is one. */
   readonly cause?: unknown;
   /** What was tried before giving up. */
-  readonly attempts?: readonly AttemptRecord[];
+  readonly attempts?: readonly AttemptRecord[] | undefined;
 }
 
 /** The base of all errors this library makes. Match on `code` or on the class; messages may change. */

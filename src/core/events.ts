@@ -17,8 +17,11 @@ export type GoneReason =
 
 /** A worker registered. */
 export interface WorkerJoinedEvent {
+  /** Which event this is. */
   readonly type: "worker-joined";
+  /** The worker's name. */
   readonly identity: string;
+  /** Who the transport says the worker is. */
   readonly peer: Peer;
   /** How many jobs it takes at a time. */
   readonly capacity: number;
@@ -26,21 +29,29 @@ export interface WorkerJoinedEvent {
 
 /** A worker's silence began to look like death, or it spoke again. */
 export interface WorkerSuspectEvent {
+  /** Which event this is. */
   readonly type: "worker-suspect" | "worker-recovered";
+  /** The worker's name. */
   readonly identity: string;
 }
 
 /** A worker gets no more work and leaves after what runs. */
 export interface WorkerDrainingEvent {
+  /** Which event this is. */
   readonly type: "worker-draining";
+  /** The worker's name. */
   readonly identity: string;
 }
 
 /** A worker's session ended. */
 export interface WorkerGoneEvent {
+  /** Which event this is. */
   readonly type: "worker-gone";
+  /** The worker's name. */
   readonly identity: string;
+  /** Who the transport says the worker is. */
   readonly peer: Peer;
+  /** Why. */
   readonly reason: GoneReason;
   /** For people to read; may hold the peer's words. */
   readonly message: string;
@@ -50,26 +61,35 @@ export interface WorkerGoneEvent {
 
 /** Somebody was not let in. */
 export interface WorkerRefusedEvent {
+  /** Which event this is. */
   readonly type: "worker-refused";
+  /** Who the transport says the worker is. */
   readonly peer: Peer;
+  /** For people to read; may hold the peer's words. */
   readonly message: string;
 }
 
 /** An attempt at a job was handed to a worker. */
 export interface JobStartedEvent {
+  /** Which event this is. */
   readonly type: "job-started";
+  /** Names the job. */
   readonly jobId: number;
   /** Which attempt, from 1. */
   readonly attempt: number;
+  /** The worker's name. */
   readonly identity: string;
 }
 
 /** An attempt failed and the job will be tried again. */
 export interface JobRetriedEvent {
+  /** Which event this is. */
   readonly type: "job-retried";
+  /** Names the job. */
   readonly jobId: number;
   /** The attempt that failed, from 1. */
   readonly attempt: number;
+  /** How the attempt ended. */
   readonly outcome: AttemptOutcome;
   /** Milliseconds until it is queued again. */
   readonly after: number;
@@ -77,8 +97,11 @@ export interface JobRetriedEvent {
 
 /** A job settled. */
 export interface JobSettledEvent {
+  /** Which event this is. */
   readonly type: "job-settled";
+  /** Names the job. */
   readonly jobId: number;
+  /** Whether it succeeded. */
   readonly ok: boolean;
   /** Milliseconds from `execute` to now. */
   readonly ms: number;
@@ -90,12 +113,15 @@ export interface JobSettledEvent {
 
 /** A listener is in trouble that is nobody's call to fail. */
 export interface ListenerErrorEvent {
+  /** Which event this is. */
   readonly type: "listener-error";
+  /** What went wrong. */
   readonly error: Error;
 }
 
 /** The runner could not reach a worker it dials. It goes on trying. */
 export interface DialFailedEvent {
+  /** Which event this is. */
   readonly type: "dial-failed";
   /** What the dialer rejected with. */
   readonly error: unknown;
@@ -105,7 +131,9 @@ export interface DialFailedEvent {
 
 /** The runner changed its state. */
 export interface RunnerStateEvent {
+  /** Which event this is. */
   readonly type: "runner-state";
+  /** The new state. */
   readonly state: RunnerState;
 }
 
@@ -131,12 +159,15 @@ export type WorkerState = "created" | "connecting" | "registered" | "draining" |
 
 /** A worker changed its state. */
 export interface WorkerStateEvent {
+  /** Which event this is. */
   readonly type: "worker-state";
+  /** The new state. */
   readonly state: WorkerState;
 }
 
 /** A connection failed, was refused or was lost. */
 export interface WorkerDisconnectedEvent {
+  /** Which event this is. */
   readonly type: "disconnected";
   /** For people to read. */
   readonly message: string;
@@ -148,8 +179,11 @@ export interface WorkerDisconnectedEvent {
 
 /** A job's handler has returned or thrown. */
 export interface JobServedEvent {
+  /** Which event this is. */
   readonly type: "job-served";
+  /** Names the job. */
   readonly jobId: string;
+  /** Which attempt, from 1. */
   readonly attempt: number;
   /** Whether a result was sent. */
   readonly ok: boolean;

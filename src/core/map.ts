@@ -16,32 +16,38 @@ export type MapInput = Job | Payload;
 /** Options of {@link JobRunner.map}: those of `execute` hold for each job. */
 export interface MapOptions extends ExecuteOptions {
   /** Jobs submitted at a time; default twice the fleet's slots, at least 16, following the fleet as it grows. */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
   /** Whether outcomes come in input order (default) or as jobs settle. */
-  readonly ordered?: boolean;
+  readonly ordered?: boolean | undefined;
   /** Inputs that may be ahead of the outcome read last: bounds the memory; default 8 × concurrency, at least 1,024. */
-  readonly window?: number;
+  readonly window?: number | undefined;
 }
 
 /** A job that succeeded. */
 export interface Success<T> {
+  /** Says that it succeeded. */
   readonly ok: true;
   /** The handler's result. */
   readonly value: Payload;
+  /** What came in. */
   readonly input: T;
   /** The input's place, from 0. */
   readonly index: number;
+  /** What was tried, with whom, and for how long. */
   readonly attempts: readonly AttemptRecord[];
 }
 
 /** A job that failed. */
 export interface Failure<T> {
+  /** Says that it failed. */
   readonly ok: false;
   /** What `execute` would have rejected with. */
   readonly error: unknown;
+  /** What came in. */
   readonly input: T;
   /** The input's place, from 0. */
   readonly index: number;
+  /** What was tried, with whom, and for how long. */
   readonly attempts: readonly AttemptRecord[];
 }
 

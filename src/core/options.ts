@@ -12,6 +12,9 @@ export type Rule = (value: unknown) => string | undefined;
 /** A rule for each option. */
 export type Rules<T> = { readonly [K in keyof Required<T>]: Rule };
 
+/** A record of options with everything filled in. */
+export type Filled<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
+
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";

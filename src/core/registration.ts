@@ -11,6 +11,7 @@ import type { GoneReason, RunnerEvent } from "./events.ts";
 import { hostClock, hostEntropy } from "./host.ts";
 import { type GoAwayReason, type HelloMessage, PROTOCOL_VERSION } from "./message.ts";
 import {
+  type Filled,
   checkOptions,
   finiteDuration,
   flag,
@@ -24,38 +25,38 @@ import {
 import { Replacements } from "./replacements.ts";
 import type { Standing } from "./seats.ts";
 import { Session } from "./session.ts";
-import type { SessionKeeper, SessionRules } from "./session-keeper.ts";
+import type { SessionRules } from "./session-keeper.ts";
 import type { Listener, Socket } from "./socket.ts";
 import { Workers } from "./workers.ts";
 
 /** How workers are let in and kept. All durations in ms. */
 export interface RegistrationLimits {
   /** Interval of the heartbeat, told to the workers; suspect after two, gone after three; default 5,000. */
-  readonly heartbeat?: number;
+  readonly heartbeat?: number | undefined;
   /** How long a new connection may take to say HELLO; default 5,000. */
-  readonly helloTimeout?: number;
+  readonly helloTimeout?: number | undefined;
   /** How long a worker may take to confirm a CANCEL before its session ends; default 1,000. */
-  readonly cancelGrace?: number;
+  readonly cancelGrace?: number | undefined;
   /** Connections that have not said HELLO; more are refused; default 256. */
-  readonly maxPending?: number;
+  readonly maxPending?: number | undefined;
   /** Registered workers; more are refused; default 10,000. */
-  readonly maxWorkers?: number;
+  readonly maxWorkers?: number | undefined;
   /** Answers nobody waits for, and PINGs too many, before a session ends; default 100. */
-  readonly maxStrikes?: number;
+  readonly maxStrikes?: number | undefined;
   /** The largest job or result, in bytes; default 1 MiB. */
-  readonly maxPayload?: number;
+  readonly maxPayload?: number | undefined;
   /** Unsent bytes above which a worker gets no new work; default 1 MiB. */
-  readonly highWater?: number;
+  readonly highWater?: number | undefined;
   /** Unsent bytes above which a worker is given up; default 8 MiB, at least twice `maxPayload`. */
-  readonly maxBuffered?: number;
+  readonly maxBuffered?: number | undefined;
   /** A worker that reads nothing of its backlog for so long is given up; default 10,000. */
-  readonly stallTimeout?: number;
+  readonly stallTimeout?: number | undefined;
   /** Whether stacks that workers send are shown in errors; default false. */
-  readonly remoteStacks?: boolean;
+  readonly remoteStacks?: boolean | undefined;
   /** Where time comes from; the host's by default. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** Where chance comes from; the host's by default. */
-  readonly entropy?: Entropy;
+  readonly entropy?: Entropy | undefined;
 }
 
 /** Options of {@link WorkerRegistration}. */
@@ -67,7 +68,7 @@ export interface RegistrationOptions extends RegistrationLimits {
 }
 
 /** The limits that hold when nothing else is asked for. */
-export const REGISTRATION_DEFAULTS: Readonly<Required<Omit<RegistrationLimits, "clock" | "entropy">>> = Object.freeze({
+export const REGISTRATION_DEFAULTS: Filled<Omit<RegistrationLimits, "clock" | "entropy">> = Object.freeze({
   heartbeat: 5_000,
   helloTimeout: 5_000,
   cancelGrace: 1_000,
@@ -102,11 +103,11 @@ export const REGISTRATION_RULES: Rules<RegistrationLimits> = Object.freeze({
 export const LISTENERS: ReturnType<typeof oneOrMore> = oneOrMore(shape("a Listener", "start", "stop"));
 
 /** @internal The limits with everything filled in. */
-export type ResolvedLimits = Required<RegistrationLimits>;
+export type ResolvedLimits = Filled<RegistrationLimits>;
 
 /** @internal */
 export function resolveLimits(given: RegistrationLimits): ResolvedLimits {
-  const limits = { clock: hostClock, entropy: hostEntropy, ...withDefaults(REGISTRATION_DEFAULTS, given) };
+  const limits = withDefaults({ ...REGISTRATION_DEFAULTS, clock: hostClock, entropy: hostEntropy }, given);
   return { ...limits, maxBuffered: Math.max(limits.maxBuffered, 2 * limits.maxPayload) };
 }
 
@@ -125,10 +126,15 @@ export interface RegistrationCounts {
 }
 
 /** Lets workers in. A {@link JobRunner} has one; alone it feeds a {@link Workers} of your own. */
-export class WorkerRegistration implements SessionKeeper {
+export class WorkerRegistration {
+  // Is a SessionKeeper, which is nobody else's business: what makes it one is left out of the published types.
+  /** @internal */
   readonly clock: Clock;
+  /** @internal */
   readonly timers: DeadlineQueue;
+  /** @internal */
   readonly rules: SessionRules;
+  /** @internal */
   readonly dispatch: Dispatch;
   /** @internal */
   readonly counts: RegistrationCounts = { registered: 0, refused: 0, strikes: 0 };
@@ -146,9 +152,11 @@ export class WorkerRegistration implements SessionKeeper {
 
   /**
    * @param options - See {@link RegistrationOptions}.
-   * @param shared - Internal.
    * @throws TypeError or RangeError when an option is wrong.
    */
+  constructor(options: RegistrationOptions);
+  /** @internal */
+  constructor(options: RegistrationOptions, shared: Shared);
   constructor(options: RegistrationOptions, shared?: Shared) {
     const { workers, listen, ...limits } = options;
     checkOptions("WorkerRegistration", options, {
@@ -200,12 +208,17 @@ export class WorkerRegistration implements SessionKeeper {
     const results = await Promise.allSettled(starts);
     const failed = results.find((result) => result.status === "rejected");
     if (failed === undefined && this.#open) return;
-    await this.stop();
+    await this.close("stopping");
     if (failed !== undefined) throw failed.reason;
   }
 
   /** Ends every session, after telling the workers to come back later, and stops the listeners. May be called twice. */
-  async stop(reason: GoAwayReason = "stopping"): Promise<void> {
+  stop(): Promise<void> {
+    return this.close("stopping");
+  }
+
+  /** @internal Stops, and tells the workers why. */
+  async close(reason: GoAwayReason): Promise<void> {
     this.#open = false;
     this.dismiss(reason);
     for (const sessions of [this.#pending, this.sessions()]) {

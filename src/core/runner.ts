@@ -13,7 +13,7 @@ import { HeldWorker } from "./held-worker.ts";
 import type { Job } from "./job.ts";
 import { type MapInput, type MapOptions, mapJobs, type Outcome } from "./map.ts";
 import type { GoAwayReason, Payload } from "./message.ts";
-import { checkOptions, duration, integer, oneOf, oneOrMore, shape, withDefaults } from "./options.ts";
+import { type Filled, checkOptions, duration, integer, oneOf, oneOrMore, shape, withDefaults } from "./options.ts";
 import { socketPair } from "./pair.ts";
 import { Redial } from "./redial.ts";
 import {
@@ -32,25 +32,25 @@ import { Workers } from "./workers.ts";
 /** Options of {@link JobRunner}; the ones of {@link ExecuteOptions} are the defaults of its calls. All durations in ms. */
 export interface RunnerOptions extends RegistrationLimits, Omit<ExecuteOptions, "signal"> {
   /** Where workers dial in. In-process workers can always dial the runner itself. */
-  readonly listen?: Listener | readonly Listener[];
+  readonly listen?: Listener | readonly Listener[] | undefined;
   /** Workers that listen: the runner connects to each and keeps the connection up. */
-  readonly dial?: Dialer | readonly Dialer[];
+  readonly dial?: Dialer | readonly Dialer[] | undefined;
   /** Jobs that may wait; more are refused with QueueFullError; default 100,000. */
-  readonly maxQueue?: number;
+  readonly maxQueue?: number | undefined;
   /** How long `drain` waits before it aborts what is left; default 30,000. */
-  readonly drainTimeout?: number;
+  readonly drainTimeout?: number | undefined;
 }
 
 /** Options of {@link JobRunner.drain}. */
 export interface DrainOptions {
   /** How long to wait before what is left is aborted, in ms; default the runner's `drainTimeout`. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** What becomes of jobs that have not started: `run` (default) or `reject` them with RunnerStoppedError. */
-  readonly queued?: "run" | "reject";
+  readonly queued?: "run" | "reject" | undefined;
 }
 
 /** The runner's own defaults; see {@link EXECUTE_DEFAULTS} and {@link REGISTRATION_DEFAULTS} for the others. */
-export const RUNNER_DEFAULTS: Readonly<{ maxQueue: number; drainTimeout: number }> = Object.freeze({
+export const RUNNER_DEFAULTS: Filled<Pick<RunnerOptions, "maxQueue" | "drainTimeout">> = Object.freeze({
   maxQueue: 100_000,
   drainTimeout: 30_000,
 });
@@ -242,7 +242,7 @@ export class JobRunner implements Dialer {
     this.workers.shut(this.#stoppedError("the runner was stopped"));
     this.#become("stopped");
     try {
-      await this.#registration.stop(reason);
+      await this.#registration.close(reason);
       // A start that was under way has to see that it is over before another one may begin.
       await starting?.catch(() => undefined);
     } finally {

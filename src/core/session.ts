@@ -10,7 +10,7 @@ import { Backlog } from "./backlog.ts";
 import type { ProtocolError } from "./errors.ts";
 import type { GoneReason } from "./events.ts";
 import type { Job } from "./job.ts";
-import { Link, type LinkOwner } from "./link.ts";
+import { Link } from "./link.ts";
 import type {
   CancelReason,
   GoAwayReason,
@@ -35,7 +35,8 @@ const BACKLOG_POLL = 5; // ms
 type Phase = "connecting" | "registered" | "suspect" | "draining" | "gone";
 
 /** One worker's session. */
-export class Session implements PooledWorker, LinkOwner {
+export class Session implements PooledWorker {
+  // Is a LinkOwner too, which is nobody else's business: what makes it one is left out of the published types.
   /** Names the session, in logs. */
   readonly id: string;
   readonly #keeper: SessionKeeper;

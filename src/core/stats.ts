@@ -5,9 +5,13 @@ import type { Peer } from "./socket.ts";
 
 /** One registered worker. */
 export interface WorkerStats {
+  /** The worker's name. */
   readonly identity: string;
+  /** Who the transport says the worker is. */
   readonly peer: Peer;
+  /** Where it is in its life. */
   readonly state: SessionState;
+  /** The labels it came with. */
   readonly labels: readonly string[];
   /** How many jobs it takes at a time. */
   readonly capacity: number;
@@ -21,6 +25,7 @@ export interface WorkerStats {
 
 /** What a runner has and has had. */
 export interface RunnerStats {
+  /** Where it is in its life. */
   readonly state: RunnerState;
   /** Registered workers, in the order they came. */
   readonly workers: readonly WorkerStats[];

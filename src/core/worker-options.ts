@@ -2,6 +2,7 @@
 import type { Clock, Entropy } from "./clock.ts";
 import { isIdentity } from "./codec.ts";
 import {
+  type Filled,
   callable,
   checkOptions,
   duration,
@@ -20,60 +21,53 @@ import type { Handler } from "./task.ts";
 /** Options of {@link Worker}. All durations in ms. */
 export interface WorkerOptions {
   /** How to reach the runner. A JobRunner of the same process is one. Give this or `listen`. */
-  readonly dial?: Dialer;
+  readonly dial?: Dialer | undefined;
   /** Where runners reach this worker. Give this or `dial`. */
-  readonly listen?: Listener;
+  readonly listen?: Listener | undefined;
   /** Runs the jobs. */
   readonly handler: Handler;
   /** The worker's stable name, `[A-Za-z0-9._:-]{1,128}`; default `worker-` and a random name. */
-  readonly identity?: string;
+  readonly identity?: string | undefined;
   /** Jobs it runs at a time, 1 to 65,535; default 1. */
-  readonly capacity?: number;
+  readonly capacity?: number | undefined;
   /**
    * Whether handlers run on this event loop and may block it; default true. Then the runner judges the worker by its
    * attempts' timeouts while it has any, not by its silence. Say false when handlers run in threads.
    */
-  readonly blocking?: boolean;
+  readonly blocking?: boolean | undefined;
   /** What it can do, for people and for routing: at most 32, of the identity's alphabet. */
-  readonly labels?: readonly string[];
+  readonly labels?: readonly string[] | undefined;
   /** Retires after so many jobs; default none. */
-  readonly maxJobs?: number;
+  readonly maxJobs?: number | undefined;
   /** Retires after so long; default none. */
-  readonly maxAge?: number;
+  readonly maxAge?: number | undefined;
   /** At most so much is added to `maxAge` by chance, so that a fleet does not retire at once; default a tenth of it. */
-  readonly maxAgeJitter?: number;
+  readonly maxAgeJitter?: number | undefined;
   /** What it does once retired: `rejoin` as a new instance (default), or `stop` so that a supervisor may start another. */
-  readonly afterRetirement?: "rejoin" | "stop";
+  readonly afterRetirement?: "rejoin" | "stop" | undefined;
   /** The first pause before it connects again is random up to this; it doubles with each failure; default 100. */
-  readonly reconnectMin?: number;
+  readonly reconnectMin?: number | undefined;
   /** The pauses' upper bound; default 30,000. */
-  readonly reconnectMax?: number;
+  readonly reconnectMax?: number | undefined;
   /** How long `drain` waits for running handlers; default 30,000. */
-  readonly drainTimeout?: number;
+  readonly drainTimeout?: number | undefined;
   /** The largest job it accepts, in bytes; default 1 MiB. Not less than the runner's, or a job in between costs it its session. */
-  readonly maxPayload?: number;
+  readonly maxPayload?: number | undefined;
   /** Whether stacks of handler errors are sent to the runner; default false. */
-  readonly remoteStacks?: boolean;
+  readonly remoteStacks?: boolean | undefined;
   /** Where time comes from; the host's by default. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** Where chance comes from; the host's by default. */
-  readonly entropy?: Entropy;
+  readonly entropy?: Entropy | undefined;
 }
 
+/** The options that have a default of their own. */
+export type WorkerDefaults = Filled<
+  Omit<WorkerOptions, "dial" | "listen" | "handler" | "identity" | "maxAgeJitter" | "clock" | "entropy">
+>;
+
 /** The worker's defaults. */
-export const WORKER_DEFAULTS: Readonly<{
-  capacity: number;
-  blocking: boolean;
-  labels: readonly string[];
-  maxJobs: number;
-  maxAge: number;
-  afterRetirement: "rejoin" | "stop";
-  reconnectMin: number;
-  reconnectMax: number;
-  drainTimeout: number;
-  maxPayload: number;
-  remoteStacks: boolean;
-}> = Object.freeze({
+export const WORKER_DEFAULTS: WorkerDefaults = Object.freeze({
   capacity: 1,
   blocking: true,
   labels: Object.freeze([]),
@@ -115,7 +109,7 @@ const RULES: Rules<WorkerOptions> = {
 };
 
 /** @internal The options with every default filled in. */
-export type ResolvedWorkerOptions = WorkerOptions & typeof WORKER_DEFAULTS;
+export type ResolvedWorkerOptions = WorkerOptions & WorkerDefaults;
 
 /** @internal Checks the options and fills them in. */
 export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOptions {

@@ -11,14 +11,16 @@ import type { WorkerEvent, WorkerState } from "./events.ts";
 import { hostClock, hostEntropy } from "./host.ts";
 import { type HelloMessage, PROTOCOL_VERSION, type RejectReason } from "./message.ts";
 import { checkOptions, duration } from "./options.ts";
-import { Post, type PostEnd, type PostOwner } from "./post.ts";
+import { Post, type PostEnd } from "./post.ts";
 import { Redial } from "./redial.ts";
 import type { Dialer, Listener, Socket } from "./socket.ts";
 import type { Handler, Task } from "./task.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 
 /** Serves jobs with a handler until it is stopped, reconnecting for ever. */
-export class Worker implements PostOwner {
+export class Worker {
+  // Is a PostOwner, which is nobody else's business: what makes it one is left out of the published types.
+  /** @internal */
   readonly clock: Clock;
   /** @internal Heartbeats: not a reason for the process to stay. */
   readonly timers: DeadlineQueue;

@@ -25,9 +25,9 @@ export interface PooledWorker {
 /** Options of {@link Workers.acquire} and {@link Workers.getContext}. */
 export interface AcquireOptions {
   /** How long to wait for a free worker in all, in ms; default 5,000; `Infinity`: as long as it takes. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** Gives up waiting, with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Who waits for a slot of a worker, in the order of arrival. */
@@ -49,11 +49,11 @@ export interface Leasing<W, L> {
 /** Options of {@link Workers}. */
 export interface WorkersOptions<W, L> {
   /** Where the time comes from; the host's by default. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** @internal */
-  readonly leasing?: Leasing<W, L>;
+  readonly leasing?: Leasing<W, L> | undefined;
   /** @internal Called when the first usable worker came (true) or the last one went (false). */
-  readonly onFleet?: (usable: boolean) => void;
+  readonly onFleet?: ((usable: boolean) => void) | undefined;
 }
 
 const ACQUIRE_TIMEOUT = 5_000;

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type ResourceLimits, SHARE_ENV } from "node:worker_threads";
 import {
+  type Filled,
   checkOptions,
   duration,
   finiteDuration,
@@ -19,48 +20,48 @@ import {
 /** Options of {@link threads}. All durations in ms. */
 export interface ThreadsOptions {
   /** How many threads; default as many as the machine runs at once (`os.availableParallelism()`). */
-  readonly size?: number;
+  readonly size?: number | undefined;
   /** The name of the module's export that is the handler; default `default`. */
-  readonly export?: string;
+  readonly export?: string | undefined;
   /** Jobs a thread runs at a time, 1 to 65,535; above 1 makes sense for handlers that wait; default 1. */
-  readonly capacity?: number;
+  readonly capacity?: number | undefined;
   /** What the threads are called, 1 to 100 of `A-Z a-z 0-9 . _ : -`: `thread-1`, `thread-2` and so on; default `thread`. Two listeners of one runner need two names. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** What the threads can do, for people and for routing: at most 32, each 1 to 128 of the same characters. */
-  readonly labels?: readonly string[];
+  readonly labels?: readonly string[] | undefined;
   /** A thread is replaced after so many jobs; default none. */
-  readonly maxJobs?: number;
+  readonly maxJobs?: number | undefined;
   /** A thread is replaced after so long; default none. */
-  readonly maxAge?: number;
+  readonly maxAge?: number | undefined;
   /** At most so much is added to `maxAge` by chance, so that not all go at once; default a tenth of it. */
-  readonly maxAgeJitter?: number;
+  readonly maxAgeJitter?: number | undefined;
   /** A thread's place is given up after so many crashes in a row, none of which served a job or lived 10 s; default 10. */
-  readonly maxCrashes?: number;
+  readonly maxCrashes?: number | undefined;
   /** The first pause after a crash is random up to this; it doubles with each further one; default 100. */
-  readonly restartMin?: number;
+  readonly restartMin?: number | undefined;
   /** The pauses' upper bound; default 30,000. */
-  readonly restartMax?: number;
+  readonly restartMax?: number | undefined;
   /** How long a thread may take to load the module and register; default 30,000. */
-  readonly startTimeout?: number;
+  readonly startTimeout?: number | undefined;
   /** Handed to the threads as `workerData` of `node:worker_threads`, cloned for each; share memory to share. */
   readonly workerData?: unknown;
   /** The threads' `process.env`, or `SHARE_ENV`; default a copy of this process's. */
-  readonly env?: NodeJS.Dict<string> | typeof SHARE_ENV;
+  readonly env?: NodeJS.Dict<string> | typeof SHARE_ENV | undefined;
   /** Node's options for the threads; default this process's. */
-  readonly execArgv?: readonly string[];
+  readonly execArgv?: readonly string[] | undefined;
   /** Appended to the threads' `process.argv`. */
-  readonly argv?: readonly unknown[];
+  readonly argv?: readonly unknown[] | undefined;
   /** Limits of the threads' memory. A thread that reaches one is replaced. */
-  readonly resourceLimits?: ResourceLimits;
+  readonly resourceLimits?: ResourceLimits | undefined;
   /** True keeps what the threads write to `stdout` out of this process's; default false. */
-  readonly stdout?: boolean;
+  readonly stdout?: boolean | undefined;
   /** True keeps what the threads write to `stderr` out of this process's; default false. */
-  readonly stderr?: boolean;
+  readonly stderr?: boolean | undefined;
 }
 
 /** What holds when nothing is said. */
 export type ThreadsDefaults = Readonly<
-  Required<
+  Filled<
     Pick<
       ThreadsOptions,
       | "export"
@@ -91,7 +92,7 @@ export const THREADS_DEFAULTS: ThreadsDefaults = Object.freeze({
   startTimeout: 30_000,
 });
 
-/** @internal The options with everything filled in. */
+/** The options with everything filled in. */
 export type ThreadsSettings = ThreadsOptions & ThreadsDefaults & { readonly size: number };
 
 function word(longest: number): Rule {

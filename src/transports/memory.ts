@@ -11,9 +11,9 @@ import type { Peer, Receiver, Socket, SocketLimits } from "../core/socket.ts";
 /** What a {@link MemoryTransport} can be told. */
 export interface MemoryTransportOptions {
   /** Whose turns the frames move in. Default: the host's clock. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** Its name, for people to read. Default: `memory`. */
-  readonly address?: string;
+  readonly address?: string | undefined;
 }
 
 /** An accepted end that says when it is over, so that the transport need not keep it until `stop`. */

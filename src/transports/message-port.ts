@@ -34,7 +34,7 @@ export interface PortLike {
 /** How a port becomes a socket. */
 export interface MessagePortSocketOptions extends SocketLimits {
   /** Who is at the other end. Default: `message-port`, `port`, `local`. */
-  readonly peer?: Partial<Peer>;
+  readonly peer?: Partial<Peer> | undefined;
 }
 
 // The peer of a browser port does not learn of `close()`, so it is told.

@@ -3,6 +3,7 @@ import type { Agent } from "node:http";
 import type { SecureContextOptions } from "node:tls";
 import { type ClientOptions, WebSocket } from "ws";
 import { AuthError } from "../core/errors.ts";
+import { checkOptions, finiteDuration, flag, type Rule, type Rules, shape, text } from "../core/options.ts";
 import type { Dialer, Peer, Socket, SocketLimits } from "../core/socket.ts";
 import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL } from "./websocket-address.ts";
 import { nodeSocket, type WireSettings, wireSettings } from "./websocket-node-socket.ts";
@@ -10,31 +11,19 @@ import { nodeSocket, type WireSettings, wireSettings } from "./websocket-node-so
 /** How to dial from Node. Certificates are always verified; for one of your own making, pass its `ca`. */
 export interface NodeDialOptions extends Pick<SecureContextOptions, "ca" | "cert" | "key" | "passphrase"> {
   /** Proves to the runner who dials. Sent as `Authorization: Bearer`. */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** Allows `ws:` to another machine, where everybody on the way can read jobs and token. Default: `false`. */
-  readonly allowInsecure?: boolean;
+  readonly allowInsecure?: boolean | undefined;
   /** The name to ask for and to verify, when it is not the one in the address. */
-  readonly servername?: string;
+  readonly servername?: string | undefined;
   /** More request headers, for a proxy on the way. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** An agent that makes the connection, for a proxy on the way. */
-  readonly agent?: Agent;
+  readonly agent?: Agent | undefined;
   /** How long connecting and the handshake may take, in ms. Default: 10,000. */
-  readonly handshakeTimeout?: number;
+  readonly handshakeTimeout?: number | undefined;
 }
 
-const OPTIONS: readonly string[] = [
-  "token",
-  "allowInsecure",
-  "servername",
-  "headers",
-  "agent",
-  "handshakeTimeout",
-  "ca",
-  "cert",
-  "key",
-  "passphrase",
-];
 const HANDSHAKE_TIMEOUT = 10_000;
 /** TCP keep-alive is the backstop for a peer that vanishes without a word, in ms. */
 export const KEEP_ALIVE_DELAY = 30_000;
@@ -42,7 +31,7 @@ export const KEEP_ALIVE_DELAY = 30_000;
 /** What goes to `ws`, which hands what it does not know to the connection. */
 type ConnectOptions = ClientOptions &
   WireSettings & {
-    readonly servername?: string;
+    readonly servername?: string | undefined;
     readonly keepAlive: true;
     readonly keepAliveInitialDelay: number;
     readonly noDelay: true;
@@ -67,16 +56,21 @@ function fitsHeader(token: string | undefined): token is string {
   return token !== undefined && /^[\x21-\x7e]+$/.test(token);
 }
 
-function check(options: NodeDialOptions): void {
-  for (const key of Object.keys(options)) {
-    if (!OPTIONS.includes(key)) throw new TypeError(`dialWebSocket: unknown option \`${key}\``);
-  }
-  if (options.token === "") throw new TypeError("dialWebSocket: expected `token` to be a non-empty string");
-  const { handshakeTimeout = HANDSHAKE_TIMEOUT } = options;
-  if (!(handshakeTimeout > 0 && handshakeTimeout <= 0x7fff_ffff)) {
-    throw new RangeError(`dialWebSocket: expected \`handshakeTimeout\` to be ms over 0, got \`${handshakeTimeout}\``);
-  }
-}
+const anything: Rule = () => undefined;
+
+const RULES: Rules<NodeDialOptions> = {
+  token: (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string"),
+  allowInsecure: flag,
+  servername: text,
+  headers: shape("a record of headers"),
+  agent: shape("an http.Agent", "addRequest"),
+  handshakeTimeout: finiteDuration,
+  // Node's own, checked where they are used.
+  ca: anything,
+  cert: anything,
+  key: anything,
+  passphrase: anything,
+};
 
 class NodeWebSocketDialer implements Dialer {
   readonly #url: URL;
@@ -140,6 +134,6 @@ class NodeWebSocketDialer implements Dialer {
  * @throws AuthError when the address is `ws:` on another machine without `allowInsecure`.
  */
 export function dialWebSocket(url: string | URL, options: NodeDialOptions = {}): Dialer {
-  check(options);
+  checkOptions("dialWebSocket", options, RULES);
   return new NodeWebSocketDialer(dialAddress(url, options.allowInsecure ?? false), options);
 }

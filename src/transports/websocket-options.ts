@@ -2,6 +2,7 @@
 import type { IncomingMessage, Server as HttpServer } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import {
+  type Filled,
   callable,
   checkOptions,
   finiteDuration,
@@ -20,45 +21,42 @@ export type Authenticate = (request: IncomingMessage) => string | undefined | Pr
 /** Options of {@link listenWebSocket}. All durations are milliseconds, all sizes bytes. */
 export interface WebSocketListenerOptions {
   /** The address to bind. Anything but loopback needs `token` or `authenticate`. Default: `127.0.0.1`. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** The port to bind, 0 to 65,535; 0 takes a free one, to be read from `address`. Default: 0. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** The exact path workers dial. Default: `/`. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** The token a worker must show, or several while one replaces another. Whoever shows one is the principal `token`. */
-  readonly token?: string | readonly string[];
+  readonly token?: string | readonly string[] | undefined;
   /**
    * Names the principal behind a request; `undefined`, an empty string or a throw refuse it with 401. Asked when no
    * `token` matches, and given up after `requestTimeout`.
    */
-  readonly authenticate?: Authenticate;
+  readonly authenticate?: Authenticate | undefined;
   /** The values of `Origin` to let in, exactly: `https://app.example`. A request without `Origin` is no browser's and passes. Default: none. */
-  readonly origins?: readonly string[];
+  readonly origins?: readonly string[] | undefined;
   /** A server to share instead of making one; hand in an `https.Server` for TLS. It is neither started nor closed here. */
-  readonly server?: HttpServer | HttpsServer;
+  readonly server?: HttpServer | HttpsServer | undefined;
   /** Connections held at a time, handshakes included; more are refused with 503. Default: 10,000. */
-  readonly maxConnections?: number;
+  readonly maxConnections?: number | undefined;
   /** The same for one remote address, or `Infinity`. Default: `Infinity`. */
-  readonly maxConnectionsPerAddress?: number;
+  readonly maxConnectionsPerAddress?: number | undefined;
   /** Handshakes under way at a time, that is, waiting for `authenticate`; more are refused with 503. Default: 256. */
-  readonly maxPending?: number;
+  readonly maxPending?: number | undefined;
   /** Handshakes a second; as many at once. More are refused with 503. Default: 5,000. */
-  readonly acceptRate?: number;
+  readonly acceptRate?: number | undefined;
   /** How long a client may take to send its headers. Only for a server made here. Default: 5,000. */
-  readonly headersTimeout?: number;
+  readonly headersTimeout?: number | undefined;
   /** How long a request may take to arrive, and `authenticate` to answer. Default: 5,000. */
-  readonly requestTimeout?: number;
+  readonly requestTimeout?: number | undefined;
   /** How often the two are enforced. Only for a server made here. Default: 1,000. */
-  readonly connectionsCheckingInterval?: number;
+  readonly connectionsCheckingInterval?: number | undefined;
   /** The largest request head. Only for a server made here. Default: 16,384. */
-  readonly maxHeaderSize?: number;
+  readonly maxHeaderSize?: number | undefined;
 }
 
 /** The options with their defaults filled in. */
-export type WebSocketListenerSettings = Omit<
-  Required<WebSocketListenerOptions>,
-  "token" | "authenticate" | "server"
-> & {
+export type WebSocketListenerSettings = Omit<Filled<WebSocketListenerOptions>, "token" | "authenticate" | "server"> & {
   /** The tokens; empty when none was given. */
   readonly tokens: readonly string[];
   /** The hook, if there is one. */

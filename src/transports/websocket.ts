@@ -41,11 +41,11 @@ export interface WebSocketSocketOptions extends SocketLimits {
 /** How to dial. */
 export interface DialWebSocketOptions {
   /** Proves to the runner who dials. Travels as a subprotocol, since a browser cannot set headers. */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** The WebSocket class to use. Default: the global one. */
-  readonly WebSocket?: WebSocketConstructor;
+  readonly WebSocket?: WebSocketConstructor | undefined;
   /** Allows `ws:` to another machine, where everybody on the way can read jobs and token. Default: `false`. */
-  readonly allowInsecure?: boolean;
+  readonly allowInsecure?: boolean | undefined;
 }
 
 const OPEN = 1;

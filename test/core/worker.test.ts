@@ -614,8 +614,9 @@ describe("retiring in odd moments", () => {
       runner.execute("x").catch(() => undefined);
       await clock.advance(2_000);
     }
-    if (afterRetirement === "stop") expect([worker.state, worker.served]).toEqual(["stopped", 2]);
-    else expect(runner.stats().registered).toBeGreaterThan(2);
+    expect(worker.state).toBe(afterRetirement === "stop" ? "stopped" : "registered");
+    expect(runner.stats().registered).toBeGreaterThan(afterRetirement === "stop" ? 0 : 2);
+    expect(worker.served).toBeGreaterThanOrEqual(2);
     for (const stop of [worker.stop(), runner.stop()]) {
       await clock.settle();
       await stop;
