@@ -2,8 +2,8 @@
 export type { AcquireOptions, PooledWorker, WorkersOptions } from "./core/workers.ts";
 export { Workers } from "./core/workers.ts";
 export type { Clock, Entropy, TimerHandle } from "./core/clock.ts";
-export type { ExecuteOptions } from "./core/dispatcher.ts";
-export { EXECUTE_DEFAULTS } from "./core/dispatcher.ts";
+export type { ExecuteOptions } from "./core/execute-options.ts";
+export { EXECUTE_DEFAULTS } from "./core/execute-options.ts";
 export * from "./core/errors.ts";
 export * from "./core/events.ts";
 export { hostClock, hostEntropy } from "./core/host.ts";

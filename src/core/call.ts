@@ -5,7 +5,7 @@
 import type { Abortable } from "./abort-index.ts";
 import type { Attempt, AttemptOwner } from "./attempt.ts";
 import { Deadline } from "./clock.ts";
-import type { CallDesk, CallOptions } from "./dispatcher.ts";
+import type { CallDesk, CallState } from "./call-desk.ts";
 import {
   AbortError,
   type AttemptOutcome,
@@ -16,14 +16,12 @@ import {
   WorkerLostError,
 } from "./errors.ts";
 import type { GoneReason } from "./events.ts";
+import type { CallOptions } from "./execute-options.ts";
 import type { Job } from "./job.ts";
 import type { CancelReason, JobErrorMessage, Payload, RejectReason } from "./message.ts";
 import { type Failure, nextTry } from "./retry.ts";
 import type { Session } from "./session.ts";
 import type { Waiter, Workers } from "./workers.ts";
-
-/** Where a call stands. */
-export type CallState = "new" | "queued" | "running" | "backoff" | "settled";
 
 /** Who runs it: any worker of the fleet, or the one that somebody holds. */
 export interface Place {
@@ -36,7 +34,7 @@ export interface Place {
 const MAX_RECORDS = 64;
 
 /** One `execute()`. Its deadline slot in the queue serves all its timers, as it waits for one thing at a time. */
-export class Call extends Deadline implements Waiter<Session>, AttemptOwner, Abortable {
+export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Session>, Abortable {
   line: object | undefined;
   ahead: Waiter<Session> | undefined;
   behind: Waiter<Session> | undefined;
@@ -54,7 +52,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner, Abo
   #job: Job | undefined;
   #settled: ((call: Call) => void) | undefined;
   #state: CallState = "new";
-  #attempt: Attempt | undefined;
+  #attempt: Attempt<Session> | undefined;
   #since = 0;
   #acquireBy = Number.POSITIVE_INFINITY;
   #made = 0;
@@ -141,14 +139,14 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner, Abo
     this.#desk.events?.started(this, this.#made, session.identity);
   }
 
-  succeeded(_attempt: Attempt, value: Payload): void {
+  succeeded(_attempt: Attempt<Session>, value: Payload): void {
     this.#record("ok");
     this.#desk.throttle.refill();
     this.value = value;
     this.#settle();
   }
 
-  failed(_attempt: Attempt, message: JobErrorMessage): void {
+  failed(_attempt: Attempt<Session>, message: JobErrorMessage): void {
     this.#record("error");
     const { error, retryable, retryAfter } = message;
     const remote = this.#desk.remoteStacks ? error : { ...error, stack: "" };
@@ -158,14 +156,14 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner, Abo
     );
   }
 
-  rejected(attempt: Attempt, reason: RejectReason): void {
+  rejected(attempt: Attempt<Session>, reason: RejectReason): void {
     this.#record("rejected");
     this.#made--;
     this.#rejected++;
     this.#failed({ kind: "rejected" }, () => this.#lostError(attempt.session, `handed the job back: ${reason}`));
   }
 
-  lost(attempt: Attempt, reason: GoneReason, message: string): void {
+  lost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
     this.#record("lost");
     this.#lost++;
     this.#failed({ kind: "lost" }, () =>
@@ -173,13 +171,13 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner, Abo
     );
   }
 
-  notSent(attempt: Attempt): void {
+  notSent(attempt: Attempt<Session>): void {
     this.#record("not-sent");
     this.#made--;
     this.#failed({ kind: "not-sent" }, () => this.#lostError(attempt.session, "went before the job was sent"));
   }
 
-  freed(attempt: Attempt): void {
+  freed(attempt: Attempt<Session>): void {
     this.#place.pool.free(attempt.session);
   }
 

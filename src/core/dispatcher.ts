@@ -3,94 +3,19 @@
  * call goes on is in call.ts.
  */
 import { AbortIndex } from "./abort-index.ts";
-import { Call, type CallState, type Place } from "./call.ts";
+import { Call, type Place } from "./call.ts";
+import type { CallDesk, CallEvents, CallFacts, CallState } from "./call-desk.ts";
 import { type Clock, DeadlineQueue, type Entropy } from "./clock.ts";
 import { payloadBytes } from "./codec.ts";
 import { AbortError, type AttemptOutcome, EncodingError, QueueFullError } from "./errors.ts";
 import type { RunnerEvent } from "./events.ts";
+import { type CallOptions, EXECUTE_RULES, type ExecuteOptions } from "./execute-options.ts";
 import type { EventStream } from "./event-stream.ts";
 import { Job } from "./job.ts";
 import type { CancelReason, Payload } from "./message.ts";
 import { NumberTable } from "./number-table.ts";
-import { type Filled, abortSignal, checkOptions, duration, flag, integer, type Rules } from "./options.ts";
+import { checkOptions, type Filled } from "./options.ts";
 import { RetryThrottle } from "./retry.ts";
-import type { Session } from "./session.ts";
-
-/** How one job is run. All durations in ms; `Infinity` means no limit. */
-export interface ExecuteOptions {
-  /** Aborts the call: it rejects at once with the signal's reason, and the handler's signal aborts. */
-  readonly signal?: AbortSignal | undefined;
-  /** How often the job may be started in all, the first included; default 3. 1: at most once. */
-  readonly attempts?: number | undefined;
-  /** One attempt's limit, from hand-over to answer; default 30,000. */
-  readonly timeout?: number | undefined;
-  /** How long one stay in the queue may last while no worker is registered that could take it; default 5,000. */
-  readonly acquireTimeout?: number | undefined;
-  /** How long one stay in the queue may last, whatever it waits for; default none. */
-  readonly queueTimeout?: number | undefined;
-  /** The whole call's limit, with waiting, backoff and all attempts; default none. */
-  readonly deadline?: number | undefined;
-  /** Whether a timed-out attempt is followed by another although it may still run; default true. */
-  readonly retryOnTimeout?: boolean | undefined;
-  /** How often the job may be lost with its worker before it is given up; default 2. */
-  readonly maxLost?: number | undefined;
-  /** Rejects with NoWorkerError at once when no worker is registered; default false. */
-  readonly failFast?: boolean | undefined;
-}
-
-/** @internal {@link ExecuteOptions} with every default filled in. */
-export interface CallOptions extends Filled<Omit<ExecuteOptions, "signal">> {
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What `execute` does when nothing else is asked for. */
-export const EXECUTE_DEFAULTS: Filled<Omit<ExecuteOptions, "signal">> = Object.freeze({
-  attempts: 3,
-  timeout: 30_000,
-  acquireTimeout: 5_000,
-  queueTimeout: Number.POSITIVE_INFINITY,
-  deadline: Number.POSITIVE_INFINITY,
-  retryOnTimeout: true,
-  maxLost: 2,
-  failFast: false,
-});
-
-/** @internal */
-export const EXECUTE_DEFAULT_RULES: Rules<Omit<ExecuteOptions, "signal">> = Object.freeze({
-  attempts: integer(1),
-  timeout: duration,
-  acquireTimeout: duration,
-  queueTimeout: duration,
-  deadline: duration,
-  retryOnTimeout: flag,
-  maxLost: integer(1),
-  failFast: flag,
-});
-
-/** @internal */
-export const EXECUTE_RULES: Rules<ExecuteOptions> = Object.freeze({ ...EXECUTE_DEFAULT_RULES, signal: abortSignal });
-
-/** @internal Runs one job on one session. */
-export type Dispatch = (session: Session, job: Job | Payload, options?: ExecuteOptions) => Promise<Payload>;
-
-/** @internal What calls tell of themselves. */
-export interface CallEvents {
-  started(call: Call, attempt: number, identity: string): void;
-  retried(call: Call, attempt: number, outcome: AttemptOutcome, after: number): void;
-}
-
-/** @internal What a call needs of the desk. */
-export interface CallDesk {
-  readonly clock: Clock;
-  readonly entropy: Entropy;
-  readonly timers: DeadlineQueue;
-  readonly aborts: AbortIndex;
-  readonly throttle: RetryThrottle;
-  readonly remoteStacks: boolean;
-  readonly events: CallEvents | undefined;
-  retries: number;
-  moved(call: Call, from: CallState, to: CallState): void;
-}
 
 /** @internal */
 export interface DispatcherOptions {
@@ -199,7 +124,7 @@ export class Dispatcher implements CallDesk, CallEvents {
     else this.#idle = fn;
   }
 
-  moved(call: Call, from: CallState, to: CallState): void {
+  moved(call: CallFacts, from: CallState, to: CallState): void {
     this.#count(from, -1);
     this.#count(to, 1);
     if (to !== "settled") return;
@@ -213,15 +138,15 @@ export class Dispatcher implements CallDesk, CallEvents {
     this.clock.endOfTurn(idle);
   }
 
-  started(call: Call, attempt: number, identity: string): void {
+  started(call: CallFacts, attempt: number, identity: string): void {
     this.#options.events.emit({ type: "job-started", jobId: call.id, attempt, identity });
   }
 
-  retried(call: Call, attempt: number, outcome: AttemptOutcome, after: number): void {
+  retried(call: CallFacts, attempt: number, outcome: AttemptOutcome, after: number): void {
     this.#options.events.emit({ type: "job-retried", jobId: call.id, attempt, outcome, after });
   }
 
-  #announce(call: Call): void {
+  #announce(call: CallFacts): void {
     const ms = this.clock.now() - call.born;
     const settled = { type: "job-settled", jobId: call.id, ms, attempts: call.made } as const;
     this.#options.events.emit(call.ok ? { ...settled, ok: true } : { ...settled, ok: false, error: call.error });

@@ -1,5 +1,6 @@
 /** One slot of one worker, held for related jobs: they run one after the other, on that worker and no other. */
-import type { Dispatcher, ExecuteOptions } from "./dispatcher.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { ExecuteOptions } from "./execute-options.ts";
 import { WorkerLostError } from "./errors.ts";
 import type { Job } from "./job.ts";
 import type { Payload } from "./message.ts";

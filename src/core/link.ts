@@ -19,7 +19,7 @@ export interface LinkOwner {
   /** One message. */
   message(message: Message): void;
   /** All messages of a frame were delivered. */
-  frameDone(): void;
+  frameDone?(): void;
   /** A frame was malformed. Nothing is closed: the owner does. */
   malformed(error: ProtocolError): void;
   /** A frame was handed to the socket, or refused by it. */
@@ -108,7 +108,7 @@ export class Link implements Receiver {
       if (!(error instanceof ProtocolError)) throw error;
       if (!this.#closed) this.#owner.malformed(error);
     }
-    this.#owner.frameDone();
+    this.#owner.frameDone?.();
   }
 
   /** @internal Called by the socket. */

@@ -4,7 +4,7 @@
  */
 import type { Call } from "./call.ts";
 import { Deferred } from "./deferred.ts";
-import { EXECUTE_RULES, type ExecuteOptions } from "./dispatcher.ts";
+import { EXECUTE_RULES, type ExecuteOptions } from "./execute-options.ts";
 import { AbortError, type AttemptRecord, RunnerStoppedError } from "./errors.ts";
 import type { Job } from "./job.ts";
 import type { Payload } from "./message.ts";

@@ -5,7 +5,8 @@
  */
 import { type Clock, DeadlineQueue, type Entropy } from "./clock.ts";
 import { frameLimit } from "./codec.ts";
-import { type Dispatch, Dispatcher, EXECUTE_DEFAULTS } from "./dispatcher.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { EXECUTE_DEFAULTS } from "./execute-options.ts";
 import { EventStream } from "./event-stream.ts";
 import type { GoneReason, RunnerEvent } from "./events.ts";
 import { hostClock, hostEntropy } from "./host.ts";
@@ -25,7 +26,7 @@ import {
 import { Replacements } from "./replacements.ts";
 import type { Standing } from "./seats.ts";
 import { Session } from "./session.ts";
-import type { SessionRules } from "./session-keeper.ts";
+import type { Dispatch, SessionRules } from "./session-keeper.ts";
 import type { Listener, Socket } from "./socket.ts";
 import { Workers } from "./workers.ts";
 
@@ -115,7 +116,7 @@ export function resolveLimits(given: RegistrationLimits): ResolvedLimits {
 export interface Shared {
   readonly pool: Pick<Workers<Session, never>, "add" | "delete" | "withdraw" | "setStanding">;
   readonly events: EventStream<RunnerEvent>;
-  readonly dispatch: Dispatch;
+  readonly dispatch: Dispatch<Session>;
 }
 
 /** @internal Sessions, strikes and refusals so far. */
@@ -135,7 +136,7 @@ export class WorkerRegistration {
   /** @internal */
   readonly rules: SessionRules;
   /** @internal */
-  readonly dispatch: Dispatch;
+  readonly dispatch: Dispatch<Session>;
   /** @internal */
   readonly counts: RegistrationCounts = { registered: 0, refused: 0, strikes: 0 };
   readonly #limits: ResolvedLimits;
@@ -330,7 +331,7 @@ export class WorkerRegistration {
 }
 
 /** Alone, a registration runs jobs on the session they are given to, as many at a time as the worker takes. */
-function ownDispatch(limits: ResolvedLimits, events: EventStream<RunnerEvent>): Dispatch {
+function ownDispatch(limits: ResolvedLimits, events: EventStream<RunnerEvent>): Dispatch<Session> {
   const dispatcher = new Dispatcher({
     ...limits,
     events,

@@ -3,7 +3,7 @@
  * thread and whose handlers run in threads is a Worker with a relay to a runner over threads; a broker is the same with a
  * fleet behind it.
  */
-import type { ExecuteOptions } from "./dispatcher.ts";
+import type { ExecuteOptions } from "./execute-options.ts";
 import { ExecutionError, PowerhoseError } from "./errors.ts";
 import type { JobRunner } from "./runner.ts";
 import type { Handler } from "./task.ts";

@@ -5,7 +5,8 @@
 import { Alarm, type DeadlineQueue } from "./clock.ts";
 import { frameLimit } from "./codec.ts";
 import { Deferred } from "./deferred.ts";
-import { Dispatcher, EXECUTE_DEFAULTS, EXECUTE_DEFAULT_RULES, type ExecuteOptions } from "./dispatcher.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { EXECUTE_DEFAULTS, EXECUTE_DEFAULT_RULES, type ExecuteOptions } from "./execute-options.ts";
 import { RunnerStoppedError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { RunnerEvent, RunnerState } from "./events.ts";

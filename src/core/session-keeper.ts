@@ -1,11 +1,14 @@
 /** What a session needs of whoever keeps it, and what it tells: the seam between session.ts and registration.ts. */
 import type { BacklogRules } from "./backlog.ts";
 import type { Clock, DeadlineQueue } from "./clock.ts";
-import type { Dispatch } from "./dispatcher.ts";
+import type { ExecuteOptions } from "./execute-options.ts";
 import type { GoneReason } from "./events.ts";
-import type { HelloMessage } from "./message.ts";
+import type { Job } from "./job.ts";
+import type { HelloMessage, Payload } from "./message.ts";
 import type { Standing } from "./seats.ts";
-import type { Session } from "./session.ts";
+
+/** Runs one job on one session. */
+export type Dispatch<S> = (session: S, job: Job | Payload, options?: ExecuteOptions) => Promise<Payload>;
 
 /** The limits and intervals a session lives by. All durations in ms. */
 export interface SessionRules extends BacklogRules {
@@ -17,25 +20,25 @@ export interface SessionRules extends BacklogRules {
 }
 
 /** Whoever keeps the sessions. */
-export interface SessionKeeper {
+export interface SessionKeeper<S> {
   readonly clock: Clock;
   /** Liveness: not a reason for the process to stay. */
   readonly timers: DeadlineQueue;
   readonly rules: SessionRules;
   /** Runs one job on one session. */
-  readonly dispatch: Dispatch;
+  readonly dispatch: Dispatch<S>;
   /** HELLO arrived on a session that waits for it: welcome it or end it. */
-  hello(session: Session, message: HelloMessage): void;
+  hello(session: S, message: HelloMessage): void;
   /** Whether it may be given work changed. */
-  standing(session: Session, standing: Standing): void;
+  standing(session: S, standing: Standing): void;
   /** Its silence began to look like death, or it spoke again. */
-  suspected(session: Session, suspect: boolean): void;
+  suspected(session: S, suspect: boolean): void;
   /** It gets no more work and leaves after what runs. */
-  draining(session: Session): void;
+  draining(session: S): void;
   /** It is gone; its attempts are told after this returns. */
-  gone(session: Session, reason: GoneReason, message: string): void;
+  gone(session: S, reason: GoneReason, message: string): void;
   /** A frame of no consequence was dropped: an answer nobody waits for, a PING too many. */
-  strike(session: Session): void;
+  strike(session: S): void;
   /** This process stood still. */
   stalled(): void;
 }

@@ -5,21 +5,13 @@
  */
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { Alarm } from "./clock.ts";
-import type { ExecuteOptions } from "./dispatcher.ts";
+import type { ExecuteOptions } from "./execute-options.ts";
 import { Backlog } from "./backlog.ts";
 import type { ProtocolError } from "./errors.ts";
 import type { GoneReason } from "./events.ts";
 import type { Job } from "./job.ts";
 import { Link } from "./link.ts";
-import type {
-  CancelReason,
-  GoAwayReason,
-  HelloMessage,
-  JobErrorMessage,
-  Message,
-  Payload,
-  WireErrorCode,
-} from "./message.ts";
+import type { CancelReason, GoAwayReason, HelloMessage, Message, Payload, WireErrorCode } from "./message.ts";
 import { NumberTable } from "./number-table.ts";
 import { PingBudget } from "./ping-budget.ts";
 import { Pulse, type Verdict } from "./pulse.ts";
@@ -39,14 +31,14 @@ export class Session implements PooledWorker {
   // Is a LinkOwner too, which is nobody else's business: what makes it one is left out of the published types.
   /** Names the session, in logs. */
   readonly id: string;
-  readonly #keeper: SessionKeeper;
+  readonly #keeper: SessionKeeper<Session>;
   readonly #link: Link;
   readonly #alarm: Alarm;
   readonly #backlogAlarm: Alarm;
   readonly #pulse: Pulse;
   readonly #pings: PingBudget;
   readonly #backlog: Backlog;
-  readonly #attempts = new NumberTable<Attempt>();
+  readonly #attempts = new NumberTable<Attempt<Session>>();
   #phase: Phase = "connecting";
   #hello: HelloMessage | undefined;
   #nextAttemptId = 1;
@@ -57,7 +49,7 @@ export class Session implements PooledWorker {
   #since: number;
 
   /** @internal */
-  constructor(id: string, socket: Socket, keeper: SessionKeeper) {
+  constructor(id: string, socket: Socket, keeper: SessionKeeper<Session>) {
     const { clock, rules } = keeper;
     this.id = id;
     this.#keeper = keeper;
@@ -153,7 +145,13 @@ export class Session implements PooledWorker {
   }
 
   /** @internal Hands a job over. `undefined` when the link is closed: nothing was sent and the session ends. */
-  assign(owner: AttemptOwner, job: Job, jobId: number, number: number, ttl: number): Attempt | undefined {
+  assign(
+    owner: AttemptOwner<Session>,
+    job: Job,
+    jobId: number,
+    number: number,
+    ttl: number,
+  ): Attempt<Session> | undefined {
     const attempt = new Attempt(this.#nextAttemptId, this, owner, this.#link.framesSent);
     if (!this.#link.send({ type: "JOB", attemptId: attempt.id, attempt: number, jobId, ttl, job })) return undefined;
     this.#nextAttemptId++;
@@ -162,7 +160,7 @@ export class Session implements PooledWorker {
   }
 
   /** @internal Nobody waits for an attempt any more. Its slot stays taken until the worker confirms, or the grace ends. */
-  cancel(attempt: Attempt, reason: CancelReason): void {
+  cancel(attempt: Attempt<Session>, reason: CancelReason): void {
     if (attempt.cancelled !== undefined || this.#attempts.get(attempt.id) !== attempt) return;
     attempt.cancelled = reason;
     this.#link.send({ type: "CANCEL", attemptId: attempt.id, reason });
@@ -222,7 +220,7 @@ export class Session implements PooledWorker {
       case "JOBRES":
         return this.#answered(message.attemptId, (attempt) => attempt.owner.succeeded(attempt, message.value));
       case "JOBERR":
-        return this.#failed(message);
+        return this.#answered(message.attemptId, (attempt) => attempt.owner.failed(attempt, message));
       case "REJECT":
         return this.#answered(message.attemptId, (attempt) => attempt.owner.rejected(attempt, message.reason));
       case "CANCELLED":
@@ -239,9 +237,6 @@ export class Session implements PooledWorker {
         return this.#violation(`${message.type} is not a worker's to send now`);
     }
   }
-
-  /** @internal */
-  frameDone(): void {}
 
   /** @internal */
   malformed(error: ProtocolError): void {
@@ -278,10 +273,6 @@ export class Session implements PooledWorker {
     else this.#asked--;
   }
 
-  #failed(message: JobErrorMessage): void {
-    this.#answered(message.attemptId, (attempt) => attempt.owner.failed(attempt, message));
-  }
-
   #cancelled(attemptId: number): void {
     const attempt = this.#attempts.get(attemptId);
     if (attempt !== undefined && attempt.cancelled === undefined)
@@ -290,7 +281,7 @@ export class Session implements PooledWorker {
   }
 
   /** An answer that frees a slot. Its value counts only while the attempt is current. */
-  #answered(attemptId: number, accept: (attempt: Attempt) => void): void {
+  #answered(attemptId: number, accept: (attempt: Attempt<Session>) => void): void {
     const attempt = this.#attempts.get(attemptId);
     if (attempt === undefined) return this.#unexpected(attemptId);
     this.#attempts.delete(attemptId);
@@ -316,7 +307,7 @@ export class Session implements PooledWorker {
     this.refuse("violation", "PROTOCOL", message);
   }
 
-  #abandon(attempt: Attempt, unsent: number, reason: GoneReason, message: string): void {
+  #abandon(attempt: Attempt<Session>, unsent: number, reason: GoneReason, message: string): void {
     if (attempt.grace !== undefined) this.#keeper.timers.drop(attempt.grace);
     if (attempt.cancelled === undefined) {
       if (attempt.batch === unsent) attempt.owner.notSent(attempt);

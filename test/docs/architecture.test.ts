@@ -1,7 +1,7 @@
 /** docs/architecture.md says what the code says: the map names every file there is, the table of limits every default. */
 import { describe, expect, test } from "vitest";
 import { EXECUTE_DEFAULTS, REGISTRATION_DEFAULTS, RUNNER_DEFAULTS, WORKER_DEFAULTS } from "../../src/index.ts";
-import type { CallState } from "../../src/core/call.ts";
+import type { CallState } from "../../src/core/call-desk.ts";
 import type { SessionState, WorkerState } from "../../src/index.ts";
 import { filesBelow, read } from "../support/package-files.ts";
 

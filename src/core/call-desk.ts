@@ -1,0 +1,40 @@
+/** What a call needs of whoever takes it in, and what it tells: the seam between call.ts and dispatcher.ts. */
+import type { AbortIndex } from "./abort-index.ts";
+import type { Clock, DeadlineQueue, Entropy } from "./clock.ts";
+import type { AttemptOutcome } from "./errors.ts";
+import type { RetryThrottle } from "./retry.ts";
+
+/** Where a call stands. */
+export type CallState = "new" | "queued" | "running" | "backoff" | "settled";
+
+/** What can be seen of a call from outside. */
+export interface CallFacts {
+  readonly id: number;
+  /** When it was taken in, on the clock. */
+  readonly born: number;
+  /** Whether it settled with a value. */
+  readonly ok: boolean;
+  /** What it failed with. */
+  readonly error: unknown;
+  /** Attempts that count: those whose handler may have started. */
+  readonly made: number;
+}
+
+/** @internal What calls tell of themselves. */
+export interface CallEvents {
+  started(call: CallFacts, attempt: number, identity: string): void;
+  retried(call: CallFacts, attempt: number, outcome: AttemptOutcome, after: number): void;
+}
+
+/** @internal What a call needs of the desk. */
+export interface CallDesk {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly timers: DeadlineQueue;
+  readonly aborts: AbortIndex;
+  readonly throttle: RetryThrottle;
+  readonly remoteStacks: boolean;
+  readonly events: CallEvents | undefined;
+  retries: number;
+  moved(call: CallFacts, from: CallState, to: CallState): void;
+}

@@ -1,0 +1,56 @@
+/** How one job is run: what `execute` and `map` can be told, and what holds when nothing is said. */
+import { abortSignal, duration, type Filled, flag, integer, type Rules } from "./options.ts";
+
+/** How one job is run. All durations in ms; `Infinity` means no limit. */
+export interface ExecuteOptions {
+  /** Aborts the call: it rejects at once with the signal's reason, and the handler's signal aborts. */
+  readonly signal?: AbortSignal | undefined;
+  /** How often the job may be started in all, the first included; default 3. 1: at most once. */
+  readonly attempts?: number | undefined;
+  /** One attempt's limit, from hand-over to answer; default 30,000. */
+  readonly timeout?: number | undefined;
+  /** How long one stay in the queue may last while no worker is registered that could take it; default 5,000. */
+  readonly acquireTimeout?: number | undefined;
+  /** How long one stay in the queue may last, whatever it waits for; default none. */
+  readonly queueTimeout?: number | undefined;
+  /** The whole call's limit, with waiting, backoff and all attempts; default none. */
+  readonly deadline?: number | undefined;
+  /** Whether a timed-out attempt is followed by another although it may still run; default true. */
+  readonly retryOnTimeout?: boolean | undefined;
+  /** How often the job may be lost with its worker before it is given up; default 2. */
+  readonly maxLost?: number | undefined;
+  /** Rejects with NoWorkerError at once when no worker is registered; default false. */
+  readonly failFast?: boolean | undefined;
+}
+
+/** @internal {@link ExecuteOptions} with every default filled in. */
+export interface CallOptions extends Filled<Omit<ExecuteOptions, "signal">> {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What `execute` does when nothing else is asked for. */
+export const EXECUTE_DEFAULTS: Filled<Omit<ExecuteOptions, "signal">> = Object.freeze({
+  attempts: 3,
+  timeout: 30_000,
+  acquireTimeout: 5_000,
+  queueTimeout: Number.POSITIVE_INFINITY,
+  deadline: Number.POSITIVE_INFINITY,
+  retryOnTimeout: true,
+  maxLost: 2,
+  failFast: false,
+});
+
+/** @internal */
+export const EXECUTE_DEFAULT_RULES: Rules<Omit<ExecuteOptions, "signal">> = Object.freeze({
+  attempts: integer(1),
+  timeout: duration,
+  acquireTimeout: duration,
+  queueTimeout: duration,
+  deadline: duration,
+  retryOnTimeout: flag,
+  maxLost: integer(1),
+  failFast: flag,
+});
+
+/** @internal */
+export const EXECUTE_RULES: Rules<ExecuteOptions> = Object.freeze({ ...EXECUTE_DEFAULT_RULES, signal: abortSignal });
