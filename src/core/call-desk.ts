@@ -2,6 +2,7 @@
 import type { AbortIndex } from "./abort-index.ts";
 import type { Clock, DeadlineQueue, Entropy } from "./clock.ts";
 import type { AttemptOutcome } from "./errors.ts";
+import type { Job } from "./job.ts";
 import type { RetryThrottle } from "./retry.ts";
 
 /** Where a call stands. */
@@ -36,5 +37,7 @@ export interface CallDesk {
   readonly remoteStacks: boolean;
   readonly events: CallEvents | undefined;
   retries: number;
+  /** Throws an EncodingError when the data is over the limit. */
+  checkSize(job: Job): void;
   moved(call: CallFacts, from: CallState, to: CallState): void;
 }

@@ -10,6 +10,7 @@ import {
   AbortError,
   type AttemptOutcome,
   type AttemptRecord,
+  EncodingError,
   ExecutionError,
   NoWorkerError,
   TimeoutError,
@@ -19,6 +20,7 @@ import type { GoneReason } from "./events.ts";
 import type { CallOptions } from "./execute-options.ts";
 import type { Job } from "./job.ts";
 import type { CancelReason, JobErrorMessage, Payload, RejectReason } from "./message.ts";
+import { MAX_DURATION } from "./options.ts";
 import { type Failure, nextTry } from "./retry.ts";
 import type { Session } from "./session.ts";
 import type { Waiter, Workers } from "./workers.ts";
@@ -55,6 +57,8 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   #attempt: Attempt<Session> | undefined;
   #since = 0;
   #acquireBy = Number.POSITIVE_INFINITY;
+  /** The beginning of this stay in the queue; `undefined` while none has begun. */
+  #waitsSince: number | undefined;
   #made = 0;
   #lost = 0;
   #rejected = 0;
@@ -102,8 +106,9 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   /** The first usable worker came or the last one went. */
   fleetChanged(usable: boolean): void {
     if (this.#state !== "queued" || this.#place.held) return;
-    this.#acquireBy = usable ? Number.POSITIVE_INFINITY : this.#desk.clock.now() + this.#options.acquireTimeout;
-    this.#armWait();
+    const now = this.#desk.clock.now();
+    this.#acquireBy = usable ? Number.POSITIVE_INFINITY : now + this.#options.acquireTimeout;
+    this.#armWait(now);
   }
 
   aborted(reason: unknown): void {
@@ -111,10 +116,15 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   }
 
   override fire(): void {
-    if (this.#desk.clock.now() >= this.#expires) return this.#expire();
-    if (this.#state === "queued") this.#waitedTooLong();
-    else if (this.#state === "running") this.#attemptTimedOut();
-    else if (this.#state === "backoff") this.#enqueue(true);
+    const now = this.#desk.clock.now();
+    if (now >= this.#expires) return this.#expire();
+    if (this.#state === "running") {
+      const left = this.#since + this.#options.timeout - now;
+      return left > 0 ? this.#wake(left, now) : this.#attemptTimedOut();
+    }
+    if (now >= this.#waitingUntil()) return this.#waitedTooLong(now);
+    if (this.#state === "backoff") return this.#enqueue(true, now);
+    this.#armWait(now);
   }
 
   take(session: Session): void {
@@ -126,7 +136,11 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
       return this.#expire();
     }
     const ttl = Math.min(this.#options.timeout, this.#expires - now);
-    const attempt = session.assign(this, job, this.id, this.#made + 1, ttl);
+    const attempt = this.#handOver(session, job, ttl);
+    if (attempt instanceof EncodingError) {
+      this.#place.pool.free(session);
+      return this.#fail(attempt);
+    }
     if (attempt === undefined) {
       this.#place.pool.free(session);
       return this.#failed({ kind: "not-sent" }, () => this.#lostError(session, "is gone"));
@@ -135,8 +149,20 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#attempt = attempt;
     this.#since = now;
     this.#move("running");
-    this.#desk.timers.set(this, ttl, now);
+    this.#wake(ttl, now);
     this.#desk.events?.started(this, this.#made, session.identity);
+  }
+
+  /** Bytes are the caller's, who may have resized or transferred them since: that fails the job and nothing else. */
+  #handOver(session: Session, job: Job, ttl: number): Attempt<Session> | EncodingError | undefined {
+    try {
+      if (typeof job.data !== "string") this.#desk.checkSize(job);
+      return session.assign(this, job, this.id, this.#made + 1, ttl);
+    } catch (cause) {
+      return cause instanceof EncodingError
+        ? cause
+        : new EncodingError("the job's data cannot be read any more", -1, { cause });
+    }
   }
 
   succeeded(_attempt: Attempt<Session>, value: Payload): void {
@@ -160,7 +186,9 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#record("rejected");
     this.#made--;
     this.#rejected++;
-    this.#failed({ kind: "rejected" }, () => this.#lostError(attempt.session, `handed the job back: ${reason}`));
+    this.#failed({ kind: "rejected", reason }, () =>
+      this.#lostError(attempt.session, `handed the job back: ${reason}`),
+    );
   }
 
   lost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
@@ -185,21 +213,30 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     const { pool } = this.#place;
     this.#move("queued");
     if (this.#options.failFast && pool.size === 0) return this.#fail(this.#noWorker());
-    this.#since = now;
-    this.#acquireBy = pool.usable > 0 ? Number.POSITIVE_INFINITY : this.#since + this.#options.acquireTimeout;
+    this.#waitsSince ??= now;
+    this.#acquireBy = pool.usable > 0 ? Number.POSITIVE_INFINITY : now + this.#options.acquireTimeout;
     pool.wait(this, atHead);
-    if (this.line !== undefined) this.#armWait();
+    if (this.line !== undefined) this.#armWait(now);
   }
 
-  #armWait(): void {
-    const by = Math.min(this.#expires, this.#acquireBy, this.#since + this.#options.queueTimeout);
-    this.#desk.timers.set(this, Math.max(0, by - this.#desk.clock.now()));
+  /** When the stay in the queue is over, whatever else. A job that was handed back not started is still in the same stay. */
+  #waitingUntil(): number {
+    return Math.min(this.#acquireBy, (this.#waitsSince ?? Number.POSITIVE_INFINITY) + this.#options.queueTimeout);
   }
 
-  #waitedTooLong(): void {
+  #armWait(now: number): void {
+    this.#wake(Math.min(this.#expires, this.#waitingUntil()) - now, now);
+  }
+
+  /** Without a limit, too, it waits on a timer: a call that has not settled is a reason for the process to stay. */
+  #wake(delay: number, now: number): void {
+    this.#desk.timers.set(this, Math.max(0, Math.min(delay, MAX_DURATION)), now);
+  }
+
+  #waitedTooLong(now: number): void {
     const { acquireTimeout, queueTimeout } = this.#options;
     const attempts = this.records;
-    if (this.#desk.clock.now() >= this.#acquireBy) {
+    if (now >= this.#acquireBy) {
       const message = `Could not get a worker in ${acquireTimeout} ms (none is registered)`;
       return this.#fail(new TimeoutError(message, "acquire", acquireTimeout, { attempts }));
     }
@@ -241,6 +278,8 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   }
 
   #failed(failure: Failure, error: () => unknown): void {
+    this.#acquireBy = Number.POSITIVE_INFINITY;
+    if (failure.kind !== "rejected" && failure.kind !== "not-sent") this.#waitsSince = undefined;
     const history = { made: this.#made, lost: this.#lost, rejected: this.#rejected };
     const after = this.#place.held
       ? undefined
@@ -250,7 +289,8 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#desk.retries++;
     if (after === 0) return this.#enqueue(true);
     this.#move("backoff");
-    this.#desk.timers.set(this, Math.min(after, this.#expires - this.#desk.clock.now()));
+    const now = this.#desk.clock.now();
+    this.#wake(Math.min(after, this.#expires - now, this.#waitingUntil() - now), now);
   }
 
   #fail(error: unknown): void {

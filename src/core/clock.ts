@@ -2,6 +2,7 @@
  * Time and chance as the core sees them, and the one queue of deadlines in it. The real ones are in host.ts; a test
  * passes its own. Nothing else in the core may name a timer, a date or a random source.
  */
+import { MAX_DURATION } from "./options.ts";
 
 /** What `Clock.set` returned. Opaque to everyone but the clock that made it. */
 export type TimerHandle = unknown;
@@ -19,9 +20,6 @@ export interface Clock {
   /** Calls `fn` once in a later turn of the event loop, after pending input: how frames move inside one process. */
   nextTurn(fn: () => void): void;
 }
-
-/** The longest timer a host can set, in ms. */
-const MAX_TIMER = 0x7fff_ffff;
 
 /** The core's only source of chance. */
 export interface Entropy {
@@ -111,7 +109,7 @@ export class DeadlineQueue {
 
   #remove(deadline: Deadline): void {
     const place = deadline.place;
-    if (place < 0) return;
+    if (place < 0 || this.#heap[place] !== deadline) return; // it waits in another queue, or in none
     deadline.place = -1;
     deadline.due = Number.POSITIVE_INFINITY;
     const last = this.#heap.pop();
@@ -130,7 +128,7 @@ export class DeadlineQueue {
     this.#timerDue = first.due;
     // Rounded up: hosts round timers down to whole milliseconds and would fire before the time, once for nothing. A wait
     // beyond the longest host timer, which a peer may ask for, is taken in several steps: hosts would fire at once.
-    const delay = Math.min(MAX_TIMER, Math.max(0, Math.ceil(first.due - this.#clock.now())));
+    const delay = Math.min(MAX_DURATION, Math.max(0, Math.ceil(first.due - this.#clock.now())));
     this.#timer = this.#clock.set(delay, this.#fire, this.#keepAlive);
   }
 

@@ -92,7 +92,7 @@ export class Dispatcher implements CallDesk, CallEvents {
     if (closed !== undefined) throw closed;
     const resolved = this.#resolve(options);
     const job = input instanceof Job ? input : new Job(input);
-    this.#checkSize(job);
+    this.checkSize(job);
     if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
     if (this.counts.queued >= this.#options.maxQueue) {
       throw new QueueFullError(
@@ -107,9 +107,9 @@ export class Dispatcher implements CallDesk, CallEvents {
   }
 
   /** Settles every call, or only those that have not started. */
-  stop(error: () => unknown, reason: CancelReason, which: "all" | "waiting"): void {
+  stop(error: () => unknown, reason: CancelReason, which: "all" | "not started"): void {
     for (const call of this.#calls.values()) {
-      if (which === "all" || call.state !== "running") call.stop(error(), reason);
+      if (which === "all" || call.made === 0) call.stop(error(), reason);
     }
   }
 
@@ -174,7 +174,7 @@ export class Dispatcher implements CallDesk, CallEvents {
     };
   }
 
-  #checkSize(job: Job): void {
+  checkSize(job: Job): void {
     const { maxPayload } = this.#options;
     // Three bytes a UTF-16 unit at most: only a string near the limit has to be measured.
     if (typeof job.data === "string" && job.data.length * 3 <= maxPayload) return;

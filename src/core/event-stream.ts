@@ -27,6 +27,7 @@ export class EventStream<E> {
 
   /** Adds a listener; the returned function removes it and may be called twice. */
   on(listener: (event: E) => void): () => void {
+    if (typeof listener !== "function") throw new TypeError("on: expected a function to call for each event");
     const own = { listener, active: true };
     this.#subscriptions = [...this.#subscriptions, own];
     return () => {

@@ -49,6 +49,20 @@ export function withDefaults<D extends object, T extends object>(defaults: D, gi
   return options as D & T;
 }
 
+/** The options that a set of rules (or of defaults) names, out of a larger record. */
+export function pickOptions<T extends object, K extends keyof T>(
+  options: T,
+  named: Readonly<Record<K, unknown>>,
+): Pick<T, K> {
+  return Object.fromEntries((Object.keys(named) as K[]).map((key) => [key, options[key]])) as Pick<T, K>;
+}
+
+/** None, one or several, as a list. */
+export function listOf<T>(given: T | readonly T[] | undefined): readonly T[] {
+  if (given === undefined) return [];
+  return Array.isArray(given) ? (given as readonly T[]) : [given as T];
+}
+
 /** A duration in ms: over 0 and at most 2^31 - 1, or `Infinity` for no limit. */
 export const duration: Rule = (value) => {
   const fits = typeof value === "number" && value > 0 && (value <= MAX_DURATION || value === Number.POSITIVE_INFINITY);
@@ -66,6 +80,9 @@ export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Rul
   const expected = max === Number.MAX_SAFE_INTEGER ? `an integer ≥ ${min}` : `an integer from ${min} to ${max}`;
   return (value) => (Number.isInteger(value) && Number(value) >= min && Number(value) <= max ? undefined : expected);
 }
+
+/** The largest payload that can be allowed: a limit of 1 GiB, in bytes. */
+export const payloadLimit: Rule = integer(1, 1_073_741_824);
 
 /** A whole number in a range, or `Infinity` for no limit. */
 export function limit(min: number): Rule {

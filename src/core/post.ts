@@ -7,11 +7,19 @@ import { payloadBytes } from "./codec.ts";
 import { type AbortReason, AuthError, type PowerhoseError, ProtocolError } from "./errors.ts";
 import type { Job } from "./job.ts";
 import { Link, type LinkOwner } from "./link.ts";
-import type { HelloMessage, JobMessage, Message, RejectReason, WelcomeMessage, WireErrorMessage } from "./message.ts";
+import type {
+  HelloMessage,
+  JobMessage,
+  Message,
+  Payload,
+  RejectReason,
+  WelcomeMessage,
+  WireErrorMessage,
+} from "./message.ts";
 import { NumberTable } from "./number-table.ts";
 import { Pulse } from "./pulse.ts";
 import type { CloseReason, Socket } from "./socket.ts";
-import { type Handler, Task, type TaskOwner, type TaskResult, tooLarge } from "./task.ts";
+import { type Handler, Task, type TaskOwner, type TaskResult, tooLarge, unreadable } from "./task.ts";
 
 /** How a post ended. */
 export interface PostEnd {
@@ -257,10 +265,19 @@ export class Post implements LinkOwner, TaskOwner {
   }
 
   #answer(attemptId: number, result: TaskResult): void {
-    if (result.ok) return this.#send({ type: "JOBRES", attemptId, value: result.value });
+    if (result.ok) return this.#sendValue(attemptId, result.value);
     const { retryable, retryAfter } = result;
     const error = this.#owner.remoteStacks ? result.error : { ...result.error, stack: "" };
     this.#send({ type: "JOBERR", attemptId, error, retryable, retryAfter });
+  }
+
+  /** Bytes are the handler's, who may have transferred them away: that fails the job and nothing else. */
+  #sendValue(attemptId: number, value: Payload): void {
+    try {
+      this.#send({ type: "JOBRES", attemptId, value });
+    } catch {
+      this.#answer(attemptId, unreadable());
+    }
   }
 
   /** The heartbeat: asks when nothing was said or heard for an interval, gives up after three. */

@@ -18,6 +18,8 @@ export interface RedialOptions {
   readonly reconnectMin: number;
   /** The upper bound of that bound, in ms. */
   readonly reconnectMax: number;
+  /** Whether somebody awaits the connection: then the process stays for it, wherever the other end is. */
+  isAwaited?(): boolean;
   /** Whether to dial at all now; when not, whoever said so calls `dial` later. Always, when absent. */
   mayDial?(): boolean;
   /** A socket is there. When it is gone, call `dialIn`. */
@@ -29,8 +31,11 @@ export interface RedialOptions {
 /** Dials until told to stop. */
 export class Redial {
   readonly #options: RedialOptions;
+  /** One keeps the process alive while it waits, one does not. */
   readonly #timers: DeadlineQueue;
-  readonly #alarm: Alarm;
+  readonly #idleTimers: DeadlineQueue;
+  readonly #alarm: Alarm = new Alarm(() => this.dial());
+  readonly #idleAlarm: Alarm = new Alarm(() => this.dial());
   #dialing: AbortController | undefined;
   #failures = 0;
   #connectedAt = 0;
@@ -38,14 +43,14 @@ export class Redial {
 
   constructor(options: RedialOptions) {
     this.#options = options;
-    this.#timers = new DeadlineQueue(options.clock, options.dialer.sameProcess !== true);
-    this.#alarm = new Alarm(() => this.dial());
+    this.#timers = new DeadlineQueue(options.clock, true);
+    this.#idleTimers = new DeadlineQueue(options.clock, false);
   }
 
   /** Dials now. */
   dial(): void {
     if (this.#stopped || this.#dialing !== undefined) return;
-    this.#timers.drop(this.#alarm);
+    this.#drop();
     if (this.#options.mayDial?.() === false) return;
     const dialing = new AbortController();
     this.#dialing = dialing;
@@ -63,15 +68,24 @@ export class Redial {
 
   /** Dials again after `delay` ms. */
   dialIn(delay: number): void {
-    if (!this.#stopped) this.#timers.set(this.#alarm, delay);
+    if (this.#stopped) return;
+    const idle = this.#options.dialer.sameProcess === true && this.#options.isAwaited?.() !== true;
+    this.#drop();
+    if (idle) this.#idleTimers.set(this.#idleAlarm, delay);
+    else this.#timers.set(this.#alarm, delay);
   }
 
   /** No more tries; a dial under way is aborted. May be called twice. */
   stop(): void {
     this.#stopped = true;
-    this.#timers.drop(this.#alarm);
+    this.#drop();
     this.#dialing?.abort(new Error("stopped"));
     this.#dialing = undefined;
+  }
+
+  #drop(): void {
+    this.#timers.drop(this.#alarm);
+    this.#idleTimers.drop(this.#idleAlarm);
   }
 
   /** Async, so that a dialer that throws at once has failed like any other. */

@@ -12,13 +12,15 @@ import type { GoneReason, RunnerEvent } from "./events.ts";
 import { hostClock, hostEntropy } from "./host.ts";
 import { type GoAwayReason, type HelloMessage, PROTOCOL_VERSION } from "./message.ts";
 import {
-  type Filled,
   checkOptions,
+  type Filled,
   finiteDuration,
   flag,
   integer,
   limit,
+  listOf,
   oneOrMore,
+  payloadLimit,
   type Rules,
   shape,
   withDefaults,
@@ -27,7 +29,7 @@ import { Replacements } from "./replacements.ts";
 import type { Standing } from "./seats.ts";
 import { Session } from "./session.ts";
 import type { Dispatch, SessionRules } from "./session-keeper.ts";
-import type { Listener, Socket } from "./socket.ts";
+import type { Listener, ListenerContext, Socket } from "./socket.ts";
 import { Workers } from "./workers.ts";
 
 /** How workers are let in and kept. All durations in ms. */
@@ -91,7 +93,7 @@ export const REGISTRATION_RULES: Rules<RegistrationLimits> = Object.freeze({
   maxPending: integer(1),
   maxWorkers: integer(1),
   maxStrikes: limit(0),
-  maxPayload: integer(1, 1_073_741_824),
+  maxPayload: payloadLimit,
   highWater: integer(1),
   maxBuffered: integer(1),
   stallTimeout: finiteDuration,
@@ -141,6 +143,7 @@ export class WorkerRegistration {
   readonly counts: RegistrationCounts = { registered: 0, refused: 0, strikes: 0 };
   readonly #limits: ResolvedLimits;
   readonly #listeners: readonly Listener[];
+  readonly #listening = new Set<Listener>();
   readonly #pool: Shared["pool"];
   readonly #events: EventStream<RunnerEvent>;
   readonly #pending = new Set<Session>();
@@ -157,20 +160,22 @@ export class WorkerRegistration {
    */
   constructor(options: RegistrationOptions);
   /** @internal */
-  constructor(options: RegistrationOptions, shared: Shared);
-  constructor(options: RegistrationOptions, shared?: Shared) {
+  constructor(options: Omit<RegistrationOptions, "workers">, shared: Shared);
+  constructor(options: Partial<RegistrationOptions>, shared?: Shared) {
     const { workers, listen, ...limits } = options;
+    const pool = shared?.pool ?? workers;
     checkOptions("WorkerRegistration", options, {
       ...REGISTRATION_RULES,
       workers: shape("a Workers", "add", "delete"),
       listen: LISTENERS,
     });
+    if (pool === undefined) throw new TypeError("WorkerRegistration: `workers`, the pool to fill, is needed");
     this.#limits = resolveLimits(limits);
     this.clock = this.#limits.clock;
     this.timers = new DeadlineQueue(this.clock, false);
     this.rules = { ...this.#limits, maxFrameBytes: frameLimit(this.#limits.maxPayload) };
-    this.#listeners = Array.isArray(listen) ? [...(listen as Listener[])] : [listen as Listener];
-    this.#pool = shared?.pool ?? workers;
+    this.#listeners = [...listOf(listen)];
+    this.#pool = pool;
     this.#events = shared?.events ?? new EventStream(this.clock);
     this.dispatch = shared?.dispatch ?? ownDispatch(this.#limits, this.#events);
     this.#replacements = new Replacements(this.clock);
@@ -205,8 +210,7 @@ export class WorkerRegistration {
       maxFrameBytes: this.rules.maxFrameBytes,
       report: (error: Error) => this.#events.emit({ type: "listener-error", error }),
     };
-    const starts = this.#listeners.map((listener) => listener.start((socket) => this.accept(socket), context));
-    const results = await Promise.allSettled(starts);
+    const results = await Promise.allSettled(this.#listeners.map((listener) => this.#startOne(listener, context)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed === undefined && this.#open) return;
     await this.close("stopping");
@@ -225,7 +229,9 @@ export class WorkerRegistration {
     for (const sessions of [this.#pending, this.sessions()]) {
       for (const session of sessions) session.end("stopped", "the runner stopped");
     }
-    const stops = await Promise.allSettled(this.#listeners.map((listener) => listener.stop()));
+    const ours = [...this.#listening];
+    this.#listening.clear();
+    const stops = await Promise.allSettled(ours.map((listener) => listener.stop()));
     const failed = stops.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
   }
@@ -313,6 +319,18 @@ export class WorkerRegistration {
   stalled(): void {
     const now = this.clock.now();
     for (const session of this.sessions()) session.forgive(now);
+  }
+
+  /** Only what was started here is ever stopped here: a listener that refuses may be another runner's. */
+  async #startOne(listener: Listener, context: ListenerContext): Promise<void> {
+    this.#listening.add(listener);
+    try {
+      await listener.start((socket) => this.accept(socket), context);
+      this.#listening.add(listener); // a stop that came meanwhile may have come too early for it
+    } catch (error) {
+      this.#listening.delete(listener);
+      throw error;
+    }
   }
 
   #register(session: Session, hello: HelloMessage): void {

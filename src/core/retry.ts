@@ -3,11 +3,12 @@
  * docs/architecture.md.
  */
 import { type Entropy, jitter } from "./clock.ts";
+import type { RejectReason } from "./message.ts";
 
 /** How an attempt failed, as far as another one depends on it. */
 export type Failure =
   | { readonly kind: "not-sent" } // it never left the runner
-  | { readonly kind: "rejected" } // the worker handed it back, not started
+  | { readonly kind: "rejected"; readonly reason: RejectReason } // the worker handed it back, not started
   | { readonly kind: "lost" } // the worker went with it: it may have run
   | { readonly kind: "timeout" } // no answer in time: it may still run
   | { readonly kind: "error"; readonly retryable: boolean; readonly retryAfter: number }; // it ran and failed
@@ -36,7 +37,7 @@ export interface RetryPolicy {
 export type Again = number | undefined;
 
 const FREE_REJECTS = 3;
-/** About three minutes of backoff: workers that only ever hand a job back will not take it, and every job settles. */
+/** Workers that are forever about to leave will not take a job. One that is only busy is waited for, as in the queue. */
 const MAX_REJECTS = 100;
 const BACKOFF_FIRST = 50;
 const BACKOFF_MAX = 2_000;
@@ -77,7 +78,7 @@ export function nextTry(
     case "not-sent":
       return 0;
     case "rejected":
-      if (history.rejected >= MAX_REJECTS) return undefined;
+      if (failure.reason === "draining" && history.rejected >= MAX_REJECTS) return undefined;
       return history.rejected <= FREE_REJECTS ? 0 : backoff(entropy, history.rejected - FREE_REJECTS);
     case "lost":
       if (history.made >= policy.attempts || history.lost >= policy.maxLost) return undefined;

@@ -14,7 +14,18 @@ import { HeldWorker } from "./held-worker.ts";
 import type { Job } from "./job.ts";
 import { type MapInput, type MapOptions, mapJobs, type Outcome } from "./map.ts";
 import type { GoAwayReason, Payload } from "./message.ts";
-import { type Filled, checkOptions, duration, integer, oneOf, oneOrMore, shape, withDefaults } from "./options.ts";
+import {
+  checkOptions,
+  duration,
+  type Filled,
+  integer,
+  listOf,
+  oneOf,
+  oneOrMore,
+  pickOptions,
+  shape,
+  withDefaults,
+} from "./options.ts";
 import { socketPair } from "./pair.ts";
 import { Redial } from "./redial.ts";
 import {
@@ -59,11 +70,6 @@ export const RUNNER_DEFAULTS: Filled<Pick<RunnerOptions, "maxQueue" | "drainTime
 const RECONNECT = { reconnectMin: 100, reconnectMax: 30_000 };
 const SELF_PEER = { transport: "memory", address: "this process", principal: "local" };
 
-function list<T>(given: T | readonly T[] | undefined): readonly T[] {
-  if (given === undefined) return [];
-  return Array.isArray(given) ? (given as readonly T[]) : [given as T];
-}
-
 /** Gives jobs to free workers and settles each one exactly once. */
 export class JobRunner implements Dialer {
   /** Workers that dial a runner live in its process. */
@@ -100,19 +106,19 @@ export class JobRunner implements Dialer {
     const { clock } = limits;
     this.#limits = limits;
     this.#drainTimeout = drainTimeout;
-    this.#dialers = list(dial);
+    this.#dialers = listOf(dial);
     this.#events = new EventStream(clock);
     this.#dispatcher = new Dispatcher({
       ...limits,
       maxQueue,
       events: this.#events,
-      defaults: withDefaults(EXECUTE_DEFAULTS, pick(options)),
+      defaults: withDefaults(EXECUTE_DEFAULTS, pickOptions(options, EXECUTE_DEFAULTS)),
       closed: () => (this.#state === "started" ? undefined : this.#notStarted()),
     });
     this.#timers = this.#dispatcher.timers;
     this.workers = this.#makePool();
     this.#registration = new WorkerRegistration(
-      { ...registrationLimits(limits), workers: new Workers({ clock }), listen: list(listen) },
+      { ...pickOptions(limits, REGISTRATION_RULES), listen: listOf(listen) },
       {
         pool: this.workers,
         events: this.#events,
@@ -177,8 +183,12 @@ export class JobRunner implements Dialer {
 
   /** Takes no new jobs, finishes (or rejects) what is queued, finishes what runs, then stops. A second call returns the same promise. */
   drain(options: DrainOptions = {}): Promise<void> {
+    try {
+      checkOptions("drain", options, { timeout: duration, queued: oneOf("run", "reject") });
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (this.#stopping !== undefined) return this.#stopping;
-    checkOptions("drain", options, { timeout: duration, queued: oneOf("run", "reject") });
     if (this.#state !== "started") return this.stop();
     this.#become("draining");
     this.#stopping = this.#drain(options.timeout ?? this.#drainTimeout, options.queued ?? "run");
@@ -225,7 +235,8 @@ export class JobRunner implements Dialer {
   }
 
   async #drain(timeout: number, queued: "run" | "reject"): Promise<void> {
-    if (queued === "reject") this.#dispatcher.stop(() => this.#stoppedError("the runner drains"), "stopped", "waiting");
+    if (queued === "reject")
+      this.#dispatcher.stop(() => this.#stoppedError("the runner drains"), "stopped", "not started");
     const idle = new Deferred<void>();
     const alarm = new Alarm(() => this.#abortAll(`the drain took over ${timeout} ms`));
     this.#timers.set(alarm, timeout);
@@ -304,14 +315,4 @@ export class JobRunner implements Dialer {
 function workerStats(session: Session): WorkerStats {
   const { identity, peer, state, labels, capacity, inFlight, served, age } = session;
   return { identity, peer, state, labels, capacity, inFlight, served, age };
-}
-
-function pick(options: RunnerOptions): Omit<ExecuteOptions, "signal"> {
-  const keys = Object.keys(EXECUTE_DEFAULTS) as (keyof typeof EXECUTE_DEFAULTS)[];
-  return Object.fromEntries(keys.map((key) => [key, options[key]]));
-}
-
-function registrationLimits(limits: ResolvedLimits): RegistrationLimits {
-  const keys = Object.keys(REGISTRATION_RULES) as (keyof RegistrationLimits)[];
-  return Object.fromEntries(keys.map((key) => [key, limits[key]]));
 }

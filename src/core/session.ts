@@ -222,7 +222,7 @@ export class Session implements PooledWorker {
       case "JOBERR":
         return this.#answered(message.attemptId, (attempt) => attempt.owner.failed(attempt, message));
       case "REJECT":
-        return this.#answered(message.attemptId, (attempt) => attempt.owner.rejected(attempt, message.reason));
+        return this.#answered(message.attemptId, (attempt) => attempt.owner.rejected(attempt, message.reason), false);
       case "CANCELLED":
         return this.#cancelled(message.attemptId);
       case "PING":
@@ -277,15 +277,15 @@ export class Session implements PooledWorker {
     const attempt = this.#attempts.get(attemptId);
     if (attempt !== undefined && attempt.cancelled === undefined)
       this.#violation("CANCELLED for a job nobody cancelled");
-    else this.#answered(attemptId, () => undefined);
+    else this.#answered(attemptId, () => undefined, false);
   }
 
   /** An answer that frees a slot. Its value counts only while the attempt is current. */
-  #answered(attemptId: number, accept: (attempt: Attempt<Session>) => void): void {
+  #answered(attemptId: number, accept: (attempt: Attempt<Session>) => void, served = true): void {
     const attempt = this.#attempts.get(attemptId);
     if (attempt === undefined) return this.#unexpected(attemptId);
     this.#attempts.delete(attemptId);
-    this.#served++;
+    if (served) this.#served++;
     if (attempt.grace !== undefined) this.#keeper.timers.drop(attempt.grace);
     if (attempt.cancelled === undefined) accept(attempt);
     attempt.owner.freed(attempt);

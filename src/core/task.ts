@@ -2,6 +2,7 @@
 import { AbortError, type AbortReason, ExecutionError, type RemoteError } from "./errors.ts";
 import type { Job } from "./job.ts";
 import type { JobMessage, Payload } from "./message.ts";
+import { MAX_DURATION } from "./options.ts";
 import { isBytes } from "./text.ts";
 
 /** What a handler is told besides the job. */
@@ -132,6 +133,11 @@ export function tooLarge(bytes: number, maxPayload: number): TaskResult {
   );
 }
 
+/** A result whose bytes were transferred away. */
+export function unreadable(): TaskResult {
+  return remote("TypeError", "the result's bytes cannot be read any more", "RESULT_TYPE");
+}
+
 /** Whatever was thrown, as text: it may be anything, and reading it may throw again. */
 function failure(thrown: unknown): TaskResult {
   try {
@@ -163,5 +169,8 @@ function retryWish(thrown: unknown): { retryable: boolean; retryAfter: number } 
   if (typeof thrown !== "object" || thrown === null || !("retryable" in thrown))
     return { retryable: false, retryAfter: 0 };
   const after = "retryAfter" in thrown ? Number(thrown.retryAfter) : 0;
-  return { retryable: thrown.retryable === true, retryAfter: after > 0 && after < 0x7fff_ffff ? Math.ceil(after) : 0 };
+  return {
+    retryable: thrown.retryable === true,
+    retryAfter: after > 0 && after <= MAX_DURATION ? Math.ceil(after) : 0,
+  };
 }

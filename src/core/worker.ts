@@ -13,7 +13,7 @@ import { type HelloMessage, PROTOCOL_VERSION, type RejectReason } from "./messag
 import { checkOptions, duration } from "./options.ts";
 import { Post, type PostEnd } from "./post.ts";
 import { Redial } from "./redial.ts";
-import type { Dialer, Listener, Socket } from "./socket.ts";
+import type { Dialer, Socket } from "./socket.ts";
 import type { Handler, Task } from "./task.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 
@@ -48,6 +48,8 @@ export class Worker {
   #state: WorkerState = "created";
   #instance: string;
   #registeredOnce = false;
+  #listening = false;
+  #failed = false;
   /** Why the session is being left, when the worker means to come back: by itself, or as a new instance. */
   #leaving: "for all slots" | "to retire" | undefined;
   #starved = false;
@@ -73,8 +75,6 @@ export class Worker {
     this.#instance = this.#entropy.id();
     this.closed = this.#stopped.promise;
     this.#redial = options.dial === undefined ? undefined : this.#makeRedial(options.dial);
-    // Whoever only awaits `closed` has not asked to hear of a failed start.
-    this.#started.promise.catch(() => undefined);
   }
 
   /** Where the worker is in its life. */
@@ -112,7 +112,11 @@ export class Worker {
 
   /** Takes no new jobs, finishes what runs, tells the runner, then stops. Aborts what is left after `timeout` ms. */
   drain(options: { readonly timeout?: number } = {}): Promise<void> {
-    checkOptions("drain", options, { timeout: duration });
+    try {
+      checkOptions("drain", options, { timeout: duration });
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (this.#state === "draining" || this.#state === "stopped") return this.closed;
     this.#become("draining");
     this.#redial?.stop();
@@ -132,10 +136,10 @@ export class Worker {
     this.#announceShutdown("stopped");
     this.timers.drop(this.#ageAlarm);
     this.#drainTimers.drop(this.#drainAlarm);
+    // Whoever stops a worker knows that its start is over; a start that failed for another reason is heard of.
+    if (!this.#failed) this.#started.promise.catch(() => undefined);
     this.#started.reject(new WorkerStoppedError(`worker ${this.identity} was stopped before it could register`));
-    const { listen } = this.#options;
-    if (listen === undefined) this.#stopped.resolve();
-    else void this.#stopListening(listen);
+    void this.#stopListening();
     return this.closed;
   }
 
@@ -217,6 +221,11 @@ export class Worker {
 
   #giveUp(error: PowerhoseError): void {
     this.#events.emit({ type: "disconnected", message: error.message, error });
+    this.#startFailed(error);
+  }
+
+  #startFailed(error: unknown): void {
+    this.#failed = true;
     this.#started.reject(error);
     void this.stop();
   }
@@ -230,6 +239,7 @@ export class Worker {
       reconnectMin,
       reconnectMax,
       limits: { maxFrameBytes: this.maxFrameBytes },
+      isAwaited: () => !this.#registeredOnce,
       mayDial: () => this.#mayDial(),
       connected: (socket) => this.#take(socket),
       failed: (error, retryIn) => this.#dialFailed(error, retryIn),
@@ -249,6 +259,7 @@ export class Worker {
 
   #listen(): void {
     const { listen } = this.#options;
+    this.#listening = true;
     const context = { maxFrameBytes: this.maxFrameBytes, report: (error: Error): void => this.#report(error) };
     listen
       ?.start((socket) => this.#take(socket), context)
@@ -258,16 +269,16 @@ export class Worker {
           this.#started.resolve();
         },
         (error: unknown) => {
-          this.#started.reject(error);
-          void this.stop();
+          this.#listening = false;
+          this.#startFailed(error);
         },
       );
   }
 
   /** The worker has stopped even when its listener could not. */
-  async #stopListening(listen: Listener): Promise<void> {
+  async #stopListening(): Promise<void> {
     try {
-      await listen.stop();
+      if (this.#listening) await this.#options.listen?.stop();
     } catch (error) {
       this.#events.emit({ type: "disconnected", message: "the listener could not stop", error });
     }

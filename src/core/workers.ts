@@ -9,7 +9,7 @@ import { Deferred } from "./deferred.ts";
 import { TimeoutError } from "./errors.ts";
 import { hostClock } from "./host.ts";
 import { Line, type Member } from "./line.ts";
-import { abortSignal, checkOptions, duration, integer } from "./options.ts";
+import { abortSignal, callable, checkOptions, duration, integer, type Rules, shape } from "./options.ts";
 import { Seat, SeatIndex, type Standing } from "./seats.ts";
 
 /** What can be pooled. */
@@ -58,6 +58,14 @@ export interface WorkersOptions<W, L> {
 
 const ACQUIRE_TIMEOUT = 5_000;
 
+const RULES: Rules<WorkersOptions<PooledWorker, unknown>> = {
+  clock: shape("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
+  leasing: shape("a Leasing", "wrap", "unwrap"),
+  onFleet: callable,
+};
+
+const isWorker = shape("a worker with an `identity` and a `close`", "close");
+
 class Acquisition<W, L> implements Waiter<W> {
   readonly avoid: undefined;
   line: object | undefined;
@@ -93,6 +101,7 @@ export class Workers<W extends PooledWorker, L = W> {
 
   /** @param options - See {@link WorkersOptions}. */
   constructor(options: WorkersOptions<W, L> = {}) {
+    checkOptions("Workers", options, RULES);
     this.#timers = new DeadlineQueue(options.clock ?? hostClock, true);
     this.#leasing = options.leasing;
     this.#onFleet = options.onFleet;
@@ -125,9 +134,12 @@ export class Workers<W extends PooledWorker, L = W> {
 
   /**
    * Adds a worker. Adding it twice changes nothing; it takes the place of another of the same identity, which is closed.
-   * @throws RangeError when its capacity is not a whole number of at least 1.
+   * @throws TypeError when it has no identity or no `close`, RangeError when its capacity is not a whole number of at least 1.
    */
   add(worker: W): void {
+    const expected = isWorker(worker);
+    if (expected !== undefined || typeof worker.identity !== "string")
+      throw new TypeError(`Workers.add: expected ${expected ?? "an identity"}`);
     const { capacity = 1 } = worker;
     checkOptions("Workers.add", { capacity }, { capacity: integer(1) });
     this.admit(worker, capacity);

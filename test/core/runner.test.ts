@@ -9,6 +9,8 @@ import {
 } from "../../src/core/errors.ts";
 import { Job } from "../../src/core/job.ts";
 import { JobRunner } from "../../src/core/runner.ts";
+import { Worker } from "../../src/core/worker.ts";
+import { MemoryTransport } from "../../src/transports/memory.ts";
 import { Puppet, Stage, stage, watch } from "../support/stage.ts";
 
 const square = (job: Job): string => String(Number(job.data) ** 2);
@@ -469,12 +471,29 @@ describe("failures", () => {
     expect(peer.jobs).toHaveLength(5);
   });
 
+  it("waits for a worker that is busy with another caller's jobs, no longer than the queueTimeout", async () => {
+    await using set = await stage();
+    const peer = await set.peer();
+    const patient = await set.execute("patient");
+    const impatient = await set.execute("impatient", { queueTimeout: 60_000 });
+    for (let seconds = 0, answered = 0; seconds < 400; seconds += 2) {
+      for (; answered < peer.jobs.length; answered++) {
+        peer.send({ type: "REJECT", attemptId: answered + 1, reason: "overloaded" });
+      }
+      await set.clock.advance(2_000);
+      peer.send({ type: "PING", nonce: 0 });
+    }
+    expect(impatient.error).toMatchObject({ kind: "queue", ms: 60_000 });
+    expect(patient.state).toBe("pending");
+    expect(set.runner.stats().workers[0]?.served).toBe(0);
+  });
+
   it("gives a job up that is only ever handed back", async () => {
     await using set = await stage();
     const peer = await set.peer();
     const call = await set.execute("x");
     for (let i = 1; call.state === "pending" && i < 1_000; i++) {
-      if (peer.jobs.length === i) peer.send({ type: "REJECT", attemptId: i, reason: "overloaded" });
+      if (peer.jobs.length === i) peer.send({ type: "REJECT", attemptId: i, reason: "draining" });
       await set.clock.advance(2_000);
       peer.send({ type: "PING", nonce: 0 });
     }
@@ -491,6 +510,48 @@ describe("failures", () => {
     peer.send({ type: "CANCELLED", attemptId: 1 });
     await set.clock.advance(50);
     expect(peer.all("JOB").map((job) => job.attempt)).toEqual([1, 2]);
+  });
+});
+
+/** Bytes that belong to somebody else by now. */
+function detached(bytes = new Uint8Array(4)): Uint8Array {
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  return bytes;
+}
+
+describe("bytes that change hands", () => {
+  it("fail the job when it is submitted, and nothing else", async () => {
+    await using set = await stage();
+    await set.worker((job) => job.data);
+    expect((await set.execute(detached())).error).toMatchObject({ code: "ENCODING" });
+    expect(set.runner.stats()).toMatchObject({ queued: 0, running: 0 });
+    expect((await set.execute("next")).value).toBe("next");
+  });
+
+  it("fail the job while it is queued, and nothing else", async () => {
+    await using set = await stage({ maxPayload: 10 });
+    const peer = await set.peer();
+    await set.execute("first");
+    const bytes = new Uint8Array(4);
+    const growing = new Uint8Array(new ArrayBuffer(4, { maxByteLength: 100 }));
+    const calls = [await set.execute(bytes), await set.execute(growing), await set.execute("last")];
+    detached(bytes);
+    (growing.buffer as ArrayBuffer & { resize(length: number): void }).resize(100);
+    peer.answer("");
+    await set.clock.settle();
+    expect(calls.map((call) => call.state)).toEqual(["failed", "failed", "pending"]);
+    for (const call of calls.slice(0, 2)) expect(call.error).toMatchObject({ code: "ENCODING" });
+    expect(peer.jobs).toEqual(["first", "last"]);
+  });
+
+  it("fail the job as a result, and not the jobs beside it", async () => {
+    await using set = await stage();
+    await set.worker((job) => (job.data === "bad" ? detached() : job.data), { capacity: 4 });
+    const calls = ["a", "bad", "b", "c"].map((data) => watch(set.runner.execute(data)));
+    await set.clock.settle();
+    expect(calls.map((call) => call.value)).toEqual(["a", undefined, "b", "c"]);
+    expect(calls[1]?.error).toMatchObject({ code: "EXECUTION", remoteCode: "RESULT_TYPE" });
+    expect(set.runner.stats().running).toBe(0);
   });
 });
 
@@ -571,7 +632,6 @@ describe("life", () => {
     await runner.stop();
     expect(runner.state).toBe("stopped");
     await runner.start();
-    const { Worker } = await import("../../src/core/worker.ts");
     const worker = new Worker({ dial: runner, handler: square, clock });
     const started = worker.start();
     await clock.settle();
@@ -629,6 +689,22 @@ describe("life", () => {
     await set.settle(drained);
     expect(calls.map((call) => call.value)).toEqual(["1", "2"]);
     expect(set.runner.state).toBe("stopped");
+    await set[Symbol.asyncDispose]();
+  });
+
+  it("finishes what has started, also between two attempts, when what is queued is rejected", async () => {
+    const set = await stage();
+    const peer = await set.peer();
+    const started = await set.execute("started");
+    const error = { name: "Busy", message: "", code: "", stack: "" };
+    peer.send({ type: "JOBERR", attemptId: 1, error, retryable: true, retryAfter: 500 });
+    await set.clock.settle();
+    expect(set.runner.stats().backoff).toBe(1);
+    const drained = set.runner.drain({ queued: "reject" });
+    await set.clock.advance(500);
+    peer.answer("done");
+    await set.settle(drained);
+    expect(started.value).toBe("done");
     await set[Symbol.asyncDispose]();
   });
 
@@ -698,6 +774,23 @@ describe("life", () => {
     await clock.settle();
     expect([second.state, runner.state]).toEqual(["ok", "started"]);
     await runner.stop();
+  });
+
+  it("stops only the listeners it has started", async () => {
+    const { clock } = new Stage();
+    const shared = new MemoryTransport({ clock });
+    const owner = new JobRunner({ clock, listen: shared });
+    await owner.start();
+    const second = new JobRunner({ clock, listen: shared });
+    await expect(second.start()).rejects.toThrow(/already listening/);
+    await new JobRunner({ clock, listen: shared }).stop();
+    const worker = new Worker({ clock, dial: shared, handler: square });
+    const started = worker.start();
+    await clock.settle();
+    await started;
+    expect(owner.workers.size).toBe(1);
+    await worker.stop();
+    await owner.stop();
   });
 
   it("is not bricked by a listener that cannot stop", async () => {

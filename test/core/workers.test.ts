@@ -336,6 +336,21 @@ describe("waiting for a worker", () => {
   });
 });
 
+describe("a pool that is misused", () => {
+  it.each([null, 5, {}, { identity: "a" }, { identity: 5, close: () => undefined }])(
+    "refuses %j as a worker",
+    (worker) => {
+      const workers = new Workers<Plain>();
+      expect(() => workers.add(worker as never)).toThrow(TypeError);
+      expect(workers.size).toBe(0);
+    },
+  );
+
+  it("refuses options it does not know", () => {
+    expect(() => new Workers({ clok: 1 } as never)).toThrow(/unknown option `clok`/);
+  });
+});
+
 describe("a pool that is shut", () => {
   it("rejects everybody who waits in acquire, and nobody else", async () => {
     await using pool = new Pool();

@@ -63,6 +63,26 @@ describe("the process ends by itself", () => {
     expect(out).toMatch(/ms \d+\n$/);
   });
 
+  it.each([
+    [
+      "a worker's start that comes before the runner's",
+      `const runner = new JobRunner(); const worker = new Worker({ dial: runner, handler });
+       await Promise.all([worker.start(), runner.start()]);
+       console.log(await runner.execute("x")); await runner.stop(); await worker.stop();`,
+      "x!\n",
+    ],
+    [
+      "a job without a time limit",
+      `const runner = new JobRunner({ acquireTimeout: Infinity }); await runner.start();
+       const worker = new Worker({ dial: runner, handler }); await worker.start();
+       await runner.stop(); await runner.start();
+       console.log(await runner.execute("x")); await runner.stop(); await worker.stop();`,
+      "x!\n",
+    ],
+  ])("stays for %s", async (_name, source, expected) => {
+    expect(await run(SETUP + source)).toEqual({ code: 0, out: expected, err: "" });
+  });
+
   it("stays while a job waits, and then tells the caller", async () => {
     const { code, out } = await run(
       `${SETUP} const runner = new JobRunner({ acquireTimeout: 300 }); await runner.start();
