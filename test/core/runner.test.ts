@@ -197,6 +197,21 @@ describe("time limits", () => {
     expect(set.runner.workers.size).toBe(2);
   });
 
+  it("does not take the late answer of an abandoned attempt for that of the next one", async () => {
+    await using set = await stage();
+    const slow = await set.peer({ identity: "slow" });
+    const call = await set.execute("x", { timeout: 1_000 });
+    const quick = await set.peer({ identity: "quick" });
+    await set.clock.advance(1_100);
+    expect(quick.jobs).toEqual(["x"]);
+    slow.answer("late");
+    await set.clock.settle();
+    expect(call.state).toBe("pending");
+    quick.answer("right");
+    await set.clock.settle();
+    expect(call.value).toBe("right");
+  });
+
   it("does not retry a timeout when told not to, and says who and how long", async () => {
     await using set = await stage();
     const peer = await set.peer({ identity: "slow" });

@@ -7,7 +7,7 @@ import type { Peer, Socket } from "../../src/core/socket.ts";
 import { Workers } from "../../src/core/workers.ts";
 import { hello, ScriptedPeer } from "../support/scripted-peer.ts";
 import { SeededEntropy, VirtualClock } from "../support/virtual-clock.ts";
-import { type Stage, stage } from "../support/stage.ts";
+import { type Stage, stage, watch } from "../support/stage.ts";
 
 /** A listener the test feeds by hand, so that it can say who the transport says the peer is. */
 class Door {
@@ -414,6 +414,41 @@ describe("PONGs", () => {
     for (let i = 0; i < 101; i++) peer.send({ type: "PONG", nonce: i });
     await set.clock.settle();
     expect(peer.last("ERROR").code).toBe("PROTOCOL");
+  });
+});
+
+describe("a connection that closes before the job has left", () => {
+  it("costs the job no attempt: it has not run", async () => {
+    const door = new Door(new VirtualClock());
+    await using set = await stage({ clock: door.clock, listen: door, attempts: 1 });
+    Object.defineProperty(set, "clock", { value: door.clock });
+    let cut = (): void => undefined;
+    const peer: Peer = { transport: "door", address: "", principal: "local" };
+    const [ours, theirs] = socketPair({ clock: door.clock, peers: [peer, peer], maxFrameBytes: 1_000_000 });
+    door.accept({
+      peer,
+      faults: "stream",
+      bufferedBytes: 0,
+      send: (frame) => ours.send(frame),
+      close: () => ours.close(),
+      open: (receiver) => {
+        cut = (): void => receiver.closed({ code: "error", message: "reset" });
+        ours.open(receiver);
+      },
+    });
+    const cutOff = new ScriptedPeer(theirs);
+    cutOff.send(hello({ identity: "cut-off" }));
+    await set.clock.settle();
+    const watched = watch(set.runner.execute("x"));
+    cut();
+    const other = await set.peer({ identity: "other" });
+    expect(cutOff.jobs).toEqual([]);
+    expect(other.last("JOB").attempt).toBe(1);
+    other.answer("ran");
+    await set.clock.settle();
+    expect(watched.value).toBe("ran");
+    theirs.close();
+    await set.clock.settle();
   });
 });
 
