@@ -86,6 +86,8 @@ function wrongOption(error: unknown, known: readonly string[]): Error {
   if (!codeOf(error).startsWith("ERR_PARSE_ARGS")) return error instanceof Error ? error : new Error(words);
   const needs = /^Option '(?:-\w, )?(--[\w-]+) <value>' argument missing/.exec(words);
   if (needs !== null) return usage(`option ${needs[1]} needs a value`, error);
+  const ambiguous = /^Option '(--?[\w-]+)[^']*' argument is ambiguous/.exec(words);
+  if (ambiguous !== null) return usage(`option ${ambiguous[1]} needs a value, one that does not begin with a dash`);
   const [first = words] = words.split(/\.? *\n|\. /, 1);
   return usage(first, error);
 }

@@ -51,7 +51,7 @@ Failures:
       --timeout <time>    limit of one try: 500ms, 30s, 5m, none; default none
       --deadline <time>   limit of a job in all, waiting included; default none
       --fail-fast         stop at the first job that fails
-      --max-payload <bytes>   the largest line and the largest result; default 1048576
+      --max-payload <bytes>   the largest line and result; default 1048576, at most 268435456
 
 Long runs:
       --joblog <file>     note each finished job in a file
@@ -69,7 +69,8 @@ Signals: the first Ctrl-C (or SIGTERM) finishes what runs, the second stops at o
 Environment: POWERHOSE_WORKERS, POWERHOSE_TOKEN, NO_COLOR.
 Exit codes: 0 all jobs succeeded, 1 some failed, 2 the command line is wrong, 130 interrupted.`;
 
-const WORK = `Lends this machine's cores to a run that listens elsewhere. Reconnects for ever.
+const WORK = `Lends this machine's cores to a run that listens elsewhere. Reconnects for ever. What handlers
+print goes to stderr.
 
   powerhose work [options] <module>[#export] --connect <url>
 
@@ -80,8 +81,8 @@ const WORK = `Lends this machine's cores to a run that listens elsewhere. Reconn
       --identity <name>   what it is called in status and logs; default made from the host's name
       --labels <a,b>      labels to be shown beside it
       --allow-insecure    allow ws:// to another machine: everybody on the way can read along
-      --max-payload <bytes>   the largest job it takes; default 1048576
-      --once              end when the run it has worked for is over
+      --max-payload <bytes>   the largest job and result; default 1048576; as the run's
+      --once              end with the connection over which it has worked, instead of reconnecting
   -q, --quiet             no messages
 
 The module may differ from the run's: it is this machine's handler that runs.

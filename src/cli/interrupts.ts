@@ -1,21 +1,29 @@
-/** SIGINT and SIGTERM: the first asks for an orderly end, the second for one at once. What that means is the command's. */
+/** SIGINT and SIGTERM: the first asks for an orderly end, a later one for one at once. What that means is the command's. */
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+/**
+ * Milliseconds in which a second signal is the same wish as the first: supervisors and `timeout` signal a whole process
+ * group, and whoever started the command passes its own on.
+ */
+const ECHO = 500;
 
 /** Calls `first` on the first signal and `second` on every later one, until it is let go. */
 export class Interrupts {
   readonly #onSignal: () => void;
-  #count = 0;
+  #firstAt: number | undefined;
 
-  /** Takes over both signals. */
-  constructor(first: () => void, second: () => void) {
-    this.#onSignal = (): void => (this.#count++ === 0 ? first() : second());
+  /** Takes over both signals. `now` is a reading in ms. */
+  constructor(first: () => void, second: () => void, now: () => number = () => performance.now()) {
+    this.#onSignal = (): void => {
+      if (this.#firstAt === undefined) {
+        this.#firstAt = now();
+        first();
+      } else if (now() - this.#firstAt >= ECHO) {
+        second();
+      }
+    };
     for (const signal of SIGNALS) process.on(signal, this.#onSignal);
-  }
-
-  /** Whether a signal has come. */
-  get any(): boolean {
-    return this.#count > 0;
   }
 
   /** Gives the signals back to the host. May be called twice. */

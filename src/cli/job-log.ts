@@ -4,9 +4,18 @@
  * never lost. Owns the file; which lines are left out is decided from it, reading them is job-source.ts.
  */
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { codeOf, CommandError, usage, wordsOf } from "./faults.ts";
-import { LineSplitter } from "./line-splitter.ts";
+import { type Line, LineSplitter } from "./line-splitter.ts";
 import { type Result, microseconds } from "./outcome-text.ts";
 
 /** One line of the log. */
@@ -19,6 +28,8 @@ interface LogRecord {
 }
 
 const LONGEST = 65_536; // bytes of one record
+/** What each record begins with. */
+const RECORD_HEAD = '{"index":';
 /** Places a log may speak of: 4 bytes each are kept. */
 const MOST = 2 ** 31;
 
@@ -86,12 +97,17 @@ export class JobLog {
 
   /**
    * Opens a log, or begins one. With `resume` its records are read and a torn last line is cut off.
-   * @throws CommandError (usage) when it cannot be opened, is not a log, or holds records without `resume`.
+   * @param inputs - What the run reads, which must be other files; `-` is stdin.
+   * @throws CommandError (usage) when it cannot be opened, is an input, is not a log, or holds records without `resume`. It
+   *   is left as it was then.
    */
-  static async open(path: string, resume: boolean): Promise<JobLog> {
+  static async open(path: string, resume: boolean, inputs: readonly string[]): Promise<JobLog> {
     const file = openLog(path);
     try {
-      const size = fstatSync(file).size;
+      const stats = fstatSync(file);
+      const { size } = stats;
+      const same = inputs.find((name) => isSame(stats, name));
+      if (same !== undefined) throw usage(`--joblog: ${path} is also an input (${same}); name another file`);
       if (size > 0 && !resume) {
         throw usage(`--joblog: ${path} holds an earlier run; go on with --resume, or remove it`);
       }
@@ -169,7 +185,28 @@ function markOf(sha256: string): number {
   return Number.parseInt(sha256.slice(0, 8), 16);
 }
 
-/** Reads a log and returns the length of its whole lines. */
+/** Whether an input is this very file, by whatever name. */
+function isSame(log: Stats, input: string): boolean {
+  const other = input === "-" ? stdinStats() : statSync(input, { throwIfNoEntry: false });
+  return other !== undefined && other.isFile() && other.dev === log.dev && other.ino === log.ino;
+}
+
+/** Nothing when stdin is closed, which is no file then. */
+function stdinStats(): Stats | undefined {
+  try {
+    return fstatSync(0);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a last line without a newline can be a record whose writing was cut short: anything else is not ours to cut. */
+function isTorn(tail: Line | undefined): boolean {
+  if (tail === undefined) return true;
+  return typeof tail === "string" && (tail.startsWith(RECORD_HEAD) || RECORD_HEAD.startsWith(tail));
+}
+
+/** Reads a log and returns the length of its whole lines. Throws when anything in it is not a record, or the beginning of one. */
 async function readLog(path: string, done: DoneLines): Promise<number> {
   const splitter = new LineSplitter({ terminator: "newline", longest: LONGEST });
   let number = 0;
@@ -182,9 +219,10 @@ async function readLog(path: string, done: DoneLines): Promise<number> {
     for (const line of splitter.push(chunk)) {
       number++;
       const record = typeof line === "string" ? readRecord(line) : undefined;
-      if (record === undefined) throw usage(`--resume: ${path}:${number} is not a record of a job log`);
+      if (record === undefined) throw usage(`--resume: ${path} is not a job log: line ${number} is not a record`);
       if (record.ok) done.add(record.index, markOf(record.sha256));
     }
   }
+  if (!isTorn(splitter.end()[0])) throw usage(`--resume: ${path} is not a job log: line ${number + 1} is not a record`);
   return length;
 }

@@ -42,8 +42,19 @@ export interface JobLine {
   readonly fault: string | undefined;
 }
 
-/** Bytes, roughly, of lines that may be on their way at a time: what bounds the memory when lines are long. */
+/**
+ * Bytes, roughly, of lines and their results that may be on their way at a time: what bounds the memory, whoever is slow.
+ * The jobs that run when it is used up still add their results.
+ */
 const BUDGET = 64 * 1_048_576;
+/** What a line takes besides its text, amply: what bounds how far short jobs run ahead of the reader. */
+const LINE_COST = 4_096;
+/** A line and what it takes of the budget. */
+interface Underway {
+  readonly line: JobLine;
+  cost: number;
+}
+
 const CHUNK = 256 * 1_024;
 
 /**
@@ -57,7 +68,7 @@ const DONE: { readonly done: true; readonly value: undefined } = Object.freeze({
 /** Reads the lines, and is read by one runner. Not a generator: those would cost more than many a job. */
 export class JobSource implements AsyncIterableIterator<string, void, undefined> {
   readonly #options: SourceOptions;
-  readonly #underway = new Map<number, JobLine>();
+  readonly #underway = new Map<number, Underway>();
   readonly #chunks: AsyncIterator<readonly Line[], void>;
   #stream: Readable | undefined;
   #input = "";
@@ -66,6 +77,7 @@ export class JobSource implements AsyncIterableIterator<string, void, undefined>
   #at = 0;
   #given = 0;
   #index = 0;
+  #skipped = 0;
   #held = 0;
   #room: (() => void) | undefined;
   #bytesSplit = 0;
@@ -81,6 +93,16 @@ export class JobSource implements AsyncIterableIterator<string, void, undefined>
   /** Lines read so far, those left out included. */
   get lines(): number {
     return this.#index;
+  }
+
+  /** Lines left out so far. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** Whether the input was read to its end. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** How many lines there will be: exactly once the input has ended, before that by its size; or nobody knows. */
@@ -102,14 +124,22 @@ export class JobSource implements AsyncIterableIterator<string, void, undefined>
     this.#stream?.destroy();
   }
 
-  /** The line behind the runner's `place`-th input, and the end of keeping it. */
+  /** The runner's `place`-th input has a result of so many bytes, which is held from now on. */
+  settled(place: number, bytes: number): void {
+    const underway = this.#underway.get(place);
+    if (underway === undefined) return;
+    underway.cost += bytes;
+    this.#held += bytes;
+  }
+
+  /** The line behind the runner's `place`-th input, and the end of keeping it and its result. */
   take(place: number): JobLine {
-    const line = this.#underway.get(place);
-    if (line === undefined) throw new Error(`no line was handed over as ${place}`);
+    const underway = this.#underway.get(place);
+    if (underway === undefined) throw new Error(`no line was handed over as ${place}`);
     this.#underway.delete(place);
-    this.#held -= line.text.length;
+    this.#held -= underway.cost;
     if (this.#held <= BUDGET) this.#room?.();
-    return line;
+    return underway.line;
   }
 
   /** What the runner runs, in order. Rejects with CommandError when an input cannot be read. */
@@ -157,10 +187,14 @@ export class JobSource implements AsyncIterableIterator<string, void, undefined>
   #admit(input: string, line: number, text: Line): string | undefined {
     const index = this.#index++;
     const fault = typeof text === "string" ? this.#faultOf(text) : text.fault;
-    if (typeof text === "string" && this.#options.skip(index, text)) return undefined;
+    if (typeof text === "string" && this.#options.skip(index, text)) {
+      this.#skipped++;
+      return undefined;
+    }
     const known: JobLine = { index, input, line, text: typeof text === "string" ? text : "", fault };
-    this.#underway.set(this.#given++, known);
-    this.#held += known.text.length;
+    const cost = LINE_COST + known.text.length;
+    this.#underway.set(this.#given++, { line: known, cost });
+    this.#held += cost;
     return fault === undefined ? known.text : NO_JOB;
   }
 

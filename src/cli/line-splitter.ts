@@ -61,7 +61,11 @@ export class LineSplitter {
 
   /** The last line, if it has no terminator. */
   end(): readonly Line[] {
-    return this.#held > 0 || this.#tooLong ? [this.#release()] : [];
+    if (this.#held === 0 && !this.#tooLong) return [];
+    // Without the \n behind it, a \r belongs to the line.
+    const kept = this.#terminator === 10 && this.#pieces.at(-1)?.at(-1) === 13 ? "\r" : "";
+    const line = this.#release();
+    return [typeof line === "string" ? line + kept : line];
   }
 
   #hold(piece: Buffer): void {

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /** The `powerhose` command: finds out which command is meant, runs it, and turns whatever ends it into an exit code. */
 import { readFileSync } from "node:fs";
+import type { CommandHost } from "./command-host.ts";
 import { CommandError, EXIT, usage, wordsOf } from "./faults.ts";
 import { Flags } from "./flags.ts";
 import { HELP, type HelpTopic } from "./help.ts";
 import { Notices } from "./notices.ts";
-import { type CommandHost, Run } from "./run.ts";
+import { Run } from "./run.ts";
 import { readRunSettings, RUN_FLAGS } from "./run-options.ts";
 import { askStatus, STATUS_FLAGS } from "./status.ts";
 import { readWorkSettings, Work, WORK_FLAGS } from "./work.ts";
@@ -35,10 +36,20 @@ async function help(topic: HelpTopic): Promise<number> {
   return EXIT.ok;
 }
 
+function topicOf(command: string | undefined): HelpTopic {
+  if (command === undefined) return "powerhose";
+  if (command === "run" || command === "work" || command === "status") return command;
+  throw unknownCommand(command);
+}
+
+function unknownCommand(command: string): CommandError {
+  return usage(`unknown command ${JSON.stringify(command)}; there are run, work and status`);
+}
+
 async function runCommand(args: readonly string[]): Promise<number> {
   const flags = new Flags(args, RUN_FLAGS, process.env);
   if (flags.has("help")) return help("run");
-  const settings = readRunSettings(flags, process.env);
+  const settings = readRunSettings(flags);
   return new Run(settings, host, new Notices(process.stderr, process.env, settings.quiet)).go();
 }
 
@@ -65,7 +76,7 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
     case "status":
       return statusCommand(args);
     case "help":
-      return help(args[0] === "run" || args[0] === "work" || args[0] === "status" ? args[0] : "powerhose");
+      return help(topicOf(args[0]));
     case "--help":
     case "-h":
       return help("powerhose");
@@ -76,7 +87,7 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
     case undefined:
       throw usage("name a command: run, work or status; --help says more");
     default:
-      throw usage(`unknown command ${JSON.stringify(command)}; there are run, work and status`);
+      throw unknownCommand(command);
   }
 }
 

@@ -1,28 +1,25 @@
 /**
- * What the threads of `powerhose run` load: the user's module, its handler timed. Runs in the threads, never in the
- * command itself; what the times are used for is summary.ts.
+ * What the threads of the commands load: the user's module, its handler timed. Runs in the threads, never in the command
+ * itself; what the times are used for is summary.ts.
  */
 import { workerData } from "node:worker_threads";
 import type { Handler } from "../index.ts";
+import { loadHandler } from "../threads/load.ts";
 import { wordsOf } from "./faults.ts";
-import { CANNOT_LOAD, type MeteredModule } from "./metered-module.ts";
+import { type MeteredModule, MODULE_FAULT } from "./metered-module.ts";
 import { RunMeter } from "./run-meter.ts";
 
-async function load({ typed, module, exportName }: MeteredModule): Promise<Handler> {
-  let exported: Readonly<Record<string, unknown>>;
+async function load({ path, module, exportName }: MeteredModule): Promise<Handler> {
   try {
-    exported = (await import(module)) as Readonly<Record<string, unknown>>;
+    return await loadHandler(module, exportName, path);
   } catch (error) {
-    const name = error instanceof Error ? `${error.name}: ` : "";
-    throw new Error(`${CANNOT_LOAD}${typed}: ${name}${wordsOf(error).split("\n", 1)[0] ?? ""}`, { cause: error });
+    // oxlint-disable-next-line preserve-caught-error -- what cannot leave the thread would take the words along
+    throw new Error(`${MODULE_FAULT}${wordsOf(error)}`);
   }
-  const handler = exported[exportName];
-  if (typeof handler === "function") return handler as Handler;
-  const names = Object.keys(exported).join(", ");
-  const why = Object.hasOwn(exported, exportName)
-    ? `its export \`${exportName}\` is not a function`
-    : `it has no export \`${exportName}\` (it exports ${names === "" ? "nothing" : names})`;
-  throw new Error(`${CANNOT_LOAD}${typed}: ${why}`);
+}
+
+function isPending(result: unknown): result is PromiseLike<unknown> {
+  return typeof result === "object" && result !== null && "then" in result && typeof result.then === "function";
 }
 
 const orders = workerData as MeteredModule;
@@ -36,9 +33,10 @@ export const metered: Handler = (job, context) => {
   const since = process.hrtime.bigint();
   let pending = false;
   try {
-    const result = handler(job, context);
-    pending = result instanceof Promise;
-    return result instanceof Promise ? result.finally(() => meter.count(since)) : result;
+    const result: unknown = handler(job, context);
+    pending = isPending(result);
+    // Whatever can be awaited is a promise to the library too.
+    return (pending ? Promise.resolve(result).finally(() => meter.count(since)) : result) as ReturnType<Handler>;
   } finally {
     if (!pending) meter.count(since);
   }

@@ -1,9 +1,9 @@
-/** What `powerhose run` and its threads tell each other about the user's module: see metered-handler.ts. */
+/** What the commands and their threads tell each other about the user's module: see metered-handler.ts. */
 
-/** What the command hands to each thread. */
+/** What a command hands to each thread. */
 export interface MeteredModule {
-  /** As the user typed it, for messages. */
-  readonly typed: string;
+  /** Its path as the user typed it, for messages. */
+  readonly path: string;
   /** The module's URL. */
   readonly module: string;
   /** The export that is the handler. */
@@ -13,4 +13,4 @@ export interface MeteredModule {
 }
 
 /** What a message about a module that is of no use begins with, so that the command finds it among the causes. */
-export const CANNOT_LOAD = "cannot load ";
+export const MODULE_FAULT = "module fault: ";

@@ -10,7 +10,7 @@ import { plain } from "./terminal-text.ts";
 export interface Screen {
   readonly isTTY?: boolean;
   readonly columns?: number;
-  write(text: string): boolean;
+  write(text: string | Uint8Array): boolean;
   on(event: "error", listener: (error: Error) => void): unknown;
 }
 
@@ -23,19 +23,31 @@ function speaksUtf8(environment: Environment): boolean {
   return /utf-?8/i.test(locale);
 }
 
+/** Streams hand over bytes or text, whatever the type says. */
+function isWholeLines(output: string | Uint8Array): boolean {
+  return typeof output === "string" ? output.endsWith("\n") : output.at(-1) === 10;
+}
+
 /** Talks to the user. */
 export class Notices {
   readonly #screen: Screen;
+  /** The screen's own, whoever watches it. */
+  readonly #write: (text: string) => boolean;
   readonly #quiet: boolean;
   readonly #live: boolean;
   readonly #style: ProgressStyle;
   #draw: ((columns: number, style: ProgressStyle) => string) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #shown = "";
+  /** Whether somebody else's line at the bottom is not finished. */
+  #foreign = false;
+  /** Gives the screen its own `write` back. */
+  #release: (() => void) | undefined;
 
   /** @param quiet - Whether nothing but the reason of a failed command is said. */
   constructor(screen: Screen, environment: Environment, quiet: boolean) {
     this.#screen = screen;
+    this.#write = screen.write.bind(screen);
     this.#quiet = quiet;
     this.#live = !quiet && screen.isTTY === true && environment["TERM"] !== "dumb";
     this.#style = { colour: (environment["NO_COLOR"] ?? "") === "", blocks: speaksUtf8(environment) };
@@ -64,11 +76,12 @@ export class Notices {
     this.#draw = draw;
     this.#timer = setInterval(() => this.#redraw(), REDRAW);
     this.#timer.unref();
+    this.#watch();
   }
 
   /** Takes the bar off the screen until it is drawn next. */
   clear(): void {
-    if (this.#shown !== "") this.#screen.write(ERASE);
+    if (this.#shown !== "") this.#write(ERASE);
     this.#shown = "";
   }
 
@@ -77,17 +90,33 @@ export class Notices {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.clear();
+    this.#release?.();
+    this.#release = undefined;
+  }
+
+  /** What handlers print comes to the same screen by way of their threads' streams: the bar makes way for it. */
+  #watch(): void {
+    const screen = this.#screen;
+    const write = screen.write.bind(screen);
+    screen.write = (...args): boolean => {
+      this.clear();
+      this.#foreign = !isWholeLines(args[0]);
+      return write(...args);
+    };
+    this.#release = (): void => {
+      screen.write = write;
+    };
   }
 
   #line(text: string): void {
     this.clear();
-    this.#screen.write(`${text}\n`);
+    this.#write(`${text}\n`);
   }
 
   #redraw(): void {
     const text = this.#draw?.(this.#screen.columns || 80, this.#style) ?? "";
-    if (text === this.#shown) return;
-    this.#screen.write(`${ERASE}${text}`);
+    if (text === this.#shown || this.#foreign) return;
+    this.#write(`${ERASE}${text}`);
     this.#shown = text;
   }
 }

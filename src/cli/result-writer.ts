@@ -24,18 +24,22 @@ export class ResultWriter {
   readonly #stream: Writable;
   readonly #owner: WriterOwner;
   readonly #onError = (error: unknown): void => this.#fail(error);
+  /** A stream that breaks may never call back for what it still held. One listener for good: one a write would add up. */
+  readonly #onClose = (): void => this.#taken?.();
   #parts: (string | Uint8Array)[] = [];
   #text = "";
   #receipts = "";
   #size = 0;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
+  #taken: (() => void) | undefined;
   #broken = false;
 
   constructor(stream: Writable, owner: WriterOwner) {
     this.#stream = stream;
     this.#owner = owner;
     stream.on("error", this.#onError);
+    stream.on("close", this.#onClose);
   }
 
   /** Takes a result, written with what ends it; `receipt` comes back once it is with the kernel. Await what is returned. */
@@ -78,14 +82,9 @@ export class ResultWriter {
   #write(parts: readonly (string | Uint8Array)[]): Promise<void> {
     const stream = this.#stream;
     return new Promise((resolve) => {
-      const done = (): void => {
-        stream.off("close", done);
-        resolve();
-      };
-      // A stream that breaks may never call back for what it still held.
-      stream.once("close", done);
+      this.#taken = resolve;
       stream.cork();
-      parts.forEach((part, place) => stream.write(part, place === parts.length - 1 ? done : undefined));
+      parts.forEach((part, place) => stream.write(part, place === parts.length - 1 ? () => resolve() : undefined));
       stream.uncork();
     });
   }

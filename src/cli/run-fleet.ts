@@ -3,17 +3,19 @@
  * to the fleet; what it is given to do is run.ts.
  */
 import { JobRunner, type Listener, type RunnerEvent, RunnerStoppedError, WorkerStartError } from "../index.ts";
-import { threads } from "../threads/index.ts";
 import { listenWebSocket } from "../transports/websocket-node.ts";
-import { CommandError, EXIT, wordsOf } from "./faults.ts";
+import { CommandError, wordsOf } from "./faults.ts";
 import { isLoopback, workerUrl } from "./listen-place.ts";
-import { CANNOT_LOAD, type MeteredModule } from "./metered-module.ts";
 import type { Notices } from "./notices.ts";
+import { DEFAULT_MAX_PAYLOAD } from "./payload-limit.ts";
 import { RunMeter } from "./run-meter.ts";
 import type { RunSettings } from "./run-options.ts";
+import { shellWord } from "./shell-word.ts";
+import { startFault } from "./start-fault.ts";
 import type { StatusReport } from "./status-report.ts";
 import { StatusServer } from "./status-server.ts";
-import { THREAD_NAME } from "./tally.ts";
+import { counted } from "./terminal-text.ts";
+import { userThreads } from "./user-threads.ts";
 
 /** Whoever runs the jobs. */
 export interface FleetOwner {
@@ -24,12 +26,6 @@ export interface FleetOwner {
   /** What `powerhose status` is answered. */
   report(): StatusReport;
 }
-
-/**
- * Some lines may kill their threads, one after the other, in a run that is otherwise well; but nobody wants to wait half a
- * minute to learn that all do.
- */
-const PERSISTENCE = { maxCrashes: 12, restartMax: 500 };
 
 /** Threads and remote workers of one run. */
 export class RunFleet {
@@ -67,6 +63,11 @@ export class RunFleet {
     return this.#remotes.size;
   }
 
+  /** Whether an attempt's worker came over the network. */
+  isRemote(identity: string): boolean {
+    return this.#remotes.has(identity);
+  }
+
   /** Starts the threads and listens. Rejects with CommandError when the module is of no use or the port is taken. */
   async start(): Promise<void> {
     await this.#server?.start();
@@ -88,17 +89,7 @@ export class RunFleet {
   #listeners(): Listener[] {
     const { module, workers, capacity, token } = this.#settings;
     const listeners: Listener[] = [];
-    if (workers > 0) {
-      const orders: MeteredModule = {
-        typed: module.typed,
-        module: module.url.href,
-        exportName: module.exportName,
-        meter: this.meter.memory,
-      };
-      const script = new URL("./metered-handler.js", import.meta.url);
-      const options = { ...PERSISTENCE, size: workers, capacity, name: THREAD_NAME, export: "metered" };
-      listeners.push(threads(script, { ...options, workerData: orders }));
-    }
+    if (workers > 0) listeners.push(userThreads(module, this.meter, { size: workers, capacity }));
     if (this.#server !== undefined) {
       listeners.push(listenWebSocket({ server: this.#server.http, ...(token === undefined ? {} : { token }) }));
     }
@@ -107,13 +98,14 @@ export class RunFleet {
 
   /** Tells the user what to type elsewhere. */
   #invite(): void {
-    const { listen, module, token } = this.#settings;
+    const { listen, module, token, maxPayload } = this.#settings;
     if (listen === undefined || this.#server === undefined) return;
     const url = workerUrl(listen.host, this.#server.port);
     const secret = token === undefined ? "" : "POWERHOSE_TOKEN=… ";
     const open = isLoopback(new URL(url).hostname) ? "" : " --allow-insecure";
+    const payload = maxPayload === DEFAULT_MAX_PAYLOAD ? "" : ` --max-payload ${maxPayload}`;
     this.#notices.say(`listening on ${url}; add workers with`);
-    this.#notices.offer(`${secret}powerhose work ${module.typed} --connect ${url}${open}`);
+    this.#notices.offer(`${secret}powerhose work ${shellWord(module.typed)} --connect ${url}${open}${payload}`);
     this.#notices.say("and see how it goes with");
     this.#notices.offer(`${secret}powerhose status ${url}${open}`);
   }
@@ -124,7 +116,7 @@ export class RunFleet {
         if (event.peer.transport === "thread") return;
         this.#remotes.add(event.identity);
         return this.#notices.say(
-          `worker ${event.identity} joined from ${event.peer.address} (${event.capacity} jobs at a time)`,
+          `worker ${event.identity} joined from ${event.peer.address} (${counted(event.capacity, "job")} at a time)`,
         );
       case "worker-gone":
         // At the end all of them go.
@@ -145,20 +137,11 @@ export class RunFleet {
   #inTrouble(error: Error): void {
     this.#notices.say(wordsOf(error));
     if (!(error instanceof WorkerStartError) || ++this.#placesLost < this.#settings.workers) return;
-    if (this.#server !== undefined) return;
+    if (this.#server !== undefined) return this.#notices.say("no thread is left here; waiting for remote workers");
     this.#owner.forsaken(new CommandError("no thread is left to run the jobs: all of them kept crashing"));
   }
 }
 
 function inHand(jobs: number): string {
   return jobs === 0 ? "" : `; the ${jobs === 1 ? "job" : `${jobs} jobs`} it had will be tried elsewhere`;
-}
-
-/** Why the fleet could not start, as one line about what the user named. */
-export function startFault(error: unknown, typed: string): unknown {
-  if (!(error instanceof WorkerStartError)) return error;
-  const { cause } = error;
-  const words = cause instanceof Error && cause.message.startsWith(CANNOT_LOAD) ? cause.message : error.message;
-  const said = words.startsWith(CANNOT_LOAD) ? words : `${CANNOT_LOAD}${typed}: ${words}`;
-  return new CommandError(said, EXIT.usage, { cause: error });
 }

@@ -1,12 +1,13 @@
 /** What `powerhose run` was asked to do: its options, read and checked before anything is started. */
-import { statSync, accessSync, constants } from "node:fs";
+import { accessSync, constants, fstatSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { readDuration } from "./duration.ts";
 import { codeOf, usage, wordsOf } from "./faults.ts";
-import type { Environment, FlagRules, Flags } from "./flags.ts";
+import type { FlagRules, Flags } from "./flags.ts";
 import type { Input } from "./job-source.ts";
 import { isLoopback, type ListenPlace, readListenPlace } from "./listen-place.ts";
 import { type ModuleName, readModuleName } from "./module-name.ts";
+import { readMaxPayload } from "./payload-limit.ts";
 
 /** The options of `run`. */
 export const RUN_FLAGS: FlagRules = {
@@ -54,13 +55,11 @@ export interface RunSettings {
   readonly quiet: boolean;
 }
 
-const MEBIBYTE = 1_048_576;
-
 /**
  * Reads the command line.
  * @throws CommandError (usage) when something in it is wrong, or a file it names cannot be read.
  */
-export function readRunSettings(flags: Flags, environment: Environment): RunSettings {
+export function readRunSettings(flags: Flags): RunSettings {
   const [module, ...files] = flags.operands;
   const listen = flags.text("listen");
   const limits = { timeout: flags.text("timeout"), deadline: flags.text("deadline") };
@@ -78,18 +77,18 @@ export function readRunSettings(flags: Flags, environment: Environment): RunSett
     attempts: flags.integer("attempts", 1, 1_000_000) ?? 3,
     timeout: limits.timeout === undefined ? Infinity : readDuration("--timeout", limits.timeout),
     deadline: limits.deadline === undefined ? Infinity : readDuration("--deadline", limits.deadline),
-    maxPayload: flags.integer("max-payload", 1, 1_024 * MEBIBYTE) ?? MEBIBYTE,
+    maxPayload: readMaxPayload(flags),
     failFast: flags.has("fail-fast"),
     joblog: flags.text("joblog"),
     resume: flags.has("resume"),
     quiet: flags.has("quiet"),
   };
-  checkTogether(settings, flags, environment);
+  checkTogether(settings, flags);
   return settings;
 }
 
 /** What each option allows alone but not in company. */
-function checkTogether(settings: RunSettings, flags: Flags, environment: Environment): void {
+function checkTogether(settings: RunSettings, flags: Flags): void {
   const { inputs, workers, json, terminator, listen, token, resume, joblog } = settings;
   if (inputs.filter(({ name }) => name === "-").length > 1) throw usage("stdin (-) can be read only once");
   if (workers === 0 && listen === undefined) throw usage("--workers 0 leaves nobody to run the jobs; add --listen");
@@ -101,7 +100,8 @@ function checkTogether(settings: RunSettings, flags: Flags, environment: Environ
       `--listen: ${listen.host} can be reached from other machines; say who may work with --token or POWERHOSE_TOKEN`,
     );
   }
-  if (listen === undefined && flags.text("token") !== undefined && environment["POWERHOSE_TOKEN"] === undefined) {
+  // Only when typed: the environment may hold one for other commands.
+  if (listen === undefined && flags.text("token") !== undefined) {
     throw usage("--token: nobody is to show it without --listen");
   }
 }
@@ -112,9 +112,23 @@ function readOutput(text: string | undefined): "text" | "jsonl" {
   throw usage(`--output: expected text or jsonl, got "${text}"`);
 }
 
+/** Stdin may be anything, a file that is read from its middle included: its size says nothing. */
+function readStdin(): Input {
+  if (isDirectory(0)) throw usage("cannot read stdin: it is a directory");
+  return { name: "-", size: undefined };
+}
+
+function isDirectory(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isDirectory();
+  } catch {
+    return false; // a closed stdin is an empty one
+  }
+}
+
 /** Looks at a file before anything is started: a misspelt name is found at once, not after hours. */
 function readInput(name: string): Input {
-  if (name === "-") return { name, size: undefined };
+  if (name === "-") return readStdin();
   try {
     accessSync(name, constants.R_OK);
     const stats = statSync(name);

@@ -3,12 +3,14 @@
  * each of them works is in its own file.
  */
 import { type AttemptRecord, type Outcome, RunnerStoppedError } from "../index.ts";
-import { asError, type CommandError, EXIT } from "./faults.ts";
-import type { Environment } from "./flags.ts";
+import type { CommandHost } from "./command-host.ts";
+import { type Cut, Ending } from "./ending.ts";
+import { asError, type CommandError, EXIT, wordsOf } from "./faults.ts";
 import { Interrupts } from "./interrupts.ts";
 import { JobLog } from "./job-log.ts";
 import { type JobLine, JobSource } from "./job-source.ts";
 import type { Notices } from "./notices.ts";
+import { OutcomeLine } from "./outcome-line.ts";
 import { badLine, type FailureText, failureText, jsonRecord, type Result } from "./outcome-text.ts";
 import { progressLine, type ProgressStyle } from "./progress.ts";
 import { Rate } from "./rate.ts";
@@ -18,22 +20,11 @@ import type { RunSettings } from "./run-options.ts";
 import { type StatusReport, statusReport } from "./status-report.ts";
 import { summary } from "./summary.ts";
 import { Tally } from "./tally.ts";
-
-/** The host's side of a command. */
-export interface CommandHost {
-  readonly stdin: NodeJS.ReadStream;
-  readonly stdout: NodeJS.WriteStream;
-  readonly env: Environment;
-  /** Ends the process at once. */
-  exit(code: number): never;
-}
+import { counted } from "./terminal-text.ts";
 
 /** Failures told one by one; of the others only the number. */
 const TOLD = 10;
 const SAMPLE = 250; // ms between looks at the count
-
-/** Why a run ends before its input does. */
-type Ending = "interrupted" | "fail-fast" | "unread" | "fault";
 
 /** One run. */
 export class Run implements FleetOwner, WriterOwner {
@@ -47,8 +38,12 @@ export class Run implements FleetOwner, WriterOwner {
   readonly #since: number = performance.now();
   readonly #rate = new Rate(this.#since);
   #log: JobLog | undefined;
-  #ending: Ending | undefined;
-  #fault: Error | undefined;
+  readonly #ending = new Ending();
+  readonly #cpu: NodeJS.CpuUsage = process.cpuUsage();
+  /** What has settled and is not written yet. */
+  readonly #outcomes: OutcomeLine<Outcome<string>>;
+  /** Pending while the reader of the results is slower than the jobs. */
+  #writing: Promise<void> | undefined;
   /** Jobs that were not run, whose empty lines are due if a later one was. */
   #gaps = 0;
   #unfinished = 0;
@@ -67,11 +62,11 @@ export class Run implements FleetOwner, WriterOwner {
     });
     this.#fleet = new RunFleet(settings, notices, this);
     this.#writer = new ResultWriter(host.stdout, this);
+    this.#outcomes = new OutcomeLine(settings.ordered);
   }
 
   /** Runs until the input has ended or something ends it. Resolves to the exit code; rejects with what went wrong. */
   async go(): Promise<number> {
-    const { joblog, resume } = this.#settings;
     const interrupts = new Interrupts(
       () => this.#drain(),
       () => this.#abort(),
@@ -79,29 +74,45 @@ export class Run implements FleetOwner, WriterOwner {
     const sampler = setInterval(() => this.#rate.note(performance.now(), this.#tally.done), SAMPLE);
     sampler.unref();
     try {
-      if (joblog !== undefined) this.#log = await JobLog.open(joblog, resume);
-      await this.#fleet.start();
-      this.#notices.showProgress((columns, style) => this.#progress(columns, style));
+      if (!(await this.#begin())) return EXIT.interrupted;
       await this.#pump();
       await this.#writer.flush();
     } finally {
       clearInterval(sampler);
       this.#notices.endProgress();
-      interrupts.release();
       this.#source.stop();
       await this.#fleet.stop();
       this.#log?.close();
+      // Last: until here a signal would end the process in the middle of it.
+      interrupts.release();
     }
     return this.#finish();
   }
 
+  /** Gets everything ready; `false` when a signal came first. */
+  async #begin(): Promise<boolean> {
+    const { joblog, resume, inputs, terminator } = this.#settings;
+    const names = inputs.map(({ name }) => name);
+    if (joblog !== undefined) this.#log = await JobLog.open(joblog, resume, names);
+    if (this.#ending.isInterrupted) return false;
+    try {
+      await this.#fleet.start();
+    } catch (error) {
+      if (this.#ending.isInterrupted && error instanceof RunnerStoppedError) return false;
+      throw error;
+    }
+    // Results without newlines share their line with the bar, which would erase them.
+    const shared = this.#host.stdout.isTTY && terminator === "null";
+    if (!shared) this.#notices.showProgress((columns, style) => this.#progress(columns, style));
+    return true;
+  }
+
   jobFailed(): void {
-    this.#end("fail-fast");
+    this.#cut("fail-fast");
   }
 
   forsaken(fault: CommandError): void {
-    this.#fault ??= fault;
-    this.#end("fault");
+    this.#cut("fault", fault);
   }
 
   report(): StatusReport {
@@ -122,27 +133,37 @@ export class Run implements FleetOwner, WriterOwner {
     try {
       this.#log?.append(receipts);
     } catch (error) {
-      this.#fault ??= asError(error);
-      this.#end("fault");
+      this.#cut("fault", asError(error));
     }
   }
 
   broken(fault: CommandError | undefined): void {
-    this.#fault ??= fault;
-    this.#end(fault === undefined ? "unread" : "fault");
+    this.#cut(fault === undefined ? "unread" : "fault", fault);
   }
 
   async #pump(): Promise<void> {
-    const { runner } = this.#fleet;
     try {
-      for await (const outcome of runner.map(this.#source, { ordered: this.#settings.ordered })) {
-        const full = this.#settle(this.#source.take(outcome.index), outcome);
-        if (full !== undefined) await full;
+      // Taken as they come, and put in order here: what waits to be written has to be known to be bounded.
+      for await (const outcome of this.#fleet.runner.map(this.#source, { ordered: false })) {
+        this.#source.settled(outcome.index, outcome.ok ? outcome.value.length : 0);
+        this.#outcomes.add(outcome);
+        if (this.#writing === undefined) this.#write();
       }
     } catch (error) {
       // What was taken from the runner ends the input; why is known already.
-      if (this.#ending !== undefined && error instanceof RunnerStoppedError) return;
-      this.#fault ??= asError(error);
+      if (this.#ending.isOpen || !(error instanceof RunnerStoppedError)) this.#cut("fault", asError(error));
+    }
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
+  /** Writes what is due until there is no more, or the reader has to be waited for. */
+  #write(): void {
+    this.#writing = undefined;
+    for (let outcome = this.#outcomes.shift(); outcome !== undefined; outcome = this.#outcomes.shift()) {
+      const full = this.#settle(this.#source.take(outcome.index), outcome);
+      if (full === undefined) continue;
+      this.#writing = full.then(() => this.#write());
+      return;
     }
   }
 
@@ -154,20 +175,20 @@ export class Run implements FleetOwner, WriterOwner {
       this.#unfinished++;
       return undefined;
     }
-    this.#tally.count(outcome.ok, attempts);
-    if (outcome.ok) return this.#write(line, outcome.value, undefined, attempts);
+    this.#tally.count(outcome.ok, attempts, (identity) => this.#fleet.isRemote(identity));
+    if (outcome.ok) return this.#put(line, outcome.value, undefined, attempts);
     const error = line.fault === undefined ? failureText(outcome.error) : badLine(line.fault);
     this.#tell(line, error);
-    if (this.#settings.failFast) this.#end("fail-fast");
-    return this.#write(line, undefined, error, attempts);
+    if (this.#settings.failFast) this.#cut("fail-fast");
+    return this.#put(line, undefined, error, attempts);
   }
 
   /** Jobs the end of the run took back are neither done nor failed. */
   #wasNotRun(error: unknown): boolean {
-    return this.#ending !== undefined && error instanceof RunnerStoppedError;
+    return !this.#ending.isOpen && error instanceof RunnerStoppedError;
   }
 
-  #write(
+  #put(
     line: JobLine,
     value: Result["value"],
     error: FailureText | undefined,
@@ -196,9 +217,10 @@ export class Run implements FleetOwner, WriterOwner {
 
   /** The first signal: nothing new is begun, what runs is finished. */
   #drain(): void {
-    if (this.#ending !== undefined) return;
+    const wasOpen = this.#ending.isOpen;
+    this.#ending.interrupt();
+    if (!wasOpen) return;
     this.#notices.say("finishing what runs; once more to stop at once");
-    this.#ending = "interrupted";
     this.#source.stop();
     void this.#fleet.runner.drain({ queued: "reject", timeout: Number.POSITIVE_INFINITY });
   }
@@ -210,9 +232,8 @@ export class Run implements FleetOwner, WriterOwner {
     this.#host.exit(EXIT.interrupted);
   }
 
-  #end(ending: Ending): void {
-    if (this.#ending !== undefined && this.#ending !== "interrupted") return;
-    this.#ending = ending;
+  #cut(why: Cut, fault?: Error): void {
+    if (!this.#ending.cut(why, fault)) return;
     this.#source.stop();
     void this.#fleet.runner.stop();
   }
@@ -227,21 +248,33 @@ export class Run implements FleetOwner, WriterOwner {
       expected: expected === undefined ? undefined : Math.max(done, expected - resumed),
       perSecond: this.#rate.perSecond(performance.now(), done),
       workers: this.#fleet.runner.stats().workers.length,
-      ending: this.#ending === undefined ? undefined : "finishing",
+      ending: this.#ending.isOpen ? undefined : "finishing",
     };
     return progressLine(view, columns, style);
   }
 
   #finish(): number {
-    if (this.#ending === "unread") return EXIT.ok;
-    if (this.#fault !== undefined) throw this.#fault;
-    const { ok, failed, done, localMs, localAttempts, remoteAttempts, remoteMs } = this.#tally;
+    const { fault } = this.#ending;
+    const { failed } = this.#tally;
+    if (fault !== undefined) {
+      if (!this.#ending.isInterrupted) throw fault;
+      this.#notices.complain(wordsOf(fault));
+    } else if (!this.#ending.isUnread) {
+      this.#sumUp();
+    }
+    return this.#ending.exitCode(failed);
+  }
+
+  #sumUp(): void {
+    const { failed, done, localMs, localAttempts, remoteAttempts, remoteMs } = this.#tally;
     const { meter, remotes } = this.#fleet;
+    const { user, system } = process.cpuUsage(this.#cpu);
     const numbers = {
       jobs: done,
       failed,
-      resumed: done === this.#source.lines ? 0 : (this.#log?.finished ?? 0),
+      resumed: this.#source.skipped,
       wallMs: performance.now() - this.#since,
+      cpuMs: (user + system) / 1_000,
       threads: this.#settings.workers,
       remotes,
       runs: meter.runs,
@@ -252,8 +285,14 @@ export class Run implements FleetOwner, WriterOwner {
       localRuns: localAttempts,
     };
     for (const said of summary(numbers)) this.#notices.say(said);
-    if (this.#unfinished > 0 && ok + failed > 0) this.#notices.say(`${this.#unfinished} jobs were read and not run`);
-    if (this.#ending === "interrupted") return EXIT.interrupted;
-    return failed > 0 ? EXIT.failed : EXIT.ok;
+    if (this.#unfinished > 0) {
+      this.#notices.say(
+        `ended early: ${counted(this.#unfinished, "line")} read ahead and not run, besides what was not read`,
+      );
+    }
+    const unseen = (this.#log?.finished ?? 0) - this.#source.skipped;
+    if (this.#source.ended && unseen > 0) {
+      this.#notices.say(`the job log knows ${counted(unseen, "more line")} than the input has; is it the same input?`);
+    }
   }
 }

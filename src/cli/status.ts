@@ -12,7 +12,9 @@ export const STATUS_FLAGS: FlagRules = {
   help: { type: "boolean", short: "h" },
 };
 
-const PATIENCE = 5_000; // ms
+const PATIENCE = 5_000; // ms, for the answer and all of its body
+/** The largest answer that is read, in bytes: more is not from a run. */
+const LARGEST = 1_048_576;
 
 /** The address to ask: what a worker dials is accepted too. */
 function statusUrl(text: string, allowInsecure: boolean): URL {
@@ -30,27 +32,54 @@ function statusUrl(text: string, allowInsecure: boolean): URL {
 
 function unreachable(url: URL, error: unknown): CommandError {
   const cause = error instanceof Error ? error.cause : undefined;
-  const why =
+  const late = error instanceof Error && error.name === "TimeoutError";
+  const words =
     codeOf(cause) === "ECONNREFUSED" ? "nobody listens there" : wordsOf(cause instanceof Error ? cause : error);
+  const why = late ? `no answer within ${PATIENCE / 1_000} s` : words;
   return new CommandError(`cannot ask ${url.origin}: ${why}`, undefined, { cause: error });
+}
+
+/** The body as a report; nothing when it is too large, no JSON, or another's. */
+async function reportIn(response: Response): Promise<StatusReport | undefined> {
+  if (response.status !== 200 || response.body === null) return undefined;
+  if (!/^application\/json\b/i.test(response.headers.get("content-type") ?? "")) return undefined;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > LARGEST) return undefined;
+    chunks.push(chunk);
+  }
+  return parsed(Buffer.concat(chunks).toString("utf8"));
+}
+
+function parsed(text: string): StatusReport | undefined {
+  try {
+    const report: unknown = JSON.parse(text);
+    return isStatusReport(report) ? report : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function ask(url: URL, token: string | undefined): Promise<StatusReport> {
   const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
-  let status: number;
-  let body: unknown;
+  const ended = new AbortController();
   try {
-    const response = await fetch(url, { headers, redirect: "error", signal: AbortSignal.timeout(PATIENCE) });
-    status = response.status;
-    body = status === 200 ? await response.json() : await response.text();
+    const signal = AbortSignal.any([AbortSignal.timeout(PATIENCE), ended.signal]);
+    const response = await fetch(url, { headers, redirect: "error", signal });
+    const report = await reportIn(response);
+    if (report !== undefined) return report;
+    if (response.status === 401) {
+      throw new CommandError(`${url.origin} wants a valid token: pass --token or set POWERHOSE_TOKEN`);
+    }
+    throw new CommandError(`${url.origin} is not a powerhose run (HTTP ${response.status})`);
   } catch (error) {
-    throw unreachable(url, error);
+    throw error instanceof CommandError ? error : unreachable(url, error);
+  } finally {
+    // What was not read of the answer is not wanted.
+    ended.abort();
   }
-  if (status === 401) throw new CommandError(`${url.origin} wants a valid token: pass --token or set POWERHOSE_TOKEN`);
-  if (status !== 200 || !isStatusReport(body)) {
-    throw new CommandError(`${url.origin} is not a powerhose run (HTTP ${status})`);
-  }
-  return body;
 }
 
 /** Asks, and returns what to print. Rejects with CommandError when there is no answer or none that makes sense. */

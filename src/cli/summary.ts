@@ -11,6 +11,8 @@ export interface RunNumbers {
   readonly resumed: number;
   /** From the start of the threads to the last result. */
   readonly wallMs: number;
+  /** What this process used of the processors meanwhile, all its threads together. */
+  readonly cpuMs: number;
   /** Local threads. */
   readonly threads: number;
   /** Remote workers that took part. */
@@ -29,13 +31,16 @@ export interface RunNumbers {
 
 /** Gains below that are noise. */
 const WORTH_TELLING = 1.1;
+/** Handlers that took so many times what the processors gave were waiting. */
+const WAITING = 2;
 
 /**
- * How many cores' worth of handlers ran at a time on average: one core would have taken that many times as long. For
- * remote jobs the local ones' time is assumed.
+ * How many cores' worth of handlers ran at a time on average: one core would have taken that many times as long. Handlers
+ * that wait, or share a core, take time without using it: no more counts than the processors gave. For remote jobs the
+ * local ones' time is assumed.
  */
-export function speedUp({ runs, runMs, remoteRuns, wallMs }: RunNumbers): number {
-  return wallMs > 0 && runs > 0 ? (runMs * (1 + remoteRuns / runs)) / wallMs : 0;
+export function speedUp({ runs, runMs, cpuMs, remoteRuns, wallMs }: RunNumbers): number {
+  return wallMs > 0 && runs > 0 ? (Math.min(runMs, cpuMs) * (1 + remoteRuns / runs)) / wallMs : 0;
 }
 
 /** What a local job costs besides its run. Time the thread stood idle for other reasons is not the hand-over's fault. */
@@ -47,7 +52,7 @@ export function handOver({ handOverMs, localRuns, threads, wallMs, runMs }: RunN
 
 /** One plain sentence: did it pay? Nothing when nothing ran here, as then nobody knows. */
 export function verdict(numbers: RunNumbers): string | undefined {
-  const { runs, runMs, threads, remotes, wallMs } = numbers;
+  const { runs, runMs, cpuMs, threads, remotes, wallMs } = numbers;
   if (runs === 0) return undefined;
   const gain = speedUp(numbers);
   if (gain >= WORTH_TELLING) return `Offloading paid: ${threeDigits(gain)}× faster than one core (estimated).`;
@@ -58,6 +63,9 @@ export function verdict(numbers: RunNumbers): string | undefined {
       `Not worth it: the jobs take ${showDuration(run)} each, less than the ${showDuration(cost)} to hand one over; ` +
       "put more work into a job."
     );
+  }
+  if (runMs > WAITING * cpuMs) {
+    return "Whether it paid cannot be told: the handlers waited for most of their time, for which more cores are no help.";
   }
   if (threads + remotes <= 1) return "No gain: one worker is one core; try more --workers.";
   const idle = Math.max(0, 1 - runMs / (wallMs * Math.max(1, threads)));

@@ -1,11 +1,6 @@
 /** What a run has counted so far, and where its time went. The words about it are summary.ts's and progress.ts's. */
 import type { AttemptRecord } from "../index.ts";
 
-/** What local threads are called; whoever else answers came over the network. */
-export const THREAD_NAME = "thread";
-
-const LOCAL = new RegExp(`^${THREAD_NAME}-`);
-
 /** The numbers of one run. */
 export class Tally {
   /** Jobs that succeeded. */
@@ -26,18 +21,18 @@ export class Tally {
     return this.ok + this.failed;
   }
 
-  /** Counts a job and its attempts. */
-  count(ok: boolean, attempts: readonly AttemptRecord[]): void {
+  /** Counts a job and its attempts. Who is remote is known by their connections, as names are anybody's to choose. */
+  count(ok: boolean, attempts: readonly AttemptRecord[], isRemote: (identity: string) => boolean): void {
     if (ok) this.ok++;
     else this.failed++;
     for (const { identity, outcome, ms } of attempts) {
       if (outcome !== "ok" && outcome !== "error") continue;
-      if (LOCAL.test(identity)) {
-        this.localAttempts++;
-        this.localMs += ms;
-      } else {
+      if (isRemote(identity)) {
         this.remoteAttempts++;
         this.remoteMs += ms;
+      } else {
+        this.localAttempts++;
+        this.localMs += ms;
       }
     }
   }

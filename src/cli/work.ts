@@ -4,18 +4,30 @@
  */
 import { randomBytes } from "node:crypto";
 import { availableParallelism, hostname } from "node:os";
-import { AuthError, type Dialer, JobRunner, relay, Worker, type WorkerEvent, WorkerStartError } from "../index.ts";
-import { threads } from "../threads/index.ts";
+import {
+  AuthError,
+  type Dialer,
+  JobRunner,
+  relay,
+  RunnerStoppedError,
+  Worker,
+  type WorkerEvent,
+  WorkerStartError,
+} from "../index.ts";
 import { dialWebSocket } from "../transports/websocket-node.ts";
+import type { CommandHost } from "./command-host.ts";
 import { showDuration } from "./duration.ts";
 import { asError, CommandError, EXIT, usage, wordsOf } from "./faults.ts";
 import type { FlagRules, Flags } from "./flags.ts";
 import { Interrupts } from "./interrupts.ts";
+import { isLoopback } from "./listen-place.ts";
 import { type ModuleName, readModuleName } from "./module-name.ts";
 import type { Notices } from "./notices.ts";
-import type { CommandHost } from "./run.ts";
-import { startFault } from "./run-fleet.ts";
+import { readMaxPayload } from "./payload-limit.ts";
+import { RunMeter } from "./run-meter.ts";
+import { startFault } from "./start-fault.ts";
 import { counted } from "./terminal-text.ts";
+import { userThreads } from "./user-threads.ts";
 
 /** The options of `work`. */
 export const WORK_FLAGS: FlagRules = {
@@ -42,7 +54,7 @@ export interface WorkSettings {
   readonly identity: string;
   readonly labels: readonly string[];
   readonly maxPayload: number;
-  /** Whether it ends when the runner goes away. */
+  /** Whether it ends when its connection to the runner it has worked for is over. */
   readonly once: boolean;
 }
 
@@ -71,7 +83,7 @@ export function readWorkSettings(flags: Flags): WorkSettings {
     capacity: flags.integer("capacity", 1, 60) ?? 1,
     identity,
     labels,
-    maxPayload: flags.integer("max-payload", 1, 1_073_741_824) ?? 1_048_576,
+    maxPayload: readMaxPayload(flags),
     once: flags.has("once"),
   };
 }
@@ -79,15 +91,25 @@ export function readWorkSettings(flags: Flags): WorkSettings {
 function dialerFor(url: string, flags: Flags): Dialer {
   const token = flags.text("token", "POWERHOSE_TOKEN");
   if (token === "") throw usage("--token: expected a token, got an empty one");
+  checkUrl(url, flags.has("allow-insecure"));
   try {
     return dialWebSocket(url, {
       allowInsecure: flags.has("allow-insecure"),
       ...(token === undefined ? {} : { token }),
     });
   } catch (error) {
-    const words = wordsOf(error).replace("pass `allowInsecure: true`", "pass --allow-insecure");
-    throw usage(`--connect: ${words.replace("; pass a `token`", "; use --token")}`, error);
+    throw usage(`--connect: ${wordsOf(error)}`, error);
   }
+}
+
+/** What the library refuses too, in the words of the command line. */
+function checkUrl(text: string, allowInsecure: boolean): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.username || url?.password) throw usage("--connect: no name or password in the URL; use --token");
+  if (url?.protocol !== "ws:" || allowInsecure || isLoopback(url.hostname)) return;
+  throw usage(
+    `--connect: ${url.origin}/: refusing to send jobs and token in the clear to another machine; use wss:, or --allow-insecure`,
+  );
 }
 
 /** Unique, and still telling where it runs. */
@@ -106,6 +128,8 @@ export class Work {
   readonly #runner: JobRunner;
   readonly #worker: Worker;
   #placesLost = 0;
+  #ready = false;
+  #leaving = false;
   #fault: Error | undefined;
 
   constructor(settings: WorkSettings, host: CommandHost, notices: Notices) {
@@ -113,7 +137,7 @@ export class Work {
     this.#settings = settings;
     this.#host = host;
     this.#notices = notices;
-    const pool = threads(module.url, { size: workers, export: module.exportName, capacity });
+    const pool = userThreads(module, new RunMeter(), { size: workers, capacity });
     this.#runner = new JobRunner({ listen: pool, maxPayload });
     this.#worker = new Worker({
       dial,
@@ -128,7 +152,7 @@ export class Work {
 
   /** Works until it is told to stop, refused, or left without threads. Resolves to the exit code. */
   async go(): Promise<number> {
-    const { module, url, identity, workers } = this.#settings;
+    const { url, identity, workers } = this.#settings;
     const interrupts = new Interrupts(
       () => this.#drain(),
       () => this.#abort(),
@@ -138,20 +162,32 @@ export class Work {
     });
     this.#worker.on((event) => this.#on(event));
     try {
-      await this.#runner.start().catch((error: unknown) => {
-        throw startFault(error, module.typed);
-      });
-      this.#notices.say(`${identity} connects to ${url} (${counted(workers, "thread")})`);
-      this.#worker.start().catch((error: unknown) => this.#refused(error));
-      await this.#worker.closed;
+      if (await this.#begin()) {
+        this.#notices.say(`${identity} connects to ${url} (${counted(workers, "thread")})`);
+        this.#worker.start().catch((error: unknown) => this.#refused(error));
+        await this.#worker.closed;
+      }
     } finally {
-      interrupts.release();
       await this.#worker.stop();
       await this.#runner.stop();
+      // Last: until here a signal would end the process in the middle of it.
+      interrupts.release();
     }
     if (this.#fault !== undefined) throw this.#fault;
     this.#notices.say(`served ${counted(this.#worker.served, "job")}`);
     return EXIT.ok;
+  }
+
+  /** Starts the threads; `false` when a signal came first. */
+  async #begin(): Promise<boolean> {
+    try {
+      await this.#runner.start();
+    } catch (error) {
+      if (this.#leaving && error instanceof RunnerStoppedError) return false;
+      throw startFault(error, this.#settings.module.typed);
+    }
+    this.#ready = true;
+    return !this.#leaving;
   }
 
   /** A worker stopped on purpose before it was let in has nothing to complain of. */
@@ -184,7 +220,9 @@ export class Work {
   }
 
   #drain(): void {
+    this.#leaving = true;
     this.#notices.say("leaving after what runs; once more to stop at once");
+    if (!this.#ready) void this.#runner.stop();
     // Its owner decides how long is too long, with a second signal.
     void this.#worker.drain({ timeout: Number.POSITIVE_INFINITY });
   }

@@ -21,22 +21,32 @@ export interface Boot {
   readonly maxAgeJitter?: number;
   /** The largest payload in bytes. */
   readonly maxPayload: number;
+  /** Marks the thread's notes, which share their way with whatever user code posts. Random. */
+  readonly seal: string;
 }
 
-/** thread → supervisor. The key tells it from what user code may post. */
+/** thread → supervisor: how far it has come. */
 export type ThreadNote =
   /** The handler is there; HELLO follows on the port. */
-  | { readonly powerhose: "loaded" }
+  | { readonly step: "loaded" }
   /** The runner has let it in. */
-  | { readonly powerhose: "registered" }
-  /** Its first job's handler has returned or thrown. */
-  | { readonly powerhose: "served" }
+  | { readonly step: "registered" }
+  /** It begins its first job. */
+  | { readonly step: "begun" }
   /** It will never serve. */
-  | { readonly powerhose: "failed"; readonly message: string; readonly cause: unknown };
+  | { readonly step: "failed"; readonly message: string; readonly cause: unknown };
 
-/** Whether something a thread has posted is a note. */
-export function isThreadNote(message: unknown): message is ThreadNote {
-  return typeof message === "object" && message !== null && "powerhose" in message;
+const NOTE = "powerhose:note";
+
+/** A note as it is posted. */
+export function sealed(note: ThreadNote, seal: string): unknown {
+  return { [NOTE]: seal, note };
+}
+
+/** The note in something a thread has posted; nothing when that is somebody else's. */
+export function unsealed(message: unknown, seal: string): ThreadNote | undefined {
+  if (typeof message !== "object" || message === null || !("note" in message)) return undefined;
+  return Reflect.get(message, NOTE) === seal ? (message.note as ThreadNote) : undefined;
 }
 
 /** Anything thrown, as one line. */

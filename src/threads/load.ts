@@ -8,25 +8,37 @@ function isMissing(module: string): boolean {
   return module.startsWith("file:") && !existsSync(fileURLToPath(module));
 }
 
-async function load(module: string): Promise<Readonly<Record<string, unknown>>> {
+/** The host does not say where in the file a mistake is; its own check does. */
+function whereToLook(error: unknown, module: string): string {
+  const said = error instanceof SyntaxError && module.startsWith("file:");
+  return said ? `; node --check ${fileURLToPath(module)} shows where` : "";
+}
+
+async function load(module: string, shown: string): Promise<Readonly<Record<string, unknown>>> {
   try {
     return (await import(module)) as Readonly<Record<string, unknown>>;
   } catch (error) {
-    const what = isMissing(module) ? "does not exist" : `could not be loaded: ${oneLine(error)}`;
-    throw new WorkerStartError(`${module} ${what}`, { cause: error });
+    const what = isMissing(module)
+      ? "does not exist"
+      : `could not be loaded: ${oneLine(error)}${whereToLook(error, module)}`;
+    throw new WorkerStartError(`${shown} ${what}`, { cause: error });
   }
 }
 
-/** Imports the module and returns its export. Throws WorkerStartError. */
-export async function loadHandler(module: string, name: string): Promise<Handler> {
-  const exported = await load(module);
+/**
+ * Imports the module and returns its export.
+ * @param shown - What the module is called in messages.
+ * @throws WorkerStartError when there is no such module, it does not load, or the export is not a function.
+ */
+export async function loadHandler(module: string, name: string, shown: string = module): Promise<Handler> {
+  const exported = await load(module, shown);
   const handler = exported[name];
   if (typeof handler === "function") return handler as Handler;
   if (Object.hasOwn(exported, name))
-    throw new WorkerStartError(`the export \`${name}\` of ${module} is not a function but ${kindOf(handler)}`);
+    throw new WorkerStartError(`the export \`${name}\` of ${shown} is not a function but ${kindOf(handler)}`);
   const names = Object.keys(exported);
   const others = names.length === 0 ? "it exports nothing" : `it exports: ${names.join(", ")}`;
-  throw new WorkerStartError(`${module} has no export \`${name}\`; ${others}`);
+  throw new WorkerStartError(`${shown} has no export \`${name}\`; ${others}`);
 }
 
 function kindOf(value: unknown): string {

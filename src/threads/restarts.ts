@@ -1,4 +1,5 @@
 /** Decides when a crashed thread is replaced, and when that makes no sense any more. Counts; starts nothing. */
+import { jitter } from "../core/clock.ts";
 import type { Entropy } from "../index.ts";
 
 /** A thread that has lived so long, in ms, did start well, whatever killed it. */
@@ -15,8 +16,8 @@ export interface RestartLimits {
 export interface Life {
   /** Milliseconds from its registration; 0 if it never came so far. */
   readonly lived: number;
-  /** Whether it finished a job. */
-  readonly served: boolean;
+  /** Whether it was given a job: its death may be the job's doing, and how often a job may do so is limited elsewhere. */
+  readonly begun: boolean;
 }
 
 /** The crashes of one place in the pool. */
@@ -36,12 +37,12 @@ export class Restarts {
   }
 
   /** Milliseconds until the next thread is started; `undefined`: no more. */
-  crashed({ lived, served }: Life): number | undefined {
+  crashed({ lived, begun }: Life): number | undefined {
     const { restartMin, restartMax, maxCrashes } = this.#limits;
-    this.#inARow = served || lived >= LONG_LIFE ? 0 : this.#inARow + 1;
+    this.#inARow = begun || lived >= LONG_LIFE ? 0 : this.#inARow + 1;
     if (this.#inARow >= maxCrashes) return undefined;
     const doublings = Math.min(Math.max(0, this.#inARow - 1), 30);
     const bound = Math.min(restartMax, restartMin * 2 ** doublings);
-    return (this.#entropy.u32() / 0x1_0000_0000) * bound;
+    return jitter(this.#entropy, bound);
   }
 }

@@ -5,8 +5,8 @@
 import { MessageChannel, type MessagePort, Worker as NodeWorker, type WorkerOptions } from "node:worker_threads";
 import type { CloseReason, Socket } from "../core/socket.ts";
 import type { TimerHandle } from "../core/clock.ts";
-import { hostClock } from "../index.ts";
-import { type Boot, isThreadNote, oneLine, type ThreadNote } from "./boot.ts";
+import { hostClock, hostEntropy } from "../index.ts";
+import { type Boot, oneLine, type ThreadNote, unsealed } from "./boot.ts";
 import type { Life } from "./restarts.ts";
 import { ThreadSocket } from "./thread-socket.ts";
 
@@ -29,7 +29,7 @@ function spawn(host: WorkerOptions): NodeWorker {
 export interface ThreadPlan {
   /** For people to read: `thread 3`. */
   readonly title: string;
-  readonly boot: Omit<Boot, "port">;
+  readonly boot: Omit<Boot, "port" | "seal">;
   /** Handed to Node as it is. */
   readonly host: WorkerOptions;
   readonly startTimeout: number;
@@ -64,11 +64,12 @@ export class Thread {
   readonly #owner: ThreadOwner;
   readonly #port: MessagePort;
   readonly #worker: NodeWorker | undefined;
+  readonly #seal: string = hostEntropy.id();
   #socket: ThreadSocket | undefined;
   #timer: TimerHandle;
   #lingering = false;
   #registered = false;
-  #served = false;
+  #begun = false;
   #exitedAlready = false;
   #registeredAt = 0;
   /** Why it cannot go on, as soon as that is known. */
@@ -81,7 +82,7 @@ export class Thread {
     this.#port = port1;
     this.#worker = this.#spawn();
     if (this.#worker === undefined) return;
-    const boot: Boot = { ...plan.boot, port: port2 };
+    const boot: Boot = { ...plan.boot, port: port2, seal: this.#seal };
     this.#worker.postMessage(boot, [port2]);
     this.#timer = hostClock.set(plan.startTimeout, () => this.#tooSlow(), false);
   }
@@ -111,17 +112,18 @@ export class Thread {
   }
 
   #heard(message: unknown): void {
-    if (!isThreadNote(message)) return;
-    switch (message.powerhose) {
+    const note = unsealed(message, this.#seal);
+    switch (note?.step) {
       case "loaded":
         return this.#loaded();
       case "registered":
         return this.#isRegistered();
-      case "served":
-        this.#served = true;
+      case "begun":
+        this.#begun = true;
         return;
       case "failed":
-        return this.#failed(message);
+        return this.#failed(note);
+      default:
     }
   }
 
@@ -140,7 +142,7 @@ export class Thread {
     this.#owner.registered();
   }
 
-  #failed({ message, cause }: ThreadNote & { readonly powerhose: "failed" }): void {
+  #failed({ message, cause }: ThreadNote & { readonly step: "failed" }): void {
     this.#inTrouble(`could not start: ${message}`, cause);
     this.#kill();
   }
@@ -185,7 +187,7 @@ export class Thread {
     this.#owner.ended(this, {
       registered,
       released: registered && this.#socket?.closedHere === true,
-      served: this.#served,
+      begun: this.#begun,
       lived: registered ? hostClock.now() - this.#registeredAt : 0,
       message,
       cause: this.#trouble?.cause,

@@ -21,7 +21,8 @@ export interface Refusal {
 /** The result of looking at a request: whom it is from, or why not. */
 export type Verdict = { readonly principal: string } | Refusal;
 
-const ANONYMOUS = "local";
+/** Not `local`, as what this process made itself is: whoever can connect must not take over the names of its threads. */
+const ANONYMOUS = "loopback";
 const TOKEN_HOLDER = "token";
 const BUSY: Refusal = { status: 503, text: "too many connections, try again later" };
 const NO_ORIGIN: Refusal = { status: 403, text: "this origin is not allowed" };
@@ -47,6 +48,11 @@ function shownToken(request: IncomingMessage): Uint8Array | undefined {
   }
   const bearer = subprotocols(request).find((name) => name.startsWith(BEARER_PREFIX));
   return bearer === undefined ? undefined : Buffer.from(bearer.slice(BEARER_PREFIX.length), "base64url");
+}
+
+/** Whatever `await` would wait for: a promise of another realm or library is as good. */
+function isAwaitable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** A request that came over loopback, or over a pipe, which has no address. */
@@ -137,14 +143,14 @@ export class Admission {
     if (this.#waiting.size >= maxPending) return BUSY;
     try {
       const answer = authenticate(request);
-      return answer instanceof Promise ? this.#wait(answer, requestTimeout) : this.#verdict(answer);
+      return isAwaitable(answer) ? this.#wait(answer, requestTimeout) : this.#verdict(answer);
     } catch (error) {
       return this.#refusedBy(error);
     }
   }
 
-  async #wait(answer: Promise<string | undefined>, timeout: number): Promise<Verdict> {
-    const asked = answer.then(
+  async #wait(answer: PromiseLike<string | undefined>, timeout: number): Promise<Verdict> {
+    const asked = Promise.resolve(answer).then(
       (principal) => this.#verdict(principal),
       (error: unknown) => this.#refusedBy(error),
     );

@@ -64,7 +64,10 @@ export class WebSocketListener implements Listener {
     return started;
   }
 
-  /** Closes every connection and gives back the address, within about 80 ms even when a peer is dead. May be called twice. */
+  /**
+   * Closes every connection and gives back the address, also when a peer is dead: closing handshakes
+   * get a moment (four times 20 ms, or until all are done), and whoever has not answered is cut off. May be called twice.
+   */
   stop(): Promise<void> {
     const life = this.#life;
     if (life === undefined) return this.#stopped;

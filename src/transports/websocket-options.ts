@@ -16,7 +16,7 @@ import {
 } from "../core/options.ts";
 
 /** Decides who a request is. */
-export type Authenticate = (request: IncomingMessage) => string | undefined | Promise<string | undefined>;
+export type Authenticate = (request: IncomingMessage) => string | undefined | PromiseLike<string | undefined>;
 
 /** Options of {@link listenWebSocket}. All durations are milliseconds, all sizes bytes. */
 export interface WebSocketListenerOptions {
@@ -26,7 +26,7 @@ export interface WebSocketListenerOptions {
   readonly port?: number | undefined;
   /** The exact path workers dial. Default: `/`. */
   readonly path?: string | undefined;
-  /** The token a worker must show, or several while one replaces another. Whoever shows one is the principal `token`. */
+  /** The token a worker must show, or several while one replaces another. Whoever shows one is the principal `token`; without `token` and `authenticate`, whoever connects over loopback is `loopback`. */
   readonly token?: string | readonly string[] | undefined;
   /**
    * Names the principal behind a request; `undefined`, an empty string or a throw refuse it with 401. Asked when no

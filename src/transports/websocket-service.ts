@@ -30,6 +30,28 @@ function refuse(socket: Duplex, { status, text }: Refusal): void {
   socket.end(`${head}${extra}Content-Length: ${text.length}\r\n\r\n${text}`, () => socket.destroy());
 }
 
+/** Marks upgrade listeners as ours, also those of another copy of this module. */
+const OURS = Symbol.for("powerhose.upgrade");
+
+/** Whether nobody but listeners of ours waits for upgrades on a server. */
+function isAllOurs(server: Server): boolean {
+  return server.listeners("upgrade").every((listener) => Reflect.has(listener, OURS));
+}
+
+/** Whether one of the upgrade listeners of ours serves a path. */
+function isServed(server: Server, path: string): boolean {
+  return server.listeners("upgrade").some((listener) => Reflect.get(listener, OURS) === path);
+}
+
+/** Whether a listener is the first of all, and thus the one to speak for them. */
+function isFirst(server: Server, listener: unknown): boolean {
+  return server.listeners("upgrade")[0] === listener;
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? "").split("?", 1)[0] ?? "";
+}
+
 function destroy(this: Duplex): void {
   this.destroy();
 }
@@ -76,6 +98,7 @@ export class WebSocketService {
     };
     this.#upgrader = new WebSocketServer(options);
     this.#server = settings.server ?? this.#ownServer();
+    Object.defineProperty(this.#onUpgrade, OURS, { value: settings.path });
   }
 
   /** Where it listens. */
@@ -181,13 +204,13 @@ export class WebSocketService {
   };
 
   #isHere(request: IncomingMessage): boolean {
-    return (request.url ?? "").split("?", 1)[0] === this.#settings.path;
+    return pathOf(request) === this.#settings.path;
   }
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     if (!this.#isHere(request)) {
       // On a shared server, somebody else may answer; if there is nobody else, nobody would.
-      if (this.#server.listenerCount("upgrade") === 1) this.#turnAway(socket, NOT_FOUND);
+      if (this.#isNobodys(request)) this.#turnAway(socket, NOT_FOUND);
       return;
     }
     if (socket.destroyed) return;
@@ -202,6 +225,12 @@ export class WebSocketService {
     if (verdict instanceof Promise) void verdict.then((late) => this.#decided(request, socket, head, late));
     else this.#decided(request, socket, head, verdict);
   };
+
+  /** Whether all who are asked say that a path is not theirs, and it is up to this one to answer. */
+  #isNobodys(request: IncomingMessage): boolean {
+    const server = this.#server;
+    return isFirst(server, this.#onUpgrade) && isAllOurs(server) && !isServed(server, pathOf(request));
+  }
 
   #turnAway(socket: Duplex, refusal: Refusal): void {
     socket.on("error", destroy);

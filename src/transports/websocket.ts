@@ -2,6 +2,7 @@
  * Dials with any WebSocket of the W3C shape: a browser's, Deno's, Bun's, or the class of `ws`. Holds nothing of Node. To
  * listen, or to dial from Node with headers and TLS options, see websocket-node.ts.
  */
+import { callable, checkOptions, flag, type Rules } from "../core/options.ts";
 import type { CloseCode, Dialer, Peer, Socket, SocketLimits } from "../core/socket.ts";
 import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL } from "./websocket-address.ts";
 import { closeFrame, closeReason, NOT_BINARY } from "./websocket-close.ts";
@@ -158,16 +159,23 @@ class WebSocketDialer implements Dialer {
   }
 }
 
+const RULES: Rules<DialWebSocketOptions> = {
+  token: (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string"),
+  WebSocket: callable,
+  allowInsecure: flag,
+};
+
 /**
  * A dialer for one address. A refused or failed `dial` rejects with an `Error` that cannot say more, as the API does not
  * tell a wrong token from a dead server; neither token nor query is ever part of a message.
- * @throws TypeError when the address is not a `ws:` or `wss:` URL or the token is empty.
+ * @throws TypeError when the address is not a `ws:` or `wss:` URL, an option is unknown or of the wrong kind, or the token
+ *   is empty.
  * @throws AuthError when the address is `ws:` on another machine without `allowInsecure`.
  * @throws Error when there is no WebSocket class to dial with.
  */
 export function dialWebSocket(url: string | URL, options: DialWebSocketOptions = {}): Dialer {
+  checkOptions("dialWebSocket", options, RULES);
   const { token, allowInsecure = false, WebSocket = hostWebSocket() } = options;
-  if (token === "") throw new TypeError("expected `token` to be a non-empty string");
   const protocols = token === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, bearerSubprotocol(token)];
   return new WebSocketDialer(dialAddress(url, allowInsecure), protocols, WebSocket);
 }

@@ -85,6 +85,12 @@ export class Command {
     return this.until(() => pattern.exec(this.#stderr));
   }
 
+  /** Sends a signal over and over until it ends: the second one counts only after a while. */
+  insist(signal: NodeJS.Signals): void {
+    const timer = setInterval(() => this.child.kill(signal), 100);
+    this.child.once("exit", () => clearInterval(timer));
+  }
+
   /** Kills what is left of it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.child.kill("SIGKILL");

@@ -78,7 +78,34 @@ test("a file that is no log is refused", async () => {
   await run(log, seq(1), jobs());
   appendFileSync(log, "remember the milk\n");
   const { code, stderr } = await run(log, seq(1), "--resume", jobs());
-  expect([code, stderr]).toEqual([2, `powerhose: --resume: ${log}:2 is not a record of a job log\n`]);
+  expect([code, stderr]).toEqual([2, `powerhose: --resume: ${log} is not a job log: line 2 is not a record\n`]);
+});
+
+test.each(["remember the milk", '{"indexes":[]}'])(
+  "a file without a newline that holds %j is left as it is",
+  async (text) => {
+    const log = logFile();
+    writeFileSync(log, text);
+    const { code, stderr } = await run(log, seq(1), "--resume", jobs());
+    expect([code, stderr]).toEqual([2, `powerhose: --resume: ${log} is not a job log: line 1 is not a record\n`]);
+    expect(readFileSync(log, "utf8")).toBe(text);
+  },
+);
+
+test("an input is not written to", async () => {
+  const log = logFile();
+  writeFileSync(log, '{"index":');
+  const { code, stderr } = await run(log, "", "--resume", jobs(), log);
+  expect([code, stderr]).toEqual([2, `powerhose: --joblog: ${log} is also an input (${log}); name another file\n`]);
+  expect(readFileSync(log, "utf8")).toBe('{"index":');
+});
+
+test("a log that knows more lines than the input has is told of", async () => {
+  const log = logFile();
+  await run(log, seq(5), jobs());
+  const { stderr } = await run(log, seq(3), "--resume", jobs());
+  expect(stderr).toContain(", 3 done before\n");
+  expect(stderr).toContain("the job log knows 2 more lines than the input has; is it the same input?\n");
 });
 
 test("a log that cannot be opened is refused before anything runs", async () => {

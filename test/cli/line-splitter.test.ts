@@ -51,6 +51,10 @@ test("with zero bytes as ends, newlines and carriage returns are data", () => {
   expect(split([Buffer.from("a\nb\r\0\0c")], { terminator: "null", longest: 100 })).toEqual(["a\nb\r", "", "c"]);
 });
 
+test("a carriage return that no newline follows belongs to the line", () => {
+  expect(split(["a\r\nb", "\r"].map((text) => Buffer.from(text)))).toEqual(["a", "b\r"]);
+});
+
 test("a byte order mark counts at the very beginning alone", () => {
   expect(split([Buffer.from("\ufeffa\n\ufeffb\n")])).toEqual(["a", "\ufeffb"]);
   expect(split([...Buffer.from("\ufeffa\n")].map((byte) => Buffer.from([byte])))).toEqual(["a"]);

@@ -39,6 +39,18 @@ describe("remote workers", () => {
     expect(stderr).toMatch(/5,000 jobs in .* on 2 remote workers, none failed/);
   });
 
+  test("none takes over the name of a local thread", async () => {
+    const { run: started, url } = await listening(["-w", "1", jobs()]);
+    await using run = started;
+    const args = ["work", "-w", "1", "--identity", "thread-1", "--connect", url, jobs()];
+    await using work = new Command(args);
+    await work.says(/thread-1 connects to/);
+    await run.says(/refused 127\.0\.0\.1:\d+: /);
+    run.child.stdin.end("a\n");
+    expect(await run.ended).toMatchObject({ code: 0, stdout: "a!\n" });
+    expect(run.stderr).toMatch(/1 job in .* on 1 worker, none failed/);
+  });
+
   test("join local threads, with the command that was printed", async () => {
     const { run: started, url } = await listening(["-w", "1", "-o", "jsonl", jobs("slow")]);
     await using run = started;
@@ -82,7 +94,7 @@ describe("remote workers", () => {
     await hung.says(/begun 2/);
     hung.child.kill("SIGINT");
     await hung.says(/once more to stop at once/);
-    hung.child.kill("SIGINT");
+    hung.insist("SIGINT");
     expect((await hung.ended).code).toBe(130);
   });
 });

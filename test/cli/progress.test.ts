@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { join } from "node:path";
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Notices } from "../../src/cli/notices.ts";
 import { progressLine, type ProgressView } from "../../src/cli/progress.ts";
 import { Rate } from "../../src/cli/rate.ts";
@@ -105,6 +105,26 @@ describe("notices", () => {
       notices.endProgress();
       expect(stderr.written).toBe("");
     }
+  });
+
+  test("what others write to the screen takes the bar off first, and is not overwritten", () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const stderr = screen(true);
+    const notices = new Notices(stderr, { NO_COLOR: "1" }, false);
+    notices.showProgress(() => "bar");
+    vi.advanceTimersByTime(100);
+    stderr.write("from a handler\n");
+    vi.advanceTimersByTime(100);
+    stderr.write("half a line");
+    vi.advanceTimersByTime(1_000);
+    stderr.write(", whole\n");
+    vi.advanceTimersByTime(100);
+    notices.endProgress();
+    stderr.write("after\n");
+    const erase = "\r\u001b[2K";
+    const bar = `${erase}bar${erase}`;
+    expect(stderr.written).toBe(`${bar}from a handler\n${bar}half a line, whole\n${bar}after\n`);
   });
 
   test("quiet says nothing but what is wrong", () => {

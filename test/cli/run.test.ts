@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Command, jobs, linesOf, powerhose, seq } from "./child.ts";
 
@@ -24,6 +25,9 @@ function feed({ child }: Command): { readonly sent: () => number } {
   write();
   return { sent: () => sent };
 }
+
+/** A handler whose threads die by themselves once the file named by PLAGUE is there. */
+const mortal = fileURLToPath(new URL("fixtures/mortal.js", import.meta.url));
 
 describe("results", () => {
   test("come in the order of the lines, however the jobs finish", async () => {
@@ -138,13 +142,45 @@ describe("failures", () => {
   });
 
   test("when no thread is left, that is the end", async () => {
-    const { code, stderr } = await powerhose(["run", "-w", "1", jobs("crash")], { input: seq(40) });
+    const plague = join(folder(), "plague");
+    await using command = new Command(["run", "-w", "1", mortal], { env: { PLAGUE: plague } });
+    command.child.stdin.write("a\n");
+    await command.until(() => command.stdout === "a\n");
+    writeFileSync(plague, "");
+    const { code, stderr } = await command.ended;
     expect(stderr).toContain("powerhose: no thread is left to run the jobs: all of them kept crashing\n");
+    expect(code).toBe(1);
+  });
+
+  test("jobs that kill their threads, one after the other, are failed jobs and not the end", async () => {
+    const args = ["run", "-w", "1", "--attempts", "1", "-q", jobs("crashUnlessLast")];
+    const { code, stdout } = await powerhose(args, { input: `${"x\n".repeat(25)}last\n` });
+    expect(stdout).toBe(`${"\n".repeat(25)}last\n`);
     expect(code).toBe(1);
   });
 });
 
 describe("streams", () => {
+  test("many threads draw no warning from the host", async () => {
+    const { code, stdout, stderr } = await powerhose(["run", "-q", "-w", "12", jobs()], { input: seq(50) });
+    expect([code, linesOf(stdout).length, stderr]).toEqual([0, 50, ""]);
+  });
+
+  test("large results wait for a slow reader in bounded memory", async () => {
+    const count = 300;
+    const args = ["run", "-w", "2", "-q", jobs("megabyte")];
+    const env = { NODE_OPTIONS: "--max-old-space-size=160" };
+    await using command = new Command(args, { input: seq(count), env, unread: true });
+    let bytes = 0;
+    for await (const chunk of command.child.stdout as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      // Slow enough for the jobs to run far ahead, if nothing held them.
+      if (bytes < 2_000_000) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect((await command.ended).code).toBe(0);
+    expect(bytes).toBe(count * 1_000_001);
+  });
+
   test("a reader that has had enough ends the run quietly", async () => {
     await using command = new Command(["run", "-w", "1", jobs()]);
     feed(command);
@@ -197,7 +233,7 @@ describe("signals", () => {
     const { code, stdout, stderr } = await command.ended;
     expect(code).toBe(130);
     expect(stdout).toBe("1\n");
-    expect(stderr).toMatch(/finishing what runs[^]*1 job in .*none failed[^]*jobs were read and not run/);
+    expect(stderr).toMatch(/finishing what runs[^]*1 job in .*none failed[^]*line[s]? read ahead and not run/);
     expect(stderr).not.toContain("begun 2");
   });
 
@@ -207,7 +243,41 @@ describe("signals", () => {
     await command.says(/begun 1\n/);
     command.child.kill(signal);
     await command.says(/finishing what runs/);
-    command.child.kill(signal);
+    command.insist(signal);
+    expect((await command.ended).code).toBe(130);
+  });
+
+  test("the same signal twice at once is one", async () => {
+    await using command = new Command(["run", "-w", "1", jobs("slow")]);
+    command.child.stdin.write("1\n");
+    await command.says(/begun 1\n/);
+    command.child.kill("SIGTERM");
+    await command.says(/finishing what runs/);
+    command.child.kill("SIGTERM");
+    expect(await command.ended).toMatchObject({ code: 130, stdout: "1\n" });
+  });
+
+  test("one that comes before a thread is ready ends it in silence", async () => {
+    await using command = new Command([
+      "run",
+      "-w",
+      "1",
+      fileURLToPath(new URL("fixtures/unready.js", import.meta.url)),
+    ]);
+    await command.says(/loading/);
+    command.child.kill("SIGINT");
+    const { code, stderr } = await command.ended;
+    expect(stderr).toBe("loading\npowerhose: finishing what runs; once more to stop at once\n");
+    expect(code).toBe(130);
+  });
+
+  test("a reader that leaves after it changes nothing about its exit code", async () => {
+    await using command = new Command(["run", "-w", "1", jobs("slow")]);
+    command.child.stdin.write("1\n");
+    await command.says(/begun 1\n/);
+    command.child.kill("SIGINT");
+    await command.says(/finishing what runs/);
+    command.child.stdout.destroy();
     expect((await command.ended).code).toBe(130);
   });
 });

@@ -6,6 +6,7 @@ const run: RunNumbers = {
   failed: 0,
   resumed: 0,
   wallMs: 10_000,
+  cpuMs: 40_000,
   threads: 4,
   remotes: 0,
   runs: 1_000,
@@ -60,6 +61,11 @@ test.each([
   [
     { runMs: 2_000 },
     "No gain: the workers were idle 95 % of the time, waiting for input, for whoever reads the results, or for a last long job.",
+  ],
+  [{ runMs: 65_500, cpuMs: 20_000, threads: 8 }, "Offloading paid: 2.00× faster than one core (estimated)."],
+  [
+    { runMs: 218_000, cpuMs: 500, threads: 1 },
+    "Whether it paid cannot be told: the handlers waited for most of their time, for which more cores are no help.",
   ],
   [{ runMs: 10_500, threads: 2 }, "No gain: 2 workers shared about one core."],
   [{ runMs: 11_500, threads: 2 }, "Offloading paid: 1.15× faster than one core (estimated)."],

@@ -91,8 +91,9 @@ function guestMay({ to, typeOnly }: Import): boolean {
   return to === "src/index.ts" || (typeOnly && to.startsWith("src/core/"));
 }
 
-/** Options are checked alike everywhere, threads speak over ports, and what they load is the user's to name. */
+/** Options are checked and pauses drawn alike everywhere, threads speak over ports, and what they load is the user's to name. */
 const FOR_THREADS: ReadonlySet<string> = new Set([
+  "src/core/clock.ts",
   "src/core/options.ts",
   "src/transports/message-port.ts",
   "(computed)",
@@ -112,8 +113,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   threads: (found) => guestMay(found) || FOR_THREADS.has(found.to) || found.to.startsWith("node:"),
   testing: guestMay,
   observe: guestMay,
-  // The computed one is the user's module, which a run loads in its threads to time the handler.
-  cli: ({ to }, { doors }) => doors.publicFiles.includes(to) || to === "(computed)" || to.startsWith("node:"),
+  // The loader is for what the command runs inside its threads, which finds the user's module as all threads do.
+  cli: ({ to }, { doors }) => doors.publicFiles.includes(to) || to === "src/threads/load.ts" || to.startsWith("node:"),
 };
 
 function isAllowed(found: Import, house: House): boolean {

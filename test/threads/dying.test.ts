@@ -98,6 +98,28 @@ test("a thread that crashes over and over is given up, and the runner is told", 
   expect(stage.runner.stats().workers).toEqual([]);
 });
 
+test("what a handler posts is nobody's note, whatever it looks like", async () => {
+  const module = inline(`
+    import { parentPort } from "node:worker_threads";
+    export default (job) => {
+      parentPort.postMessage({ "powerhose:note": "", note: { step: "failed", message: "no", cause: "no" } });
+      parentPort.postMessage({ powerhose: "failed", message: "no", cause: "no" });
+      return job.data;
+    };
+  `);
+  await using stage = await setUp({ module });
+  for (const job of ["a", "b", "c"]) expect(await stage.runner.execute(job)).toBe(job);
+  expect(obituaries(stage)).toEqual([]);
+});
+
+test("crashes of threads with a job in hand do not add up", async () => {
+  await using stage = await setUp({ maxCrashes: 2 });
+  for (let round = 0; round < 6; round++) {
+    expect(await failureOf(stage.runner.execute("exit:0", { attempts: 1 }))).toBeInstanceOf(WorkerLostError);
+  }
+  expect(await stage.runner.execute("echo:still tried")).toBe("still tried");
+});
+
 test("crashes of threads that have served do not add up", async () => {
   await using stage = await setUp({ maxCrashes: 2 });
   for (let round = 0; round < 4; round++) {

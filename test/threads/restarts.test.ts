@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { Restarts } from "../../src/threads/restarts.ts";
 
-const USELESS = { lived: 0, served: false };
+const USELESS = { lived: 0, begun: false };
 const limits = { restartMin: 100, restartMax: 1_000, maxCrashes: 6 };
 
 /** Chance at its highest: the pauses are as long as they get. */
@@ -18,8 +18,8 @@ test("the pause doubles up to its bound, and then there are no more", () => {
 });
 
 test.each([
-  ["served a job", { lived: 0, served: true }],
-  ["lived 10 s", { lived: 10_000, served: false }],
+  ["begun a job", { lived: 0, begun: true }],
+  ["lived 10 s", { lived: 10_000, begun: false }],
 ])("a thread that has %s begins the count anew", (_what, life) => {
   const restarts = longest({ maxCrashes: 3 });
   expect(pauses(restarts, 2)).toEqual([100, 200]);
@@ -30,7 +30,7 @@ test.each([
 
 test("with a limit of one, a thread that was of use may crash all the same", () => {
   const restarts = longest({ maxCrashes: 1 });
-  expect(restarts.crashed({ lived: 0, served: true })).toBeDefined();
+  expect(restarts.crashed({ lived: 0, begun: true })).toBeDefined();
   expect(restarts.crashed(USELESS)).toBeUndefined();
 });
 

@@ -29,6 +29,12 @@ const failures: readonly (readonly [string, URL | string, ThreadsOptions, RegExp
     { startTimeout: 150 },
     /^thread \d was not ready within 150 ms$/,
   ],
+  [
+    "waits for nothing as it loads",
+    inline("await new Promise(() => {})"),
+    {},
+    /^thread \d could not start: \S+ never finishes loading: its top-level await does not settle$/,
+  ],
   ["spins as it loads", inline("for (;;);"), { startTimeout: 150 }, /^thread \d was not ready within 150 ms$/],
   [
     "cannot be given its workerData",

@@ -159,7 +159,9 @@ test("the hook names the principal, now or later, and is asked only when no toke
       asked.push(request.headers["x-name"]?.toString());
       const name = request.headers["x-name"];
       if (name === "ann") return "ann";
-      return Promise.resolve(name === "bob" ? "bob" : undefined);
+      // Whatever can be awaited will do.
+      const answer = Promise.resolve(name === "bob" ? "bob" : undefined);
+      return { then: answer.then.bind(answer) };
     },
   });
   expect(status(await ask(gate.port, "/", { "X-Name": "ann" }))).toBe(101);
@@ -226,6 +228,19 @@ test("a shared server keeps its own requests, paths and life", async () => {
   await gate.listener.stop();
   expect(await httpStatus(port, "/")).toBe(200);
   expect(server.listenerCount("upgrade") + server.listenerCount("error")).toBe(0);
+  await close(server);
+});
+
+test("several listeners on one shared server answer together for a path that is nobody's", async () => {
+  const server = createServer();
+  const port = await listen(server);
+  await using one = await Gate.open({ server, path: "/one" });
+  await using two = await Gate.open({ server, path: "/two" });
+  const paths = ["/one", "/two", "/three"];
+  expect(await Promise.all(paths.map(async (path) => status(await ask(port, path))))).toEqual([101, 101, 404]);
+  await one.listener.stop();
+  expect([status(await ask(port, "/one")), status(await ask(port, "/two"))]).toEqual([404, 101]);
+  await two.listener.stop();
   await close(server);
 });
 

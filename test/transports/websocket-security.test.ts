@@ -135,7 +135,7 @@ test("T4: by default no web page gets in at all, and other programs do", async (
   for (const Origin of [...strangers, allowed]) expect(status(await ask(gate.port, "/", { Origin }))).toBe(403);
   expect(gate.accepted).toEqual([]);
   expect(status(await ask(gate.port))).toBe(101);
-  expect(gate.accepted[0]?.peer.principal).toBe("local");
+  expect(gate.accepted[0]?.peer.principal).toBe("loopback");
 });
 
 test("T5: a token is not sent in the clear to another machine", () => {

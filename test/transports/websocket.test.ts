@@ -135,6 +135,15 @@ test.each(["", "runner", "http://localhost/?s3cret", "ws://s3cret:s3cret@localho
   },
 );
 
+test.each([
+  [{ tokn: "t" }, "unknown option `tokn`"],
+  [{ allowInsecure: "yes" }, "expected `allowInsecure` to be true or false"],
+  [{ WebSocket: {} }, "expected `WebSocket` to be a function"],
+  [null, "expected an options object, got null"],
+])("options are checked: %j", (options, words) => {
+  expect(() => dialWebSocket("ws://localhost/", options as object)).toThrow(`dialWebSocket: ${words}`);
+});
+
 test("without a WebSocket the error says where to find one", () => {
   vi.stubGlobal("WebSocket", undefined);
   expect(() => dialWebSocket("ws://localhost/")).toThrow("powerhose/websocket/node");
