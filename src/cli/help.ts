@@ -82,7 +82,7 @@ print goes to stderr.
       --labels <a,b>      labels to be shown beside it
       --allow-insecure    allow ws:// to another machine: everybody on the way can read along
       --max-payload <bytes>   the largest job and result; default 1048576; as the run's
-      --once              end with the connection over which it has worked, instead of reconnecting
+      --once              end when the run it worked for is over, instead of waiting for the next
   -q, --quiet             no messages
 
 The module may differ from the run's: it is this machine's handler that runs.

@@ -7,6 +7,7 @@ import { availableParallelism, hostname } from "node:os";
 import {
   AuthError,
   type Dialer,
+  type DisconnectReason,
   JobRunner,
   relay,
   RunnerStoppedError,
@@ -129,6 +130,7 @@ export class Work {
   readonly #worker: Worker;
   #placesLost = 0;
   #ready = false;
+  #registered = false;
   #leaving = false;
   #fault: Error | undefined;
 
@@ -198,13 +200,19 @@ export class Work {
 
   #on(event: WorkerEvent): void {
     if (event.type === "disconnected") {
-      const { message, retryIn } = event;
+      const { message, reason, retryIn } = event;
       if (retryIn === undefined) this.#fault ??= new CommandError(message, EXIT.failed, { cause: event.error });
-      else if (this.#settings.once && this.#worker.served > 0) this.#leave(message);
+      else if (this.#settings.once && this.#isOver(reason)) this.#leave(message);
       else this.#notices.say(`disconnected: ${message}; trying again in ${showDuration(Math.max(1, retryIn))}`);
     } else if (event.type === "worker-state" && event.state === "registered") {
+      this.#registered = true;
       this.#notices.say(`registered at ${this.#settings.url}`);
     }
+  }
+
+  /** The run has let it go, or is not there any more; a connection that was cut is no more than that. */
+  #isOver(reason: DisconnectReason): boolean {
+    return this.#registered && (reason === "let-go" || reason === "unreachable");
   }
 
   #leave(message: string): void {

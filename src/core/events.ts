@@ -165,10 +165,20 @@ export interface WorkerStateEvent {
   readonly state: WorkerState;
 }
 
+/** Why a worker has no connection. */
+export type DisconnectReason =
+  | "let-go" // the runner sent it away, or let it leave
+  | "lost" // the connection was cut, or the runner fell silent
+  | "refused" // the runner, or whoever guards its door, turned it away
+  | "unreachable" // nobody answered
+  | "listener"; // the worker's own listener is in trouble
+
 /** A connection failed, was refused or was lost. */
 export interface WorkerDisconnectedEvent {
   /** Which event this is. */
   readonly type: "disconnected";
+  /** Why. */
+  readonly reason: DisconnectReason;
   /** For people to read. */
   readonly message: string;
   /** What the dialer or the runner said, when there is an error. */

@@ -5,6 +5,7 @@
 import { Alarm, type Clock, type DeadlineQueue } from "./clock.ts";
 import { payloadBytes } from "./codec.ts";
 import { type AbortReason, AuthError, type PowerhoseError, ProtocolError } from "./errors.ts";
+import type { DisconnectReason } from "./events.ts";
 import type { Job } from "./job.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import type {
@@ -23,6 +24,7 @@ import { type Handler, Task, type TaskOwner, type TaskResult, tooLarge, unreadab
 
 /** How a post ended. */
 export interface PostEnd {
+  readonly reason: DisconnectReason;
   readonly message: string;
   /** What the runner or the protocol said, when there is an error. */
   readonly error: PowerhoseError | undefined;
@@ -128,7 +130,7 @@ export class Post implements LinkOwner, TaskOwner {
   leave(): void {
     if (this.#leaving || this.#ended) return;
     this.#leaving = true;
-    if (this.#welcome === undefined) this.#end({ message: "left", error: undefined, retryAfter: 0 });
+    if (this.#welcome === undefined) this.#end({ reason: "let-go", message: "left", error: undefined, retryAfter: 0 });
     else this.#send({ type: "REMOVE" });
   }
 
@@ -136,7 +138,7 @@ export class Post implements LinkOwner, TaskOwner {
   quit(reason: AbortReason): void {
     if (this.#ended) return;
     if (this.#welcome !== undefined && !this.#leaving) this.#send({ type: "REMOVE" });
-    this.#end({ message: "left at once", error: undefined, retryAfter: 0 }, reason);
+    this.#end({ reason: "let-go", message: "left at once", error: undefined, retryAfter: 0 }, reason);
   }
 
   finished(task: Task, result: TaskResult): void {
@@ -169,6 +171,7 @@ export class Post implements LinkOwner, TaskOwner {
         return this.#sentAway(message.retryAfter);
       case "REMOVED":
         return this.#end({
+          reason: "let-go",
           message: "the runner let it go",
           error: undefined,
           retryAfter: this.#retryAfter,
@@ -198,7 +201,7 @@ export class Post implements LinkOwner, TaskOwner {
 
   malformed(error: ProtocolError): void {
     this.#send({ type: "ERROR", code: "PROTOCOL", text: error.message, retryAfter: 0 });
-    this.#end({ message: error.message, error, retryAfter: 0 });
+    this.#end({ reason: "lost", message: error.message, error, retryAfter: 0 });
   }
 
   flushed(): void {
@@ -206,7 +209,9 @@ export class Post implements LinkOwner, TaskOwner {
   }
 
   closed(reason: CloseReason): void {
-    this.#end({ message: reason.message, error: undefined, retryAfter: this.#retryAfter });
+    // A runner that stops does not wait for what runs: it says GOAWAY and closes.
+    const letGo = this.#leaving ? "let-go" : "lost";
+    this.#end({ reason: letGo, message: reason.message, error: undefined, retryAfter: this.#retryAfter });
   }
 
   #send(message: Message): void {
@@ -253,7 +258,7 @@ export class Post implements LinkOwner, TaskOwner {
     const unauthorized = message.code === "UNAUTHORIZED" || message.code === "ID_TAKEN";
     const error = unauthorized ? new AuthError(text) : new ProtocolError(text);
     const fatal = unauthorized || message.code === "VERSION" || message.code === "PROTOCOL";
-    this.#end({ message: text, error: fatal ? error : undefined, retryAfter: message.retryAfter });
+    this.#end({ reason: "refused", message: text, error: fatal ? error : undefined, retryAfter: message.retryAfter });
   }
 
   /** What cannot be sent as it is fails the job instead of the connection. */
@@ -285,6 +290,7 @@ export class Post implements LinkOwner, TaskOwner {
     const now = this.#owner.clock.now();
     if (this.#welcome === undefined) {
       return this.#end({
+        reason: "lost",
         message: "the runner does not answer HELLO",
         error: undefined,
         retryAfter: 0,
@@ -294,7 +300,7 @@ export class Post implements LinkOwner, TaskOwner {
     if (this.#pulse.stalled(lateBy)) this.#pulse.forgive(now);
     if (this.#pulse.verdict(now) === "dead") {
       const message = `nothing heard from the runner for ${3 * heartbeat} ms`;
-      return this.#end({ message, error: undefined, retryAfter: 0 });
+      return this.#end({ reason: "lost", message, error: undefined, retryAfter: 0 });
     }
     if (this.#pulse.quiet(now) || now - this.#sentAt >= heartbeat)
       this.#send({ type: "PING", nonce: this.#nonce++ % 0x1_0000_0000 });

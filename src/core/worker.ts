@@ -215,12 +215,13 @@ export class Worker {
     if (atOnce) return this.#connect();
     const retryIn = (this.#redial?.pause() ?? 0) + end.retryAfter;
     this.#become("disconnected");
-    this.#events.emit({ type: "disconnected", message: end.message, retryIn, error: end.error });
+    const { reason, message, error } = end;
+    this.#events.emit({ type: "disconnected", reason, message, retryIn, error });
     this.#redial?.dialIn(retryIn);
   }
 
   #giveUp(error: PowerhoseError): void {
-    this.#events.emit({ type: "disconnected", message: error.message, error });
+    this.#events.emit({ type: "disconnected", reason: "refused", message: error.message, error });
     this.#startFailed(error);
   }
 
@@ -253,7 +254,8 @@ export class Worker {
     }
     if (this.#state !== "disconnected") this.#become("disconnected");
     const message = error instanceof Error ? error.message : String(error);
-    this.#events.emit({ type: "disconnected", message, error, retryIn });
+    const reason = error instanceof AuthError ? "refused" : "unreachable";
+    this.#events.emit({ type: "disconnected", reason, message, error, retryIn });
     return true;
   }
 
@@ -280,13 +282,13 @@ export class Worker {
     try {
       if (this.#listening) await this.#options.listen?.stop();
     } catch (error) {
-      this.#events.emit({ type: "disconnected", message: "the listener could not stop", error });
+      this.#events.emit({ type: "disconnected", reason: "listener", message: "the listener could not stop", error });
     }
     this.#stopped.resolve();
   }
 
   #report(error: Error): void {
-    this.#events.emit({ type: "disconnected", message: error.message, error });
+    this.#events.emit({ type: "disconnected", reason: "listener", message: error.message, error });
   }
 
   /** A handler that outlives its session keeps its slot: the next session is told of those that are left. */

@@ -98,6 +98,7 @@ describe("registering", () => {
     expect(Math.max(...pauses)).toBeLessThanOrEqual(30_000);
     expect(Math.max(...pauses)).toBeGreaterThan(10_000);
     expect(pauses.length).toBeGreaterThan(100);
+    expect(scene.events).toContainEqual(expect.objectContaining({ type: "disconnected", reason: "unreachable" }));
     scene.board.refusal = undefined;
     await scene.clock.advance(30_000);
     await scene.register();
@@ -317,6 +318,7 @@ describe("the heartbeat", () => {
     await scene.clock.advance(1);
     expect(runner.closed).toBeDefined();
     expect(scene.worker.state).toBe("disconnected");
+    expect(scene.events.at(-1)).toMatchObject({ type: "disconnected", reason: "lost" });
     await scene.clock.advance(100);
     expect(scene.board.dials).toBe(2);
   });
@@ -531,6 +533,7 @@ describe("leaving", () => {
     const runner = await scene.register();
     runner.send({ type: "GOAWAY", reason: "stopping", retryAfter: 7_000 }, { type: "REMOVED" });
     await scene.clock.advance(6_999);
+    expect(scene.events.at(-1)).toMatchObject({ type: "disconnected", reason: "let-go" });
     expect(scene.board.dials).toBe(1);
     await scene.clock.advance(200);
     expect(scene.board.dials).toBe(2);
