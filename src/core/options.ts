@@ -81,8 +81,11 @@ export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Rul
   return (value) => (Number.isInteger(value) && Number(value) >= min && Number(value) <= max ? undefined : expected);
 }
 
-/** The largest payload that can be allowed: a limit of 1 GiB, in bytes. */
-export const payloadLimit: Rule = integer(1, 1_073_741_824);
+/** The largest payload that can be allowed, in bytes: 1 GiB. */
+export const MAX_PAYLOAD = 1_073_741_824;
+
+/** A limit of payloads, in bytes. */
+export const payloadLimit: Rule = integer(1, MAX_PAYLOAD);
 
 /** A whole number in a range, or `Infinity` for no limit. */
 export function limit(min: number): Rule {

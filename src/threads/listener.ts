@@ -1,12 +1,10 @@
 /** The listener around the threads: what they are started with, and one crew of them at a time. */
 import type { WorkerOptions } from "node:worker_threads";
 import type { Listener, ListenerContext, Socket } from "../core/socket.ts";
+import { MAX_PAYLOAD } from "../core/options.ts";
 import { Crew } from "./crew.ts";
 import { moduleUrl, type ThreadsOptions, type ThreadsSettings, threadsSettings } from "./options.ts";
 import type { ThreadPlan } from "./thread.ts";
-
-/** A Worker takes at most so large a payload. The runner's own limit, which is smaller, is told when a thread registers. */
-const MAX_PAYLOAD = 1_073_741_824;
 
 const PASSED_ON = ["workerData", "env", "execArgv", "argv", "resourceLimits", "stdout", "stderr"] as const;
 
@@ -29,6 +27,7 @@ function planOf(module: string, settings: ThreadsSettings, number: number, maxFr
       maxJobs,
       maxAge,
       ...(maxAgeJitter === undefined ? {} : { maxAgeJitter }),
+      // The runner's own limit, which is smaller, is told when a thread registers.
       maxPayload: Math.min(maxFrameBytes, MAX_PAYLOAD),
     },
     host: hostOptions(settings, identity),

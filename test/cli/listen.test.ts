@@ -1,6 +1,15 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { Command, jobs, linesOf, powerhose, seq } from "./child.ts";
+
+function fixture(name: string): string {
+  return fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+}
 
 const TOKEN = "correct horse battery staple";
 
@@ -37,6 +46,45 @@ describe("remote workers", () => {
     expect(code).toBe(0);
     expect(stderr).toMatch(/worker \S+ left \(closed\)/);
     expect(stderr).toMatch(/5,000 jobs in .* on 2 remote workers, none failed/);
+  });
+
+  test("are waited for when no thread is left", async () => {
+    const plague = join(mkdtempSync(join(tmpdir(), "powerhose-")), "plague");
+    const mortal = fixture("mortal.js");
+    const { run: started, url } = await listening(["-w", "1", mortal], { env: { PLAGUE: plague } });
+    await using run = started;
+    run.child.stdin.write("a\n");
+    await run.until(() => run.stdout === "a\n");
+    writeFileSync(plague, "");
+    await run.says(/no thread is left here; waiting for remote workers/);
+    await using work = new Command(["work", "-w", "1", "--connect", url, mortal]);
+    await work.says(/registered at/);
+    run.child.stdin.end("b\n");
+    expect(await run.ended).toMatchObject({ code: 0, stdout: "a\nb\n" });
+    rmSync(dirname(plague), { recursive: true });
+  });
+
+  test("are invited with a line that can be copied as it is, and with the limit they need", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "power hose's "));
+    const module = join(folder, "echo.mjs");
+    writeFileSync(module, "export default (job) => job.data;\n");
+    await using run = new Command(["run", "--listen", "0", "-w", "1", "--max-payload", "2000000", module]);
+    const [, line = ""] = await run.says(/\n {4}powerhose (work .*)\n/);
+    const words = execFileSync("sh", ["-c", `printf '%s\\n' ${line}`], { encoding: "utf8" }).split("\n");
+    expect(words.slice(0, 2)).toEqual(["work", module]);
+    expect(words[words.indexOf("--max-payload") + 1]).toBe("2000000");
+    run.child.stdin.end();
+    await run.ended;
+    rmSync(folder, { recursive: true });
+  });
+
+  test("that are interrupted before they are ready end in order", async () => {
+    await using work = new Command(["work", "-w", "1", "--connect", "ws://127.0.0.1:9", fixture("unready.js")]);
+    await work.says(/loading/);
+    work.child.kill("SIGTERM");
+    const { code, stderr } = await work.ended;
+    expect(code).toBe(0);
+    expect(stderr).not.toMatch(/could not|Error|before one was ready/);
   });
 
   test("none takes over the name of a local thread", async () => {

@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { root } from "../support/package-files.ts";
 import { Command, jobs, linesOf, powerhose, seq } from "./child.ts";
 
 function folder(): string {
@@ -150,6 +152,28 @@ describe("failures", () => {
     const { code, stderr } = await command.ended;
     expect(stderr).toContain("powerhose: no thread is left to run the jobs: all of them kept crashing\n");
     expect(code).toBe(1);
+  });
+
+  test("what can be awaited and is no promise is timed to its end", async () => {
+    const { code, stdout, stderr } = await powerhose(["run", "-w", "1", jobs("thenable")], { input: "a\nb\n" });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "a\nb\n" });
+    const [, ms = ""] = /a job took (\d+) ms to run/.exec(stderr) ?? [];
+    expect(Number(ms)).toBeGreaterThanOrEqual(50); // the timer's own 60, less what hosts round off
+  });
+
+  test("a directory for stdin is a mistake, not an empty input", () => {
+    const directory = openSync(folder(), "r");
+    const main = join(root, "dist/cli/main.js");
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, "run", jobs()], {
+      stdio: [directory, "pipe", "pipe"],
+      encoding: "utf8",
+    });
+    closeSync(directory);
+    expect({ status, stdout, stderr }).toEqual({
+      status: 2,
+      stdout: "",
+      stderr: expect.stringMatching(/^powerhose: cannot read stdin: it is a directory\n/),
+    });
   });
 
   test("jobs that kill their threads, one after the other, are failed jobs and not the end", async () => {
