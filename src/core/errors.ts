@@ -61,7 +61,7 @@ export abstract class PowerhoseError extends Error {
 }
 
 /** Which limit a {@link TimeoutError} speaks of. */
-export type TimeoutKind = "acquire" | "queue" | "attempt" | "deadline" | "drain";
+export type TimeoutKind = "acquire" | "queue" | "attempt" | "deadline";
 
 /** A time limit was reached: `kind` says which one, `ms` how long it was. */
 export class TimeoutError extends PowerhoseError {

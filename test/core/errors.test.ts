@@ -66,7 +66,7 @@ describe.each(Object.entries(all))("the error of code %s", (code, [name, make]) 
 
 describe("errors with more to say", () => {
   it("name the limit", () => {
-    expect(new TimeoutError("m", "drain", 30_000)).toMatchObject({ kind: "drain", ms: 30_000, message: "m" });
+    expect(new TimeoutError("m", "queue", 30_000)).toMatchObject({ kind: "queue", ms: 30_000, message: "m" });
   });
 
   it("carry what the handler threw", () => {
