@@ -1,6 +1,7 @@
 /**
  * Runs every numbered example, `NN-name/main.js`, one after the other in a process of its own and with its input closed.
- * An example passes when it ends by itself with exit code 0 and, if it has an `expected.txt`, prints exactly that.
+ * An example passes when it ends by itself with exit code 0 and, if it has an `expected.txt`, prints exactly that; and its
+ * tests, `*.test.js`, if it has any, pass under `node --test`.
  */
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -12,10 +13,10 @@ const LIMIT = 30_000;
 const here = fileURLToPath(new URL(".", import.meta.url));
 
 /** @returns {Promise<{ code: number | null, stdout: string, stderr: string }>} how the process ended; code null when killed */
-function runNode(script, cwd) {
+function runNode(args, cwd) {
   return new Promise((resolve, reject) => {
     const options = { cwd, stdio: ["ignore", "pipe", "pipe"], timeout: LIMIT, killSignal: "SIGKILL" };
-    const child = spawn(process.execPath, [script], options);
+    const child = spawn(process.execPath, args, options);
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
@@ -25,16 +26,23 @@ function runNode(script, cwd) {
   });
 }
 
+/** @returns {string | undefined} what is wrong with how a process ended, or `undefined` */
+function badEnd({ code, stdout, stderr }) {
+  if (code === null) return `did not end within ${LIMIT} ms\n${stdout}${stderr}`;
+  return code === 0 ? undefined : `ended with ${code}\n${stdout}${stderr}`;
+}
+
 /** @returns {Promise<string | undefined>} what went wrong, or `undefined` */
 async function faultOf(name) {
   const folder = join(here, name);
-  const { code, stdout, stderr } = await runNode("main.js", folder);
-  if (code === null) return `did not end within ${LIMIT} ms\n${stdout}${stderr}`;
-  if (code !== 0) return `ended with ${code}\n${stdout}${stderr}`;
+  const run = await runNode(["main.js"], folder);
+  const fault = badEnd(run);
+  if (fault !== undefined) return fault;
   const promise = join(folder, "expected.txt");
-  if (!existsSync(promise)) return undefined;
-  const expected = readFileSync(promise, "utf8");
-  return stdout === expected ? undefined : `printed\n${stdout}and not\n${expected}`;
+  const expected = existsSync(promise) ? readFileSync(promise, "utf8") : run.stdout;
+  if (run.stdout !== expected) return `printed\n${run.stdout}and not\n${expected}`;
+  const tests = readdirSync(folder).filter((file) => file.endsWith(".test.js"));
+  return tests.length === 0 ? undefined : badEnd(await runNode(["--test", ...tests], folder));
 }
 
 const only = process.argv.slice(2);

@@ -63,14 +63,33 @@ function isCount(value: unknown): boolean {
   return typeof value === "number" && value >= 0;
 }
 
-const COUNTS = ["uptimeMs", "jobsPerSecond", "read", "succeeded", "failed", "queued", "running", "retries"] as const;
+function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+const COUNTS = [
+  "uptimeMs",
+  "jobsPerSecond",
+  "read",
+  "succeeded",
+  "failed",
+  "queued",
+  "running",
+  "backoff",
+  "retries",
+  "capacity",
+] as const;
+const WORKER_TEXTS = ["identity", "transport", "address", "state"] as const;
+const WORKER_COUNTS = ["capacity", "inFlight", "served", "ageMs"] as const;
+/** The fields that were checked: whatever else an answer holds, however deep, is not passed on. */
+const FIELDS: readonly string[] = ["state", "workers", "labels", ...COUNTS, ...WORKER_TEXTS, ...WORKER_COUNTS];
 
 function isWorker(value: unknown): value is WorkerReport {
   if (typeof value !== "object" || value === null) return false;
   const worker = value as Partial<Record<keyof WorkerReport, unknown>>;
-  const texts = [worker.identity, worker.transport, worker.address, worker.state];
-  const counts = [worker.capacity, worker.inFlight, worker.served, worker.ageMs];
-  return texts.every((text) => typeof text === "string") && counts.every(isCount) && Array.isArray(worker.labels);
+  if (!WORKER_TEXTS.every((name) => isText(worker[name])) || !WORKER_COUNTS.every((name) => isCount(worker[name])))
+    return false;
+  return Array.isArray(worker.labels) && worker.labels.every(isText);
 }
 
 /** Whether something that came over the network is a report. */
@@ -79,6 +98,11 @@ export function isStatusReport(value: unknown): value is StatusReport {
   const report = value as Partial<Record<keyof StatusReport, unknown>>;
   if (typeof report.state !== "string" || !COUNTS.every((name) => isCount(report[name]))) return false;
   return Array.isArray(report.workers) && report.workers.every(isWorker);
+}
+
+/** The report for programs, as JSON without a newline at its end. */
+export function statusJson(report: StatusReport): string {
+  return JSON.stringify(report, [...FIELDS]);
 }
 
 /** The report for people, without a newline at its end. What came from peers is made harmless. */

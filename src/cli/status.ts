@@ -2,7 +2,7 @@
 import { codeOf, CommandError, usage, wordsOf } from "./faults.ts";
 import type { FlagRules, Flags } from "./flags.ts";
 import { isLoopback } from "./listen-place.ts";
-import { isStatusReport, type StatusReport, statusTable } from "./status-report.ts";
+import { isStatusReport, statusJson, type StatusReport, statusTable } from "./status-report.ts";
 
 /** The options of `status`. */
 export const STATUS_FLAGS: FlagRules = {
@@ -89,5 +89,5 @@ export async function askStatus(flags: Flags): Promise<string> {
   if (rest.length > 0) throw usage(`unexpected ${rest.join(" ")}: one run at a time`);
   const url = statusUrl(address, flags.has("allow-insecure"));
   const report = await ask(url, flags.text("token", "POWERHOSE_TOKEN"));
-  return flags.has("json") ? JSON.stringify(report) : statusTable(report);
+  return flags.has("json") ? statusJson(report) : statusTable(report);
 }

@@ -75,11 +75,6 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#expires = this.born + options.deadline;
   }
 
-  /** Where it stands. */
-  get state(): CallState {
-    return this.#state;
-  }
-
   /** Attempts that count: those whose handler may have started. */
   get made(): number {
     return this.#made;

@@ -28,6 +28,8 @@ export interface DispatcherOptions {
   readonly remoteStacks: boolean;
   /** Why no job is taken in now, if so. */
   closed?(): Error | undefined;
+  /** A job was taken in. */
+  taken?(jobId: number, options: CallOptions): void;
 }
 
 /** How many calls are where, and how many have been. */
@@ -61,11 +63,6 @@ export class Dispatcher implements CallDesk, CallEvents {
     this.entropy = options.entropy;
     this.remoteStacks = options.remoteStacks;
     this.timers = new DeadlineQueue(options.clock, true);
-  }
-
-  /** Calls that have not settled. */
-  get size(): number {
-    return this.#calls.size;
   }
 
   /** Somebody listens. */
@@ -102,6 +99,7 @@ export class Dispatcher implements CallDesk, CallEvents {
     const call = new Call(this.#nextId++, job, resolved, this, place, settled);
     this.#calls.set(call.id, call);
     this.counts.submitted++;
+    this.#options.taken?.(call.id, resolved);
     call.start();
     return call;
   }

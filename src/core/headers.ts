@@ -49,6 +49,8 @@ export function writeHeaders(headers: ReadonlyMap<string, string>): string {
   if (headers.size > maxHeaders) throw new EncodingError(`a job may have at most ${maxHeaders} headers`);
   let section = "";
   for (const [name, value] of headers) {
+    // Before it is written out: escaping a text that is far over the limit takes its time.
+    if (name.length + value.length > JOB_LIMITS.maxHeaderBytes) throw tooLarge();
     const first = section === "";
     if (!first) section += "::";
     // `NONE:` and nothing would begin `NONE:::` or read so: there, and only there, an empty value is spelled out.

@@ -302,9 +302,11 @@ export class Post implements LinkOwner, TaskOwner {
       const message = `nothing heard from the runner for ${3 * heartbeat} ms`;
       return this.#end({ reason: "lost", message, error: undefined, retryAfter: 0 });
     }
-    if (this.#pulse.quiet(now) || now - this.#sentAt >= heartbeat)
-      this.#send({ type: "PING", nonce: this.#nonce++ % 0x1_0000_0000 });
-    this.#owner.timers.set(this.#beat, heartbeat);
+    const asks = this.#pulse.quiet(now) || now - this.#sentAt >= heartbeat;
+    if (asks) this.#send({ type: "PING", nonce: this.#nonce++ % 0x1_0000_0000 });
+    // Only what is left of the interval: a PING leaves a moment after its beat, and would make the next beat skip one.
+    const left = heartbeat - (now - Math.min(this.#sentAt, this.#heardAt));
+    this.#owner.timers.set(this.#beat, asks ? heartbeat : Math.max(1, left));
   }
 
   #end(end: PostEnd, reason: AbortReason = "disconnected"): void {

@@ -270,7 +270,8 @@ export class WorkerRegistration {
     } else if (holder.peer.principal !== session.peer.principal) {
       return session.refuse("refused", "ID_TAKEN", `the identity ${hello.identity} belongs to somebody else`);
     } else {
-      const wait = this.#replacements.note(hello.identity);
+      // The same instance only has a new connection: its runner may see the old one's end later than it does itself.
+      const wait = holder.instance === hello.instance ? 0 : this.#replacements.note(hello.identity);
       if (wait > 0)
         return session.refuse("refused", "FLAPPING", `${hello.identity} is used by several workers`, Math.ceil(wait));
       // Gone, and its jobs resolved, before the newcomer is welcomed: nobody can ever be given work by the old name.

@@ -14,6 +14,11 @@ export class Replacements {
     this.#clock = clock;
   }
 
+  /** How many identities it remembers. */
+  get size(): number {
+    return this.#times.size;
+  }
+
   /** Notes one; returns 0, or the ms after which the next one would be let through when there have been too many. */
   note(identity: string): number {
     const now = this.#clock.now();

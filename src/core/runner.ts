@@ -5,8 +5,8 @@
 import { Alarm, type DeadlineQueue } from "./clock.ts";
 import { frameLimit } from "./codec.ts";
 import { Deferred } from "./deferred.ts";
-import { Dispatcher } from "./dispatcher.ts";
-import { EXECUTE_DEFAULTS, EXECUTE_DEFAULT_RULES, type ExecuteOptions } from "./execute-options.ts";
+import { type CallCounts, Dispatcher } from "./dispatcher.ts";
+import { type CallOptions, EXECUTE_DEFAULTS, EXECUTE_DEFAULT_RULES, type ExecuteOptions } from "./execute-options.ts";
 import { RunnerStoppedError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { RunnerEvent, RunnerState } from "./events.ts";
@@ -76,6 +76,8 @@ export class JobRunner implements Dialer {
   readonly sameProcess = true;
   /** Who is free; hold one with `acquire` or `getContext`. */
   readonly workers: Workers<Session, HeldWorker>;
+  /** @internal For a simulation that watches its runner: called for each job that is taken in, before it is queued. */
+  protected taken?(jobId: number, options: CallOptions): void;
   readonly #limits: ResolvedLimits;
   readonly #drainTimeout: number;
   readonly #events: EventStream<RunnerEvent>;
@@ -114,6 +116,7 @@ export class JobRunner implements Dialer {
       events: this.#events,
       defaults: withDefaults(EXECUTE_DEFAULTS, pickOptions(options, EXECUTE_DEFAULTS)),
       closed: () => (this.#state === "started" ? undefined : this.#notStarted()),
+      taken: (jobId, how) => this.taken?.(jobId, how),
     });
     this.#timers = this.#dispatcher.timers;
     this.workers = this.#makePool();
@@ -159,6 +162,11 @@ export class JobRunner implements Dialer {
       capacity: () => this.workers.slots,
       submit: (job, how, settled) => this.#dispatcher.submit(job, how, { pool: this.workers, held: false }, settled),
     });
+  }
+
+  /** @internal How many calls are where: of `stats` the part that costs nothing. */
+  get calls(): CallCounts {
+    return this.#dispatcher.counts;
   }
 
   /** Calls `listener` for every event; the returned function ends that. */

@@ -283,7 +283,7 @@ export class Session implements PooledWorker {
   /** An answer that frees a slot. Its value counts only while the attempt is current. */
   #answered(attemptId: number, accept: (attempt: Attempt<Session>) => void, served = true): void {
     const attempt = this.#attempts.get(attemptId);
-    if (attempt === undefined) return this.#unexpected(attemptId);
+    if (attempt === undefined || this.#isUnsent(attempt)) return this.#unexpected(attemptId, attempt);
     this.#attempts.delete(attemptId);
     if (served) this.#served++;
     if (attempt.grace !== undefined) this.#keeper.timers.drop(attempt.grace);
@@ -292,8 +292,14 @@ export class Session implements PooledWorker {
     this.#leaveWhenDone();
   }
 
-  #unexpected(attemptId: number): void {
-    if (attemptId >= this.#nextAttemptId) this.#violation(`an answer to attempt ${attemptId}, which was never made`);
+  /** Whether its JOB still waits for the end of this turn: nobody can know of it. */
+  #isUnsent(attempt: Attempt<Session>): boolean {
+    return attempt.batch === this.#link.framesSent;
+  }
+
+  #unexpected(attemptId: number, unsent: Attempt<Session> | undefined): void {
+    if (unsent !== undefined || attemptId >= this.#nextAttemptId)
+      this.#violation(`an answer to attempt ${attemptId}, which was never made`);
     else this.#strike("answers nobody waits for");
   }
 

@@ -127,6 +127,13 @@ export class Workers<W extends PooledWorker, L = W> {
     return this.#waiting.length;
   }
 
+  /** @internal How many slots are leased by `acquire` or `getContext`. */
+  get leased(): number {
+    let leased = 0;
+    for (const seats of this.#leases.values()) leased += seats.length;
+    return leased;
+  }
+
   /** Whether a worker, or one of that identity, is in the pool. */
   has(worker: W | string): boolean {
     return this.#seatOf(worker) !== undefined;

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { type Abortable, AbortIndex } from "../../src/core/abort-index.ts";
 
@@ -105,5 +106,15 @@ describe("an index of signals", () => {
     counted.aborter.abort("why");
     expect(late.reasons).toEqual(["why"]);
     expect([index.size, counted.listeners]).toEqual([0, 0]);
+  });
+
+  it("leaves no listener on the signal", () => {
+    const index = new AbortIndex();
+    const { signal } = new AbortController();
+    const waiter = new Waiter();
+    index.watch(signal, waiter);
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    index.forget(signal, waiter);
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
   });
 });

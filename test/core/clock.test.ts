@@ -2,7 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Alarm, DeadlineQueue, jitter, type TimerHandle } from "../../src/core/clock.ts";
 import { MAX_DURATION } from "../../src/core/options.ts";
-import { SeededEntropy, VirtualClock } from "../support/virtual-clock.ts";
+import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
+import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 
 /** Writes down what the host is asked for. */
 class HostCalls extends VirtualClock {

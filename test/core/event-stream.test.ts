@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EventStream } from "../../src/core/event-stream.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 
 interface Rig {
   readonly clock: VirtualClock;
@@ -130,5 +130,17 @@ describe("a stream of events", () => {
     expect(hosts).toHaveLength(2);
     expect(hosts[0]).toThrow("cannot bear 1");
     expect(hosts[1]).toThrow("cannot bear 2");
+  });
+
+  it("asks for no turn when nobody listens", () => {
+    const { clock, stream } = rig();
+    stream.emit("1");
+    expect(clock.busy).toBe(false);
+  });
+
+  it("takes functions only", () => {
+    const { stream } = rig();
+    expect(() => stream.on("a" as never)).toThrow(/^on: expected a function/);
+    expect(stream.active).toBe(false);
   });
 });

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { Deferred } from "../../src/core/deferred.ts";
 import { ExecutionError, RunnerStoppedError } from "../../src/core/errors.ts";
@@ -547,3 +548,120 @@ describe("what ends a map from outside", () => {
 function thrown(): never {
   throw new Error("broken");
 }
+
+describe("leaving map in the middle", () => {
+  it("pulls nothing more, stops what runs, and lets go of the signal", async () => {
+    await using set = await stage();
+    const peer = await set.peer();
+    let pulled = 0;
+    // An input that cannot be told that nobody reads any more.
+    const inputs = { [Symbol.iterator]: () => ({ next: () => ({ done: false, value: String(pulled++) }) as const }) };
+    const { signal } = new AbortController();
+    const outcomes = set.runner.map(inputs, { concurrency: 2, signal });
+    const first = watch(outcomes.next());
+    await set.clock.settle();
+    peer.answer("y");
+    await set.clock.settle();
+    expect([first.state, pulled, getEventListeners(signal, "abort").length]).toEqual(["ok", 3, 2]);
+    await set.settle(outcomes.return(undefined));
+    expect([pulled, getEventListeners(signal, "abort").length]).toEqual([3, 0]);
+    expect(peer.last("CANCEL").reason).toBe("cancelled");
+    peer.send({ type: "CANCELLED", attemptId: 2 });
+    await set.clock.settle();
+    expect(peer.jobs).toHaveLength(2);
+  });
+
+  it("runs nothing that arrives afterwards", async () => {
+    await using set = await stage();
+    const peer = await set.peer();
+    const feed = new Feed();
+    const outcomes = set.runner.map(feed);
+    const first = watch(outcomes.next());
+    await set.clock.settle();
+    feed.give("a");
+    await set.clock.settle();
+    peer.answer("y");
+    await set.clock.settle();
+    expect(first.state).toBe("ok");
+    await set.settle(outcomes.return(undefined));
+    feed.give("late");
+    await set.clock.settle();
+    expect(peer.jobs).toEqual(["a"]);
+  });
+
+  it("fails when the input does not let go, unless it was being waited for", async () => {
+    await using set = await stage();
+    await set.worker(square);
+    const failing = {
+      [Symbol.iterator]: () => ({
+        next: () => ({ done: false, value: "1" }) as const,
+        return: () => Promise.reject(new Error("held")) as never,
+      }),
+    };
+    const outcomes = set.runner.map(failing, { window: 1 });
+    await set.settle(outcomes.next());
+    await expect(set.settle(outcomes.return(undefined))).rejects.toThrow("held");
+  });
+});
+
+describe("odd moments of map", () => {
+  it("takes fifty thousand inputs that all fail at once", async () => {
+    await using set = await stage();
+    const inputs = Array.from({ length: 50_000 }, () => "\ud800");
+    let failed = 0;
+    const all = (async () => {
+      for await (const outcome of set.runner.map(inputs, { window: 50_000 })) {
+        expect(outcome.attempts).toEqual([]);
+        if (!outcome.ok) failed++;
+      }
+    })();
+    await set.settle(all);
+    expect(failed).toBe(50_000);
+  });
+
+  it("runs ahead by 1,024, or eight times what may run", async () => {
+    for (const [concurrency, window] of [
+      [4, 1_024],
+      [200, 1_600],
+    ] as const) {
+      await using set = await stage();
+      await set.worker(square, { capacity: 300 });
+      const counter = new Counter();
+      const outcomes = set.runner.map(counter, { concurrency });
+      await set.settle(outcomes.next());
+      expect(counter.pulled).toBe(1 + window);
+      await set.settle(outcomes.return(undefined));
+    }
+  });
+
+  it("says of an input that answers null that it did", async () => {
+    await using set = await stage();
+    const odd = { [Symbol.iterator]: () => ({ next: () => null as never }) };
+    await expect(set.settle(set.runner.map(odd).next())).rejects.toThrow("map: the input answered null, not a result");
+  });
+
+  it("fails with what went wrong first", async () => {
+    await using set = await stage();
+    const puppet = new Puppet();
+    await set.worker(puppet.handler);
+    const controller = new AbortController();
+    const inputs = function* (): Generator<string> {
+      yield "1";
+      throw new Error("first");
+    };
+    const outcomes = set.runner.map(inputs(), { signal: controller.signal });
+    const next = watch(outcomes.next());
+    await set.clock.settle();
+    controller.abort(new Error("second"));
+    await set.clock.settle();
+    puppet.runs[0]?.end("");
+    await set.clock.settle();
+    expect(next.value).toMatchObject({ value: { ok: false, error: { message: "second" } } });
+    await expect(set.settle(outcomes.next())).rejects.toThrow("first");
+  });
+
+  it("refuses options that make no sense", async () => {
+    await using set = await stage();
+    await expect(set.runner.map([], { window: 0 }).next()).rejects.toThrow(/^map: .*`window`/);
+  });
+});

@@ -53,4 +53,11 @@ describe("a table by number", () => {
     }
     expect(seen).toEqual(["1", "2", "3"]);
   });
+
+  it("hands out values in the order of their numbers, whatever that of their coming", () => {
+    const table = new NumberTable<number>();
+    const numbers = Array.from({ length: 60 }, (_, i) => 1 + ((i * 37) % 61));
+    for (const number of numbers) table.set(number, number);
+    expect(table.values()).toEqual(numbers.toSorted((a, b) => a - b));
+  });
 });

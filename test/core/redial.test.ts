@@ -3,7 +3,8 @@ import type { TimerHandle } from "../../src/core/clock.ts";
 import { socketPair } from "../../src/core/pair.ts";
 import { Redial } from "../../src/core/redial.ts";
 import type { CloseReason, Dialer, Socket } from "../../src/core/socket.ts";
-import { SeededEntropy, VirtualClock } from "../support/virtual-clock.ts";
+import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
+import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 
 const MIN = 100;
 const MAX = 2_000;

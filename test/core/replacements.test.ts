@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Replacements } from "../../src/core/replacements.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 
 describe("the count of replacements", () => {
   it("lets five through in a minute, then says when to come back", () => {
@@ -46,5 +46,20 @@ describe("the count of replacements", () => {
     expect(replacements.note("a")).toBe(30_000);
     clock.jump(30_000);
     expect(replacements.note("a")).toBe(0);
+  });
+
+  it("forgets names whose minute is over once it knows more than a thousand, and no others", () => {
+    const clock = new VirtualClock();
+    const replacements = new Replacements(clock);
+    for (let i = 0; i < 1_000; i++) replacements.note(`old-${i}`);
+    clock.jump(1);
+    for (let i = 0; i < 23; i++) replacements.note(`young-${i}`);
+    clock.jump(59_999);
+    replacements.note("one more");
+    expect(replacements.size, "1,024 may stay").toBe(1_024);
+    replacements.note("one too many");
+    expect(replacements.size).toBe(25);
+    for (let i = 0; i < 4; i++) replacements.note("young-0");
+    expect(replacements.note("young-0"), "its first one counts still").toBe(1);
   });
 });

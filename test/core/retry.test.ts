@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Entropy } from "../../src/core/clock.ts";
 import { type Failure, type History, nextTry, type RetryPolicy, RetryThrottle } from "../../src/core/retry.ts";
-import { SeededEntropy } from "../support/virtual-clock.ts";
+import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
 
 /** Draws half of every limit. */
 const half: Entropy = { u32: () => 0x8000_0000, id: () => "" };
@@ -199,5 +199,12 @@ describe("the throttle", () => {
     ];
     for (let i = 0; i < 10; i++) for (const [f, h, p] of hopeless) nextTry(f, h, p, throttle, half);
     expect([1, 2, 3, 4, 5].map(() => throttle.spend())).toEqual([true, true, true, true, false]);
+  });
+});
+
+describe("a job that never left", () => {
+  it("is tried again at once, whatever it has been through", () => {
+    const history = { made: 0, lost: 0, rejected: 50 };
+    expect(nextTry({ kind: "not-sent" }, history, policy, new RetryThrottle(), half)).toBe(0);
   });
 });

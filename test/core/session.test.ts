@@ -1,24 +1,30 @@
 import { describe, expect, it } from "vitest";
+import { frameLimit } from "../../src/core/codec.ts";
 import { PROTOCOL_VERSION } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
 import { WorkerRegistration } from "../../src/core/registration.ts";
 import type { Session } from "../../src/core/session.ts";
-import type { Peer, Socket } from "../../src/core/socket.ts";
+import type { ListenerContext, Peer, Socket } from "../../src/core/socket.ts";
 import { Workers } from "../../src/core/workers.ts";
 import { hello, ScriptedPeer } from "../support/scripted-peer.ts";
-import { SeededEntropy, VirtualClock } from "../support/virtual-clock.ts";
+import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
+import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { type Stage, stage, watch } from "../support/stage.ts";
 
 /** A listener the test feeds by hand, so that it can say who the transport says the peer is. */
 class Door {
   readonly address = "door";
   accept: (socket: Socket) => void = () => undefined;
+  context: ListenerContext | undefined;
+  starts = 0;
   readonly clock: VirtualClock;
   constructor(clock: VirtualClock) {
     this.clock = clock;
   }
-  async start(accept: (socket: Socket) => void): Promise<void> {
+  async start(accept: (socket: Socket) => void, context: ListenerContext): Promise<void> {
     this.accept = accept;
+    this.context = context;
+    this.starts++;
   }
   async stop(): Promise<void> {}
   connect(principal: string): ScriptedPeer {
@@ -144,6 +150,13 @@ describe("who may have an identity", () => {
     expect(peers[6]?.last("ERROR")).toMatchObject({ code: "FLAPPING", retryAfter: 60_000 });
     expect(peers[5]?.closed).toBeUndefined();
     await registration.stop();
+  });
+
+  it("is not taken for two workers when one instance comes back again and again", async () => {
+    await using set = await stage();
+    for (let i = 0; i < 20; i++) await set.peer({ identity: "w", instance: "same" });
+    expect(set.of("worker-gone")).toHaveLength(19);
+    expect(set.of("worker-refused")).toEqual([]);
   });
 
   it("is nobody else's to remove", async () => {
@@ -546,5 +559,57 @@ describe("a peer that does not read", () => {
     if (ms > 0) await set.clock.advance(ms);
     else for (let more = 0; more < 2; more++) await set.execute("x".repeat(1_000_000), { attempts: 1 });
     expect(set.of("worker-gone")).toMatchObject([{ reason: "slow" }]);
+  });
+});
+
+describe("a registration's life", () => {
+  it("is told: who comes, and what is wrong with its listeners", async () => {
+    const { clock, door, registration, join } = await alone();
+    const told: string[] = [];
+    const stop = registration.on((event) => told.push(event.type));
+    await registration.start();
+    await join("me");
+    door.context?.report(new Error("a client erred"));
+    await clock.settle();
+    stop();
+    await registration.stop();
+    await clock.settle();
+    expect(told).toEqual(["worker-joined", "listener-error"]);
+    expect(door.starts).toBe(1);
+    expect(door.context?.maxFrameBytes).toBe(frameLimit(1_048_576));
+  });
+
+  it("ends with nobody let in any more", async () => {
+    const { clock, door, registration } = await alone();
+    await registration.stop();
+    const late = door.connect("me");
+    await clock.settle();
+    expect(late.closed).toBeDefined();
+    expect(registration.counts.refused).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("cannot begin without a pool, or with options that make no sense", () => {
+    const listen = new Door(new VirtualClock());
+    expect(() => new WorkerRegistration({ listen } as never)).toThrow("WorkerRegistration: `workers`");
+    const workers = new Workers<Session>();
+    expect(() => new WorkerRegistration({ listen, workers, maxPending: 0 })).toThrow(
+      /^WorkerRegistration: .*`maxPending`/,
+    );
+    const clock = { now: () => 0 } as never;
+    expect(() => new WorkerRegistration({ listen, workers, clock })).toThrow(/`clock`/);
+  });
+
+  it("runs a lost job once, as it has but the one worker for it", async () => {
+    const { clock, workers, registration, join } = await alone();
+    const peer = await join("me");
+    const session = await workers.acquire();
+    const call = watch(session.execute("x"));
+    await clock.settle();
+    peer.close();
+    await clock.settle();
+    expect(call.error).toMatchObject({ code: "WORKER_LOST" });
+    await registration.stop();
+    expect(clock.pending).toBe(0);
   });
 });

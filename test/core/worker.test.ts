@@ -1,75 +1,18 @@
 import { describe, expect, it } from "vitest";
+import type { Clock } from "../../src/core/clock.ts";
 import { AuthError, ProtocolError, WorkerStoppedError } from "../../src/core/errors.ts";
-import type { WorkerEvent } from "../../src/core/events.ts";
 import { Job } from "../../src/core/job.ts";
-import type { JobMessage, WelcomeMessage } from "../../src/core/message.ts";
-import { socketPair } from "../../src/core/pair.ts";
+import type { JobMessage } from "../../src/core/message.ts";
 import { relay } from "../../src/core/relay.ts";
 import { JobRunner } from "../../src/core/runner.ts";
-import type { Dialer, Socket } from "../../src/core/socket.ts";
 import type { Handler } from "../../src/core/task.ts";
 import { Worker } from "../../src/core/worker.ts";
-import type { WorkerOptions } from "../../src/core/worker-options.ts";
 import { MemoryTransport } from "../../src/transports/memory.ts";
-import { ScriptedPeer, welcome } from "../support/scripted-peer.ts";
+import { type ScriptedPeer, welcome } from "../support/scripted-peer.ts";
 import { Puppet, stage, watch } from "../support/stage.ts";
-import { SeededEntropy, VirtualClock } from "../support/virtual-clock.ts";
-
-const HERE = { transport: "test", address: "here", principal: "local" };
-
-/** A scripted runner: each dial appears as a peer in `calls`, or fails with `refusal`. */
-class Switchboard implements Dialer {
-  readonly clock = new VirtualClock();
-  readonly calls: ScriptedPeer[] = [];
-  refusal: Error | undefined;
-  dials = 0;
-
-  async dial(): Promise<Socket> {
-    this.dials++;
-    if (this.refusal !== undefined) throw this.refusal;
-    const [ours, theirs] = socketPair({ clock: this.clock, peers: [HERE, HERE], maxFrameBytes: 2_000_000 });
-    this.calls.push(new ScriptedPeer(ours));
-    return theirs;
-  }
-
-  get call(): ScriptedPeer {
-    const call = this.calls.at(-1);
-    if (call === undefined) throw new Error("nobody called");
-    return call;
-  }
-
-  job(attemptId: number, data = "x", over: Partial<JobMessage> = {}): void {
-    this.call.send({ type: "JOB", attemptId, attempt: 1, jobId: attemptId, ttl: 30_000, job: new Job(data), ...over });
-  }
-}
-
-class Scene {
-  readonly board = new Switchboard();
-  readonly clock = this.board.clock;
-  readonly worker: Worker;
-  readonly events: WorkerEvent[] = [];
-
-  constructor(handler: Handler, options: Partial<WorkerOptions> = {}) {
-    const entropy = new SeededEntropy(7);
-    this.worker = new Worker({ dial: this.board, handler, identity: "w", clock: this.clock, entropy, ...options });
-    this.worker.on((event) => this.events.push(event));
-  }
-
-  async register(over: Partial<WelcomeMessage> = {}): Promise<ScriptedPeer> {
-    if (this.worker.state === "created") this.worker.start().catch(() => undefined);
-    await this.clock.settle();
-    this.board.call.send(welcome(over));
-    await this.clock.settle();
-    return this.board.call;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.worker.stop();
-    await this.clock.settle();
-    expect(this.clock.pending, "timers left").toBe(0);
-    for (const call of this.board.calls) expect(call.closed, "sockets left").toBeDefined();
-  }
-}
+import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
+import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { Scene, Switchboard } from "./worker-scene.ts";
 
 const echo: Handler = (job) => job.data;
 
@@ -308,6 +251,35 @@ describe("the heartbeat", () => {
     }
     expect(runner.all("PING")).toHaveLength(30);
     expect(runner.closed).toBeUndefined();
+  });
+
+  it("asks every interval although what it says leaves a moment after it was said", async () => {
+    const board = new Switchboard();
+    const { clock } = board;
+    // Time passes while code runs: what a real clock does, and a virtual one does not.
+    const moving: Clock = {
+      now: () => clock.now(),
+      set: (delay, fn) => clock.set(delay, fn),
+      clear: (handle) => clock.clear(handle),
+      nextTurn: (fn) => clock.nextTurn(fn),
+      endOfTurn: (fn) =>
+        clock.endOfTurn(() => {
+          clock.jump(0.01);
+          fn();
+        }),
+    };
+    const worker = new Worker({ dial: board, handler: echo, clock: moving, entropy: new SeededEntropy(7) });
+    void worker.start();
+    await clock.settle();
+    board.call.send(welcome({ heartbeat: 1_000 }));
+    for (let i = 0; i < 30; i++) {
+      await clock.advance(1_001);
+      board.call.send({ type: "PONG", nonce: i });
+      await clock.settle();
+    }
+    expect(board.call.all("PING")).toHaveLength(30);
+    void worker.stop();
+    await clock.settle();
   });
 
   it("gives a silent runner three intervals, then connects again", async () => {

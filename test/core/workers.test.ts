@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { TimeoutError } from "../../src/core/errors.ts";
 import { Workers } from "../../src/core/workers.ts";
 import { watch, type Watched } from "../support/stage.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { Plain, PoolModel } from "./workers-model.ts";
 
 class Pool {
@@ -680,5 +680,52 @@ describe("a pool and the obvious one", () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe("odd steps of a pool", () => {
+  it("say what they do not understand", () => {
+    const { workers } = new Pool();
+    expect(() => new Workers({ clock: { now: () => 0 } as never })).toThrow(/^Workers: .*`clock`/);
+    expect(() => workers.add(new Plain("a", 0))).toThrow(/^Workers.add: .*`capacity`/);
+  });
+
+  it("do not move a worker whose standing is what it was", async () => {
+    await using pool = new Pool();
+    const [a, b] = [new Plain("a"), new Plain("b")];
+    pool.add(a, b);
+    pool.workers.setStanding(a, "ready");
+    expect(await pool.take()).toBe(a);
+  });
+
+  it("free no slot that was not taken", async () => {
+    await using pool = new Pool();
+    const a = new Plain("a");
+    pool.add(a);
+    pool.workers.free(a);
+    expect(await pool.take()).toBe(a);
+    const second = pool.acquire({ timeout: 10 });
+    await pool.clock.advance(10);
+    expect(second.error).toBeInstanceOf(TimeoutError);
+  });
+
+  it("count what is leased", async () => {
+    await using pool = new Pool();
+    const a = new Plain("a", 3);
+    pool.add(a);
+    await pool.take();
+    await pool.take();
+    expect(pool.workers.leased).toBe(2);
+    pool.workers.release(a);
+    expect(pool.workers.leased).toBe(1);
+  });
+
+  it("withdraw whoever is there, without closing it", () => {
+    const { workers } = new Pool();
+    const a = new Plain("a");
+    workers.withdraw(a);
+    workers.add(a);
+    workers.withdraw(a);
+    expect([workers.size, workers.usable, a.closes]).toEqual([0, 0, 0]);
   });
 });

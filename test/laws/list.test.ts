@@ -17,6 +17,9 @@ function parts(): Set<string> {
   return new Set(imported);
 }
 
+/** Subpaths that carry no frames: the front door, and what is for tests. */
+const noTransports = ["index", "testing"];
+
 /** The transports among the package's subpaths, by the name of their file or folder. */
 function published(): string[] {
   const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -25,7 +28,7 @@ function published(): string[] {
   return Object.values(manifest.exports).flatMap((target) => {
     const file = typeof target === "string" ? target : target.default;
     const name = /^\.\/dist\/(?:transports\/)?([\w-]+)(?:\/index)?\.js$/.exec(file)?.[1];
-    return name === undefined || name === "index" ? [] : [name];
+    return name === undefined || noTransports.includes(name) ? [] : [name];
   });
 }
 

@@ -1,82 +1,22 @@
 /**
- * Every transport as a test sees it: a listener, dialers that reach it, and a way to wait for it. The law-suites run over
+ * Every transport as the laws see it: a listener, dialers that reach it, and a way to wait for it. The law-suites run over
  * this list; list.test.ts fails when a transport is missing from it.
  */
 import { WebSocket } from "ws";
-import type { Clock } from "../../src/core/clock.ts";
-import { hostClock } from "../../src/core/host.ts";
-import type { Dialer, FaultProfile, Listener } from "../../src/core/socket.ts";
+import type { Dialer, Listener } from "../../src/core/socket.ts";
+import type { Rig, RigFactory } from "../../src/testing/laws/rig.ts";
+import { realTime, virtualTime } from "../../src/testing/laws/time.ts";
+import { FaultyNetwork } from "../../src/testing/network.ts";
+import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
 import { MemoryTransport } from "../../src/transports/memory.ts";
 import { dialMessagePort, MessagePortListener } from "../../src/transports/message-port.ts";
 import { dialWebSocket as dialFromNode, listenWebSocket } from "../../src/transports/websocket-node.ts";
 import { dialWebSocket } from "../../src/transports/websocket.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
-
-/** One transport, set up for one test. */
-export interface Rig {
-  /** Accepts what the dialers dial. The test starts it. */
-  readonly listener: Listener;
-  /** A dialer that reaches the listener; may have to be made anew for each socket. */
-  dialer(): Dialer;
-  /** The time both ends live in. */
-  readonly clock: Clock;
-  /** What the sockets declare. */
-  readonly faults: FaultProfile;
-  /** Whether a dialer can tell that nobody listens. A port cannot: it waits. */
-  readonly dialMeetsListener: boolean;
-  /** Waits until a condition holds; throws when it does not come true. */
-  until(condition: () => boolean): Promise<void>;
-  /** Waits for a promise while time goes on. */
-  settle<T>(promise: Promise<T>): Promise<T>;
-  /** Waits until whatever is on its way has arrived. */
-  quiet(): Promise<void>;
-  /** Stops the listener. The sockets opened by the test are the test's to close. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
 
 /** A transport and how to set it up. */
-export interface RigFactory {
+export interface NamedRig {
   readonly name: string;
-  readonly make: () => Promise<Rig>;
-}
-
-type Waiting = Pick<Rig, "clock" | "until" | "settle" | "quiet">;
-
-function virtualTime(): Waiting {
-  const clock = new VirtualClock();
-  const until = async (condition: () => boolean): Promise<void> => {
-    await clock.settle();
-    if (!condition()) throw new Error(`nothing moves any more, and it is still not so: ${condition.toString()}`);
-  };
-  const settle = async <T>(promise: Promise<T>): Promise<T> => {
-    promise.catch(() => undefined); // it may fail while the clock settles; the return hands that on
-    await clock.settle();
-    return promise;
-  };
-  return { clock, until, settle, quiet: () => clock.settle() };
-}
-
-const PATIENCE = 5_000;
-/** Loopback and ports deliver within a turn or two of the event loop; this is far beyond. */
-const QUIET_TURNS = 25;
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => hostClock.nextTurn(resolve));
-}
-
-function realTime(): Waiting {
-  const until = async (condition: () => boolean): Promise<void> => {
-    const giveUp = hostClock.now() + PATIENCE;
-    while (!condition()) {
-      if (hostClock.now() > giveUp) throw new Error(`still not so after ${PATIENCE} ms: ${condition.toString()}`);
-      await nextTurn();
-    }
-  };
-  const quiet = async (): Promise<void> => {
-    for (let turn = 0; turn < QUIET_TURNS; turn++) await nextTurn();
-    await new Promise((resolve) => void hostClock.set(5, () => resolve(undefined), true));
-  };
-  return { clock: hostClock, until, quiet, settle: (promise) => promise };
+  readonly make: RigFactory;
 }
 
 function memory(): Promise<Rig> {
@@ -143,9 +83,29 @@ function webSocketRig(dial: (address: string) => Dialer): Promise<Rig> {
   });
 }
 
+/** The simulated network, as long as nothing is done to it. Its frames take no time: the laws do not move it. */
+function simulated(): Promise<Rig> {
+  const time = virtualTime();
+  const network = new FaultyNetwork({ clock: time.clock, entropy: new SeededEntropy(1), latency: [0, 0] });
+  const listener = network.listen("runner");
+  let workers = 0;
+  return Promise.resolve({
+    ...time,
+    listener,
+    dialer: () => network.dialer(`worker ${++workers}`, "runner"),
+    faults: "stream",
+    dialMeetsListener: true,
+    [Symbol.asyncDispose]: async () => {
+      await listener.stop();
+      await time.quiet();
+    },
+  });
+}
+
 /** All transports. */
-export const transports: readonly RigFactory[] = [
+export const transports: readonly NamedRig[] = [
   { name: "memory", make: memory },
+  { name: "simulated", make: simulated },
   { name: "message-port", make: messagePort },
   { name: "websocket", make: () => webSocketRig((address) => dialWebSocket(address, { WebSocket })) },
   { name: "websocket-node", make: () => webSocketRig((address) => dialFromNode(address)) },

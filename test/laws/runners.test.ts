@@ -1,5 +1,9 @@
 /** The runner's laws over every transport. */
+import { describe, test } from "vitest";
+import { runnerLaws } from "../../src/testing/laws/runner-laws.ts";
 import { fleets } from "./fleets.ts";
-import { runnerLaws } from "./runner-laws.ts";
 
-for (const { name, make } of fleets) runnerLaws(name, make);
+describe.each(fleets)("the runner's laws over $name", ({ make }) => {
+  const laws = runnerLaws(make).map(({ name, run }) => [name, run] as const);
+  test.each(laws)("%s", (_name, run) => run());
+});

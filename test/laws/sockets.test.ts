@@ -1,5 +1,9 @@
-/** Every transport against the laws of a socket. */
+/** Every transport against the laws of a socket, a listener and a dialer. */
+import { describe, test } from "vitest";
+import { socketLaws } from "../../src/testing/laws/socket-laws.ts";
 import { transports } from "./rigs.ts";
-import { socketLaws } from "./socket-laws.ts";
 
-for (const transport of transports) socketLaws(transport);
+describe.each(transports)("$name: the laws of a socket, a listener and a dialer", ({ make }) => {
+  const laws = socketLaws(make).map(({ name, run }) => [name, run] as const);
+  test.each(laws)("%s", (_name, run) => run());
+});

@@ -6,7 +6,11 @@ const sources: Sources = textsBelow("src", ".ts");
 const publicFiles: readonly string[] = doors().map((door) => door.source);
 const transports = publicFiles.filter((file) => file.startsWith("src/transports/"));
 /** Everything but what says it is for Node. */
-const browserEntries: readonly string[] = ["src/index.ts", ...transports.filter((file) => !file.includes("-node"))];
+const browserEntries: readonly string[] = [
+  "src/index.ts",
+  "src/testing/index.ts",
+  ...transports.filter((file) => !file.includes("-node")),
+];
 
 const isNodeOnly = (name: string): boolean => name === "ws" || name.startsWith("node:");
 
@@ -23,6 +27,7 @@ describe("the house", () => {
   test("the browser entry points are those the package says run anywhere", () => {
     expect(browserEntries).toEqual([
       "src/index.ts",
+      "src/testing/index.ts",
       "src/transports/memory.ts",
       "src/transports/message-port.ts",
       "src/transports/websocket.ts",
@@ -49,6 +54,7 @@ const sound: Readonly<Record<string, string>> = {
   "src/transports/websocket-auth.ts": `import "node:crypto"; import "./websocket.ts";`,
   "src/threads/index.ts": `import { a } from "../index.ts"; import "../transports/message-port.ts"; import type { Socket } from "../core/socket.ts"; import "node:worker_threads"; import "./pool.ts";`,
   "src/threads/pool.ts": ``,
+  "src/testing/index.ts": `import { a } from "../core/a.ts"; import "../index.ts";`,
   "src/cli/main.ts": `import "../index.ts"; import "../threads/index.ts"; import "../transports/websocket-node.ts"; import "./flags.ts"; import "node:fs";`,
   "src/cli/flags.ts": ``,
 };
@@ -105,6 +111,12 @@ describe("the guard itself", () => {
       "src/threads/pool.ts imports src/transports/memory.ts",
     ],
     ["src/threads/pool.ts", `import "ws";`, "src/threads/pool.ts imports ws"],
+    [
+      "src/testing/index.ts",
+      `import "../transports/memory.ts";`,
+      "src/testing/index.ts imports src/transports/memory.ts",
+    ],
+    ["src/testing/index.ts", `import "node:events";`, "src/testing/index.ts imports node:events"],
     ["src/cli/main.ts", `import type { A } from "../core/a.ts";`, "src/cli/main.ts imports src/core/a.ts (types)"],
     ["src/cli/main.ts", `import "../threads/pool.ts";`, "src/cli/main.ts imports src/threads/pool.ts"],
     ["src/attic/old.ts", ``, "src/attic/old.ts: no rule for it"],

@@ -111,7 +111,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   core: () => false,
   transports: transportMay,
   threads: (found) => guestMay(found) || FOR_THREADS.has(found.to) || found.to.startsWith("node:"),
-  testing: guestMay,
+  // A simulated world is made of the core's own parts, and its oracle reads frames.
+  testing: ({ to }) => to === "src/index.ts" || to.startsWith("src/core/"),
   observe: guestMay,
   // The loader is for what the command runs inside its threads, which finds the user's module as all threads do.
   cli: ({ to }, { doors }) => doors.publicFiles.includes(to) || to === "src/threads/load.ts" || to.startsWith("node:"),

@@ -1,4 +1,7 @@
-/** The threats to a WebSocket listener that are the transport's to meet, each in a short form, over real connections. */
+/**
+ * The threats to a WebSocket listener that are the transport's to meet, each in a short form, over real connections. The figures
+ * of the whole threat model are in test/reliability/threats.ts.
+ */
 import * as fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { AuthError } from "../../src/core/errors.ts";

@@ -1,0 +1,54 @@
+/** What a checker is: it watches a simulated world and says when a promise is broken. Knows none of the promises. */
+import type { RunnerStats } from "../core/stats.ts";
+import type { Observation } from "./observation.ts";
+
+/** A runner as the checkers see it, between two events. */
+export interface RunnerView {
+  /** Its machine's name. */
+  readonly machine: string;
+  /** Its numbers now. */
+  stats(): RunnerStats;
+  /** Its limits. */
+  readonly limits: {
+    readonly heartbeat: number;
+    readonly helloTimeout: number;
+    readonly cancelGrace: number;
+    readonly stallTimeout: number;
+    readonly maxQueue: number;
+    readonly maxPending: number;
+    readonly maxWorkers: number;
+    readonly highWater: number;
+    readonly maxBuffered: number;
+    readonly maxPayload: number;
+    readonly drainTimeout: number;
+  };
+  /** Timers it has set that would keep its process alive. */
+  readonly keepAliveTimers: number;
+  /** All timers it has set. */
+  readonly timers: number;
+  /** Calls its callers wait for. */
+  readonly waiting: number;
+  /** Milliseconds it has stood still so far, by stalls and clock jumps: its judgements may come so much later. */
+  readonly stoodStill: number;
+  /** Connections whose end at this runner is open. */
+  readonly openConnections: number;
+  /** The most bytes that wait in one of its connections. */
+  readonly bufferedBytes: number;
+  /** Who waits in line for a slot of the fleet, jobs and holders-to-be; absent: nobody holds workers in this world. */
+  readonly inLine?: number | undefined;
+  /** Slots of the fleet that somebody holds, by `acquire` or `getContext`; absent: none. */
+  readonly held?: number | undefined;
+}
+
+/** Says that a promise is broken: its name (`I7`), and what was seen. Ends the run. */
+export type Violation = (promise: string, what: string) => void;
+
+/** Watches one world from its beginning to its end. */
+export interface Checker {
+  /** Something happened. Called in the middle of an event: the world may not be consistent yet. */
+  observe?(observation: Observation): void;
+  /** An event and all it led to is over. `runners` are those that are up. Cheap: called for each event. */
+  betweenEvents?(now: number, runners: readonly RunnerView[]): void;
+  /** Everything was stopped, and nothing moves any more. */
+  atEnd?(now: number, runners: readonly RunnerView[]): void;
+}

@@ -1,0 +1,155 @@
+/**
+ * Holds a runner's own numbers against each other and against its limits: nothing is lost from the count, no slot is idle
+ * beside a job that waits, nothing grows over its bound, and nothing is left at the end.
+ */
+import { frameLimit } from "../../core/codec.ts";
+import type { RunnerStats, WorkerStats } from "../../core/stats.ts";
+import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Observation } from "../observation.ts";
+import type { Evidence } from "./evidence.ts";
+import type { WireRunner } from "./wire.ts";
+
+/** A congested worker is looked at again every 5 ms, and the timer may be a tick late. */
+const BACKLOG_POLL = 6;
+
+interface Page {
+  /** The numbers of the last look. */
+  stats: RunnerStats;
+  /** Since when a timer keeps the process alive although nobody waits. */
+  idleSince: number | undefined;
+}
+
+/** Checks I6, I7, I10, I11, I12, I24 and I27. */
+export class Books implements Checker {
+  readonly #violation: Violation;
+  readonly #evidence: Evidence;
+  readonly #pages = new Map<string, Page>();
+
+  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
+  constructor(violation: Violation, evidence: Evidence) {
+    this.#violation = violation;
+    this.#evidence = evidence;
+  }
+
+  observe(seen: Observation): void {
+    if (seen.kind === "machine" && seen.state === "down") this.#pages.delete(seen.machine);
+  }
+
+  betweenEvents(now: number, runners: readonly RunnerView[]): void {
+    for (const view of runners) {
+      const stats = this.#evidence.glances.fresh(view);
+      if (stats !== undefined) this.#look(view, stats, now);
+      const page = this.#pages.get(view.machine);
+      if (page !== undefined) this.#checkTimers(view, page, now);
+    }
+  }
+
+  atEnd(_now: number, runners: readonly RunnerView[]): void {
+    for (const view of runners) {
+      const { queued, running, backoff, workers, pending } = view.stats();
+      const left = {
+        "jobs queued": queued,
+        "jobs running": running,
+        "jobs in backoff": backoff,
+        "workers registered": workers.length,
+        "connections pending": pending,
+        "timers set": view.timers,
+        "calls waited for": view.waiting,
+        "connections open": view.openConnections,
+        "waiters in line": view.inLine ?? 0,
+        "slots held": view.held ?? 0,
+      };
+      for (const [what, count] of Object.entries(left))
+        if (count !== 0) this.#violation("I24", `${view.machine}: ${count} ${what} at the end`);
+    }
+  }
+
+  #look(view: RunnerView, stats: RunnerStats, now: number): void {
+    const { machine } = view;
+    const wire = this.#evidence.ledger.runner(machine);
+    const page = this.#pages.get(machine);
+    this.#checkBalance(machine, stats);
+    this.#checkLimits(view, stats, page?.stats);
+    this.#checkSlots(machine, stats);
+    if (wire !== undefined) this.#checkIdleness(view, stats, wire, now);
+    if (wire !== undefined) this.#checkBuffers(view, wire);
+    if (page === undefined) this.#pages.set(machine, { stats, idleSince: undefined });
+    else page.stats = stats;
+  }
+
+  #checkBalance(machine: string, stats: RunnerStats): void {
+    const { submitted, succeeded, failed, queued, running, backoff, state } = stats;
+    const sum = succeeded + failed + queued + running + backoff;
+    if (submitted !== sum || Math.min(queued, running, backoff) < 0)
+      this.#violation(
+        "I10",
+        `${machine}: ${submitted} submitted, but ${succeeded} succeeded, ${failed} failed, ${queued} queued, ${running} running, ${backoff} in backoff`,
+      );
+    if (state === "stopped" && queued + running + backoff > 0)
+      this.#violation("I24", `${machine} has stopped with ${queued + running + backoff} jobs unsettled`);
+  }
+
+  /** Retries go back to the queue whatever its length; only what is taken in anew is refused. */
+  #checkLimits({ machine, limits }: RunnerView, stats: RunnerStats, before: RunnerStats | undefined): void {
+    const { queued, retries, pending, workers } = stats;
+    const returned = retries - (before?.retries ?? 0) + (before?.backoff ?? 0);
+    const mayQueue = Math.max(limits.maxQueue, before?.queued ?? 0) + returned;
+    if (queued > mayQueue) this.#violation("I27", `${machine}: ${queued} jobs queued, ${mayQueue} may be`);
+    if (pending > limits.maxPending)
+      this.#violation("I27", `${machine}: ${pending} connections pending, ${limits.maxPending} may be`);
+    if (workers.length > limits.maxWorkers)
+      this.#violation("I27", `${machine}: ${workers.length} workers, ${limits.maxWorkers} may be`);
+  }
+
+  #checkSlots(machine: string, { workers }: RunnerStats): void {
+    for (const { identity, inFlight, capacity, state } of workers) {
+      if (inFlight < 0 || inFlight > capacity)
+        this.#violation("I7", `${machine}: ${identity} has ${inFlight} jobs in ${capacity} slots`);
+      if (state === "gone" || state === "connecting")
+        this.#violation("I11", `${machine}: ${identity} is ${state} and still among the workers`);
+    }
+  }
+
+  #checkIdleness(view: RunnerView, stats: RunnerStats, wire: WireRunner, now: number): void {
+    const waiting = view.inLine ?? stats.queued;
+    if (waiting === 0 || wire.stalled) return;
+    let free = -(view.held ?? 0);
+    for (const worker of stats.workers) free += freeSlots(worker, wire, now);
+    if (free > 0) this.#violation("I12", `${view.machine}: ${waiting} wait for a slot, and ${free} are free`);
+  }
+
+  /** What was sent and has not arrived is at least what waits at the socket: only then it is asked, which is dear. */
+  #checkBuffers(view: RunnerView, wire: WireRunner): void {
+    const bound = view.limits.maxBuffered + frameLimit(view.limits.maxPayload);
+    for (const { unread } of wire.connections.values()) {
+      if (unread <= bound || wire.stalled) continue;
+      const { bufferedBytes } = view;
+      if (bufferedBytes > bound) this.#violation("I27", `${view.machine}: ${bufferedBytes} bytes wait, ${bound} may`);
+      return;
+    }
+  }
+
+  /** A timer may outlive the last caller by what is left of the turn. */
+  #checkTimers(view: RunnerView, page: Page, now: number): void {
+    const { queued, running, backoff } = page.stats;
+    const wire = this.#evidence.ledger.runner(view.machine);
+    const busy = queued + running + backoff > 0 || view.waiting > 0 || (view.inLine ?? 0) > 0;
+    if (busy || view.keepAliveTimers === 0 || wire === undefined || wire.dials || wire.unsure(now))
+      page.idleSince = undefined;
+    else if (page.idleSince === undefined) page.idleSince = now;
+    else if (now > page.idleSince)
+      this.#violation("I6", `${view.machine}: ${view.keepAliveTimers} timers keep it alive, and nobody waits`);
+  }
+}
+
+/** The slots of a worker that can be given work now. */
+function freeSlots(worker: WorkerStats, wire: WireRunner, now: number): number {
+  if (worker.state !== "idle" && worker.state !== "busy") return 0;
+  const connection = wire.workers.get(worker.identity);
+  if (connection !== undefined) {
+    const { unread, congestedAt } = connection;
+    const lately = now - Math.max(congestedAt, wire.wokeAt) <= BACKLOG_POLL;
+    if (unread > wire.highWater || (congestedAt !== Number.NEGATIVE_INFINITY && lately)) return 0;
+  }
+  return worker.capacity - worker.inFlight;
+}

@@ -1,0 +1,75 @@
+/** A worker's name is one session's at a time, and belongs to whom the transport authenticated. */
+import type { RunnerEvent, WorkerGoneEvent, WorkerJoinedEvent } from "../../core/events.ts";
+import type { Checker, Violation } from "../checker.ts";
+import type { Observation } from "../observation.ts";
+import type { Evidence } from "./evidence.ts";
+import type { LedgerReader } from "./ledger.ts";
+import type { WireConnection } from "./wire.ts";
+
+/** Who has a name, or had it until a newcomer took it over. */
+interface Holder {
+  readonly principal: string;
+  /** Set when a newcomer was let in: who that is has to be told in the same moment. */
+  readonly replacedAt: number | undefined;
+}
+
+/** Checks I14 and I16. */
+export class Identity implements Checker, LedgerReader {
+  readonly #violation: Violation;
+  readonly #holders = new Map<string, Map<string, Holder>>();
+
+  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
+  constructor(violation: Violation, evidence: Evidence) {
+    this.#violation = violation;
+    evidence.ledger.read(this);
+  }
+
+  observe(seen: Observation): void {
+    if (seen.kind === "runner") this.#event(seen.machine, seen.event, seen.at);
+    else if (seen.kind === "machine" && seen.state === "down") this.#holders.delete(seen.machine);
+  }
+
+  registered(connection: WireConnection): void {
+    const { runner, identity, number } = connection;
+    const holder = runner.workers.get(identity);
+    if (holder !== undefined && holder !== connection)
+      this.#violation(
+        "I14",
+        `${runner.machine} welcomes ${identity} on connection ${number} beside connection ${holder.number}`,
+      );
+  }
+
+  #event(machine: string, event: RunnerEvent, at: number): void {
+    if (event.type === "worker-joined") this.#joined(machine, event, at);
+    else if (event.type === "worker-gone") this.#gone(machine, event, at);
+  }
+
+  #of(machine: string): Map<string, Holder> {
+    let holders = this.#holders.get(machine);
+    if (holders === undefined) this.#holders.set(machine, (holders = new Map()));
+    return holders;
+  }
+
+  #joined(machine: string, { identity, peer }: WorkerJoinedEvent, at: number): void {
+    const holders = this.#of(machine);
+    const holder = holders.get(identity);
+    holders.set(identity, { principal: peer.principal, replacedAt: undefined });
+    if (holder === undefined) return;
+    if (holder.replacedAt === undefined)
+      return this.#violation("I14", `${machine}: ${identity} joins, and has not gone`);
+    if (holder.replacedAt === at && holder.principal !== peer.principal)
+      this.#violation("I16", `${machine}: ${identity} of ${holder.principal} is taken over by ${peer.principal}`);
+  }
+
+  #gone(machine: string, { identity, peer, reason }: WorkerGoneEvent, at: number): void {
+    const holders = this.#of(machine);
+    const holder = holders.get(identity);
+    if (holder === undefined || holder.replacedAt !== undefined)
+      return this.#violation("I14", `${machine}: ${identity} is gone (${reason}), and was not there`);
+    if (holder.principal !== peer.principal)
+      this.#violation("I16", `${machine}: ${identity} came as ${holder.principal} and goes as ${peer.principal}`);
+    // Kept after a replacement only: it says to whom the name went. The next to join takes the place.
+    if (reason === "replaced") holders.set(identity, { principal: peer.principal, replacedAt: at });
+    else holders.delete(identity);
+  }
+}

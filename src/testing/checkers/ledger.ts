@@ -1,0 +1,324 @@
+/**
+ * Keeps the books on the frames of a simulated world: who is registered, which attempt is whose, what was answered. Reads
+ * what was sent and delivered and nothing else, so that no counter of the runner can vouch for itself. Judges nothing: its
+ * readers do.
+ *
+ * It relies on three things: a frame is seen `delivered` just before its receiver reads it; a `closed` is seen while the end
+ * closes; and only frames that a socket took are seen `sent`.
+ */
+import type { CancelledMessage, JobMessage, Message } from "../../core/message.ts";
+import { PROTOCOL_VERSION } from "../../core/message.ts";
+import type { Checker, RunnerView } from "../checker.ts";
+import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../observation.ts";
+import { type Answer, WireAttempt, WireConnection, type WireJob, WireRunner } from "./wire.ts";
+
+/** Who is told what the frames mean. */
+export interface LedgerReader {
+  /** A JOB was sent. Called before the books know of it: they stand as they did when it was sent. */
+  jobSent?(attempt: WireAttempt, at: number): void;
+  /** A JOB was sent of a job that has settled and been forgotten. */
+  ghostSent?(connection: WireConnection, message: JobMessage, at: number): void;
+  /** An answer arrived that frees a slot. `current`: it came while it could settle its job. */
+  answered?(attempt: WireAttempt, answer: Answer | CancelledMessage, current: boolean, at: number): void;
+  /** An answer arrived that nobody waits for. */
+  stray?(connection: WireConnection, attemptId: number, at: number): void;
+  /** What must end a connection arrived on it. */
+  broke?(connection: WireConnection, what: string, at: number): void;
+  /** The runner sent WELCOME. Called before the books know of it. */
+  registered?(connection: WireConnection, at: number): void;
+  /** The runner sent something else than a JOB, a CANCEL or WELCOME. */
+  said?(connection: WireConnection, message: Message, at: number): void;
+  /** The runner's end of a connection closed; its attempts are still in flight. */
+  ended?(connection: WireConnection, closed: ClosedObservation, at: number): void;
+  /** A frame was sent on a connection whose end at the runner is closed. */
+  sentAfterClose?(machine: string, connection: number, at: number): void;
+  /** A job has settled, and what followed at once is over: it is forgotten. */
+  forgotten?(job: WireJob, runner: WireRunner): void;
+}
+
+/** The state of all wires. */
+export class Ledger implements Checker {
+  readonly #runners = new Map<string, WireRunner>();
+  readonly #connections = new Map<number, WireConnection>();
+  readonly #readers: LedgerReader[] = [];
+  /** What the frame read last has answered. */
+  readonly #answered: WireAttempt[] = [];
+  #opened = 0;
+
+  /** Adds a reader. */
+  read(reader: LedgerReader): void {
+    this.#readers.push(reader);
+  }
+
+  /** A runner that is up, by its machine. */
+  runner(machine: string): WireRunner | undefined {
+    return this.#runners.get(machine);
+  }
+
+  /** All runners that are up. */
+  get runners(): Iterable<WireRunner> {
+    return this.#runners.values();
+  }
+
+  observe(seen: Observation): void {
+    switch (seen.kind) {
+      case "sent":
+        return this.#sent(seen, seen.at);
+      case "delivered":
+        return this.#delivered(seen, seen.at);
+      case "opened":
+        return this.#open(seen.connection, seen.from, seen.to, seen.at);
+      case "closed":
+        return this.#closed(seen, seen.at);
+      case "submitted":
+        return this.#up(seen.machine).submitted(seen.jobId, seen.options);
+      case "settled":
+        return seen.jobId === undefined ? undefined : this.#settled(seen.machine, seen.jobId, seen.at);
+      case "runner":
+        if (seen.event.type === "job-settled") this.#otherSettled(seen.machine, seen.event.jobId, seen.at);
+        else if (seen.event.type === "dial-failed") this.#up(seen.machine).dials = true;
+        return;
+      case "machine":
+        return this.#machine(seen, seen.at);
+      default:
+    }
+  }
+
+  betweenEvents(now: number, views: readonly RunnerView[]): void {
+    this.#answered.length = 0;
+    for (const view of views) {
+      const runner = this.#up(view.machine);
+      runner.highWater = view.limits.highWater;
+      if (runner.settled.length > 0 || runner.mixed) this.#forget(runner, now);
+    }
+  }
+
+  #up(machine: string): WireRunner {
+    let runner = this.#runners.get(machine);
+    if (runner === undefined) this.#runners.set(machine, (runner = new WireRunner(machine)));
+    return runner;
+  }
+
+  #machine(seen: MachineObservation, at: number): void {
+    if (seen.role !== "runner") return;
+    const runner = this.#runners.get(seen.machine);
+    if (seen.state === "down") return this.#down(seen.machine);
+    if (seen.state === "stalled") this.#up(seen.machine).stalled = true;
+    else if (runner?.stalled === true) {
+      runner.stalled = false;
+      runner.wokeAt = at;
+    } else this.#up(seen.machine);
+  }
+
+  #down(machine: string): void {
+    for (const number of this.#runners.get(machine)?.connections.keys() ?? []) this.#connections.delete(number);
+    this.#runners.delete(machine);
+  }
+
+  #open(number: number, from: string, to: string, at: number): void {
+    this.#opened = Math.max(this.#opened, number);
+    const dialled = !this.#runners.has(to);
+    const runner = this.#runners.get(dialled ? from : to);
+    if (runner === undefined) return;
+    if (dialled) runner.dials = true;
+    const connection = new WireConnection(number, runner, dialled ? to : from, dialled, at);
+    this.#connections.set(number, connection);
+    runner.connections.set(number, connection);
+  }
+
+  #sent(seen: FrameObservation, at: number): void {
+    const connection = this.#connections.get(seen.connection);
+    if (connection === undefined) {
+      if (this.#runners.has(seen.from) && seen.connection <= this.#opened)
+        for (const reader of this.#readers) reader.sentAfterClose?.(seen.from, seen.connection, at);
+      return;
+    }
+    connection.touchedAt = at;
+    if (seen.from !== connection.runner.machine) return;
+    connection.unread += seen.bytes;
+    if (connection.unread > connection.runner.highWater) connection.congestedAt = at;
+    for (const message of seen.messages ?? []) this.#runnerSays(connection, message, at);
+  }
+
+  #delivered(seen: FrameObservation, at: number): void {
+    const connection = this.#connections.get(seen.connection);
+    if (connection === undefined) return;
+    connection.touchedAt = at;
+    if (seen.to !== connection.runner.machine) {
+      if (connection.unread > connection.runner.highWater) connection.congestedAt = at;
+      connection.unread -= seen.bytes;
+      return;
+    }
+    connection.heardBefore = connection.heardAt;
+    connection.heardAt = at;
+    if (seen.messages === undefined) return this.#malformed(connection, at);
+    for (const message of seen.messages) if (!this.#peerSays(connection, message, at)) return;
+  }
+
+  /** The runner has read what came before the fault in the frame, which cannot be seen from here. */
+  #malformed(connection: WireConnection, at: number): void {
+    for (const attempt of connection.inFlight.values()) attempt.doubtful = true;
+    this.#broke(connection, "a malformed frame", at);
+  }
+
+  /** One message from a worker; `false` when the runner reads no further. */
+  #peerSays(connection: WireConnection, message: Message, at: number): boolean {
+    if (connection.hello === undefined) return this.#first(connection, message, at);
+    switch (message.type) {
+      case "JOBRES":
+      case "JOBERR":
+      case "REJECT":
+      case "CANCELLED":
+        return this.#answer(connection, message, at);
+      case "PING":
+      case "PONG":
+        return true;
+      case "REMOVE":
+        if (connection.leaving === undefined) connection.leavingAt = at;
+        connection.leaving ??= "REMOVE arrived";
+        return connection.inFlight.size > 0;
+      default:
+        return this.#broke(connection, `${message.type} from a worker`, at);
+    }
+  }
+
+  #first(connection: WireConnection, message: Message, at: number): boolean {
+    if (message.type !== "HELLO") return this.#broke(connection, `${message.type} before HELLO`, at);
+    if (message.version !== PROTOCOL_VERSION) return this.#broke(connection, "HELLO of another version", at);
+    connection.hello = message;
+    return true;
+  }
+
+  #answer(connection: WireConnection, message: Answer | CancelledMessage, at: number): boolean {
+    const { attemptId } = message;
+    const attempt = connection.inFlight.get(attemptId);
+    if (attempt === undefined) return this.#unexpected(connection, attemptId, at);
+    const unsure = connection.runner.unsure(at);
+    if (unsure) attempt.doubtful = true;
+    if (message.type === "CANCELLED" && attempt.state === "current" && !unsure)
+      return this.#broke(connection, "CANCELLED for a job nobody cancelled", at);
+    this.#accept(attempt, message, at);
+    return true;
+  }
+
+  #accept(attempt: WireAttempt, message: Answer | CancelledMessage, at: number): void {
+    const { job } = attempt;
+    attempt.connection.inFlight.delete(attempt.id);
+    this.#answered.push(attempt);
+    const current = attempt.state === "current";
+    this.#over(attempt, "answered", at);
+    if (current && message.type !== "CANCELLED") attempt.answer = message;
+    if (current && message.type === "JOBRES") job.result = attempt;
+    for (const reader of this.#readers) reader.answered?.(attempt, message, current, at);
+  }
+
+  /** Nobody can know of an attempt whose JOB has not left. */
+  #unexpected(connection: WireConnection, attemptId: number, at: number): boolean {
+    if (attemptId >= connection.nextAttempt) return this.#broke(connection, `forged attempt ${attemptId}`, at);
+    for (const reader of this.#readers) reader.stray?.(connection, attemptId, at);
+    return true;
+  }
+
+  #broke(connection: WireConnection, what: string, at: number): false {
+    for (const reader of this.#readers) reader.broke?.(connection, what, at);
+    return false;
+  }
+
+  #runnerSays(connection: WireConnection, message: Message, at: number): void {
+    if (message.type === "JOB") return this.#jobSent(connection, message, at);
+    if (message.type === "CANCEL") return this.#cancelled(connection, message.attemptId, message.reason, at);
+    if (message.type === "WELCOME") {
+      connection.welcome = message;
+      for (const reader of this.#readers) reader.registered?.(connection, at);
+      connection.runner.workers.set(connection.identity, connection);
+      return;
+    }
+    for (const reader of this.#readers) reader.said?.(connection, message, at);
+    if (message.type === "GOAWAY") {
+      if (connection.leaving === undefined) connection.leavingAt = at;
+      connection.leaving ??= "GOAWAY was sent";
+    } else if (message.type === "ERROR" || message.type === "REMOVED") connection.ended = message.type;
+  }
+
+  #jobSent(connection: WireConnection, message: JobMessage, at: number): void {
+    const job = connection.runner.job(message.jobId);
+    if (job === undefined) {
+      for (const reader of this.#readers) reader.ghostSent?.(connection, message, at);
+      return;
+    }
+    const attempt = new WireAttempt(message, job, connection);
+    for (const reader of this.#readers) reader.jobSent?.(attempt, at);
+    if (job.last !== undefined) job.last.previous = undefined; // a chain of them would keep all that ever was
+    job.last = attempt;
+    job.current = attempt;
+    job.used.push(connection);
+    connection.nextAttempt = Math.max(connection.nextAttempt, attempt.id + 1);
+    connection.inFlight.set(attempt.id, attempt);
+  }
+
+  #cancelled(connection: WireConnection, attemptId: number, reason: WireAttempt["cancelReason"], at: number): void {
+    const attempt = connection.inFlight.get(attemptId);
+    if (attempt === undefined) return;
+    attempt.cancelReason = reason;
+    this.#over(attempt, "cancelled", at);
+  }
+
+  #over(attempt: WireAttempt, state: WireAttempt["state"], at: number): void {
+    if (attempt.state !== "current") return;
+    attempt.state = state;
+    attempt.overAt = at;
+    if (attempt.job.current === attempt) attempt.job.current = undefined;
+  }
+
+  #closed(seen: ClosedObservation, at: number): void {
+    const connection = this.#connections.get(seen.connection);
+    if (connection === undefined || seen.machine !== connection.runner.machine) return;
+    const { runner, identity } = connection;
+    connection.closed = true;
+    // The runner may have closed it in the middle of the frame: then the rest of it was never read.
+    if (seen.byItself) {
+      for (const attempt of this.#answered) if (attempt.connection === connection) attempt.doubtful = true;
+    }
+    for (const reader of this.#readers) reader.ended?.(connection, seen, at);
+    for (const attempt of connection.inFlight.values()) {
+      if (runner.unsure(at)) attempt.doubtful = true;
+      if (attempt.state === "current" && !attempt.doubtful) attempt.job.lost++;
+      this.#over(attempt, "lost", at);
+    }
+    connection.inFlight.clear();
+    this.#connections.delete(connection.number);
+    runner.connections.delete(connection.number);
+    if (runner.workers.get(identity) === connection) runner.workers.delete(identity);
+  }
+
+  #settled(machine: string, jobId: number, at: number): void {
+    const runner = this.#runners.get(machine);
+    const job = runner?.jobs.get(jobId);
+    if (runner === undefined || job === undefined || job.settledAt !== Number.POSITIVE_INFINITY) return;
+    job.settledAt = at;
+    runner.settled.push(job);
+  }
+
+  /** Of a job that no `execute` took in, only the runner's own event tells the end. */
+  #otherSettled(machine: string, jobId: number, at: number): void {
+    const runner = this.#up(machine);
+    if (runner.wasSubmitted(jobId)) return;
+    runner.job(jobId); // its JOB may still be in the batch of this turn
+    this.#settled(machine, jobId, at);
+    runner.otherSettled(jobId);
+    runner.othersAt = at;
+  }
+
+  /** A frame of this very moment may still speak of a job whose caller was just told: it is kept until the time moves. */
+  #forget(runner: WireRunner, now: number): void {
+    if (runner.stalled || now <= runner.wokeAt) return;
+    if (now > runner.othersAt) runner.forgetOthers();
+    const over = runner.settled.filter((job) => job.settledAt < now);
+    if (over.length === 0) return;
+    runner.settled = runner.settled.filter((job) => job.settledAt >= now);
+    for (const job of over) {
+      for (const reader of this.#readers) reader.forgotten?.(job, runner);
+      runner.jobs.delete(job.id);
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/** Who is silent is found out in time, and who is not is never taken for dead: judged by the frames that arrived. */
+import type { WorkerGoneEvent } from "../../core/events.ts";
+import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Observation } from "../observation.ts";
+import type { Evidence } from "./evidence.ts";
+import type { LedgerReader } from "./ledger.ts";
+import type { WireConnection, WireRunner } from "./wire.ts";
+
+/** Timers are rounded up to whole milliseconds. */
+const TICK = 1;
+const EPSILON = 1e-6;
+
+/** Checks I22 and I23. */
+export class Liveness implements Checker, LedgerReader {
+  readonly #violation: Violation;
+  readonly #evidence: Evidence;
+  /** Registered connections that ended, oldest first, until the runner tells why; by runner and name. */
+  readonly #ended = new WeakMap<WireRunner, Map<string, WireConnection[]>>();
+  readonly #heartbeats = new Map<string, number>();
+  #nextPatrol = 0;
+
+  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
+  constructor(violation: Violation, evidence: Evidence) {
+    this.#violation = violation;
+    this.#evidence = evidence;
+    evidence.ledger.read(this);
+  }
+
+  observe(seen: Observation): void {
+    if (seen.kind !== "runner" || seen.event.type !== "worker-gone") return;
+    this.#gone(seen.machine, seen.event, seen.at);
+  }
+
+  betweenEvents(now: number, runners: readonly RunnerView[]): void {
+    if (now < this.#nextPatrol) return;
+    let shortest = Number.POSITIVE_INFINITY;
+    for (const { machine, limits } of runners) {
+      this.#heartbeats.set(machine, limits.heartbeat);
+      shortest = Math.min(shortest, limits.heartbeat);
+      const runner = this.#evidence.ledger.runner(machine);
+      if (runner === undefined || runner.unsure(now)) continue;
+      this.#patrol(runner, limits.heartbeat, now);
+      this.#checkConfirmations(runner, limits.cancelGrace, now);
+    }
+    // Often enough that nobody is silent for much longer unseen; `gone` looks closely at the others.
+    this.#nextPatrol = shortest === Number.POSITIVE_INFINITY ? now : now + shortest / 2;
+  }
+
+  ended(connection: WireConnection): void {
+    if (connection.welcome === undefined) return;
+    const { runner, identity } = connection;
+    let ended = this.#ended.get(runner);
+    if (ended === undefined) this.#ended.set(runner, (ended = new Map()));
+    const earlier = ended.get(identity);
+    if (earlier === undefined) ended.set(identity, [connection]);
+    else earlier.push(connection);
+  }
+
+  #gone(machine: string, { identity, reason }: WorkerGoneEvent, at: number): void {
+    const runner = this.#evidence.ledger.runner(machine);
+    const ended = runner === undefined ? undefined : this.#ended.get(runner);
+    const connections = ended?.get(identity);
+    const connection = connections?.shift();
+    if (connections?.length === 0) ended?.delete(identity);
+    const heartbeat = this.#heartbeats.get(machine);
+    if (reason !== "silent" || connection === undefined || heartbeat === undefined) return;
+    this.#checkPatience(connection, heartbeat, at);
+    this.#checkStall(connection, heartbeat, at);
+    this.#checkPromptness(connection, heartbeat, at);
+  }
+
+  /** Three intervals of silence, by the runner's own clock. */
+  #checkPatience(connection: WireConnection, heartbeat: number, at: number): void {
+    const { machine } = connection.runner;
+    const silence = at - connection.heardAt + this.#evidence.patience.jumped(machine, connection.heardAt);
+    if (silence < 3 * heartbeat - EPSILON)
+      this.#violation("I22", `${machine}: ${connection.identity} is gone as silent after ${silence} ms of silence`);
+  }
+
+  /** What came in while the runner stood still has to be read before anybody is judged by his silence. */
+  #checkStall(connection: WireConnection, heartbeat: number, at: number): void {
+    const { machine } = connection.runner;
+    const stall = this.#evidence.patience.lastStall(machine);
+    if (stall === undefined || Math.abs(stall.to - at) > EPSILON) return;
+    const before = stall.from - connection.heardAt + this.#evidence.patience.jumped(machine, connection.heardAt);
+    if (before < 2 * heartbeat - EPSILON)
+      this.#violation("I22", `${machine}: ${connection.identity} is gone as silent as the runner wakes`);
+  }
+
+  /** Each time it stood still may have earned the worker one more interval, which is shorter than the standing still. */
+  #checkPromptness(connection: WireConnection, heartbeat: number, at: number): void {
+    const { runner, identity, heardAt } = connection;
+    const late = at - heardAt - 3 * heartbeat - TICK;
+    if (late <= 0) return;
+    const what = `${identity} has been silent since ${heardAt} ms`;
+    const { machine } = runner;
+    this.#evidence.patience.claim({ machine, from: heardAt, late, twice: true, promise: "I23", what });
+  }
+
+  /** A worker that does not confirm a CANCEL in time is gone, so that its slots are not lost for ever. */
+  #checkConfirmations(runner: WireRunner, cancelGrace: number, now: number): void {
+    const { machine } = runner;
+    for (const { inFlight, identity } of runner.workers.values()) {
+      for (const { state, overAt, job } of inFlight.values()) {
+        if (state !== "cancelled") continue;
+        const what = `${identity} has not confirmed the CANCEL of job ${job.id} since ${overAt} ms`;
+        this.#evidence.patience.claim({
+          machine,
+          from: overAt,
+          late: now - overAt - cancelGrace - TICK,
+          promise: "I23",
+          what,
+        });
+      }
+    }
+  }
+
+  #patrol(runner: WireRunner, heartbeat: number, now: number): void {
+    for (const connection of runner.workers.values()) {
+      const exempt = connection.hello?.blocking === true && connection.inFlight.size > 0;
+      if (!exempt) this.#checkPromptness(connection, heartbeat, now);
+    }
+  }
+}

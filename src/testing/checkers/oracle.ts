@@ -1,0 +1,162 @@
+/**
+ * Judges runners by the frames on the wire alone: what they may send, to whom, and whose answer may settle a job. A wrong
+ * counter in a runner cannot vouch for itself here. The books it reads are in ledger.ts.
+ */
+import type { JobMessage, Message } from "../../core/message.ts";
+import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Observation, SettledObservation } from "../observation.ts";
+import type { Evidence } from "./evidence.ts";
+import type { LedgerReader } from "./ledger.ts";
+import { samePayload, type WireAttempt, type WireConnection, type WireJob } from "./wire.ts";
+
+interface Overlap {
+  readonly older: WireAttempt;
+  readonly at: number;
+}
+
+interface Broken {
+  readonly connection: WireConnection;
+  readonly what: string;
+}
+
+function place(attempt: WireAttempt): string {
+  const { job, number, id, connection } = attempt;
+  return `job ${job.id}, attempt ${number} (number ${id} of connection ${connection.number})`;
+}
+
+/** Checks I3, I7, I9, I11, I15, I17, I18 and I28, and of I6 that a settled job has no attempt left. */
+export class Oracle implements Checker, LedgerReader {
+  readonly #violation: Violation;
+  readonly #evidence: Evidence;
+  #overlaps: Overlap[] = [];
+  #broken: Broken[] = [];
+
+  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
+  constructor(violation: Violation, evidence: Evidence) {
+    this.#violation = violation;
+    this.#evidence = evidence;
+    evidence.ledger.read(this);
+  }
+
+  observe(seen: Observation): void {
+    if (seen.kind === "settled") this.#settled(seen);
+  }
+
+  betweenEvents(now: number, _runners: readonly RunnerView[]): void {
+    if (this.#broken.length > 0) this.#checkBroken();
+    if (this.#overlaps.length > 0) this.#checkOverlaps(now);
+  }
+
+  jobSent(attempt: WireAttempt, at: number): void {
+    this.#checkConnection(attempt, at);
+    this.#checkHistory(attempt, at);
+  }
+
+  ghostSent(connection: WireConnection, message: JobMessage): void {
+    this.#violation("I18", `job ${message.jobId} has settled, and is sent on connection ${connection.number}`);
+  }
+
+  broke(connection: WireConnection, what: string): void {
+    // The end that dials may be opened a moment after the first frames have arrived for it.
+    if (!connection.dialled) this.#broken.push({ connection, what });
+  }
+
+  registered(connection: WireConnection): void {
+    if (connection.closed || connection.ended !== undefined)
+      this.#violation("I15", `WELCOME after the end of connection ${connection.number}`);
+  }
+
+  said(connection: WireConnection, message: Message): void {
+    if (connection.ended !== undefined)
+      this.#violation("I15", `${message.type} after ${connection.ended} on connection ${connection.number}`);
+    if (message.type !== "REMOVED") return;
+    const left = [...connection.inFlight.values()].find(({ doubtful }) => !doubtful);
+    if (left !== undefined) this.#violation("I26", `REMOVED while it is in flight: ${place(left)}`);
+  }
+
+  sentAfterClose(machine: string, connection: number): void {
+    this.#violation("I15", `${machine} sends on connection ${connection}, which it has closed`);
+  }
+
+  forgotten(job: WireJob): void {
+    if (job.current !== undefined && !job.current.doubtful)
+      this.#violation("I6", `job ${job.id} has settled, and its attempt is still wanted: ${place(job.current)}`);
+  }
+
+  /** May this connection be given a job? */
+  #checkConnection(attempt: WireAttempt, at: number): void {
+    const { connection } = attempt;
+    const { runner, leaving, leavingAt } = connection;
+    if (connection.welcome === undefined) this.#violation("I11", `a JOB before WELCOME: ${place(attempt)}`);
+    if (connection.ended !== undefined) this.#violation("I15", `a JOB after ${connection.ended}: ${place(attempt)}`);
+    // A job may have been handed over in the turn in which the worker asked to leave, and who holds a worker may try.
+    const crossed = at === leavingAt || runner.unsure(at) || attempt.job.options === undefined;
+    if (leaving !== undefined && !crossed) this.#violation("I11", `a JOB after ${leaving}: ${place(attempt)}`);
+    if (attempt.id !== connection.nextAttempt)
+      this.#violation("I9", `the next attempt is number ${connection.nextAttempt}: ${place(attempt)}`);
+    if (connection.inFlight.size >= connection.capacity)
+      this.#violation("I7", `${connection.inFlight.size} of ${connection.capacity} are in flight: ${place(attempt)}`);
+  }
+
+  /** May this job be tried again? */
+  #checkHistory(attempt: WireAttempt, at: number): void {
+    const { job, previous, number } = attempt;
+    if (job.current !== undefined) this.#overlaps.push({ older: job.current, at });
+    const { options } = job;
+    if (options !== undefined && number > options.attempts)
+      this.#violation("I17", `there are ${options.attempts} attempts: ${place(attempt)}`);
+    if (options !== undefined && job.lost >= options.maxLost)
+      this.#violation("I17", `it was lost ${job.lost} times: ${place(attempt)}`);
+    if (previous === undefined || previous.doubtful) return;
+    const rejected = previous.answer?.type === "REJECT";
+    if (number < previous.number || (number === previous.number && !rejected))
+      this.#violation("I17", `attempt numbers grow: ${place(attempt)} after attempt ${previous.number}`);
+    if (isFinal(previous)) this.#violation("I18", `it was over: ${place(attempt)} after ${place(previous)}`);
+  }
+
+  #settled({ machine, jobId, outcome }: SettledObservation): void {
+    const job = jobId === undefined ? undefined : this.#evidence.ledger.runner(machine)?.jobs.get(jobId);
+    if (job === undefined) return;
+    const answer = job.result?.answer;
+    const value = answer?.type === "JOBRES" ? answer.value : undefined;
+    if (outcome.ok && (value === undefined || !samePayload(value, outcome.value))) {
+      // What came before the fault in a malformed frame may have settled it, and cannot be seen.
+      const muddy = job.last?.doubtful === true && job.last.answer === undefined;
+      if (!muddy) this.#violation("I3", `job ${job.id} got a value that no current attempt of it was answered with`);
+    } else if (!outcome.ok && value !== undefined && job.result?.doubtful === false)
+      this.#violation("I3", `job ${job.id} failed although the result of its current attempt had arrived`);
+  }
+
+  #checkBroken(): void {
+    const broken = this.#broken;
+    this.#broken = [];
+    for (const { connection, what } of broken) {
+      if (!connection.closed && this.#isUp(connection))
+        this.#violation("I28", `connection ${connection.number} is still open after ${what}`);
+    }
+  }
+
+  /** CANCEL for the old and JOB for the new may leave in any order, but in the same turn. */
+  #checkOverlaps(now: number): void {
+    const due = this.#overlaps.filter(({ older, at }) => now > at && !older.connection.runner.unsure(now));
+    if (due.length === 0) return;
+    this.#overlaps = this.#overlaps.filter((overlap) => !due.includes(overlap));
+    for (const { older, at } of due) {
+      const { connection, overAt, doubtful } = older;
+      if (overAt > at && !doubtful && connection.runner.wokeAt < at && this.#isUp(connection))
+        this.#violation("I9", `it had two current attempts at ${at} ms: the older is ${place(older)}`);
+    }
+  }
+
+  #isUp({ runner }: WireConnection): boolean {
+    return this.#evidence.ledger.runner(runner.machine) === runner;
+  }
+}
+
+/** Whether nothing may follow an attempt. */
+function isFinal({ answer, cancelReason, job }: WireAttempt): boolean {
+  if (answer?.type === "JOBRES") return true;
+  if (answer?.type === "JOBERR") return !answer.retryable;
+  if (cancelReason === "timeout") return job.options?.retryOnTimeout === false;
+  return cancelReason !== undefined;
+}

@@ -1,0 +1,164 @@
+/**
+ * Who comes first and who goes where: jobs start in the order they were submitted, a retry is at the head of the queue, and it
+ * avoids the workers that have had it. Jobs of `map` and of held workers are not in this order, as far as can be seen.
+ */
+import type { RunnerEvent } from "../../core/events.ts";
+import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Observation } from "../observation.ts";
+import type { Evidence } from "./evidence.ts";
+import type { LedgerReader } from "./ledger.ts";
+import type { WireAttempt, WireConnection, WireRunner } from "./wire.ts";
+
+/** One life of a runner's queue. */
+interface Queue {
+  /** The highest job that has started. */
+  latest: number;
+  /** Jobs that have started and not settled. */
+  readonly started: Set<number>;
+  /** Jobs to be tried again, and when they are back in the queue. */
+  readonly retries: Map<number, number>;
+  /** No retry is back earlier. */
+  earliest: number;
+  /** Workers under suspicion, and since when. */
+  readonly suspects: Map<string, number>;
+}
+
+interface Reuse {
+  readonly attempt: WireAttempt;
+  readonly at: number;
+}
+
+/** Timers are rounded up to whole milliseconds. */
+const TICK = 1;
+
+/** Checks I13 and I19. */
+export class Order implements Checker, LedgerReader {
+  readonly #violation: Violation;
+  readonly #evidence: Evidence;
+  readonly #queues = new Map<string, Queue>();
+  #reuses: Reuse[] = [];
+
+  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
+  constructor(violation: Violation, evidence: Evidence) {
+    this.#violation = violation;
+    this.#evidence = evidence;
+    evidence.ledger.read(this);
+  }
+
+  observe(seen: Observation): void {
+    if (seen.kind === "runner") this.#event(seen.machine, seen.event, seen.at);
+    else if (seen.kind === "machine" && seen.state === "down") this.#queues.delete(seen.machine);
+  }
+
+  betweenEvents(now: number, runners: readonly RunnerView[]): void {
+    if (this.#reuses.length > 0) this.#checkReuses(now, runners);
+  }
+
+  jobSent(attempt: WireAttempt, at: number): void {
+    const { job, connection } = attempt;
+    this.#checkSuspicion(attempt, at);
+    if (job.used.includes(connection) && !connection.runner.unsure(at)) this.#reuses.push({ attempt, at });
+  }
+
+  /** Who holds a worker may send to it whatever its standing; `execute` may not. */
+  #checkSuspicion({ job, connection }: WireAttempt, at: number): void {
+    const { machine } = connection.runner;
+    const since = this.#queues.get(machine)?.suspects.get(connection.identity) ?? at;
+    if (since < at && job.options !== undefined && !connection.runner.unsure(at))
+      this.#violation("I11", `${machine}: job ${job.id} goes to ${connection.identity}, suspect since ${since} ms`);
+  }
+
+  #queue(machine: string): Queue {
+    let queue = this.#queues.get(machine);
+    if (queue === undefined) {
+      const earliest = Number.POSITIVE_INFINITY;
+      queue = { latest: 0, started: new Set(), retries: new Map(), earliest, suspects: new Map() };
+      this.#queues.set(machine, queue);
+    }
+    return queue;
+  }
+
+  #event(machine: string, event: RunnerEvent, at: number): void {
+    switch (event.type) {
+      case "job-started":
+        return this.#started(machine, event.jobId, at);
+      case "job-retried":
+        return this.#retried(machine, event.jobId, at + event.after);
+      case "job-settled":
+        return this.#left(this.#queue(machine), event.jobId);
+      case "worker-suspect":
+        return void this.#queue(machine).suspects.set(event.identity, at);
+      case "worker-recovered":
+      case "worker-gone":
+        return void this.#queue(machine).suspects.delete(event.identity);
+      default:
+    }
+  }
+
+  #started(machine: string, jobId: number, at: number): void {
+    const queue = this.#queue(machine);
+    if (queue.retries.delete(jobId)) return refresh(queue);
+    if (queue.started.has(jobId)) return;
+    // One that is unknown is of a `map` or of a held worker.
+    if (this.#evidence.ledger.runner(machine)?.jobs.get(jobId)?.options === undefined) return;
+    queue.started.add(jobId);
+    if (jobId < queue.latest)
+      this.#violation("I13", `${machine}: job ${jobId} starts after job ${queue.latest}, which came later`);
+    queue.latest = Math.max(queue.latest, jobId);
+    if (at > queue.earliest + TICK) this.#checkOvertaking(machine, queue, jobId, at);
+  }
+
+  #checkOvertaking(machine: string, queue: Queue, jobId: number, at: number): void {
+    for (const [retried, due] of queue.retries) {
+      const what = `job ${jobId} starts before job ${retried}, which is to be tried again since ${due} ms`;
+      this.#evidence.patience.claim({ machine, from: due, late: at - due - TICK, promise: "I13", what });
+    }
+  }
+
+  #retried(machine: string, jobId: number, due: number): void {
+    const queue = this.#queue(machine);
+    queue.retries.set(jobId, due);
+    queue.earliest = Math.min(queue.earliest, due);
+  }
+
+  #left(queue: Queue, jobId: number): void {
+    queue.started.delete(jobId);
+    if (queue.retries.delete(jobId)) refresh(queue);
+  }
+
+  /** Once the time has moved: until then, what was handed to others may not have left. */
+  #checkReuses(now: number, runners: readonly RunnerView[]): void {
+    const due = this.#reuses.filter(({ at }) => at < now);
+    if (due.length === 0) return;
+    this.#reuses = this.#reuses.filter(({ at }) => at >= now);
+    for (const { attempt, at } of due) {
+      const { runner } = attempt.connection;
+      const view = runners.find(({ machine }) => machine === runner.machine);
+      if (view === undefined || this.#evidence.ledger.runner(runner.machine) !== runner) continue;
+      // Somebody may hold what looks free.
+      if ((view.held ?? 0) > 0 || (view.held === undefined && runner.mixed)) continue;
+      this.#checkReuse(attempt, runner, at);
+    }
+  }
+
+  #checkReuse(attempt: WireAttempt, runner: WireRunner, at: number): void {
+    const { suspects } = this.#queue(runner.machine);
+    const { job, connection } = attempt;
+    for (const other of runner.workers.values()) {
+      if (suspects.has(other.identity) || job.used.includes(other) || !wasFree(other, at)) continue;
+      const what = `job ${job.id} goes back to ${connection.identity} although ${other.identity} was free`;
+      return this.#violation("I19", `${runner.machine}: ${what}`);
+    }
+  }
+}
+
+/** Whether a worker had a free slot, and nothing happened to it in that moment that could have changed that. */
+function wasFree(connection: WireConnection, at: number): boolean {
+  const { leaving, ended, touchedAt, inFlight, capacity, unread, congestedAt, runner } = connection;
+  if (leaving !== undefined || ended !== undefined || touchedAt >= at || inFlight.size >= capacity) return false;
+  return unread <= runner.highWater && at - congestedAt > 6 && at - runner.wokeAt > 6;
+}
+
+function refresh(queue: Queue): void {
+  if (queue.retries.size === 0) queue.earliest = Number.POSITIVE_INFINITY;
+}

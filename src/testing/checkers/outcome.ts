@@ -1,0 +1,50 @@
+/** Which errors a caller may see: the closed set, and the limits they speak of. Knows no call. */
+import { PowerhoseError, QueueFullError, TimeoutError } from "../../core/errors.ts";
+import type { CallOptions } from "../../core/execute-options.ts";
+
+const OF_SETTLED: ReadonlySet<string> = new Set([
+  "TIMEOUT",
+  "EXECUTION",
+  "WORKER_LOST",
+  "NO_WORKER",
+  "ENCODING",
+  "RUNNER_STOPPED",
+  "ABORTED",
+]);
+const OF_REFUSED: ReadonlySet<string> = new Set(["ENCODING", "RUNNER_STOPPED", "ABORTED"]);
+
+/** Whether `execute` may refuse a call with this. A caller's own reason to abort may be anything but an engine's fault. */
+export function fitsRefusal(error: unknown): boolean {
+  if (error instanceof QueueFullError) return true;
+  if (error instanceof PowerhoseError) return OF_REFUSED.has(error.code);
+  return !(error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError);
+}
+
+/**
+ * Says what is wrong with the error of a call that was taken in and settled `waited` ms later; `undefined` when nothing is.
+ * No limit may have been said to pass before it has.
+ */
+export function fitsSettlement(error: unknown, options: CallOptions, waited: number): string | undefined {
+  if (options.signal?.aborted === true && Object.is(error, options.signal.reason)) return undefined;
+  if (!(error instanceof PowerhoseError)) return `what is no error of this library: ${String(error)}`;
+  if (!OF_SETTLED.has(error.code)) return `${error.code}, which is not for a call that was taken in`;
+  if (error.code === "ABORTED" && options.signal === undefined) return "ABORTED, and nobody could abort it";
+  if (error.code === "NO_WORKER" && !options.failFast) return "NO_WORKER, and it did not ask to fail fast";
+  if (!(error instanceof TimeoutError)) return undefined;
+  const limit = limitOf(error, options);
+  if (error.ms !== limit) return `a ${error.kind} timeout of ${error.ms} ms, and the limit is ${limit}`;
+  return waited < limit - 1e-6 ? `a ${error.kind} timeout of ${limit} ms after ${waited} ms` : undefined;
+}
+
+function limitOf({ kind }: TimeoutError, options: CallOptions): number {
+  switch (kind) {
+    case "acquire":
+      return options.acquireTimeout;
+    case "queue":
+      return options.queueTimeout;
+    case "attempt":
+      return options.timeout;
+    case "deadline":
+      return options.deadline;
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Every call settles, once, in time, and with a value or one of a closed set of errors. Watches the calls that `execute` took
+ * in, by what their callers see and by what the runner tells. Whether a value is the right one is for oracle.ts to say.
+ */
+import type { RunnerEvent } from "../../core/events.ts";
+import type { CallOptions } from "../../core/execute-options.ts";
+import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Observation, SettledObservation } from "../observation.ts";
+import type { Evidence } from "./evidence.ts";
+import { fitsRefusal, fitsSettlement } from "./outcome.ts";
+
+/** One call that has not been accounted for. */
+interface Open {
+  readonly jobId: number;
+  readonly options: CallOptions;
+  readonly begun: number;
+  phase: "queued" | "running";
+  /** When the phase began, or will begin when a backoff is over. */
+  since: number;
+  /** What its caller was told. */
+  promise: SettledObservation["outcome"] | undefined;
+  /** What the runner told. */
+  event: Extract<RunnerEvent, { type: "job-settled" }> | undefined;
+}
+
+/** One life of a runner. */
+interface House {
+  readonly calls: Map<number, Open>;
+  /** Since when no worker is usable. */
+  emptySince: number | undefined;
+}
+
+/** Timers are rounded up to whole milliseconds. */
+const TICK = 1;
+/** Events between two looks for calls that are overdue. */
+const PATROL = 4_096;
+
+/** Checks I1, I2 and I5. */
+export class Settlement implements Checker {
+  readonly #violation: Violation;
+  readonly #evidence: Evidence;
+  readonly #houses = new Map<string, House>();
+  #events = 0;
+
+  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
+  constructor(violation: Violation, evidence: Evidence) {
+    this.#violation = violation;
+    this.#evidence = evidence;
+  }
+
+  observe(seen: Observation): void {
+    switch (seen.kind) {
+      case "submitted":
+        return this.#submitted(seen.machine, seen.jobId, seen.options, seen.at);
+      case "settled":
+        return this.#settled(seen, seen.at);
+      case "runner":
+        return this.#event(seen.machine, seen.event, seen.at);
+      case "machine":
+        if (seen.state === "down") this.#houses.delete(seen.machine);
+        return;
+      default:
+    }
+  }
+
+  betweenEvents(now: number, runners: readonly RunnerView[]): void {
+    for (const view of runners) {
+      const stats = this.#evidence.glances.fresh(view);
+      if (stats === undefined) continue;
+      const house = this.#house(view.machine);
+      if (stats.capacity > 0) house.emptySince = undefined;
+      else house.emptySince ??= now;
+    }
+    if (++this.#events % PATROL === 0) this.#patrol(now);
+  }
+
+  atEnd(now: number, runners: readonly RunnerView[]): void {
+    this.#patrol(now);
+    for (const { machine } of runners) {
+      for (const { jobId, promise, event } of this.#house(machine).calls.values()) {
+        if (promise === undefined) this.#violation("I1", `${machine}: the caller of job ${jobId} still waits`);
+        else if (event === undefined) this.#violation("I1", `${machine} never told that job ${jobId} has settled`);
+      }
+    }
+  }
+
+  #house(machine: string): House {
+    let house = this.#houses.get(machine);
+    if (house === undefined) this.#houses.set(machine, (house = { calls: new Map(), emptySince: undefined }));
+    return house;
+  }
+
+  #submitted(machine: string, jobId: number, options: CallOptions, at: number): void {
+    const { calls } = this.#house(machine);
+    if (calls.has(jobId)) this.#violation("I1", `${machine}: job ${jobId} was taken in twice`);
+    const untold = { promise: undefined, event: undefined };
+    calls.set(jobId, { jobId, options, begun: at, phase: "queued", since: at, ...untold });
+  }
+
+  #settled(seen: SettledObservation, at: number): void {
+    const { machine, jobId, outcome } = seen;
+    if (jobId === undefined) {
+      if (outcome.ok) this.#violation("I1", `${machine}: a call that was never taken in got a value`);
+      else if (!fitsRefusal(outcome.error))
+        this.#violation("I5", `${machine} refuses a call with ${String(outcome.error)}`);
+      return;
+    }
+    const { calls } = this.#house(machine);
+    const call = calls.get(jobId);
+    if (call === undefined || call.promise !== undefined)
+      return this.#violation("I1", `${machine}: the caller of job ${jobId} was told twice, or never asked`);
+    call.promise = outcome;
+    this.#checkTime(machine, call, at);
+    this.#checkError(machine, call, at);
+    this.#compare(machine, calls, call);
+  }
+
+  #event(machine: string, event: RunnerEvent, at: number): void {
+    if (event.type === "worker-joined" || event.type === "worker-recovered") {
+      this.#house(machine).emptySince = undefined;
+      return;
+    }
+    if (event.type !== "job-started" && event.type !== "job-retried" && event.type !== "job-settled") return;
+    const { calls } = this.#house(machine);
+    const call = calls.get(event.jobId);
+    if (call === undefined) return this.#unknown(machine, event);
+    if (event.type === "job-settled") {
+      if (call.event !== undefined) this.#violation("I1", `${machine} told twice that job ${event.jobId} has settled`);
+      call.event = event;
+      return this.#compare(machine, calls, call);
+    }
+    if (call.promise === undefined) this.#checkPhase(machine, call, at);
+    call.phase = event.type === "job-started" ? "running" : "queued";
+    call.since = event.type === "job-started" ? at : at + event.after;
+  }
+
+  #unknown(machine: string, event: RunnerEvent): void {
+    if (event.type === "job-settled" && this.#evidence.ledger.runner(machine)?.wasSubmitted(event.jobId) === true)
+      this.#violation("I1", `${machine} told twice that job ${event.jobId} has settled`);
+  }
+
+  /** The promise and the event are of the same end. */
+  #compare(machine: string, calls: Map<number, Open>, { jobId, promise, event }: Open): void {
+    if (promise === undefined || event === undefined) return;
+    calls.delete(jobId);
+    if (promise.ok !== event.ok || (!promise.ok && !Object.is(promise.error, event.error)))
+      this.#violation("I1", `${machine}: the caller of job ${jobId} was told something else than the runner tells`);
+  }
+
+  #checkTime(machine: string, call: Open, at: number): void {
+    const late = at - call.begun - call.options.deadline - TICK;
+    const what = `job ${call.jobId} settled after its deadline`;
+    if (late > 0) this.#evidence.patience.claim({ machine, from: call.begun, late, promise: "I2", what });
+    this.#checkPhase(machine, call, at);
+  }
+
+  /** No wait and no attempt takes longer than its own limit. */
+  #checkPhase(machine: string, call: Open, at: number): void {
+    const { options, phase, since, jobId } = call;
+    const { emptySince } = this.#house(machine);
+    let until = since + (phase === "running" ? options.timeout : options.queueTimeout);
+    if (phase === "queued" && emptySince !== undefined)
+      until = Math.min(until, Math.max(since, emptySince) + options.acquireTimeout);
+    // The end of a backoff, from which the wait is counted, may be a tick late itself.
+    const late = at - until - (phase === "queued" ? 2 * TICK : TICK);
+    if (late <= 0) return;
+    const what = `job ${jobId} was ${phase} until ${at} ms, over its limit`;
+    this.#evidence.patience.claim({ machine, from: since, late, promise: "I2", what });
+  }
+
+  #checkError(machine: string, call: Open, at: number): void {
+    const { promise, jobId, options } = call;
+    if (promise === undefined || promise.ok) return;
+    const waited = at - call.begun + this.#evidence.patience.jumped(machine, call.begun);
+    const wrong = fitsSettlement(promise.error, options, waited);
+    if (wrong !== undefined) this.#violation("I5", `${machine}: job ${jobId} failed with ${wrong}`);
+  }
+
+  /** Calls that nobody settles would else be found at the end only. */
+  #patrol(now: number): void {
+    for (const [machine, { calls }] of this.#houses) {
+      for (const call of calls.values()) if (call.promise === undefined) this.#checkTime(machine, call, now);
+    }
+  }
+}

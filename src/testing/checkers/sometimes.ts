@@ -1,0 +1,151 @@
+/**
+ * Counts the rare things that happen in simulated worlds. A simulation in which one of them never happens proves nothing about
+ * it. Judges nothing; what becomes of jobs is in job-memoir.ts.
+ */
+import type { CancelledMessage, Message, WireErrorCode } from "../../core/message.ts";
+import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
+import type { Checker, RunnerView } from "../checker.ts";
+import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../observation.ts";
+import type { Evidence } from "./evidence.ts";
+import { JobMemoir } from "./job-memoir.ts";
+import type { LedgerReader } from "./ledger.ts";
+import { RARE, type Rare } from "./rare.ts";
+import type { Answer, WireAttempt, WireConnection } from "./wire.ts";
+
+/** How a worker last introduced itself. */
+interface Introduction {
+  readonly life: number;
+  readonly instance: string;
+  readonly capacity: number;
+}
+
+const REFUSALS: Partial<Record<WireErrorCode, Rare>> = {
+  ID_TAKEN: "refused: identity taken",
+  FLAPPING: "refused: flapping",
+  BUSY: "refused: busy",
+  VERSION: "refused: another version",
+  UNRESPONSIVE: "refused: no HELLO in time",
+  PROTOCOL: "refused: a violation",
+};
+
+/** Counts those of one world. */
+export class Sometimes implements Checker, LedgerReader {
+  /** How often each was seen; those that were not are there with 0. */
+  readonly counts: ReadonlyMap<Rare, number>;
+  readonly #counts = new Map<Rare, number>(RARE.map((name) => [name, 0]));
+  readonly #evidence: Evidence;
+  readonly #jobs: JobMemoir;
+  readonly #lives = new Map<string, number>();
+  readonly #introductions = new Map<string, Introduction>();
+  /** What each runner had stood still when last looked at. */
+  readonly #stoodStill = new Map<string, number>();
+  readonly #heartbeats = new Map<string, number>();
+
+  /** @param evidence - Is shown everything before this checker is. */
+  constructor(evidence: Evidence) {
+    this.counts = this.#counts;
+    this.#evidence = evidence;
+    this.#jobs = new JobMemoir(evidence, (name) => this.#saw(name));
+    evidence.ledger.read(this);
+  }
+
+  observe(seen: Observation): void {
+    this.#jobs.observe(seen);
+    switch (seen.kind) {
+      case "runner":
+        return this.#runner(seen.event);
+      case "worker":
+        return this.#worker(seen.event);
+      case "machine":
+        return this.#machine(seen);
+      case "sent":
+        return this.#introduced(seen);
+      default:
+    }
+  }
+
+  betweenEvents(_now: number, runners: readonly RunnerView[]): void {
+    for (const { machine, limits, stoodStill } of runners) {
+      this.#heartbeats.set(machine, limits.heartbeat);
+      const before = this.#stoodStill.get(machine) ?? 0;
+      if (stoodStill === before) continue;
+      this.#stoodStill.set(machine, stoodStill);
+      this.#stood(machine, stoodStill - before, limits.heartbeat);
+    }
+  }
+
+  answered(attempt: WireAttempt, answer: Answer | CancelledMessage, current: boolean, at: number): void {
+    const { connection, cancelReason } = attempt;
+    if (cancelReason !== undefined) this.#saw("cancel confirmed");
+    if (!current && answer.type === "JOBRES") this.#saw("late result dropped");
+    if (answer.type === "JOBERR" && answer.error.code === "RESULT_TOO_LARGE") this.#saw("result too large");
+    if (answer.type === "REJECT" && answer.reason === "draining") this.#saw("job crossed a REMOVE");
+    const heartbeat = this.#heartbeats.get(connection.runner.machine) ?? Number.POSITIVE_INFINITY;
+    if (connection.hello?.blocking === true && at - connection.heardBefore >= 3 * heartbeat)
+      this.#saw("busy blocking worker silent and spared");
+  }
+
+  stray(): void {
+    this.#saw("answered twice");
+  }
+
+  broke(_connection: WireConnection, what: string): void {
+    if (what === "a malformed frame") this.#saw("malformed frame");
+    else if (what.startsWith("forged")) this.#saw("forged id");
+    else if (what.endsWith("before HELLO")) this.#saw("garbage before HELLO");
+    else if (what === "HELLO from a worker") this.#saw("second HELLO");
+  }
+
+  said(connection: WireConnection, message: Message): void {
+    if (message.type !== "ERROR" || connection.welcome !== undefined) return;
+    const name = REFUSALS[message.code];
+    if (name !== undefined) this.#saw(name);
+  }
+
+  ended(connection: WireConnection, _closed: ClosedObservation, _at: number): void {
+    if (connection.congestedAt !== Number.NEGATIVE_INFINITY) this.#saw("send full");
+  }
+
+  #saw(name: Rare): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  }
+
+  #runner(event: RunnerEvent): void {
+    if (event.type === "worker-suspect") this.#saw("suspected");
+    else if (event.type === "worker-recovered") this.#saw("suspect recovered");
+    else if (event.type === "worker-gone") {
+      if (event.reason !== "refused") this.#saw(`gone: ${event.reason}`);
+      if (event.reason === "unresponsive") this.#saw("cancel not confirmed");
+    }
+  }
+
+  #worker(event: WorkerEvent): void {
+    if (event.type === "disconnected" && event.reason !== "listener") this.#saw(`worker disconnected: ${event.reason}`);
+  }
+
+  #machine({ machine, role, life, state }: MachineObservation): void {
+    if (state !== "up" || this.#lives.get(machine) === life) return;
+    this.#lives.set(machine, life);
+    if (life > 1 && role === "runner") this.#saw("runner restarted");
+    if (life > 1 && role === "worker") this.#saw("worker restarted");
+  }
+
+  /** A worker of one life that comes with another instance has retired; with fewer slots, it has handlers left over. */
+  #introduced({ from, messages }: FrameObservation): void {
+    const hello = messages?.[0];
+    if (hello?.type !== "HELLO") return;
+    const { instance, capacity } = hello;
+    const life = this.#lives.get(from) ?? 1;
+    const before = this.#introductions.get(from);
+    this.#introductions.set(from, { life, instance, capacity });
+    if (before?.life !== life) return;
+    if (before.instance !== instance) this.#saw("worker retired");
+    if (capacity < before.capacity) this.#saw("fewer slots offered");
+  }
+
+  /** Liveness is looked at every two intervals at least: after a longer pause, and one more, some timer was late by over one. */
+  #stood(machine: string, ms: number, heartbeat: number): void {
+    const runner = this.#evidence.ledger.runner(machine);
+    if (ms >= 3 * heartbeat && runner !== undefined && runner.workers.size > 0) this.#saw("stall guard used");
+  }
+}

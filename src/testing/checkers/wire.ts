@@ -1,0 +1,210 @@
+/**
+ * What the frames of a simulated world say of its runners: connections, jobs and attempts, as records. They are kept by
+ * ledger.ts; what is right is for the checkers to say.
+ */
+import type { CallOptions } from "../../core/execute-options.ts";
+import type {
+  CancelReason,
+  HelloMessage,
+  JobErrorMessage,
+  JobMessage,
+  JobResultMessage,
+  Payload,
+  RejectMessage,
+  WelcomeMessage,
+} from "../../core/message.ts";
+
+/** What ends an attempt, said by a worker. */
+export type Answer = JobResultMessage | JobErrorMessage | RejectMessage;
+
+/** Where an attempt stands for its job: only a `current` one may still settle it. */
+export type AttemptState = "current" | "cancelled" | "answered" | "lost";
+
+/** A JOB that was sent. */
+export class WireAttempt {
+  /** Names it within its connection. */
+  readonly id: number;
+  /** Which attempt at the job it says it is. */
+  readonly number: number;
+  readonly job: WireJob;
+  readonly connection: WireConnection;
+  /** The attempt at the job before this one. */
+  previous: WireAttempt | undefined;
+  state: AttemptState = "current";
+  /** When it stopped being current. */
+  overAt: number = Number.POSITIVE_INFINITY;
+  /** What ended it, if that came while it was current. */
+  answer: Answer | undefined;
+  cancelReason: CancelReason | undefined;
+  /** Whether the runner may have seen its end in another order than the network: nothing strict can be said of it. */
+  doubtful = false;
+
+  constructor(message: JobMessage, job: WireJob, connection: WireConnection) {
+    this.id = message.attemptId;
+    this.number = message.attempt;
+    this.job = job;
+    this.connection = connection;
+    this.previous = job.last;
+  }
+}
+
+/** A job, from its first frame or its `execute` to its end. */
+export class WireJob {
+  /** Its number at its runner. */
+  readonly id: number;
+  /** How it is to be run; `undefined` when it was not taken in by `execute`: one of a `map`, or of a held worker. */
+  options: CallOptions | undefined;
+  /** The attempt that may settle it. */
+  current: WireAttempt | undefined;
+  /** The latest attempt. */
+  last: WireAttempt | undefined;
+  /** The attempt whose JOBRES arrived while it was current. */
+  result: WireAttempt | undefined;
+  /** Attempts that ended with their connection. */
+  lost = 0;
+  /** Connections that have had it. */
+  readonly used: WireConnection[] = [];
+  /** When its caller was told; `Infinity` while that is to come. */
+  settledAt: number = Number.POSITIVE_INFINITY;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+}
+
+/** A connection, as the runner at one end of it can know it. */
+export class WireConnection {
+  readonly number: number;
+  readonly runner: WireRunner;
+  /** The machine at the other end. */
+  readonly peer: string;
+  /** Whether the runner dialled. Its end may be opened a moment after frames have arrived. */
+  readonly dialled: boolean;
+  /** HELLO, once it has arrived. */
+  hello: HelloMessage | undefined;
+  /** WELCOME, once it was sent. */
+  welcome: WelcomeMessage | undefined;
+  /** Why the worker may get no more work: REMOVE arrived or GOAWAY was sent. */
+  leaving: string | undefined;
+  leavingAt = 0;
+  /** ERROR or REMOVED was sent: the last word. */
+  ended: string | undefined;
+  /** The runner's end is closed. */
+  closed = false;
+  nextAttempt = 1;
+  /** Attempts whose slots are taken, cancelled ones without a confirmation included. */
+  readonly inFlight: Map<number, WireAttempt> = new Map<number, WireAttempt>();
+  /** When the last frame arrived at the runner. */
+  heardAt: number;
+  /** When the frame before that did. */
+  heardBefore: number;
+  /** When the last frame was sent or arrived, either way. */
+  touchedAt: number;
+  /** Bytes sent by the runner that have not arrived: at least as many as its socket says are waiting. */
+  unread = 0;
+  /** When `unread` was last over the runner's high-water mark. */
+  congestedAt: number = Number.NEGATIVE_INFINITY;
+
+  constructor(number: number, runner: WireRunner, peer: string, dialled: boolean, at: number) {
+    this.number = number;
+    this.runner = runner;
+    this.peer = peer;
+    this.dialled = dialled;
+    this.heardAt = at;
+    this.heardBefore = at;
+    this.touchedAt = at;
+  }
+
+  /** How many jobs the worker takes at a time. */
+  get capacity(): number {
+    return this.hello?.capacity ?? 1;
+  }
+
+  /** The worker's name; empty before HELLO. */
+  get identity(): string {
+    return this.hello?.identity ?? "";
+  }
+}
+
+/** One life of a runner. */
+export class WireRunner {
+  readonly machine: string;
+  readonly connections: Map<number, WireConnection> = new Map<number, WireConnection>();
+  /** Registered workers, by name. */
+  readonly workers: Map<string, WireConnection> = new Map<string, WireConnection>();
+  readonly jobs: Map<number, WireJob> = new Map<number, WireJob>();
+  /** Whether it stands still now. */
+  stalled = false;
+  /** When it last woke. */
+  wokeAt: number = Number.NEGATIVE_INFINITY;
+  /** Unsent bytes above which a worker gets no new work; known between events. */
+  highWater: number = Number.POSITIVE_INFINITY;
+  /** Whether it dials workers itself. */
+  dials = false;
+  /** Whether it was seen to be used by `map`, or by somebody who holds workers. */
+  mixed = false;
+  /** When such a job last settled. */
+  othersAt: number = Number.NEGATIVE_INFINITY;
+  /** Jobs whose callers were told in this moment. */
+  settled: WireJob[] = [];
+  #highest = 0;
+  /** Numbers below the highest that `execute` did not take in, and that have not settled. */
+  readonly #others = new Set<number>();
+  /** Those of them that settled in this moment. */
+  readonly #othersOver: number[] = [];
+  /** Such numbers that settled before a higher one was seen. */
+  readonly #othersGone = new Set<number>();
+
+  constructor(machine: string) {
+    this.machine = machine;
+  }
+
+  /** Whether what it does now may come before, or after, what it has read: it stands still, or has just woken. */
+  unsure(at: number): boolean {
+    return this.stalled || this.wokeAt === at;
+  }
+
+  /** `execute` took a job in. */
+  submitted(id: number, options: CallOptions): void {
+    let job = this.jobs.get(id);
+    if (job === undefined) this.jobs.set(id, (job = new WireJob(id)));
+    job.options = options;
+    for (let other = this.#highest + 1; other < id; other++) {
+      this.mixed = true;
+      if (!this.#othersGone.delete(other)) this.#others.add(other);
+    }
+    if (id > this.#highest) this.#highest = id;
+  }
+
+  /** Whether that job was taken in by `execute`, or is said to be settled although it was. */
+  wasSubmitted(id: number): boolean {
+    return id <= this.#highest && !this.#others.has(id);
+  }
+
+  /** The record of a job; `undefined` when it has settled. */
+  job(id: number): WireJob | undefined {
+    const known = this.jobs.get(id);
+    if (known !== undefined || this.wasSubmitted(id) || this.#othersGone.has(id)) return known;
+    const job = new WireJob(id);
+    this.jobs.set(id, job);
+    return job;
+  }
+
+  /** A job that `execute` did not take in has settled. */
+  otherSettled(id: number): void {
+    this.mixed = true;
+    if (this.#others.has(id)) this.#othersOver.push(id);
+    else if (id > this.#highest) this.#othersGone.add(id);
+  }
+
+  /** The time has moved: nothing more is heard of such jobs. */
+  forgetOthers(): void {
+    for (const id of this.#othersOver.splice(0)) this.#others.delete(id);
+  }
+}
+
+/** Whether two payloads are the same: the same kind, and the same content. */
+export function samePayload(one: Payload, other: Payload): boolean {
+  if (typeof one === "string" || typeof other === "string") return one === other;
+  return one.length === other.length && one.every((byte, place) => byte === other[place]);
+}

@@ -1,0 +1,35 @@
+/** What the runner's laws let every worker do. Imports types alone, so that any kind of worker can load it. */
+import type { Handler, Payload } from "../../index.ts";
+
+/** No payload; what a handler in plain JavaScript may well return. */
+const NOT_A_PAYLOAD: unknown = 5;
+
+/**
+ * The handler of every worker in a fleet that is held to the runner's laws. Where workers load a module by its name, that
+ * module is one line: `export { lawHandler as default } from "powerhose/testing"`.
+ */
+export const lawHandler: Handler = (job, context) => {
+  if (typeof job.data !== "string") return job.data.toReversed();
+  const [command, text = ""] = job.data.split(/:(.*)/s);
+  switch (command) {
+    case "upper":
+      return text.toUpperCase();
+    case "fail":
+      throw Object.assign(new RangeError(text), { code: "E_LAW" });
+    case "flaky":
+      if (context.attempt < Number(text)) throw Object.assign(new Error("not yet"), { retryable: true });
+      return `attempt ${context.attempt}`;
+    case "hang":
+      return new Promise((resolve) => context.signal.addEventListener("abort", () => resolve("aborted")));
+    case "who":
+      return context.identity;
+    case "headers":
+      return JSON.stringify([...job.headers]);
+    case "fill":
+      return "x".repeat(Number(text));
+    case "wrong":
+      return NOT_A_PAYLOAD as Payload;
+    default:
+      return job.data;
+  }
+};

@@ -1,0 +1,39 @@
+/** An abort signal that knows who listens to it: no host that runs in browsers too can be asked. */
+
+/** A signal, and whether anybody listens to it. */
+export class WatchedSignal {
+  /** A signal that never aborts. */
+  readonly signal: AbortSignal = new AbortController().signal;
+  readonly #listeners = new Set<unknown>();
+
+  constructor() {
+    const { signal } = this;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    // The signal's own methods are kept at work; what they are told is noted on the way.
+    signal.addEventListener = (
+      type: string,
+      listener: EventListenerOrEventListenerObject,
+      options?: boolean | AddEventListenerOptions,
+    ): void => {
+      this.#listeners.add(listener);
+      if (typeof options === "object") {
+        options.signal?.addEventListener("abort", () => this.#listeners.delete(listener), { once: true });
+      }
+      add(type, listener, options);
+    };
+    signal.removeEventListener = (
+      type: string,
+      listener: EventListenerOrEventListenerObject,
+      options?: boolean | EventListenerOptions,
+    ): void => {
+      this.#listeners.delete(listener);
+      remove(type, listener, options);
+    };
+  }
+
+  /** Whether anybody listens now, by a listener or by `onabort`. */
+  get isHeard(): boolean {
+    return this.#listeners.size > 0 || this.signal.onabort !== null;
+  }
+}

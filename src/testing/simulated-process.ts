@@ -1,0 +1,37 @@
+/** What can be done to any simulated process. What runs in it is its owner's. */
+import type { Machine } from "./machine.ts";
+import type { World } from "./world.ts";
+
+/**
+ * How a process ends: `fin`, its connections are closed in good order by its operating system; `rst`, they are reset and a
+ * part of what it had sent is lost; `silent`, as when the plug is pulled: nobody is told anything.
+ */
+export type CrashKind = "fin" | "rst" | "silent";
+
+/** Stands still for `ms`: see {@link Machine.stall}. */
+export function stall(machine: Machine, ms: number, world: World): void {
+  if (!(ms >= 0 && ms < Number.POSITIVE_INFINITY)) throw new RangeError(`a stall takes some ms, not ${ms}`);
+  if (machine.state === "down") return;
+  const { name, role, life } = machine;
+  world.record({ kind: "fault", fault: "stall", target: `${name} for ${ms} ms` });
+  world.record({ kind: "machine", machine: name, role, life, state: "stalled" });
+  machine.stall(ms, () => world.record({ kind: "machine", machine: name, role, life, state: "up" }));
+}
+
+/** Its clock jumps: see {@link Machine.jump}. */
+export function jumpClock(machine: Machine, ms: number, world: World): void {
+  if (machine.state === "down") return;
+  machine.jump(ms);
+  world.record({ kind: "fault", fault: "clock-jump", target: `${machine.name} by ${ms} ms` });
+}
+
+/** Ends it, and its connections as `how` says. */
+export function crash(machine: Machine, how: CrashKind, world: World): void {
+  if (machine.state === "down") return;
+  const { name, role, life } = machine;
+  world.record({ kind: "fault", fault: "crash", target: `${name} (${how})` });
+  machine.crash();
+  world.forget(machine);
+  world.network.abandon(name, how);
+  world.record({ kind: "machine", machine: name, role, life, state: "down" });
+}

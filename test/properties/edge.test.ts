@@ -1,0 +1,4 @@
+import { edge } from "./edge.ts";
+import { tryAll } from "./trial.ts";
+
+tryAll(edge);

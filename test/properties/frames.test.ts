@@ -1,0 +1,4 @@
+import { frames } from "./frames.ts";
+import { tryAll } from "./trial.ts";
+
+tryAll(frames);

@@ -1,0 +1,164 @@
+/**
+ * Messages as careless code would send them: names, numbers and texts on both sides of their bounds. With each comes what
+ * must become of it, worked out here from docs/protocol.md: refused by the writer, or read back as so.
+ */
+import * as fc from "fast-check";
+import { Job } from "../../src/core/job.ts";
+import type { Message } from "../../src/core/message.ts";
+
+/** A message, and what arrives; `undefined`: the writer refuses it. */
+export interface Loose {
+  readonly sent: Message;
+  readonly arrives: Message | undefined;
+}
+
+const ALPHABET = "A B C X Y Z a b c x y z 0 1 8 9 . _ : -".split(" ");
+
+/** What may name something, and what may not. */
+const name = fc.oneof(
+  { weight: 8, arbitrary: fc.string({ unit: fc.constantFrom(...ALPHABET), minLength: 1, maxLength: 8 }) },
+  { weight: 2, arbitrary: fc.constantFrom("x".repeat(128), "-".repeat(127)) },
+  { weight: 1, arbitrary: fc.constantFrom("", "x".repeat(129), "a b", "é", "a\n", "\0", "a/b", "＿") },
+);
+
+function isName(given: string): boolean {
+  return given.length >= 1 && given.length <= 128 && given.replace(/[A-Za-z0-9._:-]/g, "") === "";
+}
+
+/** Text of about so many bytes, the last character on, before or over the edge. */
+function text(maxBytes: number): fc.Arbitrary<string> {
+  const edge = fc
+    .tuple(fc.constantFrom("x", "é", "漢", "😀", "\ud83d"), fc.nat({ max: 4 }), fc.integer({ min: -4, max: 4 }))
+    .map(([char, lead, over]) => "x".repeat(lead) + char.repeat((maxBytes + over) / Buffer.byteLength(char)));
+  return fc.oneof(
+    { weight: 6, arbitrary: fc.string({ unit: "binary", maxLength: 20 }) },
+    { weight: 1, arbitrary: edge },
+  );
+}
+
+/** As many whole characters as fit, lone surrogates replaced. */
+function cut(given: string, maxBytes: number): string {
+  let kept = "";
+  let bytes = 0;
+  for (const char of given.toWellFormed()) {
+    bytes += Buffer.byteLength(char);
+    if (bytes > maxBytes) break;
+    kept += char;
+  }
+  return kept;
+}
+
+const MAX_U32 = 0xffff_ffff;
+const ms = fc.oneof(
+  fc.double({ min: -2, max: 3, noNaN: true }),
+  fc.integer({ min: 1, max: 100_000 }),
+  fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, 0, -1, 0.5, MAX_U32 - 1, MAX_U32, MAX_U32 + 1, 2 ** 40),
+);
+
+function wish(asked: number): number {
+  return asked > 0 ? Math.min(Math.ceil(asked), MAX_U32) : 0;
+}
+
+function ttl(asked: number): number {
+  if (asked === Number.POSITIVE_INFINITY) return asked;
+  return Math.min(Math.max(Math.ceil(asked), 1), MAX_U32 - 1);
+}
+
+const attemptId = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+const capacity = fc.oneof(
+  { weight: 5, arbitrary: fc.integer({ min: 1, max: 65_535 }) },
+  { weight: 1, arbitrary: fc.constantFrom(0, -1, 1.5, 65_536, Number.NaN, Number.POSITIVE_INFINITY) },
+);
+
+const hello: fc.Arbitrary<Loose> = fc
+  .record({
+    type: fc.constant("HELLO" as const),
+    version: fc.constant(1),
+    identity: name,
+    instance: name,
+    capacity,
+    blocking: fc.boolean(),
+    served: fc.maxSafeNat(),
+    labels: fc.oneof(
+      { weight: 5, arbitrary: fc.array(name, { maxLength: 3 }) },
+      { weight: 1, arbitrary: fc.integer({ min: 30, max: 34 }).map((n) => Array.from({ length: n }, () => "x")) },
+    ),
+  })
+  .map((sent) => {
+    const names = [sent.identity, sent.instance, ...sent.labels];
+    const size = Number.isInteger(sent.capacity) && sent.capacity >= 1 && sent.capacity <= 65_535;
+    return { sent, arrives: size && sent.labels.length <= 32 && names.every(isName) ? sent : undefined };
+  });
+
+const welcome: fc.Arbitrary<Loose> = fc
+  .record({
+    type: fc.constant("WELCOME" as const),
+    version: fc.constant(1),
+    sessionId: name,
+    runnerId: name,
+    heartbeat: ms,
+    maxPayload: fc.oneof(fc.nat(), fc.constantFrom(MAX_U32, MAX_U32 + 1, 2 ** 40)),
+  })
+  .map((sent) => {
+    const heartbeat = Math.max(1, wish(sent.heartbeat));
+    const arrives = { ...sent, heartbeat, maxPayload: Math.min(sent.maxPayload, MAX_U32) };
+    return { sent, arrives: isName(sent.sessionId) && isName(sent.runnerId) ? arrives : undefined };
+  });
+
+const job: fc.Arbitrary<Loose> = fc
+  .record({
+    type: fc.constant("JOB" as const),
+    attemptId,
+    attempt: fc.integer({ min: 1, max: MAX_U32 }),
+    jobId: fc.maxSafeNat(),
+    ttl: ms.filter((each) => !Number.isNaN(each)),
+    job: fc.oneof(fc.string({ unit: "binary" }), fc.uint8Array()).map((data) => new Job(data, { ":": "\\" })),
+  })
+  .map((sent) => ({ sent, arrives: { ...sent, ttl: ttl(sent.ttl) } }));
+
+const result: fc.Arbitrary<Loose> = fc
+  .record({
+    type: fc.constant("JOBRES" as const),
+    attemptId,
+    value: fc.oneof(fc.string({ unit: "binary" }), fc.uint8Array(), fc.constantFrom("\ud800", "a\udc00", "😀")),
+  })
+  .map((sent) => ({ sent, arrives: typeof sent.value !== "string" || sent.value.isWellFormed() ? sent : undefined }));
+
+const jobError: fc.Arbitrary<Loose> = fc
+  .record({
+    type: fc.constant("JOBERR" as const),
+    attemptId,
+    error: fc.record({ name: text(256), message: text(8_192), code: text(256), stack: text(16_384) }),
+    retryable: fc.boolean(),
+    retryAfter: ms,
+  })
+  .map((sent) => {
+    const { name: kind, message, code, stack } = sent.error;
+    const error = {
+      name: cut(kind, 256),
+      message: cut(message, 8_192),
+      code: cut(code, 256),
+      stack: cut(stack, 16_384),
+    };
+    return { sent, arrives: { ...sent, error, retryAfter: wish(sent.retryAfter) } };
+  });
+
+const goAway: fc.Arbitrary<Loose> = fc
+  .record({
+    type: fc.constant("GOAWAY" as const),
+    reason: fc.constantFrom("stopping" as const, "draining" as const),
+    retryAfter: ms,
+  })
+  .map((sent) => ({ sent, arrives: { ...sent, retryAfter: wish(sent.retryAfter) } }));
+
+const wireError: fc.Arbitrary<Loose> = fc
+  .record({
+    type: fc.constant("ERROR" as const),
+    code: fc.constantFrom("BUSY" as const, "UNRESPONSIVE" as const),
+    text: text(1_024),
+    retryAfter: ms,
+  })
+  .map((sent) => ({ sent, arrives: { ...sent, text: cut(sent.text, 1_024), retryAfter: wish(sent.retryAfter) } }));
+
+/** Any message with something that may be too much of it. */
+export const looseMessage: fc.Arbitrary<Loose> = fc.oneof(hello, welcome, job, result, jobError, goAway, wireError);

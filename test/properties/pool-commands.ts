@@ -1,0 +1,226 @@
+/** The steps a pool can be put through: each does the same to the model and to the real pool, and compares the two. */
+import assert from "node:assert/strict";
+import * as fc from "fast-check";
+import { turn } from "./hand-clock.ts";
+import type { ModelLease, ModelWaiter, PoolModel } from "./pool-model.ts";
+import { Pooled } from "./pooled.ts";
+import type { RealPool } from "./real-pool.ts";
+import type { Tally } from "./statement.ts";
+
+type Step = (model: PoolModel, real: RealPool) => void;
+
+const NOBODY: ReadonlySet<Pooled> = new Set();
+
+class PoolCommand implements fc.AsyncCommand<PoolModel, RealPool> {
+  readonly #name: string;
+  readonly #step: Step;
+  readonly #tally: Tally;
+
+  constructor(name: string, step: Step, tally: Tally) {
+    this.#name = name;
+    this.#step = step;
+    this.#tally = tally;
+  }
+
+  check(): boolean {
+    return true;
+  }
+
+  async run(model: PoolModel, real: RealPool): Promise<void> {
+    this.#step(model, real);
+    await turn();
+    compare(model, real);
+    this.#tally.add("commands");
+  }
+
+  toString(): string {
+    return this.#name;
+  }
+}
+
+function compare(model: PoolModel, real: RealPool): void {
+  const { size, usable, slots, waiting } = real.workers;
+  const modelUsable = model.usable;
+  assert.deepEqual(
+    { size, usable, slots, waiting, logs: real.logs, fleet: real.fleet, returning: real.returning.length },
+    {
+      size: model.seats.length,
+      usable: modelUsable.length,
+      slots: modelUsable.reduce((sum, seat) => sum + seat.capacity, 0),
+      waiting: model.waiters.length,
+      logs: model.logs,
+      fleet: model.fleet,
+      returning: model.returning.length,
+    },
+  );
+  for (const worker of real.made) {
+    assert.equal(real.workers.has(worker), model.seatOf(worker) !== undefined, `has(${worker.name})`);
+    assert.equal(worker.closes, model.closes.get(worker) ?? 0, `closes of ${worker.name}`);
+  }
+  for (const seat of model.seats) assert(seat.leases <= seat.capacity, `${seat.worker.name} is leased too often`);
+  assert(model.waiters.length === 0 || model.freeSeats.length === 0, "a free slot while somebody waits");
+  const finite = model.waiters.some(({ due }) => due < Number.POSITIVE_INFINITY);
+  assert.equal(real.clock.pending, finite ? 1 : 0, "timers");
+  assert.deepEqual([...real.clock.faults, ...real.faults], []);
+}
+
+function addNew(model: PoolModel, real: RealPool, identity: string, capacity: number, admitted: number): void {
+  const worker = new Pooled(identity, capacity, `${identity}#${real.made.length}`);
+  worker.onClose = () => {
+    if (real.workers.has(worker) || real.workers.delete(worker)) real.faults.push(`${worker.name} outlives its close`);
+  };
+  real.made.push(worker);
+  model.admit(worker, admitted > 0 ? admitted : capacity);
+  if (admitted > 0) real.workers.admit(worker, admitted);
+  else real.workers.add(worker);
+}
+
+function acquire(model: PoolModel, real: RealPool, kind: "acquire" | "context", timeout: number, group: number): void {
+  const id = real.nextId();
+  model.wait({ id, kind, due: model.now + timeout, group, avoid: NOBODY, declines: false });
+  const options = { timeout, ...(group < 0 ? {} : { signal: real.group(group).signal }) };
+  if (kind === "acquire") real.acquire(id, options);
+  else real.hold(id, options);
+}
+
+function wait(model: PoolModel, real: RealPool, mask: number, atHead: boolean, declines: boolean): void {
+  const id = real.nextId();
+  const avoid = new Set(real.made.filter((_, i) => (mask >> (i % 8)) & 1));
+  const waiter: ModelWaiter = { id, kind: "bare", due: Number.POSITIVE_INFINITY, group: -1, avoid, declines };
+  model.wait(waiter, atHead);
+  real.wait(id, avoid, atHead, declines);
+}
+
+/** Gives back any lease that was ever granted: the ones given back already must not free anything twice. */
+function release(model: PoolModel, real: RealPool, n: number, held: boolean): void {
+  const open = model.leases[n % model.leases.length]?.id;
+  const id = held && open !== undefined ? open : n % Math.max(1, real.leases.size);
+  const lease = real.leases.get(id);
+  if (lease === undefined) return;
+  model.release(id, "worker" in lease ? lease.worker : lease);
+  real.workers.release(lease);
+}
+
+function endContext(model: PoolModel, real: RealPool, n: number, ok: boolean): void {
+  for (const { id, seat } of pulled(model.contexts, n)) {
+    model.release(id, seat.worker);
+    real.ends.get(id)?.(ok);
+  }
+}
+
+/** The holder of a slot of a worker that came back meanwhile has none of the new one's. */
+function freeBare(model: PoolModel, real: RealPool, n: number): void {
+  for (const { seat } of pulled(model.bare, n)) {
+    const current = model.seatOf(seat.worker);
+    if (current !== undefined && current !== seat) continue;
+    model.free(seat);
+    real.workers.free(seat.worker);
+  }
+}
+
+function pulled(leases: ModelLease[], n: number): readonly ModelLease[] {
+  return leases.length === 0 ? [] : leases.splice(n % leases.length, 1);
+}
+
+/** One of the workers made so far, if there is any. */
+function pick(real: RealPool, n: number, then: (worker: Pooled) => void): void {
+  const worker = real.made[n % real.made.length];
+  if (worker !== undefined) then(worker);
+}
+
+const some = fc.nat({ max: 999 });
+const timeouts = fc.oneof(fc.integer({ min: 1, max: 50 }), fc.constant(Number.POSITIVE_INFINITY));
+const groups = fc.integer({ min: -1, max: 2 });
+const standings = fc.constantFrom("ready" as const, "ready" as const, "congested" as const, "suspect" as const);
+
+type Named = readonly [string, Step];
+
+function workerSteps(): fc.Arbitrary<Named>[] {
+  const capacity = fc.integer({ min: 1, max: 3 });
+  return [
+    fc
+      .tuple(fc.constantFrom("a", "b", "c", "d"), capacity, fc.constantFrom(0, 0, 1, 4))
+      .map(([who, own, other]) => [`add(${who}×${own}, ${other})`, (m, r) => addNew(m, r, who, own, other)] as const),
+    some.map(
+      (n) => [`addAgain(${n})`, (m, r) => pick(r, n, (w) => (m.admit(w, w.capacity), r.workers.add(w)))] as const,
+    ),
+    fc.tuple(some, fc.boolean()).map(([n, byName]): Named => {
+      const step: Step = (model, real) =>
+        pick(real, n, (worker) => {
+          if (byName && model.seatOf(worker) === undefined) return;
+          assert.equal(real.workers.delete(byName ? worker.identity : worker), model.delete(worker));
+        });
+      return [`delete(${n}, ${byName})`, step];
+    }),
+    some.map((n) => [`withdraw(${n})`, (m, r) => pick(r, n, (w) => (m.withdraw(w), r.workers.withdraw(w)))] as const),
+    fc.tuple(some, standings).map(([n, standing]): Named => {
+      const step: Step = (model, real) =>
+        pick(real, n, (worker) => {
+          model.setStanding(worker, standing);
+          real.workers.setStanding(worker, standing);
+        });
+      return [`setStanding(${n}, ${standing})`, step];
+    }),
+  ];
+}
+
+function waitingSteps(): fc.Arbitrary<Named>[] {
+  return [
+    fc
+      .tuple(fc.constantFrom("acquire" as const, "context" as const), timeouts, groups)
+      .map(([kind, ms, group]) => [`${kind}(${ms}, ${group})`, (m, r) => acquire(m, r, kind, ms, group)] as const),
+    fc
+      .tuple(fc.nat({ max: 255 }), fc.boolean(), fc.nat({ max: 4 }))
+      .map(
+        ([mask, head, no]) => [`wait(${mask}, ${head}, ${no})`, (m, r) => wait(m, r, mask, head, no === 0)] as const,
+      ),
+    some.map((n): Named => {
+      const step: Step = (model, real) => {
+        for (const [id, waiter] of [...real.bare].slice(n % Math.max(1, real.bare.size)).slice(0, 1))
+          assert.equal(real.workers.leave(waiter), model.leave(id));
+      };
+      return [`leave(${n})`, step];
+    }),
+    fc.nat({ max: 2 }).map((g) => [`abort(${g})`, (m, r) => (m.abort(g), r.group(g).abort("aborted"))] as const),
+    fc.nat({ max: 2 }).map((g) => [`renew(${g})`, (m, r) => void (m.aborted.delete(g) && r.renew(g))] as const),
+    fc.nat({ max: 60 }).map((ms) => [`advance(${ms})`, (m, r) => (m.advance(ms), r.clock.pass(ms))] as const),
+    fc.constantFrom(true, false, false).map(
+      (shut) =>
+        [
+          shut ? "shut" : "reopen",
+          (m, r) => {
+            if (shut) m.close();
+            else m.shut = false;
+            if (shut) r.workers.shut("shut");
+            else r.workers.reopen();
+          },
+        ] as const,
+    ),
+  ];
+}
+
+function givingBackSteps(): fc.Arbitrary<Named>[] {
+  return [
+    fc
+      .tuple(some, fc.boolean())
+      .map(([n, held]) => [`release(${n}, ${held})`, (m, r) => release(m, r, n, held)] as const),
+    some.map((n): Named => {
+      const step: Step = (model, real) => {
+        const at = n % Math.max(1, model.returning.length);
+        for (const seat of model.returning.splice(at, 1)) model.free(seat);
+        for (const free of real.returning.splice(at, 1)) free();
+      };
+      return [`letGo(${n})`, step];
+    }),
+    fc
+      .tuple(some, fc.boolean())
+      .map(([n, ok]) => [`endContext(${n}, ${ok})`, (m, r) => endContext(m, r, n, ok)] as const),
+    some.map((n) => [`freeBare(${n})`, (m, r) => freeBare(m, r, n)] as const),
+  ];
+}
+
+/** All steps, as commands of fast-check that count themselves. */
+export function poolCommands(tally: Tally): fc.Arbitrary<fc.AsyncCommand<PoolModel, RealPool>>[] {
+  const steps = [...workerSteps(), ...waitingSteps(), ...givingBackSteps(), ...waitingSteps().slice(0, 2)];
+  return steps.map((step) => step.map(([name, run]) => new PoolCommand(name, run, tally)));
+}

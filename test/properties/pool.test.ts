@@ -1,0 +1,4 @@
+import { pool } from "./pool.ts";
+import { tryAll } from "./trial.ts";
+
+tryAll(pool);

@@ -1,0 +1,24 @@
+/** A worker for pools under test: counts how often it was closed, and tries to get at the pool while it is. */
+import type { PooledWorker } from "../../src/core/workers.ts";
+
+/** Something a pool can hold. */
+export class Pooled implements PooledWorker {
+  readonly identity: string;
+  readonly capacity: number;
+  /** Told apart from others of the same identity. */
+  readonly name: string;
+  /** Called when the pool closes it. */
+  onClose: () => void = () => undefined;
+  closes = 0;
+
+  constructor(identity: string, capacity: number, name: string) {
+    this.identity = identity;
+    this.capacity = capacity;
+    this.name = name;
+  }
+
+  close(): void {
+    this.closes++;
+    this.onClose();
+  }
+}

@@ -1,0 +1,110 @@
+/** A real pool on a clock moved by hand, with a diary of what those who wait for it learn. */
+import { TimeoutError } from "../../src/core/errors.ts";
+import { type AcquireOptions, type Leasing, type Waiter, Workers } from "../../src/core/workers.ts";
+import { HandClock } from "./hand-clock.ts";
+import type { Mode, ModelWaiter } from "./pool-model.ts";
+import type { Pooled } from "./pooled.ts";
+
+/** What a holder holds: the worker itself, or an object made for the lease. */
+export type Lease = Pooled | { readonly worker: Pooled };
+
+/** Waits as a call of the runner does: told in the step of the grant. */
+export class BareWaiter implements Waiter<Pooled> {
+  readonly avoid: ReadonlySet<Pooled>;
+  line: object | undefined;
+  ahead: Waiter<Pooled> | undefined;
+  behind: Waiter<Pooled> | undefined;
+  readonly take: (worker: Pooled) => void;
+
+  constructor(avoid: ReadonlySet<Pooled>, take: (worker: Pooled) => void) {
+    this.avoid = avoid;
+    this.take = take;
+  }
+}
+
+function workerOf(lease: Lease): Pooled {
+  return "worker" in lease ? lease.worker : lease;
+}
+
+function whyNot(error: unknown): string {
+  return error instanceof TimeoutError ? "timed out" : String(error);
+}
+
+export class RealPool {
+  readonly clock: HandClock = new HandClock();
+  readonly workers: Workers<Pooled, Lease>;
+  /** Every worker made, in the pool or not. */
+  readonly made: Pooled[] = [];
+  readonly logs: Record<ModelWaiter["kind"], string[]> = { acquire: [], context: [], bare: [] };
+  readonly fleet: boolean[] = [];
+  readonly bare: Map<number, BareWaiter> = new Map();
+  /** What was granted, by waiter. */
+  readonly leases: Map<number, Lease> = new Map();
+  /** Ends the context of that waiter. */
+  readonly ends: Map<number, (ok: boolean) => void> = new Map();
+  /** The slots of leases that were given back, each freed by its function. */
+  readonly returning: (() => void)[] = [];
+  /** What a worker saw that was closed and should not have. */
+  readonly faults: string[] = [];
+  #groups: AbortController[] = [];
+  #waiters = 0;
+
+  constructor(mode: Mode) {
+    const leasing: Leasing<Pooled, Lease> = {
+      wrap: (worker) => ({ worker }),
+      unwrap: (_, free) => this.returning.push(free),
+    };
+    this.workers = new Workers<Pooled, Lease>({
+      clock: this.clock,
+      onFleet: (usable) => this.fleet.push(usable),
+      ...(mode === "wrapped" ? { leasing } : {}),
+    });
+  }
+
+  nextId(): number {
+    return this.#waiters++;
+  }
+
+  /** A signal that several share. */
+  group(n: number): AbortController {
+    return (this.#groups[n] ??= new AbortController());
+  }
+
+  renew(n: number): void {
+    this.#groups[n] = new AbortController();
+  }
+
+  acquire(id: number, options: AcquireOptions): void {
+    this.workers.acquire(options).then(
+      (lease) => {
+        this.leases.set(id, lease);
+        this.logs.acquire.push(`${id} got ${workerOf(lease).name}`);
+      },
+      (error: unknown) => this.logs.acquire.push(`${id} ${whyNot(error)}`),
+    );
+  }
+
+  hold(id: number, options: AcquireOptions): void {
+    let entered = false;
+    const use = (lease: Lease): Promise<string> => {
+      entered = true;
+      this.leases.set(id, lease);
+      this.logs.context.push(`${id} got ${workerOf(lease).name}`);
+      return new Promise((resolve, reject) => {
+        this.ends.set(id, (ok) => (ok ? resolve("done") : reject(new Error("done"))));
+      });
+    };
+    this.workers.getContext(use, options).catch((error: unknown) => {
+      if (!entered) this.logs.context.push(`${id} ${whyNot(error)}`);
+    });
+  }
+
+  wait(id: number, avoid: ReadonlySet<Pooled>, atHead: boolean, declines: boolean): void {
+    const waiter = new BareWaiter(avoid, (worker) => {
+      this.logs.bare.push(`${id} ${declines ? "declined" : "got"} ${worker.name}`);
+      if (declines) this.workers.free(worker);
+    });
+    this.bare.set(id, waiter);
+    this.workers.wait(waiter, atHead);
+  }
+}

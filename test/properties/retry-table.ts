@@ -1,0 +1,86 @@
+/**
+ * The table of retries in docs/architecture.md, read cell by cell into what it says. A cell in words that are not known here
+ * is an error: whoever changes the table changes the reading of it.
+ */
+import { readFileSync } from "node:fs";
+import type { Failure, History, RetryPolicy } from "../../src/core/retry.ts";
+
+/** One attempt that failed, with all that the decision depends on. */
+export interface Case {
+  readonly failure: Failure;
+  readonly history: History;
+  readonly policy: RetryPolicy;
+}
+
+/** What one row says. */
+export interface RetryRow {
+  /** Whether it is tried again, the throttle apart. */
+  readonly again: (given: Case) => boolean;
+  /** After how many ms, when chance is `share` of what it can be. */
+  readonly after: (given: Case, share: number) => number;
+  readonly throttled: boolean;
+}
+
+const left = ({ history, policy }: Case): boolean => history.made < policy.attempts;
+
+const AGAIN: Readonly<Record<string, RetryRow["again"]>> = {
+  always: () => true,
+  "yes; by workers that are leaving, 99 times at most": ({ failure, history }) =>
+    failure.kind === "rejected" && (failure.reason !== "draining" || history.rejected <= 99),
+  "while attempts made < `attempts` and losses < `maxLost`": (given) =>
+    left(given) && given.history.lost < given.policy.maxLost,
+  "if `retryOnTimeout`, while attempts made < `attempts`": (given) => given.policy.retryOnTimeout && left(given),
+  "only if the error says `retryable: true`, while attempts made < `attempts`": (given) =>
+    given.failure.kind === "error" && given.failure.retryable && left(given),
+};
+
+function backoff(n: number, share: number): number {
+  return share * Math.min(2_000, 50 * 2 ** (n - 1));
+}
+
+const AFTER: Readonly<Record<string, RetryRow["after"]>> = {
+  "at once": () => 0,
+  "at once three times, then backoff(1, 2 …)": ({ history }, share) =>
+    history.rejected <= 3 ? 0 : backoff(history.rejected - 3, share),
+  "backoff(attempts made)": ({ history }, share) => backoff(history.made, share),
+  "backoff(attempts made), at least `retryAfter`": ({ failure, history }, share) =>
+    Math.max(failure.kind === "error" ? failure.retryAfter : 0, backoff(history.made, share)),
+};
+
+const FAILURES: Readonly<Record<Failure["kind"], string>> = {
+  "not-sent": "not sent",
+  rejected: "rejected (REJECT)",
+  lost: "lost with its worker",
+  timeout: "attempt timed out",
+  error: "handler error",
+};
+
+const THROTTLED: Readonly<Record<string, boolean>> = { yes: true, no: false };
+
+function known<T>(readings: Readonly<Record<string, T>>, cell: string | undefined): T {
+  const reading = cell !== undefined && Object.hasOwn(readings, cell) ? readings[cell] : undefined;
+  if (reading === undefined) throw new Error(`the table of retries says ${JSON.stringify(cell)}: read it anew`);
+  return reading;
+}
+
+/** The row of each failure. */
+export function retryTable(): Readonly<Record<Failure["kind"], RetryRow>> {
+  const page = readFileSync(new URL("../../docs/architecture.md", import.meta.url), "utf8");
+  const rows = page
+    .split("\n")
+    .filter((line) => line.startsWith("| "))
+    .map((line) => line.split("|").map((cell) => cell.trim()));
+  const row = (kind: Failure["kind"]): RetryRow => {
+    const found = rows.filter(([, failure, ...cells]) => failure === FAILURES[kind] && cells.length === 6);
+    if (found.length !== 1) throw new Error(`the table of retries has ${found.length} rows for ${FAILURES[kind]}`);
+    const [, , , , again, after, throttled] = found[0] ?? [];
+    return { again: known(AGAIN, again), after: known(AFTER, after), throttled: known(THROTTLED, throttled) };
+  };
+  return {
+    "not-sent": row("not-sent"),
+    rejected: row("rejected"),
+    lost: row("lost"),
+    timeout: row("timeout"),
+    error: row("error"),
+  };
+}

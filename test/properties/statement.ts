@@ -1,0 +1,39 @@
+/**
+ * One statement that is to hold for all inputs, and how often it is tried. Who tries it is not its business: trial.ts does
+ * in every test run, test/reliability/properties.ts in the long one.
+ */
+import type { IRawProperty } from "fast-check";
+
+/** What was met while trying, by name: shows that a statement was not true for want of cases. */
+export class Tally {
+  readonly #counts = new Map<string, number>();
+
+  /** Counts one more of these, or so many. */
+  add(what: string, count = 1): void {
+    this.#counts.set(what, this.count(what) + count);
+  }
+
+  /** How many of these were met. */
+  count(what: string): number {
+    return this.#counts.get(what) ?? 0;
+  }
+
+  /** All counts, by name in alphabetical order. */
+  get counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+}
+
+/** Something that is to hold for all inputs. */
+export interface Statement {
+  /** What holds, after the name of its row: `P3: …`. */
+  readonly name: string;
+  /** How many inputs are tried in every test run. */
+  readonly runs: number;
+  /** How many are tried in the long form. */
+  readonly fullRuns: number;
+  /** What has to be met at least once in every test run: without it the statement says nothing about it. */
+  readonly meets: readonly string[];
+  /** The property, which counts what it meets. */
+  property(tally: Tally): IRawProperty<unknown>;
+}

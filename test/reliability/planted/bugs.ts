@@ -1,0 +1,210 @@
+/**
+ * Bugs to plant in the real core, each a change of one line. A simulation that does not find one of them proves nothing about
+ * the promise it breaks. The text has to be there exactly once: when the core changes, the bug has to be planted anew.
+ */
+
+/** One bug. */
+export interface PlantedBug {
+  /** What it does. */
+  readonly name: string;
+  /** The file of the core it is planted in, without `.ts`. */
+  readonly file: string;
+  /** The line, or the part of it that is changed. */
+  readonly from: string;
+  /** What it becomes. */
+  readonly to: string;
+}
+
+/** All of them. */
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: "slot reused after an unconfirmed abort",
+    file: "session",
+    from: "attempt.cancelled = reason;",
+    to: "attempt.cancelled = reason; this.#attempts.delete(attempt.id); attempt.owner.freed(attempt);",
+  },
+  {
+    name: "late result accepted",
+    file: "session",
+    from: "if (attempt.cancelled === undefined) accept(attempt);",
+    to: "accept(attempt);",
+  },
+  {
+    name: "old session kept on re-registration",
+    file: "registration",
+    from: 'holder.refuse("replaced", "REPLACED", "a newer worker of this identity registered");',
+    to: "void 0;",
+  },
+  {
+    name: "a waiter lost when a worker is added",
+    file: "workers",
+    from: "this.#index.place(seat);\n    try {",
+    to: "this.#index.place(seat); this.#waiting.leave(this.#waiting.first ?? ({} as Waiter<W>));\n    try {",
+  },
+  {
+    name: "nobody served when a worker is added",
+    file: "workers",
+    from: "} finally {\n      this.#serve();",
+    to: "} finally {\n      void 0;",
+  },
+  {
+    name: "retry of a handler error",
+    file: "retry",
+    from: "if (!failure.retryable || history.made >= policy.attempts) return undefined;",
+    to: "if (history.made >= policy.attempts) return undefined;",
+  },
+  { name: "no stall guard", file: "pulse", from: "return lateBy > this.#interval;", to: "return lateBy < 0;" },
+  {
+    name: "job lost on REJECT during drain",
+    file: "call",
+    from: "this.#rejected++;",
+    to: 'this.#rejected++; if (reason === "draining") return this.#desk.timers.drop(this);',
+  },
+  {
+    name: "double settle on abort racing a result",
+    file: "call",
+    from: '    this.#cancelAttempt("cancelled", reason);\n    this.#fail(error);',
+    to: '    this.error = error; this.#settled?.(this); this.#move("settled"); this.#move("running");',
+  },
+  {
+    name: "deadline ignored in backoff",
+    file: "call",
+    from: "this.#wake(Math.min(after, this.#expires - now, this.#waitingUntil() - now), now);",
+    to: "this.#wake(after, now);",
+  },
+  {
+    name: "attempts counted for never-sent jobs",
+    file: "call",
+    from: 'this.#record("not-sent");\n    this.#made--;',
+    to: 'this.#record("not-sent");',
+  },
+  {
+    name: "attempts counted for handed-back jobs",
+    file: "call",
+    from: 'this.#record("rejected");\n    this.#made--;',
+    to: 'this.#record("rejected");',
+  },
+  {
+    name: "losses without end",
+    file: "retry",
+    from: "if (history.made >= policy.attempts || history.lost >= policy.maxLost) return undefined;",
+    to: "if (history.made >= policy.attempts) return undefined;",
+  },
+  {
+    name: "one attempt too many",
+    file: "retry",
+    from: "if (!policy.retryOnTimeout || history.made >= policy.attempts) return undefined;",
+    to: "if (!policy.retryOnTimeout || history.made > policy.attempts) return undefined;",
+  },
+  {
+    name: "worker given one job too many",
+    file: "seats",
+    from: 'return this.standing === "ready" && this.leases < this.capacity;',
+    to: 'return this.standing === "ready" && this.leases <= this.capacity;',
+  },
+  {
+    name: "suspect workers get work",
+    file: "session",
+    from: 'this.#keeper.standing(this, suspect ? "suspect" : well);',
+    to: "this.#keeper.standing(this, well);",
+  },
+  {
+    name: "workers that leave get work",
+    file: "registration",
+    from: "this.#pool.withdraw(session);",
+    to: "void session;",
+  },
+  { name: "gone session kept in the pool", file: "registration", from: "this.#pool.delete(session);", to: "void 0;" },
+  {
+    name: "forged attempt forgiven",
+    file: "session",
+    from: "if (unsent !== undefined || attemptId >= this.#nextAttemptId)",
+    to: "if (attemptId < 0)",
+  },
+  {
+    name: "no grace after CANCEL: its confirmation is awaited for ever",
+    file: "session",
+    from: "this.#keeper.timers.set(attempt.grace, this.#keeper.rules.cancelGrace);",
+    to: "void attempt.grace;",
+  },
+  {
+    name: "cancelled handlers not told",
+    file: "post",
+    from: "for (const { task, reason } of aborts) task.abort(reason);",
+    to: "aborts.length = 0;",
+  },
+  { name: "retries never throttled", file: "retry", from: "return this.#tokens > 5;", to: "return this.#tokens >= 0;" },
+  {
+    name: "retries queued at the end",
+    file: "call",
+    from: 'if (this.#state === "backoff") return this.#enqueue(true, now);',
+    to: 'if (this.#state === "backoff") return this.#enqueue(false, now);',
+  },
+  {
+    name: "the last comes first",
+    file: "line",
+    from: "if (atHead) this.#linkFirst(member);",
+    to: "if (!atHead) this.#linkFirst(member);",
+  },
+  {
+    name: "retry on a worker that has failed the job",
+    file: "call",
+    from: 'if (outcome !== "ok" && !this.#place.held) (this.avoid ??= new Set()).add(session);',
+    to: "void this.#place;",
+  },
+  {
+    name: "timer kept after settlement",
+    file: "call",
+    from: "this.#desk.timers.drop(this);",
+    to: "this.#wake(60_000, this.#desk.clock.now());",
+  },
+  {
+    name: "listener kept on the caller's signal",
+    file: "call",
+    from: "if (this.#options.signal !== undefined) this.#desk.aborts.forget(this.#options.signal, this);",
+    to: "void 0;",
+  },
+  {
+    name: "drain does not wait",
+    file: "dispatcher",
+    from: "if (this.#calls.size === 0) fn();",
+    to: "if (this.#calls.size >= 0) fn();",
+  },
+  {
+    name: "silence never means death",
+    file: "pulse",
+    from: 'if (silence >= 3 * this.#interval) return "dead";',
+    to: "",
+  },
+  {
+    name: "identity of another taken over",
+    file: "registration",
+    from: "} else if (holder.peer.principal !== session.peer.principal) {",
+    to: '} else if (holder.peer.principal === "") {',
+  },
+  { name: "attempt ids used twice", file: "session", from: "this.#nextAttemptId++;", to: "this.#nextAttemptId = 2;" },
+  {
+    name: "queue without a limit",
+    file: "dispatcher",
+    from: "if (this.counts.queued >= this.#options.maxQueue) {",
+    to: "if (this.counts.queued >= 2 ** 30) {",
+  },
+  {
+    name: "slow readers kept for ever",
+    file: "backlog",
+    from: 'if (bytes > this.#rules.maxBuffered) return "overflow";',
+    to: "",
+  },
+  {
+    name: "waiting for a first worker without a limit",
+    file: "call",
+    from: "this.#acquireBy = usable ? Number.POSITIVE_INFINITY : now + this.#options.acquireTimeout;",
+    to: "this.#acquireBy = Number.POSITIVE_INFINITY;",
+  },
+  {
+    name: "malformed frames forgiven",
+    file: "session",
+    from: "this.#violation(error.message);",
+    to: "void error;",
+  },
+];

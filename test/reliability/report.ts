@@ -1,0 +1,87 @@
+/**
+ * docs/reliability.md, and the figures behind it (docs/reliability.json): sections can be run one at a time, and the page
+ * shows the last long run of each.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import type { Finding, Findings, Section } from "./section.ts";
+
+interface Entry {
+  readonly title: string;
+  readonly about: string;
+  /** When it was done. */
+  readonly date: string;
+  readonly seconds: number;
+  /** The machine, as far as it matters. */
+  readonly host: string;
+  readonly findings: readonly Finding[];
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+const FIGURES = new URL("../../docs/reliability.json", import.meta.url);
+const PAGE = new URL("../../docs/reliability.md", import.meta.url);
+
+const HEAD = `# Reliability: what was proven, and how
+
+This page is written by \`npm run reliability\`; nothing in it is written by hand. Each section says what was done to the real
+code, how often, and what was seen. Every test run does the same things smaller (\`npm test\`), \`npm run reliability -- --quick\`
+does them in minutes, and \`npm run reliability -- --only NAME\` does one section at full length. What the promises are, and how
+to use the simulator in your own tests, is in [testing.md](testing.md).
+`;
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|").replaceAll("\n", " ").replaceAll("<", "&lt;");
+}
+
+function duration(seconds: number): string {
+  return seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+function sectionText(name: string, { title, about, date, seconds, host, findings, counts }: Entry): string {
+  const broken = findings.filter(({ ok }) => !ok).length;
+  const verdict =
+    broken === 0 ? "All findings are as they have to be." : `**${broken} findings are not as they have to be.**`;
+  const rows = findings.map(({ what, figure, wanted, ok }) => [what, figure, wanted, ok ? "yes" : "**no**"]);
+  const counted = Object.entries(counts).map(([what, count]) => [what, count.toLocaleString("en")]);
+  return [
+    `## ${title}`,
+    about,
+    `\`npm run reliability -- --only ${name}\` took ${duration(seconds)} on ${date} (${host}). ${verdict}`,
+    table(["what", "seen", "wanted", "so"], rows),
+    ...(counted.length > 0 ? [table(["counted", "times"], counted)] : []),
+  ].join("\n\n");
+}
+
+/** The report as it stands. */
+export class Report {
+  readonly #entries: Record<string, Entry>;
+
+  private constructor(entries: Record<string, Entry>) {
+    this.#entries = entries;
+  }
+
+  /** Reads what earlier runs have found. */
+  static async read(): Promise<Report> {
+    const text = await readFile(FIGURES, "utf8").catch(() => "{}");
+    return new Report(JSON.parse(text) as Record<string, Entry>);
+  }
+
+  /** Takes in what a section has found. */
+  set({ name, title, about }: Section, { findings, counts }: Findings, seconds: number): void {
+    const date = new Date().toISOString().slice(0, 10);
+    const host = `Node ${process.versions.node}, ${availableParallelism()} cores`;
+    this.#entries[name] = { title, about, date, seconds, host, findings, counts };
+  }
+
+  /** Writes the page and the figures. */
+  async write(): Promise<void> {
+    const sections = Object.entries(this.#entries).map(([name, entry]) => sectionText(name, entry));
+    await writeFile(FIGURES, `${JSON.stringify(this.#entries, undefined, 1)}\n`);
+    await writeFile(PAGE, `${[HEAD.trimEnd(), ...sections].join("\n\n")}\n`);
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * What is played in a simulated world: its knobs, who works in it, what is asked of it and what goes wrong, all as data. Drawn
+ * from a seed for volume (`drawPlan`), or by fast-check where a failure has to shrink (plan-arbitrary.ts). How it is played
+ * is in play.ts.
+ */
+import type { SeededEntropy } from "../../../src/testing/seeded-entropy.ts";
+import type { CrashKind } from "../../../src/testing/simulated-process.ts";
+
+/** How a handler goes about a job, once its time has passed. */
+export type Manner =
+  | "ok" // returns, whatever its signal says
+  | "polite" // gives up as soon as its signal aborts
+  | "sync" // returns at once
+  | "throw" // fails
+  | "retryable" // fails, and asks to be tried again
+  | "big" // returns more than may be sent
+  | "waits" // ends only when its signal aborts
+  | "deaf"; // takes ten times as long, and does not hear its signal
+
+/** One `execute`. Times in ms. */
+export interface CallPlan {
+  readonly at: number;
+  readonly takes: number;
+  readonly manner: Manner;
+  readonly abortAfter: number | undefined;
+  readonly deadline: number | undefined;
+  readonly queueTimeout: number | undefined;
+  readonly attempts: number | undefined;
+  readonly failFast: boolean;
+  /** Whether its data is more than may be sent. */
+  readonly huge: boolean;
+  /** By `execute`, by a held worker, or as one of a `map`. */
+  readonly by: "execute" | "held" | "map";
+}
+
+/** One worker. */
+export interface WorkerPlan {
+  readonly capacity: number;
+  readonly blocking: boolean;
+  readonly maxJobs: number | undefined;
+  readonly maxAge: number | undefined;
+  /** Whether it goes by the name of the worker before it. */
+  readonly duplicate: boolean;
+}
+
+/** Something that goes wrong, or is done to the fleet by hand. */
+export type FaultPlan = { readonly at: number; readonly worker: number; readonly lasts: number } & (
+  | {
+      readonly kind:
+        | "cut"
+        | "half-open-out"
+        | "half-open-in"
+        | "partition"
+        | "slow-worker"
+        | "slow-runner"
+        | "stall-worker"
+        | "stall-runner"
+        | "worker-clock"
+        | "runner-clock"
+        | "delete"
+        | "leave"
+        | "restart-runner"
+        | "byzantine";
+    }
+  | { readonly kind: "crash"; readonly how: CrashKind }
+);
+
+/** The runner's options. */
+export interface RunnerPlan {
+  readonly heartbeat: number;
+  readonly cancelGrace: number;
+  readonly helloTimeout: number;
+  readonly stallTimeout: number;
+  readonly maxWorkers: number;
+  readonly timeout: number;
+  readonly acquireTimeout: number;
+  readonly retryOnTimeout: boolean;
+  readonly attempts: number;
+  readonly maxLost: number;
+  readonly maxQueue: number;
+  readonly highWater: number;
+}
+
+/** A whole world. Times in ms, sizes in bytes. */
+export interface Plan {
+  readonly runner: RunnerPlan;
+  readonly reconnectMax: number;
+  readonly latency: readonly [number, number];
+  readonly payload: number;
+  readonly workers: readonly WorkerPlan[];
+  readonly calls: readonly CallPlan[];
+  readonly faults: readonly FaultPlan[];
+  /** When the faults are over. */
+  readonly calmAt: number;
+  /** Workers that stay out of reach after that. */
+  readonly lostForGood: number;
+  /** How it ends: by `stop`, or by `drain` with jobs on their way. */
+  readonly ending: "stop" | "drain" | "drain-reject";
+}
+
+const MANNERS: readonly Manner[] = [
+  "ok",
+  "ok",
+  "ok",
+  "ok",
+  "polite",
+  "polite",
+  "sync",
+  "throw",
+  "retryable",
+  "waits",
+  "deaf",
+  "big",
+];
+const KINDS: readonly FaultPlan["kind"][] = [
+  "cut",
+  "half-open-out",
+  "half-open-in",
+  "partition",
+  "slow-worker",
+  "slow-runner",
+  "stall-worker",
+  "stall-runner",
+  "worker-clock",
+  "runner-clock",
+  "delete",
+  "leave",
+  "byzantine",
+  "crash",
+  "restart-runner",
+];
+const CRASHES: readonly CrashKind[] = ["fin", "rst", "silent"];
+
+/** How much of everything. */
+export interface PlanSize {
+  /** Jobs. */
+  readonly jobs: number;
+  /** Workers at most. */
+  readonly workers: number;
+  /** Virtual ms in which jobs come and faults happen. */
+  readonly length: number;
+}
+
+/** Draws a world. Each seed uses some features only: a bug that one of them hides is found where that one is off. */
+export class PlanDraw {
+  readonly #chance: SeededEntropy;
+  readonly #size: PlanSize;
+  /** How long things take in this world: the other times are drawn around it. */
+  readonly #pace: number;
+
+  constructor(chance: SeededEntropy, size: PlanSize) {
+    this.#chance = chance;
+    this.#size = size;
+    this.#pace = 5 * 10 ** (chance.random() * 2); // 5 to 500
+  }
+
+  draw(): Plan {
+    const chance = this.#chance;
+    const manners = this.#some(MANNERS, "ok");
+    const kinds = chance.below(5) === 0 ? [] : this.#some(KINDS, "cut");
+    const { jobs, length } = this.#size;
+    const workers = 1 + chance.below(this.#size.workers);
+    const faults = kinds.length === 0 ? 0 : 1 + chance.below(25);
+    const latency = this.#latency();
+    return {
+      runner: this.#runner(latency[1], workers),
+      reconnectMax: Math.max(20, this.#pace * chance.pick([1, 5, 30])),
+      latency,
+      payload: chance.pick([0, 0, 100, 2_000]),
+      workers: Array.from({ length: workers }, (_, index) => this.#worker(index)),
+      calls: Array.from({ length: jobs }, () => this.#call(manners)),
+      faults: Array.from({ length: faults }, () => this.#fault(kinds)),
+      calmAt: length,
+      lostForGood: workers > 1 && chance.below(4) === 0 ? 1 : 0,
+      ending: chance.pick(["stop", "stop", "drain", "drain-reject"]),
+    };
+  }
+
+  #runner(latency: number, workers: number): RunnerPlan {
+    const chance = this.#chance;
+    const pace = this.#pace;
+    return {
+      // Shorter than the way to the other end and back, no session would ever live.
+      heartbeat: Math.max(2 * latency, pace * chance.pick([1, 3, 10, 50])) + 2,
+      helloTimeout: 4 * latency + 2 * pace,
+      stallTimeout: pace * chance.pick([1, 10, 100]) + 100,
+      maxWorkers: workers > 1 && chance.below(15) === 0 ? workers - 1 : 10_000,
+      cancelGrace: pace * chance.pick([0.2, 1, 5]),
+      timeout: pace * chance.pick([0.5, 1, 2, 5, 20]),
+      acquireTimeout: pace * chance.pick([1, 10, 100]),
+      retryOnTimeout: chance.below(4) > 0,
+      attempts: 1 + chance.below(5),
+      maxLost: 1 + chance.below(3),
+      maxQueue: chance.pick([2, 20, 100_000]),
+      highWater: chance.pick([200, 5_000, 1_048_576]),
+    };
+  }
+
+  #latency(): readonly [number, number] {
+    return this.#chance.pick<readonly [number, number]>([
+      [0, 0],
+      [1, 2],
+      [0, this.#pace],
+      [this.#pace / 4, this.#pace / 2],
+    ]);
+  }
+
+  /** A random choice of kinds, never none. */
+  #some<T>(all: readonly T[], atLeast: T): readonly T[] {
+    const share = this.#chance.pick([0.2, 0.5, 1]);
+    const chosen = all.filter(() => this.#chance.random() < share);
+    return chosen.length > 0 ? chosen : [atLeast];
+  }
+
+  #maybe(oneIn: number, draw: () => number): number | undefined {
+    return this.#chance.below(oneIn) === 0 ? draw() : undefined;
+  }
+
+  #about(ms: number): number {
+    return ms * this.#chance.random() * 2 + 0.5;
+  }
+
+  #worker(index: number): WorkerPlan {
+    const chance = this.#chance;
+    return {
+      capacity: 1 + chance.below(chance.pick([1, 3, 8])),
+      blocking: chance.below(2) === 0,
+      maxJobs: this.#maybe(5, () => 1 + chance.below(20)),
+      maxAge: this.#maybe(5, () => 20 * this.#about(this.#pace)),
+      duplicate: index > 0 && chance.below(10) === 0,
+    };
+  }
+
+  #call(manners: readonly Manner[]): CallPlan {
+    const chance = this.#chance;
+    return {
+      at: chance.random() * this.#size.length,
+      takes: chance.below(20) === 0 ? this.#about(10 * this.#pace) : this.#about(this.#pace),
+      manner: chance.pick(manners),
+      abortAfter: this.#maybe(6, () => this.#about(this.#pace)),
+      deadline: this.#maybe(5, () => this.#about(6 * this.#pace)),
+      queueTimeout: this.#maybe(6, () => this.#about(5 * this.#pace)),
+      attempts: this.#maybe(5, () => 1 + chance.below(3)),
+      failFast: chance.below(30) === 0,
+      huge: chance.below(60) === 0,
+      by: chance.pick(["execute", "execute", "execute", "execute", "execute", "execute", "held", "map"]),
+    };
+  }
+
+  #fault(kinds: readonly FaultPlan["kind"][]): FaultPlan {
+    const chance = this.#chance;
+    const kind = chance.pick(kinds);
+    const at = chance.random() * this.#size.length;
+    const fault = {
+      at,
+      worker: chance.below(this.#size.workers),
+      lasts: this.#about(chance.pick([1, 10]) * this.#pace),
+    };
+    return kind === "crash" ? { ...fault, kind, how: chance.pick(CRASHES) } : { ...fault, kind };
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * Plays a plan in a simulated world and says what its callers must never see. The library's own promises are checked by the
+ * simulation itself.
+ */
+import { getEventListeners } from "node:events";
+import { NoWorkerError, PowerhoseError, RunnerStoppedError } from "../../../src/core/errors.ts";
+import type { Payload } from "../../../src/core/message.ts";
+import type { Handler } from "../../../src/core/task.ts";
+import type { SimulatedWorker } from "../../../src/testing/simulated-worker.ts";
+import type { SimulatedRunner } from "../../../src/testing/simulated-runner.ts";
+import type { Simulation } from "../../../src/testing/simulation.ts";
+import { playByzantine } from "./byzantine.ts";
+import type { CallPlan, FaultPlan, Manner, Plan, WorkerPlan } from "./plan.ts";
+
+/** What one world came to. */
+export interface Played {
+  /** Calls that got their value. */
+  succeeded: number;
+  /** Calls that got a typed error or their own abort reason. */
+  failed: number;
+  /** Faults, by kind. */
+  readonly faults: Map<string, number>;
+}
+
+/** How long a name that several workers fought for stays refused, in ms. */
+const FLAPPING = 60_000;
+/** A dial into silence is given up after so many ms. */
+const CONNECT_TIMEOUT = 10_000;
+/** The most that a job or a result may have, in bytes. */
+const MAX_PAYLOAD = 8_192;
+/** What a drain at the end is given, in ms. */
+const LAST_DRAIN = 1_000;
+
+class Play {
+  readonly played: Played = { succeeded: 0, failed: 0, faults: new Map() };
+  readonly #sim: Simulation;
+  readonly #plan: Plan;
+  readonly #workers: SimulatedWorker[] = [];
+  readonly #calls: Promise<void>[] = [];
+  /** The first thing a caller saw that it must not. */
+  #wrong: unknown;
+  #runner: SimulatedRunner;
+  #byzantine = 0;
+
+  constructor(sim: Simulation, plan: Plan) {
+    this.#sim = sim;
+    this.#plan = plan;
+    sim.network.setLatency(...plan.latency);
+    this.#runner = this.#makeRunner();
+    for (const worker of plan.workers) this.#addWorker(worker);
+  }
+
+  async run(): Promise<Played> {
+    const { calls, faults, calmAt } = this.#plan;
+    for (const [index, call] of calls.entries())
+      this.#sim.at(call.at, () => void this.#calls.push(this.#audited(call, index)));
+    for (const fault of faults) this.#sim.at(fault.at, () => this.#strike(fault));
+    await this.#sim.sleep(calmAt);
+    this.#calm();
+    await this.#settled();
+    await this.#backAgain();
+    await this.#end();
+    return this.played;
+  }
+
+  #makeRunner(): SimulatedRunner {
+    const { runner } = this.#plan;
+    const maxBuffered = Math.max(2 * MAX_PAYLOAD, 4 * runner.highWater);
+    return this.#sim.runner({ ...runner, maxBuffered, maxPayload: MAX_PAYLOAD, drainTimeout: 5_000 });
+  }
+
+  #addWorker({ capacity, blocking, maxJobs, maxAge, duplicate }: WorkerPlan): void {
+    const index = this.#workers.length;
+    this.#workers.push(
+      this.#sim.worker(`w${index}`, this.#handler(), {
+        capacity,
+        blocking,
+        identity: `w${duplicate ? index - 1 : index}`,
+        reconnectMin: Math.min(100, this.#plan.reconnectMax),
+        reconnectMax: this.#plan.reconnectMax,
+        ...(maxJobs === undefined ? {} : { maxJobs }),
+        ...(maxAge === undefined ? {} : { maxAge }),
+      }),
+    );
+  }
+
+  /** Answers with its job's data and the attempt's fencing token, so that no two attempts answer alike. */
+  #handler(): Handler {
+    return (job, context) => {
+      const [takes = "0", manner = "ok"] = String(job.data).split(" ");
+      const answer = `${String(job.data)} = ${context.jobId} ${context.attempt}`;
+      return manner === "sync" ? answer : this.#work(Number(takes), manner as Manner, context, answer);
+    };
+  }
+
+  async #work(
+    takes: number,
+    manner: Manner,
+    context: { readonly signal: AbortSignal },
+    answer: string,
+  ): Promise<string> {
+    const sim = this.#sim;
+    if (manner === "waits") return sim.forever(context.signal);
+    if (manner === "polite") await sim.sleep(takes, context.signal);
+    else await sim.sleep(manner === "deaf" ? takes * 10 : takes);
+    if (manner === "big") return answer.padEnd(MAX_PAYLOAD + 1, ".");
+    if (manner === "throw") throw new RangeError("as asked");
+    if (manner === "retryable") throw Object.assign(new Error("not now"), { retryable: true });
+    return answer;
+  }
+
+  #data({ takes, manner, huge }: CallPlan, index: number): string {
+    return `${takes.toFixed(2)} ${manner} ${index} ${"x".repeat(huge ? MAX_PAYLOAD : this.#plan.payload)}`;
+  }
+
+  /** What a caller must not see is kept until all have settled: a rejection that nobody waits for yet would end the process. */
+  async #audited(call: CallPlan, index: number): Promise<void> {
+    try {
+      await this.#call(call, index);
+    } catch (error) {
+      this.#wrong ??= error;
+    }
+  }
+
+  async #call(call: CallPlan, index: number): Promise<void> {
+    const data = this.#data(call, index);
+    const controller = new AbortController();
+    const reason = new Error("the caller changed its mind");
+    const { abortAfter, deadline, queueTimeout, attempts, failFast } = call;
+    if (abortAfter !== undefined) this.#sim.at(this.#sim.now() + abortAfter, () => controller.abort(reason));
+    const options = { signal: controller.signal, deadline, queueTimeout, attempts, failFast };
+    try {
+      const value = await this.#submit(call, data, options);
+      if (value === undefined) return;
+      this.#check(data, value);
+      this.played.succeeded++;
+      this.#checkLetGo(controller.signal);
+    } catch (error) {
+      this.#checkLetGo(controller.signal);
+      if (error instanceof TypeError || (error !== reason && !(error instanceof PowerhoseError))) throw error;
+      if (!failFast && error instanceof NoWorkerError) throw new TypeError("NoWorkerError, unasked", { cause: error });
+      this.played.failed++;
+    }
+  }
+
+  /** A call that has settled does not listen any more: its signal may live as long as the process. */
+  #checkLetGo(signal: AbortSignal): void {
+    const listeners = getEventListeners(signal, "abort").length;
+    if (listeners > 0) throw new TypeError(`I6: ${listeners} listeners are left on the signal of a settled call`);
+  }
+
+  /** A worker can lie about its own jobs, and only a lying one may. */
+  #check(data: string, value: Payload): void {
+    const lied = this.#byzantine > 0 && (value === "forged" || value === "never asked");
+    if (!lied && !String(value).startsWith(`${data} = `))
+      throw new TypeError(`the caller of ${data} was given ${String(value)}`);
+  }
+
+  async #submit(
+    call: CallPlan,
+    data: string,
+    options: Parameters<SimulatedRunner["execute"]>[1],
+  ): Promise<Payload | undefined> {
+    const runner = this.#runner;
+    switch (call.by) {
+      case "execute":
+        return runner.execute(data, options);
+      case "held":
+        return runner.workers.getContext((worker) => worker.execute(data, options), { timeout: 1_000 });
+      case "map":
+        for await (const outcome of runner.map([data, `${data} twice`], { concurrency: 2, signal: options?.signal })) {
+          if (!outcome.ok && !(outcome.error instanceof PowerhoseError)) throw outcome.error;
+          if (outcome.ok) this.#check(outcome.input, outcome.value);
+          if (call.attempts === 1) break; // some leave early
+        }
+        return undefined;
+    }
+  }
+
+  #strike(fault: FaultPlan): void {
+    const sim = this.#sim;
+    const worker = this.#workers[fault.worker % this.#workers.length];
+    if (worker === undefined) return;
+    this.played.faults.set(fault.kind, (this.played.faults.get(fault.kind) ?? 0) + 1);
+    const { name } = worker;
+    const heal = (): void => sim.at(Math.min(sim.now() + fault.lasts, this.#plan.calmAt), () => sim.network.heal());
+    switch (fault.kind) {
+      case "cut":
+        return sim.network.cut(name);
+      case "half-open-out":
+        sim.network.halfOpen(name, "runner");
+        return heal();
+      case "half-open-in":
+        sim.network.halfOpen("runner", name);
+        return heal();
+      case "partition":
+        sim.network.partition(name, "runner");
+        return heal();
+      case "slow-worker":
+      case "slow-runner":
+        sim.network.throttle(fault.kind === "slow-worker" ? name : "runner", 100 + fault.lasts * 10);
+        return heal();
+      case "stall-worker":
+        return worker.stall(fault.lasts);
+      case "stall-runner":
+        return this.#runner.stall(fault.lasts);
+      case "worker-clock":
+        return worker.jumpClock(fault.lasts);
+      case "runner-clock":
+        return this.#runner.jumpClock(fault.lasts);
+      case "delete":
+        return void this.#runner.workers.delete(worker.worker.identity);
+      case "leave":
+        return this.#leave(worker);
+      case "restart-runner":
+        this.#runner.crash();
+        return sim.at(Math.min(sim.now() + fault.lasts, this.#plan.calmAt), () => this.#runnerAgain());
+      case "byzantine":
+        return playByzantine(sim, `evil${this.#byzantine++}`, fault.lasts);
+      case "crash":
+        worker.crash(fault.how);
+        return sim.at(Math.min(sim.now() + fault.lasts, this.#plan.calmAt), () => this.#again(worker));
+    }
+  }
+
+  #leave(worker: SimulatedWorker): void {
+    if (worker.machineState !== "up") return;
+    void worker.drain({ timeout: 1_000 }).then(() => worker.machineState === "up" && worker.restart());
+  }
+
+  /** A supervisor starts again what has crashed, and what gave up because somebody else had its name. */
+  #again(worker: SimulatedWorker): void {
+    if (worker.machineState === "down" || worker.worker.state === "stopped") worker.restart();
+  }
+
+  #runnerAgain(): void {
+    if (this.#runner.machineState === "down") this.#runner = this.#makeRunner();
+  }
+
+  /** The faults are over: all is healed, but for those that stay out of reach. */
+  #calm(): void {
+    this.#sim.network.heal();
+    this.#runnerAgain();
+    for (const worker of this.#workers) this.#again(worker);
+    for (const { name } of this.#workers.slice(0, this.#plan.lostForGood)) this.#sim.network.partition(name, "runner");
+  }
+
+  /** Liveness: whatever happened, every call settles. */
+  async #settled(): Promise<void> {
+    const limit = this.#sim.now() + this.#recovery() + this.#plan.runner.acquireTimeout + this.#longestCall();
+    const all = Promise.all(this.#calls).then(() => true);
+    const settled = await Promise.race([all, this.#sim.sleep(limit - this.#sim.now()).then(() => false)]);
+    if (this.#wrong !== undefined) throw this.#wrong;
+    if (!settled)
+      throw new Error(`I21: a call has not settled ${limit - this.#plan.calmAt} ms after the faults were over`);
+  }
+
+  /** The longest that a worker stays away once nothing goes wrong any more: it dials into silence, pauses, says HELLO. */
+  #recovery(): number {
+    const { reconnectMax, workers, runner } = this.#plan;
+    const restarts = this.#plan.faults.filter(({ kind }) => kind === "crash" || kind === "leave").length;
+    const fight = workers.some(({ duplicate }) => duplicate) || this.#byzantine > 0 || restarts > 4 ? 2 * FLAPPING : 0;
+    return CONNECT_TIMEOUT + 4 * reconnectMax + 10 * runner.heartbeat + 30_000 + fight;
+  }
+
+  /** The longest that one call takes once nothing goes wrong any more: attempts on workers that hang take their timeout each. */
+  #longestCall(): number {
+    const { calls, runner } = this.#plan;
+    const { timeout, attempts, cancelGrace } = runner;
+    const each = Math.max(timeout, 2_000) + cancelGrace + 2_000;
+    return (calls.length + 10) * attempts * each;
+  }
+
+  /** Liveness: every worker that can be reached is back, with all its slots free. */
+  async #backAgain(): Promise<void> {
+    if (this.#plan.runner.maxWorkers < this.#workers.length) return; // somebody has to stay outside
+    const missing = new Set(this.#workers.slice(this.#plan.lostForGood).map(({ worker }) => worker.identity));
+    const limit = this.#sim.now() + this.#recovery() + 20 * this.#longestHandler();
+    while (missing.size > 0 && this.#sim.now() < limit) {
+      await this.#sim.sleep(this.#plan.runner.heartbeat);
+      for (const worker of this.#workers) if (worker.machineState === "up") this.#again(worker);
+      for (const { state, identity } of this.#runner.stats().workers) if (state === "idle") missing.delete(identity);
+    }
+    if (missing.size > 0)
+      throw new Error(`I21: ${[...missing].join(", ")} did not come back in ${limit - this.#plan.calmAt} ms`);
+  }
+
+  #longestHandler(): number {
+    return Math.max(...this.#plan.calls.map(({ takes }) => takes), 1);
+  }
+
+  async #end(): Promise<void> {
+    if (this.#plan.ending === "stop") return;
+    const calls = this.#plan.calls
+      .slice(0, 5)
+      .map(({ takes }) => this.#runner.execute(`${takes} polite late `, { timeout: 60_000 }));
+    const outcomes = Promise.allSettled(calls);
+    const begun = this.#sim.now();
+    await this.#runner.drain({ timeout: LAST_DRAIN, queued: this.#plan.ending === "drain" ? "run" : "reject" });
+    const took = this.#sim.now() - begun;
+    await this.#sim.sleep(2 * this.#plan.latency[1] + 10); // until the workers have heard of it
+    const givenUp = (await outcomes).filter(
+      ({ status, ...rest }) => status === "rejected" && "reason" in rest && rest.reason instanceof RunnerStoppedError,
+    );
+    if (this.#plan.ending === "drain" && givenUp.length > 0 && took < LAST_DRAIN - 1e-6)
+      throw new Error(`I25: a drain gave up ${givenUp.length} jobs after ${took} ms of ${LAST_DRAIN}`);
+  }
+}
+
+/** Plays a plan to its end. Throws when a caller saw what it must not, or somebody did not recover. */
+export function playPlan(sim: Simulation, plan: Plan): Promise<Played> {
+  return new Play(sim, plan).run();
+}

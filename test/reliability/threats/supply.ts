@@ -1,0 +1,74 @@
+/** What is installed along with the package, and what runs when it is. Row T31. */
+import { readImports } from "../../support/import-graph.ts";
+import { manifest, read, textsBelow } from "../../support/package-files.ts";
+import type { Finding } from "../section.ts";
+import { all, none, type Row, same } from "./row.ts";
+
+/** What npm runs when a package is installed. */
+const RUNS_ON_INSTALL: readonly string[] = [
+  "preinstall",
+  "install",
+  "postinstall",
+  "preprepare",
+  "prepare",
+  "prepublish",
+];
+
+interface Locked {
+  readonly resolved?: string;
+  readonly integrity?: string;
+  readonly dev?: boolean;
+  readonly hasInstallScript?: boolean;
+}
+
+async function supply(): Promise<readonly Finding[]> {
+  const { dependencies, scripts, ...rest } = manifest();
+  const { packages } = JSON.parse(read("package-lock.json")) as { readonly packages: Readonly<Record<string, Locked>> };
+  const locked = Object.entries(packages).filter(([path]) => path !== "");
+  const runtime = locked.filter(([, one]) => one.dev !== true);
+  const foreign = readImports(textsBelow("src", ".ts")).filter(({ to }) => !/^(src\/|node:|\(computed\)$)/.test(to));
+  const others = ["peerDependencies", "optionalDependencies", "bundleDependencies", "bundledDependencies"];
+  return Promise.resolve([
+    same("runtime dependencies", Object.keys(dependencies), ["ws"]),
+    same("pinned to one version", /^\d+\.\d+\.\d+$/.test(dependencies["ws"] ?? ""), true),
+    same(
+      "other ways to bring packages along",
+      others.filter((field) => rest[field] !== undefined),
+      [],
+    ),
+    same(
+      "packages in the lock that are not for development",
+      runtime.map(([path]) => path),
+      ["node_modules/ws"],
+    ),
+    same("packages that src imports", [...new Set(foreign.map(({ to }) => to))], ["ws"]),
+    none(
+      "imports of it outside its own subpath",
+      foreign.filter(({ from }) => !from.startsWith("src/transports/websocket-")).length,
+      foreign.length,
+    ),
+    same(
+      "scripts that run on installation",
+      Object.keys(scripts).filter((name) => RUNS_ON_INSTALL.includes(name)),
+      [],
+    ),
+    none(
+      "runtime packages with an installation script",
+      runtime.filter(([, one]) => one.hasInstallScript === true).length,
+      runtime.length,
+    ),
+    all(
+      "locked packages with a checksum",
+      locked.filter(([, one]) => one.integrity?.startsWith("sha512-") === true).length,
+      locked.length,
+    ),
+    none(
+      "locked packages that name where they come from",
+      locked.filter(([, one]) => one.resolved !== undefined).length,
+      locked.length,
+    ),
+  ]);
+}
+
+/** What is installed. */
+export const supplyRows: readonly Row[] = [{ name: "T31", threat: "what others' packages bring along", check: supply }];

@@ -1,0 +1,235 @@
+/** A simulated world that never was: tells the checkers what a test makes up, and keeps what they say. */
+import type { RunnerEvent, WorkerEvent } from "../../../src/core/events.ts";
+import { type CallOptions, EXECUTE_DEFAULTS } from "../../../src/core/execute-options.ts";
+import { Job } from "../../../src/core/job.ts";
+import type { HelloMessage, JobMessage, Message, Payload } from "../../../src/core/message.ts";
+import type { Peer } from "../../../src/core/socket.ts";
+import type { RunnerStats, WorkerStats } from "../../../src/core/stats.ts";
+import type { RunnerView } from "../../../src/testing/checker.ts";
+import { allCheckers, type CheckerSet } from "../../../src/testing/checkers/checkers.ts";
+import { Evidence } from "../../../src/testing/checkers/evidence.ts";
+import type { Observation, Observed } from "../../../src/testing/observation.ts";
+
+export const HEARTBEAT = 100;
+
+const LIMITS: RunnerView["limits"] = {
+  heartbeat: HEARTBEAT,
+  helloTimeout: 1_000,
+  cancelGrace: 50,
+  stallTimeout: 1_000,
+  maxQueue: 10,
+  maxPending: 2,
+  maxWorkers: 3,
+  highWater: 1_000,
+  maxBuffered: 10_000,
+  maxPayload: 1_000,
+  drainTimeout: 1_000,
+};
+
+const STATS: RunnerStats = {
+  state: "started",
+  workers: [],
+  capacity: 1,
+  pending: 0,
+  queued: 0,
+  running: 0,
+  backoff: 0,
+  submitted: 0,
+  succeeded: 0,
+  failed: 0,
+  retries: 0,
+  registered: 0,
+  refused: 0,
+  strikes: 0,
+};
+
+/** What a runner's view shows; a test changes it. */
+type Shown = { -readonly [K in Exclude<keyof RunnerView, "stats" | "limits" | "machine">]: RunnerView[K] } & {
+  stats: RunnerStats;
+};
+
+export function peerOf(principal: string): Peer {
+  return { transport: "simulated", address: "somewhere", principal };
+}
+
+export function workerStats(over: Partial<WorkerStats> = {}): WorkerStats {
+  const honest = { identity: "w", peer: peerOf("me"), state: "idle", labels: [], capacity: 1, inFlight: 0 } as const;
+  return { ...honest, served: 0, age: 0, ...over };
+}
+
+export class Story {
+  /** Promises said to be broken, in order, each once. */
+  readonly broken: string[] = [];
+  /** All that was said of them. */
+  readonly said: string[] = [];
+  readonly checkers: CheckerSet;
+  readonly shown: Shown = {
+    stats: STATS,
+    keepAliveTimers: 0,
+    timers: 0,
+    waiting: 0,
+    stoodStill: 0,
+    openConnections: 0,
+    bufferedBytes: 0,
+    inLine: undefined,
+    held: undefined,
+  };
+  now = 0;
+
+  constructor() {
+    this.checkers = allCheckers((promise, what) => {
+      if (!this.broken.includes(promise)) this.broken.push(promise);
+      this.said.push(`${promise}: ${what}`);
+    });
+    this.machine("r", "runner").machine("w", "peer").machine("v", "peer").after(0);
+  }
+
+  /** What the checkers look at. */
+  get evidence(): Evidence {
+    const evidence = this.checkers.all.find((checker) => checker instanceof Evidence);
+    if (evidence === undefined) throw new Error("the checkers have no evidence");
+    return evidence;
+  }
+
+  /** The time moves; the event before it is over. */
+  after(ms: number): this {
+    this.#between();
+    this.now += ms;
+    this.#between();
+    return this;
+  }
+
+  /** The runner's numbers change. */
+  stats(over: Partial<RunnerStats>): this {
+    this.shown.stats = { ...this.shown.stats, ...over };
+    return this.see({ kind: "note", text: "the numbers have changed" });
+  }
+
+  /** Everything is over. */
+  end(): this {
+    this.#between();
+    for (const checker of this.checkers.all) checker.atEnd?.(this.now, [this.#view()]);
+    return this;
+  }
+
+  see(observed: Observed): this {
+    const seen = { ...observed, at: this.now } as Observation;
+    for (const checker of this.checkers.all) checker.observe?.(seen);
+    return this;
+  }
+
+  machine(
+    machine: string,
+    role: "runner" | "worker" | "peer",
+    state: "up" | "stalled" | "down" = "up",
+    life = 1,
+  ): this {
+    return this.see({ kind: "machine", machine, role, life, state });
+  }
+
+  opened(connection: number, from = "w", to = "r"): this {
+    return this.see({ kind: "opened", connection, from, to });
+  }
+
+  /** The runner closes a connection, or is told that it is closed. */
+  closed(connection: number, byItself = true, machine = "r"): this {
+    return this.see({ kind: "closed", connection, machine, byItself, reason: { code: "local", message: "" } });
+  }
+
+  /** A peer says this, and it arrives. */
+  says(connection: number, ...messages: readonly Message[]): this {
+    return this.frame(connection, "w", "r", messages);
+  }
+
+  /** The runner says this, and it arrives. */
+  tells(connection: number, ...messages: readonly Message[]): this {
+    return this.frame(connection, "r", "w", messages);
+  }
+
+  frame(connection: number, from: string, to: string, messages: readonly Message[] | undefined, bytes = 10): this {
+    const frame = { connection, from, to, messages, bytes };
+    return this.see({ kind: "sent", ...frame }).see({ kind: "delivered", ...frame });
+  }
+
+  /** A worker is let in. */
+  joins(connection = 1, over: Partial<HelloMessage> = {}, principal = "me"): this {
+    const message = hello(over);
+    this.opened(connection).says(connection, message).tells(connection, welcome());
+    const { identity, capacity } = message;
+    return this.event({ type: "worker-joined", identity, peer: peerOf(principal), capacity });
+  }
+
+  event(event: RunnerEvent): this {
+    return this.see({ kind: "runner", machine: "r", event });
+  }
+
+  worker(event: WorkerEvent): this {
+    return this.see({ kind: "worker", machine: "w", event });
+  }
+
+  submitted(jobId: number, options: Partial<CallOptions> = {}): this {
+    return this.see({ kind: "submitted", machine: "r", jobId, options: { ...EXECUTE_DEFAULTS, ...options } });
+  }
+
+  /** An attempt is handed over: the event and the frame. */
+  starts(jobId: number, attempt = 1, attemptId = 1, connection = 1): this {
+    this.event({ type: "job-started", jobId, attempt, identity: "w" });
+    return this.tells(connection, job(jobId, attempt, attemptId));
+  }
+
+  answers(attemptId: number, value: Payload = "ok", connection = 1): this {
+    return this.says(connection, { type: "JOBRES", attemptId, value });
+  }
+
+  /** The caller and everybody else are told. */
+  succeeds(jobId: number, value: Payload = "ok"): this {
+    this.see({ kind: "settled", machine: "r", jobId, outcome: { ok: true, value } });
+    return this.event({ type: "job-settled", jobId, ok: true, ms: 0, attempts: 1 });
+  }
+
+  fails(jobId: number, error: unknown, attempts = 1): this {
+    this.see({ kind: "settled", machine: "r", jobId, outcome: { ok: false, error } });
+    return this.event({ type: "job-settled", jobId, ok: false, ms: 0, attempts, error });
+  }
+
+  #between(): void {
+    for (const checker of this.checkers.all) checker.betweenEvents?.(this.now, [this.#view()]);
+  }
+
+  #view(): RunnerView {
+    const { stats, ...shown } = this.shown;
+    return { machine: "r", limits: LIMITS, stats: () => stats, ...shown };
+  }
+}
+
+export function hello(over: Partial<HelloMessage> = {}): HelloMessage {
+  const honest = { type: "HELLO", version: 1, identity: "w", instance: "i1", capacity: 1, blocking: false } as const;
+  return { ...honest, served: 0, labels: [], ...over };
+}
+
+export function welcome(): Message {
+  const names = { sessionId: "s1", runnerId: "run" };
+  return { type: "WELCOME", version: 1, ...names, heartbeat: HEARTBEAT, maxPayload: 1_000 };
+}
+
+export function job(jobId: number, attempt = 1, attemptId = 1): JobMessage {
+  return { type: "JOB", attemptId, attempt, jobId, ttl: 1_000, job: new Job("x") };
+}
+
+export function jobError(attemptId: number, retryable: boolean): Message {
+  const error = { name: "Error", message: "no", code: "", stack: "" };
+  return { type: "JOBERR", attemptId, error, retryable, retryAfter: 0 };
+}
+
+export function cancel(attemptId: number, reason: "timeout" | "cancelled" = "timeout"): Message {
+  return { type: "CANCEL", attemptId, reason };
+}
+
+/** What becomes of promises in it: those said to be broken. */
+export type Plot = (story: Story) => unknown;
+
+export function told(plot: Plot): Story {
+  const story = new Story();
+  plot(story);
+  return story;
+}

@@ -1,0 +1,165 @@
+/** What can be wrong with listeners and dialers. */
+import type { Socket } from "../../src/core/socket.ts";
+import { MemoryTransport } from "../../src/transports/memory.ts";
+import type { TransportFault } from "./laws-broken-rig.ts";
+
+const listening: readonly TransportFault[] = [
+  {
+    what: "stops and leaves its sockets open",
+    law: "stop closes the accepted sockets, and their peers learn of it",
+    transport: (_inner, time) => {
+      let current = new MemoryTransport({ clock: time.clock });
+      return {
+        start: (accept, context) => current.start(accept, context),
+        stop: () => {
+          current = new MemoryTransport({ clock: time.clock });
+          return Promise.resolve();
+        },
+        dial: (signal, limits) => current.dial(signal, limits),
+      };
+    },
+  },
+  {
+    what: "does not stop",
+    law: "dialling after stop fails with an error that says where, unless there is no telling",
+    transport: () => ({ stop: () => Promise.resolve() }),
+  },
+  {
+    what: "cannot be stopped twice",
+    law: "it may be stopped twice, also at once",
+    transport: (inner) => {
+      let stopped = false;
+      return {
+        stop: () => {
+          if (stopped) return Promise.reject(new Error("not listening"));
+          stopped = true;
+          return inner.stop();
+        },
+      };
+    },
+  },
+  {
+    what: "cannot be started again",
+    law: "it may be started again after stop, and works",
+    transport: (inner) => {
+      let stopped = false;
+      return {
+        start: (accept, context) =>
+          stopped ? Promise.reject(new Error("this listener is used up")) : inner.start(accept, context),
+        stop: () => {
+          stopped = true;
+          return inner.stop();
+        },
+      };
+    },
+  },
+  {
+    what: "takes a start behind a stop for the same run",
+    law: "start right behind stop waits its turn",
+    transport: (inner, time) => ({
+      stop: async () => {
+        await new Promise<void>((resolve) => time.clock.nextTurn(resolve));
+        await inner.stop();
+      },
+    }),
+  },
+  {
+    what: "hands its sockets to two takers",
+    law: "starting twice for the same taker changes nothing; for another it is refused",
+    transport: (inner) => {
+      let started = false;
+      return {
+        start: async (accept, context) => {
+          if (!started) await inner.start(accept, context);
+          started = true;
+        },
+        stop: () => {
+          started = false;
+          return inner.stop();
+        },
+      };
+    },
+  },
+  {
+    what: "keeps reporting trouble",
+    law: "it has an address, started or not",
+    transport: (inner) => ({
+      start: (accept, context) => {
+        context.report(new Error("this is no good"));
+        return inner.start(accept, context);
+      },
+    }),
+  },
+  {
+    what: "has no address",
+    law: "it has an address, started or not",
+    transport: () => ({ address: "" }),
+  },
+  {
+    what: "loses on stop what was sent before",
+    law: "frames sent before stop arrive",
+    socket: (inner, wire) => ({
+      send: (frame) => {
+        // Out of the turn in which the listener closes this socket.
+        wire.clock.nextTurn(() => void inner.send(frame));
+        return true;
+      },
+    }),
+  },
+];
+
+const dialling: readonly TransportFault[] = [
+  {
+    what: "does not look at the dial's signal",
+    law: "an aborted signal rejects the dial with its reason",
+    transport: (inner) => ({ dial: (_signal, limits) => inner.dial(new AbortController().signal, limits) }),
+  },
+  {
+    what: "looks at the dial's signal only at first",
+    law: "aborting during the dial rejects it with the reason, unless it was quicker",
+    transport: (inner) => ({
+      dial: (signal, limits) => inner.dial(signal.aborted ? signal : new AbortController().signal, limits),
+    }),
+  },
+  {
+    what: "rejects an aborted dial with an error of its own",
+    law: "an aborted signal rejects the dial with its reason",
+    transport: (inner) => ({
+      dial: (signal, limits) =>
+        inner.dial(signal, limits).catch((cause: unknown) => {
+          throw new Error("the dial failed", { cause });
+        }),
+    }),
+  },
+  {
+    what: "never ends a dial when nobody listens",
+    law: "dialling after stop fails with an error that says where, unless there is no telling",
+    transport: (inner) => ({
+      dial: (signal, limits) => inner.dial(signal, limits).catch(() => new Promise<Socket>(() => undefined)),
+    }),
+  },
+  {
+    what: "leaves its listener on the signal",
+    law: "a dial leaves no listener on the signal",
+    transport: (inner) => ({
+      dial: (signal, limits) => {
+        signal.addEventListener("abort", () => undefined);
+        return inner.dial(signal, limits);
+      },
+    }),
+  },
+  {
+    what: "closes the socket when the signal aborts later",
+    law: "aborting after the dial does not touch the socket",
+    transport: (inner) => ({
+      dial: async (signal, limits) => {
+        const socket = await inner.dial(signal, limits);
+        signal.addEventListener("abort", () => socket.close());
+        return socket;
+      },
+    }),
+  },
+];
+
+/** For the laws of listeners and dialers. */
+export const listenerFaults: readonly TransportFault[] = [...listening, ...dialling];
