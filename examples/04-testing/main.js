@@ -9,8 +9,8 @@ async function look(name, handler) {
     const { seeds } = await simulate({ seeds: 200 }, workerCrashes(handler));
     console.log(`${name}: paid once in ${seeds} worlds`);
   } catch (failure) {
-    const [headline] = failure.message.split("\n");
-    console.log(`${name}: ${headline}`);
+    const [headline, thrown] = failure.message.split("\n");
+    console.log(`${name}: ${headline}\n${thrown}`);
     // The whole log tells each frame; these lines are the story.
     for (const line of failure.log) if (/ (note|\*\*\*) |tried again|the caller of/.test(line)) console.log(line);
   }

@@ -23,7 +23,7 @@ export interface ExecuteOptions {
   readonly failFast?: boolean | undefined;
 }
 
-/** @internal {@link ExecuteOptions} with every default filled in. */
+/** {@link ExecuteOptions} with every default filled in. */
 export interface CallOptions extends Filled<Omit<ExecuteOptions, "signal">> {
   readonly signal?: AbortSignal | undefined;
 }

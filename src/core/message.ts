@@ -13,7 +13,9 @@ export type Payload = string | Uint8Array;
 
 /** worker → runner: who I am and what I can take. The first message on a socket. */
 export interface HelloMessage {
+  /** Which message this is. */
   readonly type: "HELLO";
+  /** The protocol's version. */
   readonly version: number;
   /** The worker's stable name, `[A-Za-z0-9._:-]{1,128}`. */
   readonly identity: string;
@@ -31,7 +33,9 @@ export interface HelloMessage {
 
 /** runner → worker: you are registered. */
 export interface WelcomeMessage {
+  /** Which message this is. */
   readonly type: "WELCOME";
+  /** The protocol's version. */
   readonly version: number;
   /** Names this session, in logs. */
   readonly sessionId: string;
@@ -45,6 +49,7 @@ export interface WelcomeMessage {
 
 /** Both ways: are you there? */
 export interface PingMessage {
+  /** Which message this is. */
   readonly type: "PING";
   /** 0 to 2^32 - 1; comes back in the PONG. */
   readonly nonce: number;
@@ -52,12 +57,15 @@ export interface PingMessage {
 
 /** Both ways: I am. */
 export interface PongMessage {
+  /** Which message this is. */
   readonly type: "PONG";
+  /** Comes back in the answer. */
   readonly nonce: number;
 }
 
 /** runner → worker: run this. */
 export interface JobMessage {
+  /** Which message this is. */
   readonly type: "JOB";
   /** Names this attempt within the session: 1, 2, 3 … */
   readonly attemptId: number;
@@ -67,20 +75,27 @@ export interface JobMessage {
   readonly jobId: number;
   /** Milliseconds the attempt may take from receipt, 1 to 2^32 - 2; `Infinity`: no limit. */
   readonly ttl: number;
+  /** The job. */
   readonly job: Job;
 }
 
 /** worker → runner: the handler's result. */
 export interface JobResultMessage {
+  /** Which message this is. */
   readonly type: "JOBRES";
+  /** Names the attempt within this session. */
   readonly attemptId: number;
+  /** The result. */
   readonly value: Payload;
 }
 
 /** worker → runner: the handler failed. */
 export interface JobErrorMessage {
+  /** Which message this is. */
   readonly type: "JOBERR";
+  /** Names the attempt within this session. */
   readonly attemptId: number;
+  /** What the handler threw. */
   readonly error: RemoteError;
   /** Whether the handler said that another attempt makes sense. */
   readonly retryable: boolean;
@@ -93,8 +108,11 @@ export type RejectReason = "draining" | "overloaded";
 
 /** worker → runner: not started, free to run elsewhere. */
 export interface RejectMessage {
+  /** Which message this is. */
   readonly type: "REJECT";
+  /** Names the attempt within this session. */
   readonly attemptId: number;
+  /** Why. */
   readonly reason: RejectReason;
 }
 
@@ -103,24 +121,31 @@ export type CancelReason = "cancelled" | "timeout" | "deadline" | "stopped";
 
 /** runner → worker: nobody waits for this attempt any more. */
 export interface CancelMessage {
+  /** Which message this is. */
   readonly type: "CANCEL";
+  /** Names the attempt within this session. */
   readonly attemptId: number;
+  /** Why. */
   readonly reason: CancelReason;
 }
 
 /** worker → runner: the handler of a cancelled attempt has returned; the slot is free. */
 export interface CancelledMessage {
+  /** Which message this is. */
   readonly type: "CANCELLED";
+  /** Names the attempt within this session. */
   readonly attemptId: number;
 }
 
 /** worker → runner: I leave after what runs. */
 export interface RemoveMessage {
+  /** Which message this is. */
   readonly type: "REMOVE";
 }
 
 /** runner → worker: you are out, nothing of yours is in flight. */
 export interface RemovedMessage {
+  /** Which message this is. */
   readonly type: "REMOVED";
 }
 
@@ -129,7 +154,9 @@ export type GoAwayReason = "stopping" | "draining";
 
 /** runner → worker: expect no more work. */
 export interface GoAwayMessage {
+  /** Which message this is. */
   readonly type: "GOAWAY";
+  /** Why. */
   readonly reason: GoAwayReason;
   /** Come back in so many ms, 0 to 2^32 - 1. */
   readonly retryAfter: number;
@@ -149,7 +176,9 @@ export type WireErrorCode =
 
 /** Both ways: something is wrong; the socket closes after it. */
 export interface WireErrorMessage {
+  /** Which message this is. */
   readonly type: "ERROR";
+  /** Which kind of trouble. */
   readonly code: WireErrorCode;
   /** For people to read, at most 1 KiB. */
   readonly text: string;

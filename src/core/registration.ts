@@ -85,6 +85,11 @@ export const REGISTRATION_DEFAULTS: Filled<Omit<RegistrationLimits, "clock" | "e
   remoteStacks: false,
 });
 
+/** A worker that is started again and again, or two of one name: more is a fight. */
+const REPLACEMENTS_A_MINUTE = 5;
+/** One worker whose connection is cut again and again. */
+const RECONNECTIONS_A_MINUTE = 60;
+
 /** @internal */
 export const REGISTRATION_RULES: Rules<RegistrationLimits> = Object.freeze({
   heartbeat: finiteDuration,
@@ -111,7 +116,9 @@ export type ResolvedLimits = Filled<RegistrationLimits>;
 /** @internal */
 export function resolveLimits(given: RegistrationLimits): ResolvedLimits {
   const limits = withDefaults({ ...REGISTRATION_DEFAULTS, clock: hostClock, entropy: hostEntropy }, given);
-  return { ...limits, maxBuffered: Math.max(limits.maxBuffered, 2 * limits.maxPayload) };
+  const maxBuffered = Math.max(limits.maxBuffered, 2 * limits.maxPayload);
+  // Who waits is only looked at above the high-water mark: one above the hard limit would switch that off.
+  return { ...limits, maxBuffered, highWater: Math.min(limits.highWater, maxBuffered) };
 }
 
 /** @internal What a JobRunner shares with its registration. */
@@ -150,6 +157,8 @@ export class WorkerRegistration {
   readonly #registered = new Map<string, Session>();
   readonly #afterwards = new WeakMap<Session, () => void>();
   readonly #replacements: Replacements;
+  /** By the same instance, which may only have seen the end of its connection before its runner did. */
+  readonly #reconnections: Replacements;
   readonly #runnerId: string;
   #nextSession = 1;
   #open = false;
@@ -178,7 +187,8 @@ export class WorkerRegistration {
     this.#pool = pool;
     this.#events = shared?.events ?? new EventStream(this.clock);
     this.dispatch = shared?.dispatch ?? ownDispatch(this.#limits, this.#events);
-    this.#replacements = new Replacements(this.clock);
+    this.#replacements = new Replacements(this.clock, REPLACEMENTS_A_MINUTE);
+    this.#reconnections = new Replacements(this.clock, RECONNECTIONS_A_MINUTE);
     this.#runnerId = this.#limits.entropy.id();
   }
 
@@ -270,8 +280,8 @@ export class WorkerRegistration {
     } else if (holder.peer.principal !== session.peer.principal) {
       return session.refuse("refused", "ID_TAKEN", `the identity ${hello.identity} belongs to somebody else`);
     } else {
-      // The same instance only has a new connection: its runner may see the old one's end later than it does itself.
-      const wait = holder.instance === hello.instance ? 0 : this.#replacements.note(hello.identity);
+      const seen = holder.instance === hello.instance ? this.#reconnections : this.#replacements;
+      const wait = seen.note(hello.identity);
       if (wait > 0)
         return session.refuse("refused", "FLAPPING", `${hello.identity} is used by several workers`, Math.ceil(wait));
       // Gone, and its jobs resolved, before the newcomer is welcomed: nobody can ever be given work by the old name.

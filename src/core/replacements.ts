@@ -2,16 +2,18 @@
 import type { Clock } from "./clock.ts";
 
 const WINDOW = 60_000;
-const ALLOWED = 5;
 const SWEEP_ABOVE = 1_024;
 
 /** How often each identity was replaced in the last minute. */
 export class Replacements {
   readonly #clock: Clock;
+  readonly #allowed: number;
   readonly #times = new Map<string, number[]>();
 
-  constructor(clock: Clock) {
+  /** @param clock - Where the time comes from. @param allowed - How many a minute are let through. */
+  constructor(clock: Clock, allowed: number) {
     this.#clock = clock;
+    this.#allowed = allowed;
   }
 
   /** How many identities it remembers. */
@@ -24,7 +26,7 @@ export class Replacements {
     const now = this.#clock.now();
     const recent = (this.#times.get(identity) ?? []).filter((time) => time > now - WINDOW);
     const oldest = recent[0];
-    if (oldest !== undefined && recent.length >= ALLOWED) return oldest + WINDOW - now;
+    if (oldest !== undefined && recent.length >= this.#allowed) return oldest + WINDOW - now;
     recent.push(now);
     this.#times.set(identity, recent);
     if (this.#times.size > SWEEP_ABOVE) this.#sweep(now);

@@ -109,8 +109,10 @@ export class NetworkSocket implements Socket {
   told(reason: CloseReason, other?: CloseReason): void {
     if (this.dead || this.#inbox.isClosed) return;
     this.#owner.closed(this, false, reason);
-    if (other === undefined) this.connection.from(this).seal();
-    else this.connection.from(this).end(other);
+    const out = this.connection.from(this);
+    if (other !== undefined) out.end(other);
+    // After a cut the other end is told in its own time: that is on its way, and stays there.
+    else if (!out.ended) out.seal();
     this.connection.to(this).seal();
     this.#inbox.close(reason);
     this.connection.look();
@@ -187,6 +189,7 @@ export class Connection {
   look(): void {
     if (this.#over || !this.near.isOver || !this.far.isOver) return;
     this.#over = true;
+    for (const pipe of [this.#forth, this.#back]) pipe.seal();
     this.#owner.over(this);
   }
 }

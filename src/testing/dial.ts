@@ -1,5 +1,5 @@
 /** One dial over the simulated network: it knocks until it is let in, is refused, gives up or is called off. */
-import type { Clock } from "../core/clock.ts";
+import type { Clock, TimerHandle } from "../core/clock.ts";
 import type { Socket } from "../core/socket.ts";
 import type { Site } from "./connection.ts";
 
@@ -37,9 +37,11 @@ export function dial(request: DialRequest, timeout: number, owner: DialOwner): P
   return new Promise((resolve, reject: (reason: unknown) => void) => {
     if (signal.aborted) return reject(signal.reason);
     let over = false;
+    let knocking: TimerHandle;
     const end = (settle: () => void): void => {
       over = true;
       clock.clear(patience);
+      clock.clear(knocking);
       signal.removeEventListener("abort", calledOff);
       asks.run(settle);
     };
@@ -57,11 +59,11 @@ export function dial(request: DialRequest, timeout: number, owner: DialOwner): P
       const answer = owner.reach(from, to);
       if (answer === "open") owner.site(to).run(meet);
       else if (answer === "refused") fail("refuses: nobody listens there");
-      else clock.set(AGAIN, knock, false);
+      else knocking = clock.set(AGAIN, knock, false);
     };
     // Whatever happens at the other end, in the middle of a handshake too.
     const patience = clock.set(timeout, () => fail(`does not answer in ${timeout} ms`), false);
     signal.addEventListener("abort", calledOff, { once: true });
-    clock.set(owner.latency(), knock, false);
+    knocking = clock.set(owner.latency(), knock, false);
   });
 }

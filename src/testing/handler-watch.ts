@@ -5,6 +5,7 @@
 import type { Payload } from "../core/message.ts";
 import type { Job } from "../core/job.ts";
 import type { Handler, JobContext } from "../core/task.ts";
+import { data as shown, time } from "./log-line.ts";
 import type { Machine } from "./machine.ts";
 import type { Observed } from "./observation.ts";
 
@@ -53,17 +54,27 @@ class WatchedContext implements JobContext {
   }
 }
 
+/** What a watch needs of the clock. */
+export interface HandlerClock {
+  now(): number;
+  /** Whether the host does something of its own now. */
+  readonly outside: boolean;
+}
+
 /** Watches every handler of a simulation. */
 export class HandlerWatch {
   readonly #record: (observed: Observed) => void;
-  readonly #now: () => number;
+  readonly #clock: HandlerClock;
+  readonly #escaped: (who: string) => void;
   readonly #pending = new Map<number, Run>();
   readonly #owners = new WeakMap<AbortSignal, Machine>();
   #runs = 0;
 
-  constructor(now: () => number, record: (observed: Observed) => void) {
-    this.#now = now;
+  /** `escaped` is told of each handler that something outside of the simulation has ended. */
+  constructor(clock: HandlerClock, record: (observed: Observed) => void, escaped: (who: string) => void) {
+    this.#clock = clock;
     this.#record = record;
+    this.#escaped = escaped;
   }
 
   /** Handlers that have begun, on machines that are up, and not ended. */
@@ -103,7 +114,7 @@ export class HandlerWatch {
     machine: Machine,
     capacity: number,
   ): Payload | Promise<Payload> {
-    const run: Run = { number: ++this.#runs, machine, data: job.data, began: this.#now(), signals: [] };
+    const run: Run = { number: ++this.#runs, machine, data: job.data, began: this.#clock.now(), signals: [] };
     const { jobId, attempt } = context;
     const { name, life } = machine;
     this.#record({ kind: "handler-started", machine: name, life, capacity, jobId, attempt, run: run.number });
@@ -141,6 +152,7 @@ export class HandlerWatch {
   #ended(run: Run, value: unknown): void {
     this.#pending.delete(run.number);
     if (run.machine.state === "down") return;
+    if (this.#clock.outside) this.#escaped(words(run));
     const { number, machine } = run;
     const returned = typeof value === "string" || value instanceof Uint8Array ? value : undefined;
     this.#record({ kind: "handler-ended", run: number, machine: machine.name, life: machine.life, value: returned });
@@ -148,8 +160,7 @@ export class HandlerWatch {
 }
 
 function words({ machine, data, began }: Run): string {
-  const job = typeof data === "string" ? JSON.stringify(data.slice(0, 60)) : `${data.byteLength} bytes`;
-  return `the handler of ${machine.name} that was given ${job} at ${began.toFixed(1)} ms`;
+  return `the handler of ${machine.name} that was given ${shown(data)} at ${time(began)}`;
 }
 
 function isThenable(value: unknown): boolean {

@@ -9,7 +9,7 @@ const AT_ONCE = 32;
 
 /** A port; Node's can be told not to keep the process alive. */
 interface Port {
-  onmessage: (() => void) | null;
+  onmessage: unknown;
   postMessage(message: undefined): void;
   ref?(): void;
   unref?(): void;
@@ -50,20 +50,27 @@ export function turnsOf(host: Host): (fn: () => void) => void {
   return (fn) => void setTimeout(fn);
 }
 
-const askForTurn = turnsOf(globalThis as Host);
+const askForTurn = turnsOf(globalThis);
 
-/** Calls `step` in one turn of the host after another until it returns `false`. Rejects with what it throws. */
-export function inTurns(step: () => boolean): Promise<void> {
+/**
+ * Calls `step` in one turn of the host after another until it returns `false`. Rejects with what it throws. Whatever else the
+ * host does meanwhile, its timers and its I/O, it does between `outside(true)` and `outside(false)`.
+ */
+export function inTurns(
+  step: () => boolean,
+  outside: (isOutside: boolean) => void = (): void => undefined,
+): Promise<void> {
   return new Promise((resolve, reject: (error: unknown) => void) => {
     let asked = 0;
     let over = false;
     const ask = (): void => {
-      for (asked = AT_ONCE; asked > 0; asked--) askForTurn(turn);
-      asked = AT_ONCE;
+      for (asked = 0; asked < AT_ONCE; asked++) askForTurn(turn);
+      askForTurn(() => outside(!over));
     };
     const turn = (): void => {
       asked--;
       if (over) return;
+      outside(false);
       try {
         if (!step()) {
           over = true;

@@ -1,5 +1,6 @@
 /** What a user's tests import: simulated worlds, and their parts one by one. */
 export type { CrashKind } from "./simulated-process.ts";
+export { InvariantError, StuckError } from "./simulation-errors.ts";
 export type { Machines, FaultyNetworkOptions } from "./network.ts";
 export { FaultyNetwork } from "./network.ts";
 export type { FleetFactory, FleetRig } from "./laws/fleet.ts";
@@ -22,10 +23,11 @@ export { SimulatedRunner } from "./simulated-runner.ts";
 export type { SimulatedWorkerOptions } from "./simulated-worker.ts";
 export { SimulatedWorker } from "./simulated-worker.ts";
 export type { SimulationOptions } from "./simulation.ts";
-export { InvariantError, Simulation, StuckError } from "./simulation.ts";
+export { Simulation } from "./simulation.ts";
 export type { StormFault, StormOptions } from "./storm.ts";
 export { STORM_FAULTS } from "./storm.ts";
-export type { FrameOnItsWay, Rule, Verdict } from "./verdict.ts";
+export type { DelayVerdict, FrameOnItsWay, PlainVerdict, Rule, TamperVerdict, Verdict } from "./verdict.ts";
+export type * from "../core/message.ts";
 export { cut, delay, drop, pass, tamper } from "./verdict.ts";
 export type { VirtualClockOptions } from "./virtual-clock.ts";
 export { VirtualClock } from "./virtual-clock.ts";

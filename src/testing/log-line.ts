@@ -1,6 +1,7 @@
-/** One observation as a line for people: when, where, what. */
+/** Observations as lines for people: when, where, what. What a failure says around them is in failure.ts. */
 import type { RunnerEvent, WorkerEvent } from "../core/events.ts";
 import type { Message, Payload } from "../core/message.ts";
+import { textIn, wordsOf } from "./error-words.ts";
 import type { Observation, Observed } from "./observation.ts";
 
 /** Longer data is cut: a log is read, not parsed. */
@@ -9,10 +10,24 @@ const MAX_DATA = 40;
 /** Everything a log must not do to a terminal. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-function data(payload: Payload): string {
+/** The least and the most room for the name of who did it: most logs line up, and one long name moves no line far. */
+const [LEAST_WIDTH, MOST_WIDTH]: readonly [number, number] = [9, 40];
+
+/** A text with nothing in it that moves a cursor or begins a line. */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, "�");
+}
+
+/** A time in ms for people: `3,012.4 ms`. */
+export function time(ms: number): string {
+  return `${ms.toFixed(1).replace(/\B(?=(\d{3})+\.)/g, ",")} ms`;
+}
+
+/** A job's data or a text as a log shows it: in quotes, cut, and with nothing in it that moves a cursor. */
+export function data(payload: Payload): string {
   if (typeof payload !== "string") return `${payload.byteLength} bytes`;
   const shown = payload.length > MAX_DATA ? `${payload.slice(0, MAX_DATA)}…` : payload;
-  return JSON.stringify(shown.replace(UNPRINTABLE, "�"));
+  return JSON.stringify(printable(shown));
 }
 
 function message(one: Message): string {
@@ -49,7 +64,9 @@ function messages(list: readonly Message[] | undefined): string {
 }
 
 function errorText(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${data(error.message)}` : data(String(error));
+  const name = textIn(error, "name");
+  const words = textIn(error, "message");
+  return name === undefined || words === undefined ? data(wordsOf(error)) : `${printable(name)}: ${data(words)}`;
 }
 
 function runnerEvent(event: RunnerEvent): string {
@@ -81,7 +98,8 @@ function runnerEvent(event: RunnerEvent): string {
 function workerEvent(event: WorkerEvent): string {
   if (event.type === "worker-state") return `is ${event.state}`;
   if (event.type === "disconnected") return `has no connection: ${event.reason}, ${data(event.message)}`;
-  return `served job ${event.jobId}`;
+  // Its number alone: the runner's name before it is 32 digits that are on no other line.
+  return `served job ${event.jobId.slice(event.jobId.lastIndexOf("-") + 1)}`;
 }
 
 /** Where it happened, and what. */
@@ -126,9 +144,16 @@ function outcome(settled: Extract<Observed, { kind: "settled" }>["outcome"]): st
   return settled.ok ? `its value ${data(settled.value)}` : `its error ${errorText(settled.error)}`;
 }
 
-/** `   3,012.4 ms  w1        → runner  JOBRES 3 "84"`. */
+/** `   3,012.4 ms  w1        → runner  JOBRES 3 "84"`, the names in columns of one width. */
+export function logLines(all: readonly Observation[]): readonly string[] {
+  const told = all.map((seen) => ({ at: seen.at, parts: parts(seen) }));
+  const width = told.reduce((most, { parts: [where] }) => Math.max(most, where.length), LEAST_WIDTH);
+  return told.map(({ at, parts: [where, what] }) =>
+    printable(`${time(at).padStart(15)}  ${where.padEnd(Math.min(width, MOST_WIDTH))} ${what}`),
+  );
+}
+
+/** One alone, as {@link logLines} has it. */
 export function logLine(seen: Observation): string {
-  const [where, what] = parts(seen);
-  const time = seen.at.toFixed(1).replace(/\B(?=(\d{3})+\.)/g, ",");
-  return `${time.padStart(12)} ms  ${where.padEnd(9)} ${what}`.replace(UNPRINTABLE, "�");
+  return logLines([seen]).join("");
 }

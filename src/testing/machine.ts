@@ -127,9 +127,16 @@ export class Machine implements Clock {
     });
   }
 
+  /** Ends a stall before its time. `false` when it does not stand still. */
+  wake(): boolean {
+    if (this.#state !== "stalled") return false;
+    this.#wake();
+    return true;
+  }
+
   /** Its clock jumps ahead, as after a sleep of the computer: what was due meanwhile by its own clock is due at once, and late. */
   jump(ms: number): void {
-    if (!(ms >= 0)) throw new RangeError(`a clock does not go back: ${ms}`);
+    if (!(ms >= 0 && ms < Number.POSITIVE_INFINITY)) throw new RangeError(`a clock jumps ahead by some ms, not ${ms}`);
     this.#ahead += ms;
     this.#stoodStill += ms;
     for (const timer of this.#timers) {

@@ -10,11 +10,13 @@ import { callable, checkOptions, finiteDuration, integer, oneOf, type Rules, sha
 import type { CloseReason, Dialer, FaultProfile, Listener, Socket } from "../core/socket.ts";
 import { Connection, type NetworkSocket, type Site } from "./connection.ts";
 import { dial, type DialRequest } from "./dial.ts";
+import { nameOf } from "./error-words.ts";
+import { machineName, MachineNames } from "./machine-names.ts";
 import type { FaultKind, Observed } from "./observation.ts";
 import type { Frame } from "./pipe.ts";
 import { Routes } from "./routes.ts";
 import type { SeededEntropy } from "./seeded-entropy.ts";
-import type { Rule, Verdict } from "./verdict.ts";
+import { checkedVerdict, pass, type Rule, type Verdict } from "./verdict.ts";
 
 /** What a {@link FaultyNetwork} can be told. All durations in ms. */
 export interface FaultyNetworkOptions {
@@ -30,7 +32,7 @@ export interface FaultyNetworkOptions {
   readonly window?: number | undefined;
   /** How long a dial waits for an answer; default 10,000. */
   readonly connectTimeout?: number | undefined;
-  /** Is told everything that happens. */
+  /** @internal Is told everything that happens. */
   readonly observe?: ((observed: Observed) => void) | undefined;
 }
 
@@ -78,6 +80,7 @@ export class FaultyNetwork {
   readonly window: number;
   readonly #connectTimeout: number;
   readonly #observe: (observed: Observed) => void;
+  readonly #names: MachineNames = new MachineNames();
   readonly #sites = new Map<string, Site>();
   readonly #doors = new Map<string, Door>();
   /** Machines that have crashed without a word: nobody there says no. */
@@ -104,8 +107,9 @@ export class FaultyNetwork {
     if (options.latency !== undefined) this.setLatency(...options.latency);
   }
 
-  /** A listener on a machine; one at a time. */
+  /** A listener on a machine; one at a time. @throws TypeError when that is no name. */
   listen(machine: string): Listener {
+    this.#names.add(machine);
     let door: Door | undefined;
     return {
       address: machine,
@@ -126,16 +130,19 @@ export class FaultyNetwork {
     };
   }
 
-  /** A dialer on machine `from` that reaches the listener on machine `to`, as `principal`: what it will be authenticated as; default `local`. */
+  /** A dialer on machine `from` that reaches the listener on machine `to`, as `principal`: what it will be authenticated as; default `local`. @throws TypeError when `from` or `to` is no name. */
   dialer(from: string, to: string, principal = "local"): Dialer {
+    this.#names.add(from);
+    machineName(to, "the machine to dial");
     return {
       dial: (signal, { maxFrameBytes }) =>
         dial({ from, to, principal, maxFrameBytes, signal }, this.#connectTimeout, this),
     };
   }
 
-  /** Adds a rule that every frame is asked about; the returned function takes it away. */
+  /** Adds a rule that every frame is asked about; the returned function takes it away. @throws TypeError when it is no function. */
   rule(rule: Rule): () => void {
+    if (typeof rule !== "function") throw new TypeError(`rule takes a function, not ${nameOf(rule)}`);
     this.#rules.push(rule);
     return () => {
       const place = this.#rules.indexOf(rule);
@@ -150,24 +157,27 @@ export class FaultyNetwork {
     this.#latency = [least, most];
   }
 
-  /** Cuts every connection of a machine, or those between it and another: both ends are told, each in its time. */
+  /** Cuts every connection of a machine, or those between it and another: both ends are told, each in its time. @throws Error when there is no machine of that name. */
   cut(machine: string, other?: string): void {
+    this.#names.listed("cut", other === undefined ? [machine] : [machine, other]);
     this.#fault("cut", other === undefined ? machine : `${machine} – ${other}`);
     for (const connection of this.#between(machine, other)) connection.cut("the connection was cut");
   }
 
-  /** Frames from one machine to the other do not arrive any more, and nobody is told. What was sent arrives after {@link FaultyNetwork.heal}, if both ends still want it. */
+  /** Frames from one machine to the other do not arrive any more, and nobody is told. What was sent arrives after {@link FaultyNetwork.heal}, if both ends still want it. @throws Error when there is no machine of that name. */
   halfOpen(from: Machines, to: Machines): void {
-    this.#fault("half-open", `${String(from)} → ${String(to)}`);
-    this.#routes.block(listed(from), listed(to));
+    const [senders, receivers] = [this.#names.listed("halfOpen", from), this.#names.listed("halfOpen", to)];
+    this.#fault("half-open", `${senders.join()} → ${receivers.join()}`);
+    this.#routes.block(senders, receivers);
     this.#replan();
   }
 
-  /** Nothing passes between the two groups, either way. As {@link FaultyNetwork.halfOpen}, both ways. */
+  /** Nothing passes between the two groups, either way. As {@link FaultyNetwork.halfOpen}, both ways. @throws Error when there is no machine of that name. */
   partition(some: Machines, others: Machines): void {
-    this.#fault("partition", `${String(some)} | ${String(others)}`);
-    this.#routes.block(listed(some), listed(others));
-    this.#routes.block(listed(others), listed(some));
+    const [here, there] = [this.#names.listed("partition", some), this.#names.listed("partition", others)];
+    this.#fault("partition", `${here.join()} | ${there.join()}`);
+    this.#routes.block(here, there);
+    this.#routes.block(there, here);
     this.#replan();
   }
 
@@ -178,10 +188,11 @@ export class FaultyNetwork {
     this.#replan();
   }
 
-  /** A machine reads so many bytes per second of each of its connections; `Infinity`: as they come. @throws RangeError when it is not over 0. */
+  /** A machine reads so many bytes per second of each of its connections; `Infinity`: as they come. @throws RangeError when it is not over 0, Error when there is no machine of that name. */
   throttle(machine: string, bytesPerSecond: number): void {
+    this.#names.listed("throttle", [machine]);
     if (!(bytesPerSecond > 0)) throw new RangeError(`a rate is over 0 bytes per second, not ${bytesPerSecond}`);
-    this.#fault("throttle", `${machine} at ${bytesPerSecond} B/s`);
+    this.#fault("throttle", `${machine} at ${Math.round(bytesPerSecond)} B/s`);
     this.#routes.throttle(machine, bytesPerSecond);
     this.#replan();
   }
@@ -206,6 +217,7 @@ export class FaultyNetwork {
 
   /** @internal A machine is there, and this runs its code. */
   attach(machine: string, site: Site): void {
+    this.#names.add(machine);
     this.#down.delete(machine);
     this.#sites.set(machine, site);
   }
@@ -307,13 +319,18 @@ export class FaultyNetwork {
   }
 
   #judge(end: NetworkSocket, to: string, frame: Frame): Verdict {
-    if (this.#rules.length === 0) return { kind: "pass" };
-    const asked = { from: end.machine, to, connection: end.connection.number, index: end.sent, ...frame };
+    if (this.#rules.length === 0) return pass();
+    const { connection, machine: from, sent: index } = end;
+    const asked = { from, to, connection: connection.number, index, ...frame, bytes: frame.bytes.slice() };
     for (const rule of this.#rules) {
-      const verdict = rule(asked);
-      if (verdict !== undefined && verdict.kind !== "pass") return verdict;
+      const verdict = checkedVerdict(rule(asked));
+      if (verdict.kind === "drop" && this.faults !== "lossy")
+        throw new TypeError(
+          `a ${this.faults} does not lose single frames: cut it, or use a network with faults: "lossy"`,
+        );
+      if (verdict.kind !== "pass") return verdict;
     }
-    return { kind: "pass" };
+    return pass();
   }
 
   #carryOut(verdict: Verdict, end: NetworkSocket, frame: Frame): void {
@@ -330,10 +347,7 @@ export class FaultyNetwork {
       case "tamper":
         return pipe.send({ bytes: verdict.bytes, messages: read(verdict.bytes) });
       case "drop":
-        if (this.faults !== "lossy")
-          throw new TypeError(
-            `a ${this.faults} does not lose single frames: cut it, or use a network with faults: "lossy"`,
-          );
+        return;
     }
   }
 
@@ -359,10 +373,6 @@ export class FaultyNetwork {
       connection.from(end).throttle(this.#routes.rate(to));
     }
   }
-}
-
-function listed(machines: Machines): readonly string[] {
-  return typeof machines === "string" ? [machines] : machines;
 }
 
 /** What a frame says, or `undefined`: the network carries anything. */

@@ -26,8 +26,12 @@ export class SeededEntropy implements Entropy {
   #c = 0x243f_6a88;
   #counter = 1;
 
-  /** @param seed - Any whole number up to 2^53. There are 2^32 different ones. */
+  /**
+   * @param seed - Any whole number below 2^53. There are 2^32 different ones.
+   * @throws RangeError when it is none.
+   */
   constructor(seed: number) {
+    if (!Number.isSafeInteger(seed)) throw new RangeError(`a seed is a whole number below 2^53, not ${String(seed)}`);
     // The high half is stirred in, so that neighbours beyond 2^32 are not what they are below it.
     this.#seed = (seed ^ Math.imul(Math.floor(seed / 0x1_0000_0000), 0x9e37_79b1)) >>> 0;
     this.#a = this.#seed;

@@ -1,10 +1,12 @@
 /**
- * Plays a scenario in one simulated world after another, seed by seed, and makes a failure tell how to see it again. What a
- * world does is in simulation.ts.
+ * Plays a scenario in one simulated world after another, seed by seed, and finds out which fails. What a world does is in
+ * simulation.ts, what a failure says in failure.ts.
  */
 import { checkOptions, duration, flag, integer, type Rules, shape } from "../core/options.ts";
 import { allCheckers } from "./checkers/checkers.ts";
-import { InvariantError, Simulation, type SimulationOptions, StuckError } from "./simulation.ts";
+import { failureText, partingLines } from "./failure.ts";
+import { time } from "./log-line.ts";
+import { Simulation, type SimulationOptions } from "./simulation.ts";
 
 /** How a scenario is simulated. */
 export interface SimulateOptions extends SimulationOptions {
@@ -36,22 +38,34 @@ export interface SimulationReport {
 
 /** A simulated run failed: its message says with which seed, how to see it again, and what happened last. */
 export class SimulationError extends Error {
+  /** Names the class. */
   override readonly name: string = "SimulationError";
   /** The seed that fails. */
   readonly seed: number;
-  /** The last that happened, a line each. */
-  readonly log: readonly string[];
+  // Behind a getter, since test runners print every property of an error, and the message has the log already.
+  readonly #log: readonly string[];
 
   /** @internal */
-  constructor(message: string, seed: number, log: readonly string[], cause: unknown) {
-    super(message, { cause });
+  constructor(message: string, seed: number, log: readonly string[], cause?: ErrorOptions) {
+    super(message, cause);
     this.seed = seed;
-    this.log = log;
+    this.#log = log;
+  }
+
+  /** The last that happened, a line each. */
+  get log(): readonly string[] {
+    return this.#log;
   }
 }
 
 /** A test in a simulated world. */
 export type Scenario = (sim: Simulation) => unknown;
+
+/** The seeds that are played: `count` from `first`. */
+interface Seeds {
+  readonly first: number;
+  readonly count: number;
+}
 
 interface Played {
   readonly sim: Simulation;
@@ -62,6 +76,7 @@ interface Played {
 
 const SEEDS = 100;
 const LOG_LINES = 40;
+const WHO_ELSE = "Something other than the seed decides: real time, Math.random, or state kept between runs";
 const RULES: Rules<SimulateOptions> = {
   seeds: integer(1),
   from: integer(0),
@@ -93,18 +108,19 @@ const RULES: Rules<SimulateOptions> = {
  * a {@link StuckError}. TypeError or RangeError when an option is wrong.
  */
 export async function simulate(options: SimulateOptions, scenario: Scenario): Promise<SimulationReport> {
-  checkOptions("simulate", options, RULES);
-  if (typeof scenario !== "function") throw new TypeError("simulate: expected a function that plays the scenario");
+  const callers = stackAbove(simulate);
+  check(options, scenario);
   const seeds = seedsOf(options);
   const { verify = 1 } = options;
   const sometimes = new Map<string, number>();
   const hashes = new Map<number, string>();
   let [virtualTime, jobs, observations] = [0, 0, 0];
-  for (const [index, seed] of seeds.entries()) {
-    const played = await play(seed, options, scenario);
-    const again = played.failed || index < verify ? await play(seed, options, scenario) : undefined;
-    if (played.failed) throw failure(played, again, seeds.length, options);
-    if (again !== undefined && again.sim.trace.hash !== played.sim.trace.hash) throw unsteady(played, again, options);
+  for (let index = 0; index < seeds.count; index++) {
+    const seed = seeds.first + index;
+    const played = await play(seed, options, scenario, index < verify);
+    const again = played.failed || index < verify ? await play(seed, options, scenario, true) : undefined;
+    const failure = failureOf(played, again, seeds, options);
+    if (failure !== undefined) throw calledBy(callers(), failure);
     const { sim } = played;
     hashes.set(seed, sim.trace.hash);
     virtualTime += sim.now();
@@ -112,10 +128,20 @@ export async function simulate(options: SimulateOptions, scenario: Scenario): Pr
     for (const runner of sim.runners) jobs += runner.calls.submitted;
     for (const [name, count] of played.sometimes) sometimes.set(name, (sometimes.get(name) ?? 0) + count);
   }
-  return { seeds: seeds.length, virtualTime, jobs, observations, sometimes, hashes };
+  return { seeds: seeds.count, virtualTime, jobs, observations, sometimes, hashes };
 }
 
-async function play(seed: number, options: SimulateOptions, scenario: Scenario): Promise<Played> {
+function check(options: SimulateOptions, scenario: Scenario): void {
+  checkOptions("simulate", options, RULES);
+  if (typeof scenario !== "function") throw new TypeError("simulate: expected a function that plays the scenario");
+  if (options.network?.faults === "lossy")
+    throw new TypeError(
+      'simulate: runners refuse workers on a "lossy" network, so nothing would happen on one: use it with FaultyNetwork alone',
+    );
+}
+
+/** `compared`: it is kept what another run of the same seed is held against. */
+async function play(seed: number, options: SimulateOptions, scenario: Scenario, compared: boolean): Promise<Played> {
   const { network, patience, shuffle } = options;
   let sometimes: ReadonlyMap<string, number> = new Map();
   const sim = new Simulation(seed, { network, patience, shuffle }, (violation) => {
@@ -123,6 +149,7 @@ async function play(seed: number, options: SimulateOptions, scenario: Scenario):
     sometimes = checkers.sometimes.counts;
     return checkers.all;
   });
+  if (compared) sim.trace.keepFirst();
   try {
     await sim.play(scenario);
     return { sim, error: undefined, failed: false, sometimes };
@@ -132,43 +159,67 @@ async function play(seed: number, options: SimulateOptions, scenario: Scenario):
 }
 
 /** The environment's seed goes before the options': it is set by somebody who looks for one failure. */
-function seedsOf({ seeds = SEEDS, from = 1 }: SimulateOptions): readonly number[] {
+function seedsOf({ seeds = SEEDS, from: first = 1 }: SimulateOptions): Seeds {
   const { process } = globalThis as { process?: { env?: Readonly<Record<string, string | undefined>> } };
   const asked = process?.env?.["POWERHOSE_SEED"];
   if (asked !== undefined && asked !== "") {
     if (!/^\d{1,15}$/.test(asked))
-      throw new RangeError(`POWERHOSE_SEED is a whole number, not ${JSON.stringify(asked)}`);
-    return [Number(asked)];
+      throw new RangeError(`POWERHOSE_SEED is a whole number of at most 15 digits, not ${JSON.stringify(asked)}`);
+    return { first: Number(asked), count: 1 };
   }
-  return Array.from({ length: seeds }, (_, index) => from + index);
+  if (seeds - 1 > Number.MAX_SAFE_INTEGER - first)
+    throw new RangeError(`simulate: the last of ${seeds} seeds from ${first} is beyond ${Number.MAX_SAFE_INTEGER}`);
+  return { first, count: seeds };
 }
 
-function failure(played: Played, again: Played | undefined, seeds: number, options: SimulateOptions): SimulationError {
-  const { sim, error } = played;
-  const steady = again?.failed === true && again.sim.trace.hash === sim.trace.hash;
-  const doubt = steady
-    ? ""
-    : "\n  Played again, the same seed went another way: something other than the seed decides (real time, Math.random, state kept between runs).";
-  const which = seeds === 1 ? `seed ${sim.seed}` : `seed ${sim.seed} (of ${seeds})`;
-  return makeError(`${which} failed at ${sim.now().toFixed(1)} ms: ${text(error)}`, doubt, played, options);
+function failureOf(
+  played: Played,
+  again: Played | undefined,
+  seeds: Seeds,
+  options: SimulateOptions,
+): SimulationError | undefined {
+  const { sim } = played;
+  const parted = again !== undefined && (again.sim.trace.hash !== sim.trace.hash || again.failed !== played.failed);
+  if (!played.failed && !parted) return undefined;
+  const which = `seed ${sim.seed}${outOf(seeds)}`;
+  const parting = parted ? partingLines(sim.trace, again.sim.trace) : [];
+  if (played.failed) {
+    const doubts = parted ? [`Played again, the same seed went another way. ${WHO_ELSE}.`, ...parting] : [];
+    return makeError(`${which} failed at ${time(sim.now())}`, doubts, played, options);
+  }
+  const how = again?.failed === true ? "it failed" : "other things happened";
+  const headline = `${which} was played twice, and the second time ${how}`;
+  return makeError(headline, [`${WHO_ELSE}.`, ...parting], again ?? played, options);
 }
 
-function unsteady(played: Played, again: Played, options: SimulateOptions): SimulationError {
-  const why = again.failed
-    ? `the second time it failed: ${text(again.error)}`
-    : "the second time other things happened";
-  const message = `seed ${played.sim.seed} was played twice, and ${why}. Something other than the seed decides: real time, Math.random, or state kept between runs`;
-  return makeError(message, "", again, options);
+/** Which of how many. Those that do not begin at 1 cannot be told by their number alone. */
+function outOf({ first, count }: Seeds): string {
+  if (count === 1) return "";
+  return first === 1 ? ` of ${count}` : ` of ${first} to ${first + count - 1}`;
 }
 
-function makeError(headline: string, doubt: string, { sim, error }: Played, options: SimulateOptions): SimulationError {
-  const log = sim.trace.lines(options.logLines ?? LOG_LINES);
-  const again = `  To see it again: POWERHOSE_SEED=${sim.seed} <your test command>, or simulate({ from: ${sim.seed}, seeds: 1 }, …)`;
-  const message = `${headline}${doubt}\n${again}\n  The last that happened (virtual time, who, what):\n${log.join("\n")}\n`;
-  return new SimulationError(message, sim.seed, log, error);
+function makeError(
+  headline: string,
+  doubts: readonly string[],
+  { sim, failed, error }: Played,
+  { logLines = LOG_LINES }: SimulateOptions,
+): SimulationError {
+  const log = sim.trace.lines(logLines);
+  const thrown = failed ? { error } : undefined;
+  const text = failureText({ headline, seed: sim.seed, doubts, thrown, log: logLines === 0 ? undefined : log });
+  return new SimulationError(text, sim.seed, log, failed ? { cause: error } : undefined);
 }
 
-function text(error: unknown): string {
-  if (error instanceof InvariantError || error instanceof StuckError) return `${error.name}: ${error.message}`;
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+/** Who called a function, as lines of a stack, for later: behind an `await` nobody knows any more. Empty where the host does not tell. */
+function stackAbove(fn: (...args: never) => unknown): () => string {
+  const place: { readonly stack?: unknown } = {};
+  const { captureStackTrace } = Error as { readonly captureStackTrace?: (target: object, above: unknown) => void };
+  captureStackTrace?.(place, fn);
+  return () => (typeof place.stack === "string" ? place.stack.slice(place.stack.indexOf("\n") + 1) : "");
+}
+
+/** The error as if it had been made where `simulate` was called: its own stack tells nothing but how a simulation is played. */
+function calledBy(callers: string, error: SimulationError): SimulationError {
+  if (callers !== "") error.stack = `${error.name}: ${error.message}${callers}`;
+  return error;
 }

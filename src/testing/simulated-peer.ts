@@ -3,6 +3,10 @@ import { FrameWriter } from "../core/codec.ts";
 import type { HelloMessage, Message } from "../core/message.ts";
 import { decodeFrame } from "../core/codec.ts";
 import type { CloseReason, Socket } from "../core/socket.ts";
+import { isBytes } from "../core/text.ts";
+import { MESSAGE_CODES } from "../core/wire-format.ts";
+import { nameOf } from "./error-words.ts";
+import { machineName } from "./machine-names.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
 
@@ -32,7 +36,7 @@ export class SimulatedPeer {
 
   /** @internal */
   constructor(name: string, options: SimulatedPeerOptions, world: World) {
-    this.name = name;
+    this.name = machineName(name, "a peer");
     this.#world = world;
     this.#machine = world.machine(name, "peer");
     this.#to = options.to ?? "runner";
@@ -81,15 +85,21 @@ export class SimulatedPeer {
     this.send({ ...honest, ...over });
   }
 
-  /** Sends messages, all in one frame. `false` when there is no connection. */
+  /** Sends messages, all in one frame. `false` when there is no connection. @throws TypeError when one is of no known type: for such see {@link SimulatedPeer.sendBytes}. */
   send(...messages: readonly Message[]): boolean {
     const writer = new FrameWriter();
-    for (const message of messages) writer.append(message);
+    for (const message of messages) {
+      const type = (message as Partial<Message> | undefined)?.type ?? "";
+      if (!Object.hasOwn(MESSAGE_CODES, type))
+        throw new TypeError(`send: no message is of the type ${nameOf(type)}; for a frame of any bytes use sendBytes`);
+      writer.append(message);
+    }
     return this.#socket?.send(writer.take()) ?? false;
   }
 
-  /** Sends a frame of any bytes. `false` when there is no connection. */
+  /** Sends a frame of any bytes. `false` when there is no connection. @throws TypeError when they are no Uint8Array. */
   sendBytes(bytes: Uint8Array<ArrayBuffer>): boolean {
+    if (!isBytes(bytes)) throw new TypeError(`sendBytes takes a Uint8Array, not ${nameOf(bytes)}`);
     return this.#socket?.send(bytes) ?? false;
   }
 

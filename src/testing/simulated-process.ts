@@ -1,4 +1,6 @@
 /** What can be done to any simulated process. What runs in it is its owner's. */
+import { nameOf } from "./error-words.ts";
+import { time } from "./log-line.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
 
@@ -8,12 +10,14 @@ import type { World } from "./world.ts";
  */
 export type CrashKind = "fin" | "rst" | "silent";
 
+const CRASH_KINDS: readonly unknown[] = ["fin", "rst", "silent"] satisfies readonly CrashKind[];
+
 /** Stands still for `ms`: see {@link Machine.stall}. */
 export function stall(machine: Machine, ms: number, world: World): void {
   if (!(ms >= 0 && ms < Number.POSITIVE_INFINITY)) throw new RangeError(`a stall takes some ms, not ${ms}`);
   if (machine.state === "down") return;
   const { name, role, life } = machine;
-  world.record({ kind: "fault", fault: "stall", target: `${name} for ${ms} ms` });
+  world.record({ kind: "fault", fault: "stall", target: `${name} for ${time(ms)}` });
   world.record({ kind: "machine", machine: name, role, life, state: "stalled" });
   machine.stall(ms, () => world.record({ kind: "machine", machine: name, role, life, state: "up" }));
 }
@@ -22,11 +26,12 @@ export function stall(machine: Machine, ms: number, world: World): void {
 export function jumpClock(machine: Machine, ms: number, world: World): void {
   if (machine.state === "down") return;
   machine.jump(ms);
-  world.record({ kind: "fault", fault: "clock-jump", target: `${machine.name} by ${ms} ms` });
+  world.record({ kind: "fault", fault: "clock-jump", target: `${machine.name} by ${time(ms)}` });
 }
 
-/** Ends it, and its connections as `how` says. */
+/** Ends it, and its connections as `how` says. @throws TypeError when that is no {@link CrashKind}. */
 export function crash(machine: Machine, how: CrashKind, world: World): void {
+  if (!CRASH_KINDS.includes(how)) throw new TypeError(`a crash is "fin", "rst" or "silent", not ${nameOf(how)}`);
   if (machine.state === "down") return;
   const { name, role, life } = machine;
   world.record({ kind: "fault", fault: "crash", target: `${name} (${how})` });

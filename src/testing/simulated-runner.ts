@@ -4,7 +4,7 @@ import type { CallOptions, ExecuteOptions } from "../core/execute-options.ts";
 import type { Job } from "../core/job.ts";
 import type { MapInput, MapOptions, Outcome } from "../core/map.ts";
 import type { Payload } from "../core/message.ts";
-import { listOf, withDefaults } from "../core/options.ts";
+import { withDefaults } from "../core/options.ts";
 import { resolveLimits } from "../core/registration.ts";
 import { JobRunner, RUNNER_DEFAULTS, type RunnerOptions } from "../core/runner.ts";
 import type { RunnerView } from "./checker.ts";
@@ -14,12 +14,12 @@ import { type CrashKind, crash, jumpClock, stall } from "./simulated-process.ts"
 import type { World } from "./world.ts";
 
 /** What a runner of a simulation can be told, besides everything a {@link JobRunner} can. */
-export interface SimulatedRunnerOptions extends Omit<RunnerOptions, "clock" | "entropy"> {
+export interface SimulatedRunnerOptions extends Omit<RunnerOptions, "clock" | "entropy" | "listen"> {
   /** The name of its machine, which workers dial; default `runner`. */
   readonly name?: string | undefined;
 }
 
-/** One runner of a simulation; it starts by itself, and calls made before it has started wait for that. Calls that a scenario leaves behind at its end never settle. */
+/** One runner of a simulation; it starts by itself, and calls made before it has started wait for that. */
 export class SimulatedRunner extends JobRunner {
   /** The name of its machine. */
   readonly name: string;
@@ -35,11 +35,13 @@ export class SimulatedRunner extends JobRunner {
 
   /** @internal */
   constructor(options: SimulatedRunnerOptions, world: World) {
-    const { name = "runner", listen, ...rest } = options;
+    if ("listen" in options)
+      throw new TypeError("a runner of a simulation listens on its own machine: workers dial its name");
+    const { name = "runner", ...rest } = options;
     const machine = world.machine(name, "runner");
     super({
       ...rest,
-      listen: [world.network.listen(name), ...listOf(listen)],
+      listen: world.network.listen(name),
       clock: machine,
       entropy: world.entropyOf(machine),
     });
@@ -65,9 +67,8 @@ export class SimulatedRunner extends JobRunner {
   /** {@link JobRunner.execute}. After a crash of its machine it rejects with RunnerStoppedError. */
   override execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
     if (this.#machine.state === "down") return Promise.reject(this.#crashed());
-    const called =
-      this.state === "starting" ? this.#ready.then(() => this.#watched(job, options)) : this.#watched(job, options);
-    return this.#world.ending ? called : this.#whileItMatters(called);
+    if (this.state !== "starting") return this.#watched(job, options);
+    return this.#ready.then(() => this.#watched(job, options));
   }
 
   /** {@link JobRunner.map}. */
@@ -132,13 +133,6 @@ export class SimulatedRunner extends JobRunner {
         return network.load(machine.name).bufferedBytes;
       },
     };
-  }
-
-  /** Nobody waits for a call that the scenario left behind, and what nobody waits for would be an unhandled rejection. */
-  #whileItMatters(called: Promise<Payload>): Promise<Payload> {
-    return new Promise((resolve, reject: (error: unknown) => void) => {
-      called.then(resolve, (error: unknown) => (this.#world.ending ? undefined : reject(error)));
-    });
   }
 
   #watched(job: Job | Payload, options: ExecuteOptions | undefined): Promise<Payload> {

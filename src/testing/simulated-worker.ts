@@ -4,6 +4,8 @@ import type { Handler } from "../core/task.ts";
 import { Worker } from "../core/worker.ts";
 import type { WorkerOptions } from "../core/worker-options.ts";
 import { type CrashKind, crash, jumpClock, stall } from "./simulated-process.ts";
+import { nameOf } from "./error-words.ts";
+import { machineName } from "./machine-names.ts";
 import type { Machine, MachineState } from "./machine.ts";
 import type { World } from "./world.ts";
 
@@ -30,7 +32,9 @@ export class SimulatedWorker {
 
   /** @internal */
   constructor(name: string, handler: Handler, options: SimulatedWorkerOptions, world: World) {
-    this.name = name;
+    this.name = machineName(name, "a worker");
+    if (typeof handler !== "function")
+      throw new TypeError(`${name} is a worker with a handler, not ${nameOf(handler)}`);
     this.#world = world;
     this.#handler = handler;
     this.#options = options;

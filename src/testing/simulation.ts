@@ -5,6 +5,7 @@
 import type { Entropy } from "../core/clock.ts";
 import type { Handler } from "../core/task.ts";
 import type { Checker, RunnerView, Violation } from "./checker.ts";
+import { escaped, InvariantError, StuckError } from "./simulation-errors.ts";
 import { HandlerWatch } from "./handler-watch.ts";
 import { Machine, type MachineRole, type Stage } from "./machine.ts";
 import { FaultyNetwork, type FaultyNetworkOptions } from "./network.ts";
@@ -28,24 +29,6 @@ export interface SimulationOptions {
   readonly patience?: number | undefined;
   /** Whether events that are due at the same instant change places, by the seed; default true. */
   readonly shuffle?: boolean | undefined;
-}
-
-/** A promise the library makes was broken. */
-export class InvariantError extends Error {
-  override readonly name: string = "InvariantError";
-  /** Which: `I7`. The list is in docs/testing.md. */
-  readonly invariant: string;
-
-  /** @internal */
-  constructor(invariant: string, what: string) {
-    super(`${invariant}: ${what}`);
-    this.invariant = invariant;
-  }
-}
-
-/** The simulation leads nowhere: something in it waits for what never comes. */
-export class StuckError extends Error {
-  override readonly name: string = "StuckError";
 }
 
 const PATIENCE = 3_600_000;
@@ -87,8 +70,11 @@ export class Simulation {
   readonly #runners: SimulatedRunner[] = [];
   readonly #workers: SimulatedWorker[] = [];
   #views: readonly RunnerView[] = [];
-  #broken: Error | undefined;
+  /** The first failure. What is thrown may be anything. */
+  #broken: { readonly error: unknown } | undefined;
   #progressAt = 0;
+  /** Functions of `at` that have begun and not ended. */
+  #underWay = 0;
   #ending = false;
   #over = false;
 
@@ -102,7 +88,7 @@ export class Simulation {
     const shuffle = options.shuffle === false ? undefined : this.#entropy.stream("order");
     this.clock = new VirtualClock({ shuffle, betweenEvents: () => this.#betweenEvents() });
     const record = (observed: Observed): void => this.record(observed);
-    this.handlers = new HandlerWatch(() => this.clock.now(), record);
+    this.handlers = new HandlerWatch(this.clock, record, (who) => this.#fail(escaped(who)));
     this.#waits = new Waits(this.clock, this.#stage, this.handlers, () => this.#progress());
     this.network = new FaultyNetwork({
       ...options.network,
@@ -184,7 +170,10 @@ export class Simulation {
     this.clock.set(Math.max(0, ms - this.clock.now()), () => {
       if (this.#ending) return;
       this.#progress();
-      void (async () => fn())().catch((error: unknown) => this.#fail(error));
+      this.#underWay++;
+      void (async () => fn())()
+        .catch((error: unknown) => this.#fail(error))
+        .finally(() => this.#underWay--);
     });
   }
 
@@ -193,8 +182,9 @@ export class Simulation {
     scheduleStorm(options, this, this.#entropy.stream("faults"));
   }
 
-  /** Words for the log of a run that fails. */
+  /** Words for the log of a run that fails. @throws TypeError when it is no string. */
   note(text: string): void {
+    if (typeof text !== "string") throw new TypeError(`a note is a string, not ${typeof text}`);
     this.record({ kind: "note", text });
   }
 
@@ -220,7 +210,8 @@ export class Simulation {
 
   /** For a rule of the network: these bytes arrive instead, or the frame with one byte changed by the seed. */
   tamper(bytes: Uint8Array, exactly = false): Verdict {
-    if (exactly || bytes.byteLength === 0) return tamper(bytes);
+    const verdict = tamper(bytes);
+    if (exactly || bytes.byteLength === 0) return verdict;
     const damaged = bytes.slice();
     const place = this.#workload.below(damaged.byteLength);
     damaged[place] = (damaged[place] ?? 0) ^ (1 << this.#workload.below(8));
@@ -247,11 +238,6 @@ export class Simulation {
   /** @internal */
   entropyOf(machine: Machine): Entropy {
     return this.#entropy.stream(`${machine.name} ${machine.life}`);
-  }
-
-  /** @internal */
-  get ending(): boolean {
-    return this.#ending;
   }
 
   /** @internal */
@@ -283,7 +269,8 @@ export class Simulation {
 
   async #play(scenario: (sim: this) => unknown): Promise<void> {
     let over = false;
-    const played = (async () => scenario(this))();
+    // Behind the start of the run: until then it would not be refused to move the clock.
+    const played = Promise.resolve().then(() => scenario(this));
     played.then(
       () => (over = true),
       (error: unknown) => {
@@ -292,16 +279,29 @@ export class Simulation {
       },
     );
     await this.clock.run(
-      () => over,
+      () => over && (this.#underWay === 0 || this.#broken !== undefined),
       (next) => this.#idle(next),
     );
     this.#throwBroken();
+    this.#checkCalls();
+  }
+
+  /** A scenario that does not wait for its calls looks at nothing that comes of them. */
+  #checkCalls(): void {
+    let open = 0;
+    for (const { waiting } of this.#views) open += waiting;
+    if (open === 0) return;
+    const calls = open === 1 ? "1 call of execute" : `${open} calls of execute`;
+    throw new Error(
+      `the scenario returned while ${calls} had not settled: is an \`await\` missing, of the call or of \`runner.stop()\`?`,
+    );
   }
 
   /** Stops everything, and runs on until nothing moves any more. */
   async #end(): Promise<void> {
     this.#ending = true;
     this.network.heal();
+    this.#wakeAll();
     const ends: Promise<unknown>[] = [];
     for (const { worker, machineState } of this.#workers) if (machineState !== "down") ends.push(worker.stop());
     for (const runner of this.#runners) if (runner.machineState !== "down") ends.push(runner.stop());
@@ -317,6 +317,14 @@ export class Simulation {
     this.#throwBroken();
     for (const checker of this.#checkers) checker.atEnd?.(this.clock.now(), this.#views);
     this.#throwBroken();
+  }
+
+  /** What stands still cannot stop. */
+  #wakeAll(): void {
+    for (const machine of this.#machines) {
+      const { name, role, life } = machine;
+      if (machine.wake()) this.record({ kind: "machine", machine: name, role, life, state: "up" });
+    }
   }
 
   #isQuiet(): boolean {
@@ -336,7 +344,7 @@ export class Simulation {
       throw new StuckError(
         "nothing is left to happen, and the test still waits: for real time, real I/O or for nothing at all?",
       );
-    if (next - this.#progressAt > this.#patience) {
+    if (!this.#waits.sleeping && next - this.#progressAt > this.#patience) {
       const pending = this.handlers.all();
       const who =
         pending.length > 0
@@ -372,10 +380,10 @@ export class Simulation {
 
   /** The first failure counts: what follows may follow from it. */
   #fail(error: unknown): void {
-    this.#broken ??= error instanceof Error ? error : new Error(String(error), { cause: error });
+    this.#broken ??= { error };
   }
 
   #throwBroken(): void {
-    if (this.#broken !== undefined) throw this.#broken;
+    if (this.#broken !== undefined) throw this.#broken.error;
   }
 }

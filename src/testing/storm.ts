@@ -1,4 +1,5 @@
 /** Faults by chance: which, when and to whom is drawn from a seed. Each is one that can be asked for by hand, too. */
+import { checkOptions, finiteDuration, type Rule, type Rules } from "../core/options.ts";
 import type { SeededEntropy } from "./seeded-entropy.ts";
 import type { CrashKind } from "./simulated-process.ts";
 import type { FaultyNetwork } from "./network.ts";
@@ -48,6 +49,19 @@ export const STORM_FAULTS: readonly StormFault[] = [
 
 const CRASHES: readonly CrashKind[] = ["fin", "rst", "silent"];
 
+const instant: Rule = (value) =>
+  typeof value === "number" && value >= 0 && value < Number.POSITIVE_INFINITY ? undefined : "a number of ms from 0";
+const RULES: Rules<StormOptions> = {
+  until: instant,
+  from: instant,
+  every: finiteDuration,
+  lasts: finiteDuration,
+  faults: (value) => {
+    const known = Array.isArray(value) && value.every((fault) => STORM_FAULTS.includes(fault as StormFault));
+    return known ? undefined : `an array of ${STORM_FAULTS.join(", ")}`;
+  },
+};
+
 /** The world a storm comes over. */
 export interface StormWorld {
   readonly network: FaultyNetwork;
@@ -63,21 +77,29 @@ class Storm {
   readonly #options: Required<{ [K in keyof StormOptions]: NonNullable<StormOptions[K]> }>;
 
   constructor(options: StormOptions, sim: StormWorld, chance: SeededEntropy) {
+    checkOptions("storm", options, RULES);
     const { from = sim.now(), every = 500, lasts = 2_000, faults = STORM_FAULTS, until } = options;
-    const finite = [from, until, every, lasts].every(Number.isFinite);
-    if (!finite || !(every > 0) || !(lasts > 0) || !(until >= from))
-      throw new RangeError("a storm ends after it began, and brings a fault every so many ms over 0");
+    if (until === undefined) throw new TypeError("storm: `until` is missing: the time when it ends");
+    if (until < from) throw new RangeError(`storm: it would end, at ${until} ms, before it begins, at ${from} ms`);
     this.#sim = sim;
     this.#chance = chance;
     this.#options = { from, until, every, lasts, faults };
   }
 
   schedule(): void {
-    const { from, until, every, faults } = this.#options;
-    for (let at = from + this.#below(2 * every); at < until && faults.length > 0; at += 1 + this.#below(2 * every)) {
-      this.#sim.at(at, () => this.#strike());
-    }
+    const { from, until, every } = this.#options;
     this.#sim.at(until, () => this.#calm());
+    this.#next(from + this.#below(2 * every));
+  }
+
+  /** One fault after the other: all of a long storm at once would be a timer each. */
+  #next(at: number): void {
+    const { until, every, faults } = this.#options;
+    if (at >= until || faults.length === 0) return;
+    this.#sim.at(at, () => {
+      this.#next(at + 1 + this.#below(2 * every));
+      this.#strike();
+    });
   }
 
   #below(limit: number): number {
@@ -144,7 +166,7 @@ class Storm {
   }
 }
 
-/** Sets a storm up. @throws RangeError when its times make no sense. */
+/** Sets a storm up. @throws TypeError or RangeError when an option is wrong, or its times make no sense. */
 export function scheduleStorm(options: StormOptions, sim: StormWorld, chance: SeededEntropy): void {
   new Storm(options, sim, chance).schedule();
 }

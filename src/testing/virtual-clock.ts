@@ -50,6 +50,7 @@ export class VirtualClock implements Clock {
   /** The last of those who move the clock, one after the other. */
   #mover: Promise<void> = Promise.resolve();
   #runs = false;
+  #outside = false;
 
   /** @param options - See {@link VirtualClockOptions}. */
   constructor(options: VirtualClockOptions = {}) {
@@ -97,6 +98,11 @@ export class VirtualClock implements Clock {
   /** Whether something is left to do at this very time, timers aside. */
   get busy(): boolean {
     return this.#ends.length > 0 || this.#turns.length > 0;
+  }
+
+  /** @internal Whether the host does something of its own now, between two events: a real timer, real I/O. */
+  get outside(): boolean {
+    return this.#outside;
   }
 
   /** When the next timer is due; `undefined` when none is set. */
@@ -154,10 +160,13 @@ export class VirtualClock implements Clock {
       return Promise.reject(new Error("the clock runs by itself here: wait with `sleep` instead of moving it"));
     const { betweenEvents } = this.#options;
     const moved = this.#mover.then(() =>
-      inTurns(() => {
-        betweenEvents?.();
-        return step();
-      }),
+      inTurns(
+        () => {
+          betweenEvents?.();
+          return step();
+        },
+        (isOutside) => (this.#outside = isOutside),
+      ),
     );
     this.#mover = moved.catch(() => undefined);
     return moved;

@@ -9,6 +9,8 @@ import type { VirtualClock } from "./virtual-clock.ts";
 /** One that waits, and where; `undefined`: in the test itself. */
 interface Wait {
   readonly machine: Machine | undefined;
+  /** Whether its end is certain: it sleeps. */
+  readonly sleeps: boolean;
 }
 
 /** The waits of one simulation. */
@@ -33,6 +35,12 @@ export class Waits {
     return this.#waiting.size;
   }
 
+  /** Whether somebody sleeps, and so will go on. */
+  get sleeping(): boolean {
+    for (const { sleeps } of this.#waiting) if (sleeps) return true;
+    return false;
+  }
+
   /** A machine has crashed: what waits there waits for nothing any more. */
   forget(machine: Machine): void {
     for (const wait of this.#waiting) if (wait.machine === machine) this.#waiting.delete(wait);
@@ -47,7 +55,7 @@ export class Waits {
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (!(ms >= 0 && ms < Number.POSITIVE_INFINITY))
       return Promise.reject(new RangeError(`sleep takes a number of ms from 0, not ${ms}`));
-    return this.#wait(signal, (wake) => {
+    return this.#wait(signal, true, (wake) => {
       const timer = this.#clock.set(ms, wake);
       return () => this.#clock.clear(timer);
     });
@@ -55,7 +63,7 @@ export class Waits {
 
   /** Never resolves; rejects with the signal's reason when that aborts. */
   async forever(signal?: AbortSignal): Promise<never> {
-    await this.#wait(signal, () => () => undefined);
+    await this.#wait(signal, false, () => () => undefined);
     throw new Error("for ever is over");
   }
 
@@ -63,7 +71,7 @@ export class Waits {
   for<T>(promise: Promise<T>): Promise<T> {
     const machine = this.#owner(undefined);
     return new Promise((resolve, reject: (error: unknown) => void) => {
-      const wait = this.#begin(machine);
+      const wait = this.#begin(machine, false);
       // It settles in the middle of whoever settled it: on a machine it goes on in an event of that machine.
       const end = (settle: () => void): void => {
         if (machine === undefined) this.#goOn(wait, settle);
@@ -76,12 +84,12 @@ export class Waits {
     });
   }
 
-  #wait(signal: AbortSignal | undefined, begin: (wake: () => void) => () => void): Promise<void> {
+  #wait(signal: AbortSignal | undefined, sleeps: boolean, begin: (wake: () => void) => () => void): Promise<void> {
     const machine = this.#owner(signal);
     return new Promise((resolve, reject: (reason: unknown) => void) => {
       if (signal?.aborted === true) return reject(signal.reason);
       if (this.#over) return reject(new Error("this simulation is over: nothing happens in it any more"));
-      const wait = this.#begin(machine);
+      const wait = this.#begin(machine, sleeps);
       const end = (settle: () => void): void => {
         signal?.removeEventListener("abort", aborted);
         if (machine === undefined) this.#goOn(wait, settle);
@@ -96,9 +104,9 @@ export class Waits {
     });
   }
 
-  #begin(machine: Machine | undefined): Wait {
-    const wait = { machine };
-    this.#waiting.add(wait);
+  #begin(machine: Machine | undefined, sleeps: boolean): Wait {
+    const wait = { machine, sleeps };
+    if (machine?.state !== "down") this.#waiting.add(wait);
     return wait;
   }
 

@@ -13,8 +13,6 @@ export interface World {
   machine(name: string, role: MachineRole): Machine;
   /** The chance of one machine's life. */
   entropyOf(machine: Machine): Entropy;
-  /** Whether the scenario is over, and all is being stopped. */
-  readonly ending: boolean;
   /** A machine has crashed: nothing that waits on it goes on. */
   forget(machine: Machine): void;
   /** Says what was seen. */

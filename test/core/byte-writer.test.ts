@@ -56,11 +56,14 @@ describe("what is written", () => {
     expect(copies(much), "a fresh one of 512 bytes").toBe(false);
   });
 
-  it.each(["", "x".repeat(24), "x".repeat(25), "\x7f\x80\u07ff\u0800😀", "é".repeat(300)])("is UTF-8: %j", (text) => {
-    const writer = new ByteWriter();
-    writer.u8(1);
-    writer.text(text);
-    writer.u8(2);
-    expect([...writer.take()]).toEqual([1, ...Buffer.from(text), 2]);
-  });
+  it.each(["", "\x80", "x".repeat(24), "x".repeat(25), "\x7f\x80\u07ff\u0800😀", "é".repeat(300)])(
+    "is UTF-8: %j",
+    (text) => {
+      const writer = new ByteWriter();
+      writer.u8(1);
+      writer.text(text);
+      writer.u8(2);
+      expect([...writer.take()]).toEqual([1, ...Buffer.from(text), 2]);
+    },
+  );
 });

@@ -217,4 +217,17 @@ describe("jitter", () => {
     const tenths = new Set(Array.from({ length: 1_000 }, () => Math.floor(jitter(entropy, 10))));
     expect([...tenths].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
+
+  it("leaves a deadline alone that waits in another queue", async () => {
+    const clock = new VirtualClock();
+    const [one, other] = [new DeadlineQueue(clock, true), new DeadlineQueue(clock, false)];
+    const fired: string[] = [];
+    const alarm = new Alarm(() => fired.push("one"));
+    one.set(alarm, 10);
+    other.set(new Alarm(() => fired.push("other")), 10);
+    other.drop(alarm);
+    expect([one.size, other.size]).toEqual([1, 1]);
+    await clock.advance(10);
+    expect(fired.toSorted()).toEqual(["one", "other"]);
+  });
 });

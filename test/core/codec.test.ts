@@ -263,3 +263,9 @@ describe("the time it takes", () => {
     expect(best).toBeLessThan(3.5);
   });
 });
+
+describe("the largest frame", () => {
+  it("has room for a payload, the headers of a job and a batch", () => {
+    expect(frameLimit(1_000)).toBe(1_000 + JOB_LIMITS.maxHeaderBytes + 128 * 1024);
+  });
+});

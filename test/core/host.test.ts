@@ -39,13 +39,15 @@ interface Host {
   readonly hostEntropy: Entropy;
 }
 
+let loads = 0;
+
 /** Loads the file anew, on a host that has these globals instead. */
 async function on(name: string, globals: Record<string, unknown>): Promise<Host> {
   const before = Object.keys(globals).map((key) => [key, Object.getOwnPropertyDescriptor(globalThis, key)] as const);
   for (const [key, value] of Object.entries(globals))
     Object.defineProperty(globalThis, key, { value, configurable: true, writable: true });
   try {
-    const loaded = (await import(/* @vite-ignore */ `../../src/core/host.ts?host=${name}`)) as Host;
+    const loaded = (await import(/* @vite-ignore */ `../../src/core/host.ts?host=${name}-${loads++}`)) as Host;
     // Looked at when first used.
     loaded.hostClock.nextTurn(() => undefined);
     return loaded;

@@ -236,3 +236,34 @@ describe("what the original got wrong", () => {
     expect(again.headers.get("a")).toBe("b:c\\");
   });
 });
+
+describe("what is no job", () => {
+  it.each([
+    ["data", () => new Job(5 as never), "expected the data of a job to be a string or bytes, got number"],
+    ["headers", () => new Job("x", null as never), "expected the headers of a job to be pairs or an object, got null"],
+    ["headers", () => new Job("x", "a" as never), "expected the headers of a job to be pairs or an object, got string"],
+    [
+      "a name",
+      () => new Job("x").addHeader(5 as never, "v"),
+      "expected the name of a header to be a string, got number",
+    ],
+    ["a text", () => Job.loadFromString(5 as never), "expected the text of a job to be a string, got number"],
+    [
+      "bytes",
+      () => Job.loadFromBytes("x" as never, "text"),
+      "expected the bytes of a job to be a Uint8Array, got string",
+    ],
+  ])("is refused by what it is: %s", (_name, make, message) => {
+    expect(make).toThrow(new TypeError(message));
+  });
+
+  it("is refused with the place of the fault, and its cause", () => {
+    expect(() => Job.loadFromString("\ud800:::x")).toThrow(
+      expect.objectContaining({ code: "ENCODING", offset: 0, message: "offset 0: a lone surrogate" }) as Error,
+    );
+    const bytes = Uint8Array.from([...Buffer.from("NONE:::ab"), 0xff]);
+    expect(() => Job.loadFromBytes(bytes, "text")).toThrow(
+      expect.objectContaining({ code: "ENCODING", offset: 9, cause: expect.any(TypeError) as unknown }) as Error,
+    );
+  });
+});

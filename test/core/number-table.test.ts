@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { NumberTable } from "../../src/core/number-table.ts";
+import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
 
 /** Does one step to a table or a `Map`, and says all that can be seen of it. */
 function does(table: NumberTable<string> | Map<number, string>, step: string, number: number): unknown[] {
@@ -59,5 +60,20 @@ describe("a table by number", () => {
     const numbers = Array.from({ length: 60 }, (_, i) => 1 + ((i * 37) % 61));
     for (const number of numbers) table.set(number, number);
     expect(table.values()).toEqual(numbers.toSorted((a, b) => a - b));
+  });
+
+  it("finds all that are left behind a hole, wherever it is", () => {
+    const chance = new SeededEntropy(5);
+    const table = new NumberTable<number>();
+    const left = new Set<number>();
+    let wrong = 0;
+    for (let step = 0; step < 20_000; step++) {
+      const number = 1 + (chance.u32() % 40);
+      if (left.delete(number)) table.delete(number);
+      else if (left.size < 7) table.set(number, left.add(number).size);
+      if (table.size !== left.size) wrong++;
+      for (const other of left) if (!table.has(other)) wrong++;
+    }
+    expect(wrong).toBe(0);
   });
 });

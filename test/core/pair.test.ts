@@ -46,8 +46,10 @@ function frame(text: string): Uint8Array<ArrayBuffer> {
 }
 
 describe("two joined sockets", () => {
-  it("say who is at the other end", () => {
-    expect(new Pair().ends.map((end) => end.peer.address)).toEqual(["one", "other"]);
+  it("say who is at the other end, and that nothing is lost between", () => {
+    const { ends } = new Pair();
+    expect(ends.map((end) => end.peer.address)).toEqual(["one", "other"]);
+    expect(ends.map((end) => end.faults)).toEqual(["stream", "stream"]);
   });
 
   it("deliver nothing in the step it is sent in, and all of it in order in a later one", async () => {

@@ -60,3 +60,11 @@ describe("a pulse", () => {
     expect([pulse.stalled(0), pulse.stalled(100), pulse.stalled(100.1)]).toEqual([false, false, true]);
   });
 });
+
+describe("the time until a verdict can change", () => {
+  it("is what is left of two intervals, then of three, and at least a millisecond", () => {
+    const pulse = new Pulse(1_000, 0);
+    const times = [0, 1_999, 2_000, 2_999, 3_000, 9_000];
+    expect(times.map((now) => pulse.untilNext(now))).toEqual([2_000, 1, 1_000, 1, 1, 1]);
+  });
+});

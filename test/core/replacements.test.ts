@@ -5,7 +5,7 @@ import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 describe("the count of replacements", () => {
   it("lets five through in a minute, then says when to come back", () => {
     const clock = new VirtualClock();
-    const replacements = new Replacements(clock);
+    const replacements = new Replacements(clock, 5);
     for (let i = 0; i < 5; i++) {
       expect(replacements.note("a")).toBe(0);
       clock.jump(1_000);
@@ -20,7 +20,7 @@ describe("the count of replacements", () => {
 
   it("does not count those it turned away: who keeps trying is let in all the same", () => {
     const clock = new VirtualClock();
-    const replacements = new Replacements(clock);
+    const replacements = new Replacements(clock, 5);
     for (let i = 0; i < 5; i++) replacements.note("a");
     for (let i = 0; i < 59; i++) {
       clock.jump(1_000);
@@ -31,7 +31,7 @@ describe("the count of replacements", () => {
   });
 
   it("counts each name for itself, whatever it is called", () => {
-    const replacements = new Replacements(new VirtualClock());
+    const replacements = new Replacements(new VirtualClock(), 5);
     const names = ["a", "b", "__proto__", "constructor"];
     for (const name of names) for (let i = 0; i < 5; i++) expect(replacements.note(name)).toBe(0);
     for (const name of names) expect(replacements.note(name)).toBe(60_000);
@@ -39,7 +39,7 @@ describe("the count of replacements", () => {
 
   it("still knows a name in its minute after thousands of others have passed", () => {
     const clock = new VirtualClock();
-    const replacements = new Replacements(clock);
+    const replacements = new Replacements(clock, 5);
     for (let i = 0; i < 5; i++) replacements.note("a");
     clock.jump(30_000);
     for (let i = 0; i < 5_000; i++) replacements.note(`passing-${i}`);
@@ -50,7 +50,7 @@ describe("the count of replacements", () => {
 
   it("forgets names whose minute is over once it knows more than a thousand, and no others", () => {
     const clock = new VirtualClock();
-    const replacements = new Replacements(clock);
+    const replacements = new Replacements(clock, 5);
     for (let i = 0; i < 1_000; i++) replacements.note(`old-${i}`);
     clock.jump(1);
     for (let i = 0; i < 23; i++) replacements.note(`young-${i}`);

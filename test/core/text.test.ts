@@ -18,6 +18,8 @@ const TEXTS = [
   "\udfff\udfff",
   "\ud800a\udc00",
   "é😀\ufeff",
+  "\ue000\ud800",
+  "\u0800\udc00",
 ];
 
 /** The obvious way: a unit at a time. */

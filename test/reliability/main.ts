@@ -2,7 +2,7 @@
  * `npm run reliability`: does everything that proves the promises, at length, and writes docs/reliability.md.
  *
  *   npm run reliability                      the long form: hours of one machine
- *   npm run reliability -- --quick           a quick look: minutes; writes nothing
+ *   npm run reliability -- --quick           a quick look: minutes; writes nothing, unless told to --write
  *   npm run reliability -- --only simulation the long form of one section; writes its part of the report
  */
 import { parseArgs } from "node:util";
@@ -31,9 +31,14 @@ const SECTIONS: readonly Section[] = [
 ];
 
 const { values } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, only: { type: "string", multiple: true, default: [] } },
+  options: {
+    quick: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
+    only: { type: "string", multiple: true, default: [] },
+  },
 });
 const scale = values.quick ? "quick" : "full";
+const writes = values.write || !values.quick;
 const unknown = values.only.filter((name) => !SECTIONS.some((section) => section.name === name));
 if (unknown.length > 0) {
   console.error(`no section is called ${unknown.join(", ")}; there are ${SECTIONS.map(({ name }) => name).join(", ")}`);
@@ -50,15 +55,15 @@ async function runSection(section: Section): Promise<{ readonly findings: Findin
   return { findings, seconds };
 }
 
-const report = await Report.read();
+const report = new Report(SECTIONS.map(({ name }) => name));
 let broken = 0;
 for (const section of SECTIONS) {
   if (values.only.length > 0 && !values.only.includes(section.name)) continue;
   const { findings, seconds } = await runSection(section);
   broken += findings.findings.filter(({ ok }) => !ok).length;
-  report.set(section, findings, seconds);
+  report.set(section, findings, { scale, seconds });
   // After each: hours of work are not lost with the machine.
-  if (scale === "full") await report.write();
+  if (writes) await report.write();
 }
-console.log(`\n${broken} findings are broken promises${scale === "full" ? "; docs/reliability.md is written" : ""}`);
+console.log(`\n${broken} findings are broken promises${writes ? "; docs/reliability.md is written" : ""}`);
 process.exitCode = broken === 0 ? 0 : 1;

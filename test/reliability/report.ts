@@ -4,13 +4,14 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import type { Finding, Findings, Section } from "./section.ts";
+import type { Finding, Findings, Scale, Section } from "./section.ts";
 
 interface Entry {
   readonly title: string;
   readonly about: string;
   /** When it was done. */
   readonly date: string;
+  readonly scale: Scale;
   readonly seconds: number;
   /** The machine, as far as it matters. */
   readonly host: string;
@@ -42,7 +43,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-function sectionText(name: string, { title, about, date, seconds, host, findings, counts }: Entry): string {
+function sectionText(name: string, { title, about, date, scale, seconds, host, findings, counts }: Entry): string {
   const broken = findings.filter(({ ok }) => !ok).length;
   const verdict =
     broken === 0 ? "All findings are as they have to be." : `**${broken} findings are not as they have to be.**`;
@@ -51,37 +52,42 @@ function sectionText(name: string, { title, about, date, seconds, host, findings
   return [
     `## ${title}`,
     about,
-    `\`npm run reliability -- --only ${name}\` took ${duration(seconds)} on ${date} (${host}). ${verdict}`,
+    `\`npm run reliability -- ${scale === "quick" ? "--quick --write " : ""}--only ${name}\` took ${duration(seconds)} on ${date} (${host}). ${verdict}`,
     table(["what", "seen", "wanted", "so"], rows),
     ...(counted.length > 0 ? [table(["counted", "times"], counted)] : []),
   ].join("\n\n");
 }
 
-/** The report as it stands. */
+async function kept(): Promise<Record<string, Entry>> {
+  const text = await readFile(FIGURES, "utf8").catch(() => "{}");
+  return JSON.parse(text) as Record<string, Entry>;
+}
+
+/** What one run adds to the report. */
 export class Report {
-  readonly #entries: Record<string, Entry>;
+  readonly #order: readonly string[];
+  readonly #entries: Record<string, Entry> = {};
 
-  private constructor(entries: Record<string, Entry>) {
-    this.#entries = entries;
-  }
-
-  /** Reads what earlier runs have found. */
-  static async read(): Promise<Report> {
-    const text = await readFile(FIGURES, "utf8").catch(() => "{}");
-    return new Report(JSON.parse(text) as Record<string, Entry>);
+  /** @param order - The sections' names, in the order of the page. */
+  constructor(order: readonly string[]) {
+    this.#order = order;
   }
 
   /** Takes in what a section has found. */
-  set({ name, title, about }: Section, { findings, counts }: Findings, seconds: number): void {
+  set(section: Section, { findings, counts }: Findings, { scale, seconds }: { scale: Scale; seconds: number }): void {
+    const { name, title, about } = section;
     const date = new Date().toISOString().slice(0, 10);
     const host = `Node ${process.versions.node}, ${availableParallelism()} cores`;
-    this.#entries[name] = { title, about, date, seconds, host, findings, counts };
+    this.#entries[name] = { title, about, date, scale, seconds, host, findings, counts };
   }
 
-  /** Writes the page and the figures. */
+  /** Writes the page and the figures: what this run has found, and of the other sections what was there. */
   async write(): Promise<void> {
-    const sections = Object.entries(this.#entries).map(([name, entry]) => sectionText(name, entry));
-    await writeFile(FIGURES, `${JSON.stringify(this.#entries, undefined, 1)}\n`);
+    const all = { ...(await kept()), ...this.#entries };
+    const names = this.#order.filter((name) => all[name] !== undefined);
+    const entries = Object.fromEntries(names.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])));
+    const sections = Object.entries(entries).map(([name, entry]) => sectionText(name, entry));
+    await writeFile(FIGURES, `${JSON.stringify(entries, undefined, 1)}\n`);
     await writeFile(PAGE, `${[HEAD.trimEnd(), ...sections].join("\n\n")}\n`);
   }
 }

@@ -7,5 +7,5 @@ it("simulated worlds: every promise holds, every rare thing happens", { timeout:
   const { findings, counts } = await simulation.run("test", (line) => said.push(line));
   const broken = findings.filter(({ ok }) => !ok).map(({ what, figure }) => `${what}: ${figure}`);
   expect(broken, said.join("\n")).toEqual([]);
-  expect(counts["jobs"]).toBeGreaterThan(200_000);
+  expect(counts["jobs"]).toBeGreaterThan(190_000);
 });

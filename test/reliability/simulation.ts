@@ -17,12 +17,16 @@ interface Share {
 }
 
 const SHARES: readonly Share[] = [
-  { kind: "drawn", seeds: { test: 2_000, quick: 2_000, full: 60_000 }, lot: 250, twice: 100 },
-  { kind: "short", seeds: { test: 1_000, quick: 2_000, full: 20_000 }, lot: 500, twice: 100 },
-  { kind: "soak", seeds: { test: 1, quick: 1, full: 4 }, lot: 1, twice: 1_000 },
-  { kind: "month", seeds: { test: 0, quick: 0, full: 1 }, lot: 1, twice: 1_000 },
-  { kind: "wide", seeds: { test: 1, quick: 1, full: 2 }, lot: 1, twice: 1_000 },
-  { kind: "wider", seeds: { test: 0, quick: 0, full: 1 }, lot: 1, twice: 1_000 },
+  { kind: "drawn", seeds: { test: 1_000, quick: 2_000, full: 22_000 }, lot: 500, twice: 100 },
+  { kind: "short", seeds: { test: 1_000, quick: 2_000, full: 30_000 }, lot: 1_000, twice: 100 },
+  ...["cuts", "stalls", "lies", "slow"].map((kind) => ({
+    kind,
+    seeds: { test: 100, quick: 500, full: 1_000 },
+    lot: 250,
+    twice: 100,
+  })),
+  { kind: "soak", seeds: { test: 1, quick: 1, full: 2 }, lot: 1, twice: 1_000 },
+  { kind: "wide", seeds: { test: 1, quick: 1, full: 27 }, lot: 1, twice: 1_000 },
 ];
 
 /** A process that plays longer than so many real ms is stuck. */
@@ -35,7 +39,8 @@ export const GOLDEN: URL = new URL("../golden/simulation.json", import.meta.url)
 /** Plays one lot in a process of its own. */
 export async function playLot(kind: string, from: number, count: number, twice: number): Promise<WorldSum> {
   const args = [kind, String(from), String(count), String(twice)];
-  return JSON.parse(await runTypeScript(CHILD, { args, timeout: PATIENCE })) as WorldSum;
+  const env = { POWERHOSE_SEED: "" }; // the seeds are the lot's
+  return JSON.parse(await runTypeScript(CHILD, { args, env, timeout: PATIENCE })) as WorldSum;
 }
 
 interface Lot {

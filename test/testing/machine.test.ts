@@ -87,17 +87,32 @@ describe("a machine that stands still", () => {
 });
 
 describe("a machine whose clock jumps", () => {
-  it("sees a later time, and what was due meanwhile at once", async () => {
+  it("sees a later time; what was due meanwhile by its own clock is due at once, the rest so much earlier", async () => {
     const { clock, machine, seen, note } = set();
-    machine.set(50, note("due"), true);
-    machine.set(1_070, note("to come"), true);
+    machine.set(50, note("late"), true);
+    machine.set(1_050, note("later"), true);
     machine.jump(1_000);
     expect([machine.now(), clock.now(), machine.stoodStill]).toEqual([1_000, 0, 1_000]);
     await clock.settle();
-    expect(seen).toEqual(["due@0"]);
-    await clock.advance(70);
-    expect([seen, machine.now()]).toEqual([["due@0", "to come@70"], 1_070]);
-    expect(() => machine.jump(-1)).toThrow(RangeError);
+    expect(seen).toEqual(["late@0"]);
+    await clock.advance(50);
+    expect([seen, machine.now()]).toEqual([["late@0", "later@50"], 1_050]);
+    expect([machine.timers, clock.pending]).toEqual([0, 0]);
+  });
+
+  it("still fires each timer once when it stood still before", async () => {
+    const { clock, machine, seen, note } = set();
+    machine.set(5, note("timer"), true);
+    machine.stall(100);
+    await clock.advance(10);
+    machine.jump(50);
+    await clock.advance(200);
+    expect([seen, machine.timers, clock.pending]).toEqual([["timer@100"], 0, 0]);
+  });
+
+  it("does not jump back, nor for ever", () => {
+    const { machine } = set();
+    for (const ms of [-1, Number.NaN, Number.POSITIVE_INFINITY]) expect(() => machine.jump(ms)).toThrow(RangeError);
   });
 });
 

@@ -28,7 +28,7 @@ describe("the numbers of a seed", () => {
 
   it("are spread over the whole range", () => {
     const entropy = new SeededEntropy(7);
-    const buckets = new Array<number>(16).fill(0);
+    const buckets = Array.from({ length: 16 }, () => 0);
     for (let i = 0; i < 16_000; i++) {
       const bucket = entropy.below(16);
       buckets[bucket] = (buckets[bucket] ?? 0) + 1;
@@ -52,6 +52,10 @@ describe("streams", () => {
     const ids = [...names.map((name) => seed.stream(name).id()), new SeededEntropy(5).id()];
     expect(new Set(ids).size).toBe(ids.length);
   });
+});
+
+it.each([1.5, Number.NaN, 2 ** 53, "7" as never, undefined as never])("a seed is a whole number, not %s", (seed) => {
+  expect(() => new SeededEntropy(seed)).toThrow(RangeError);
 });
 
 describe("what is drawn", () => {

@@ -1,5 +1,11 @@
 /** Which errors a caller may see: the closed set, and the limits they speak of. Knows no call. */
-import { PowerhoseError, QueueFullError, TimeoutError } from "../../core/errors.ts";
+import {
+  type AttemptOutcome,
+  PowerhoseError,
+  QueueFullError,
+  TimeoutError,
+  WorkerLostError,
+} from "../../core/errors.ts";
 import type { CallOptions } from "../../core/execute-options.ts";
 
 const OF_SETTLED: ReadonlySet<string> = new Set([
@@ -13,11 +19,11 @@ const OF_SETTLED: ReadonlySet<string> = new Set([
 ]);
 const OF_REFUSED: ReadonlySet<string> = new Set(["ENCODING", "RUNNER_STOPPED", "ABORTED"]);
 
-/** Whether `execute` may refuse a call with this. A caller's own reason to abort may be anything but an engine's fault. */
+/** Whether `execute` may refuse a call with this. A wrong argument is a TypeError or RangeError; a caller's own reason to abort may be anything. */
 export function fitsRefusal(error: unknown): boolean {
   if (error instanceof QueueFullError) return true;
   if (error instanceof PowerhoseError) return OF_REFUSED.has(error.code);
-  return !(error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError);
+  return !(error instanceof ReferenceError);
 }
 
 /**
@@ -30,10 +36,20 @@ export function fitsSettlement(error: unknown, options: CallOptions, waited: num
   if (!OF_SETTLED.has(error.code)) return `${error.code}, which is not for a call that was taken in`;
   if (error.code === "ABORTED" && options.signal === undefined) return "ABORTED, and nobody could abort it";
   if (error.code === "NO_WORKER" && !options.failFast) return "NO_WORKER, and it did not ask to fail fast";
+  if (error instanceof WorkerLostError) return fitsLoss(error, options);
   if (!(error instanceof TimeoutError)) return undefined;
   const limit = limitOf(error, options);
   if (error.ms !== limit) return `a ${error.kind} timeout of ${error.ms} ms, and the limit is ${limit}`;
   return waited < limit - 1e-6 ? `a ${error.kind} timeout of ${limit} ms after ${waited} ms` : undefined;
+}
+
+/** A job is given up with its worker only when it may not be tried again. */
+function fitsLoss({ attempts }: WorkerLostError, options: CallOptions): string | undefined {
+  const count = (outcome: AttemptOutcome): number => attempts.filter((one) => one.outcome === outcome).length;
+  const last = attempts.at(-1)?.outcome;
+  const made = attempts.length - count("rejected") - count("not-sent");
+  if (last !== "lost" || made >= options.attempts || count("lost") >= options.maxLost) return undefined;
+  return `WORKER_LOST after ${count("lost")} losses and ${made} attempts, of ${options.maxLost} and ${options.attempts}`;
 }
 
 function limitOf({ kind }: TimeoutError, options: CallOptions): number {

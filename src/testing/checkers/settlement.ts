@@ -3,6 +3,7 @@
  * in, by what their callers see and by what the runner tells. Whether a value is the right one is for oracle.ts to say.
  */
 import type { RunnerEvent } from "../../core/events.ts";
+import { TimeoutError } from "../../core/errors.ts";
 import type { CallOptions } from "../../core/execute-options.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
 import type { Observation, SettledObservation } from "../observation.ts";
@@ -112,6 +113,7 @@ export class Settlement implements Checker {
     call.promise = outcome;
     this.#checkTime(machine, call, at);
     this.#checkError(machine, call, at);
+    this.#checkEmptiness(machine, call, at);
     this.#compare(machine, calls, call);
   }
 
@@ -166,6 +168,19 @@ export class Settlement implements Checker {
     if (late <= 0) return;
     const what = `job ${jobId} was ${phase} until ${at} ms, over its limit`;
     this.#evidence.patience.claim({ machine, from: since, late, promise: "I2", what });
+  }
+
+  /** Nobody gives up for want of a worker while there is one. */
+  #checkEmptiness(machine: string, { promise, jobId, options }: Open, at: number): void {
+    if (promise === undefined || promise.ok || !(promise.error instanceof TimeoutError)) return;
+    if (promise.error.kind !== "acquire" || this.#evidence.ledger.runner(machine)?.unsure(at) !== false) return;
+    const { emptySince } = this.#house(machine);
+    const empty = emptySince === undefined ? 0 : at - emptySince + this.#evidence.patience.jumped(machine, emptySince);
+    if (empty < options.acquireTimeout - TICK)
+      this.#violation(
+        "I2",
+        `${machine}: job ${jobId} could not get a worker, and for the last ${empty} ms only there was none`,
+      );
   }
 
   #checkError(machine: string, call: Open, at: number): void {

@@ -34,7 +34,7 @@ export interface Score {
 }
 
 /** In percent: what each file has to reach, and all of them together. */
-export const WANTED: { readonly file: number; readonly total: number } = { file: 75, total: 90 };
+export const WANTED: { readonly file: number; readonly total: number } = { file: 85, total: 95 };
 
 const CAUGHT: ReadonlySet<string> = new Set(["Killed", "Timeout"]);
 const MISSED: ReadonlySet<string> = new Set(["Survived", "NoCoverage"]);

@@ -139,6 +139,8 @@ export interface PlanSize {
   readonly workers: number;
   /** Virtual ms in which jobs come and faults happen. */
   readonly length: number;
+  /** Only these faults, and many of them: for bugs that need one of a kind at the right moment. */
+  readonly focus?: readonly FaultPlan["kind"][];
 }
 
 /** Draws a world. Each seed uses some features only: a bug that one of them hides is found where that one is off. */
@@ -157,10 +159,11 @@ export class PlanDraw {
   draw(): Plan {
     const chance = this.#chance;
     const manners = this.#some(MANNERS, "ok");
-    const kinds = chance.below(5) === 0 ? [] : this.#some(KINDS, "cut");
+    const { focus } = this.#size;
+    const kinds = focus ?? (chance.below(5) === 0 ? [] : this.#some(KINDS, "cut"));
     const { jobs, length } = this.#size;
     const workers = 1 + chance.below(this.#size.workers);
-    const faults = kinds.length === 0 ? 0 : 1 + chance.below(25);
+    const faults = kinds.length === 0 ? 0 : 1 + chance.below(focus === undefined ? 25 : 60);
     const latency = this.#latency();
     return {
       runner: this.#runner(latency[1], workers),

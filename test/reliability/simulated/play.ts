@@ -3,7 +3,7 @@
  * simulation itself.
  */
 import { getEventListeners } from "node:events";
-import { NoWorkerError, PowerhoseError, RunnerStoppedError } from "../../../src/core/errors.ts";
+import { NoWorkerError, PowerhoseError, QueueFullError, RunnerStoppedError } from "../../../src/core/errors.ts";
 import type { Payload } from "../../../src/core/message.ts";
 import type { Handler } from "../../../src/core/task.ts";
 import type { SimulatedWorker } from "../../../src/testing/simulated-worker.ts";
@@ -38,7 +38,7 @@ class Play {
   readonly #workers: SimulatedWorker[] = [];
   readonly #calls: Promise<void>[] = [];
   /** The first thing a caller saw that it must not. */
-  #wrong: unknown;
+  #wrong: Error | undefined;
   #runner: SimulatedRunner;
   #byzantine = 0;
 
@@ -55,10 +55,11 @@ class Play {
     for (const [index, call] of calls.entries())
       this.#sim.at(call.at, () => void this.#calls.push(this.#audited(call, index)));
     for (const fault of faults) this.#sim.at(fault.at, () => this.#strike(fault));
-    await this.#sim.sleep(calmAt);
+    await this.#sim.sleep(calmAt + 1); // behind everything that heals at `calmAt`
     this.#calm();
     await this.#settled();
     await this.#backAgain();
+    if (this.#plan.lostForGood > 0) await this.#checkLost();
     await this.#end();
     return this.played;
   }
@@ -105,7 +106,8 @@ class Play {
     else await sim.sleep(manner === "deaf" ? takes * 10 : takes);
     if (manner === "big") return answer.padEnd(MAX_PAYLOAD + 1, ".");
     if (manner === "throw") throw new RangeError("as asked");
-    if (manner === "retryable") throw Object.assign(new Error("not now"), { retryable: true });
+    if (manner === "retryable")
+      throw Object.assign(new Error("not now"), { retryable: true, retryAfter: Math.round(takes) });
     return answer;
   }
 
@@ -118,7 +120,7 @@ class Play {
     try {
       await this.#call(call, index);
     } catch (error) {
-      this.#wrong ??= error;
+      this.#wrong ??= error instanceof Error ? error : new Error(String(error), { cause: error });
     }
   }
 
@@ -139,6 +141,13 @@ class Play {
       this.#checkLetGo(controller.signal);
       if (error instanceof TypeError || (error !== reason && !(error instanceof PowerhoseError))) throw error;
       if (!failFast && error instanceof NoWorkerError) throw new TypeError("NoWorkerError, unasked", { cause: error });
+      // Who held a worker has given it back by now, and the queue moved on.
+      if (
+        error instanceof QueueFullError &&
+        call.by === "execute" &&
+        this.#runner.calls.queued < this.#plan.runner.maxQueue
+      )
+        throw new TypeError("I27: refused, and the queue is not full", { cause: error });
       this.played.failed++;
     }
   }
@@ -258,8 +267,10 @@ class Play {
   /** The longest that a worker stays away once nothing goes wrong any more: it dials into silence, pauses, says HELLO. */
   #recovery(): number {
     const { reconnectMax, workers, runner } = this.#plan;
+    // Whoever is a new instance again and again may be taken for two that fight.
     const restarts = this.#plan.faults.filter(({ kind }) => kind === "crash" || kind === "leave").length;
-    const fight = workers.some(({ duplicate }) => duplicate) || this.#byzantine > 0 || restarts > 4 ? 2 * FLAPPING : 0;
+    const renewed = workers.some((one) => one.duplicate || one.maxAge !== undefined || one.maxJobs !== undefined);
+    const fight = renewed || this.#byzantine > 0 || restarts > 4 ? 2 * FLAPPING : 0;
     return CONNECT_TIMEOUT + 4 * reconnectMax + 10 * runner.heartbeat + 30_000 + fight;
   }
 
@@ -278,11 +289,31 @@ class Play {
     const limit = this.#sim.now() + this.#recovery() + 20 * this.#longestHandler();
     while (missing.size > 0 && this.#sim.now() < limit) {
       await this.#sim.sleep(this.#plan.runner.heartbeat);
-      for (const worker of this.#workers) if (worker.machineState === "up") this.#again(worker);
-      for (const { state, identity } of this.#runner.stats().workers) if (state === "idle") missing.delete(identity);
+      if (this.#byzantine > 0)
+        for (const worker of this.#workers) if (worker.machineState === "up") this.#again(worker);
+      for (const { state, identity, capacity } of this.#runner.stats().workers)
+        if (state === "idle" && this.#capacities(identity).includes(capacity)) missing.delete(identity);
     }
     if (missing.size > 0)
       throw new Error(`I21: ${[...missing].join(", ")} did not come back in ${limit - this.#plan.calmAt} ms`);
+  }
+
+  /** What the workers of that name can do. */
+  #capacities(identity: string): readonly number[] {
+    return this.#workers.flatMap(({ worker }, index) =>
+      worker.identity === identity ? [this.#plan.workers[index]?.capacity ?? 0] : [],
+    );
+  }
+
+  /** Whoever stays out of reach is found out, and gone. */
+  async #checkLost(): Promise<void> {
+    const { heartbeat, timeout, cancelGrace } = this.#plan.runner;
+    await this.#sim.sleep(5 * heartbeat + timeout + cancelGrace);
+    const names = this.#workers.map(({ worker }) => worker.identity);
+    const lost = names.slice(0, this.#plan.lostForGood).filter((name, index) => names.indexOf(name, index + 1) < 0);
+    const back = this.#runner.stats().workers.find(({ identity }) => lost.includes(identity));
+    if (back !== undefined && this.#byzantine === 0)
+      throw new Error(`${back.identity} is out of reach, and registered`);
   }
 
   #longestHandler(): number {

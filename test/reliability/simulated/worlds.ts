@@ -31,14 +31,23 @@ function drawn(about: string, size: PlanSize): WorldKind {
   };
 }
 
+const FOCUSED: PlanSize = { jobs: 30, workers: 4, length: 1_500 };
+
 /** The kinds by name. */
 export const WORLDS: Readonly<Record<string, WorldKind>> = {
   drawn: drawn("everything drawn by the seed, about a hundred jobs", { jobs: 90, workers: 6, length: 5_000 }),
   short: drawn("as `drawn`, but a dozen jobs in a short time", { jobs: 12, workers: 3, length: 500 }),
+  cuts: drawn("jobs among connections that are cut again and again", { ...FOCUSED, focus: ["cut", "delete"] }),
+  stalls: drawn("jobs among processes that stand still again and again", {
+    ...FOCUSED,
+    focus: ["stall-runner", "stall-worker", "runner-clock"],
+  }),
+  lies: drawn("jobs among peers that break every rule", { ...FOCUSED, focus: ["byzantine"] }),
+  slow: drawn("jobs among peers that read slowly", { ...FOCUSED, focus: ["slow-worker", "slow-runner"] }),
   soak: { about: "a day of fifty workers with faults all along", play: (sim) => soak(sim, 24) },
   month: { about: "thirty days of fifty workers with faults all along", play: (sim) => soak(sim, 24 * 30) },
   wide: { about: "a thousand workers and a hundred thousand jobs", play: (sim) => wide(sim, 1_000, 100_000) },
-  wider: { about: "ten thousand workers and a million jobs", play: (sim) => wide(sim, 10_000, 1_000_000) },
+  wider: { about: "ten thousand workers and three hundred thousand jobs", play: (sim) => wide(sim, 10_000, 300_000) },
 };
 
 /** What many worlds came to. Plain data: it crosses processes. */

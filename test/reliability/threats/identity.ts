@@ -104,7 +104,7 @@ async function takeover(): Promise<readonly Finding[]> {
   const peers: ScriptedPeer[] = [];
   for (let i = 0; i < 8; i++) {
     const peer = await house.peer("alice");
-    peer.send(hello({ identity: "twin" }));
+    peer.send(hello({ identity: "twin", instance: `twin${i}` }));
     await until("an answer to HELLO", () => peer.received.length > 0);
     const [answer] = peer.received;
     answers.push(answer?.type === "ERROR" ? answer.code : (answer?.type ?? ""));

@@ -78,7 +78,7 @@ async function runnerErrors(): Promise<string[]> {
   await on("a", { ...hello(), version: 7 });
   await on("a", hello({ identity: "mine" }));
   await on("b", hello({ identity: "mine" }));
-  for (let i = 0; i < 7; i++) await on("a", hello({ identity: "mine" }));
+  for (let i = 0; i < 7; i++) await on("a", hello({ identity: "mine", instance: `i${i}` }));
   await on("a", hello({ identity: "odd" }), hello({ identity: "odd" }));
   await on("a", hello({ identity: "odd" }), { type: "JOBRES", attemptId: 9, value: "x" });
   await on("a", hello({ identity: "odd" }), welcome());

@@ -152,7 +152,7 @@ const SETTLEMENT: readonly Rule[] = [
     kept: (s) =>
       s.see({ kind: "settled", machine: "r", jobId: undefined, outcome: { ok: false, error: new Error("mine") } }),
     broken: (s) =>
-      s.see({ kind: "settled", machine: "r", jobId: undefined, outcome: { ok: false, error: new TypeError("") } }),
+      s.see({ kind: "settled", machine: "r", jobId: undefined, outcome: { ok: false, error: new ReferenceError("") } }),
   },
   {
     promise: "I5",
