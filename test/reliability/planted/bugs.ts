@@ -190,12 +190,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: "if (this.counts.queued >= 2 ** 30) {",
   },
   {
-    name: "slow readers kept for ever",
-    file: "backlog",
-    from: 'if (bytes > this.#rules.maxBuffered) return "overflow";',
-    to: "",
-  },
-  {
     name: "waiting for a first worker without a limit",
     file: "call",
     from: "this.#acquireBy = usable ? Number.POSITIVE_INFINITY : now + this.#options.acquireTimeout;",
