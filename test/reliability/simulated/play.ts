@@ -308,7 +308,9 @@ class Play {
   /** Whoever stays out of reach is found out, and gone. */
   async #checkLost(): Promise<void> {
     const { heartbeat, timeout, cancelGrace } = this.#plan.runner;
-    await this.#sim.sleep(5 * heartbeat + timeout + cancelGrace);
+    // A runner that still stood still when the faults were over grants everybody a little more when it wakes.
+    const stall = Math.max(0, ...this.#plan.faults.map(({ lasts }) => lasts));
+    await this.#sim.sleep(5 * heartbeat + timeout + cancelGrace + stall);
     const names = this.#workers.map(({ worker }) => worker.identity);
     const lost = names.slice(0, this.#plan.lostForGood).filter((name, index) => names.indexOf(name, index + 1) < 0);
     const back = this.#runner.stats().workers.find(({ identity }) => lost.includes(identity));
