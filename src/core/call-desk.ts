@@ -1,12 +1,21 @@
 /** What a call needs of whoever takes it in, and what it tells: the seam between call.ts and dispatcher.ts. */
 import type { AbortIndex } from "./abort-index.ts";
-import type { Clock, DeadlineQueue, Entropy } from "./clock.ts";
+import type { Clock, Entropy } from "./clock.ts";
+import type { DeadlineQueue } from "./deadline.ts";
 import type { AttemptOutcome } from "./errors.ts";
 import type { Job } from "./job.ts";
 import type { RetryThrottle } from "./retry.ts";
+import type { Session } from "./session.ts";
+import type { Workers } from "./workers.ts";
 
 /** Where a call stands. */
-export type CallState = "new" | "queued" | "running" | "backoff" | "settled";
+export type CallState =
+  | "new"
+  | "queued" // waits here
+  | "ahead" // was sent ahead, and waits at a worker
+  | "running"
+  | "backoff"
+  | "settled";
 
 /** What can be seen of a call from outside. */
 export interface CallFacts {
@@ -28,7 +37,7 @@ export interface CallEvents {
 }
 
 /** @internal What a call needs of the desk. */
-export interface CallDesk {
+export interface CallDesk<C> {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly timers: DeadlineQueue;
@@ -39,5 +48,12 @@ export interface CallDesk {
   retries: number;
   /** Throws an EncodingError when the data is over the limit. */
   checkSize(job: Job): void;
-  moved(call: CallFacts, from: CallState, to: CallState): void;
+  moved(call: C, from: CallState, to: CallState): void;
+}
+
+/** Who runs it: any worker of the fleet, or the one that somebody holds. */
+export interface Place {
+  readonly pool: Pick<Workers<Session, never>, "wait" | "leave" | "free" | "usable" | "size">;
+  /** Set when there is but one worker to run it: what it cannot do is not tried elsewhere. */
+  readonly held: boolean;
 }

@@ -4,17 +4,23 @@
  */
 import type { Abortable } from "./abort-index.ts";
 import type { Attempt, AttemptOwner } from "./attempt.ts";
-import { Deadline } from "./clock.ts";
-import type { CallDesk, CallState } from "./call-desk.ts";
+import {
+  acquireTimedOut,
+  attemptTimedOut,
+  deadlinePassed,
+  noWorker,
+  queueTimedOut,
+  workerLost,
+} from "./call-errors.ts";
+import { Deadline } from "./deadline.ts";
+import type { CallDesk, CallState, Place } from "./call-desk.ts";
 import {
   AbortError,
   type AttemptOutcome,
   type AttemptRecord,
   EncodingError,
   ExecutionError,
-  NoWorkerError,
-  TimeoutError,
-  WorkerLostError,
+  type WorkerLostError,
 } from "./errors.ts";
 import type { GoneReason } from "./events.ts";
 import type { CallOptions } from "./execute-options.ts";
@@ -23,14 +29,7 @@ import type { CancelReason, JobErrorMessage, Payload, RejectReason } from "./mes
 import { MAX_DURATION } from "./options.ts";
 import { type Failure, nextTry } from "./retry.ts";
 import type { Session } from "./session.ts";
-import type { Waiter, Workers } from "./workers.ts";
-
-/** Who runs it: any worker of the fleet, or the one that somebody holds. */
-export interface Place {
-  readonly pool: Pick<Workers<Session, never>, "wait" | "leave" | "free" | "usable" | "size">;
-  /** Set when there is but one worker to run it: what it cannot do is not tried elsewhere. */
-  readonly held: boolean;
-}
+import type { Waiter } from "./workers.ts";
 
 /** How many records of attempts are kept: a worker that rejects for ever must not fill the memory. */
 const MAX_RECORDS = 64;
@@ -42,28 +41,42 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   behind: Waiter<Session> | undefined;
   /** Sessions that have had this job. */
   avoid: Set<Session> | undefined;
+  /** Those the desk took in before it and after it. */
+  elder: Call | undefined;
+  younger: Call | undefined;
   readonly id: number;
   readonly born: number;
-  readonly records: AttemptRecord[] = [];
   value: Payload | undefined;
   error: unknown;
-  readonly #desk: CallDesk;
+  readonly #desk: CallDesk<Call>;
   readonly #place: Place;
   readonly #options: CallOptions;
-  readonly #expires: number;
   #job: Job | undefined;
   #settled: ((call: Call) => void) | undefined;
   #state: CallState = "new";
   #attempt: Attempt<Session> | undefined;
   #since = 0;
-  #acquireBy = Number.POSITIVE_INFINITY;
-  /** The beginning of this stay in the queue; `undefined` while none has begun. */
+  /** `undefined` while there are workers. */
+  #acquireBy: number | undefined;
+  /** The beginning of this stay in the queue, if it is limited; `undefined` while none has begun. */
   #waitsSince: number | undefined;
+  /** Attempts that failed; made by the first one, as most jobs have none. */
+  #failures: AttemptRecord[] | undefined;
+  /** Who answered with a value, and how long that took: a record is made of it when somebody asks. */
+  #winner: Session | undefined;
+  #took = 0;
   #made = 0;
   #lost = 0;
   #rejected = 0;
 
-  constructor(id: number, job: Job, options: CallOptions, desk: CallDesk, place: Place, settled: (call: Call) => void) {
+  constructor(
+    id: number,
+    job: Job,
+    options: CallOptions,
+    desk: CallDesk<Call>,
+    place: Place,
+    settled: (call: Call) => void,
+  ) {
     super();
     this.id = id;
     this.#job = job;
@@ -72,7 +85,13 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#place = place;
     this.#settled = settled;
     this.born = desk.clock.now();
-    this.#expires = this.born + options.deadline;
+  }
+
+  /** What was tried so far. */
+  get records(): AttemptRecord[] {
+    const failures = this.#failures ?? [];
+    if (this.#winner === undefined) return failures;
+    return [...failures, { identity: this.#winner.identity, outcome: "ok", ms: this.#took }];
   }
 
   /** Attempts that count: those whose handler may have started. */
@@ -91,6 +110,15 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#enqueue(false, this.born);
   }
 
+  get #expires(): number {
+    return this.born + this.#options.deadline;
+  }
+
+  /** Whether losing an attempt would cost the job no more than another attempt: then it may wait at a worker. */
+  get maySendAhead(): boolean {
+    return this.#failures === undefined && this.#options.attempts > 1 && this.#options.maxLost > 1;
+  }
+
   /** Ends it from outside, whatever it does. */
   stop(error: unknown, reason: CancelReason): void {
     if (this.#state === "settled") return;
@@ -102,12 +130,14 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   fleetChanged(usable: boolean): void {
     if (this.#state !== "queued" || this.#place.held) return;
     const now = this.#desk.clock.now();
-    this.#acquireBy = usable ? Number.POSITIVE_INFINITY : now + this.#options.acquireTimeout;
+    this.#acquireBy = usable ? undefined : now + this.#options.acquireTimeout;
     this.#armWait(now);
   }
 
   aborted(reason: unknown): void {
-    this.stop(reason ?? new AbortError("aborted", "cancelled", { attempts: this.records }), "cancelled");
+    if (this.#state === "settled") return;
+    this.#cancelAttempt("cancelled", "cancelled");
+    this.#fail(reason ?? new AbortError("aborted", "cancelled", { attempts: this.records }));
   }
 
   override fire(): void {
@@ -122,37 +152,41 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#armWait(now);
   }
 
-  take(session: Session): void {
+  take(session: Session, now: number): void {
     const job = this.#job;
-    if (job === undefined) return this.#place.pool.free(session);
-    const now = this.#desk.clock.now();
+    if (job === undefined) return this.#place.pool.free(session, now);
     if (now >= this.#expires) {
-      this.#place.pool.free(session);
+      this.#place.pool.free(session, now);
       return this.#expire();
     }
     const ttl = Math.min(this.#options.timeout, this.#expires - now);
-    const attempt = this.#handOver(session, job, ttl);
-    if (attempt instanceof EncodingError) {
-      this.#place.pool.free(session);
-      return this.#fail(attempt);
-    }
-    if (attempt === undefined) {
-      this.#place.pool.free(session);
+    const attempt = this.#handOver(session, job, ttl, now);
+    if (attempt === undefined || attempt instanceof EncodingError) {
+      this.#place.pool.free(session, now);
+      if (attempt !== undefined) return this.#fail(attempt);
       return this.#failed({ kind: "not-sent" }, () => this.#lostError(session, "is gone"));
     }
-    this.#made++;
     this.#attempt = attempt;
+    if (!attempt.waits) return this.began(attempt, now);
+    this.#move("ahead");
+    // It still waits, only elsewhere: the limits of the queue hold. One that was taken at once has none running yet.
+    if (this.due === Number.POSITIVE_INFINITY) this.#armWait(now);
+  }
+
+  began(attempt: Attempt<Session>, now: number): void {
+    const { timeout } = this.#options;
+    this.#made++;
     this.#since = now;
     this.#move("running");
-    this.#wake(ttl, now);
-    this.#desk.events?.started(this, this.#made, session.identity);
+    this.#wake(Math.min(timeout, this.#expires - now), now);
+    this.#desk.events?.started(this, this.#made, attempt.session.identity);
   }
 
   /** Bytes are the caller's, who may have resized or transferred them since: that fails the job and nothing else. */
-  #handOver(session: Session, job: Job, ttl: number): Attempt<Session> | EncodingError | undefined {
+  #handOver(session: Session, job: Job, ttl: number, now: number): Attempt<Session> | EncodingError | undefined {
     try {
       if (typeof job.data !== "string") this.#desk.checkSize(job);
-      return session.assign(this, job, this.id, this.#made + 1, ttl);
+      return session.assign(this, job, this.id, this.#made + 1, ttl, now);
     } catch (cause) {
       return cause instanceof EncodingError
         ? cause
@@ -160,8 +194,10 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     }
   }
 
-  succeeded(_attempt: Attempt<Session>, value: Payload): void {
-    this.#record("ok");
+  succeeded(attempt: Attempt<Session>, value: Payload, now: number): void {
+    this.#attempt = undefined;
+    this.#winner = attempt.session;
+    this.#took = now - this.#since;
     this.#desk.throttle.refill();
     this.value = value;
     this.#settle();
@@ -169,54 +205,65 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
 
   failed(_attempt: Attempt<Session>, message: JobErrorMessage): void {
     this.#record("error");
-    const { error, retryable, retryAfter } = message;
-    const remote = this.#desk.remoteStacks ? error : { ...error, stack: "" };
-    this.#failed(
-      { kind: "error", retryable, retryAfter },
-      () => new ExecutionError(remote, { attempts: this.records }),
-    );
+    const { retryable, retryAfter } = message;
+    const remote = this.#desk.remoteStacks ? message.error : { ...message.error, stack: "" };
+    const error = (): ExecutionError => new ExecutionError(remote, { attempts: this.records });
+    this.#failed({ kind: "error", retryable, retryAfter }, error);
   }
 
   rejected(attempt: Attempt<Session>, reason: RejectReason): void {
-    this.#record("rejected");
+    if (this.#state === "ahead") return this.#cameBack();
     this.#made--;
+    if (reason === "recalled") return this.#cameBack();
+    this.#record("rejected");
     this.#rejected++;
-    this.#failed({ kind: "rejected", reason }, () =>
-      this.#lostError(attempt.session, `handed the job back: ${reason}`),
-    );
+    const error = (): WorkerLostError => this.#lostError(attempt.session, `handed the job back: ${reason}`);
+    this.#failed({ kind: "rejected", reason }, error);
+  }
+
+  /** It waited at a worker that never began it, and is what it was before: the first of those that wait here. */
+  #cameBack(): void {
+    this.#attempt = undefined;
+    this.#enqueue(true);
   }
 
   lost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
+    // Of a job that was sent ahead only the worker knew whether its turn had come.
+    if (this.#state === "ahead") {
+      this.#made++;
+      this.#since = this.#desk.clock.now();
+    }
     this.#record("lost");
     this.#lost++;
-    this.#failed({ kind: "lost" }, () =>
-      this.#lostError(attempt.session, `was lost with the job in flight: ${reason}, ${message}`),
-    );
+    const what = `was lost with the job in flight: ${reason}, ${message}`;
+    this.#failed({ kind: "lost" }, () => this.#lostError(attempt.session, what));
   }
 
   notSent(attempt: Attempt<Session>): void {
+    if (this.#state === "ahead") return this.#cameBack();
     this.#record("not-sent");
     this.#made--;
     this.#failed({ kind: "not-sent" }, () => this.#lostError(attempt.session, "went before the job was sent"));
   }
 
-  freed(attempt: Attempt<Session>): void {
-    this.#place.pool.free(attempt.session);
+  freed(attempt: Attempt<Session>, now: number): void {
+    this.#place.pool.free(attempt.session, now);
   }
 
   #enqueue(atHead: boolean, now: number = this.#desk.clock.now()): void {
     const { pool } = this.#place;
     this.#move("queued");
-    if (this.#options.failFast && pool.size === 0) return this.#fail(this.#noWorker());
-    this.#waitsSince ??= now;
-    this.#acquireBy = pool.usable > 0 ? Number.POSITIVE_INFINITY : now + this.#options.acquireTimeout;
-    pool.wait(this, atHead);
+    if (this.#options.failFast && pool.size === 0) return this.#fail(noWorker(this.records));
+    if (this.#options.queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
+    this.#acquireBy = pool.usable > 0 ? undefined : now + this.#options.acquireTimeout;
+    pool.wait(this, atHead, now);
     if (this.line !== undefined) this.#armWait(now);
   }
 
   /** When the stay in the queue is over, whatever else. A job that was handed back not started is still in the same stay. */
   #waitingUntil(): number {
-    return Math.min(this.#acquireBy, (this.#waitsSince ?? Number.POSITIVE_INFINITY) + this.#options.queueTimeout);
+    const queued = (this.#waitsSince ?? Number.POSITIVE_INFINITY) + this.#options.queueTimeout;
+    return Math.min(this.#acquireBy ?? Number.POSITIVE_INFINITY, queued);
   }
 
   #armWait(now: number): void {
@@ -231,35 +278,31 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   #waitedTooLong(now: number): void {
     const { acquireTimeout, queueTimeout } = this.#options;
     const attempts = this.records;
-    if (now >= this.#acquireBy) {
-      const message = `Could not get a worker in ${acquireTimeout} ms (none is registered)`;
-      return this.#fail(new TimeoutError(message, "acquire", acquireTimeout, { attempts }));
-    }
-    const message = `waited ${queueTimeout} ms for a free slot (${this.#place.pool.size} workers, all busy)`;
-    this.#fail(new TimeoutError(message, "queue", queueTimeout, { attempts }));
+    if (this.#acquireBy !== undefined && now >= this.#acquireBy)
+      return this.#fail(acquireTimedOut(acquireTimeout, attempts));
+    this.#cancelAttempt("cancelled", "timeout");
+    this.#fail(queueTimedOut(queueTimeout, this.#place.pool.size, attempts));
   }
 
   #attemptTimedOut(): void {
     const { timeout } = this.#options;
-    const identity = this.#attempt?.session.identity ?? "";
+    const { identity = "" } = this.#attempt?.session ?? {};
+    const number = this.#made;
     this.#cancelAttempt("timeout", "timeout");
-    const message = `attempt ${this.#made} on ${identity} took over ${timeout} ms`;
-    this.#failed({ kind: "timeout" }, () => new TimeoutError(message, "attempt", timeout, { attempts: this.records }));
+    this.#failed({ kind: "timeout" }, () => attemptTimedOut(timeout, number, identity, this.records));
   }
 
   #expire(): void {
-    const { deadline } = this.#options;
     this.#cancelAttempt("cancelled", "deadline");
-    this.#fail(
-      new TimeoutError(`the deadline of ${deadline} ms passed`, "deadline", deadline, { attempts: this.records }),
-    );
+    this.#fail(deadlinePassed(this.#options.deadline, this.records));
   }
 
   /** Lets go of the attempt in flight, if any: its answer no longer counts, its slot stays taken until it is confirmed. */
   #cancelAttempt(outcome: AttemptOutcome, reason: CancelReason): void {
     const attempt = this.#attempt;
     if (attempt === undefined) return;
-    this.#record(outcome);
+    if (this.#state === "running") this.#record(outcome);
+    this.#attempt = undefined;
     attempt.session.cancel(attempt, reason);
   }
 
@@ -268,19 +311,20 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#attempt = undefined;
     if (session === undefined) return;
     const ms = this.#desk.clock.now() - this.#since;
-    if (this.records.length < MAX_RECORDS) this.records.push({ identity: session.identity, outcome, ms });
-    if (outcome !== "ok" && !this.#place.held) (this.avoid ??= new Set()).add(session);
+    this.#failures ??= [];
+    if (this.#failures.length < MAX_RECORDS) this.#failures.push({ identity: session.identity, outcome, ms });
+    if (!this.#place.held) (this.avoid ??= new Set()).add(session);
   }
 
   #failed(failure: Failure, error: () => unknown): void {
-    this.#acquireBy = Number.POSITIVE_INFINITY;
+    this.#acquireBy = undefined;
     if (failure.kind !== "rejected" && failure.kind !== "not-sent") this.#waitsSince = undefined;
     const history = { made: this.#made, lost: this.#lost, rejected: this.#rejected };
     const after = this.#place.held
       ? undefined
       : nextTry(failure, history, this.#options, this.#desk.throttle, this.#desk.entropy);
     if (after === undefined) return this.#fail(error());
-    this.#desk.events?.retried(this, this.#made, this.records.at(-1)?.outcome ?? "not-sent", after);
+    this.#desk.events?.retried(this, this.#made, failure.kind, after);
     this.#desk.retries++;
     if (after === 0) return this.#enqueue(true);
     this.#move("backoff");
@@ -312,11 +356,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#state = state;
   }
 
-  #noWorker(): NoWorkerError {
-    return new NoWorkerError("no worker is registered, and the call asked to fail fast", { attempts: this.records });
-  }
-
-  #lostError(session: Session, what: string): WorkerLostError {
-    return new WorkerLostError(`worker ${session.identity} ${what}`, { attempts: this.records });
+  #lostError({ identity }: Session, what: string): WorkerLostError {
+    return workerLost(identity, what, this.records);
   }
 }

@@ -24,6 +24,7 @@ import {
   isIdentity,
   MAX_LABELS,
   MESSAGE_CODES,
+  MORE,
   namesByCode,
   REJECT_CODES,
   TEXT_BYTES,
@@ -97,18 +98,23 @@ function decodeJob(input: ByteReader): JobMessage {
 
 function decodeResult(input: ByteReader): JobResultMessage {
   const id = attemptId(input);
-  return { type: "JOBRES", attemptId: id, value: flag(input) ? input.restKept() : input.restText() };
+  const flags = flagsOf(input);
+  const ran = (flags & MORE) === 0 ? undefined : input.u32() / 1_000;
+  const value = (flags & FLAG) === 0 ? input.restText() : input.restKept();
+  return { type: "JOBRES", attemptId: id, value, ran };
 }
 
 function decodeJobError(input: ByteReader): JobErrorMessage {
   const id = attemptId(input);
-  const retryable = flag(input);
+  const flags = flagsOf(input);
+  const retryable = (flags & FLAG) !== 0;
+  const ran = (flags & MORE) === 0 ? undefined : input.u32() / 1_000;
   const retryAfter = input.u32();
   const name = input.shortText(TEXT_BYTES.name);
   const message = input.shortText(TEXT_BYTES.message);
   const code = input.shortText(TEXT_BYTES.code);
   const stack = input.shortText(TEXT_BYTES.stack);
-  return { type: "JOBERR", attemptId: id, error: { name, message, code, stack }, retryable, retryAfter };
+  return { type: "JOBERR", attemptId: id, error: { name, message, code, stack }, retryable, retryAfter, ran };
 }
 
 function decodeHello(input: ByteReader): HelloMessage {
@@ -118,7 +124,8 @@ function decodeHello(input: ByteReader): HelloMessage {
     input.skipRest();
     return { type: "HELLO", version, identity: "", instance: "", capacity: 0, blocking: false, served: 0, labels: [] };
   }
-  const blocking = flag(input);
+  const flags = flagsOf(input);
+  const blocking = (flags & FLAG) !== 0;
   const capacity = positive(input.u16(), "capacity");
   const served = input.u64();
   const identity = identifier(input, "identity");
@@ -127,7 +134,8 @@ function decodeHello(input: ByteReader): HelloMessage {
   if (count > MAX_LABELS) throw new ProtocolError(`a HELLO with ${count} labels: at most ${MAX_LABELS}`);
   const labels: string[] = [];
   for (let i = 0; i < count; i++) labels.push(identifier(input, "label"));
-  return { type: "HELLO", version, identity, instance, capacity, blocking, served, labels };
+  const ahead = (flags & MORE) === 0 ? undefined : positive(input.u16(), "number of jobs ahead");
+  return { type: "HELLO", version, identity, instance, capacity, ahead, blocking, served, labels };
 }
 
 function decodeWelcome(input: ByteReader): WelcomeMessage {
@@ -155,6 +163,13 @@ function flag(input: ByteReader): boolean {
   const flags = input.u8();
   if (flags > FLAG) throw new ProtocolError(`flags of no meaning: ${flags}`);
   return flags === FLAG;
+}
+
+/** The flags of a message that has two. */
+function flagsOf(input: ByteReader): number {
+  const flags = input.u8();
+  if (flags > (FLAG | MORE)) throw new ProtocolError(`flags of no meaning: ${flags}`);
+  return flags;
 }
 
 function limitMs(ms: number): number {

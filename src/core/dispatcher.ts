@@ -3,9 +3,10 @@
  * call goes on is in call.ts.
  */
 import { AbortIndex } from "./abort-index.ts";
-import { Call, type Place } from "./call.ts";
-import type { CallDesk, CallEvents, CallFacts, CallState } from "./call-desk.ts";
-import { type Clock, DeadlineQueue, type Entropy } from "./clock.ts";
+import { Call } from "./call.ts";
+import type { CallDesk, CallEvents, CallFacts, CallState, Place } from "./call-desk.ts";
+import type { Clock, Entropy } from "./clock.ts";
+import { DeadlineQueue } from "./deadline.ts";
 import { payloadBytes } from "./codec.ts";
 import { AbortError, type AttemptOutcome, EncodingError, QueueFullError } from "./errors.ts";
 import type { RunnerEvent } from "./events.ts";
@@ -13,7 +14,6 @@ import { type CallOptions, EXECUTE_RULES, type ExecuteOptions } from "./execute-
 import type { EventStream } from "./event-stream.ts";
 import { Job } from "./job.ts";
 import type { CancelReason, Payload } from "./message.ts";
-import { NumberTable } from "./number-table.ts";
 import { checkOptions, type Filled } from "./options.ts";
 import { RetryThrottle } from "./retry.ts";
 
@@ -34,7 +34,9 @@ export interface DispatcherOptions {
 
 /** How many calls are where, and how many have been. */
 export interface CallCounts {
+  /** Those that were sent ahead included. */
   queued: number;
+  ahead: number;
   running: number;
   backoff: number;
   submitted: number;
@@ -43,17 +45,19 @@ export interface CallCounts {
 }
 
 /** @internal Takes calls in and keeps them until they settle. */
-export class Dispatcher implements CallDesk, CallEvents {
+export class Dispatcher implements CallDesk<Call>, CallEvents {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly timers: DeadlineQueue;
   readonly aborts: AbortIndex = new AbortIndex();
   readonly throttle: RetryThrottle = new RetryThrottle();
   readonly remoteStacks: boolean;
-  readonly counts: CallCounts = { queued: 0, running: 0, backoff: 0, submitted: 0, succeeded: 0, failed: 0 };
+  readonly counts: CallCounts = { queued: 0, ahead: 0, running: 0, backoff: 0, submitted: 0, succeeded: 0, failed: 0 };
   retries = 0;
   readonly #options: DispatcherOptions;
-  readonly #calls = new NumberTable<Call>();
+  /** All that have not settled stand in a row, linked by themselves: a table would cost more than the rest of the desk. */
+  #eldest: Call | undefined;
+  #youngest: Call | undefined;
   #nextId = 1;
   #idle: (() => void) | undefined;
 
@@ -97,7 +101,7 @@ export class Dispatcher implements CallDesk, CallEvents {
       );
     }
     const call = new Call(this.#nextId++, job, resolved, this, place, settled);
-    this.#calls.set(call.id, call);
+    this.#enrol(call);
     this.counts.submitted++;
     this.#options.taken?.(call.id, resolved);
     call.start();
@@ -106,31 +110,31 @@ export class Dispatcher implements CallDesk, CallEvents {
 
   /** Settles every call, or only those that have not started. */
   stop(error: () => unknown, reason: CancelReason, which: "all" | "not started"): void {
-    for (const call of this.#calls.values()) {
+    for (const call of this.#all()) {
       if (which === "all" || call.made === 0) call.stop(error(), reason);
     }
   }
 
   /** The first usable worker came or the last one went. */
   fleetChanged(usable: boolean): void {
-    for (const call of this.#calls.values()) call.fleetChanged(usable);
+    for (const call of this.#all()) call.fleetChanged(usable);
   }
 
   /** Calls `fn` once, when no call is left: at once when there is none. */
   whenIdle(fn: () => void): void {
-    if (this.#calls.size === 0) fn();
+    if (this.#eldest === undefined) fn();
     else this.#idle = fn;
   }
 
-  moved(call: CallFacts, from: CallState, to: CallState): void {
+  moved(call: Call, from: CallState, to: CallState): void {
     this.#count(from, -1);
     this.#count(to, 1);
     if (to !== "settled") return;
-    this.#calls.delete(call.id);
+    this.#strike(call);
     if (call.ok) this.counts.succeeded++;
     else this.counts.failed++;
     if (this.#options.events.active) this.#announce(call);
-    if (this.#calls.size > 0 || this.#idle === undefined) return;
+    if (this.#eldest !== undefined || this.#idle === undefined) return;
     const idle = this.#idle;
     this.#idle = undefined;
     this.clock.endOfTurn(idle);
@@ -151,7 +155,39 @@ export class Dispatcher implements CallDesk, CallEvents {
   }
 
   #count(state: CallState, change: number): void {
-    if (state === "queued" || state === "running" || state === "backoff") this.counts[state] += change;
+    const { counts } = this;
+    if (state === "queued") counts.queued += change;
+    else if (state === "running") counts.running += change;
+    else if (state === "backoff") counts.backoff += change;
+    else if (state === "ahead") {
+      counts.ahead += change;
+      counts.queued += change;
+    }
+  }
+
+  #enrol(call: Call): void {
+    const last = this.#youngest;
+    call.elder = last;
+    if (last === undefined) this.#eldest = call;
+    else last.younger = call;
+    this.#youngest = call;
+  }
+
+  #strike(call: Call): void {
+    const { elder, younger } = call;
+    if (elder === undefined) this.#eldest = younger;
+    else elder.younger = younger;
+    if (younger === undefined) this.#youngest = elder;
+    else younger.elder = elder;
+    call.elder = undefined;
+    call.younger = undefined;
+  }
+
+  /** Every call that has not settled, in the order they came; a copy, as what is done to one may settle others. */
+  #all(): Call[] {
+    const calls: Call[] = [];
+    for (let call = this.#eldest; call !== undefined; call = call.younger) calls.push(call);
+    return calls;
   }
 
   #resolve(options: ExecuteOptions | undefined): CallOptions {

@@ -21,6 +21,7 @@ import {
   GOAWAY_CODES,
   isIdentity,
   MAX_LABELS,
+  MORE,
   REJECT_CODES,
   TEXT_BYTES,
 } from "./wire-format.ts";
@@ -82,17 +83,17 @@ function encodeJob(out: ByteWriter, { attemptId, attempt, jobId, ttl, job }: Job
   else out.raw(data);
 }
 
-function encodeResult(out: ByteWriter, { attemptId, value }: JobResultMessage): void {
+function encodeResult(out: ByteWriter, { attemptId, value, ran }: JobResultMessage): void {
   out.u64(attemptId);
-  out.u8(typeof value === "string" ? 0 : FLAG);
+  flagsAndTime(out, typeof value === "string" ? 0 : FLAG, ran);
   if (typeof value !== "string") return out.raw(value);
   if (!value.isWellFormed()) throw new EncodingError("the result has a lone surrogate, which UTF-8 cannot carry");
   out.text(value);
 }
 
-function encodeJobError(out: ByteWriter, { attemptId, error, retryable, retryAfter }: JobErrorMessage): void {
+function encodeJobError(out: ByteWriter, { attemptId, error, retryable, retryAfter, ran }: JobErrorMessage): void {
   out.u64(attemptId);
-  out.u8(retryable ? FLAG : 0);
+  flagsAndTime(out, retryable ? FLAG : 0, ran);
   out.u32(wholeMs(retryAfter));
   shortText(out, cutText(error.name, TEXT_BYTES.name));
   shortText(out, cutText(error.message, TEXT_BYTES.message));
@@ -100,14 +101,20 @@ function encodeJobError(out: ByteWriter, { attemptId, error, retryable, retryAft
   shortText(out, cutText(error.stack, TEXT_BYTES.stack));
 }
 
+function flagsAndTime(out: ByteWriter, flags: number, ran: number | undefined): void {
+  if (ran === undefined) return out.u8(flags);
+  out.u8(flags | MORE);
+  out.u32(Math.min(Math.max(Math.round(ran * 1_000), 0), 0xffff_ffff));
+}
+
 function encodeHello(out: ByteWriter, message: HelloMessage): void {
-  const { version, identity, instance, capacity, blocking, served, labels } = message;
+  const { version, identity, instance, capacity, ahead = 0, blocking, served, labels } = message;
   if (!(Number.isInteger(capacity) && capacity >= 1 && capacity <= 0xffff)) {
     throw new ProtocolError(`expected a capacity from 1 to 65535, got ${capacity}`);
   }
   if (labels.length > MAX_LABELS) throw new ProtocolError(`more than ${MAX_LABELS} labels`);
   out.u16(version);
-  out.u8(blocking ? FLAG : 0);
+  out.u8((blocking ? FLAG : 0) | (ahead > 0 ? MORE : 0));
   out.u16(capacity);
   out.u64(served);
   identifier(out, "identity", identity);
@@ -115,6 +122,9 @@ function encodeHello(out: ByteWriter, message: HelloMessage): void {
   out.reserve(1);
   out.u8(labels.length);
   for (const label of labels) identifier(out, "label", label);
+  if (ahead === 0) return;
+  out.reserve(2);
+  out.u16(Math.min(ahead, 0xffff));
 }
 
 function encodeWelcome(out: ByteWriter, message: WelcomeMessage): void {

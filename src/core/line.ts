@@ -26,6 +26,11 @@ export class Line<M extends Member<M>> {
     return this.#first;
   }
 
+  /** Who came last, or nobody. */
+  get last(): M | undefined {
+    return this.#last;
+  }
+
   /** Adds a member at the end, or at the head. */
   join(member: M, atHead = false): void {
     if (member.line !== undefined) throw new Error("already in a line");

@@ -23,6 +23,8 @@ export interface HelloMessage {
   readonly instance: string;
   /** How many jobs it takes at a time, 1 to 65,535. */
   readonly capacity: number;
+  /** How many more it takes ahead of a free slot, 0 to 65,535, to begin them in the order they came; absent: none. */
+  readonly ahead?: number | undefined;
   /** Whether its handlers run on the event loop that answers PING. */
   readonly blocking: boolean;
   /** Jobs it has served since it started. */
@@ -87,6 +89,8 @@ export interface JobResultMessage {
   readonly attemptId: number;
   /** The result. */
   readonly value: Payload;
+  /** What the handler took, in ms, to the µs; absent when it was not measured. */
+  readonly ran?: number | undefined;
 }
 
 /** worker → runner: the handler failed. */
@@ -101,10 +105,15 @@ export interface JobErrorMessage {
   readonly retryable: boolean;
   /** When `retryable`: wait at least this many ms, 0 to 2^32 - 1. */
   readonly retryAfter: number;
+  /** What the handler took, in ms, to the µs; absent when it was not measured. */
+  readonly ran?: number | undefined;
 }
 
 /** Why a worker hands a job back. */
-export type RejectReason = "draining" | "overloaded";
+export type RejectReason =
+  | "draining" // it leaves
+  | "overloaded" // it has no room
+  | "recalled"; // it was asked to, and had not begun
 
 /** worker → runner: not started, free to run elsewhere. */
 export interface RejectMessage {
@@ -119,6 +128,9 @@ export interface RejectMessage {
 /** Why a runner cancels an attempt, and what the handler's signal says. */
 export type CancelReason = "cancelled" | "timeout" | "deadline" | "stopped";
 
+/** What a CANCEL may say: all of those, or that the job is wanted back if it has not begun, and goes on if it has. */
+export type CancelCode = CancelReason | "recalled";
+
 /** runner → worker: nobody waits for this attempt any more. */
 export interface CancelMessage {
   /** Which message this is. */
@@ -126,7 +138,7 @@ export interface CancelMessage {
   /** Names the attempt within this session. */
   readonly attemptId: number;
   /** Why. */
-  readonly reason: CancelReason;
+  readonly reason: CancelCode;
 }
 
 /** worker → runner: the handler of a cancelled attempt has returned; the slot is free. */

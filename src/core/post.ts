@@ -2,13 +2,12 @@
  * A worker's end of one session: HELLO, the heartbeat, jobs in and answers out, and leaving in good order. Whether and when
  * to connect again is decided in worker.ts; how a handler is run, in task.ts.
  */
-import { Alarm, type Clock, type DeadlineQueue } from "./clock.ts";
+import { Alarm } from "./deadline.ts";
 import { payloadBytes } from "./codec.ts";
-import { type AbortReason, AuthError, type PowerhoseError, ProtocolError } from "./errors.ts";
-import type { DisconnectReason } from "./events.ts";
-import type { Job } from "./job.ts";
+import { type AbortReason, AuthError, ProtocolError } from "./errors.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import type {
+  CancelCode,
   HelloMessage,
   JobMessage,
   Message,
@@ -18,61 +17,30 @@ import type {
   WireErrorMessage,
 } from "./message.ts";
 import { NumberTable } from "./number-table.ts";
+import { MAX_AHEAD } from "./pace.ts";
+import type { PostEnd, PostOwner } from "./post-owner.ts";
 import { Pulse } from "./pulse.ts";
 import type { CloseReason, Socket } from "./socket.ts";
-import { type Handler, Task, type TaskOwner, type TaskResult, tooLarge, unreadable } from "./task.ts";
-
-/** How a post ended. */
-export interface PostEnd {
-  readonly reason: DisconnectReason;
-  readonly message: string;
-  /** What the runner or the protocol said, when there is an error. */
-  readonly error: PowerhoseError | undefined;
-  /** The runner's wish, in ms; 0: none. */
-  readonly retryAfter: number;
-}
-
-/** The worker behind a post. */
-export interface PostOwner {
-  readonly clock: Clock;
-  readonly timers: DeadlineQueue;
-  readonly identity: string;
-  readonly handler: Handler;
-  readonly shuttingDown: AbortSignal;
-  readonly remoteStacks: boolean;
-  readonly maxFrameBytes: number;
-  /** Why a job cannot be taken now, if so. */
-  refusal(): RejectReason | undefined;
-  /** WELCOME arrived. */
-  welcomed(post: Post): void;
-  /** A handler was started, and has returned. */
-  taskStarted(): void;
-  taskServed(task: Task, ok: boolean): void;
-  /** A job was taken and never began. */
-  taskDropped(): void;
-  /** The runner wants no more of it after what runs. */
-  sentAway(post: Post): void;
-  /** The session is over. Called once. */
-  ended(post: Post, end: PostEnd): void;
-}
+import { Starter, type StarterOwner } from "./starter.ts";
+import { Task, type TaskOwner, type TaskResult, tooLarge, unreadable } from "./task.ts";
 
 /** How long a runner may take to answer HELLO, in ms. */
 const HELLO_PATIENCE = 10_000;
 
 const NOT_BEGUN: TaskResult = { ok: true, value: "" };
 
-interface Waiting {
-  readonly task: Task;
-  readonly message: JobMessage;
-}
+/** The most that is taken in ahead of a free slot. */
+export const MOST_AHEAD: number = 256;
 
 /** One session, from the worker's side. */
-export class Post implements LinkOwner, TaskOwner {
+export class Post implements LinkOwner, TaskOwner, StarterOwner {
   /** The signal of the instance it was opened for: a later one leaves for reasons of its own. */
   readonly shuttingDown: AbortSignal;
-  readonly #owner: PostOwner;
+  readonly #owner: PostOwner<Post>;
   readonly #link: Link;
   readonly #hello: HelloMessage;
+  /** Whether the runner sends ahead by what jobs take: not to somebody with many slots. */
+  readonly #timed: boolean;
   readonly #tasks = new NumberTable<Task>();
   readonly #beat: Alarm;
   #welcome: WelcomeMessage | undefined;
@@ -83,14 +51,17 @@ export class Post implements LinkOwner, TaskOwner {
   #leaving = false;
   #retryAfter = 0;
   #ended = false;
+  readonly #starter: Starter;
   /** What this frame asked for that runs user code: done once the frame is read. */
-  #starts: Waiting[] = [];
+  #starts: Task[] = [];
   #aborts: { readonly task: Task; readonly reason: AbortReason }[] = [];
 
-  constructor(socket: Socket, hello: HelloMessage, owner: PostOwner) {
+  constructor(socket: Socket, hello: HelloMessage, owner: PostOwner<Post>) {
     this.#owner = owner;
     this.shuttingDown = owner.shuttingDown;
     this.#hello = hello;
+    this.#timed = hello.capacity <= MAX_AHEAD;
+    this.#starter = new Starter(owner.clock, this);
     this.#link = new Link(socket, owner.clock, this, owner.maxFrameBytes);
     this.#beat = new Alarm((lateBy) => this.#onBeat(lateBy));
     this.#pulse = new Pulse(HELLO_PATIENCE, owner.clock.now());
@@ -109,9 +80,9 @@ export class Post implements LinkOwner, TaskOwner {
     return this.#hello.capacity;
   }
 
-  /** Handlers that run for it. */
+  /** Handlers that run for it, and jobs about to begin. */
   get running(): number {
-    return this.#tasks.size;
+    return this.#tasks.size - this.#starter.waiting;
   }
 
   /** Whether the runner has let it in, and it has not begun to leave. */
@@ -130,8 +101,11 @@ export class Post implements LinkOwner, TaskOwner {
   leave(): void {
     if (this.#leaving || this.#ended) return;
     this.#leaving = true;
-    if (this.#welcome === undefined) this.#end({ reason: "let-go", message: "left", error: undefined, retryAfter: 0 });
-    else this.#send({ type: "REMOVE" });
+    if (this.#welcome === undefined)
+      return this.#end({ reason: "let-go", message: "left", error: undefined, retryAfter: 0 });
+    this.#send({ type: "REMOVE" });
+    // The latest first: those that go back to the head of the runner's queue then stand there in the order they came.
+    for (const task of this.#starter.latestFirst()) this.#handBack(task, "draining");
   }
 
   /** Leaves at once: handlers are told, the runner sees REMOVE and then the close. */
@@ -142,12 +116,32 @@ export class Post implements LinkOwner, TaskOwner {
   }
 
   finished(task: Task, result: TaskResult): void {
+    if (this.#watched) this.#starter.ended(task, this.#owner.clock.now());
     const attended = this.#tasks.delete(task.attemptId);
     this.#owner.taskServed(task, result.ok && task.wanted);
-    if (!attended || this.#ended) return;
-    const { attemptId } = task;
-    if (!task.wanted) this.#send({ type: "CANCELLED", attemptId });
-    else this.#answer(attemptId, this.#fitting(result));
+    if (attended && !this.#ended) {
+      if (task.wanted) this.#answer(task, this.#fitting(result));
+      else this.#send({ type: "CANCELLED", attemptId: task.attemptId });
+    }
+    this.#owner.slotFreed(this);
+  }
+
+  /** Whether anybody wants to know what jobs take. */
+  get #watched(): boolean {
+    return this.#timed || this.#owner.observed;
+  }
+
+  /** Starts those that wait, as long as there are free slots. */
+  startNext(): void {
+    this.#starter.next();
+  }
+
+  hasSlot(): boolean {
+    return this.running < this.capacity && this.#owner.hasRoom;
+  }
+
+  took(): void {
+    this.#owner.taskStarted();
   }
 
   heard(): void {
@@ -185,17 +179,20 @@ export class Post implements LinkOwner, TaskOwner {
 
   /** Runs what the frame asked for. User code only runs here, when the state is consistent. */
   frameDone(): void {
-    const starts = this.#starts;
     const aborts = this.#aborts;
+    const starts = this.#starts;
+    if (aborts.length > 0) {
+      this.#aborts = [];
+      for (const { task, reason } of aborts) task.abort(reason);
+    }
+    if (starts.length === 0) return;
     this.#starts = [];
-    this.#aborts = [];
-    for (const { task, reason } of aborts) task.abort(reason);
-    for (const { task, message } of starts) this.#start(task, message.job);
+    this.#starter.run(starts, this.#watched ? this.#owner.clock.now() : this.#heardAt);
   }
 
   /** A job that was cancelled before it began never begins: a handler need not look for an abort that came before it. */
-  #start(task: Task, job: Job): void {
-    if (task.wanted) task.run(this.#owner.handler, job);
+  start(task: Task): void {
+    if (task.wanted) task.run(this.#owner.handler);
     else this.finished(task, NOT_BEGUN);
   }
 
@@ -231,20 +228,44 @@ export class Post implements LinkOwner, TaskOwner {
     const { attemptId } = message;
     if (this.#welcome === undefined || this.#tasks.has(attemptId))
       return this.malformed(new ProtocolError("an unexpected JOB"));
-    const reason = this.#leaving ? "draining" : this.#owner.refusal();
+    const reason = this.#refusal();
     if (reason !== undefined) return this.#send({ type: "REJECT", attemptId, reason });
-    const task = new Task(message, this, this.#heardAt);
+    const task = new Task(message, this);
+    const waits = this.#starter.waiting > 0 || !this.hasSlot();
     this.#tasks.set(attemptId, task);
+    if (waits) return this.#starter.add(task);
     this.#owner.taskStarted();
-    this.#starts.push({ task, message });
+    this.#starts.push(task);
+  }
+
+  #refusal(): RejectReason | undefined {
+    if (this.#leaving) return "draining";
+    return this.#starter.waiting >= MOST_AHEAD ? "overloaded" : undefined;
   }
 
   /** An attempt that is unknown was answered a moment ago: the answer and the CANCEL crossed. */
-  #cancel(attemptId: number, reason: AbortReason): void {
+  #cancel(attemptId: number, reason: CancelCode): void {
     const task = this.#tasks.get(attemptId);
     if (task === undefined) return;
-    task.wanted = false;
-    this.#aborts.push({ task, reason });
+    if (reason === "recalled") {
+      if (task.line !== undefined) this.#handBack(task, reason);
+    } else if (task.line === undefined) {
+      task.wanted = false;
+      this.#aborts.push({ task, reason });
+    } else {
+      this.#drop(task);
+      this.#send({ type: "CANCELLED", attemptId });
+    }
+  }
+
+  #handBack(task: Task, reason: RejectReason): void {
+    this.#drop(task);
+    this.#send({ type: "REJECT", attemptId: task.attemptId, reason });
+  }
+
+  #drop(task: Task): void {
+    this.#starter.delete(task);
+    this.#tasks.delete(task.attemptId);
   }
 
   #sentAway(retryAfter: number): void {
@@ -269,20 +290,24 @@ export class Post implements LinkOwner, TaskOwner {
     return bytes <= limit ? result : tooLarge(bytes, limit);
   }
 
-  #answer(attemptId: number, result: TaskResult): void {
-    if (result.ok) return this.#sendValue(attemptId, result.value);
+  #answer(task: Task, result: TaskResult): void {
+    if (result.ok) return this.#sendValue(task, result.value);
     const { retryable, retryAfter } = result;
     const error = this.#owner.remoteStacks ? result.error : { ...result.error, stack: "" };
-    this.#send({ type: "JOBERR", attemptId, error, retryable, retryAfter });
+    this.#send({ type: "JOBERR", attemptId: task.attemptId, error, retryable, retryAfter, ran: this.#ranOf(task) });
   }
 
   /** Bytes are the handler's, who may have transferred them away: that fails the job and nothing else. */
-  #sendValue(attemptId: number, value: Payload): void {
+  #sendValue(task: Task, value: Payload): void {
     try {
-      this.#send({ type: "JOBRES", attemptId, value });
+      this.#send({ type: "JOBRES", attemptId: task.attemptId, value, ran: this.#ranOf(task) });
     } catch {
-      this.#answer(attemptId, unreadable());
+      this.#answer(task, unreadable());
     }
+  }
+
+  #ranOf(task: Task): number | undefined {
+    return this.#timed ? task.ran : undefined;
   }
 
   /** The heartbeat: asks when nothing was said or heard for an interval, gives up after three. */
@@ -315,10 +340,11 @@ export class Post implements LinkOwner, TaskOwner {
     this.#owner.timers.drop(this.#beat);
     this.#link.close();
     // Jobs read from the same frame but not begun never will be.
-    for (const { task } of this.#starts.splice(0)) {
+    for (const task of this.#starts.splice(0)) {
       this.#tasks.delete(task.attemptId);
       this.#owner.taskDropped();
     }
+    for (const task of this.#starter.latestFirst()) this.#drop(task);
     for (const task of this.#tasks.values()) {
       task.wanted = false;
       this.#aborts.push({ task, reason });

@@ -2,7 +2,8 @@
  * Keeps one connection up: dials, waits longer after each failure, dials again. What is said over the connection, and
  * whether a failure is final, is its owner's business.
  */
-import { Alarm, type Clock, DeadlineQueue, type Entropy, jitter } from "./clock.ts";
+import { type Clock, type Entropy, jitter } from "./clock.ts";
+import { Alarm, DeadlineQueue } from "./deadline.ts";
 import type { Dialer, Socket, SocketLimits } from "./socket.ts";
 
 /** A connection that has lived so long resets the backoff: not its mere existence, else being kicked at once would spin. */

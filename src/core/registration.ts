@@ -3,7 +3,8 @@
  * REMOVE → REMOVED and out of it. Decides who may have which identity. What a session does is in session.ts, who gets a
  * job in workers.ts.
  */
-import { type Clock, DeadlineQueue, type Entropy } from "./clock.ts";
+import type { Clock, Entropy } from "./clock.ts";
+import { DeadlineQueue } from "./deadline.ts";
 import { frameLimit } from "./codec.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { EXECUTE_DEFAULTS } from "./execute-options.ts";
@@ -25,6 +26,7 @@ import {
   shape,
   withDefaults,
 } from "./options.ts";
+import type { Prefetch } from "./pace.ts";
 import { Replacements } from "./replacements.ts";
 import type { Standing } from "./seats.ts";
 import { Session } from "./session.ts";
@@ -126,6 +128,8 @@ export interface Shared {
   readonly pool: Pick<Workers<Session, never>, "add" | "delete" | "withdraw" | "setStanding">;
   readonly events: EventStream<RunnerEvent>;
   readonly dispatch: Dispatch<Session>;
+  /** How jobs are sent ahead of a free slot. */
+  readonly prefetch: Prefetch;
 }
 
 /** @internal Sessions, strikes and refusals so far. */
@@ -182,7 +186,8 @@ export class WorkerRegistration {
     this.#limits = resolveLimits(limits);
     this.clock = this.#limits.clock;
     this.timers = new DeadlineQueue(this.clock, false);
-    this.rules = { ...this.#limits, maxFrameBytes: frameLimit(this.#limits.maxPayload) };
+    const { maxPayload } = this.#limits;
+    this.rules = { ...this.#limits, maxFrameBytes: frameLimit(maxPayload), prefetch: shared?.prefetch ?? 0 };
     this.#listeners = [...listOf(listen)];
     this.#pool = pool;
     this.#events = shared?.events ?? new EventStream(this.clock);
@@ -308,7 +313,8 @@ export class WorkerRegistration {
 
   /** @internal */
   gone(session: Session, reason: GoneReason, message: string): void {
-    const { identity, peer, inFlight } = session;
+    const { identity, peer } = session;
+    const inFlight = session.inFlight + session.waiting;
     this.#afterwards.get(session)?.();
     if (this.#pending.delete(session)) {
       if (reason === "stopped") return;

@@ -2,9 +2,10 @@
  * JobRunner: the front of it all. Puts together the pool (workers.ts), the door (registration.ts) and the desk
  * (dispatcher.ts), and owns their life: start, drain, stop.
  */
-import { Alarm, type DeadlineQueue } from "./clock.ts";
+import { Alarm, type DeadlineQueue } from "./deadline.ts";
 import { frameLimit } from "./codec.ts";
 import { Deferred } from "./deferred.ts";
+import type { Place } from "./call-desk.ts";
 import { type CallCounts, Dispatcher } from "./dispatcher.ts";
 import { type CallOptions, EXECUTE_DEFAULTS, EXECUTE_DEFAULT_RULES, type ExecuteOptions } from "./execute-options.ts";
 import { RunnerStoppedError } from "./errors.ts";
@@ -23,9 +24,11 @@ import {
   oneOf,
   oneOrMore,
   pickOptions,
+  type Rule,
   shape,
   withDefaults,
 } from "./options.ts";
+import type { Prefetch } from "./pace.ts";
 import { socketPair } from "./pair.ts";
 import { Redial } from "./redial.ts";
 import {
@@ -51,6 +54,11 @@ export interface RunnerOptions extends RegistrationLimits, Omit<ExecuteOptions, 
   readonly maxQueue?: number | undefined;
   /** How long `drain` waits before it aborts what is left; default 30,000. */
   readonly drainTimeout?: number | undefined;
+  /**
+   * Jobs that each worker may be sent ahead of a free slot, while more wait than there are slots: 0 to 256, or `"auto"`
+   * (default), as many as are measured to take less than a round trip. A job that may be lost but once is never sent ahead.
+   */
+  readonly prefetch?: Prefetch | undefined;
 }
 
 /** Options of {@link JobRunner.drain}. */
@@ -62,12 +70,17 @@ export interface DrainOptions {
 }
 
 /** The runner's own defaults; see {@link EXECUTE_DEFAULTS} and {@link REGISTRATION_DEFAULTS} for the others. */
-export const RUNNER_DEFAULTS: Filled<Pick<RunnerOptions, "maxQueue" | "drainTimeout">> = Object.freeze({
+export const RUNNER_DEFAULTS: Filled<Pick<RunnerOptions, "maxQueue" | "drainTimeout" | "prefetch">> = Object.freeze({
   maxQueue: 100_000,
   drainTimeout: 30_000,
+  prefetch: "auto",
 });
 
 const RECONNECT = { reconnectMin: 100, reconnectMax: 30_000 };
+/** Jobs that were sent ahead are not called back before they had the time to begin, in ms. */
+const RECALL_AFTER = 1;
+const PREFETCH: Rule = (value) =>
+  value === "auto" || integer(0, 256)(value) === undefined ? undefined : '"auto" or an integer from 0 to 256';
 const SELF_PEER = { transport: "memory", address: "this process", principal: "local" };
 
 /** Gives jobs to free workers and settles each one exactly once. */
@@ -85,6 +98,8 @@ export class JobRunner implements Dialer {
   readonly #registration: WorkerRegistration;
   readonly #dialers: readonly Dialer[];
   readonly #timers: DeadlineQueue;
+  readonly #recall: Alarm = new Alarm(() => this.workers.recall((session, count) => session.recall(count)));
+  readonly #place: Place;
   #redials: readonly Redial[] = [];
   #state: RunnerState = "created";
   #starting: Promise<void> | undefined;
@@ -102,8 +117,9 @@ export class JobRunner implements Dialer {
       dial: oneOrMore(shape("a Dialer", "dial")),
       maxQueue: integer(1),
       drainTimeout: duration,
+      prefetch: PREFETCH,
     });
-    const { listen, dial, maxQueue, drainTimeout, ...rest } = withDefaults(RUNNER_DEFAULTS, options);
+    const { listen, dial, maxQueue, drainTimeout, prefetch, ...rest } = withDefaults(RUNNER_DEFAULTS, options);
     const limits = resolveLimits(rest);
     const { clock } = limits;
     this.#limits = limits;
@@ -120,12 +136,14 @@ export class JobRunner implements Dialer {
     });
     this.#timers = this.#dispatcher.timers;
     this.workers = this.#makePool();
+    this.#place = { pool: this.workers, held: false };
     this.#registration = new WorkerRegistration(
       { ...pickOptions(limits, REGISTRATION_RULES), listen: listOf(listen) },
       {
         pool: this.workers,
         events: this.#events,
         dispatch: (session, job, how) => this.#held(session).execute(job, how),
+        prefetch,
       },
     );
   }
@@ -147,7 +165,7 @@ export class JobRunner implements Dialer {
    * {@link PowerhoseError} classes, the signal's reason, or a TypeError for wrong input.
    */
   execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
-    return this.#dispatcher.execute(job, options, { pool: this.workers, held: false });
+    return this.#dispatcher.execute(job, options, this.#place);
   }
 
   /**
@@ -159,8 +177,8 @@ export class JobRunner implements Dialer {
     options?: MapOptions,
   ): AsyncGenerator<Outcome<T>, void, undefined> {
     return mapJobs(inputs, options, {
-      capacity: () => this.workers.slots,
-      submit: (job, how, settled) => this.#dispatcher.submit(job, how, { pool: this.workers, held: false }, settled),
+      capacity: () => this.workers.room,
+      submit: (job, how, settled) => this.#dispatcher.submit(job, how, this.#place, settled),
     });
   }
 
@@ -297,6 +315,10 @@ export class JobRunner implements Dialer {
     return new Workers<Session, HeldWorker>({
       clock: this.#limits.clock,
       onFleet: (usable) => this.#dispatcher.fleetChanged(usable),
+      ahead: (session) => session.ahead,
+      onSpare: () => {
+        if (this.#recall.due === Number.POSITIVE_INFINITY) this.#timers.set(this.#recall, RECALL_AFTER);
+      },
       leasing: { wrap: (session) => this.#held(session), unwrap: (held, free) => held.giveBack(free) },
     });
   }
@@ -321,6 +343,6 @@ export class JobRunner implements Dialer {
 }
 
 function workerStats(session: Session): WorkerStats {
-  const { identity, peer, state, labels, capacity, inFlight, served, age } = session;
-  return { identity, peer, state, labels, capacity, inFlight, served, age };
+  const { identity, peer, state, labels, capacity, inFlight, waiting, served, age } = session;
+  return { identity, peer, state, labels, capacity, inFlight, waiting, served, age };
 }

@@ -12,11 +12,15 @@ export type Standing = "ready" | "congested" | "suspect";
 export class Seat<W> implements Member<Seat<W>> {
   readonly worker: W;
   readonly capacity: number;
-  /** Slots handed out and not yet given back. */
+  /** Slots handed out and not yet given back; over `capacity` while jobs were sent ahead. */
   leases = 0;
+  /** How many of them somebody holds who may not be using them. */
+  held = 0;
+  /** How many it could be sent ahead when it was last placed. */
+  extra = 0;
   standing: Standing = "ready";
-  /** The load it is filed under while it stands in a line. */
-  filed = 0;
+  /** The line it stands in, once more: the one it was put into. */
+  filed: Line<Seat<W>> | undefined;
   line: object | undefined;
   ahead: Seat<W> | undefined;
   behind: Seat<W> | undefined;
@@ -26,29 +30,80 @@ export class Seat<W> implements Member<Seat<W>> {
     this.capacity = capacity;
   }
 
-  /** Whether it can be given a job now. */
-  get free(): boolean {
-    return this.standing === "ready" && this.leases < this.capacity;
+  /** Slots that are not handed out. */
+  get spare(): number {
+    return this.capacity - this.leases;
   }
 }
 
-/** The free seats by load. */
+/** The free seats by load, and those that can be sent a job ahead. */
 export class SeatIndex<W> {
   readonly #byLoad: Line<Seat<W>>[] = [];
+  readonly #ahead = new Line<Seat<W>>();
+  readonly #aheadOf: ((worker: W) => number) | undefined;
   #lowest = 0;
+  /** How many all of them together can be sent ahead. */
+  extra = 0;
 
-  /** Puts a seat where its load says, or takes it out when it is not free. Call after each change to the seat. */
+  /** @param aheadOf - How many jobs a worker can be sent beyond its slots now; absent: none. */
+  constructor(aheadOf?: (worker: W) => number) {
+    this.#aheadOf = aheadOf;
+  }
+
+  /** Puts a seat where its load says, or takes it out when it has no room. Call after each change to the seat. */
   place(seat: Seat<W>): void {
+    const line = this.#lineFor(seat);
+    // One that can be sent more stays where it is: a batch is kept together.
+    if (line === this.#ahead && seat.filed === line) return;
     this.remove(seat);
-    if (!seat.free) return;
-    seat.filed = seat.leases;
-    this.#line(seat.filed).join(seat);
-    if (seat.leases < this.#lowest) this.#lowest = seat.leases;
+    seat.filed = line;
+    line?.join(seat);
   }
 
   /** Takes a seat out. */
   remove(seat: Seat<W>): void {
-    if (seat.line !== undefined) this.#line(seat.filed).leave(seat);
+    seat.filed?.leave(seat);
+    seat.filed = undefined;
+  }
+
+  /** Takes a seat out for good. */
+  delete(seat: Seat<W>): void {
+    this.remove(seat);
+    this.#allow(seat, 0);
+  }
+
+  #allow(seat: Seat<W>, extra: number): void {
+    this.extra += extra - seat.extra;
+    seat.extra = extra;
+  }
+
+  #lineFor(seat: Seat<W>): Line<Seat<W>> | undefined {
+    const { leases, capacity } = seat;
+    if (this.#aheadOf !== undefined) this.#allow(seat, this.#aheadOf(seat.worker));
+    if (seat.standing !== "ready") return undefined;
+    if (leases < capacity) {
+      if (leases < this.#lowest) this.#lowest = leases;
+      return this.#line(leases);
+    }
+    // Behind a slot that somebody holds a job could wait for as long as he pleases.
+    return seat.held === 0 && leases < capacity + seat.extra ? this.#ahead : undefined;
+  }
+
+  /** The seat to send a job ahead to, if any. */
+  firstAhead(): Seat<W> | undefined {
+    return this.#ahead.first;
+  }
+
+  /** How many slots are free, counted up to `enough`. */
+  spare(enough: number): number {
+    let spare = 0;
+    for (const line of this.#byLoad) {
+      for (const seat of line) {
+        spare += seat.spare;
+        if (spare >= enough) return enough;
+      }
+    }
+    return spare;
   }
 
   /** The free seat to use next, if any. */

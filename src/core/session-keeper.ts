@@ -1,10 +1,12 @@
 /** What a session needs of whoever keeps it, and what it tells: the seam between session.ts and registration.ts. */
 import type { BacklogRules } from "./backlog.ts";
-import type { Clock, DeadlineQueue } from "./clock.ts";
+import type { Clock } from "./clock.ts";
+import type { DeadlineQueue } from "./deadline.ts";
 import type { ExecuteOptions } from "./execute-options.ts";
 import type { GoneReason } from "./events.ts";
 import type { Job } from "./job.ts";
 import type { HelloMessage, Payload } from "./message.ts";
+import type { Prefetch } from "./pace.ts";
 import type { Standing } from "./seats.ts";
 
 /** Runs one job on one session. */
@@ -17,6 +19,7 @@ export interface SessionRules extends BacklogRules {
   readonly cancelGrace: number;
   readonly maxStrikes: number;
   readonly maxFrameBytes: number;
+  readonly prefetch: Prefetch;
 }
 
 /** Whoever keeps the sessions. */

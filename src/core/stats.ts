@@ -15,8 +15,10 @@ export interface WorkerStats {
   readonly labels: readonly string[];
   /** How many jobs it takes at a time. */
   readonly capacity: number;
-  /** Jobs it has now. */
+  /** Jobs in its slots. */
   readonly inFlight: number;
+  /** Jobs that were sent to it ahead of a free slot, and wait there for their turn. */
+  readonly waiting: number;
   /** Jobs it has answered in this session. */
   readonly served: number;
   /** Milliseconds since it registered. */
@@ -33,9 +35,11 @@ export interface RunnerStats {
   readonly capacity: number;
   /** Connections that have not said HELLO yet. */
   readonly pending: number;
-  /** Jobs that wait for a slot. */
+  /** Jobs that wait for a slot, those that were sent ahead included. */
   readonly queued: number;
-  /** Jobs at a worker. */
+  /** How many of them were sent ahead to a worker. */
+  readonly ahead: number;
+  /** Jobs in a worker's slot. */
   readonly running: number;
   /** Jobs that wait before their next attempt. */
   readonly backoff: number;

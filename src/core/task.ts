@@ -1,6 +1,7 @@
 /** One job at a worker: the handler that runs, what it is told, and what becomes of its result. */
 import { AbortError, type AbortReason, ExecutionError, type RemoteError } from "./errors.ts";
 import type { Job } from "./job.ts";
+import type { Member } from "./line.ts";
 import type { JobMessage, Payload } from "./message.ts";
 import { MAX_DURATION } from "./options.ts";
 import { isBytes } from "./text.ts";
@@ -41,24 +42,32 @@ export type TaskResult =
   | { readonly ok: true; readonly value: Payload }
   | { readonly ok: false; readonly error: RemoteError; readonly retryable: boolean; readonly retryAfter: number };
 
-/** A running handler; also the context it is given, so that a job costs one object. */
-export class Task implements JobContext {
+/** A job taken in, and its running handler; also the context that is given to it, so that a job costs one object. */
+export class Task implements JobContext, Member<Task> {
+  /** The line of those that wait for a slot, while it stands in it. */
+  line: object | undefined;
+  ahead: Task | undefined;
+  behind: Task | undefined;
   readonly attemptId: number;
   readonly attempt: number;
-  readonly startedAt: number;
+  /** Set when it begins, on the worker's clock. */
+  startedAt = 0;
+  /** What its handler took, in ms, once it has returned or thrown. */
+  ran = 0;
   /** Whether its result is still wanted. */
   wanted = true;
+  readonly #job: Job;
   readonly #jobNumber: number;
   readonly #owner: TaskOwner;
   #aborter: AbortController | undefined;
   #reason: AbortError | undefined;
 
-  constructor(message: JobMessage, owner: TaskOwner, now: number) {
+  constructor(message: JobMessage, owner: TaskOwner) {
+    this.#job = message.job;
     this.attemptId = message.attemptId;
     this.attempt = message.attempt;
     this.#jobNumber = message.jobId;
     this.#owner = owner;
-    this.startedAt = now;
   }
 
   get jobId(): string {
@@ -83,10 +92,10 @@ export class Task implements JobContext {
   }
 
   /** Starts the handler. */
-  run(handler: Handler, job: Job): void {
+  run(handler: Handler): void {
     let result: Payload | Promise<Payload>;
     try {
-      result = handler(job, this);
+      result = handler(this.#job, this);
     } catch (error) {
       return this.#owner.finished(this, failure(error));
     }

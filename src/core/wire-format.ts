@@ -2,7 +2,7 @@
  * The numbers of protocol version 1: codes, flags and bounds that encode.ts and decode.ts share. No code here ever
  * changes its meaning; a new one needs a new protocol version. docs/protocol.md has the same tables for people.
  */
-import type { CancelReason, GoAwayReason, Message, RejectReason, WireErrorCode } from "./message.ts";
+import type { CancelCode, GoAwayReason, Message, RejectReason, WireErrorCode } from "./message.ts";
 
 /** One number a name, within one byte. */
 export type Codes<Name extends string> = Readonly<Record<Name, number>>;
@@ -26,10 +26,16 @@ export const MESSAGE_CODES: Codes<Message["type"]> = Object.freeze({
 });
 
 /** Why a worker hands a job back. */
-export const REJECT_CODES: Codes<RejectReason> = Object.freeze({ draining: 1, overloaded: 2 });
+export const REJECT_CODES: Codes<RejectReason> = Object.freeze({ draining: 1, overloaded: 2, recalled: 3 });
 
 /** Why a runner cancels an attempt. */
-export const CANCEL_CODES: Codes<CancelReason> = Object.freeze({ cancelled: 1, timeout: 2, deadline: 3, stopped: 4 });
+export const CANCEL_CODES: Codes<CancelCode> = Object.freeze({
+  cancelled: 1,
+  timeout: 2,
+  deadline: 3,
+  stopped: 4,
+  recalled: 5,
+});
 
 /** Why a runner sends a worker away. */
 export const GOAWAY_CODES: Codes<GoAwayReason> = Object.freeze({ stopping: 1, draining: 2 });
@@ -58,8 +64,10 @@ export function namesByCode<Name extends string>(codes: Codes<Name>): readonly (
 
 /** Type byte and body length, before each body. */
 export const HEAD_BYTES = 5;
-/** Bit 0 of the flags of HELLO, JOB, JOBRES and JOBERR, the only one in use. */
+/** Bit 0 of the flags of HELLO, JOB, JOBRES and JOBERR. */
 export const FLAG = 1;
+/** Bit 1 of the flags of HELLO (how many it takes ahead follows, last), JOBRES and JOBERR (what it took follows, next). */
+export const MORE = 2;
 /** A ttl of this many ms means no limit. */
 export const FOREVER = 0xffff_ffff;
 /** The most labels of a HELLO. */

@@ -2,19 +2,22 @@
  * Worker: opens a connection, serves jobs over it, leaves in good order and comes back. Owns the slots, the identity and
  * the life of the worker; one session's conversation is in post.ts.
  */
-import { Alarm, type Clock, DeadlineQueue, type Entropy, jitter } from "./clock.ts";
+import { type Clock, type Entropy } from "./clock.ts";
+import { Alarm, DeadlineQueue } from "./deadline.ts";
 import { frameLimit } from "./codec.ts";
 import { Deferred } from "./deferred.ts";
 import { AbortError, AuthError, type PowerhoseError, WorkerStoppedError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { WorkerEvent, WorkerState } from "./events.ts";
 import { hostClock, hostEntropy } from "./host.ts";
-import { type HelloMessage, PROTOCOL_VERSION, type RejectReason } from "./message.ts";
+import { type HelloMessage, PROTOCOL_VERSION } from "./message.ts";
 import { checkOptions, duration } from "./options.ts";
-import { Post, type PostEnd } from "./post.ts";
+import { MOST_AHEAD, Post } from "./post.ts";
+import type { PostEnd } from "./post-owner.ts";
 import { Redial } from "./redial.ts";
 import type { Dialer, Socket } from "./socket.ts";
 import type { Handler, Task } from "./task.ts";
+import { Tenure } from "./tenure.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 
 /** Serves jobs with a handler until it is stopped, reconnecting for ever. */
@@ -39,7 +42,7 @@ export class Worker {
   readonly #events: EventStream<WorkerEvent>;
   readonly #drainTimers: DeadlineQueue;
   readonly #drainAlarm: Alarm = new Alarm(() => void this.stop());
-  readonly #ageAlarm: Alarm = new Alarm(() => this.#retire());
+  readonly #tenure: Tenure;
   readonly #posts = new Set<Post>();
   readonly #redial: Redial | undefined;
   readonly #started = new Deferred<void>();
@@ -53,8 +56,9 @@ export class Worker {
   /** Why the session is being left, when the worker means to come back: by itself, or as a new instance. */
   #leaving: "for all slots" | "to retire" | undefined;
   #starved = false;
+  /** A session was opened with fewer slots than there are. */
+  #short = false;
   #running = 0;
-  #taken = 0;
   #served = 0;
 
   /**
@@ -73,6 +77,7 @@ export class Worker {
     this.remoteStacks = this.#options.remoteStacks;
     this.maxFrameBytes = frameLimit(this.#options.maxPayload);
     this.#instance = this.#entropy.id();
+    this.#tenure = new Tenure(this.#options, this.timers, this.#entropy, () => this.#retire());
     this.closed = this.#stopped.promise;
     this.#redial = options.dial === undefined ? undefined : this.#makeRedial(options.dial);
   }
@@ -134,7 +139,7 @@ export class Worker {
     this.#redial?.stop();
     for (const post of this.#posts) post.quit("stopped");
     this.#announceShutdown("stopped");
-    this.timers.drop(this.#ageAlarm);
+    this.#tenure.stop();
     this.#drainTimers.drop(this.#drainAlarm);
     // Whoever stops a worker knows that its start is over; a start that failed for another reason is heard of.
     if (!this.#failed) this.#started.promise.catch(() => undefined);
@@ -154,9 +159,13 @@ export class Worker {
   }
 
   /** @internal */
-  refusal(): RejectReason | undefined {
-    if (this.#state === "draining" || this.#state === "stopped") return "draining";
-    return this.#running >= this.#options.capacity ? "overloaded" : undefined;
+  get observed(): boolean {
+    return this.#events.active;
+  }
+
+  /** @internal */
+  get hasRoom(): boolean {
+    return this.#running < this.#options.capacity;
   }
 
   /** @internal */
@@ -170,16 +179,14 @@ export class Worker {
   /** @internal */
   taskStarted(): void {
     this.#running++;
-    if (++this.#taken >= this.#options.maxJobs) this.#retire();
+    this.#tenure.count();
   }
 
   /** @internal */
   taskServed(task: Task, ok: boolean): void {
     this.#served++;
-    if (this.#events.active) {
-      const { jobId, attempt, startedAt } = task;
-      this.#events.emit({ type: "job-served", jobId, attempt, ok, ms: this.clock.now() - startedAt });
-    }
+    const { attempt, ran } = task;
+    if (this.observed) this.#events.emit({ type: "job-served", jobId: task.jobId, attempt, ok, ms: ran });
     this.taskDropped();
   }
 
@@ -189,7 +196,13 @@ export class Worker {
     if (this.#state === "stopped") return;
     if (this.#state === "draining") this.#stopWhenDone();
     else if (this.#starved) this.#connect();
-    else this.#reclaimSlots();
+    else if (this.#short) this.#reclaimSlots();
+  }
+
+  /** @internal */
+  slotFreed(by: Post): void {
+    by.startNext();
+    if (this.#posts.size > 1) for (const post of this.#posts) post.startNext();
   }
 
   /** @internal */
@@ -203,6 +216,7 @@ export class Worker {
     if (this.#state === "stopped") return;
     if (this.#state === "draining") return this.#stopWhenDone();
     if (this.#posts.size > 0) return;
+    this.#short = false;
     const left = this.#leaving;
     this.#leaving = undefined;
     if (left === "to retire" && this.#options.afterRetirement === "stop") return void this.stop();
@@ -313,16 +327,16 @@ export class Worker {
     const capacity = this.#freeSlots();
     if (capacity < 1 || this.#state === "draining" || this.#state === "stopped") return socket.close();
     const { blocking, labels } = this.#options;
+    const own = { instance: this.#instance, capacity, ahead: MOST_AHEAD, served: this.#served };
     const hello: HelloMessage = {
       type: "HELLO",
       version: PROTOCOL_VERSION,
       identity: this.identity,
-      instance: this.#instance,
-      capacity,
       blocking,
-      served: this.#served,
       labels,
+      ...own,
     };
+    if (capacity < this.#options.capacity) this.#short = true;
     const post = new Post(socket, hello, this);
     this.#posts.add(post);
     post.open();
@@ -341,10 +355,7 @@ export class Worker {
   /** Begins a new instance's life: counts and age start anew. */
   #newLife(): void {
     this.#instance = this.#entropy.id();
-    this.#taken = 0;
-    const { maxAge, maxAgeJitter = maxAge / 10 } = this.#options;
-    if (maxAge !== Number.POSITIVE_INFINITY)
-      this.timers.set(this.#ageAlarm, maxAge + jitter(this.#entropy, maxAgeJitter));
+    this.#tenure.begin();
   }
 
   #retire(): void {

@@ -4,7 +4,8 @@
  * step, so no slot is ever free while somebody who could use it waits.
  */
 import { type Abortable, AbortIndex } from "./abort-index.ts";
-import { Alarm, type Clock, DeadlineQueue } from "./clock.ts";
+import type { Clock } from "./clock.ts";
+import { Alarm, DeadlineQueue } from "./deadline.ts";
 import { Deferred } from "./deferred.ts";
 import { TimeoutError } from "./errors.ts";
 import { hostClock } from "./host.ts";
@@ -34,8 +35,10 @@ export interface AcquireOptions {
 export interface Waiter<W> extends Member<Waiter<W>> {
   /** Workers not to be used while another is free. */
   readonly avoid: ReadonlySet<W> | undefined;
-  /** The slot is yours; give it back with `free`. Called with the pool consistent; may change it. */
-  take(worker: W): void;
+  /** Whether a place behind a worker's slots will do while no slot is free. */
+  readonly maySendAhead?: boolean;
+  /** The slot is yours; give it back with `free`. Called with the pool consistent; may change it. `now`: the clock's time. */
+  take(worker: W, now: number): void;
 }
 
 /** How a pool hands its workers out; by default the worker itself is the lease. */
@@ -54,6 +57,10 @@ export interface WorkersOptions<W, L> {
   readonly leasing?: Leasing<W, L> | undefined;
   /** @internal Called when the first usable worker came (true) or the last one went (false). */
   readonly onFleet?: ((usable: boolean) => void) | undefined;
+  /** @internal How many jobs a worker can be sent ahead of a free slot now; absent: none. */
+  readonly ahead?: ((worker: W) => number) | undefined;
+  /** @internal Called when a slot is free, nobody waits for it, and jobs that were sent ahead wait elsewhere. */
+  readonly onSpare?: (() => void) | undefined;
 }
 
 const ACQUIRE_TIMEOUT = 5_000;
@@ -62,6 +69,8 @@ const RULES: Rules<WorkersOptions<PooledWorker, unknown>> = {
   clock: shape("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
   leasing: shape("a Leasing", "wrap", "unwrap"),
   onFleet: callable,
+  ahead: callable,
+  onSpare: callable,
 };
 
 const isWorker = shape("a worker with an `identity` and a `close`", "close");
@@ -87,13 +96,17 @@ class Acquisition<W, L> implements Waiter<W> {
 /** A pool of workers: idle first, longest idle before others, waiters served in the order they came. */
 export class Workers<W extends PooledWorker, L = W> {
   readonly #seats = new Map<string, Seat<W>>();
-  readonly #index = new SeatIndex<W>();
+  readonly #index: SeatIndex<W>;
+  /** Those with jobs that were sent ahead. */
+  readonly #crowded = new Set<Seat<W>>();
   readonly #waiting = new Line<Waiter<W>>();
   readonly #leases = new Map<L, Seat<W>[]>();
   readonly #timers: DeadlineQueue;
   readonly #aborts = new AbortIndex();
   readonly #leasing: Leasing<W, L> | undefined;
   readonly #onFleet: ((usable: boolean) => void) | undefined;
+  readonly #onSpare: (() => void) | undefined;
+  readonly #clock: Clock;
   #usable = 0;
   #slots = 0;
   #serving = false;
@@ -102,9 +115,12 @@ export class Workers<W extends PooledWorker, L = W> {
   /** @param options - See {@link WorkersOptions}. */
   constructor(options: WorkersOptions<W, L> = {}) {
     checkOptions("Workers", options, RULES);
-    this.#timers = new DeadlineQueue(options.clock ?? hostClock, true);
+    this.#clock = options.clock ?? hostClock;
+    this.#timers = new DeadlineQueue(this.#clock, true);
+    this.#index = new SeatIndex(options.ahead);
     this.#leasing = options.leasing;
     this.#onFleet = options.onFleet;
+    this.#onSpare = options.onSpare;
   }
 
   /** How many workers are in the pool, whatever their standing. */
@@ -120,6 +136,11 @@ export class Workers<W extends PooledWorker, L = W> {
   /** @internal The slots of the usable ones, free or not. */
   get slots(): number {
     return this.#slots;
+  }
+
+  /** @internal How many jobs the workers can be given: to the slots, and ahead of them. */
+  get room(): number {
+    return this.#slots + this.#index.extra;
   }
 
   /** How many wait for a slot. */
@@ -218,8 +239,8 @@ export class Workers<W extends PooledWorker, L = W> {
     const seat = seats?.shift();
     if (seat === undefined) return;
     if (seats?.length === 0) this.#leases.delete(lease);
-    if (this.#leasing === undefined) this.#free(seat);
-    else this.#leasing.unwrap(lease, () => this.#free(seat));
+    if (this.#leasing === undefined) this.#giveBack(seat);
+    else this.#leasing.unwrap(lease, () => this.#giveBack(seat));
   }
 
   /** Holds a worker while `use` runs, and gives it back whatever comes of it. Resolves to what `use` returns. */
@@ -239,9 +260,9 @@ export class Workers<W extends PooledWorker, L = W> {
   }
 
   /** @internal Leases a slot to a waiter: at once when one is free and nobody is before it, else in its turn. */
-  wait(waiter: Waiter<W>, atHead = false): void {
+  wait(waiter: Waiter<W>, atHead = false, now?: number): void {
     this.#waiting.join(waiter, atHead);
-    this.#serve();
+    this.#serve(now);
   }
 
   /** @internal Gives up waiting. */
@@ -263,9 +284,20 @@ export class Workers<W extends PooledWorker, L = W> {
   }
 
   /** @internal Gives back a slot that a waiter took. A worker that is gone from the pool is ignored. */
-  free(worker: W): void {
+  free(worker: W, now?: number): void {
     const seat = this.#seats.get(worker.identity);
-    if (seat?.worker === worker) this.#free(seat);
+    if (seat?.worker === worker) this.#free(seat, now);
+  }
+
+  /** @internal Asks workers for jobs that were sent ahead to them, as many as there are free slots elsewhere. */
+  recall(ask: (worker: W, count: number) => number): void {
+    let sent = 0;
+    for (const seat of this.#crowded) sent -= seat.spare;
+    let spare = this.#index.spare(sent);
+    for (const seat of this.#crowded) {
+      if (spare === 0) return;
+      spare -= ask(seat.worker, Math.min(spare, -seat.spare));
+    }
   }
 
   /** @internal Changes whether a worker may be given work. */
@@ -286,7 +318,8 @@ export class Workers<W extends PooledWorker, L = W> {
 
   #remove(seat: Seat<W>): void {
     this.#seats.delete(seat.worker.identity);
-    this.#index.remove(seat);
+    this.#index.delete(seat);
+    this.#crowded.delete(seat);
     if (isUsable(seat.standing)) this.#count(-1, seat.capacity);
   }
 
@@ -294,18 +327,24 @@ export class Workers<W extends PooledWorker, L = W> {
     const seat = this.#seatOf(worker);
     const lease = this.#leasing === undefined ? (worker as W & L) : this.#leasing.wrap(worker);
     if (seat === undefined) return lease;
+    seat.held++;
     const seats = this.#leases.get(lease);
     if (seats === undefined) this.#leases.set(lease, [seat]);
     else seats.push(seat);
     return lease;
   }
 
-  #free(seat: Seat<W>): void {
+  #giveBack(seat: Seat<W>): void {
+    if (seat.held > 0) seat.held--;
+    if (this.#seats.get(seat.worker.identity) === seat) this.#free(seat);
+  }
+
+  #free(seat: Seat<W>, now?: number): void {
     if (seat.leases === 0) return;
     seat.leases--;
-    if (this.#seats.get(seat.worker.identity) !== seat) return;
+    if (seat.spare === 0) this.#crowded.delete(seat);
     this.#index.place(seat);
-    this.#serve();
+    this.#serve(now);
   }
 
   #count(change: number, capacity: number): void {
@@ -316,21 +355,33 @@ export class Workers<W extends PooledWorker, L = W> {
   }
 
   /** Matches waiters with slots until one of the two runs out. A waiter may change the pool: the outer loop sees it. */
-  #serve(): void {
+  #serve(now?: number): void {
     if (this.#serving) return;
     this.#serving = true;
     try {
       for (let waiter = this.#waiting.first; waiter !== undefined; waiter = this.#waiting.first) {
-        const seat = waiter.avoid === undefined ? this.#index.first() : this.#index.firstExcept(waiter.avoid);
+        const seat = this.#seatFor(waiter);
         if (seat === undefined) break;
         this.#waiting.leave(waiter);
         seat.leases++;
+        if (seat.spare === -1) this.#crowded.add(seat);
         this.#index.place(seat);
-        waiter.take(seat.worker);
+        now ??= this.#clock.now();
+        waiter.take(seat.worker, now);
       }
     } finally {
       this.#serving = false;
     }
+    if (this.#crowded.size > 0 && this.#waiting.length === 0 && this.#index.first() !== undefined) this.#onSpare?.();
+  }
+
+  /** One with a free slot; else, for whoever agrees to that, one that can be sent something ahead. */
+  #seatFor(waiter: Waiter<W>): Seat<W> | undefined {
+    const { avoid } = waiter;
+    const free = avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);
+    if (free !== undefined) return free;
+    const ahead = this.#index.firstAhead();
+    return ahead !== undefined && waiter.maySendAhead === true ? ahead : undefined;
   }
 }
 

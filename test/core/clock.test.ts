@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Alarm, DeadlineQueue, jitter, type TimerHandle } from "../../src/core/clock.ts";
+import { jitter, type TimerHandle } from "../../src/core/clock.ts";
+import { Alarm, DeadlineQueue } from "../../src/core/deadline.ts";
 import { MAX_DURATION } from "../../src/core/options.ts";
 import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";

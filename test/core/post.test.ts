@@ -1,11 +1,13 @@
 /** One post by itself: the worker behind it is the test's and writes down what it is told, the runner is scripted. */
 import { describe, expect, it } from "vitest";
-import { type Clock, DeadlineQueue } from "../../src/core/clock.ts";
+import type { Clock } from "../../src/core/clock.ts";
+import { DeadlineQueue } from "../../src/core/deadline.ts";
 import { AuthError, ProtocolError } from "../../src/core/errors.ts";
 import { Job } from "../../src/core/job.ts";
-import type { JobMessage, Message, RejectReason, WelcomeMessage } from "../../src/core/message.ts";
+import type { JobMessage, Message, WelcomeMessage } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
-import { Post, type PostEnd, type PostOwner } from "../../src/core/post.ts";
+import { Post } from "../../src/core/post.ts";
+import type { PostEnd, PostOwner } from "../../src/core/post-owner.ts";
 import type { Peer } from "../../src/core/socket.ts";
 import type { Handler, Task } from "../../src/core/task.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
@@ -14,13 +16,15 @@ import { Puppet } from "../support/stage.ts";
 
 const PEER: Peer = { transport: "test", address: "", principal: "me" };
 
-class Owner implements PostOwner {
+class Owner implements PostOwner<Post> {
   readonly clock: Clock;
   readonly timers: DeadlineQueue;
   readonly identity = "w";
   readonly handler: Handler;
   readonly shuttingDown: AbortSignal = new AbortController().signal;
   readonly remoteStacks = false;
+  readonly hasRoom = true;
+  readonly observed = false;
   readonly maxFrameBytes = 1_000_000;
   readonly told: string[] = [];
   readonly ends: PostEnd[] = [];
@@ -29,9 +33,6 @@ class Owner implements PostOwner {
     this.clock = clock;
     this.timers = new DeadlineQueue(clock, false);
     this.handler = handler;
-  }
-  refusal(): RejectReason | undefined {
-    return undefined;
   }
   welcomed(): void {
     this.told.push("welcomed");
@@ -44,6 +45,9 @@ class Owner implements PostOwner {
   }
   taskDropped(): void {
     this.told.push("dropped");
+  }
+  slotFreed(by: Post): void {
+    by.startNext();
   }
   sentAway(): void {
     this.told.push("sent away");
@@ -59,7 +63,7 @@ async function opened() {
   const puppet = new Puppet();
   const owner = new Owner(clock, puppet.handler);
   const [ours, theirs] = socketPair({ clock, peers: [PEER, PEER], maxFrameBytes: 1_000_000 });
-  const post = new Post(ours, hello(), owner);
+  const post = new Post(ours, hello({ capacity: 4 }), owner);
   const runner = new ScriptedPeer(theirs);
   post.open();
   await clock.settle();

@@ -163,7 +163,15 @@ describe("what a runner counts", () => {
     await set.clock.advance(20);
     peer.answer("y");
     await set.clock.settle();
-    expect(set.runner.calls).toEqual({ queued: 0, running: 0, backoff: 0, submitted: 1, succeeded: 1, failed: 0 });
+    expect(set.runner.calls).toEqual({
+      queued: 0,
+      ahead: 0,
+      running: 0,
+      backoff: 0,
+      submitted: 1,
+      succeeded: 1,
+      failed: 0,
+    });
     expect(set.of("job-settled")).toEqual([{ type: "job-settled", jobId: 1, ms: 20, attempts: 1, ok: true }]);
   });
 

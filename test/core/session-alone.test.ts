@@ -1,6 +1,6 @@
 /** One session by itself: its keeper and the owner of its attempts are the test's, and write down what they are told. */
 import { describe, expect, it } from "vitest";
-import { DeadlineQueue } from "../../src/core/clock.ts";
+import { DeadlineQueue } from "../../src/core/deadline.ts";
 import { Job } from "../../src/core/job.ts";
 import type { Attempt, AttemptOwner } from "../../src/core/attempt.ts";
 import type { HelloMessage, Message } from "../../src/core/message.ts";
@@ -26,6 +26,7 @@ class Keeper implements SessionKeeper<Session>, AttemptOwner<Session> {
     highWater: 10_000,
     maxBuffered: 100_000,
     stallTimeout: 10_000,
+    prefetch: 0,
   };
   readonly told: string[] = [];
   readonly dispatch: Dispatch<Session> = () => Promise.resolve("dispatched");
@@ -69,6 +70,9 @@ class Keeper implements SessionKeeper<Session>, AttemptOwner<Session> {
   }
   notSent(): void {
     this.told.push("not sent");
+  }
+  began(): void {
+    this.told.push("began");
   }
   freed(): void {
     this.told.push("freed");
@@ -120,7 +124,7 @@ function alone() {
   };
   const join = (over: Partial<HelloMessage> = {}): Promise<void> => say(hello(over));
   const give = async (data = "x"): Promise<Attempt<Session>> => {
-    const attempt = session.assign(keeper, new Job(data), 1, 1, 1_000);
+    const attempt = session.assign(keeper, new Job(data), 1, 1, 1_000, clock.now());
     await clock.settle();
     if (attempt === undefined) throw new Error("not assigned");
     return attempt;
@@ -324,7 +328,7 @@ describe("a backlog", () => {
     const { clock, keeper, socket, session, join, end } = alone();
     await join({ capacity: 9 });
     socket.waits = 10_001;
-    session.assign(keeper, new Job("x"), 1, 1, 1_000);
+    session.assign(keeper, new Job("x"), 1, 1, 1_000, clock.now());
     clock.endOfTurn(() => keeper.told.push("end of turn"));
     await clock.settle();
     expect(keeper.told.slice(0, 2)).toEqual(["congested", "end of turn"]);

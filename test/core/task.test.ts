@@ -27,7 +27,7 @@ class Owner implements TaskOwner {
 
 async function run(handler: Handler): Promise<TaskResult> {
   const owner = new Owner();
-  new Task(MESSAGE, owner, 5).run(handler, MESSAGE.job);
+  new Task(MESSAGE, owner).run(handler);
   for (let tick = 0; tick < 5; tick++) await null;
   const [result] = owner.results;
   if (result === undefined || owner.results.length > 1) throw new Error(`finished ${owner.results.length} times`);
@@ -47,14 +47,14 @@ async function told(thrown: unknown): Promise<TaskResult> {
 describe("what a handler is told", () => {
   it("is who runs which attempt at which job", () => {
     const owner = new Owner();
-    const task: JobContext = new Task(MESSAGE, owner, 5);
+    const task: JobContext = new Task(MESSAGE, owner);
     const { attempt, jobId, identity, shuttingDown } = task;
     expect({ attempt, jobId, identity }).toEqual({ attempt: 2, jobId: "r-17", identity: "w" });
     expect(shuttingDown).toBe(owner.shuttingDown);
   });
 
   it("is one signal, whenever it is asked for, which aborts once", () => {
-    const task = new Task(MESSAGE, new Owner(), 5);
+    const task = new Task(MESSAGE, new Owner());
     expect(task.signal).toBe(task.signal);
     expect(task.signal.aborted).toBe(false);
     task.abort("timeout");
@@ -65,7 +65,7 @@ describe("what a handler is told", () => {
   });
 
   it("is an aborted signal when it is asked for too late", () => {
-    const task = new Task(MESSAGE, new Owner(), 5);
+    const task = new Task(MESSAGE, new Owner());
     task.abort("cancelled");
     task.abort("stopped");
     expect(task.signal.aborted).toBe(true);
@@ -83,7 +83,7 @@ describe("a result", () => {
     "of %j that is there at once is handed over at once",
     (value) => {
       const owner = new Owner();
-      new Task(MESSAGE, owner, 5).run(() => value, MESSAGE.job);
+      new Task(MESSAGE, owner).run(() => value);
       expect(owner.results).toEqual([{ ok: true, value }]);
     },
   );

@@ -131,17 +131,20 @@ describe("serving", () => {
     expect(scene.worker.served).toBe(2);
   });
 
-  it("hands back what is over its capacity", async () => {
+  it("hands back what is over its capacity and what it takes ahead of it", async () => {
     const puppet = new Puppet();
     await using scene = new Scene(puppet.handler);
     const runner = await scene.register();
-    scene.board.job(1);
-    scene.board.job(2);
+    const ahead = runner.last("HELLO").ahead ?? 0;
+    expect(ahead).toBeGreaterThan(0);
+    for (let id = 1; id <= ahead + 2; id++) scene.board.job(id);
     await scene.clock.settle();
-    expect(runner.all("REJECT")).toEqual([{ type: "REJECT", attemptId: 2, reason: "overloaded" }]);
+    expect(runner.all("REJECT")).toEqual([{ type: "REJECT", attemptId: ahead + 2, reason: "overloaded" }]);
+    expect(puppet.runs).toHaveLength(1);
     puppet.runs[0]?.end("");
     await scene.clock.settle();
     expect(runner.all("JOBRES")).toHaveLength(1);
+    expect(puppet.runs).toHaveLength(2);
   });
 
   it("confirms a CANCEL when the handler returns, whatever it returns", async () => {

@@ -61,7 +61,14 @@ describe("docs/architecture.md", () => {
       draining: true,
       gone: true,
     };
-    const jobs: Record<CallState, true> = { new: true, queued: true, running: true, backoff: true, settled: true };
+    const jobs: Record<CallState, true> = {
+      new: true,
+      queued: true,
+      ahead: true,
+      running: true,
+      backoff: true,
+      settled: true,
+    };
     const workers: Record<WorkerState, true> = {
       created: true,
       connecting: true,

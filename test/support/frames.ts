@@ -100,6 +100,10 @@ const someText = fc.oneof(
   fc.constant("\ufeffx"),
 );
 const payload = fc.oneof(someText, fc.uint8Array({ maxLength: 60 }));
+const ran = fc.option(
+  u32.map((us) => us / 1_000),
+  { nil: undefined },
+);
 const someName = fc.stringMatching(/^[A-Za-z0-9._:-]{1,20}$/);
 const anyJob = fc
   .tuple(payload, fc.uniqueArray(fc.tuple(someText, someText), { maxLength: 3, selector: ([header]) => header }))
@@ -117,6 +121,7 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     identity: someName,
     instance: someName,
     capacity: fc.integer({ min: 1, max: 65_535 }),
+    ahead: fc.option(fc.integer({ min: 1, max: 65_535 }), { nil: undefined }),
     blocking: fc.boolean(),
     served: fc.maxSafeNat(),
     labels: fc.array(someName, { maxLength: 32 }),
@@ -138,23 +143,30 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     ttl: limit,
     job: anyJob,
   }),
-  fc.record({ type: type("JOBRES"), attemptId: id, value: payload }),
+  fc.record({ type: type("JOBRES"), attemptId: id, value: payload, ran }),
   fc.record({
     type: type("JOBERR"),
     attemptId: id,
     error: fc.record({ name: someText, message: someText, code: someText, stack: someText }),
     retryable: fc.boolean(),
     retryAfter: u32,
+    ran,
   }),
   fc.record({
     type: type("REJECT"),
     attemptId: id,
-    reason: fc.constantFrom("draining" as const, "overloaded" as const),
+    reason: fc.constantFrom("draining" as const, "overloaded" as const, "recalled" as const),
   }),
   fc.record({
     type: type("CANCEL"),
     attemptId: id,
-    reason: fc.constantFrom("cancelled" as const, "timeout" as const, "deadline" as const, "stopped" as const),
+    reason: fc.constantFrom(
+      "cancelled" as const,
+      "timeout" as const,
+      "deadline" as const,
+      "stopped" as const,
+      "recalled" as const,
+    ),
   }),
   fc.record({ type: type("CANCELLED"), attemptId: id }),
   fc.record({ type: fc.constantFrom("REMOVE" as const, "REMOVED" as const) }),

@@ -6,7 +6,7 @@
  * It relies on three things: a frame is seen `delivered` just before its receiver reads it; a `closed` is seen while the end
  * closes; and only frames that a socket took are seen `sent`.
  */
-import type { CancelledMessage, JobMessage, Message } from "../../core/message.ts";
+import type { CancelledMessage, CancelMessage, JobMessage, Message } from "../../core/message.ts";
 import { PROTOCOL_VERSION } from "../../core/message.ts";
 import type { Checker, RunnerView } from "../checker.ts";
 import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../observation.ts";
@@ -226,7 +226,7 @@ export class Ledger implements Checker {
 
   #runnerSays(connection: WireConnection, message: Message, at: number): void {
     if (message.type === "JOB") return this.#jobSent(connection, message, at);
-    if (message.type === "CANCEL") return this.#cancelled(connection, message.attemptId, message.reason, at);
+    if (message.type === "CANCEL") return this.#cancelled(connection, message, at);
     if (message.type === "WELCOME") {
       connection.welcome = message;
       for (const reader of this.#readers) reader.registered?.(connection, at);
@@ -256,9 +256,10 @@ export class Ledger implements Checker {
     connection.inFlight.set(attempt.id, attempt);
   }
 
-  #cancelled(connection: WireConnection, attemptId: number, reason: WireAttempt["cancelReason"], at: number): void {
+  #cancelled(connection: WireConnection, { attemptId, reason }: CancelMessage, at: number): void {
     const attempt = connection.inFlight.get(attemptId);
-    if (attempt === undefined) return;
+    // What is called back goes on unless it comes back.
+    if (attempt === undefined || reason === "recalled") return;
     attempt.cancelReason = reason;
     this.#over(attempt, "cancelled", at);
   }

@@ -94,8 +94,9 @@ export class Oracle implements Checker, LedgerReader {
     if (leaving !== undefined && !crossed) this.#violation("I11", `a JOB after ${leaving}: ${place(attempt)}`);
     if (attempt.id !== connection.nextAttempt)
       this.#violation("I9", `the next attempt is number ${connection.nextAttempt}: ${place(attempt)}`);
-    if (connection.inFlight.size >= connection.capacity)
-      this.#violation("I7", `${connection.inFlight.size} of ${connection.capacity} are in flight: ${place(attempt)}`);
+    const most = connection.capacity + (connection.hello?.ahead ?? 0);
+    if (connection.inFlight.size >= most)
+      this.#violation("I7", `${connection.inFlight.size} of ${most} are in flight: ${place(attempt)}`);
   }
 
   /** May this job be tried again? */

@@ -32,6 +32,7 @@ const STATS: RunnerStats = {
   capacity: 1,
   pending: 0,
   queued: 0,
+  ahead: 0,
   running: 0,
   backoff: 0,
   submitted: 0,
@@ -53,8 +54,8 @@ export function peerOf(principal: string): Peer {
 }
 
 export function workerStats(over: Partial<WorkerStats> = {}): WorkerStats {
-  const honest = { identity: "w", peer: peerOf("me"), state: "idle", labels: [], capacity: 1, inFlight: 0 } as const;
-  return { ...honest, served: 0, age: 0, ...over };
+  const honest = { identity: "w", peer: peerOf("me"), state: "idle", labels: [], capacity: 1 } as const;
+  return { ...honest, inFlight: 0, waiting: 0, served: 0, age: 0, ...over };
 }
 
 export class Story {
