@@ -3,18 +3,16 @@
  * ProtocolError. Knows nothing of messages: see decode.ts.
  */
 import { ProtocolError } from "./errors.ts";
-import { cutText, plainBytes, readUtf8 } from "./text.ts";
+import { cutText, keptBytes, plainBytes, readUtf8 } from "./text.ts";
 
 /** Reads big-endian numbers, texts and bytes one after the other. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
   #end: number;
 
   constructor(frame: Uint8Array) {
     this.#bytes = plainBytes(frame);
-    this.#view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
     this.#end = frame.length;
   }
 
@@ -37,25 +35,34 @@ export class ByteReader {
 
   /** Reads one byte. */
   u8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#bytes[this.#take(1)] ?? 0;
   }
 
   /** Reads two bytes. */
   u16(): number {
-    return this.#view.getUint16(this.#take(2));
+    const at = this.#take(2);
+    const bytes = this.#bytes;
+    return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
   }
 
   /** Reads four bytes. */
   u32(): number {
-    return this.#view.getUint32(this.#take(4));
+    return this.#u32(this.#take(4));
   }
 
   /** Reads eight bytes, a safe integer. */
   u64(): number {
     const at = this.#take(8);
-    const high = this.#view.getUint32(at);
+    const high = this.#u32(at);
     if (high >= 0x20_0000) throw this.#wrong("a number over 2^53 - 1");
-    return high * 0x1_0000_0000 + this.#view.getUint32(at + 4);
+    return high * 0x1_0000_0000 + this.#u32(at + 4);
+  }
+
+  // Byte by byte, as that spares a short frame the making of a DataView.
+  #u32(at: number): number {
+    const bytes = this.#bytes;
+    const low = ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+    return (bytes[at] ?? 0) * 0x100_0000 + low;
   }
 
   /** Reads a length of two bytes and so many bytes of UTF-8; what is over `maxBytes` is cut off after it was checked. */
@@ -70,21 +77,16 @@ export class ByteReader {
     return this.#text(this.#end - this.#at);
   }
 
-  /** The rest of the body as it lies in the frame, for reading at once. */
-  restView(): Uint8Array {
-    const start = this.#take(this.#end - this.#at);
-    return this.#bytes.subarray(start, this.#end);
+  /** The rest of the body, to keep: see {@link keptBytes}. */
+  restKept(): Uint8Array {
+    const end = this.#end;
+    return keptBytes(this.#bytes, this.#take(end - this.#at), end);
   }
 
-  /**
-   * The rest of the body, to keep. A copy, unless it makes up most of the memory it lies in: a small result must not
-   * keep a large frame alive, nor let its holder see what else came with it.
-   */
-  restKept(): Uint8Array {
-    const view = this.restView();
-    const { buffer } = view;
-    // Shared memory could change under the reader.
-    return buffer instanceof ArrayBuffer && 2 * view.length > buffer.byteLength ? view : new Uint8Array(view);
+  /** Passes over the rest of the body and has `read` make something of it, where it lies in the frame. */
+  restAs<Value>(read: (bytes: Uint8Array, start: number, end: number) => Value): Value {
+    const end = this.#end;
+    return read(this.#bytes, this.#take(end - this.#at), end);
   }
 
   /** Passes over the rest of the body. */

@@ -86,9 +86,7 @@ function decodeJob(input: ByteReader): JobMessage {
   const jobId = input.u64();
   const ttl = limitMs(input.u32());
   try {
-    const job = flag(input)
-      ? Job.loadFromBytes(input.restKept(), "bytes")
-      : Job.loadFromBytes(input.restView(), "text");
+    const job = input.restAs(flag(input) ? Job.readBytes : Job.readText);
     return { type: "JOB", attemptId: id, attempt, jobId, ttl, job };
   } catch (cause) {
     if (cause instanceof ProtocolError) throw cause;

@@ -32,11 +32,18 @@ const BACKSLASH = 0x5c;
 export interface HeaderSection {
   /** The headers and the separator, as they stand there. */
   readonly head: string;
+  /** How many bytes of UTF-8 that takes. */
+  readonly headBytes: number;
   /** The headers in the order written, or `undefined` for none. */
   readonly headers: Map<string, string> | undefined;
 }
 
-const noHeaders: HeaderSection = Object.freeze({ head: NO_HEADERS, headers: undefined });
+const noHeaders: HeaderSection = Object.freeze({
+  head: NO_HEADERS,
+  headBytes: NO_HEADERS.length,
+  headers: undefined,
+});
+const NO_HEADER_BYTES: readonly number[] = Array.from(NO_HEADERS, (character) => character.charCodeAt(0));
 
 /**
  * The headers of a job in their text form, and the separator.
@@ -65,8 +72,10 @@ function escape(text: string): string {
   return text.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
 }
 
-function checkSize(section: string, offset?: number): void {
-  if (utf8Length(section) > JOB_LIMITS.maxHeaderBytes) throw tooLarge(offset);
+function checkSize(section: string, offset?: number): number {
+  const bytes = utf8Length(section);
+  if (bytes > JOB_LIMITS.maxHeaderBytes) throw tooLarge(offset);
+  return bytes;
 }
 
 function tooLarge(offset?: number): EncodingError {
@@ -93,8 +102,8 @@ export function readHeaders(text: string): HeaderSection {
     if (cursor.endsHere()) break;
   }
   const section = text.slice(0, cursor.at);
-  checkSize(section, cursor.at);
-  return { head: section + SEPARATOR, headers };
+  const headBytes = checkSize(section, cursor.at) + SEPARATOR.length;
+  return { head: section + SEPARATOR, headBytes, headers };
 }
 
 /** Goes once through a header section, from left to right, undoing the escapes. */
@@ -161,24 +170,26 @@ class HeaderCursor {
 }
 
 /**
- * As {@link readHeaders}, of bytes that need not be text after the separator.
+ * As {@link readHeaders}, of the bytes from `start` up to `end`, which need not be text after the separator.
  *
  * @throws EncodingError as there, also when the header section is not UTF-8.
  */
-export function readHeaderBytes(bytes: Uint8Array): HeaderSection {
-  if (beginsWithNone(bytes)) return noHeaders;
-  const end = sectionEnd(bytes);
+export function readHeaderBytes(bytes: Uint8Array, start: number, end: number): HeaderSection {
+  if (beginsWithNone(bytes, start, end)) return noHeaders;
+  const sectionAt = sectionEnd(bytes.subarray(start, end));
   let section: string;
   try {
-    section = readUtf8(bytes, 0, end);
+    section = readUtf8(bytes, start, start + sectionAt);
   } catch (cause) {
     throw new EncodingError("the headers are not UTF-8", 0, { cause });
   }
   return readHeaders(section + SEPARATOR);
 }
 
-function beginsWithNone(bytes: Uint8Array): boolean {
-  for (let i = 0; i < NO_HEADERS.length; i++) if (bytes[i] !== NO_HEADERS.charCodeAt(i)) return false;
+function beginsWithNone(bytes: Uint8Array, start: number, end: number): boolean {
+  const length = NO_HEADER_BYTES.length;
+  if (end - start < length) return false;
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== NO_HEADER_BYTES[i]) return false;
   return true;
 }
 

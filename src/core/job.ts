@@ -4,7 +4,7 @@
  */
 import { EncodingError } from "./errors.ts";
 import { NO_HEADERS, readHeaderBytes, readHeaders, writeHeaders, type HeaderSection } from "./headers.ts";
-import { badUtf8At, isBytes, loneSurrogateAt, plainBytes, readUtf8, utf8Length } from "./text.ts";
+import { badUtf8At, isBytes, keptBytes, loneSurrogateAt, plainBytes, readUtf8, utf8Length } from "./text.ts";
 
 export { JOB_LIMITS, type JobLimits } from "./headers.ts";
 
@@ -125,14 +125,38 @@ export class Job {
    */
   static loadFromBytes(bytes: Uint8Array, as: "text" | "bytes"): Job {
     if (!isBytes(bytes)) throw new TypeError(`expected the bytes of a job to be a Uint8Array, got ${kind(bytes)}`);
-    const section = readHeaderBytes(bytes);
-    const dataAt = utf8Length(section.head);
-    if (as === "bytes") return Job.#of(plainBytes(bytes).subarray(dataAt), section);
+    const plain = plainBytes(bytes);
+    if (as === "text") return Job.readText(plain, 0, plain.length);
+    const section = readHeaderBytes(plain, 0, plain.length);
+    return Job.#of(plain.subarray(section.headBytes), section);
+  }
+
+  /**
+   * As {@link Job.loadFromBytes} as text, of the bytes from `start` up to `end`.
+   *
+   * @internal
+   */
+  static readText(this: void, bytes: Uint8Array, start: number, end: number): Job {
+    const section = readHeaderBytes(bytes, start, end);
+    const dataAt = start + section.headBytes;
+    let data: string;
     try {
-      return Job.#of(readUtf8(bytes, dataAt, bytes.length), section);
+      data = readUtf8(bytes, dataAt, end);
     } catch (cause) {
-      throw new EncodingError("the data is not UTF-8", dataAt + badUtf8At(bytes.subarray(dataAt)), { cause });
+      const at = section.headBytes + badUtf8At(bytes.subarray(dataAt, end));
+      throw new EncodingError("the data is not UTF-8", at, { cause });
     }
+    return Job.#of(data, section);
+  }
+
+  /**
+   * As {@link Job.loadFromBytes} as bytes, of the bytes from `start` up to `end`. The data is to keep: see keptBytes.
+   *
+   * @internal
+   */
+  static readBytes(this: void, bytes: Uint8Array, start: number, end: number): Job {
+    const section = readHeaderBytes(bytes, start, end);
+    return Job.#of(keptBytes(bytes, start + section.headBytes, end), section);
   }
 
   // What a reader found has been checked by reading it; adding the headers one by one would check all of them each time.

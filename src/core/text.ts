@@ -9,6 +9,14 @@ const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const SHORT_COUNT = 512;
+/** Up to here characters are gathered one by one; from there on a call into the host is worth it. */
+const SHORT_READ = 24;
+/** The same for bytes. Up to 64 of them V8 keeps beside its other objects, cheaply, as long as nobody asks for their buffer. */
+const SHORT_COPY = 64;
+/** One list a length, to gather characters in: filled before it is read, so nothing lasts in them. */
+const gathered: readonly number[][] = Array.from({ length: SHORT_READ + 1 }, (_, length) =>
+  Array.from({ length }, () => 0),
+);
 
 /** Whether `value` is a `Uint8Array`, also one of another realm (an iframe, a test runner's sandbox). */
 export function isBytes(value: unknown): value is Uint8Array {
@@ -18,7 +26,26 @@ export function isBytes(value: unknown): value is Uint8Array {
 
 /** The same bytes as a plain `Uint8Array`: Node's `Buffer` behaves differently in `slice` and when printed. */
 export function plainBytes(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/**
+ * The bytes from `start` up to `end`, to keep. A copy, unless they make up most of the memory they lie in: a small result
+ * must not keep a large frame alive, nor let its holder see what else came with it.
+ */
+export function keptBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const length = end - start;
+  if (2 * length > bytes.length && isMost(length, bytes.buffer)) return bytes.subarray(start, end);
+  const kept = new Uint8Array(length);
+  if (length > SHORT_COPY) kept.set(bytes.subarray(start, end));
+  else for (let i = 0; i < length; i++) kept[i] = bytes[start + i] ?? 0;
+  return kept;
+}
+
+/** Shared memory could change under the reader: there nothing is. */
+function isMost(length: number, memory: ArrayBufferLike): boolean {
+  return 2 * length > memory.byteLength && memory instanceof ArrayBuffer;
 }
 
 /** How many bytes `text` takes in UTF-8; a lone surrogate counts 3, as its replacement does. */
@@ -59,7 +86,22 @@ export function loneSurrogateAt(text: string): number {
  * @throws TypeError when they are not well-formed UTF-8.
  */
 export function readUtf8(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start <= SHORT_READ) {
+    const text = readAscii(bytes, start, end);
+    if (text !== undefined) return text;
+  }
   return strict.decode(bytes.subarray(start, end));
+}
+
+function readAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const units = gathered[end - start];
+  if (units === undefined) return undefined;
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] ?? 0xff;
+    if (byte >= 0x80) return undefined;
+    units[i - start] = byte;
+  }
+  return String.fromCharCode.apply(undefined, units);
 }
 
 /** Where in `bytes` UTF-8 first breaks, or -1 if it does not. Only to say so in an error: it decodes and encodes anew. */

@@ -223,7 +223,7 @@ describe("payloads of bytes", () => {
     for (const lies of [frame, pool.subarray(100, 100 + frame.length)]) {
       const [, small, job] = decode(lies);
       expect(bytesOf(small).buffer.byteLength).toBe(3);
-      expect(Buffer.from(dataOf(job).buffer).toString()).toBe("a:b:::\u0004\u0005");
+      expect(Array.from(new Uint8Array(dataOf(job).buffer))).toEqual([4, 5]);
     }
     const lone = encode(result(pool.subarray(0, 100)));
     const padded = Buffer.concat([Buffer.alloc(4096), lone]);
