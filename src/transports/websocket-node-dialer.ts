@@ -5,7 +5,7 @@ import { type ClientOptions, WebSocket } from "ws";
 import { AuthError } from "../core/errors.ts";
 import { checkOptions, finiteDuration, flag, type Rule, type Rules, shape, text } from "../core/options.ts";
 import type { Dialer, Peer, Socket, SocketLimits } from "../core/socket.ts";
-import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL } from "./websocket-address.ts";
+import { bearerSubprotocol, dialAddress, isLoopback, shown, SUBPROTOCOL } from "./websocket-address.ts";
 import { nodeSocket, type WireSettings, wireSettings } from "./websocket-node-socket.ts";
 
 /** How to dial from Node. Certificates are always verified; for one of your own making, pass its `ca`. */
@@ -22,7 +22,21 @@ export interface NodeDialOptions extends Pick<SecureContextOptions, "ca" | "cert
   readonly agent?: Agent | undefined;
   /** How long connecting and the handshake may take, in ms. Default: 10,000. */
   readonly handshakeTimeout?: number | undefined;
+  /** With what a frame is masked on its way to the runner. Default: `auto`. */
+  readonly mask?: MaskChoice | undefined;
 }
+
+/**
+ * With what frames are masked, which RFC 6455 asks of whoever dials.
+ *
+ * - `random`: with a new random key for each frame, so that nobody can choose the bytes that a proxy or cache on the way
+ *   sees, and have it take them for a request or an answer (RFC 6455, section 10.3). Costs a pass over every byte.
+ * - `zero`: with the key 0, which leaves the bytes as they are and costs nothing. Any server reads it. Only for
+ *   connections that nothing on the way can read, or whose every hop is known to speak WebSocket.
+ * - `auto`: `zero` where nothing on the way reads along: over `wss:`, and to a loopback address without an `agent`; else
+ *   `random`.
+ */
+export type MaskChoice = "auto" | "random" | "zero";
 
 const HANDSHAKE_TIMEOUT = 10_000;
 /** TCP keep-alive is the backstop for a peer that vanishes without a word, in ms. */
@@ -37,10 +51,12 @@ type ConnectOptions = ClientOptions &
     readonly noDelay: true;
   };
 
-function connectOptions(options: NodeDialOptions, maxFrameBytes: number): ConnectOptions {
-  const { token, allowInsecure: _allowInsecure, handshakeTimeout = HANDSHAKE_TIMEOUT, headers, ...passed } = options;
+function connectOptions(url: URL, options: NodeDialOptions, maxFrameBytes: number): ConnectOptions {
+  const { token, allowInsecure: _allowInsecure, mask = "auto", headers, ...passed } = options;
+  const { handshakeTimeout = HANDSHAKE_TIMEOUT } = options;
   return {
     ...passed,
+    ...(mask === "zero" || (mask === "auto" && isPrivate(url, options)) ? { generateMask: zeroMask } : {}),
     headers: { ...headers, ...(fitsHeader(token) ? { Authorization: `Bearer ${token}` } : {}) },
     handshakeTimeout,
     followRedirects: false,
@@ -51,10 +67,22 @@ function connectOptions(options: NodeDialOptions, maxFrameBytes: number): Connec
   };
 }
 
+/** Whether nothing between the two ends can read what is sent. An agent may lead to a proxy, which sees all but TLS. */
+function isPrivate(url: URL, { agent }: NodeDialOptions): boolean {
+  return url.protocol === "wss:" || (agent === undefined && isLoopback(url.hostname));
+}
+
+/** `ws` skips the masking when the key is 0: no pass over the bytes, and no copy. */
+function zeroMask(key: Uint8Array): void {
+  key.fill(0);
+}
+
 /** A header takes visible ASCII; any other token goes the browser's way. */
 function fitsHeader(token: string | undefined): token is string {
   return token !== undefined && /^[\x21-\x7e]+$/.test(token);
 }
+
+const MASKS: readonly unknown[] = ["auto", "random", "zero"] satisfies MaskChoice[];
 
 const anything: Rule = () => undefined;
 
@@ -65,6 +93,7 @@ const RULES: Rules<NodeDialOptions> = {
   headers: shape("a record of headers"),
   agent: shape("an http.Agent", "addRequest"),
   handshakeTimeout: finiteDuration,
+  mask: (value) => (MASKS.includes(value) ? undefined : "one of `auto`, `random` and `zero`"),
   // Node's own, checked where they are used.
   ca: anything,
   cert: anything,
@@ -88,7 +117,11 @@ class NodeWebSocketDialer implements Dialer {
   dial(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
     return new Promise((resolve, reject: (reason: unknown) => void) => {
       if (signal.aborted) return reject(signal.reason);
-      const ws = new WebSocket(this.#url, [...this.#protocols], connectOptions(this.#options, limits.maxFrameBytes));
+      const ws = new WebSocket(
+        this.#url,
+        [...this.#protocols],
+        connectOptions(this.#url, this.#options, limits.maxFrameBytes),
+      );
       let waiting = true;
       const done = (): void => {
         waiting = false;

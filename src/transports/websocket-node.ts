@@ -10,7 +10,7 @@ import {
 } from "./websocket-options.ts";
 import { listenerAddress, WebSocketService } from "./websocket-service.ts";
 
-export { dialWebSocket, type NodeDialOptions } from "./websocket-node-dialer.ts";
+export { dialWebSocket, type MaskChoice, type NodeDialOptions } from "./websocket-node-dialer.ts";
 export { type Authenticate, WEBSOCKET_LISTENER_DEFAULTS } from "./websocket-options.ts";
 export type {
   WebSocketListenerDefaults,
