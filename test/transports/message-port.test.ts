@@ -145,6 +145,18 @@ test("a worker's scope is told of the close and left running; listeners go", () 
   expect([scope.posted, scope.closed, scope.listeners.length]).toEqual([["powerhose:close"], 0, 0]);
 });
 
+test("a port of Node's listens without events and is let go of entirely", () => {
+  const { port1, port2 } = new NodeMessageChannel();
+  const on = vi.spyOn(port1, "on");
+  const { socket } = opened(port1);
+  expect(on.mock.calls.map(([type]) => type)).toEqual(["message"]);
+  const listeners = (): number[] => ["message", "messageerror", "close"].map((type) => port1.listenerCount(type));
+  expect(listeners()).toEqual([1, 1, 1]);
+  socket.close();
+  expect(listeners()).toEqual([0, 0, 0]);
+  port2.close();
+});
+
 test("a port proper is started, and closed with the socket", () => {
   let started = 0;
   const port = Object.assign(new FakePort(), { start: () => void started++ });
