@@ -71,7 +71,7 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
 
   /** Somebody listens. */
   get events(): CallEvents | undefined {
-    return this.#options.events.active ? this : undefined;
+    return this.#options.events.followsJobs ? this : undefined;
   }
 
   /** Runs a job and resolves to its result. Rejects at once when the input is wrong or the queue full. */
@@ -133,7 +133,7 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
     this.#strike(call);
     if (call.ok) this.counts.succeeded++;
     else this.counts.failed++;
-    if (this.#options.events.active) this.#announce(call);
+    if (this.#options.events.followsJobs) this.#announce(call);
     if (this.#eldest !== undefined || this.#idle === undefined) return;
     const idle = this.#idle;
     this.#idle = undefined;

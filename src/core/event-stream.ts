@@ -7,6 +7,8 @@ import type { Clock } from "./clock.ts";
 /** One call of `on`: a listener added twice is removed one at a time. */
 interface Subscription<E> {
   readonly listener: (event: E) => void;
+  /** Whether it wants to hear of single jobs. */
+  readonly jobs: boolean;
   active: boolean;
 }
 
@@ -14,6 +16,7 @@ interface Subscription<E> {
 export class EventStream<E> {
   readonly #clock: Clock;
   #subscriptions: readonly Subscription<E>[] = [];
+  #followsJobs = false;
   #waiting: { readonly event: E; readonly to: readonly Subscription<E>[] }[] = [];
 
   constructor(clock: Clock) {
@@ -25,14 +28,22 @@ export class EventStream<E> {
     return this.#subscriptions.length > 0;
   }
 
-  /** Adds a listener; the returned function removes it and may be called twice. */
-  on(listener: (event: E) => void): () => void {
+  /** Whether anybody wants to hear of single jobs: their events are a large part of what a small job costs. */
+  get followsJobs(): boolean {
+    return this.#followsJobs;
+  }
+
+  /**
+   * Adds a listener; the returned function removes it and may be called twice. One that does not want to hear of single
+   * jobs hears of them all the same while somebody else wants to.
+   */
+  on(listener: (event: E) => void, jobs: boolean = true): () => void {
     if (typeof listener !== "function") throw new TypeError("on: expected a function to call for each event");
-    const own = { listener, active: true };
-    this.#subscriptions = [...this.#subscriptions, own];
+    const own = { listener, jobs, active: true };
+    this.#subscribe([...this.#subscriptions, own]);
     return () => {
       own.active = false;
-      this.#subscriptions = this.#subscriptions.filter((other) => other !== own);
+      this.#subscribe(this.#subscriptions.filter((other) => other !== own));
     };
   }
 
@@ -40,6 +51,11 @@ export class EventStream<E> {
   emit(event: E): void {
     if (!this.active) return;
     if (this.#waiting.push({ event, to: this.#subscriptions }) === 1) this.#clock.endOfTurn(this.#deliver);
+  }
+
+  #subscribe(subscriptions: readonly Subscription<E>[]): void {
+    this.#subscriptions = subscriptions;
+    this.#followsJobs = subscriptions.some(({ jobs }) => jobs);
   }
 
   readonly #deliver = (): void => {

@@ -59,7 +59,7 @@ export interface MapDesk {
   /** Slots in the fleet now. */
   capacity(): number;
   /** Takes a job in, or throws. */
-  submit(job: MapInput, options: ExecuteOptions, settled: (call: Call) => void): Call;
+  submit(job: MapInput, options: ExecuteOptions | undefined, settled: (call: Call) => void): Call;
 }
 
 const LEAST_CONCURRENCY = 16;

@@ -13,7 +13,7 @@ import { EventStream } from "./event-stream.ts";
 import type { RunnerEvent, RunnerState } from "./events.ts";
 import { HeldWorker } from "./held-worker.ts";
 import type { Job } from "./job.ts";
-import { type MapInput, type MapOptions, mapJobs, type Outcome } from "./map.ts";
+import { type MapDesk, type MapInput, type MapOptions, mapJobs, type Outcome } from "./map.ts";
 import type { GoAwayReason, Payload } from "./message.ts";
 import {
   checkOptions,
@@ -176,10 +176,15 @@ export class JobRunner implements Dialer {
     inputs: Iterable<T> | AsyncIterable<T>,
     options?: MapOptions,
   ): AsyncGenerator<Outcome<T>, void, undefined> {
-    return mapJobs(inputs, options, {
+    return mapJobs(inputs, options, this.desk);
+  }
+
+  /** @internal Where jobs are handed in with a callback instead of a promise: `map` does, and so does the command. */
+  get desk(): MapDesk {
+    return {
       capacity: () => this.workers.room,
       submit: (job, how, settled) => this.#dispatcher.submit(job, how, this.#place, settled),
-    });
+    };
   }
 
   /** @internal How many calls are where: of `stats` the part that costs nothing. */
@@ -190,6 +195,11 @@ export class JobRunner implements Dialer {
   /** Calls `listener` for every event; the returned function ends that. */
   on(listener: (event: RunnerEvent) => void): () => void {
     return this.#events.on(listener);
+  }
+
+  /** @internal As `on`, for whoever has no use for the events of single jobs, which then are not made. */
+  onFleet(listener: (event: RunnerEvent) => void): () => void {
+    return this.#events.on(listener, false);
   }
 
   /** The numbers of this moment. */

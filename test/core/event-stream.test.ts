@@ -46,6 +46,17 @@ describe("a stream of events", () => {
     expect(heard).toEqual([]);
   });
 
+  it("knows whether anybody wants to hear of single jobs", () => {
+    const { stream, listener } = rig();
+    expect(stream.followsJobs).toBe(false);
+    stream.on(listener("fleet"), false);
+    expect([stream.active, stream.followsJobs]).toEqual([true, false]);
+    const off = stream.on(listener("all"));
+    expect(stream.followsJobs).toBe(true);
+    off();
+    expect([stream.active, stream.followsJobs]).toEqual([true, false]);
+  });
+
   it("tells a listener nothing that was emitted before it listened, whoever else did", async () => {
     const { clock, stream, heard, listener } = rig();
     stream.on(listener("a"));
