@@ -2,7 +2,7 @@
  * The runner of one `powerhose run`: its local threads and, with --listen, the door for remote workers. Says what happens
  * to the fleet; what it is given to do is run.ts.
  */
-import { JobRunner, type Listener, type RunnerEvent, RunnerStoppedError, WorkerStartError } from "../index.ts";
+import { JobRunner, type Listener, type RunnerEvent, WorkerStartError } from "../index.ts";
 import { listenWebSocket } from "../transports/websocket-node.ts";
 import { CommandError, wordsOf } from "./faults.ts";
 import { isLoopback, workerUrl } from "./listen-place.ts";
@@ -19,8 +19,6 @@ import { userThreads } from "./user-threads.ts";
 
 /** Whoever runs the jobs. */
 export interface FleetOwner {
-  /** A job has failed for good. Only told with --fail-fast. */
-  jobFailed(): void;
   /** Nobody is left to run the jobs. */
   forsaken(fault: CommandError): void;
   /** What `powerhose status` is answered. */
@@ -55,7 +53,7 @@ export class RunFleet {
       // Somebody at the terminal decides how long to wait for workers.
       acquireTimeout: Number.POSITIVE_INFINITY,
     });
-    this.runner.on((event) => this.#on(event));
+    this.runner.onFleet((event) => this.#on(event));
   }
 
   /** Remote workers that have ever taken part. */
@@ -126,10 +124,6 @@ export class RunFleet {
         return this.#notices.say(`refused ${event.peer.address}: ${event.message}`);
       case "listener-error":
         return this.#inTrouble(event.error);
-      case "job-settled":
-        if (!event.ok && this.#settings.failFast && !(event.error instanceof RunnerStoppedError))
-          this.#owner.jobFailed();
-        return;
       default:
     }
   }

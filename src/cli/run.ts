@@ -2,16 +2,17 @@
  * `powerhose run`: lines in, jobs, results out. Puts source, fleet, log and writer together and decides how a run ends; how
  * each of them works is in its own file.
  */
-import { type AttemptRecord, type Outcome, RunnerStoppedError } from "../index.ts";
+import { RunnerStoppedError } from "../index.ts";
 import type { CommandHost } from "./command-host.ts";
 import { type Cut, Ending } from "./ending.ts";
 import { asError, type CommandError, EXIT, wordsOf } from "./faults.ts";
 import { Interrupts } from "./interrupts.ts";
 import { JobLog } from "./job-log.ts";
-import { type JobLine, JobSource } from "./job-source.ts";
+import type { JobLine } from "./job-line.ts";
+import { JobPump, type PumpOwner } from "./job-pump.ts";
+import { JobSource } from "./job-source.ts";
 import type { Notices } from "./notices.ts";
-import { OutcomeLine } from "./outcome-line.ts";
-import { badLine, type FailureText, failureText, jsonRecord, type Result } from "./outcome-text.ts";
+import { badLine, type FailureText, failureText, jsonRecord } from "./outcome-text.ts";
 import { progressLine, type ProgressStyle } from "./progress.ts";
 import { Rate } from "./rate.ts";
 import { ResultWriter, type WriterOwner } from "./result-writer.ts";
@@ -27,7 +28,7 @@ const TOLD = 10;
 const SAMPLE = 250; // ms between looks at the count
 
 /** One run. */
-export class Run implements FleetOwner, WriterOwner {
+export class Run implements FleetOwner, PumpOwner, WriterOwner {
   readonly #settings: RunSettings;
   readonly #host: CommandHost;
   readonly #notices: Notices;
@@ -40,8 +41,8 @@ export class Run implements FleetOwner, WriterOwner {
   #log: JobLog | undefined;
   readonly #ending = new Ending();
   readonly #cpu: NodeJS.CpuUsage = process.cpuUsage();
-  /** What has settled and is not written yet. */
-  readonly #outcomes: OutcomeLine<Outcome<string>>;
+  readonly #pump: JobPump;
+  readonly #isRemote = (identity: string): boolean => this.#fleet.isRemote(identity);
   /** Pending while the reader of the results is slower than the jobs. */
   #writing: Promise<void> | undefined;
   /** Jobs that were not run, whose empty lines are due if a later one was. */
@@ -62,7 +63,7 @@ export class Run implements FleetOwner, WriterOwner {
     });
     this.#fleet = new RunFleet(settings, notices, this);
     this.#writer = new ResultWriter(host.stdout, this);
-    this.#outcomes = new OutcomeLine(settings.ordered);
+    this.#pump = new JobPump(this.#source, this.#fleet.runner.desk, this, settings.ordered);
   }
 
   /** Runs until the input has ended or something ends it. Resolves to the exit code; rejects with what went wrong. */
@@ -75,7 +76,7 @@ export class Run implements FleetOwner, WriterOwner {
     sampler.unref();
     try {
       if (!(await this.#begin())) return EXIT.interrupted;
-      await this.#pump();
+      await this.#work();
       await this.#writer.flush();
     } finally {
       clearInterval(sampler);
@@ -108,7 +109,11 @@ export class Run implements FleetOwner, WriterOwner {
   }
 
   jobFailed(): void {
-    this.#cut("fail-fast");
+    if (this.#settings.failFast) this.#cut("fail-fast");
+  }
+
+  arrived(): void {
+    if (this.#writing === undefined) this.#write();
   }
 
   forsaken(fault: CommandError): void {
@@ -141,14 +146,9 @@ export class Run implements FleetOwner, WriterOwner {
     this.#cut(fault === undefined ? "unread" : "fault", fault);
   }
 
-  async #pump(): Promise<void> {
+  async #work(): Promise<void> {
     try {
-      // Taken as they come, and put in order here: what waits to be written has to be known to be bounded.
-      for await (const outcome of this.#fleet.runner.map(this.#source, { ordered: false })) {
-        this.#source.settled(outcome.index, outcome.ok ? outcome.value.length : 0);
-        this.#outcomes.add(outcome);
-        if (this.#writing === undefined) this.#write();
-      }
+      await this.#pump.run();
     } catch (error) {
       // What was taken from the runner ends the input; why is known already.
       if (this.#ending.isOpen || !(error instanceof RunnerStoppedError)) this.#cut("fault", asError(error));
@@ -159,28 +159,31 @@ export class Run implements FleetOwner, WriterOwner {
   /** Writes what is due until there is no more, or the reader has to be waited for. */
   #write(): void {
     this.#writing = undefined;
-    for (let outcome = this.#outcomes.shift(); outcome !== undefined; outcome = this.#outcomes.shift()) {
-      const full = this.#settle(this.#source.take(outcome.index), outcome);
+    for (let line = this.#pump.shift(); line !== undefined; line = this.#pump.shift()) {
+      const full = this.#settle(line);
       if (full === undefined) continue;
-      this.#writing = full.then(() => this.#write());
+      this.#writing = full.then(() => {
+        this.#write();
+        this.#pump.pull();
+      });
       return;
     }
   }
 
   /** Counts, tells and writes one outcome. */
-  #settle(line: JobLine, outcome: Outcome<string>): Promise<void> | undefined {
-    const { attempts } = outcome;
-    if (!outcome.ok && line.fault === undefined && this.#wasNotRun(outcome.error)) {
+  #settle(line: JobLine): Promise<void> | undefined {
+    const ok = line.value !== undefined;
+    if (!ok && line.fault === undefined && this.#wasNotRun(line.error)) {
       this.#gaps++;
       this.#unfinished++;
       return undefined;
     }
-    this.#tally.count(outcome.ok, attempts, (identity) => this.#fleet.isRemote(identity));
-    if (outcome.ok) return this.#put(line, outcome.value, undefined, attempts);
-    const error = line.fault === undefined ? failureText(outcome.error) : badLine(line.fault);
+    this.#tally.count(ok, line.attempts, this.#isRemote);
+    if (ok) return this.#put(line, undefined);
+    const error = line.fault === undefined ? failureText(line.error) : badLine(line.fault);
     this.#tell(line, error);
     if (this.#settings.failFast) this.#cut("fail-fast");
-    return this.#put(line, undefined, error, attempts);
+    return this.#put(line, error);
   }
 
   /** Jobs the end of the run took back are neither done nor failed. */
@@ -188,21 +191,15 @@ export class Run implements FleetOwner, WriterOwner {
     return !this.#ending.isOpen && error instanceof RunnerStoppedError;
   }
 
-  #put(
-    line: JobLine,
-    value: Result["value"],
-    error: FailureText | undefined,
-    attempts: readonly AttemptRecord[],
-  ): Promise<void> | undefined {
-    const result: Result = { index: line.index, value, error, attempts };
-    const receipt = this.#log?.record(result, line.text) ?? "";
+  #put(line: JobLine, error: FailureText | undefined): Promise<void> | undefined {
+    const { index, value, attempts } = line;
+    const receipt = this.#log?.record({ index, value, error, attempts }, line.text) ?? "";
     const { output, ordered, terminator } = this.#settings;
-    if (output === "jsonl") return this.#writer.put(jsonRecord(result), "\n", receipt);
+    if (output === "jsonl") return this.#writer.put(jsonRecord({ index, value, error, attempts }), "\n", receipt);
     const end = terminator === "null" ? "\0" : "\n";
     // In order, line N of the output belongs to line N of the input, also when some jobs have nothing to say.
-    const missing = ordered ? end.repeat(this.#gaps) : "";
+    if (ordered && this.#gaps > 0) void this.#writer.put(end.repeat(this.#gaps), "", "");
     this.#gaps = 0;
-    if (missing !== "") void this.#writer.put(missing, "", "");
     if (value !== undefined) return this.#writer.put(value, end, receipt);
     return this.#writer.put("", ordered ? end : "", receipt);
   }
@@ -221,7 +218,7 @@ export class Run implements FleetOwner, WriterOwner {
     this.#ending.interrupt();
     if (!wasOpen) return;
     this.#notices.say("finishing what runs; once more to stop at once");
-    this.#source.stop();
+    this.#pump.stop();
     void this.#fleet.runner.drain({ queued: "reject", timeout: Number.POSITIVE_INFINITY });
   }
 
@@ -234,7 +231,7 @@ export class Run implements FleetOwner, WriterOwner {
 
   #cut(why: Cut, fault?: Error): void {
     if (!this.#ending.cut(why, fault)) return;
-    this.#source.stop();
+    this.#pump.stop();
     void this.#fleet.runner.stop();
   }
 

@@ -1,0 +1,213 @@
+/**
+ * Between the lines and the runner: how many lines are under way at a time, and which outcome is due next. Takes lines in,
+ * hands them to the runner and keeps them until their outcome is fetched. Where lines come from is job-source.ts; what is
+ * done with an outcome is run.ts.
+ */
+import type { Call } from "../core/call.ts";
+import { Deferred } from "../core/deferred.ts";
+import { RunnerStoppedError } from "../index.ts";
+import type { JobLine } from "./job-line.ts";
+import { LineQueue } from "./line-queue.ts";
+
+/** Where the lines come from. */
+export interface PumpSource {
+  /** The next line at hand, or nothing. May throw, which ends the input. */
+  next(): JobLine | undefined;
+  /** Gets more lines to hand; `false` at the end. May reject, which ends the input. */
+  more(): Promise<boolean>;
+  /** No more lines. */
+  stop(): void;
+}
+
+/** Who runs the jobs: the runner's own door for jobs by the thousand. */
+export interface PumpDesk {
+  /** Jobs that can run at a time now. */
+  capacity(): number;
+  /** Takes a job in, or throws. `settled` is called once, later or before this returns. */
+  submit(job: string, options: undefined, settled: (call: Settled) => void): unknown;
+}
+
+/** What is read of a call that has settled. */
+export type Settled = Pick<Call, "value" | "error" | "records">;
+
+/** Whoever does something with the outcomes. */
+export interface PumpOwner {
+  /** Outcomes may be due: `shift` tells. Called once for all that came together. */
+  arrived(): void;
+  /** A job has failed, whose turn to be written has perhaps not come. Before `arrived`. */
+  jobFailed(): void;
+}
+
+/**
+ * Bytes, roughly, of lines and their results that may be under way at a time: what bounds the memory, whoever is slow. The
+ * jobs that run when it is used up still add their results.
+ */
+const BUDGET = 64 * 1_048_576;
+/** What a line takes besides its text, amply: what bounds how far short jobs run ahead of the reader. */
+const LINE_COST = 4_096;
+/** Jobs that the runner is given beyond those that run, so that none of its slots waits: once more as many, or so many. */
+const LEAST_SUBMITTED = 16;
+
+/** Moves the lines of one run. */
+export class JobPump {
+  readonly #source: PumpSource;
+  readonly #desk: PumpDesk;
+  readonly #owner: PumpOwner;
+  readonly #ordered: boolean;
+  /** In order: all lines under way. As they come: those whose outcome is known. */
+  readonly #due = new LineQueue();
+  readonly #done = new Deferred<void>();
+  #running = 0;
+  #held = 0;
+  /** Whether outcomes have come that the owner is to be told of. */
+  #news = false;
+  #failed = false;
+  #reading = false;
+  /** No more lines are taken. */
+  #over = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  /** @param ordered - Whether outcomes are due in the order of the lines, or as they come. */
+  constructor(source: PumpSource, desk: PumpDesk, owner: PumpOwner, ordered: boolean) {
+    this.#source = source;
+    this.#desk = desk;
+    this.#owner = owner;
+    this.#ordered = ordered;
+  }
+
+  /**
+   * Runs all lines. Resolves once there are no more and the owner has been told of all outcomes; rejects then with what
+   * the source or the owner threw, or with RunnerStoppedError when a job met a runner that takes no more.
+   */
+  run(): Promise<void> {
+    this.pull();
+    return this.#done.promise;
+  }
+
+  /** No more lines are taken; those under way go on. May be called twice. */
+  stop(): void {
+    this.#source.stop();
+    this.#end(undefined);
+    // The end is told in a step of its own: whoever stops the pump may be in the middle of an outcome.
+    this.#announce();
+  }
+
+  /** The next outcome that is due, which is no longer kept then. */
+  shift(): JobLine | undefined {
+    const line = this.#due.first;
+    if (line === undefined || !line.settled) return undefined;
+    this.#due.shift();
+    this.#held -= costOf(line);
+    return line;
+  }
+
+  /** Takes lines in until enough are under way. To be called when outcomes were fetched later than in `arrived`. */
+  pull(): void {
+    try {
+      this.#fill();
+    } catch (error) {
+      this.#end({ error });
+    }
+    if (this.#over && this.#running === 0 && !this.#news) this.#finish();
+  }
+
+  #fill(): void {
+    const most = Math.max(LEAST_SUBMITTED, 2 * this.#desk.capacity());
+    while (!this.#over && this.#running < most && this.#held <= BUDGET) {
+      const line = this.#source.next();
+      if (line === undefined) return this.#readOn();
+      this.#take(line);
+    }
+  }
+
+  #readOn(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    this.#source.more().then(
+      (more) => {
+        this.#reading = false;
+        if (!more) this.#end(undefined);
+        this.pull();
+      },
+      (error: unknown) => {
+        this.#end({ error });
+        this.pull();
+      },
+    );
+  }
+
+  #take(line: JobLine): void {
+    this.#held += costOf(line);
+    if (this.#ordered) this.#due.push(line);
+    if (line.fault !== undefined) return this.#settle(line);
+    this.#running++;
+    try {
+      this.#desk.submit(line.text, undefined, (call) => this.#settled(line, call));
+    } catch (error) {
+      this.#running--;
+      this.#fail(line, error);
+      this.#settle(line);
+    }
+  }
+
+  #settled(line: JobLine, { value, error, records }: Settled): void {
+    this.#running--;
+    line.attempts = records;
+    if (value === undefined) {
+      this.#failed ||= !(error instanceof RunnerStoppedError);
+      this.#fail(line, error);
+    } else {
+      line.value = value;
+      this.#held += value.length;
+    }
+    this.#settle(line);
+  }
+
+  #fail(line: JobLine, error: unknown): void {
+    line.error = error;
+    if (error instanceof RunnerStoppedError) this.#end({ error });
+  }
+
+  #settle(line: JobLine): void {
+    line.settled = true;
+    if (!this.#ordered) this.#due.push(line);
+    this.#announce();
+  }
+
+  /** The owner hears of all outcomes of a turn at once, and never in the middle of the runner's own work. */
+  #announce(): void {
+    if (this.#news) return;
+    this.#news = true;
+    queueMicrotask(() => this.#tell());
+  }
+
+  #tell(): void {
+    const failed = this.#failed;
+    this.#news = false;
+    this.#failed = false;
+    try {
+      if (failed) this.#owner.jobFailed();
+      this.#owner.arrived();
+    } catch (error) {
+      this.#end({ error });
+    }
+    this.pull();
+  }
+
+  #end(failure: { readonly error: unknown } | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#failure = failure;
+    if (failure !== undefined) this.#source.stop();
+  }
+
+  #finish(): void {
+    if (this.#failure === undefined) this.#done.resolve();
+    else this.#done.reject(this.#failure.error);
+  }
+}
+
+/** The same before and after but for its result, which is counted in between. */
+function costOf({ text, value }: JobLine): number {
+  return LINE_COST + text.length + (value?.length ?? 0);
+}
