@@ -67,7 +67,7 @@ const LEAST_WINDOW = 1_024;
 
 class MapRun<T extends MapInput> {
   readonly #desk: MapDesk;
-  readonly #how: ExecuteOptions;
+  readonly #how: ExecuteOptions | undefined;
   readonly #concurrency: number | undefined;
   readonly #window: number | undefined;
   readonly #ordered: boolean;
@@ -92,7 +92,8 @@ class MapRun<T extends MapInput> {
   constructor(inputs: Iterable<T> | AsyncIterable<T>, options: MapOptions, desk: MapDesk) {
     const { concurrency, window, ordered, ...how } = options;
     this.#desk = desk;
-    this.#how = how;
+    // The runner checks and completes what it is given for each job, unless it is given nothing.
+    this.#how = Object.values(how).every((value) => value === undefined) ? undefined : how;
     this.#concurrency = concurrency;
     this.#window = window;
     this.#ordered = ordered ?? true;
@@ -101,28 +102,29 @@ class MapRun<T extends MapInput> {
     how.signal?.addEventListener("abort", this.#onAbort);
   }
 
-  /** The next outcome, or nothing when all have been read. Throws what the input threw, after the outcomes before it. */
-  async next(): Promise<Outcome<T> | undefined> {
-    for (;;) {
-      this.#pull();
-      const outcome = this.#ready.get(this.#read);
-      if (outcome !== undefined) {
-        this.#ready.delete(this.#read++);
-        return outcome;
-      }
-      if (this.#exhausted && this.#running === 0) {
-        if (this.#failure !== undefined) throw this.#failure.error;
-        return undefined;
-      }
-      this.#reader = new Deferred();
-      await this.#reader.promise;
+  /** The next outcome, if it is there, which most are: a promise for each would cost more than it tells. */
+  next(): Outcome<T> | undefined {
+    this.#pull();
+    const outcome = this.#ready.get(this.#read);
+    if (outcome !== undefined) this.#ready.delete(this.#read++);
+    return outcome;
+  }
+
+  /** No outcome is there: `true` once there is news, `false` after the last. Rejects with what the input threw. */
+  async more(): Promise<boolean> {
+    if (this.#exhausted && this.#running === 0) {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      return false;
     }
+    this.#reader = new Deferred();
+    await this.#reader.promise;
+    return true;
   }
 
   /** Aborts what still runs and lets go of the input. */
   async close(): Promise<void> {
     this.#exhausted = true;
-    this.#how.signal?.removeEventListener("abort", this.#onAbort);
+    this.#how?.signal?.removeEventListener("abort", this.#onAbort);
     for (const call of this.#calls)
       call.stop(new AbortError("nobody reads the results any more", "cancelled"), "cancelled");
     this.#ready.clear();
@@ -133,7 +135,7 @@ class MapRun<T extends MapInput> {
     else await letGo;
   }
 
-  readonly #onAbort = (): void => this.#end({ error: this.#how.signal?.reason });
+  readonly #onAbort = (): void => this.#end({ error: this.#how?.signal?.reason });
 
   /** Submits inputs until enough run, or enough wait to be read, or the input has to be waited for. */
   #pull(): void {
@@ -147,7 +149,7 @@ class MapRun<T extends MapInput> {
     const limit = this.#concurrency ?? Math.max(LEAST_CONCURRENCY, 2 * this.#desk.capacity());
     const window = this.#window ?? Math.max(LEAST_WINDOW, 8 * limit);
     while (!this.#exhausted && !this.#pulling && this.#running < limit && this.#pulled - this.#read < window) {
-      if (this.#how.signal?.aborted === true) return this.#end({ error: this.#how.signal.reason });
+      if (this.#how?.signal?.aborted === true) return this.#end({ error: this.#how?.signal.reason });
       this.#pullOne();
     }
   }
@@ -260,7 +262,9 @@ export async function* mapJobs<T extends MapInput>(
   checkOptions("map", options ?? {}, { ...EXECUTE_RULES, concurrency: integer(1), ordered: flag, window: integer(1) });
   const run = new MapRun(inputs, options ?? {}, desk);
   try {
-    for (let outcome = await run.next(); outcome !== undefined; outcome = await run.next()) yield outcome;
+    do {
+      for (let outcome = run.next(); outcome !== undefined; outcome = run.next()) yield outcome;
+    } while (await run.more());
   } finally {
     await run.close();
   }
