@@ -29,7 +29,8 @@ export interface SourceOptions {
   readonly skip: (index: number, text: string) => boolean;
 }
 
-const CHUNK = 256 * 1_024;
+/** Bytes read at a time. More of them would be lines by the ten thousand that wait long enough to become old garbage. */
+const CHUNK = 64 * 1_024;
 
 /** Reads the lines: a chunk at a time, as a promise for each would cost more than many a job. */
 export class JobSource {
