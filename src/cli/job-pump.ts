@@ -21,7 +21,7 @@ export interface PumpSource {
 
 /** Who runs the jobs: the runner's own door for jobs by the thousand. */
 export interface PumpDesk {
-  /** Jobs that can run at a time now. */
+  /** Jobs that may be submitted at a time now. */
   capacity(): number;
   /** Takes a job in, or throws. `settled` is called once, later or before this returns. */
   submit(job: string, options: undefined, settled: (call: Settled) => void): unknown;
@@ -45,7 +45,7 @@ export interface PumpOwner {
 const BUDGET = 64 * 1_048_576;
 /** What a line takes besides its text, amply: what bounds how far short jobs run ahead of the reader. */
 const LINE_COST = 4_096;
-/** Jobs that the runner is given beyond those that run, so that none of its slots waits: once more as many, or so many. */
+/** Jobs the runner is given at least, for workers that are about to come. */
 const LEAST_SUBMITTED = 16;
 
 /** Moves the lines of one run. */
@@ -57,6 +57,7 @@ export class JobPump {
   /** In order: all lines under way. As they come: those whose outcome is known. */
   readonly #due = new LineQueue();
   readonly #done = new Deferred<void>();
+  #begun = false;
   #running = 0;
   #held = 0;
   /** Whether outcomes have come that the owner is to be told of. */
@@ -80,6 +81,7 @@ export class JobPump {
    * the source or the owner threw, or with RunnerStoppedError when a job met a runner that takes no more.
    */
   run(): Promise<void> {
+    this.#begun = true;
     this.pull();
     return this.#done.promise;
   }
@@ -101,8 +103,12 @@ export class JobPump {
     return line;
   }
 
-  /** Takes lines in until enough are under way. To be called when outcomes were fetched later than in `arrived`. */
+  /**
+   * Takes lines in until enough are under way. To be called when outcomes were fetched later than in `arrived`, and when
+   * the fleet has grown.
+   */
   pull(): void {
+    if (!this.#begun) return;
     try {
       this.#fill();
     } catch (error) {
@@ -112,7 +118,9 @@ export class JobPump {
   }
 
   #fill(): void {
-    const most = Math.max(LEAST_SUBMITTED, 2 * this.#desk.capacity());
+    // No more than can run: what is freed by answers is filled in the same turn, and to wait in the queue costs a job as
+    // much as to run.
+    const most = Math.max(LEAST_SUBMITTED, this.#desk.capacity());
     while (!this.#over && this.#running < most && this.#held <= BUDGET) {
       const line = this.#source.next();
       if (line === undefined) return this.#readOn();

@@ -6,6 +6,7 @@ import { JobRunner, type Listener, type RunnerEvent, WorkerStartError } from "..
 import { listenWebSocket } from "../transports/websocket-node.ts";
 import { CommandError, wordsOf } from "./faults.ts";
 import { isLoopback, workerUrl } from "./listen-place.ts";
+import type { PumpDesk } from "./job-pump.ts";
 import type { Notices } from "./notices.ts";
 import { DEFAULT_MAX_PAYLOAD } from "./payload-limit.ts";
 import { RunMeter } from "./run-meter.ts";
@@ -19,6 +20,8 @@ import { userThreads } from "./user-threads.ts";
 
 /** Whoever runs the jobs. */
 export interface FleetOwner {
+  /** More jobs can run at a time than before. */
+  grown(): void;
   /** Nobody is left to run the jobs. */
   forsaken(fault: CommandError): void;
   /** What `powerhose status` is answered. */
@@ -54,6 +57,20 @@ export class RunFleet {
       acquireTimeout: Number.POSITIVE_INFINITY,
     });
     this.runner.onFleet((event) => this.#on(event));
+  }
+
+  /** Where the jobs are handed in. */
+  get desk(): PumpDesk {
+    const { runner } = this;
+    const { desk } = runner;
+    return {
+      submit: (job, options, settled) => desk.submit(job, options, settled),
+      capacity: () => {
+        const { slots } = runner.workers;
+        // Jobs that wait for their next attempt leave slots to others.
+        return slots + Math.min(slots, runner.calls.backoff);
+      },
+    };
   }
 
   /** Remote workers that have ever taken part. */
@@ -111,6 +128,7 @@ export class RunFleet {
   #on(event: RunnerEvent): void {
     switch (event.type) {
       case "worker-joined":
+        this.#owner.grown();
         if (event.peer.transport === "thread") return;
         this.#remotes.add(event.identity);
         return this.#notices.say(

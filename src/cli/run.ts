@@ -63,7 +63,7 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     });
     this.#fleet = new RunFleet(settings, notices, this);
     this.#writer = new ResultWriter(host.stdout, this);
-    this.#pump = new JobPump(this.#source, this.#fleet.runner.desk, this, settings.ordered);
+    this.#pump = new JobPump(this.#source, this.#fleet.desk, this, settings.ordered);
   }
 
   /** Runs until the input has ended or something ends it. Resolves to the exit code; rejects with what went wrong. */
@@ -114,6 +114,10 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
 
   arrived(): void {
     if (this.#writing === undefined) this.#write();
+  }
+
+  grown(): void {
+    this.#pump.pull();
   }
 
   forsaken(fault: CommandError): void {

@@ -144,16 +144,30 @@ test("the first job that hangs holds as many lines, in order, and none when outc
   }
 });
 
-test("at most twice what the fleet can run is submitted, at least sixteen, as it grows", async () => {
+test("as many are submitted as the fleet can run, at least sixteen, as it grows", async () => {
   const desk = new Desk();
   const set = rig(new Lines(1_000), desk);
   await settle();
   expect(desk.waiting).toHaveLength(16);
   desk.slots = 50;
-  desk.waiting.shift()?.answer(ok(""));
+  set.pump.pull();
   for (let i = 0; i < 20; i++) await settle();
-  expect(desk.waiting).toHaveLength(100);
+  expect(desk.waiting).toHaveLength(50);
+  for (const { job, answer } of desk.waiting.splice(0, 20)) answer(ok(job));
+  for (let i = 0; i < 20; i++) await settle();
+  expect(desk.waiting).toHaveLength(50);
   set.pump.stop();
+});
+
+test("nothing is taken before it runs, whoever comes", async () => {
+  const lines = new Lines(10);
+  const pump = new JobPump(lines, new Desk(), { arrived: () => undefined, jobFailed: () => undefined }, true);
+  pump.pull();
+  await settle();
+  expect(lines.taken).toBe(0);
+  pump.stop();
+  await pump.run();
+  expect(lines.taken).toBe(0);
 });
 
 test("each outcome is due once: in the order of the lines, or as they come", async () => {
