@@ -1,22 +1,36 @@
 /**
- * `npm run bench [-- GROUP …] [--rounds N] [--quick] [--json FILE] [--write]`: what a job costs, beside what the bare
- * transport costs in the same minute. Prints a table; `--write` also puts it into RESULTS.md and docs/performance.md.
+ * `npm run bench [-- GROUP … SIZE …] [options]`: what a job costs, beside what the bare transport costs in the same minutes
+ * and beside what others cost.
+ *
+ *   npm run bench                    everything: the better part of an hour
+ *   npm run bench -- ws 16           a group and a size; several of each may be given
+ *   npm run bench -- --quick         to see that it runs
+ *   npm run bench -- growth --write  keeps what was measured, and writes RESULTS.md and docs/performance.md anew
+ *   npm run bench -- --check         the budget, as in CI; --record sets it
+ *   npm run bench -- --json FILE     every sample
  */
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { machine, rowsOf, table } from "./table.js";
+import { check, record } from "./budget.js";
+import { entryOf, sectionText, targetText, write } from "./results.js";
+import { command } from "./sections/command.js";
+import { curves } from "./sections/curves.js";
+import { echoSections } from "./sections/echo.js";
+import { growth } from "./sections/growth.js";
+import { profile } from "./sections/profile.js";
+import { retained } from "./sections/retained.js";
+import { work } from "./sections/work.js";
 
-const GROUP_NAMES = ["memory", "threads", "ws"];
-const RESULTS = fileURLToPath(new URL("./RESULTS.md", import.meta.url));
-const PAGE = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
-const PREFACE = `# What a job costs
+/** @type {readonly import("./sections/section.js").Section[]} */
+const SECTIONS = [...echoSections, work, growth, retained, command, profile, curves];
+const GROUPS = [...new Set(SECTIONS.map(({ group }) => group))];
+const SIZES = [...new Set(SECTIONS.flatMap(({ size = [] }) => size))];
 
-Written by \`npm run bench -- --write\`. Only the ratios within one run mean anything: machines differ, and so do moments.
-What the figures say is in [docs/performance.md](../docs/performance.md).
-`;
+/** @param {string} problem */
+function refuse(problem) {
+  console.error(`${problem}\ngroups: ${GROUPS.join(", ")}\nsizes: ${SIZES.join(", ")}`);
+  process.exit(2);
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,44 +39,39 @@ const { values, positionals } = parseArgs({
     quick: { type: "boolean", default: false },
     json: { type: "string" },
     write: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+    record: { type: "boolean", default: false },
   },
 });
-const rounds = Number(values.rounds ?? (values.quick ? 2 : 7));
-const ms = values.quick ? 150 : 600;
-const unknown = positionals.find((name) => !GROUP_NAMES.includes(name));
-if (unknown !== undefined) throw new Error(`no group \`${unknown}\`; there are ${GROUP_NAMES.join(", ")}`);
-if (values.write && positionals.length > 0) throw new Error("--write is for the whole table: leave out the groups");
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds takes a whole number of at least 1");
+const { quick } = values;
+const rounds = Number(values.rounds ?? (quick ? 2 : 7));
+const unknown = positionals.find((name) => !GROUPS.includes(name) && !SIZES.includes(name));
+if (unknown !== undefined) refuse(`there is no \`${unknown}\``);
+if (!Number.isInteger(rounds) || rounds < 1) refuse("--rounds takes a whole number of at least 1");
+const isAsked = (/** @type {readonly string[]} */ names, /** @type {string | undefined} */ name) =>
+  !positionals.some((one) => names.includes(one)) || (name !== undefined && positionals.includes(name));
+const asked = SECTIONS.filter(({ group, size }) => isAsked(GROUPS, group) && isAsked(SIZES, size));
+if (asked.length === 0) refuse("no group comes in that size");
 
-/**
- * @param {string} group
- * @returns {Promise<import("./table.js").Series[]>}
- */
-async function measure(group) {
-  const child = fork(fileURLToPath(new URL("./group.js", import.meta.url)), [group, String(rounds), String(ms)]);
-  /** @type {import("./table.js").Series[] | undefined} */
-  let series;
-  child.on("message", (message) => (series = /** @type {import("./table.js").Series[]} */ (message)));
-  const [code] = await once(child, "exit");
-  if (code !== 0 || series === undefined) throw new Error(`the group \`${group}\` failed`);
-  return series;
+async function measure() {
+  const scale = { quick, rounds, ms: quick ? 100 : 600 };
+  /** @type {import("./results.js").Entries} */
+  const entries = {};
+  for (const section of asked) {
+    const entry = entryOf(scale, await section.run(scale));
+    entries[section.name] = entry;
+    console.log(sectionText(section, entry));
+    // After each: an hour's work is not lost with the machine.
+    if (values.write) await write({ [section.name]: entry }, SECTIONS);
+  }
+  console.log(`## Targets\n\n${targetText(entries, { all: false })}`);
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(entries, undefined, 1)}\n`);
 }
 
-/** @type {import("./table.js").Series[]} */
-const all = [];
-for (const group of positionals.length === 0 ? GROUP_NAMES : positionals) all.push(...(await measure(group)));
-
-const rows = rowsOf(all);
-const text = table(rows, rounds);
-console.log(text);
-if (values.json !== undefined)
-  await writeFile(values.json, `${JSON.stringify({ machine: machine(), rounds, rows, series: all }, undefined, 2)}\n`);
-if (values.write) {
-  // Loaded for this alone: who only measures need not have it.
-  const { format } = await import("prettier");
-  const tidy = (/** @type {string} */ page) => format(page, { parser: "markdown", printWidth: 120 });
-  await writeFile(RESULTS, await tidy(`${PREFACE}\n${text}`));
-  const page = await readFile(PAGE, "utf8");
-  // By a function, as a replacement text would be searched for `$`.
-  await writeFile(PAGE, await tidy(page.replace(/(?<=<!-- bench -->\n)[^]*(?=<!-- end -->)/, () => `\n${text}\n`)));
+if (values.check) process.exitCode = (await check()) ? 0 : 1;
+else if (values.record) await record();
+else {
+  await measure();
+  // What is written as a whole is also what is to be kept up.
+  if (values.write && positionals.length === 0) await record();
 }

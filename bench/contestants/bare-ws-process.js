@@ -4,9 +4,9 @@ import { readSlab, writeSlab } from "./slab.js";
 
 const socket = new WebSocket(process.argv[2], { perMessageDeflate: false });
 socket.on("message", (slab) => {
-  /** @type {import("./slab.js").Echo[]} */
+  /** @type {(number | string | Uint8Array)[]} */
   const echoes = [];
-  readSlab(slab, (id, text) => echoes.push({ id, text }));
+  readSlab(slab, (id, payload) => echoes.push(id, payload));
   socket.send(writeSlab(echoes));
 });
 process.on("disconnect", () => process.exit());

@@ -2,7 +2,7 @@
 
 /** Numbers that are in use, and who waits for each. */
 export class PendingEchoes {
-  /** @type {((text: string) => void)[]} */
+  /** @type {((payload: unknown) => void)[]} */
   #waiting = [];
   /** @type {number[]} */
   #free = [];
@@ -10,7 +10,7 @@ export class PendingEchoes {
   /**
    * Takes a number, hands it to `send` and waits for its answer.
    * @param {(id: number) => void} send
-   * @returns {Promise<string>}
+   * @returns {Promise<unknown>}
    */
   wait(send) {
     return new Promise((resolve) => {
@@ -22,12 +22,12 @@ export class PendingEchoes {
 
   /**
    * @param {number} id
-   * @param {string} text
+   * @param {unknown} payload
    */
-  settle(id, text) {
+  settle(id, payload) {
     const resolve = this.#waiting[id];
     if (resolve === undefined) throw new Error(`an echo nobody waits for: ${id}`);
     this.#free.push(id);
-    resolve(text);
+    resolve(payload);
   }
 }

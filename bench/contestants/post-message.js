@@ -1,47 +1,32 @@
-/** The floors of threads: bare `postMessage` to one worker thread. Echoes travel as an array, which clones fastest. */
+/**
+ * The floors of threads: bare `postMessage` to one worker thread. Echoes travel as an array, which clones fastest when they
+ * are small, or as one slab of bytes that changes hands.
+ */
 import { Worker } from "node:worker_threads";
 import { PendingEchoes } from "./pending.js";
+import { ownMemory, readSlab, writeSlab } from "./slab.js";
 import { TurnBatch } from "./turn-batch.js";
 
-/**
- * Starts the thread; every message is an array of echoes, and so is each answer.
- * @param {(post: (echoes: unknown[]) => void) => (id: number, text: string) => void} sender
- */
-async function open(sender) {
-  const thread = new Worker(new URL("./post-message-thread.js", import.meta.url));
+/** @param {{ as: "each" | "batched" | "slab" | "one" }} options - `one`: a message a job, and one job at a time. */
+export async function open({ as }) {
+  const thread = new Worker(new URL("./post-message-thread.js", import.meta.url), { workerData: as });
   const pending = new PendingEchoes();
+  const settle = (id, payload) => pending.settle(id, payload);
   thread.on("message", (echoes) => {
-    for (let i = 0; i < echoes.length; i += 2) pending.settle(echoes[i], echoes[i + 1]);
+    if (as === "slab") readSlab(Buffer.from(echoes.buffer), settle);
+    else for (let i = 0; i < echoes.length; i += 2) settle(echoes[i], echoes[i + 1]);
   });
-  const send = sender((echoes) => thread.postMessage(echoes));
+  const batch = new TurnBatch((echoes) => {
+    if (as !== "slab") return thread.postMessage(echoes);
+    const slab = writeSlab(echoes, ownMemory);
+    thread.postMessage(slab, [slab.buffer]);
+  });
+  const isBatched = as === "slab" || as === "batched";
+  const echo = (payload) =>
+    pending.wait((id) => (isBatched ? batch.add(id, payload) : thread.postMessage([id, payload])));
+  let last = Promise.resolve();
   return {
-    echo: (text) => pending.wait((id) => send(id, text)),
+    echo: as === "one" ? (payload) => (last = last.then(() => echo(payload))) : echo,
     close: async () => void (await thread.terminate()),
   };
 }
-
-/** @type {import("../measure.js").Contestant} */
-export const postMessageEach = {
-  name: "postMessage, one message a job",
-  open: () => open((post) => (id, text) => post([id, text])),
-};
-
-/** @type {import("../measure.js").Contestant} */
-export const postMessageBatched = {
-  name: "postMessage, one message a turn",
-  open: () =>
-    open((post) => {
-      const batch = new TurnBatch((items) => post(items.flat()));
-      return (id, text) => batch.add([id, text]);
-    }),
-};
-
-/** @type {import("../measure.js").Contestant} */
-export const postMessageOneInFlight = {
-  name: "postMessage, one job in flight",
-  async open() {
-    const { echo, close } = await postMessageEach.open();
-    let last = Promise.resolve("");
-    return { echo: (text) => (last = last.then(() => echo(text))), close };
-  },
-};

@@ -1,25 +1,15 @@
-/** A JobRunner with one worker thread, that is given many jobs at a time or, by default, one. */
+/** A JobRunner with worker threads, that are given many jobs at a time or, by default, one. */
 import { JobRunner } from "powerhose";
 import { threads } from "powerhose/threads";
+import { sendAhead } from "./ahead.js";
 
-/** @param {number} capacity */
-async function open(capacity) {
-  const listen = threads(new URL("./echo.js", import.meta.url), { size: 1, capacity });
-  const runner = new JobRunner({ listen, acquireTimeout: 30_000 });
+/**
+ * @param {{ threads?: object, runner?: object, ahead?: number, handler?: string }} options - Those of `threads` and of the
+ * runner, all defaults but for the number of threads, which is one; and the handler's module, an echo unless said otherwise.
+ */
+export async function open({ threads: options, runner: others, ahead, handler = "./echo.js" }) {
+  const listen = threads(new URL(handler, import.meta.url), { size: 1, ...options });
+  const runner = new JobRunner({ listen, acquireTimeout: 30_000, ...sendAhead(ahead), ...others });
   await runner.start();
-  return { echo: (text) => runner.execute(text), close: () => runner.stop() };
+  return { echo: (payload) => runner.execute(payload), close: () => runner.stop() };
 }
-
-/** @type {import("../measure.js").Contestant} */
-export const powerhoseThreads = {
-  name: "powerhose, a thread of capacity 256",
-  floor: "postMessage, one message a turn",
-  open: () => open(256),
-};
-
-/** @type {import("../measure.js").Contestant} */
-export const powerhoseThreadsDefault = {
-  name: "powerhose, a thread of capacity 1 (default)",
-  floor: "postMessage, one job in flight",
-  open: () => open(1),
-};

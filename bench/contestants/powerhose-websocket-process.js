@@ -3,6 +3,7 @@ import { Worker } from "powerhose";
 import { dialWebSocket } from "powerhose/websocket/node";
 import handler from "./echo.js";
 
-const worker = new Worker({ dial: dialWebSocket(process.argv[2]), capacity: 256, handler });
+const [, , address = "", capacity] = process.argv;
+const worker = new Worker({ dial: dialWebSocket(address), capacity: Number(capacity), handler });
 process.on("disconnect", () => process.exit());
 await worker.start();

@@ -4,12 +4,12 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
 /**
- * @param {string} module - Relative to this file.
- * @param {string} address - What it dials.
+ * @param {URL} module
+ * @param {...string} args - What it dials, and what else it has to know.
  * @returns {{ stop(): Promise<void> }}
  */
-export function startProcess(module, address) {
-  const child = fork(fileURLToPath(new URL(module, import.meta.url)), [address]);
+export function startProcess(module, ...args) {
+  const child = fork(fileURLToPath(module), args, { execArgv: [] });
   const ended = once(child, "exit");
   return {
     async stop() {

@@ -1,22 +1,27 @@
-/** When a floor that batches sends: as the library does, at the end of the turn or at 64, whichever comes first. */
+/** When a floor that batches sends: as the library does, at the end of the turn, or sooner at 64 jobs or 64 KiB. */
 
 const MOST = 64;
+const MOST_BYTES = 64 * 1024;
 
-/** @template T */
 export class TurnBatch {
-  /** @type {T[]} */
-  #items = [];
+  /** @type {(number | string | Uint8Array)[]} */
+  #echoes = [];
+  #bytes = 0;
   #waiting = false;
   #send;
 
-  /** @param {(items: T[]) => void} send */
+  /** @param {(echoes: (number | string | Uint8Array)[]) => void} send */
   constructor(send) {
     this.#send = send;
   }
 
-  /** @param {T} item */
-  add(item) {
-    if (this.#items.push(item) >= MOST) return this.#flush();
+  /**
+   * @param {number} id
+   * @param {string | Uint8Array} payload
+   */
+  add(id, payload) {
+    this.#bytes += payload.length;
+    if (this.#echoes.push(id, payload) >= 2 * MOST || this.#bytes >= MOST_BYTES) return this.#flush();
     if (this.#waiting) return;
     this.#waiting = true;
     // Behind the microtasks of this turn, ahead of its next event.
@@ -29,9 +34,10 @@ export class TurnBatch {
   }
 
   #flush() {
-    if (this.#items.length === 0) return;
-    const items = this.#items;
-    this.#items = [];
-    this.#send(items);
+    if (this.#echoes.length === 0) return;
+    const echoes = this.#echoes;
+    this.#echoes = [];
+    this.#bytes = 0;
+    this.#send(echoes);
   }
 }

@@ -1,0 +1,2 @@
+/** What Piscina and Tinypool run: an echo. */
+export default (/** @type {unknown} */ payload) => payload;
