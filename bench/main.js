@@ -58,7 +58,8 @@ async function measure() {
   /** @type {import("./results.js").Entries} */
   const entries = {};
   for (const section of asked) {
-    const entry = entryOf(scale, await section.run(scale));
+    const own = { ...scale, rounds: section.rounds?.(scale) ?? scale.rounds };
+    const entry = entryOf(own, await section.run(own));
     entries[section.name] = entry;
     console.log(sectionText(section, entry));
     // After each: an hour's work is not lost with the machine.

@@ -20,6 +20,7 @@ import { targets, targetTable, UNRUN } from "./targets.js";
 
 /** @typedef {Record<string, Entry>} Entries */
 
+const PEERS = new URL("./peers/package.json", import.meta.url);
 const FIGURES = new URL("./results.json", import.meta.url);
 const RESULTS = new URL("./RESULTS.md", import.meta.url);
 const PAGE = new URL("../docs/performance.md", import.meta.url);
@@ -51,6 +52,13 @@ function toJson(entries) {
 /** @returns {Promise<Entries>} */
 async function kept() {
   return JSON.parse(await readFile(FIGURES, "utf8").catch(() => "{}"));
+}
+
+/** Which versions of the peers these are. */
+async function peersText() {
+  const { dependencies } = JSON.parse(await readFile(PEERS, "utf8"));
+  const versions = Object.entries(dependencies).map(([name, version]) => `${name} ${String(version)}`);
+  return `The peers are ${versions.join(", ")}.\n`;
 }
 
 /** @param {Entry} entry */
@@ -96,23 +104,33 @@ export function targetText(entries, { all }) {
 export async function write(measured, sections) {
   const entries = { ...(await kept()), ...measured };
   const shown = sections.filter(({ name }) => entries[name] !== undefined);
-  const ordered = Object.fromEntries(shown.flatMap(({ name }) => (entries[name] ? [[name, entries[name]]] : [])));
+  const json = toJson(Object.fromEntries(shown.flatMap(({ name }) => (entries[name] ? [[name, entries[name]]] : []))));
+  // As it is kept: so that pages and pictures are the same whether a figure is new or old.
+  /** @type {Entries} */
+  const ordered = JSON.parse(json);
   // Loaded for this alone: who only measures need not have it.
   const { format } = await import("prettier");
   const tidy = (/** @type {string} */ page) => format(page, { parser: "markdown", printWidth: 120 });
-  const texts = shown.map((section) => sectionText(section, entries[section.name]));
-  await writeFile(FIGURES, toJson(ordered));
+  const texts = shown.map((section) => sectionText(section, ordered[section.name]));
+  await writeFile(FIGURES, json);
   await writeFile(
     RESULTS,
-    await tidy([HEAD, "## Targets\n", targetText(ordered, { all: true }), "\n", ...texts].join("\n")),
+    await tidy(
+      [HEAD, await peersText(), "## Targets\n", targetText(ordered, { all: true }), "\n", ...texts].join("\n"),
+    ),
   );
 
+  const pictures = ordered["curves"] === undefined ? [] : picturesOf(ordered["curves"].figures);
   /** @type {Readonly<Record<string, string>>} */
   const parts = {
+    // A picture that there is not always; the others stand on the page by themselves.
+    prefetch: pictures.some(({ file }) => file === "prefetch.svg")
+      ? "![Jobs a second by how many are sent ahead, from none to 32 and by measure](pictures/prefetch.svg)"
+      : "(Not measured.)",
     targets: targetText(ordered, { all: true }),
     ...Object.fromEntries(
       shown.map(({ name, text, about }) => {
-        const entry = entries[name];
+        const entry = ordered[name];
         return [name, `${about} ${provenance(entry)}\n\n${text(entry.figures)}`];
       }),
     ),
@@ -122,8 +140,6 @@ export async function write(measured, sections) {
     parts[name] === undefined ? all : `${mark}\n${parts[name]}\n\n`,
   );
   await writeFile(PAGE, await tidy(filled));
-  const curves = ordered["curves"];
-  if (curves === undefined) return;
   await mkdir(PICTURES, { recursive: true });
-  for (const { file, svg } of picturesOf(curves.figures)) await writeFile(new URL(file, PICTURES), svg);
+  for (const { file, svg } of pictures) await writeFile(new URL(file, PICTURES), svg);
 }

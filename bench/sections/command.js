@@ -66,7 +66,8 @@ export const command = {
   title: "The command, a million jobs",
   about:
     "From a file into a file, in input order, as many threads as there are cores; from the start of the process to its end. The peak is the most memory the process ever had (RSS), all of its threads included.",
-  async run({ quick }) {
+  rounds: ({ quick }) => (quick ? 1 : 3),
+  async run({ quick, rounds }) {
     const folder = await mkdtemp(join(tmpdir(), "powerhose-bench-"));
     /** @type {Run[]} */
     const runs = [];
@@ -76,8 +77,7 @@ export const command = {
         await writeLines(input, lines);
         for (const { name, args } of WAYS) {
           const tries = [];
-          for (let round = 0; round < (quick ? 1 : 3); round++)
-            tries.push(await runOnce(args, input, join(folder, "results")));
+          for (let round = 0; round < rounds; round++) tries.push(await runOnce(args, input, join(folder, "results")));
           const seconds = median(tries.map((one) => one.seconds));
           runs.push({ name, lines, seconds, rate: lines / seconds, peak: median(tries.map((one) => one.peak)) });
         }

@@ -150,7 +150,7 @@ async function measure({ points, measure: what, task }, { rounds, ms }) {
   // A few at a time: what is compared most is neighbours, and two hundred processes at once are a load of their own.
   for (let from = 0; from < all.length; from += 12) {
     const some = all.slice(from, from + 12);
-    const series = await race(some, { measure: what, rounds: Math.min(rounds, 3), task: { ...task, ms: ms / 2 } });
+    const series = await race(some, { measure: what, rounds, task: { ...task, ms: ms / 2 } });
     series.forEach((one, index) => {
       const { line, x } = some[index] ?? {};
       if (line === undefined || x === undefined || one.absent !== undefined) return;
@@ -171,6 +171,7 @@ export const curves = {
   group: "curves",
   title: "Curves",
   about: "Jobs a second, or times as fast as a direct call, as one thing is turned up.",
+  rounds: ({ rounds }) => Math.min(rounds, 3),
   async run(scale) {
     /** @type {Record<string, Measured[]>} */
     const measured = {};

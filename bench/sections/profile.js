@@ -17,12 +17,13 @@ export const profile = {
   title: "Where the time goes",
   about:
     "Samples of the runner's main thread, 16 bytes, 256 in flight: the share of the time in which it did anything. In memory that is both ends, runner and worker; else the runner's.",
+  rounds: ({ rounds }) => Math.min(rounds, 3),
   run: async ({ rounds, ms }) => ({
     series: await race(
       Object.values(GROUPS)
         .flat()
         .filter(({ name }) => NAMES.includes(name)),
-      { measure: "profile", rounds: Math.min(rounds, 3), task: { kind: "text", bytes: 16, inFlight: 256, ms } },
+      { measure: "profile", rounds, task: { kind: "text", bytes: 16, inFlight: 256, ms } },
     ),
   }),
   text({ series }) {

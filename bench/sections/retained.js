@@ -24,14 +24,15 @@ export const retained = {
   group: "retained",
   title: "What is left of 100,000 jobs",
   about: `MiB by which a process is larger after ${JOBS.toLocaleString("en")} jobs than after the first tenth of them, both after a collection; 256 in flight. Heap: JavaScript's objects and the buffers they hold. RSS: the process as the kernel sees it, threads, free pages and all.`,
-  async run({ quick }) {
+  rounds: ({ quick }) => (quick ? 1 : 3),
+  async run({ rounds }) {
     /** @type {Record<string, readonly Series[]>} */
     const races = {};
     for (const [group, names] of Object.entries(PAIRS)) {
       const contestants = GROUPS[/** @type {keyof typeof PAIRS} */ (group)].filter(({ name }) => names.includes(name));
       races[group] = await race(contestants, {
         measure: "retained",
-        rounds: quick ? 1 : 3,
+        rounds,
         // Fresh processes: what a first round leaves behind is a find too.
         cold: true,
         task: { kind: "text", bytes: 16, inFlight: 256, jobs: JOBS },

@@ -18,6 +18,7 @@
  * @property {string} [size] - As on the command line, of the sections that come in sizes.
  * @property {string} title
  * @property {string} about - What is compared with what.
+ * @property {(scale: Scale) => number} [rounds] - How many it does, where that is not what is usual.
  * @property {(scale: Scale) => Promise<any>} run - Gives its figures.
  * @property {(figures: any) => string} text - The figures, as Markdown.
  */
