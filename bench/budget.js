@@ -2,9 +2,9 @@
  * The budget: what a job costs beside the bare transport, by transport, and the alarm when it becomes dearer. A short look,
  * for every change: it sees a job that has become half as dear again, not one that has become a tenth dearer.
  *
- * The best of many short rounds is compared, and where both are busy all the time it is their processor time: on a machine
- * that others use too, the median of a rate is the others' median. With one job in flight it is the rate, as there the
- * waiting is what counts.
+ * What is compared is a job's processor time with many in flight, in the best of many short rounds. On a machine that others
+ * use too, a rate is what they leave, and the time of a lone job depends on which core its thread was put on. So a job that
+ * only waits longer is not seen here, but in the long measurements.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { BUDGET_ROWS, GROUPS } from "./contestants/list.js";
@@ -32,9 +32,9 @@ const HEAD = "speed by the bare transport's";
  * @param {BudgetRow} row
  * @param {readonly import("./race.js").Series[]} series
  */
-function ratioOf({ pair, by }, series) {
-  const [ours = [], floor = []] = pair.map((name) => series.find((one) => one.name === name)?.values[by]);
-  return by === "cpu" ? Math.min(...floor) / Math.min(...ours) : Math.max(...ours) / Math.max(...floor);
+function ratioOf({ pair }, series) {
+  const [ours = [], floor = []] = pair.map((name) => series.find((one) => one.name === name)?.values["cpu"]);
+  return Math.min(...floor) / Math.min(...ours);
 }
 
 /**
@@ -43,7 +43,8 @@ function ratioOf({ pair, by }, series) {
  * @returns {Promise<number[]>} the ratio of each row
  */
 async function look(rows, rounds) {
-  const contestants = rows.flatMap(({ group, pair }) => GROUPS[group].filter(({ name }) => pair.includes(name)));
+  const names = rows.flatMap(({ pair }) => pair);
+  const contestants = Object.values(GROUPS).flatMap((all) => all.filter(({ name }) => names.includes(name)));
   const task = { kind: /** @type {const} */ ("text"), bytes: 16, inFlight: 256, ms: MS };
   const series = await race(contestants, { measure: "rate", rounds, task });
   return rows.map((row) => ratioOf(row, series));

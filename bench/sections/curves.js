@@ -93,9 +93,7 @@ const CURVES = [
         point("powerhose, thread", prefetch || 0.5, "powerhose-threads.js", { runner: { prefetch } }),
         point("powerhose, WebSocket", prefetch || 0.5, "powerhose-websocket.js", { capacity: 1, runner: { prefetch } }),
       ]),
-      ...[0.5, 32].map((x) =>
-        point("powerhose, thread, auto", x, "powerhose-threads.js", { runner: { prefetch: "auto" } }),
-      ),
+      point("powerhose, thread, auto", 32, "powerhose-threads.js", { runner: { prefetch: "auto" } }),
     ],
   },
   {
@@ -207,14 +205,17 @@ export const curves = {
 export function picturesOf({ measured }) {
   return CURVES.filter(({ name }) => (measured[name] ?? []).length > 0).map((curve) => {
     const points = measured[curve.name] ?? [];
-    const lines = [...new Set(points.map(({ line }) => line))].map((name) => ({
-      name,
-      dashed: curve.dashed?.includes(name) ?? false,
-      points: points
-        .filter(({ line }) => line === name)
-        .map(({ x, value }) => /** @type {const} */ ([x, value]))
-        .toSorted(([a], [b]) => a - b),
-    }));
+    const xs = [...new Set(points.map(({ x }) => x))];
+    const lines = [...new Set(points.map(({ line }) => line))].map((name) => {
+      const own = points.filter(({ line }) => line === name);
+      // What does not depend on x was measured once, and is a level.
+      const level = own.length === 1 ? xs.map((x) => ({ x, value: own[0]?.value ?? NaN })) : own;
+      return {
+        name,
+        dashed: curve.dashed?.includes(name) ?? false,
+        points: level.map(({ x, value }) => /** @type {const} */ ([x, value])).toSorted(([a], [b]) => a - b),
+      };
+    });
     const speedUp = curve.measure === "burst";
     const y = speedUp
       ? { label: "times as fast as a direct call", text: times, ticks: [0.05, 0.1, 0.25, 0.5, 1, 2] }
