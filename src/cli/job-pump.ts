@@ -3,9 +3,7 @@
  * hands them to the runner and keeps them until their outcome is fetched. Where lines come from is job-source.ts; what is
  * done with an outcome is run.ts.
  */
-import type { Call } from "../core/call.ts";
-import { Deferred } from "../core/deferred.ts";
-import { RunnerStoppedError } from "../index.ts";
+import { type AttemptRecord, type Payload, RunnerStoppedError } from "../index.ts";
 import type { JobLine } from "./job-line.ts";
 import { LineQueue } from "./line-queue.ts";
 
@@ -28,7 +26,12 @@ export interface PumpDesk {
 }
 
 /** What is read of a call that has settled. */
-export type Settled = Pick<Call, "value" | "error" | "records">;
+export interface Settled {
+  /** The result; `undefined`: it failed. */
+  readonly value: Payload | undefined;
+  readonly error: unknown;
+  readonly records: readonly AttemptRecord[];
+}
 
 /** Whoever does something with the outcomes. */
 export interface PumpOwner {
@@ -56,7 +59,9 @@ export class JobPump {
   readonly #ordered: boolean;
   /** In order: all lines under way. As they come: those whose outcome is known. */
   readonly #due = new LineQueue();
-  readonly #done = new Deferred<void>();
+  readonly #done: Promise<void>;
+  #finish: () => void = () => undefined;
+  #giveUp: (error: unknown) => void = () => undefined;
   #begun = false;
   #running = 0;
   #held = 0;
@@ -70,6 +75,10 @@ export class JobPump {
 
   /** @param ordered - Whether outcomes are due in the order of the lines, or as they come. */
   constructor(source: PumpSource, desk: PumpDesk, owner: PumpOwner, ordered: boolean) {
+    this.#done = new Promise((resolve, reject) => {
+      this.#finish = resolve;
+      this.#giveUp = reject;
+    });
     this.#source = source;
     this.#desk = desk;
     this.#owner = owner;
@@ -83,7 +92,7 @@ export class JobPump {
   run(): Promise<void> {
     this.#begun = true;
     this.pull();
-    return this.#done.promise;
+    return this.#done;
   }
 
   /** No more lines are taken; those under way go on. May be called twice. */
@@ -210,8 +219,8 @@ export class JobPump {
   }
 
   #finish(): void {
-    if (this.#failure === undefined) this.#done.resolve();
-    else this.#done.reject(this.#failure.error);
+    if (this.#failure === undefined) this.#finish();
+    else this.#giveUp(this.#failure.error);
   }
 }
 

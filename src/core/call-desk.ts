@@ -30,6 +30,12 @@ export interface CallFacts {
   readonly made: number;
 }
 
+/** @internal Who is told how a call ended. */
+export interface CallEnd<C> {
+  /** The call has settled. Called once. */
+  settled(call: C): void;
+}
+
 /** @internal What calls tell of themselves. */
 export interface CallEvents {
   started(call: CallFacts, attempt: number, identity: string): void;

@@ -13,7 +13,7 @@ import {
   workerLost,
 } from "./call-errors.ts";
 import { Deadline } from "./deadline.ts";
-import type { CallDesk, CallState, Place } from "./call-desk.ts";
+import type { CallDesk, CallEnd, CallState, Place } from "./call-desk.ts";
 import {
   AbortError,
   type AttemptOutcome,
@@ -52,7 +52,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   readonly #place: Place;
   readonly #options: CallOptions;
   #job: Job | undefined;
-  #settled: ((call: Call) => void) | undefined;
+  #end: CallEnd<Call> | undefined;
   #state: CallState = "new";
   #attempt: Attempt<Session> | undefined;
   #since = 0;
@@ -62,28 +62,20 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   #waitsSince: number | undefined;
   /** Attempts that failed; made by the first one, as most jobs have none. */
   #failures: AttemptRecord[] | undefined;
-  /** Who answered with a value, and how long that took: a record is made of it when somebody asks. */
+  /** Who answered with a value: then `#since` is how long that took, and a record is made of it when somebody asks. */
   #winner: Session | undefined;
-  #took = 0;
   #made = 0;
   #lost = 0;
   #rejected = 0;
 
-  constructor(
-    id: number,
-    job: Job,
-    options: CallOptions,
-    desk: CallDesk<Call>,
-    place: Place,
-    settled: (call: Call) => void,
-  ) {
+  constructor(id: number, job: Job, options: CallOptions, desk: CallDesk<Call>, place: Place, end: CallEnd<Call>) {
     super();
     this.id = id;
     this.#job = job;
     this.#options = options;
     this.#desk = desk;
     this.#place = place;
-    this.#settled = settled;
+    this.#end = end;
     this.born = desk.clock.now();
   }
 
@@ -91,7 +83,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   get records(): AttemptRecord[] {
     const failures = this.#failures ?? [];
     if (this.#winner === undefined) return failures;
-    return [...failures, { identity: this.#winner.identity, outcome: "ok", ms: this.#took }];
+    return [...failures, { identity: this.#winner.identity, outcome: "ok", ms: this.#since }];
   }
 
   /** Attempts that count: those whose handler may have started. */
@@ -197,7 +189,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   succeeded(attempt: Attempt<Session>, value: Payload, now: number): void {
     this.#attempt = undefined;
     this.#winner = attempt.session;
-    this.#took = now - this.#since;
+    this.#since = now - this.#since;
     this.#desk.throttle.refill();
     this.value = value;
     this.#settle();
@@ -339,16 +331,16 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
 
   /** The end, once: every timer, listener and reference goes in the same step. */
   #settle(): void {
-    const settled = this.#settled;
-    if (settled === undefined) return;
+    const end = this.#end;
+    if (end === undefined) return;
     if (this.line !== undefined) this.#place.pool.leave(this);
     if (this.#options.signal !== undefined) this.#desk.aborts.forget(this.#options.signal, this);
     this.#desk.timers.drop(this);
     this.#move("settled");
-    this.#settled = undefined;
+    this.#end = undefined;
     this.#job = undefined;
     this.avoid = undefined;
-    settled(this);
+    end.settled(this);
   }
 
   #move(state: CallState): void {

@@ -197,7 +197,8 @@ export class DeadlineQueue {
     } finally {
       // Also when one throws, which is the host's to report: the others still wait.
       const next = this.#first();
-      if (next !== undefined && next.due < this.#timerDue) this.#arm(next.due);
+      if (next === undefined) this.#disarm();
+      else if (next.due < this.#timerDue) this.#arm(next.due);
     }
   };
 

@@ -4,7 +4,7 @@
  */
 import { AbortIndex } from "./abort-index.ts";
 import { Call } from "./call.ts";
-import type { CallDesk, CallEvents, CallFacts, CallState, Place } from "./call-desk.ts";
+import type { CallDesk, CallEnd, CallEvents, CallFacts, CallState, Place } from "./call-desk.ts";
 import type { Clock, Entropy } from "./clock.ts";
 import { DeadlineQueue } from "./deadline.ts";
 import { payloadBytes } from "./codec.ts";
@@ -30,6 +30,30 @@ export interface DispatcherOptions {
   closed?(): Error | undefined;
   /** A job was taken in. */
   taken?(jobId: number, options: CallOptions): void;
+}
+
+type Resolve = (value: Payload) => void;
+type Reject = (error: unknown) => void;
+
+/** Tells a promise. */
+class PromiseEnd implements CallEnd<Call> {
+  readonly #resolve: Resolve;
+  readonly #reject: Reject;
+
+  constructor(resolve: Resolve, reject: Reject) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  settled({ value, error }: Call): void {
+    if (value === undefined) this.#reject(error);
+    else this.#resolve(value);
+  }
+
+  /** The job was not taken in. */
+  refuse(error: unknown): void {
+    this.#reject(error);
+  }
 }
 
 /** How many calls are where, and how many have been. */
@@ -58,6 +82,9 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
   /** All that have not settled stand in a row, linked by themselves: a table would cost more than the rest of the desk. */
   #eldest: Call | undefined;
   #youngest: Call | undefined;
+  /** The ends of the promise made last. */
+  #fulfil: Resolve = () => undefined;
+  #refuse: Reject = () => undefined;
   #nextId = 1;
   #idle: (() => void) | undefined;
 
@@ -76,19 +103,31 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
 
   /** Runs a job and resolves to its result. Rejects at once when the input is wrong or the queue full. */
   execute(input: Job | Payload, options: ExecuteOptions | undefined, place: Place): Promise<Payload> {
-    return new Promise((resolve, reject) => {
-      this.submit(input, options, place, (call) => {
-        if (call.value === undefined) reject(call.error);
-        else resolve(call.value);
-      });
-    });
+    const promise = new Promise(this.#keepEnds);
+    const end = new PromiseEnd(this.#fulfil, this.#refuse);
+    try {
+      this.#take(input, options, place, end);
+    } catch (error) {
+      end.refuse(error);
+    }
+    return promise;
   }
+
+  /** What every promise hands its ends to: a function made for each of them would be kept alive by it. */
+  readonly #keepEnds = (resolve: Resolve, reject: Reject): void => {
+    this.#fulfil = resolve;
+    this.#refuse = reject;
+  };
 
   /**
    * Takes a job in; `settled` is called exactly once, later or before this returns.
    * @throws what `execute` rejects with when the input is wrong, the signal has aborted or the queue is full.
    */
   submit(input: Job | Payload, options: ExecuteOptions | undefined, place: Place, settled: (call: Call) => void): Call {
+    return this.#take(input, options, place, { settled });
+  }
+
+  #take(input: Job | Payload, options: ExecuteOptions | undefined, place: Place, end: CallEnd<Call>): Call {
     const closed = this.#options.closed?.();
     if (closed !== undefined) throw closed;
     const resolved = this.#resolve(options);
@@ -100,7 +139,7 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
         `${this.counts.queued} jobs wait already (maxQueue); use runner.map to submit as workers free up`,
       );
     }
-    const call = new Call(this.#nextId++, job, resolved, this, place, settled);
+    const call = new Call(this.#nextId++, job, resolved, this, place, end);
     this.#enrol(call);
     this.counts.submitted++;
     this.#options.taken?.(call.id, resolved);

@@ -1,5 +1,5 @@
 /**
- * Which workers can take a job, ordered by load: the least loaded first, among equals the one that has waited longest. The
+ * Which workers can take a job, ordered by load: the least loaded first (of the well loaded, about), among equals the one that has waited longest. The
  * order is kept by moving a seat from one line to the next, so choosing costs the same for ten workers and ten thousand.
  * Who waits for a seat is in workers.ts.
  */
@@ -36,6 +36,15 @@ export class Seat<W> implements Member<Seat<W>> {
   }
 }
 
+/** Loads up to here have a line each; above, so many share one. */
+const EXACT = 16;
+const SHARED_BITS = 4;
+
+/** The line of a load: a busy worker is given a run of jobs before it is the next one's turn, which keeps batches together. */
+function lineNumber(load: number): number {
+  return load < EXACT ? load : EXACT + ((load - EXACT) >> SHARED_BITS);
+}
+
 /** The free seats by load, and those that can be sent a job ahead. */
 export class SeatIndex<W> {
   readonly #byLoad: Line<Seat<W>>[] = [];
@@ -53,8 +62,7 @@ export class SeatIndex<W> {
   /** Puts a seat where its load says, or takes it out when it has no room. Call after each change to the seat. */
   place(seat: Seat<W>): void {
     const line = this.#lineFor(seat);
-    // One that can be sent more stays where it is: a batch is kept together.
-    if (line === this.#ahead && seat.filed === line) return;
+    if (line === seat.filed && line !== undefined && (line === this.#ahead || seat.leases >= EXACT)) return;
     this.remove(seat);
     seat.filed = line;
     line?.join(seat);
@@ -82,8 +90,9 @@ export class SeatIndex<W> {
     if (this.#aheadOf !== undefined) this.#allow(seat, this.#aheadOf(seat.worker));
     if (seat.standing !== "ready") return undefined;
     if (leases < capacity) {
-      if (leases < this.#lowest) this.#lowest = leases;
-      return this.#line(leases);
+      const number = lineNumber(leases);
+      if (number < this.#lowest) this.#lowest = number;
+      return this.#line(number);
     }
     // Behind a slot that somebody holds a job could wait for as long as he pleases.
     return seat.held === 0 && leases < capacity + seat.extra ? this.#ahead : undefined;
@@ -123,10 +132,10 @@ export class SeatIndex<W> {
     return this.first();
   }
 
-  #line(load: number): Line<Seat<W>> {
-    for (let next = this.#byLoad.length; next <= load; next++) this.#byLoad.push(new Line<Seat<W>>());
-    const line = this.#byLoad[load];
-    if (line === undefined) throw new RangeError(`no line for load ${load}`);
+  #line(number: number): Line<Seat<W>> {
+    for (let next = this.#byLoad.length; next <= number; next++) this.#byLoad.push(new Line<Seat<W>>());
+    const line = this.#byLoad[number];
+    if (line === undefined) throw new RangeError(`no line ${number}`);
     return line;
   }
 }

@@ -107,6 +107,8 @@ export class Workers<W extends PooledWorker, L = W> {
   readonly #onFleet: ((usable: boolean) => void) | undefined;
   readonly #onSpare: (() => void) | undefined;
   readonly #clock: Clock;
+  /** Whose slot was freed last: a frame brings many answers of one worker. */
+  #recent: Seat<W> | undefined;
   #usable = 0;
   #slots = 0;
   #serving = false;
@@ -261,7 +263,18 @@ export class Workers<W extends PooledWorker, L = W> {
 
   /** @internal Leases a slot to a waiter: at once when one is free and nobody is before it, else in its turn. */
   wait(waiter: Waiter<W>, atHead = false, now?: number): void {
-    this.#waiting.join(waiter, atHead);
+    // Most find a slot and nobody before them, and need not stand in line for it.
+    const seat = this.#serving || this.#waiting.length > 0 ? undefined : this.#seatFor(waiter);
+    if (seat === undefined) {
+      this.#waiting.join(waiter, atHead);
+      return this.#serve(now);
+    }
+    this.#serving = true;
+    try {
+      this.#grant(seat, waiter, now ?? this.#clock.now());
+    } finally {
+      this.#serving = false;
+    }
     this.#serve(now);
   }
 
@@ -285,8 +298,10 @@ export class Workers<W extends PooledWorker, L = W> {
 
   /** @internal Gives back a slot that a waiter took. A worker that is gone from the pool is ignored. */
   free(worker: W, now?: number): void {
-    const seat = this.#seats.get(worker.identity);
-    if (seat?.worker === worker) this.#free(seat, now);
+    const seat = this.#recent?.worker === worker ? this.#recent : this.#seats.get(worker.identity);
+    if (seat?.worker !== worker) return;
+    this.#recent = seat;
+    this.#free(seat, now);
   }
 
   /** @internal Asks workers for jobs that were sent ahead to them, as many as there are free slots elsewhere. */
@@ -318,6 +333,7 @@ export class Workers<W extends PooledWorker, L = W> {
 
   #remove(seat: Seat<W>): void {
     this.#seats.delete(seat.worker.identity);
+    if (this.#recent === seat) this.#recent = undefined;
     this.#index.delete(seat);
     this.#crowded.delete(seat);
     if (isUsable(seat.standing)) this.#count(-1, seat.capacity);
@@ -363,16 +379,20 @@ export class Workers<W extends PooledWorker, L = W> {
         const seat = this.#seatFor(waiter);
         if (seat === undefined) break;
         this.#waiting.leave(waiter);
-        seat.leases++;
-        if (seat.spare === -1) this.#crowded.add(seat);
-        this.#index.place(seat);
         now ??= this.#clock.now();
-        waiter.take(seat.worker, now);
+        this.#grant(seat, waiter, now);
       }
     } finally {
       this.#serving = false;
     }
     if (this.#crowded.size > 0 && this.#waiting.length === 0 && this.#index.first() !== undefined) this.#onSpare?.();
+  }
+
+  #grant(seat: Seat<W>, waiter: Waiter<W>, now: number): void {
+    seat.leases++;
+    if (seat.spare === -1) this.#crowded.add(seat);
+    this.#index.place(seat);
+    waiter.take(seat.worker, now);
   }
 
   /** One with a free slot; else, for whoever agrees to that, one that can be sent something ahead. */
