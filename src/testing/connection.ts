@@ -99,10 +99,14 @@ export class NetworkSocket implements Socket {
     this.connection.look();
   }
 
-  /** Something has arrived for it. */
-  arrive(arrival: Arrival): void {
+  /** Something has arrived for it: `read` is called once its machine has taken it in, which one that is gone never does. */
+  arrive(arrival: Arrival, read: () => void): void {
     if (this.dead) return this.#owner.unanswered(this);
-    this.#end.site.run(() => ("frame" in arrival ? this.#frame(arrival.frame) : this.told(arrival.end)));
+    this.#end.site.run(() => {
+      read();
+      if ("frame" in arrival) this.#frame(arrival.frame);
+      else this.told(arrival.end);
+    });
   }
 
   /** It learns that the connection is closed. The other end knows, or is told so. */
@@ -149,8 +153,8 @@ export class Connection {
     this.far = new NetworkSocket(this, far, owner);
     const { clock, window } = owner;
     const latency = (): number => owner.latency();
-    this.#forth = new Pipe({ clock, window, latency, arrived: (arrival) => this.far.arrive(arrival) });
-    this.#back = new Pipe({ clock, window, latency, arrived: (arrival) => this.near.arrive(arrival) });
+    this.#forth = new Pipe({ clock, window, latency, arrived: (arrival, read) => this.far.arrive(arrival, read) });
+    this.#back = new Pipe({ clock, window, latency, arrived: (arrival, read) => this.near.arrive(arrival, read) });
   }
 
   /** The pipe an end sends through. */
@@ -174,14 +178,20 @@ export class Connection {
       pipe.cut(this.#owner.entropy.below(pipe.length + 1), { code: "error", message });
   }
 
-  /** The machine at one end is gone: what it sent still arrives, all or a part; then the other end is told, or not. */
+  /**
+   * The machine at one end is gone: what it sent still arrives, all or a part; then the other end is told, or not. What its
+   * operating system has not brought away goes with it: unless that lives on, and ends the connection in good order.
+   */
   abandon(end: NetworkSocket, how: "fin" | "rst" | "silent"): void {
     if (end.dead) return;
     end.dead = true;
     const out = this.from(end);
     if (how === "fin") out.end(CLOSED_THERE);
-    else if (how === "rst")
-      out.cut(this.#owner.entropy.below(out.length + 1), { code: "error", message: "connection reset" });
+    else if (how === "silent") out.orphan();
+    else {
+      const keep = this.#owner.entropy.below(out.length + 1);
+      out.cut(out.blocked ? 0 : keep, { code: "error", message: "connection reset" });
+    }
     this.look();
   }
 

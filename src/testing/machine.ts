@@ -25,6 +25,16 @@ interface MachineTimer {
   handle: TimerHandle;
 }
 
+/** What came to a process that stands still. */
+interface Held {
+  /** What the turn it was stopped in still had to do. */
+  readonly ends: (() => void)[];
+  /** Timers that have come due. */
+  readonly timers: (() => void)[];
+  /** Frames and all else that reached it from outside. */
+  readonly input: (() => void)[];
+}
+
 /** A process on virtual time. */
 export class Machine implements Clock {
   /** Its name. */
@@ -36,19 +46,29 @@ export class Machine implements Clock {
   readonly #world: VirtualClock;
   readonly #stage: Stage;
   readonly #timers = new Set<MachineTimer>();
-  #held: (() => void)[] = [];
+  readonly #timersFirst: () => boolean;
+  #held: Held = nothing();
   #state: MachineState = "up";
   #ahead = 0;
   #wakes = 0;
   #keepAlive = 0;
   #stoodStill = 0;
 
-  constructor(name: string, role: MachineRole, life: number, world: VirtualClock, stage: Stage) {
+  /** @param timersFirst - Asked at each wake: whether its due timers run before the input that waits, or after it. */
+  constructor(
+    name: string,
+    role: MachineRole,
+    life: number,
+    world: VirtualClock,
+    stage: Stage,
+    timersFirst: () => boolean = (): boolean => false,
+  ) {
     this.name = name;
     this.role = role;
     this.life = life;
     this.#world = world;
     this.#stage = stage;
+    this.#timersFirst = timersFirst;
   }
 
   /** Where it stands. */
@@ -94,7 +114,7 @@ export class Machine implements Clock {
 
   /** Calls `fn` on this machine at the end of the event. */
   endOfTurn(fn: () => void): void {
-    this.#world.endOfTurn(() => this.run(fn));
+    this.#world.endOfTurn(() => this.#run(fn, "ends"));
   }
 
   /** Calls `fn` on this machine as an event of its own. */
@@ -104,16 +124,10 @@ export class Machine implements Clock {
 
   /** Runs something as this machine: at once, when it has woken, or never. */
   run(fn: () => void): void {
-    if (this.#state === "down") return;
-    if (this.#state === "stalled") {
-      this.#held.push(fn);
-      return;
-    }
-    this.#stage.actor = this;
-    fn();
+    this.#run(fn, "input");
   }
 
-  /** Stands still for `ms`: nothing of it runs, and everything that came due meanwhile runs when it wakes. */
+  /** Stands still for `ms`: nothing of it runs, and everything that came due meanwhile runs when it wakes: timers first, or input. */
   stall(ms: number, woke: () => void = (): void => undefined): void {
     if (this.#state === "down") return;
     const wakes = this.#world.now() + ms;
@@ -149,21 +163,35 @@ export class Machine implements Clock {
   /** It is gone, and with it all that it was going to do. */
   crash(): void {
     this.#state = "down";
-    this.#held = [];
+    this.#held = nothing();
     for (const timer of this.#timers) this.#world.clear(timer.handle);
     this.#timers.clear();
     this.#keepAlive = 0;
   }
 
   #arm(timer: MachineTimer): void {
-    timer.handle = this.#world.set(timer.due - this.#world.now(), () => this.run(() => this.#fire(timer)));
+    timer.handle = this.#world.set(timer.due - this.#world.now(), () => {
+      this.#run(() => this.#fire(timer), "timers");
+    });
+  }
+
+  #run(fn: () => void, kind: keyof Held): void {
+    if (this.#state === "down") return;
+    if (this.#state === "stalled") {
+      this.#held[kind].push(fn);
+      return;
+    }
+    this.#stage.actor = this;
+    fn();
   }
 
   #wake(): void {
     this.#state = "up";
-    const held = this.#held;
-    this.#held = [];
-    for (const fn of held) this.nextTurn(fn);
+    const { ends, timers, input } = this.#held;
+    this.#held = nothing();
+    const both = timers.length > 0 && input.length > 0;
+    const rest = both && this.#timersFirst() ? [...timers, ...input] : [...input, ...timers];
+    for (const fn of [...ends, ...rest]) this.nextTurn(fn);
   }
 
   #fire(timer: MachineTimer): void {
@@ -175,4 +203,8 @@ export class Machine implements Clock {
     if (timer.keepAlive) this.#keepAlive--;
     return true;
   }
+}
+
+function nothing(): Held {
+  return { ends: [], timers: [], input: [] };
 }

@@ -3,9 +3,6 @@
  * one connection does is in connection.ts, which faults come when is its user's choice.
  */
 import type { Clock } from "../core/clock.ts";
-import { decodeFrame } from "../core/codec.ts";
-import { ProtocolError } from "../core/errors.ts";
-import type { Message } from "../core/message.ts";
 import { callable, checkOptions, finiteDuration, integer, oneOf, type Rules, shape } from "../core/options.ts";
 import type { CloseReason, Dialer, FaultProfile, Listener, Socket } from "../core/socket.ts";
 import { Connection, type NetworkSocket, type Site } from "./connection.ts";
@@ -13,7 +10,7 @@ import { dial, type DialRequest } from "./dial.ts";
 import { nameOf } from "./error-words.ts";
 import { machineName, MachineNames } from "./machine-names.ts";
 import type { FaultKind, Observed } from "./observation.ts";
-import type { Frame } from "./pipe.ts";
+import { type Frame, frameOf } from "./pipe.ts";
 import { Routes } from "./routes.ts";
 import type { SeededEntropy } from "./seeded-entropy.ts";
 import { checkedVerdict, pass, type Rule, type Verdict } from "./verdict.ts";
@@ -164,21 +161,22 @@ export class FaultyNetwork {
     for (const connection of this.#between(machine, other)) connection.cut("the connection was cut");
   }
 
-  /** Frames from one machine to the other do not arrive any more, and nobody is told. What was sent arrives after {@link FaultyNetwork.heal}, if both ends still want it. @throws Error when there is no machine of that name. */
-  halfOpen(from: Machines, to: Machines): void {
+  /**
+   * Frames from one machine to the other do not arrive any more, and nobody is told. What was sent arrives once the fault is
+   * over, if both ends still want it. The returned function ends it, and {@link FaultyNetwork.heal} does; a route that several
+   * faults block is open when all of them are over. @throws Error when there is no machine of that name.
+   */
+  halfOpen(from: Machines, to: Machines): () => void {
     const [senders, receivers] = [this.#names.listed("halfOpen", from), this.#names.listed("halfOpen", to)];
-    this.#fault("half-open", `${senders.join()} → ${receivers.join()}`);
-    this.#routes.block(senders, receivers);
-    this.#replan();
+    const target = `${senders.join()} → ${receivers.join()}`;
+    return this.#routed("half-open", target, this.#routes.block(senders, receivers));
   }
 
   /** Nothing passes between the two groups, either way. As {@link FaultyNetwork.halfOpen}, both ways. @throws Error when there is no machine of that name. */
-  partition(some: Machines, others: Machines): void {
+  partition(some: Machines, others: Machines): () => void {
     const [here, there] = [this.#names.listed("partition", some), this.#names.listed("partition", others)];
-    this.#fault("partition", `${here.join()} | ${there.join()}`);
-    this.#routes.block(here, there);
-    this.#routes.block(there, here);
-    this.#replan();
+    const [forth, back] = [this.#routes.block(here, there), this.#routes.block(there, here)];
+    return this.#routed("partition", `${here.join()} | ${there.join()}`, () => forth() && back());
   }
 
   /** Ends every partition, half-open route and throttle. */
@@ -188,13 +186,16 @@ export class FaultyNetwork {
     this.#replan();
   }
 
-  /** A machine reads so many bytes per second of each of its connections; `Infinity`: as they come. @throws RangeError when it is not over 0, Error when there is no machine of that name. */
-  throttle(machine: string, bytesPerSecond: number): void {
+  /**
+   * A machine reads so many bytes per second of each of its connections; `Infinity`: as they come. The returned function ends
+   * it, and {@link FaultyNetwork.heal} does; of several that last, the latest holds. @throws RangeError when it is not over 0,
+   * Error when there is no machine of that name.
+   */
+  throttle(machine: string, bytesPerSecond: number): () => void {
     this.#names.listed("throttle", [machine]);
     if (!(bytesPerSecond > 0)) throw new RangeError(`a rate is over 0 bytes per second, not ${bytesPerSecond}`);
-    this.#fault("throttle", `${machine} at ${Math.round(bytesPerSecond)} B/s`);
-    this.#routes.throttle(machine, bytesPerSecond);
-    this.#replan();
+    const target = `${machine} at ${Math.round(bytesPerSecond)} B/s`;
+    return this.#routed("throttle", target, this.#routes.throttle(machine, bytesPerSecond));
   }
 
   /** Connections that are not closed at both ends. */
@@ -243,7 +244,7 @@ export class FaultyNetwork {
     const { connection } = end;
     const { number } = connection;
     const to = connection.other(end).machine;
-    const frame: Frame = { bytes, messages: read(bytes) };
+    const frame = frameOf(bytes);
     this.#observe({
       kind: "sent",
       connection: number,
@@ -310,7 +311,9 @@ export class FaultyNetwork {
 
   /** @internal The machine is up again, and knows nothing of the connection. */
   unanswered(end: NetworkSocket): void {
-    if (this.#sites.has(end.machine)) end.connection.from(end).cut(0, { code: "error", message: "connection reset" });
+    if (!this.#sites.has(end.machine)) return;
+    const out = end.connection.from(end);
+    if (!out.ended) out.cut(0, { code: "error", message: "connection reset" });
   }
 
   /** @internal */
@@ -345,10 +348,21 @@ export class FaultyNetwork {
       case "delay":
         return pipe.send(frame, verdict.ms);
       case "tamper":
-        return pipe.send({ bytes: verdict.bytes, messages: read(verdict.bytes) });
+        return pipe.send(frameOf(verdict.bytes));
       case "drop":
         return;
     }
+  }
+
+  /** A fault of the routes has begun; gives back what ends it, once, unless it was healed with all others. */
+  #routed(fault: FaultKind, target: string, end: () => boolean): () => void {
+    this.#fault(fault, target);
+    this.#replan();
+    return () => {
+      if (!end()) return;
+      this.#fault("heal", `${fault} ${target}`);
+      this.#replan();
+    };
   }
 
   #fault(fault: FaultKind, target: string): void {
@@ -372,17 +386,5 @@ export class FaultyNetwork {
       connection.from(end).block(this.#routes.isBlocked(end.machine, to));
       connection.from(end).throttle(this.#routes.rate(to));
     }
-  }
-}
-
-/** What a frame says, or `undefined`: the network carries anything. */
-function read(bytes: Uint8Array): readonly Message[] | undefined {
-  const messages: Message[] = [];
-  try {
-    decodeFrame(bytes, (message) => messages.push(message));
-    return messages;
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
   }
 }

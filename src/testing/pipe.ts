@@ -3,6 +3,8 @@
  * name; connection.ts and network.ts block it, slow it down and cut it.
  */
 import type { Clock, TimerHandle } from "../core/clock.ts";
+import { decodeFrame } from "../core/codec.ts";
+import { ProtocolError } from "../core/errors.ts";
 import type { Message } from "../core/message.ts";
 import type { CloseReason } from "../core/socket.ts";
 
@@ -19,6 +21,7 @@ export type Arrival = { readonly frame: Frame } | { readonly end: CloseReason };
 interface Parcel {
   readonly arrival: Arrival;
   readonly bytes: number;
+  readonly isEnd: boolean;
   due: number;
 }
 
@@ -29,14 +32,15 @@ export interface PipeOptions {
   readonly latency: () => number;
   /** Bytes the network takes in before they count as waiting at the sender. */
   readonly window: number;
-  /** Something has arrived. */
-  readonly arrived: (arrival: Arrival) => void;
+  /** Something has arrived. Until `read` is called its bytes count as not taken in: whoever stands still reads nothing. */
+  readonly arrived: (arrival: Arrival, read: () => void) => void;
 }
 
 /** Ordered, whole frames, until it is cut. */
 export class Pipe {
   readonly #options: PipeOptions;
   #queue: Parcel[] = [];
+  /** Bytes on their way, and those that have arrived and nobody has read. */
   #bytes = 0;
   #timer: TimerHandle;
   #armed = false;
@@ -45,6 +49,10 @@ export class Pipe {
   /** Bytes per ms; `Infinity`: as they come. */
   #rate = Number.POSITIVE_INFINITY;
   #ended = false;
+  /** Nothing of it counts any more. */
+  #sealed = false;
+  /** Its sender is gone without a word. */
+  #orphaned = false;
 
   constructor(options: PipeOptions) {
     this.#options = options;
@@ -72,28 +80,42 @@ export class Pipe {
     this.#ended = true;
   }
 
-  /** Loses everything on its way but the first `keep` frames, then ends it. */
+  /** Loses everything on its way but the first `keep` frames, then ends it. An end that is still on its way is lost, too. */
   cut(keep: number, reason: CloseReason): void {
-    if (this.#ended) return;
-    this.#drop(keep);
+    if (this.#ended && this.#queue.length === 0) return;
+    this.#drop(Math.min(keep, this.length));
     this.end(reason);
   }
 
   /** Loses everything on its way, and what is still sent. Nobody is told. */
   seal(): void {
     this.#drop(0);
+    this.#bytes = 0;
+    this.#sealed = true;
     this.#ended = true;
+  }
+
+  /** Its sender is gone without a word: nobody sends again what the network does not carry, now or when it is blocked later. */
+  orphan(): void {
+    this.#orphaned = true;
+    this.#drop(this.#blocked ? 0 : this.#taken());
   }
 
   /** How many frames are on their way. */
   get length(): number {
-    return this.#queue.length;
+    return this.#queue.at(-1)?.isEnd === true ? this.#queue.length - 1 : this.#queue.length;
+  }
+
+  /** Whether nothing arrives now. */
+  get blocked(): boolean {
+    return this.#blocked;
   }
 
   /** Nothing arrives while it is blocked; what is sent waits. */
   block(blocked: boolean): void {
     if (this.#blocked === blocked) return;
     this.#blocked = blocked;
+    if (blocked && this.#orphaned) this.#drop(0);
     this.#replan();
   }
 
@@ -108,7 +130,7 @@ export class Pipe {
   #push(arrival: Arrival, bytes: number, extra: number): void {
     this.#bytes += bytes;
     const due = this.#options.clock.now() + this.#options.latency() + extra;
-    this.#queue.push({ arrival, bytes, due: this.#after(due, bytes) });
+    this.#queue.push({ arrival, bytes, isEnd: "end" in arrival, due: this.#after(due, bytes) });
     this.#arm();
   }
 
@@ -126,8 +148,18 @@ export class Pipe {
     this.#arm();
   }
 
+  /** How many of the frames the network has taken in; the others wait at the sender. */
+  #taken(): number {
+    let room = this.#options.window;
+    const first = this.#queue.findIndex(({ bytes }) => (room -= bytes) < 0);
+    return first < 0 ? this.#queue.length : first;
+  }
+
   #drop(keep: number): void {
-    for (const { bytes } of this.#queue.splice(keep)) this.#bytes -= bytes;
+    for (const { bytes, isEnd } of this.#queue.splice(keep)) {
+      this.#bytes -= bytes;
+      if (isEnd) this.#ended = false; // nobody will be told by it
+    }
     if (this.#queue.length === 0) this.#disarm();
   }
 
@@ -150,8 +182,22 @@ export class Pipe {
     this.#armed = false;
     const first = this.#queue.shift();
     if (first === undefined) return;
-    this.#bytes -= first.bytes;
     this.#arm();
-    this.#options.arrived(first.arrival);
+    const { arrival, bytes } = first;
+    this.#options.arrived(arrival, () => {
+      if (!this.#sealed) this.#bytes -= bytes;
+    });
+  }
+}
+
+/** A frame of these bytes. They may say nothing: the network carries anything. */
+export function frameOf(bytes: Uint8Array): Frame {
+  const messages: Message[] = [];
+  try {
+    decodeFrame(bytes, (message) => messages.push(message));
+    return { bytes, messages };
+  } catch (error) {
+    if (error instanceof ProtocolError) return { bytes, messages: undefined };
+    throw error;
   }
 }

@@ -87,7 +87,7 @@ export class SimulatedRunner extends JobRunner {
     void this.stop();
   }
 
-  /** The process stands still for `ms` of virtual time; then everything that waited happens. */
+  /** The process stands still for `ms` of virtual time and reads nothing; then everything that waited happens: the seed says whether its timers or its input come first. */
   stall(ms: number): void {
     stall(this.#machine, ms, this.#world);
   }

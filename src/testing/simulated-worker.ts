@@ -70,7 +70,7 @@ export class SimulatedWorker {
     this.#worker = this.#make();
   }
 
-  /** The process stands still for `ms` of virtual time, as by SIGSTOP or a handler that blocks it; then everything that waited happens. */
+  /** The process stands still for `ms` of virtual time, as by SIGSTOP or a handler that blocks it, and reads nothing; then everything that waited happens: the seed says whether its timers or its input come first. */
   stall(ms: number): void {
     stall(this.#machine, ms, this.#world);
   }

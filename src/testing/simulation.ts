@@ -228,7 +228,8 @@ export class Simulation {
     if (present) throw new Error(`a machine called ${name} is there already, and has not crashed`);
     const life = (this.#lives.get(name) ?? 0) + 1;
     this.#lives.set(name, life);
-    const machine = new Machine(name, role, life, this.clock, this.#stage);
+    const wakes = this.#entropy.stream(`${name} ${life} wakes`);
+    const machine = new Machine(name, role, life, this.clock, this.#stage, () => wakes.below(2) === 1);
     this.network.attach(name, machine);
     this.#machines = [...this.#machines.filter(({ state }) => state !== "down"), machine];
     this.record({ kind: "machine", machine: name, role, life, state: "up" });

@@ -117,15 +117,14 @@ class Storm {
         return sim.network.cut(worker.name);
       case "half-open":
         return this.#halfOpen(worker.name, lasts);
-      case "partition":
-        sim.network.partition(
-          worker.name,
-          runners.map(({ name }) => name),
-        );
-        return this.#later(lasts, () => sim.network.heal());
-      case "slow-reader":
-        sim.network.throttle(this.#chance.pick([worker, ...runners]).name, 1 + this.#below(20_000));
-        return this.#later(lasts, () => sim.network.heal());
+      case "partition": {
+        const names = runners.map(({ name }) => name);
+        return this.#later(lasts, sim.network.partition(worker.name, names));
+      }
+      case "slow-reader": {
+        const { name } = this.#chance.pick([worker, ...runners]);
+        return this.#later(lasts, sim.network.throttle(name, 1 + this.#below(20_000)));
+      }
       case "latency": {
         const least = this.#below(50);
         return sim.network.setLatency(least, least + this.#below(200));
@@ -147,9 +146,8 @@ class Storm {
   #halfOpen(worker: string, lasts: number): void {
     const { network, runners } = this.#sim;
     const runner = this.#chance.pick(runners).name;
-    if (this.#chance.below(2) === 0) network.halfOpen(worker, runner);
-    else network.halfOpen(runner, worker);
-    this.#later(lasts, () => network.heal());
+    const outwards = this.#chance.below(2) === 0;
+    this.#later(lasts, outwards ? network.halfOpen(worker, runner) : network.halfOpen(runner, worker));
   }
 
   #later(ms: number, fn: () => void): void {

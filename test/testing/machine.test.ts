@@ -63,6 +63,33 @@ describe("a machine that stands still", () => {
     expect([machine.state, machine.stoodStill]).toEqual(["up", 100]);
   });
 
+  it.each([
+    [true, ["end", "timer 5", "timer 8", "run", "turn"]],
+    [false, ["end", "run", "turn", "timer 5", "timer 8"]],
+  ])(
+    "runs its due timers before its input, or after it, and what is left of its turn before both: %s",
+    async (first, order) => {
+      const clock = new VirtualClock();
+      const stage: Stage = { actor: undefined };
+      const asked: number[] = [];
+      const machine = new Machine("w1", "worker", 1, clock, stage, () => (asked.push(clock.now()), first));
+      const seen: string[] = [];
+      const note = (name: string) => (): void => void seen.push(name);
+      for (const ms of [5, 8, 200]) machine.set(ms, note(`timer ${ms}`), true);
+      machine.stall(100);
+      machine.endOfTurn(note("end"));
+      await clock.advance(6);
+      machine.run(note("run"));
+      machine.nextTurn(note("turn"));
+      await clock.advance(100);
+      expect([seen, asked]).toEqual([order, [100]]);
+      machine.stall(10);
+      machine.run(note("alone"));
+      await clock.advance(10);
+      expect(asked).toEqual([100]); // nothing to choose from
+    },
+  );
+
   it("does not run a timer that is cleared while it waits for the wake", async () => {
     const { clock, machine, seen, note } = set();
     const timer = machine.set(5, note("timer"), true);

@@ -135,6 +135,31 @@ describe("a connection that is cut", () => {
   });
 });
 
+describe("a cut after a close", () => {
+  it("loses what is still on its way, the close included: the other end hears of the cut, and never of a good end", async () => {
+    const lost = new Set<number>();
+    for (let seed = 1; seed <= 20; seed++) {
+      const { wire, near, far } = await tenSent(seed);
+      near.socket.close();
+      wire.network.cut("worker");
+      await wire.clock.advance(200);
+      expect([isPrefix(far.numbers, TEN), far.seen.closes.map(({ code }) => code)]).toEqual([true, ["error"]]);
+      expect([near.seen.closes.map(({ code }) => code), wire.network.connections]).toEqual([["local"], 0]);
+      lost.add(10 - far.numbers.length);
+    }
+    expect(lost.size).toBeGreaterThan(3);
+  });
+
+  it("comes too late when all has arrived", async () => {
+    const { wire, near, far } = await tenSent(1);
+    near.socket.close();
+    await wire.clock.advance(200);
+    wire.network.cut("worker");
+    await wire.clock.advance(200);
+    expect([far.numbers, far.seen.closes.map(({ code }) => code)]).toEqual([TEN, ["peer"]]);
+  });
+});
+
 describe("a connection that is half open", () => {
   it("carries one way only, tells nobody, and brings everything in order when it heals", async () => {
     const wire = new Wire({ latency: [1, 30] });
@@ -181,6 +206,102 @@ describe("a partition", () => {
     await wire.clock.advance(2_000); // a knock that was not heard is repeated
     expect([a, runnerA].map(({ numbers }) => numbers)).toEqual([[1], [1]]);
     expect((await dialled).peer.address).toBe("runner");
+  });
+});
+
+describe("a fault of the network", () => {
+  it("ends by what it gave back, once, and leaves others alone", async () => {
+    const wire = new Wire();
+    const [a, runnerA] = await wire.connect("a");
+    const [b, runnerB] = await wire.connect("b");
+    const endA = wire.network.halfOpen("a", "runner");
+    wire.network.partition("b", "runner");
+    for (const end of [a, b, runnerB]) end.send(1);
+    endA();
+    endA();
+    await wire.clock.advance(100);
+    expect([runnerA, runnerB, b].map(({ numbers }) => numbers)).toEqual([[1], [], []]);
+    const heals = wire.observed.filter((one) => one.kind === "fault" && one.fault === "heal");
+    expect(heals).toEqual([{ kind: "fault", fault: "heal", target: "half-open a → runner" }]);
+  });
+
+  it("is over when all that overlap are", async () => {
+    const wire = new Wire();
+    const [near, far] = await wire.connect();
+    const ends = [
+      wire.network.partition("worker", "runner"),
+      wire.network.halfOpen("worker", "runner"),
+      wire.network.halfOpen("worker", "runner"),
+    ];
+    near.send(1);
+    far.send(2);
+    const arrived: number[][] = [];
+    for (const end of ends) {
+      end();
+      await wire.clock.advance(100);
+      arrived.push([near.numbers.length, far.numbers.length]);
+    }
+    expect(arrived).toEqual([
+      [1, 0],
+      [1, 0],
+      [1, 1],
+    ]);
+  });
+
+  it("that was healed with all the others does not end one that came later", async () => {
+    const wire = new Wire();
+    const [near, far] = await wire.connect();
+    const end = wire.network.halfOpen("worker", "runner");
+    wire.network.heal();
+    wire.network.halfOpen("worker", "runner");
+    end();
+    near.send(1);
+    await wire.clock.advance(100);
+    expect(far.numbers).toEqual([]);
+  });
+
+  it("of a slow reader: the latest that lasts holds", async () => {
+    const wire = new Wire({ latency: [1, 1] });
+    const [near, far] = await wire.connect();
+    wire.network.throttle("runner", 1);
+    const end = wire.network.throttle("runner", 1_000);
+    near.send(1);
+    await wire.clock.advance(12);
+    expect(far.numbers).toEqual([1]);
+    end();
+    near.send(2);
+    await wire.clock.advance(9_000); // ten bytes, one a second
+    expect(far.numbers).toEqual([1]);
+    await wire.clock.advance(2_000);
+    expect(far.numbers).toEqual([1, 2]);
+  });
+});
+
+describe("a machine that stands still", () => {
+  it("reads nothing: what was sent to it waits at the sender until it wakes", async () => {
+    const wire = new Wire({ window: 15 });
+    const held: (() => void)[] = [];
+    let still = true;
+    wire.network.attach("runner", { run: (fn) => (still ? void held.push(fn) : fn()) });
+    still = false;
+    const [near, far] = await wire.connect();
+    still = true;
+    near.send(1, 2, 3);
+    await wire.clock.advance(1_000);
+    expect([far.numbers, near.socket.bufferedBytes]).toEqual([[], 15]);
+    held.shift()?.();
+    expect([far.numbers, near.socket.bufferedBytes]).toEqual([[1], 5]);
+    for (const fn of held.splice(0)) fn();
+    expect([far.numbers, near.socket.bufferedBytes]).toEqual([[1, 2, 3], 0]);
+  });
+
+  it("and crashes without a word, has never read it", async () => {
+    const wire = new Wire({ window: 15 });
+    const [near] = await wire.connect();
+    wire.network.abandon("runner", "silent");
+    near.send(1, 2, 3);
+    await wire.clock.advance(1_000);
+    expect(near.socket.bufferedBytes).toBe(15);
   });
 });
 
@@ -254,6 +375,37 @@ describe("a machine that crashes", () => {
     await wire.clock.advance(1_000_000);
     expect([far.seen.order, near.seen.order]).toEqual(["ffffffffff", ""]);
     expect(near.socket.send(numbered(11))).toBe(false);
+  });
+
+  it.each(["before", "after"])("silently, blocked %s that: nobody sends again what it had sent", async (when) => {
+    const { wire, far } = await tenSent(1);
+    if (when === "before") wire.network.partition("worker", "runner");
+    wire.network.abandon("worker", "silent");
+    if (when === "after") wire.network.partition("worker", "runner");
+    await wire.clock.advance(100);
+    wire.network.heal();
+    await wire.clock.advance(100_000);
+    expect([far.numbers, far.seen.order]).toEqual([[], ""]);
+  });
+
+  it("silently: what the network had not taken in is lost with it", async () => {
+    const wire = new Wire({ window: 35 });
+    const [near, far] = await wire.connect();
+    near.send(...TEN);
+    wire.network.abandon("worker", "silent");
+    await wire.clock.advance(1_000);
+    expect([far.numbers, far.seen.order]).toEqual([[0, 1, 2], "fff"]);
+  });
+
+  it("with rst, blocked: the reset comes through in the end, and nothing of what it had sent", async () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const { wire, far } = await tenSent(seed);
+      wire.network.partition("worker", "runner");
+      wire.network.abandon("worker", "rst");
+      wire.network.heal();
+      await wire.clock.advance(1_000);
+      expect(far.seen.order).toBe("c");
+    }
   });
 
   it("silently, and comes back: resets what it does not know as soon as it hears of it", async () => {

@@ -192,23 +192,19 @@ class Play {
     if (worker === undefined) return;
     this.played.faults.set(fault.kind, (this.played.faults.get(fault.kind) ?? 0) + 1);
     const { name } = worker;
-    const heal = (): void => sim.at(Math.min(sim.now() + fault.lasts, this.#plan.calmAt), () => sim.network.heal());
+    const later = (undo: () => void): void => sim.at(Math.min(sim.now() + fault.lasts, this.#plan.calmAt), undo);
     switch (fault.kind) {
       case "cut":
         return sim.network.cut(name);
       case "half-open-out":
-        sim.network.halfOpen(name, "runner");
-        return heal();
+        return later(sim.network.halfOpen(name, "runner"));
       case "half-open-in":
-        sim.network.halfOpen("runner", name);
-        return heal();
+        return later(sim.network.halfOpen("runner", name));
       case "partition":
-        sim.network.partition(name, "runner");
-        return heal();
+        return later(sim.network.partition(name, "runner"));
       case "slow-worker":
       case "slow-runner":
-        sim.network.throttle(fault.kind === "slow-worker" ? name : "runner", 100 + fault.lasts * 10);
-        return heal();
+        return later(sim.network.throttle(fault.kind === "slow-worker" ? name : "runner", 100 + fault.lasts * 10));
       case "stall-worker":
         return worker.stall(fault.lasts);
       case "stall-runner":
@@ -223,12 +219,12 @@ class Play {
         return this.#leave(worker);
       case "restart-runner":
         this.#runner.crash();
-        return sim.at(Math.min(sim.now() + fault.lasts, this.#plan.calmAt), () => this.#runnerAgain());
+        return later(() => this.#runnerAgain());
       case "byzantine":
         return playByzantine(sim, `evil${this.#byzantine++}`, fault.lasts);
       case "crash":
         worker.crash(fault.how);
-        return sim.at(Math.min(sim.now() + fault.lasts, this.#plan.calmAt), () => this.#again(worker));
+        return later(() => this.#again(worker));
     }
   }
 
