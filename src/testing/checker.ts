@@ -17,6 +17,7 @@ export interface RunnerView {
     readonly maxQueue: number;
     readonly maxPending: number;
     readonly maxWorkers: number;
+    readonly maxStrikes: number;
     readonly highWater: number;
     readonly maxBuffered: number;
     readonly maxPayload: number;
@@ -32,8 +33,8 @@ export interface RunnerView {
   readonly stoodStill: number;
   /** Connections whose end at this runner is open. */
   readonly openConnections: number;
-  /** The most bytes that wait in one of its connections. */
-  readonly bufferedBytes: number;
+  /** Bytes that wait at its end of a connection, as the network has it; 0 when that is closed. */
+  buffered(connection: number): number;
   /** Who waits in line for a slot of the fleet, jobs and holders-to-be; absent: nobody holds workers in this world. */
   readonly inLine?: number | undefined;
   /** Slots of the fleet that somebody holds, by `acquire` or `getContext`; absent: none. */

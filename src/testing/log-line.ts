@@ -124,6 +124,10 @@ function parts(seen: Observed): readonly [where: string, what: string] {
       return [seen.machine, `job ${seen.jobId} submitted`];
     case "settled":
       return [seen.machine, `the caller of job ${seen.jobId ?? "?"} has ${outcome(seen.outcome)}`];
+    case "drain":
+      return [seen.machine, `drains; what has not started is ${seen.queued === "run" ? "run" : "rejected"}`];
+    case "yielded":
+      return [seen.machine, `map ${seen.map} hands over outcome ${seen.index}`];
     case "handler-started":
       return [seen.machine, `handler run ${seen.run} begins, attempt ${seen.attempt}`];
     case "handler-ended":

@@ -203,17 +203,14 @@ export class FaultyNetwork {
     return this.#connections.size;
   }
 
-  /** @internal The open ends at a machine, and the most bytes that wait in one of them. */
-  load(machine: string): { readonly open: number; readonly bufferedBytes: number } {
-    let [open, bufferedBytes] = [0, 0];
-    for (const { near, far } of this.#connections) {
-      for (const end of [near, far]) {
-        if (end.machine !== machine || end.isClosed || end.dead) continue;
-        open++;
-        bufferedBytes = Math.max(bufferedBytes, end.bufferedBytes);
-      }
+  /** @internal The open ends at a machine: the bytes that wait there, by the connection's number. */
+  load(machine: string): ReadonlyMap<number, number> {
+    const load = new Map<number, number>();
+    for (const { number, near, far } of this.#connections) {
+      for (const end of [near, far])
+        if (end.machine === machine && !end.isClosed && !end.dead) load.set(number, end.bufferedBytes);
     }
-    return { open, bufferedBytes };
+    return load;
   }
 
   /** @internal A machine is there, and this runs its code. */

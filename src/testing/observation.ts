@@ -94,6 +94,30 @@ export interface SettledObservation {
   readonly outcome: { readonly ok: true; readonly value: Payload } | { readonly ok: false; readonly error: unknown };
 }
 
+/** A runner began to drain. */
+export interface DrainObservation {
+  /** Which observation this is. */
+  readonly kind: "drain";
+  /** The runner's machine. */
+  readonly machine: string;
+  /** What becomes of jobs that have not started. */
+  readonly queued: "run" | "reject";
+}
+
+/** A `map` handed over an outcome. */
+export interface YieldedObservation {
+  /** Which observation this is. */
+  readonly kind: "yielded";
+  /** The runner's machine. */
+  readonly machine: string;
+  /** Which `map` of that runner, from 1. */
+  readonly map: number;
+  /** Whether it was asked for the order of the inputs. */
+  readonly ordered: boolean;
+  /** The input's place, from 0. */
+  readonly index: number;
+}
+
 /** A handler was called. */
 export interface HandlerStartedObservation {
   /** Which observation this is. */
@@ -185,6 +209,8 @@ export type Observed =
   | WorkerObservation
   | SubmittedObservation
   | SettledObservation
+  | DrainObservation
+  | YieldedObservation
   | HandlerStartedObservation
   | HandlerEndedObservation
   | FaultObservation

@@ -6,7 +6,7 @@ import type { MapInput, MapOptions, Outcome } from "../core/map.ts";
 import type { Payload } from "../core/message.ts";
 import { withDefaults } from "../core/options.ts";
 import { resolveLimits } from "../core/registration.ts";
-import { JobRunner, RUNNER_DEFAULTS, type RunnerOptions } from "../core/runner.ts";
+import { type DrainOptions, JobRunner, RUNNER_DEFAULTS, type RunnerOptions } from "../core/runner.ts";
 import type { RunnerView } from "./checker.ts";
 import type { Machine, MachineState } from "./machine.ts";
 import type { SettledObservation } from "./observation.ts";
@@ -32,6 +32,7 @@ export class SimulatedRunner extends JobRunner {
   /** Whether a call of `execute` is being taken in, and as which job it was. */
   #executing = false;
   #taken: number | undefined;
+  #maps = 0;
 
   /** @internal */
   constructor(options: SimulatedRunnerOptions, world: World) {
@@ -77,7 +78,20 @@ export class SimulatedRunner extends JobRunner {
     options?: MapOptions,
   ): AsyncGenerator<Outcome<T>, void, undefined> {
     if (this.state === "starting") await this.#ready;
-    yield* super.map(inputs, options);
+    const seen = { kind: "yielded", machine: this.name, map: ++this.#maps, ordered: options?.ordered ?? true } as const;
+    for await (const outcome of super.map(inputs, options)) {
+      if (this.#machine.state !== "down") this.#world.record({ ...seen, index: outcome.index });
+      yield outcome;
+    }
+  }
+
+  /** {@link JobRunner.drain}. */
+  override drain(options?: DrainOptions): Promise<void> {
+    const { state } = this;
+    const drained = super.drain(options);
+    if (state === "started" && this.state === "draining")
+      this.#world.record({ kind: "drain", machine: this.name, queued: options?.queued ?? "run" });
+    return drained;
   }
 
   /** Ends the process: what is queued and what runs is lost with its callers, who here are told by a RunnerStoppedError. Another runner of the same name takes its place. */
@@ -127,11 +141,9 @@ export class SimulatedRunner extends JobRunner {
         return machine.stoodStill;
       },
       get openConnections() {
-        return network.load(machine.name).open;
+        return network.load(machine.name).size;
       },
-      get bufferedBytes() {
-        return network.load(machine.name).bufferedBytes;
-      },
+      buffered: (connection) => network.load(machine.name).get(connection) ?? 0,
     };
   }
 

@@ -35,6 +35,10 @@ function facts(seen: Observation): readonly (number | string)[] {
       return [seen.machine, seen.jobId];
     case "settled":
       return [seen.machine, seen.jobId ?? -1, ...outcomeFacts(seen.outcome)];
+    case "drain":
+      return [seen.machine, seen.queued];
+    case "yielded":
+      return [seen.machine, seen.map, seen.index];
     case "handler-started":
       return [seen.machine, seen.life, seen.jobId, seen.attempt];
     case "handler-ended":

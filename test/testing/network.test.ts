@@ -312,7 +312,7 @@ describe("a slow reader", () => {
     wire.network.throttle("runner", 1_000); // a byte each ms
     for (let i = 0; i < 10; i++) near.socket.send(numbered(i, 100));
     expect([near.socket.bufferedBytes, far.socket.bufferedBytes]).toEqual([900, 0]);
-    expect(wire.network.load("worker")).toEqual({ open: 1, bufferedBytes: 900 });
+    expect(wire.network.load("worker")).toEqual(new Map([[1, 900]]));
     await wire.clock.advance(501);
     expect([far.numbers.length, near.socket.bufferedBytes]).toEqual([5, 400]);
     await wire.clock.advance(500);

@@ -2,15 +2,11 @@
  * Holds a runner's own numbers against each other and against its limits: nothing is lost from the count, no slot is idle
  * beside a job that waits, nothing grows over its bound, and nothing is left at the end.
  */
-import { frameLimit } from "../../core/codec.ts";
 import type { RunnerStats, WorkerStats } from "../../core/stats.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
 import type { Observation } from "../observation.ts";
 import type { Evidence } from "./evidence.ts";
-import type { WireRunner } from "./wire.ts";
-
-/** A congested worker is looked at again every 5 ms, and the timer may be a tick late. */
-const BACKLOG_POLL = 6;
+import { BACKLOG_POLL, type WireRunner } from "./wire.ts";
 
 interface Page {
   /** The numbers of the last look. */
@@ -72,7 +68,6 @@ export class Books implements Checker {
     this.#checkLimits(view, stats, page?.stats);
     this.#checkSlots(machine, stats);
     if (wire !== undefined) this.#checkIdleness(view, stats, wire, now);
-    if (wire !== undefined) this.#checkBuffers(view, wire);
     if (page === undefined) this.#pages.set(machine, { stats, idleSince: undefined });
     else page.stats = stats;
   }
@@ -116,17 +111,6 @@ export class Books implements Checker {
     let free = -(view.held ?? 0);
     for (const worker of stats.workers) free += freeSlots(worker, wire, now);
     if (free > 0) this.#violation("I12", `${view.machine}: ${waiting} wait for a slot, and ${free} are free`);
-  }
-
-  /** What was sent and has not arrived is at least what waits at the socket: only then it is asked, which is dear. */
-  #checkBuffers(view: RunnerView, wire: WireRunner): void {
-    const bound = view.limits.maxBuffered + frameLimit(view.limits.maxPayload);
-    for (const { unread } of wire.connections.values()) {
-      if (unread <= bound || wire.stalled) continue;
-      const { bufferedBytes } = view;
-      if (bufferedBytes > bound) this.#violation("I27", `${view.machine}: ${bufferedBytes} bytes wait, ${bound} may`);
-      return;
-    }
   }
 
   /** A timer may outlive the last caller by what is left of the turn. */

@@ -1,6 +1,8 @@
 /** All checkers of a simulated world, and what each of them proves. */
 import type { Checker, Violation } from "../checker.ts";
+import { Backlogs } from "./backlogs.ts";
 import { Books } from "./books.ts";
+import { Causes } from "./causes.ts";
 import { Concurrency } from "./concurrency.ts";
 import { Evidence } from "./evidence.ts";
 import { Identity } from "./identity.ts";
@@ -32,9 +34,11 @@ export function allCheckers(violation: Violation): CheckerSet {
     new Order(violation, evidence),
     new Throttle(violation, evidence),
     new Liveness(violation, evidence),
+    new Causes(violation, evidence),
     new Leaving(violation, evidence),
     new Settlement(violation, evidence),
     new Books(violation, evidence),
+    new Backlogs(violation, evidence),
     sometimes,
   ];
   return { all, sometimes };
@@ -74,12 +78,12 @@ export const PROOFS: Readonly<Record<string, Proof>> = {
   I19: { checkers: ["order"] },
   I20: { checkers: ["throttle"] },
   I21: { checkers: [], elsewhere: "whoever heals the faults knows when: the simulations of liveness" },
-  I22: { checkers: ["liveness"] },
+  I22: { checkers: ["liveness", "causes"] },
   I23: { checkers: ["liveness"] },
   I24: { checkers: ["books"], elsewhere: "the leak test of the suite sees rejections and warnings" },
   I25: { checkers: ["leaving"] },
   I26: { checkers: ["leaving", "oracle", "concurrency"] },
-  I27: { checkers: ["books"] },
+  I27: { checkers: ["books", "backlogs"] },
   I28: { checkers: ["oracle"], elsewhere: "the fuzz tests of the decoder" },
   I29: { checkers: [], elsewhere: "the golden hashes" },
   I30: { checkers: [], elsewhere: "the linter" },

@@ -1,6 +1,7 @@
 /** What several checkers look at: the books on the frames, the runners' numbers, and what standing still excuses. */
 import type { Checker, RunnerView, Violation } from "../checker.ts";
 import type { Observation } from "../observation.ts";
+import { Departures } from "./departures.ts";
 import { Glances } from "./glances.ts";
 import { Ledger } from "./ledger.ts";
 import { Patience } from "./patience.ts";
@@ -9,6 +10,8 @@ import { Patience } from "./patience.ts";
 export class Evidence implements Checker {
   /** What the frames say. */
   readonly ledger: Ledger = new Ledger();
+  /** Who has gone, and how. */
+  readonly departures: Departures;
   /** What is late, and what excuses it. */
   readonly patience: Patience;
   /** What the runners say of themselves. */
@@ -16,12 +19,14 @@ export class Evidence implements Checker {
 
   /** @param violation - Is told of what came late without an excuse. */
   constructor(violation: Violation) {
+    this.departures = new Departures(this.ledger);
     this.patience = new Patience(violation);
   }
 
   observe(seen: Observation): void {
     this.ledger.observe(seen);
     this.patience.observe(seen);
+    this.departures.observe(seen);
     this.glances.observe(seen);
   }
 

@@ -8,8 +8,21 @@ import type { Evidence } from "./evidence.ts";
 /** A runner that drains. */
 interface Drain {
   readonly since: number;
-  /** Jobs under way that were given up, and when: only a stop may do that before the drain's time is over. */
+  /** When that was told. */
+  readonly toldAt: number;
+  /** Jobs that were given up and should not be, and when: only a stop may do that before the drain's time is over. */
   readonly givenUp: { readonly jobId: number; readonly at: number }[];
+  /** Jobs to be rejected at once. */
+  readonly unstarted: Set<number>;
+}
+
+/** One life of a runner. */
+interface House {
+  /** What a drain does with jobs that have not started; `undefined` while none was asked for. */
+  queued: "run" | "reject" | undefined;
+  /** How many attempts each unsettled job of an `execute` has had that counted. */
+  readonly made: Map<number, number>;
+  drain: Drain | undefined;
 }
 
 /** What a runner says of the jobs it gives up when a drain takes too long. */
@@ -19,7 +32,7 @@ const TOOK_OVER = /took over (\d+(?:\.\d+)?) ms/;
 export class Leaving implements Checker {
   readonly #violation: Violation;
   readonly #evidence: Evidence;
-  readonly #drains = new Map<string, Drain>();
+  readonly #houses = new Map<string, House>();
 
   /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
   constructor(violation: Violation, evidence: Evidence) {
@@ -31,52 +44,98 @@ export class Leaving implements Checker {
     switch (seen.kind) {
       case "runner":
         return this.#event(seen.machine, seen.event, seen.at);
-      case "submitted":
-        if (this.#drains.has(seen.machine))
-          this.#violation("I25", `${seen.machine} takes in job ${seen.jobId}, and drains`);
+      case "drain":
+        this.#house(seen.machine).queued = seen.queued;
         return;
+      case "submitted":
+        return this.#submitted(seen.machine, seen.jobId);
       case "machine":
-        if (seen.state === "down") this.#drains.delete(seen.machine);
+        if (seen.state === "down") this.#houses.delete(seen.machine);
         return;
       default:
     }
   }
 
   betweenEvents(now: number, _runners: readonly RunnerView[]): void {
-    for (const [machine, { givenUp }] of this.#drains) {
-      const early = givenUp.find(({ at }) => at < now);
-      if (early !== undefined && this.#evidence.ledger.runner(machine)?.unsure(now) !== true)
-        this.#violation("I25", `${machine} drains, and gave up job ${early.jobId}, which was under way`);
-    }
+    for (const [machine, { drain }] of this.#houses) if (drain !== undefined) this.#checkDrain(machine, drain, now);
+  }
+
+  #house(machine: string): House {
+    let house = this.#houses.get(machine);
+    if (house === undefined)
+      this.#houses.set(machine, (house = { queued: undefined, made: new Map(), drain: undefined }));
+    return house;
+  }
+
+  #submitted(machine: string, jobId: number): void {
+    const { made, drain } = this.#house(machine);
+    made.set(jobId, 0);
+    if (drain !== undefined) this.#violation("I25", `${machine} takes in job ${jobId}, and drains`);
+  }
+
+  /** Once the time has moved: what a drain rejects it rejects at once, and a stop that follows at once may reject the rest. */
+  #checkDrain(machine: string, { givenUp, unstarted, toldAt }: Drain, now: number): void {
+    if (this.#evidence.ledger.runner(machine)?.unsure(now) === true) return;
+    const early = givenUp.find(({ at }) => at < now);
+    if (early !== undefined)
+      this.#violation("I25", `${machine} drains, and gave up job ${early.jobId}, which it was to finish`);
+    if (unstarted.size === 0 || toldAt >= now) return;
+    this.#violation("I25", `${machine} drains, and did not reject job ${[...unstarted].join()}, which had not started`);
+    unstarted.clear();
   }
 
   #event(machine: string, event: RunnerEvent, at: number): void {
-    if (event.type === "runner-state") return this.#state(machine, event.state, at);
-    if (event.type === "worker-gone" && event.reason === "removed" && event.inFlight > 0)
-      this.#violation("I26", `${machine}: ${event.identity} was let go with ${event.inFlight} jobs`);
-    if (event.type !== "job-settled" || event.ok || !(event.error instanceof RunnerStoppedError)) return;
-    const drain = this.#drains.get(machine);
-    if (drain !== undefined) this.#stopped(machine, drain, event.jobId, event.attempts, event.error, at);
+    const { made, drain } = this.#house(machine);
+    switch (event.type) {
+      case "runner-state":
+        return this.#state(machine, event.state, at);
+      case "worker-gone":
+        if (event.reason === "removed" && event.inFlight > 0)
+          this.#violation("I26", `${machine}: ${event.identity} was let go with ${event.inFlight} jobs`);
+        return;
+      case "job-started":
+        return count(made, event.jobId, 1);
+      case "job-retried":
+        return event.outcome === "rejected" || event.outcome === "not-sent" ? count(made, event.jobId, -1) : undefined;
+      case "job-settled":
+        made.delete(event.jobId);
+        drain?.unstarted.delete(event.jobId);
+        if (drain !== undefined && !event.ok && event.error instanceof RunnerStoppedError)
+          this.#stopped(machine, drain, event.jobId, event.attempts, event.error, at);
+        return;
+      default:
+    }
   }
 
   #state(machine: string, state: string, at: number): void {
-    if (state === "draining") {
-      if (this.#drains.has(machine)) this.#violation("I25", `${machine} begins to drain twice`);
-      // One that stands still begins when it is asked to, and tells when it wakes.
-      const unsure = this.#evidence.ledger.runner(machine)?.unsure(at) === true;
-      this.#drains.set(machine, { since: unsure ? Number.NEGATIVE_INFINITY : at, givenUp: [] });
-    } else this.#drains.delete(machine);
+    const house = this.#house(machine);
+    if (state !== "draining") {
+      house.drain = undefined;
+      house.queued = undefined;
+      return;
+    }
+    if (house.drain !== undefined) this.#violation("I25", `${machine} begins to drain twice`);
+    const unstarted = new Set<number>();
+    if (house.queued === "reject") for (const [jobId, made] of house.made) if (made === 0) unstarted.add(jobId);
+    // One that stands still begins when it is asked to, and tells when it wakes.
+    const unsure = this.#evidence.ledger.runner(machine)?.unsure(at) === true;
+    house.drain = { since: unsure ? Number.NEGATIVE_INFINITY : at, toldAt: at, givenUp: [], unstarted };
   }
 
-  /** A job was given up by a runner that drains. One that had not started may be. */
+  /** A job was given up by a runner that drains. One that had not started may be, if that was asked for. */
   #stopped(machine: string, drain: Drain, jobId: number, attempts: number, error: Error, at: number): void {
     const timeout = TOOK_OVER.exec(error.message)?.[1];
     if (timeout === undefined) {
-      if (attempts > 0) drain.givenUp.push({ jobId, at });
+      if (attempts > 0 || this.#house(machine).queued === "run") drain.givenUp.push({ jobId, at });
       return;
     }
     const took = at - drain.since + this.#evidence.patience.jumped(machine, drain.since);
     if (took < Number(timeout) - 1e-6)
       this.#violation("I25", `${machine} gave up job ${jobId} after ${took} ms of a drain of ${timeout} ms`);
   }
+}
+
+function count(made: Map<number, number>, jobId: number, change: number): void {
+  const before = made.get(jobId);
+  if (before !== undefined) made.set(jobId, before + change);
 }

@@ -18,6 +18,8 @@ export interface LedgerReader {
   jobSent?(attempt: WireAttempt, at: number): void;
   /** A JOB was sent of a job that has settled and been forgotten. */
   ghostSent?(connection: WireConnection, message: JobMessage, at: number): void;
+  /** The CANCEL of an attempt was sent. */
+  cancelled?(attempt: WireAttempt, at: number): void;
   /** An answer arrived that frees a slot. `current`: it came while it could settle its job. */
   answered?(attempt: WireAttempt, answer: Answer | CancelledMessage, current: boolean, at: number): void;
   /** An answer arrived that nobody waits for. */
@@ -135,8 +137,7 @@ export class Ledger implements Checker {
     }
     connection.touchedAt = at;
     if (seen.from !== connection.runner.machine) return;
-    connection.unread += seen.bytes;
-    if (connection.unread > connection.runner.highWater) connection.congestedAt = at;
+    connection.wrote(seen.bytes, at);
     for (const message of seen.messages ?? []) this.#runnerSays(connection, message, at);
   }
 
@@ -144,11 +145,7 @@ export class Ledger implements Checker {
     const connection = this.#connections.get(seen.connection);
     if (connection === undefined) return;
     connection.touchedAt = at;
-    if (seen.to !== connection.runner.machine) {
-      if (connection.unread > connection.runner.highWater) connection.congestedAt = at;
-      connection.unread -= seen.bytes;
-      return;
-    }
+    if (seen.to !== connection.runner.machine) return connection.wasRead(seen.bytes, at);
     connection.heardBefore = connection.heardAt;
     connection.heardAt = at;
     if (seen.messages === undefined) return this.#malformed(connection, at);
@@ -171,7 +168,10 @@ export class Ledger implements Checker {
       case "CANCELLED":
         return this.#answer(connection, message, at);
       case "PING":
+        connection.pinged(at);
+        return true;
       case "PONG":
+        connection.ponged();
         return true;
       case "REMOVE":
         if (connection.leaving === undefined) connection.leavingAt = at;
@@ -195,8 +195,10 @@ export class Ledger implements Checker {
     if (attempt === undefined) return this.#unexpected(connection, attemptId, at);
     const unsure = connection.runner.unsure(at);
     if (unsure) attempt.doubtful = true;
-    if (message.type === "CANCELLED" && attempt.state === "current" && !unsure)
-      return this.#broke(connection, "CANCELLED for a job nobody cancelled", at);
+    if (message.type === "CANCELLED" && attempt.state === "current") {
+      if (!unsure) return this.#broke(connection, "CANCELLED for a job nobody cancelled", at);
+      connection.muddled = true;
+    }
     this.#accept(attempt, message, at);
     return true;
   }
@@ -215,11 +217,13 @@ export class Ledger implements Checker {
   /** Nobody can know of an attempt whose JOB has not left. */
   #unexpected(connection: WireConnection, attemptId: number, at: number): boolean {
     if (attemptId >= connection.nextAttempt) return this.#broke(connection, `forged attempt ${attemptId}`, at);
+    connection.strikes++;
     for (const reader of this.#readers) reader.stray?.(connection, attemptId, at);
     return true;
   }
 
   #broke(connection: WireConnection, what: string, at: number): false {
+    connection.broken ??= what;
     for (const reader of this.#readers) reader.broke?.(connection, what, at);
     return false;
   }
@@ -234,6 +238,7 @@ export class Ledger implements Checker {
       return;
     }
     for (const reader of this.#readers) reader.said?.(connection, message, at);
+    if (message.type === "PING") connection.asked();
     if (message.type === "GOAWAY") {
       if (connection.leaving === undefined) connection.leavingAt = at;
       connection.leaving ??= "GOAWAY was sent";
@@ -246,7 +251,7 @@ export class Ledger implements Checker {
       for (const reader of this.#readers) reader.ghostSent?.(connection, message, at);
       return;
     }
-    const attempt = new WireAttempt(message, job, connection);
+    const attempt = new WireAttempt(message, job, connection, at);
     for (const reader of this.#readers) reader.jobSent?.(attempt, at);
     if (job.last !== undefined) job.last.previous = undefined; // a chain of them would keep all that ever was
     job.last = attempt;
@@ -261,7 +266,9 @@ export class Ledger implements Checker {
     // What is called back goes on unless it comes back.
     if (attempt === undefined || reason === "recalled") return;
     attempt.cancelReason = reason;
+    if (connection.runner.unsure(at)) attempt.delayed = true;
     this.#over(attempt, "cancelled", at);
+    for (const reader of this.#readers) reader.cancelled?.(attempt, at);
   }
 
   #over(attempt: WireAttempt, state: WireAttempt["state"], at: number): void {
@@ -289,6 +296,7 @@ export class Ledger implements Checker {
     connection.inFlight.clear();
     this.#connections.delete(connection.number);
     runner.connections.delete(connection.number);
+    runner.congested.delete(connection);
     if (runner.workers.get(identity) === connection) runner.workers.delete(identity);
   }
 

@@ -1,9 +1,8 @@
 /** Who is silent is found out in time, and who is not is never taken for dead: judged by the frames that arrived. */
 import type { WorkerGoneEvent } from "../../core/events.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
-import type { Observation } from "../observation.ts";
+import type { Departure } from "./departures.ts";
 import type { Evidence } from "./evidence.ts";
-import type { LedgerReader } from "./ledger.ts";
 import type { WireConnection, WireRunner } from "./wire.ts";
 
 /** Timers are rounded up to whole milliseconds. */
@@ -11,11 +10,9 @@ const TICK = 1;
 const EPSILON = 1e-6;
 
 /** Checks I22 and I23. */
-export class Liveness implements Checker, LedgerReader {
+export class Liveness implements Checker {
   readonly #violation: Violation;
   readonly #evidence: Evidence;
-  /** Registered connections that ended, oldest first, until the runner tells why; by runner and name. */
-  readonly #ended = new WeakMap<WireRunner, Map<string, WireConnection[]>>();
   readonly #heartbeats = new Map<string, number>();
   #nextPatrol = 0;
 
@@ -23,12 +20,7 @@ export class Liveness implements Checker, LedgerReader {
   constructor(violation: Violation, evidence: Evidence) {
     this.#violation = violation;
     this.#evidence = evidence;
-    evidence.ledger.read(this);
-  }
-
-  observe(seen: Observation): void {
-    if (seen.kind !== "runner" || seen.event.type !== "worker-gone") return;
-    this.#gone(seen.machine, seen.event, seen.at);
+    evidence.departures.read((departure, event, machine) => this.#gone(departure, event, machine));
   }
 
   betweenEvents(now: number, runners: readonly RunnerView[]): void {
@@ -46,24 +38,9 @@ export class Liveness implements Checker, LedgerReader {
     this.#nextPatrol = shortest === Number.POSITIVE_INFINITY ? now : now + shortest / 2;
   }
 
-  ended(connection: WireConnection): void {
-    if (connection.welcome === undefined) return;
-    const { runner, identity } = connection;
-    let ended = this.#ended.get(runner);
-    if (ended === undefined) this.#ended.set(runner, (ended = new Map()));
-    const earlier = ended.get(identity);
-    if (earlier === undefined) ended.set(identity, [connection]);
-    else earlier.push(connection);
-  }
-
-  #gone(machine: string, { identity, reason }: WorkerGoneEvent, at: number): void {
-    const runner = this.#evidence.ledger.runner(machine);
-    const ended = runner === undefined ? undefined : this.#ended.get(runner);
-    const connections = ended?.get(identity);
-    const connection = connections?.shift();
-    if (connections?.length === 0) ended?.delete(identity);
+  #gone({ connection, at }: Departure, { reason }: WorkerGoneEvent, machine: string): void {
     const heartbeat = this.#heartbeats.get(machine);
-    if (reason !== "silent" || connection === undefined || heartbeat === undefined) return;
+    if (reason !== "silent" || heartbeat === undefined) return;
     this.#checkPatience(connection, heartbeat, at);
     this.#checkStall(connection, heartbeat, at);
     this.#checkPromptness(connection, heartbeat, at);

@@ -1,10 +1,11 @@
 /**
  * Who comes first and who goes where: jobs start in the order they were submitted, a retry is at the head of the queue, and it
- * avoids the workers that have had it. Jobs of `map` and of held workers are not in this order, as far as can be seen.
+ * avoids the workers that have had it. Jobs of `map` and of held workers are not in this order, as far as can be seen; the
+ * outcomes of a `map` are in an order of their own.
  */
 import type { RunnerEvent } from "../../core/events.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
-import type { Observation } from "../observation.ts";
+import type { Observation, YieldedObservation } from "../observation.ts";
 import type { Evidence } from "./evidence.ts";
 import type { LedgerReader } from "./ledger.ts";
 import type { WireAttempt, WireConnection, WireRunner } from "./wire.ts";
@@ -36,6 +37,8 @@ export class Order implements Checker, LedgerReader {
   readonly #violation: Violation;
   readonly #evidence: Evidence;
   readonly #queues = new Map<string, Queue>();
+  /** How many outcomes each `map` has handed over in order, by runner. */
+  readonly #maps = new Map<string, Map<number, number>>();
   #reuses: Reuse[] = [];
 
   /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
@@ -47,7 +50,21 @@ export class Order implements Checker, LedgerReader {
 
   observe(seen: Observation): void {
     if (seen.kind === "runner") this.#event(seen.machine, seen.event, seen.at);
-    else if (seen.kind === "machine" && seen.state === "down") this.#queues.delete(seen.machine);
+    else if (seen.kind === "yielded") this.#yielded(seen);
+    else if (seen.kind === "machine" && seen.state === "down") {
+      this.#queues.delete(seen.machine);
+      this.#maps.delete(seen.machine);
+    }
+  }
+
+  #yielded({ machine, map, ordered, index }: YieldedObservation): void {
+    if (!ordered) return;
+    let maps = this.#maps.get(machine);
+    if (maps === undefined) this.#maps.set(machine, (maps = new Map()));
+    const next = maps.get(map) ?? 0;
+    maps.set(map, next + 1);
+    if (index !== next)
+      this.#violation("I13", `${machine}: map ${map} hands over outcome ${index} where ${next} was to come`);
   }
 
   betweenEvents(now: number, runners: readonly RunnerView[]): void {

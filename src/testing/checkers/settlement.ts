@@ -8,7 +8,9 @@ import type { CallOptions } from "../../core/execute-options.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
 import type { Observation, SettledObservation } from "../observation.ts";
 import type { Evidence } from "./evidence.ts";
+import type { LedgerReader } from "./ledger.ts";
 import { fitsRefusal, fitsSettlement } from "./outcome.ts";
+import type { WireAttempt } from "./wire.ts";
 
 /** One call that has not been accounted for. */
 interface Open {
@@ -18,10 +20,22 @@ interface Open {
   phase: "queued" | "running";
   /** When the phase began, or will begin when a backoff is over. */
   since: number;
+  /** When its latest attempt began. */
+  attempt: Beginning;
+  /** When its stay in the queue began: being handed back does not end it. */
+  stay: Beginning;
   /** What its caller was told. */
   promise: SettledObservation["outcome"] | undefined;
   /** What the runner told. */
   event: Extract<RunnerEvent, { type: "job-settled" }> | undefined;
+}
+
+/** Something began `after` ms from a time, by the runner's clock. */
+interface Beginning {
+  readonly said: number;
+  readonly after: number;
+  /** Whether the runner may have said so later than it was. */
+  readonly unsure: boolean;
 }
 
 /** One life of a runner. */
@@ -36,8 +50,11 @@ const TICK = 1;
 /** Events between two looks for calls that are overdue. */
 const PATROL = 4_096;
 
+/** Times that were added up may differ in their last digits. */
+const EPSILON = 1e-6;
+
 /** Checks I1, I2 and I5. */
-export class Settlement implements Checker {
+export class Settlement implements Checker, LedgerReader {
   readonly #violation: Violation;
   readonly #evidence: Evidence;
   readonly #houses = new Map<string, House>();
@@ -47,6 +64,16 @@ export class Settlement implements Checker {
   constructor(violation: Violation, evidence: Evidence) {
     this.#violation = violation;
     this.#evidence = evidence;
+    evidence.ledger.read(this);
+  }
+
+  /** An attempt has all the time it was given, whatever its caller is told afterwards. */
+  cancelled({ job, cancelReason, sentAt, delayed, connection }: WireAttempt, at: number): void {
+    if (cancelReason !== "timeout" || job.options === undefined || delayed) return;
+    const { machine } = connection.runner;
+    const took = at - sentAt + this.#evidence.patience.jumped(machine, sentAt);
+    if (took < job.options.timeout - EPSILON)
+      this.#violation("I5", `${machine}: job ${job.id} timed out after ${took} ms of ${job.options.timeout}`);
   }
 
   observe(seen: Observation): void {
@@ -95,7 +122,8 @@ export class Settlement implements Checker {
     const { calls } = this.#house(machine);
     if (calls.has(jobId)) this.#violation("I1", `${machine}: job ${jobId} was taken in twice`);
     const untold = { promise: undefined, event: undefined };
-    calls.set(jobId, { jobId, options, begun: at, phase: "queued", since: at, ...untold });
+    const now = { said: at, after: 0, unsure: false };
+    calls.set(jobId, { jobId, options, begun: at, phase: "queued", since: at, attempt: now, stay: now, ...untold });
   }
 
   #settled(seen: SettledObservation, at: number): void {
@@ -132,8 +160,12 @@ export class Settlement implements Checker {
       return this.#compare(machine, calls, call);
     }
     if (call.promise === undefined) this.#checkPhase(machine, call, at);
+    const after = event.type === "job-started" ? 0 : event.after;
     call.phase = event.type === "job-started" ? "running" : "queued";
-    call.since = event.type === "job-started" ? at : at + event.after;
+    call.since = at + after;
+    const begins = { said: at, after, unsure: this.#evidence.ledger.runner(machine)?.unsure(at) === true };
+    if (event.type === "job-started") call.attempt = begins;
+    else if (event.outcome !== "rejected" && event.outcome !== "not-sent") call.stay = begins;
   }
 
   #unknown(machine: string, event: RunnerEvent): void {
@@ -187,8 +219,18 @@ export class Settlement implements Checker {
     const { promise, jobId, options } = call;
     if (promise === undefined || promise.ok) return;
     const waited = at - call.begun + this.#evidence.patience.jumped(machine, call.begun);
-    const wrong = fitsSettlement(promise.error, options, waited);
+    const wrong = fitsSettlement(promise.error, options, waited) ?? this.#early(machine, call, promise.error, at);
     if (wrong !== undefined) this.#violation("I5", `${machine}: job ${jobId} failed with ${wrong}`);
+  }
+
+  /** The limit of an attempt, or of a stay in the queue, runs from its own beginning and not from that of the call. */
+  #early(machine: string, { phase, attempt, stay }: Open, error: unknown, at: number): string | undefined {
+    if (!(error instanceof TimeoutError) || (error.kind !== "attempt" && error.kind !== "queue")) return undefined;
+    if ((error.kind === "attempt") !== (phase === "running")) return `a ${error.kind} timeout while it was ${phase}`;
+    const { said, after, unsure } = error.kind === "attempt" ? attempt : stay;
+    const took = at - said - after + this.#evidence.patience.jumped(machine, said);
+    if (unsure || took >= error.ms - EPSILON) return undefined;
+    return `a ${error.kind} timeout of ${error.ms} ms after ${took} ms of it`;
   }
 
   /** Calls that nobody settles would else be found at the end only. */

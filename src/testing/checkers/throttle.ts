@@ -1,7 +1,9 @@
 /**
  * A storm of retries is stopped: those after a timeout or an error that asks for it are paid for with tokens. Counted twice:
- * by the runner's events, for any stretch of time, and by the frames, over its life.
+ * by the runner's events, for any stretch of time, and by the frames, over its life. And none comes sooner than was said, or
+ * than its handler wished.
  */
+import type { RunnerEvent } from "../../core/events.ts";
 import type { CancelledMessage } from "../../core/message.ts";
 import type { Checker, Violation } from "../checker.ts";
 import type { Observation } from "../observation.ts";
@@ -15,6 +17,15 @@ const REFILL = 0.1;
 /** Less than a refill: sums of tenths are not exact. */
 const EPSILON = 0.05;
 
+/** Times that were added up may differ in their last digits. */
+const TINY = 1e-6;
+
+/** A job that is to be tried again, and when that was said. */
+interface Pause {
+  readonly said: number;
+  readonly after: number;
+}
+
 interface Count {
   retries: number;
   successes: number;
@@ -23,6 +34,8 @@ interface Count {
 /** Checks I20. */
 export class Throttle implements Checker, LedgerReader {
   readonly #violation: Violation;
+  readonly #evidence: Evidence;
+  readonly #pauses = new Map<string, Map<number, Pause>>();
   /** What each runner may spend, at most. */
   readonly #tokens = new Map<string, number>();
   readonly #counts = new WeakMap<WireRunner, Count>();
@@ -30,13 +43,18 @@ export class Throttle implements Checker, LedgerReader {
   /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
   constructor(violation: Violation, evidence: Evidence) {
     this.#violation = violation;
+    this.#evidence = evidence;
     evidence.ledger.read(this);
   }
 
   observe(seen: Observation): void {
-    if (seen.kind === "machine" && seen.state === "down") this.#tokens.delete(seen.machine);
+    if (seen.kind === "machine" && seen.state === "down") {
+      this.#tokens.delete(seen.machine);
+      this.#pauses.delete(seen.machine);
+    }
     if (seen.kind !== "runner") return;
     const { machine, event } = seen;
+    this.#checkPause(machine, event, seen.at);
     const tokens = this.#tokens.get(machine) ?? SPENDABLE;
     if (event.type === "job-settled" && event.ok) this.#tokens.set(machine, Math.min(SPENDABLE, tokens + REFILL));
     if (event.type !== "job-retried" || (event.outcome !== "timeout" && event.outcome !== "error")) return;
@@ -50,7 +68,9 @@ export class Throttle implements Checker, LedgerReader {
 
   jobSent(attempt: WireAttempt): void {
     const { previous, job, connection } = attempt;
-    if (previous === undefined || !isPaidFor(previous)) return;
+    if (previous === undefined) return;
+    this.#checkWish(attempt, previous);
+    if (!isPaidFor(previous)) return;
     const count = this.#count(connection.runner);
     count.retries++;
     if (count.retries > SPENDABLE + REFILL * count.successes - EPSILON)
@@ -59,6 +79,37 @@ export class Throttle implements Checker, LedgerReader {
 
   answered(attempt: WireAttempt, answer: Answer | CancelledMessage, current: boolean): void {
     if (current && answer.type === "JOBRES") this.#count(attempt.connection.runner).successes++;
+  }
+
+  /** A handler that fails may say how long to wait before another attempt. */
+  #checkWish({ job, connection, sentAt }: WireAttempt, { answer, overAt, doubtful }: WireAttempt): void {
+    if (answer?.type !== "JOBERR" || doubtful) return;
+    const { machine } = connection.runner;
+    const waited = sentAt - overAt + this.#evidence.patience.jumped(machine, overAt);
+    if (waited < answer.retryAfter - TINY)
+      this.#violation("I20", `${machine}: job ${job.id} is tried again after ${waited} ms, not ${answer.retryAfter}`);
+  }
+
+  /** What is to be tried again after a pause is, and the pause is at least as long as its handler wished. */
+  #checkPause(machine: string, event: RunnerEvent, at: number): void {
+    if (event.type !== "job-retried" && event.type !== "job-started" && event.type !== "job-settled") return;
+    const { jobId } = event;
+    let pauses = this.#pauses.get(machine);
+    if (pauses === undefined) this.#pauses.set(machine, (pauses = new Map()));
+    const pause = pauses.get(jobId);
+    pauses.delete(jobId);
+    const runner = this.#evidence.ledger.runner(machine);
+    if (event.type === "job-retried") {
+      const last = runner?.jobs.get(jobId)?.last;
+      const wish = event.outcome === "error" && last?.answer?.type === "JOBERR" ? last.answer.retryAfter : 0;
+      if (event.after < wish - TINY && last?.doubtful === false)
+        this.#violation("I20", `${machine}: job ${jobId} is to be tried again in ${event.after} ms, not ${wish}`);
+      if (event.after > 0 && runner?.unsure(at) === false) pauses.set(jobId, { said: at, after: event.after });
+    } else if (event.type === "job-started" && pause !== undefined) {
+      const waited = at - pause.said + this.#evidence.patience.jumped(machine, pause.said);
+      if (waited < pause.after - TINY)
+        this.#violation("I20", `${machine}: job ${jobId} starts after a pause of ${waited} ms, not ${pause.after}`);
+    }
   }
 
   #count(runner: WireRunner): Count {

@@ -14,6 +14,12 @@ import type {
   WelcomeMessage,
 } from "../../core/message.ts";
 
+/** A congested worker is looked at again every 5 ms, and the timer may be a tick late. */
+export const BACKLOG_POLL = 6;
+const PINGS_AT_ONCE = 10;
+const PINGS_AN_INTERVAL = 4;
+const EPSILON = 1e-6;
+
 /** What ends an attempt, said by a worker. */
 export type Answer = JobResultMessage | JobErrorMessage | RejectMessage;
 
@@ -38,8 +44,14 @@ export class WireAttempt {
   cancelReason: CancelReason | undefined;
   /** Whether the runner may have seen its end in another order than the network: nothing strict can be said of it. */
   doubtful = false;
+  /** When its JOB was sent. */
+  readonly sentAt: number;
+  /** Whether its JOB or CANCEL may have been sent later than it was meant to: the runner had just woken. */
+  delayed: boolean;
 
-  constructor(message: JobMessage, job: WireJob, connection: WireConnection) {
+  constructor(message: JobMessage, job: WireJob, connection: WireConnection, at: number) {
+    this.sentAt = at;
+    this.delayed = connection.runner.unsure(at);
     this.id = message.attemptId;
     this.number = message.attempt;
     this.job = job;
@@ -100,10 +112,27 @@ export class WireConnection {
   heardBefore: number;
   /** When the last frame was sent or arrived, either way. */
   touchedAt: number;
-  /** Bytes sent by the runner that have not arrived: at least as many as its socket says are waiting. */
+  /** Bytes sent by the runner that nobody has read: at least as many as its socket says are waiting. */
   unread = 0;
   /** When `unread` was last over the runner's high-water mark. */
   congestedAt: number = Number.NEGATIVE_INFINITY;
+  /** Since when it is so without a break; `undefined` while it is not. */
+  congestedSince: number | undefined;
+  /** When the backlog was last seen to shrink by a runner that looks at it from time to time. */
+  shrunkAt: number = Number.NEGATIVE_INFINITY;
+  /** What must end the connection and arrived on it. */
+  broken: string | undefined;
+  /** Whether the runner may have seen a breach of the protocol where the network's order shows none. */
+  muddled = false;
+  /** Answers nobody waited for, and PINGs and PONGs too many: at least as many as the runner counts. */
+  strikes = 0;
+  #sentAt = Number.NEGATIVE_INFINITY;
+  /** When it shrank, unless something is sent before the runner looks again. */
+  #shrinksAt: number | undefined;
+  /** PINGs of the runner that were not answered. */
+  #asked = 0;
+  #pings = PINGS_AT_ONCE;
+  #pingedAt = 0;
 
   constructor(number: number, runner: WireRunner, peer: string, dialled: boolean, at: number) {
     this.number = number;
@@ -113,6 +142,63 @@ export class WireConnection {
     this.heardAt = at;
     this.heardBefore = at;
     this.touchedAt = at;
+  }
+
+  /** The runner sent so many bytes. */
+  wrote(bytes: number, at: number): void {
+    this.#lookAround(at);
+    this.#shrinksAt = undefined;
+    this.#sentAt = at;
+    this.unread += bytes;
+    this.#weigh(at);
+  }
+
+  /** The peer has read so many bytes. */
+  wasRead(bytes: number, at: number): void {
+    if (this.unread > this.runner.highWater) this.congestedAt = at;
+    this.#lookAround(at);
+    if (at - this.#sentAt > BACKLOG_POLL) this.#shrinksAt ??= at;
+    this.unread -= bytes;
+    this.#weigh(at);
+  }
+
+  /** A PING arrived: ten may come at once, and then four in each interval. */
+  pinged(at: number): void {
+    const gained = (PINGS_AN_INTERVAL * (at - this.#pingedAt)) / (this.welcome?.heartbeat ?? Number.POSITIVE_INFINITY);
+    this.#pings = Math.min(PINGS_AT_ONCE, this.#pings + gained);
+    this.#pingedAt = at;
+    if (this.#pings < 1 + EPSILON) this.strikes++;
+    else this.#pings--;
+  }
+
+  /** The runner sent a PING. */
+  asked(): void {
+    this.#asked++;
+  }
+
+  /** A PONG arrived. */
+  ponged(): void {
+    if (this.#asked === 0) this.strikes++;
+    else this.#asked--;
+  }
+
+  /** Nothing was sent since it shrank: by now the runner has looked, and seen it. */
+  #lookAround(at: number): void {
+    const { wokeAt, stalled } = this.runner;
+    if (this.#shrinksAt === undefined || at - this.#shrinksAt < BACKLOG_POLL) return;
+    if (!stalled && wokeAt < this.#shrinksAt) this.shrunkAt = this.#shrinksAt;
+    this.#shrinksAt = undefined;
+  }
+
+  #weigh(at: number): void {
+    if (this.unread > this.runner.highWater) {
+      this.congestedAt = at;
+      this.congestedSince ??= at;
+      this.runner.congested.add(this);
+    } else if (this.congestedSince !== undefined) {
+      this.congestedSince = undefined;
+      this.runner.congested.delete(this);
+    }
   }
 
   /** How many jobs the worker takes at a time. */
@@ -133,6 +219,8 @@ export class WireRunner {
   /** Registered workers, by name. */
   readonly workers: Map<string, WireConnection> = new Map<string, WireConnection>();
   readonly jobs: Map<number, WireJob> = new Map<number, WireJob>();
+  /** Connections with more unread bytes than the high-water mark. */
+  readonly congested: Set<WireConnection> = new Set<WireConnection>();
   /** Whether it stands still now. */
   stalled = false;
   /** When it last woke. */

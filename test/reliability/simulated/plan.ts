@@ -141,6 +141,8 @@ export interface PlanSize {
   readonly length: number;
   /** Only these faults, and many of them: for bugs that need one of a kind at the right moment. */
   readonly focus?: readonly FaultPlan["kind"][];
+  /** Whether jobs are large, workers take many, and little of them may wait: for what becomes of those who read slowly. */
+  readonly heavy?: boolean;
 }
 
 /** Draws a world. Each seed uses some features only: a bug that one of them hides is found where that one is off. */
@@ -169,7 +171,7 @@ export class PlanDraw {
       runner: this.#runner(latency[1], workers),
       reconnectMax: Math.max(20, this.#pace * chance.pick([1, 5, 30])),
       latency,
-      payload: chance.pick([0, 0, 100, 2_000]),
+      payload: this.#size.heavy === true ? 2_000 : chance.pick([0, 0, 100, 2_000]),
       workers: Array.from({ length: workers }, (_, index) => this.#worker(index)),
       calls: Array.from({ length: jobs }, () => this.#call(manners)),
       faults: Array.from({ length: faults }, () => this.#fault(kinds)),
@@ -186,7 +188,7 @@ export class PlanDraw {
       // Shorter than the way to the other end and back, no session would ever live.
       heartbeat: Math.max(2 * latency, pace * chance.pick([1, 3, 10, 50])) + 2,
       helloTimeout: 4 * latency + 2 * pace,
-      stallTimeout: pace * chance.pick([1, 10, 100]) + 100,
+      stallTimeout: pace * chance.pick(this.#size.heavy === true ? [1, 3] : [1, 10, 100]) + 100,
       maxWorkers: workers > 1 && chance.below(15) === 0 ? workers - 1 : 10_000,
       cancelGrace: pace * chance.pick([0.2, 1, 5]),
       timeout: pace * chance.pick([0.5, 1, 2, 5, 20]),
@@ -195,7 +197,7 @@ export class PlanDraw {
       attempts: 1 + chance.below(5),
       maxLost: 1 + chance.below(3),
       maxQueue: chance.pick([2, 20, 100_000]),
-      highWater: chance.pick([200, 5_000, 1_048_576]),
+      highWater: chance.pick(this.#size.heavy === true ? [200, 5_000] : [200, 5_000, 1_048_576]),
     };
   }
 
@@ -226,7 +228,7 @@ export class PlanDraw {
   #worker(index: number): WorkerPlan {
     const chance = this.#chance;
     return {
-      capacity: 1 + chance.below(chance.pick([1, 3, 8])),
+      capacity: this.#size.heavy === true ? 4 + chance.below(5) : 1 + chance.below(chance.pick([1, 3, 8])),
       blocking: chance.below(2) === 0,
       maxJobs: this.#maybe(5, () => 1 + chance.below(20)),
       maxAge: this.#maybe(5, () => 20 * this.#about(this.#pace)),

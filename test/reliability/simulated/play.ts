@@ -176,13 +176,17 @@ class Play {
         return runner.execute(data, options);
       case "held":
         return runner.workers.getContext((worker) => worker.execute(data, options), { timeout: 1_000 });
-      case "map":
-        for await (const outcome of runner.map([data, `${data} twice`], { concurrency: 2, signal: options?.signal })) {
+      case "map": {
+        const inputs = [data, `${data} twice`];
+        let next = 0;
+        for await (const outcome of runner.map(inputs, { concurrency: 2, signal: options?.signal })) {
+          if (outcome.input !== inputs[next++]) throw new TypeError(`a map hands over ${outcome.input} too early`);
           if (!outcome.ok && !(outcome.error instanceof PowerhoseError)) throw outcome.error;
           if (outcome.ok) this.#check(outcome.input, outcome.value);
           if (call.attempts === 1) break; // some leave early
         }
         return undefined;
+      }
     }
   }
 

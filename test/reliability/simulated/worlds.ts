@@ -43,7 +43,12 @@ export const WORLDS: Readonly<Record<string, WorldKind>> = {
     focus: ["stall-runner", "stall-worker", "runner-clock"],
   }),
   lies: drawn("jobs among peers that break every rule", { ...FOCUSED, focus: ["byzantine"] }),
-  slow: drawn("jobs among peers that read slowly", { ...FOCUSED, focus: ["slow-worker", "slow-runner"] }),
+  slow: drawn("large jobs among peers that read slowly", {
+    ...FOCUSED,
+    jobs: 60,
+    focus: ["slow-worker", "slow-runner", "stall-worker"],
+    heavy: true,
+  }),
   soak: { about: "a day of fifty workers with faults all along", play: (sim) => soak(sim, 24) },
   month: { about: "thirty days of fifty workers with faults all along", play: (sim) => soak(sim, 24 * 30) },
   wide: { about: "a thousand workers and a hundred thousand jobs", play: (sim) => wide(sim, 1_000, 100_000) },

@@ -84,7 +84,7 @@ it("the state of what is over is dropped", () => {
     for (let round = 1; round <= 200; round++) {
       s.joins(round).submitted(round).starts(round, 1, 1, round).after(1);
       if (round % 2 === 0) s.answers(1, "ok", round).succeeds(round);
-      else s.tells(round, cancel(1)).fails(round, new RunnerStoppedError("stop"));
+      else s.tells(round, cancel(1, "cancelled")).fails(round, new RunnerStoppedError("stop"));
       s.after(1).closed(round, false);
       s.event({
         type: "worker-gone",

@@ -6,8 +6,10 @@ import {
   RunnerStoppedError,
   TimeoutError,
 } from "../../../src/core/errors.ts";
+import type { GoneReason } from "../../../src/core/events.ts";
+import type { CallOptions } from "../../../src/core/execute-options.ts";
 import type { Message } from "../../../src/core/message.ts";
-import { cancel, hello, HEARTBEAT, job, jobError, peerOf, type Plot, workerStats } from "./story.ts";
+import { cancel, hello, HEARTBEAT, job, jobError, peerOf, type Plot, type Story, workerStats } from "./story.ts";
 
 /** One rule of a promise, told twice. */
 export interface Rule {
@@ -20,7 +22,7 @@ export interface Rule {
 const failure = new ExecutionError({ name: "Error", message: "no", code: "", stack: "" });
 const reject = { type: "REJECT", attemptId: 1, reason: "overloaded" } as const;
 
-function gone(reason: "closed" | "silent" | "replaced" | "removed", inFlight = 0, principal = "me", identity = "w") {
+function gone(reason: GoneReason, inFlight = 0, principal = "me", identity = "w") {
   return { type: "worker-gone", identity, peer: peerOf(principal), reason, message: "", inFlight } as const;
 }
 
@@ -31,6 +33,14 @@ function retried(jobId: number, outcome: "timeout" | "error" | "lost" | "rejecte
 function settled(error: unknown, attempts = 1) {
   return { type: "job-settled", jobId: 1, ok: false, ms: 0, attempts, error } as const;
 }
+
+/** A job is handed back, or fails, and runs again later. */
+const again = (s: Story, outcome: "error" | "rejected", options: Partial<CallOptions>, after = 0): Story => {
+  s.joins().submitted(1, options).after(40).starts(1).after(1);
+  if (outcome === "error") s.says(1, jobError(1, true));
+  else s.says(1, reject);
+  return s.event(retried(1, outcome, after));
+};
 
 const SETTLEMENT: readonly Rule[] = [
   {
@@ -191,6 +201,72 @@ const SETTLEMENT: readonly Rule[] = [
         .after(50)
         .fails(1, new TimeoutError("late", "queue", 40), 0),
   },
+  {
+    promise: "I5",
+    rule: "an attempt has all its time before it is said to have timed out",
+    kept: (s) =>
+      s
+        .joins()
+        .submitted(1, { timeout: 50 })
+        .after(10)
+        .starts(1)
+        .after(50)
+        .tells(1, cancel(1))
+        .fails(1, new TimeoutError("late", "attempt", 50)),
+    broken: (s) =>
+      s
+        .joins()
+        .submitted(1, { timeout: 50 })
+        .after(10)
+        .starts(1)
+        .after(49)
+        .fails(1, new TimeoutError("late", "attempt", 50)),
+  },
+  {
+    promise: "I5",
+    rule: "an attempt is not cancelled for its time before that is over",
+    kept: (s) => s.joins().submitted(1, { timeout: 50 }).starts(1).after(50).tells(1, cancel(1)),
+    broken: (s) => s.joins().submitted(1, { timeout: 50 }).starts(1).after(49).tells(1, cancel(1)),
+  },
+  {
+    promise: "I5",
+    rule: "a jump of the runner's own clock is time, too",
+    kept: (s) => {
+      s.joins().submitted(1, { timeout: 50 }).starts(1).after(10);
+      s.shown.stoodStill = 40;
+      s.after(0).tells(1, cancel(1));
+    },
+    broken: (s) => {
+      s.joins().after(10);
+      s.shown.stoodStill = 40;
+      s.after(10).submitted(1, { timeout: 50 }).starts(1).after(10).tells(1, cancel(1));
+    },
+  },
+  {
+    promise: "I5",
+    rule: "each stay in the queue has all its time",
+    kept: (s) =>
+      again(s, "error", { queueTimeout: 50 }, 20)
+        .after(70)
+        .fails(1, new TimeoutError("late", "queue", 50)),
+    broken: (s) =>
+      again(s, "error", { queueTimeout: 50 }, 20)
+        .after(60)
+        .fails(1, new TimeoutError("late", "queue", 50)),
+  },
+  {
+    promise: "I5",
+    rule: "being handed back does not begin another stay, and what runs does not stay",
+    kept: (s) =>
+      again(s, "rejected", { queueTimeout: 50 })
+        .after(9)
+        .fails(1, new TimeoutError("late", "queue", 50), 0),
+    broken: (s) =>
+      again(s, "rejected", { queueTimeout: 50 })
+        .starts(1, 1, 2)
+        .after(9)
+        .fails(1, new TimeoutError("late", "queue", 50)),
+  },
 ];
 
 const RESULTS: readonly Rule[] = [
@@ -210,29 +286,34 @@ const RESULTS: readonly Rule[] = [
     promise: "I3",
     rule: "a late value is dropped",
     kept: (s) => {
-      s.joins(1, { capacity: 2 }).submitted(1).starts(1).after(1).tells(1, cancel(1)).event(retried(1, "timeout"));
+      s.joins(1, { capacity: 2 }).submitted(1, { timeout: 1 }).starts(1).after(1).tells(1, cancel(1));
+      s.event(retried(1, "timeout"));
       s.starts(1, 2, 2).answers(1, "late").answers(2, "right").succeeds(1, "right").after(1);
     },
     broken: (s) => {
-      s.joins(1, { capacity: 2 }).submitted(1).starts(1).after(1).tells(1, cancel(1)).event(retried(1, "timeout"));
+      s.joins(1, { capacity: 2 }).submitted(1, { timeout: 1 }).starts(1).after(1).tells(1, cancel(1));
+      s.event(retried(1, "timeout"));
       s.starts(1, 2, 2).answers(1, "late").succeeds(1, "late");
     },
   },
   {
     promise: "I3",
     rule: "a value that has come is not thrown away",
-    kept: (s) => s.joins().submitted(1).starts(1).tells(1, cancel(1)).answers(1).fails(1, new RunnerStoppedError("")),
+    kept: (s) =>
+      s.joins().submitted(1).starts(1).tells(1, cancel(1, "cancelled")).answers(1).fails(1, new RunnerStoppedError("")),
     broken: (s) => s.joins().submitted(1).starts(1).answers(1).fails(1, new RunnerStoppedError("")),
   },
   {
     promise: "I9",
     rule: "a job has one current attempt",
     kept: (s) => {
-      s.joins().joins(2, { identity: "v" }).submitted(1).starts(1).after(1).event(retried(1, "timeout"));
+      s.joins().joins(2, { identity: "v" }).submitted(1, { timeout: 1 }).starts(1).after(1);
+      s.event(retried(1, "timeout"));
       s.starts(1, 2, 1, 2).tells(1, cancel(1)).after(1);
     },
     broken: (s) => {
-      s.joins().joins(2, { identity: "v" }).submitted(1).starts(1).after(1).event(retried(1, "timeout"));
+      s.joins().joins(2, { identity: "v" }).submitted(1, { timeout: 1 }).starts(1).after(1);
+      s.event(retried(1, "timeout"));
       s.starts(1, 2, 1, 2).after(1).tells(1, cancel(1)).after(1);
     },
   },
@@ -253,7 +334,7 @@ const RESULTS: readonly Rule[] = [
     promise: "I17",
     rule: "a job that is handed back did not use up an attempt, but there is no other way back",
     kept: (s) => s.joins().submitted(1).starts(1).says(1, reject).event(retried(1, "rejected")).starts(1, 1, 2),
-    broken: (s) => s.joins().submitted(1).starts(1).tells(1, cancel(1)).says(1, reject).starts(1, 1, 2),
+    broken: (s) => s.joins().submitted(1, { timeout: 0 }).starts(1).tells(1, cancel(1)).says(1, reject).starts(1, 1, 2),
   },
   {
     promise: "I17",
@@ -282,14 +363,19 @@ const RESULTS: readonly Rule[] = [
   {
     promise: "I18",
     rule: "a timeout is not tried again when that was asked for",
-    kept: (s) => s.joins(1, { capacity: 2 }).submitted(1).starts(1).tells(1, cancel(1)).starts(1, 2, 2),
+    kept: (s) => s.joins(1, { capacity: 2 }).submitted(1, { timeout: 0 }).starts(1).tells(1, cancel(1)).starts(1, 2, 2),
     broken: (s) =>
-      s.joins(1, { capacity: 2 }).submitted(1, { retryOnTimeout: false }).starts(1).tells(1, cancel(1)).starts(1, 2, 2),
+      s
+        .joins(1, { capacity: 2 })
+        .submitted(1, { retryOnTimeout: false, timeout: 0 })
+        .starts(1)
+        .tells(1, cancel(1))
+        .starts(1, 2, 2),
   },
   {
     promise: "I18",
     rule: "an aborted job is not tried again",
-    kept: (s) => s.joins(1, { capacity: 2 }).submitted(1).starts(1).tells(1, cancel(1)).starts(1, 2, 2),
+    kept: (s) => s.joins(1, { capacity: 2 }).submitted(1, { timeout: 0 }).starts(1).tells(1, cancel(1)).starts(1, 2, 2),
     broken: (s) => s.joins(1, { capacity: 2 }).submitted(1).starts(1).tells(1, cancel(1, "cancelled")).starts(1, 2, 2),
   },
   {
@@ -304,7 +390,8 @@ const RESULTS: readonly Rule[] = [
   {
     promise: "I6",
     rule: "a settled job lets go of its attempt",
-    kept: (s) => s.joins().submitted(1).starts(1).fails(1, new RunnerStoppedError("")).tells(1, cancel(1)).after(1),
+    kept: (s) =>
+      s.joins().submitted(1).starts(1).fails(1, new RunnerStoppedError("")).tells(1, cancel(1, "cancelled")).after(1),
     broken: (s) => s.joins().submitted(1).starts(1).fails(1, new RunnerStoppedError("")).after(1),
   },
   {
@@ -312,6 +399,30 @@ const RESULTS: readonly Rule[] = [
     rule: "retries of a storm are stopped",
     kept: (s) => storm(s, 4),
     broken: (s) => storm(s, 5),
+  },
+  {
+    promise: "I20",
+    rule: "a handler says how long to wait at least",
+    kept: (s) => wished(s, 30, 30),
+    broken: (s) => wished(s, 29, 30),
+  },
+  {
+    promise: "I20",
+    rule: "and so long is waited, as the frames tell",
+    kept: (s) =>
+      wished(s, 30, 30)
+        .after(30)
+        .tells(1, job(1, 2, 2)),
+    broken: (s) =>
+      wished(s, 30, 30)
+        .after(29)
+        .tells(1, job(1, 2, 2)),
+  },
+  {
+    promise: "I20",
+    rule: "a pause is as long as was told",
+    kept: (s) => wished(s, 30, 0).after(30).starts(1, 2, 2),
+    broken: (s) => wished(s, 30, 0).after(29).starts(1, 2, 2),
   },
 ];
 
@@ -323,6 +434,12 @@ function storm(s: Parameters<Plot>[0], failures: number): void {
     s.submitted(jobId).starts(jobId, 1, attemptId).says(1, jobError(attemptId, true));
     s.event(retried(jobId, "error")).starts(jobId, 2, attemptId + 1);
   }
+}
+
+/** A handler fails and wishes to be asked again after so many ms; it will be after so many. */
+function wished(s: Story, after: number, retryAfter: number): Story {
+  s.joins().submitted(1).starts(1).after(1);
+  return s.says(1, { ...jobError(1, true), retryAfter }).event(retried(1, "error", after));
 }
 
 /** What a worker with one attempt in flight must not say. */
@@ -348,11 +465,11 @@ const SESSIONS: readonly Rule[] = [
         .joins()
         .submitted(1)
         .starts(1)
-        .tells(1, cancel(1))
+        .tells(1, cancel(1, "cancelled"))
         .says(1, { type: "CANCELLED", attemptId: 1 })
         .submitted(2)
         .starts(2, 1, 2),
-    broken: (s) => s.joins().submitted(1).starts(1).tells(1, cancel(1)).submitted(2).starts(2, 1, 2),
+    broken: (s) => s.joins().submitted(1).starts(1).tells(1, cancel(1, "cancelled")).submitted(2).starts(2, 1, 2),
   },
   {
     promise: "I7",
@@ -433,7 +550,7 @@ const SESSIONS: readonly Rule[] = [
   {
     promise: "I14",
     rule: "a name has one session",
-    kept: (s) => s.joins().tells(1, wireError()).closed(1).event(gone("replaced")).joins(2),
+    kept: (s) => s.joins().comes(2).tells(1, wireError()).closed(1).event(gone("replaced")).isLetIn(2),
     broken: (s) =>
       s
         .joins()
@@ -450,8 +567,8 @@ const SESSIONS: readonly Rule[] = [
   {
     promise: "I16",
     rule: "a name goes to nobody else while it is held",
-    kept: (s) => s.joins().closed(1).event(gone("replaced")).joins(2, {}, "me"),
-    broken: (s) => s.joins().closed(1).event(gone("replaced")).joins(2, {}, "you"),
+    kept: (s) => s.joins().comes(2).closed(1).event(gone("replaced")).isLetIn(2, {}, "me"),
+    broken: (s) => s.joins().comes(2).closed(1).event(gone("replaced")).isLetIn(2, {}, "you"),
   },
   {
     promise: "I16",
@@ -578,11 +695,11 @@ const QUEUE: readonly Rule[] = [
     promise: "I27",
     rule: "what waits at a connection is bounded",
     kept: (s) => {
-      s.shown.bufferedBytes = 10_000;
+      s.shown.buffered = () => 10_000;
       s.joins().see({ kind: "sent", connection: 1, from: "r", to: "w", messages: [], bytes: 1_000_000 }).after(1);
     },
     broken: (s) => {
-      s.shown.bufferedBytes = 1_000_000;
+      s.shown.buffered = () => 1_000_000;
       s.joins().see({ kind: "sent", connection: 1, from: "r", to: "w", messages: [], bytes: 1_000_000 }).after(1);
     },
   },
@@ -612,6 +729,252 @@ const QUEUE: readonly Rule[] = [
     rule: "a runner that has stopped has settled everything",
     kept: (s) => s.stats({ state: "stopped", submitted: 1, failed: 1 }).after(1),
     broken: (s) => s.stats({ state: "stopped", submitted: 1, running: 1 }).after(1),
+  },
+];
+
+/** So many bytes leave for the worker, and it does not read them. */
+function piles(s: Story, bytes: number): Story {
+  return s.see({ kind: "sent", connection: 1, from: "r", to: "w", messages: [], bytes });
+}
+
+function reads(s: Story, bytes: number): Story {
+  return s.see({ kind: "delivered", connection: 1, from: "r", to: "w", messages: [], bytes });
+}
+
+/** The runner ends a session, and tells why. */
+function ends(s: Story, reason: GoneReason): Story {
+  return s.tells(1, wireError()).closed(1).event(gone(reason));
+}
+
+/** What waits at the worker's connection, and goes on to wait for so long. */
+function waits(s: Story, bytes: number, ms: number): Story {
+  s.joins();
+  s.shown.buffered = () => bytes;
+  return piles(s, bytes).after(ms).after(0);
+}
+
+function strikes(s: Story, count: number): Story {
+  s.joins();
+  for (let i = 0; i < count; i++) s.says(1, { type: "PONG", nonce: i });
+  return ends(s, "violation");
+}
+
+/** The reasons of an end, and what each takes. */
+const CAUSES: readonly Rule[] = [
+  {
+    promise: "I22",
+    rule: "a worker has its grace to confirm a CANCEL",
+    kept: (s) => ends(s.joins().submitted(1).starts(1).tells(1, cancel(1, "cancelled")).after(50), "unresponsive"),
+    broken: (s) => ends(s.joins().submitted(1).starts(1).tells(1, cancel(1, "cancelled")).after(49), "unresponsive"),
+  },
+  {
+    promise: "I22",
+    rule: "only who was asked for a confirmation owes one",
+    kept: (s) => ends(s.joins().submitted(1).starts(1).tells(1, cancel(1, "cancelled")).after(60), "unresponsive"),
+    broken: (s) => ends(s.joins().submitted(1).starts(1).after(60), "unresponsive"),
+  },
+  {
+    promise: "I22",
+    rule: "nobody is slow for whom little waits",
+    kept: (s) => ends(piles(s.joins(), 10_001), "slow"),
+    broken: (s) => ends(piles(s.joins(), 900), "slow"),
+  },
+  {
+    promise: "I22",
+    rule: "who is sent much has time to read it",
+    kept: (s) => ends(piles(s.joins(), 2_000).after(50), "slow"),
+    broken: (s) => ends(piles(s.joins(), 2_000).after(49), "slow"),
+  },
+  {
+    promise: "I22",
+    rule: "who reads, however slowly, is not given up",
+    kept: (s) => ends(reads(piles(s.joins(), 5_000).after(40), 500).after(50), "slow"),
+    broken: (s) => ends(reads(piles(s.joins(), 5_000).after(40), 500).after(49), "slow"),
+  },
+  {
+    promise: "I22",
+    rule: "a runner that looks now and then need not see what grows again at once",
+    kept: (s) => {
+      piles(reads(piles(s.joins(), 5_000).after(40), 500).after(3), 600);
+      ends(s.after(10), "slow");
+    },
+    broken: (s) => {
+      piles(reads(piles(s.joins(), 5_000).after(40), 500).after(7), 600);
+      ends(s.after(10), "slow");
+    },
+  },
+  {
+    promise: "I22",
+    rule: "only who breaks the protocol is sent away for it",
+    kept: (s) => ends(s.joins().answers(9), "violation"),
+    broken: (s) => ends(s.joins(), "violation"),
+  },
+  {
+    promise: "I22",
+    rule: "PONGs nobody asked for are forgiven, up to a number",
+    kept: (s) => strikes(s, 3),
+    broken: (s) => strikes(s, 2),
+  },
+  {
+    promise: "I22",
+    rule: "PONGs somebody asked for are no strikes",
+    kept: (s) => strikes(s, 4),
+    broken: (s) => {
+      s.joins().tells(1, { type: "PING", nonce: 1 });
+      for (let i = 0; i < 3; i++) s.says(1, { type: "PONG", nonce: i });
+      ends(s, "violation");
+    },
+  },
+  {
+    promise: "I22",
+    rule: "PINGs are forgiven, ten at once and four in each interval",
+    kept: (s) => pings(s, 13, 0),
+    broken: (s) => pings(s, 15, HEARTBEAT),
+  },
+  {
+    promise: "I22",
+    rule: "answers nobody waits for are forgiven, up to a number",
+    kept: (s) => ends(s.joins().submitted(1).starts(1).answers(1).answers(1).answers(1).answers(1), "violation"),
+    broken: (s) => ends(s.joins().submitted(1).starts(1).answers(1).answers(1).answers(1), "violation"),
+  },
+  {
+    promise: "I22",
+    rule: "a connection is closed by the other end when the runner says so",
+    kept: (s) => s.joins().closed(1, false).event(gone("closed")),
+    broken: (s) => s.joins().closed(1, true).event(gone("closed")),
+  },
+  {
+    promise: "I22",
+    rule: "only who leaves is let go",
+    kept: (s) =>
+      s.joins().tells(1, { type: "GOAWAY", reason: "stopping", retryAfter: 0 }).closed(1).event(gone("removed")),
+    broken: (s) => s.joins().closed(1).event(gone("removed")),
+  },
+  {
+    promise: "I22",
+    rule: "only who has a successor is replaced",
+    kept: (s) => ends(s.joins().comes(2), "replaced"),
+    broken: (s) => ends(s.joins().comes(2, { identity: "v" }), "replaced"),
+  },
+  {
+    promise: "I22",
+    rule: "only a runner that stops sends everybody away",
+    kept: (s) => ends(s.joins().event({ type: "runner-state", state: "stopped" }), "stopped"),
+    broken: (s) => ends(s.event({ type: "runner-state", state: "started" }).joins(), "stopped"),
+  },
+  {
+    promise: "I27",
+    rule: "who lets too much wait is given up within a look",
+    kept: (s) => waits(s, 10_001, 7),
+    broken: (s) => waits(s, 10_001, 8),
+  },
+  {
+    promise: "I27",
+    rule: "who reads nothing for long is given up",
+    kept: (s) => waits(s, 2_000, 63),
+    broken: (s) => waits(s, 2_000, 64),
+  },
+  {
+    promise: "I27",
+    rule: "only what waits above the high-water mark counts, from when it does",
+    kept: (s) => {
+      s.shown.buffered = () => (s.now < 40 ? 1_000 : 2_000);
+      piles(s.joins(), 2_000).after(39).after(1).after(60).after(0);
+    },
+    broken: (s) => {
+      s.shown.buffered = () => (s.now < 40 ? 1_001 : 2_000);
+      piles(s.joins(), 2_000).after(39).after(1).after(60).after(0);
+    },
+  },
+];
+
+/** So many PINGs, the half of them after a pause: the worker is sent away for them. */
+function pings(s: Story, count: number, pause: number): Story {
+  s.joins();
+  for (let i = 0; i < count; i++) {
+    if (i === 10) s.after(pause);
+    s.says(1, { type: "PING", nonce: i });
+  }
+  return ends(s, "violation");
+}
+
+/** Two jobs of which one has started, in a runner that is asked to drain. */
+function drains(s: Story, queued: "run" | "reject"): Story {
+  s.joins().submitted(1).submitted(2).starts(1).after(1);
+  return s.see({ kind: "drain", machine: "r", queued }).event({ type: "runner-state", state: "draining" });
+}
+
+/** A `map` hands over the outcomes of these inputs. */
+function yields(s: Story, ordered: boolean, ...indexes: readonly number[]): Story {
+  for (const index of indexes) s.see({ kind: "yielded", machine: "r", map: 1, ordered, index });
+  return s;
+}
+
+const drained = {
+  type: "job-settled",
+  ok: false,
+  ms: 0,
+  attempts: 0,
+  error: new RunnerStoppedError("the runner drains"),
+} as const;
+
+const LEAVING: readonly Rule[] = [
+  {
+    promise: "I25",
+    rule: "a drain that rejects rejects what has not started",
+    kept: (s) =>
+      drains(s, "reject")
+        .event({ ...drained, jobId: 2 })
+        .after(1),
+    broken: (s) => drains(s, "reject").after(1),
+  },
+  {
+    promise: "I25",
+    rule: "a drain that rejects finishes what has started",
+    kept: (s) =>
+      drains(s, "reject")
+        .event({ ...drained, jobId: 2 })
+        .after(1),
+    broken: (s) =>
+      drains(s, "reject")
+        .event({ ...drained, jobId: 2 })
+        .event({ ...drained, jobId: 1, attempts: 1 })
+        .after(1),
+  },
+  {
+    promise: "I25",
+    rule: "a drain that runs what is queued rejects nothing",
+    kept: (s) => drains(s, "run").after(1),
+    broken: (s) =>
+      drains(s, "run")
+        .event({ ...drained, jobId: 2 })
+        .after(1),
+  },
+  {
+    promise: "I25",
+    rule: "what was handed back has not started",
+    kept: (s) => {
+      s.joins().submitted(1).starts(1).says(1, reject).event(retried(1, "rejected")).after(1);
+      s.see({ kind: "drain", machine: "r", queued: "reject" }).event({ type: "runner-state", state: "draining" });
+      s.event({ ...drained, jobId: 1 }).after(1);
+    },
+    broken: (s) => {
+      s.joins().submitted(1).starts(1).says(1, reject).event(retried(1, "rejected")).after(1);
+      s.see({ kind: "drain", machine: "r", queued: "reject" }).event({ type: "runner-state", state: "draining" });
+      s.after(1);
+    },
+  },
+  {
+    promise: "I13",
+    rule: "a map hands its outcomes over in order, if that was asked for",
+    kept: (s) => yields(yields(s, true, 0, 1, 2).machine("r", "runner", "down").machine("r", "runner"), true, 0),
+    broken: (s) => yields(s, true, 0, 2, 1),
+  },
+  {
+    promise: "I13",
+    rule: "one map is not another, and order is not for all of them",
+    kept: (s) => yields(s, true, 0).see({ kind: "yielded", machine: "r", map: 2, ordered: false, index: 4 }),
+    broken: (s) => yields(s, true, 0).see({ kind: "yielded", machine: "r", map: 2, ordered: true, index: 1 }),
   },
 ];
 
@@ -724,7 +1087,7 @@ const LIVES: readonly Rule[] = [
     promise: "I26",
     rule: "who is let go takes no job along, as the runner tells",
     kept: (s) => s.joins().says(1, { type: "REMOVE" }).tells(1, { type: "REMOVED" }).closed(1).event(gone("removed")),
-    broken: (s) => s.joins().closed(1).event(gone("removed", 1)),
+    broken: (s) => s.joins().says(1, { type: "REMOVE" }).closed(1).event(gone("removed", 1)),
   },
   {
     promise: "I26",
@@ -810,4 +1173,13 @@ const WORKERS: readonly Rule[] = [
 ];
 
 /** All of them. */
-export const RULES: readonly Rule[] = [...SETTLEMENT, ...RESULTS, ...SESSIONS, ...QUEUE, ...LIVES, ...WORKERS];
+export const RULES: readonly Rule[] = [
+  ...SETTLEMENT,
+  ...RESULTS,
+  ...SESSIONS,
+  ...QUEUE,
+  ...LIVES,
+  ...CAUSES,
+  ...LEAVING,
+  ...WORKERS,
+];

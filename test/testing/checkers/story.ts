@@ -2,7 +2,7 @@
 import type { RunnerEvent, WorkerEvent } from "../../../src/core/events.ts";
 import { type CallOptions, EXECUTE_DEFAULTS } from "../../../src/core/execute-options.ts";
 import { Job } from "../../../src/core/job.ts";
-import type { HelloMessage, JobMessage, Message, Payload } from "../../../src/core/message.ts";
+import type { HelloMessage, JobErrorMessage, JobMessage, Message, Payload } from "../../../src/core/message.ts";
 import type { Peer } from "../../../src/core/socket.ts";
 import type { RunnerStats, WorkerStats } from "../../../src/core/stats.ts";
 import type { RunnerView } from "../../../src/testing/checker.ts";
@@ -16,10 +16,11 @@ const LIMITS: RunnerView["limits"] = {
   heartbeat: HEARTBEAT,
   helloTimeout: 1_000,
   cancelGrace: 50,
-  stallTimeout: 1_000,
+  stallTimeout: 50,
   maxQueue: 10,
   maxPending: 2,
   maxWorkers: 3,
+  maxStrikes: 2,
   highWater: 1_000,
   maxBuffered: 10_000,
   maxPayload: 1_000,
@@ -71,7 +72,7 @@ export class Story {
     waiting: 0,
     stoodStill: 0,
     openConnections: 0,
-    bufferedBytes: 0,
+    buffered: () => 0,
     inLine: undefined,
     held: undefined,
   };
@@ -152,11 +153,19 @@ export class Story {
     return this.see({ kind: "sent", ...frame }).see({ kind: "delivered", ...frame });
   }
 
-  /** A worker is let in. */
+  /** A worker comes and is let in. */
   joins(connection = 1, over: Partial<HelloMessage> = {}, principal = "me"): this {
-    const message = hello(over);
-    this.opened(connection).says(connection, message).tells(connection, welcome());
-    const { identity, capacity } = message;
+    return this.comes(connection, over).isLetIn(connection, over, principal);
+  }
+
+  /** A worker connects and says who it is. */
+  comes(connection: number, over: Partial<HelloMessage> = {}): this {
+    return this.opened(connection).says(connection, hello(over));
+  }
+
+  isLetIn(connection: number, over: Partial<HelloMessage> = {}, principal = "me"): this {
+    const { identity, capacity } = hello(over);
+    this.tells(connection, welcome());
     return this.event({ type: "worker-joined", identity, peer: peerOf(principal), capacity });
   }
 
@@ -217,7 +226,7 @@ export function job(jobId: number, attempt = 1, attemptId = 1): JobMessage {
   return { type: "JOB", attemptId, attempt, jobId, ttl: 1_000, job: new Job("x") };
 }
 
-export function jobError(attemptId: number, retryable: boolean): Message {
+export function jobError(attemptId: number, retryable: boolean): JobErrorMessage {
   const error = { name: "Error", message: "no", code: "", stack: "" };
   return { type: "JOBERR", attemptId, error, retryable, retryAfter: 0 };
 }

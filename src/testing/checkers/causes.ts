@@ -1,0 +1,95 @@
+/**
+ * Nobody is sent away without a cause: for each reason that a runner gives for the end of a session, the frames have to show
+ * what it says. That a dead worker is found out in time, and one that was heard is not taken for silent, is in liveness.ts.
+ */
+import type { WorkerGoneEvent } from "../../core/events.ts";
+import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Observation } from "../observation.ts";
+import type { Departure } from "./departures.ts";
+import type { Evidence } from "./evidence.ts";
+
+const EPSILON = 1e-6;
+
+/** Checks I22 for all reasons but silence. */
+export class Causes implements Checker {
+  readonly #violation: Violation;
+  readonly #evidence: Evidence;
+  readonly #limits = new Map<string, RunnerView["limits"]>();
+  readonly #states = new Map<string, string>();
+
+  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
+  constructor(violation: Violation, evidence: Evidence) {
+    this.#violation = violation;
+    this.#evidence = evidence;
+    evidence.departures.read((departure, event, machine) => this.#gone(departure, event, machine));
+  }
+
+  observe(seen: Observation): void {
+    if (seen.kind === "machine" && seen.state === "down") {
+      this.#limits.delete(seen.machine);
+      this.#states.delete(seen.machine);
+    }
+    if (seen.kind === "runner" && seen.event.type === "runner-state") this.#states.set(seen.machine, seen.event.state);
+  }
+
+  betweenEvents(_now: number, runners: readonly RunnerView[]): void {
+    for (const { machine, limits } of runners) if (!this.#limits.has(machine)) this.#limits.set(machine, limits);
+  }
+
+  #gone(departure: Departure, { identity, reason }: WorkerGoneEvent, machine: string): void {
+    const limits = this.#limits.get(machine);
+    const missing = limits === undefined ? undefined : this.#missing(departure, reason, machine, limits);
+    if (missing !== undefined) this.#violation("I22", `${machine}: ${identity} is gone as ${reason}, but ${missing}`);
+  }
+
+  /** What the reason says and the frames do not show. */
+  #missing(
+    departure: Departure,
+    reason: WorkerGoneEvent["reason"],
+    machine: string,
+    limits: RunnerView["limits"],
+  ): string | undefined {
+    const { connection, byItself, inFlight, succeeded } = departure;
+    switch (reason) {
+      case "unresponsive":
+        return this.#unconfirmed(departure, machine, limits.cancelGrace);
+      case "slow":
+        return this.#backlog(departure, machine, limits);
+      case "violation": {
+        if (connection.broken !== undefined || connection.muddled || connection.strikes > limits.maxStrikes) return;
+        return `it kept to the protocol, with ${connection.strikes} strikes of ${limits.maxStrikes}`;
+      }
+      case "closed":
+        return byItself && connection.broken === undefined ? "the runner closed the connection" : undefined;
+      case "removed":
+        if (connection.leaving === undefined) return "it never asked to leave, and was not asked to";
+        return inFlight > 0 ? `${inFlight} jobs were in flight` : undefined;
+      case "replaced":
+        return succeeded ? undefined : "nobody else of that name has come";
+      case "stopped":
+        return this.#states.get(machine) === "started" ? "the runner goes on" : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #unconfirmed({ unconfirmedSince, at, unsure }: Departure, machine: string, cancelGrace: number): string | undefined {
+    if (unconfirmedSince === undefined) return "it owed no confirmation";
+    const waited = this.#waited(machine, unconfirmedSince, at);
+    return waited < cancelGrace - EPSILON && !unsure ? `it had ${waited} ms of ${cancelGrace} to confirm` : undefined;
+  }
+
+  #backlog({ connection, at, unsure }: Departure, machine: string, limits: RunnerView["limits"]): string | undefined {
+    const { unread, congestedSince, shrunkAt } = connection;
+    if (unread > limits.maxBuffered) return undefined;
+    if (congestedSince === undefined) return `only ${unread} bytes waited, of ${limits.highWater}`;
+    const waited = this.#waited(machine, Math.max(congestedSince, shrunkAt), at);
+    if (waited >= limits.stallTimeout - EPSILON || unsure) return undefined;
+    return `it has read in the last ${waited} ms of ${limits.stallTimeout}, or was sent too much only then`;
+  }
+
+  /** By the runner's own clock. */
+  #waited(machine: string, from: number, at: number): number {
+    return at - from + this.#evidence.patience.jumped(machine, from);
+  }
+}

@@ -1,0 +1,83 @@
+/** Which connection a runner speaks of when it says that a worker is gone, and how that ended. Judges nothing. */
+import type { WorkerGoneEvent } from "../../core/events.ts";
+import type { ClosedObservation, Observation } from "../observation.ts";
+import type { Ledger, LedgerReader } from "./ledger.ts";
+import type { WireConnection, WireRunner } from "./wire.ts";
+
+/** A worker's end, as the frames show it. */
+export interface Departure {
+  readonly connection: WireConnection;
+  /** When the runner's end closed. */
+  readonly at: number;
+  /** Whether the runner closed it; else it was told. */
+  readonly byItself: boolean;
+  /** When the CANCEL was sent that had not been confirmed for longest; `undefined` when there was none. */
+  readonly unconfirmedSince: number | undefined;
+  /** Whether the runner had just woken, or stood still, at the time or as it sent a CANCEL: times say little then. */
+  readonly unsure: boolean;
+  /** Attempts in flight that are certain. */
+  readonly inFlight: number;
+  /** Whether a newcomer of the same name waited to be let in. */
+  readonly succeeded: boolean;
+}
+
+/** Is told of each departure, and of what the runner says of it. */
+export type DepartureReader = (departure: Departure, event: WorkerGoneEvent, machine: string, at: number) => void;
+
+/** Matches connections that ended with the runners' words, which come later. */
+export class Departures implements LedgerReader {
+  readonly #ledger: Ledger;
+  readonly #readers: DepartureReader[] = [];
+  /** Registered connections that ended, oldest first, until the runner tells why; by runner and name. */
+  readonly #untold = new WeakMap<WireRunner, Map<string, Departure[]>>();
+
+  /** @param ledger - Is shown everything before this is. */
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+    ledger.read(this);
+  }
+
+  /** Adds a reader. */
+  read(reader: DepartureReader): void {
+    this.#readers.push(reader);
+  }
+
+  observe(seen: Observation): void {
+    if (seen.kind !== "runner" || seen.event.type !== "worker-gone") return;
+    const runner = this.#ledger.runner(seen.machine);
+    const untold = runner === undefined ? undefined : this.#untold.get(runner);
+    const { identity } = seen.event;
+    const departures = untold?.get(identity);
+    const departure = departures?.shift();
+    if (departures?.length === 0) untold?.delete(identity);
+    if (departure === undefined) return;
+    for (const reader of this.#readers) reader(departure, seen.event, seen.machine, seen.at);
+  }
+
+  ended(connection: WireConnection, { byItself }: ClosedObservation, at: number): void {
+    if (connection.welcome === undefined) return;
+    const { runner, identity } = connection;
+    let untold = this.#untold.get(runner);
+    if (untold === undefined) this.#untold.set(runner, (untold = new Map()));
+    const departure = departed(connection, byItself, at);
+    const earlier = untold.get(identity);
+    if (earlier === undefined) untold.set(identity, [departure]);
+    else earlier.push(departure);
+  }
+}
+
+function departed(connection: WireConnection, byItself: boolean, at: number): Departure {
+  const { runner, identity } = connection;
+  let unconfirmedSince: number | undefined;
+  let unsure = runner.unsure(at);
+  let inFlight = 0;
+  for (const { state, overAt, delayed, doubtful } of connection.inFlight.values()) {
+    if (!doubtful) inFlight++;
+    if (state !== "cancelled") continue;
+    unconfirmedSince = Math.min(unconfirmedSince ?? overAt, overAt);
+    unsure ||= delayed;
+  }
+  const waits = (other: WireConnection): boolean => other.identity === identity && other.welcome === undefined;
+  const succeeded = [...runner.connections.values()].some((other) => other !== connection && waits(other));
+  return { connection, at, byItself, unconfirmedSince, unsure, inFlight, succeeded };
+}
