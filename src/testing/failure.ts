@@ -30,15 +30,18 @@ export interface Failure {
   readonly doubts: readonly string[];
   /** What was thrown; `undefined`: nothing was. */
   readonly thrown: { readonly error: unknown } | undefined;
+  /** How much of what was planned never happened: because of the failure, or as the scenario ended before it. */
+  readonly unreached: number;
   /** The last that happened; `undefined`: nobody wants to see it. */
   readonly log: readonly string[] | undefined;
 }
 
 /** All of it, in lines. */
-export function failureText({ headline, seed, doubts, thrown, log }: Failure): string {
+export function failureText({ headline, seed, doubts, thrown, unreached, log }: Failure): string {
   const again = `Again: POWERHOSE_SEED=${seed} <your test command>, or simulate({ from: ${seed}, seeds: 1 }, …)`;
   const lines = [`${headline}. ${again}`, ...doubts.map((doubt) => `  ${doubt}`)];
   if (thrown !== undefined) lines.push(...thrownLines(thrown.error));
+  if (unreached > 0) lines.push(`  ${unreached} planned ${unreached === 1 ? "step was" : "steps were"} not reached.`);
   if (log !== undefined) lines.push("  The last that happened (virtual time, who, what):", ...shown(log));
   return `${lines.join("\n")}\n`;
 }

@@ -22,7 +22,7 @@ export type { SimulatedRunnerOptions } from "./simulated-runner.ts";
 export { SimulatedRunner } from "./simulated-runner.ts";
 export type { SimulatedWorkerOptions } from "./simulated-worker.ts";
 export { SimulatedWorker } from "./simulated-worker.ts";
-export type { SimulationOptions } from "./simulation.ts";
+export type { SimulationClock, SimulationOptions } from "./simulation.ts";
 export { Simulation } from "./simulation.ts";
 export type { StormFault, StormOptions } from "./storm.ts";
 export { STORM_FAULTS } from "./storm.ts";

@@ -30,6 +30,8 @@ export interface SimulationReport {
   readonly jobs: number;
   /** Things observed, over all seeds. */
   readonly observations: number;
+  /** Steps planned by `at` or by a storm for a time after the scenario's end, over all seeds: they never happened. */
+  readonly unreached: number;
   /** Rare things that happened, by name, and how often. A name that is never seen shows what a scenario does not try. */
   readonly sometimes: ReadonlyMap<string, number>;
   /** Per seed, the hash of all that happened. */
@@ -114,7 +116,7 @@ export async function simulate(options: SimulateOptions, scenario: Scenario): Pr
   const { verify = 1 } = options;
   const sometimes = new Map<string, number>();
   const hashes = new Map<number, string>();
-  let [virtualTime, jobs, observations] = [0, 0, 0];
+  let [virtualTime, jobs, observations, unreached] = [0, 0, 0, 0];
   for (let index = 0; index < seeds.count; index++) {
     const seed = seeds.first + index;
     const played = await play(seed, options, scenario, index < verify);
@@ -125,10 +127,11 @@ export async function simulate(options: SimulateOptions, scenario: Scenario): Pr
     hashes.set(seed, sim.trace.hash);
     virtualTime += sim.now();
     observations += sim.trace.count;
+    unreached += sim.planned;
     for (const runner of sim.runners) jobs += runner.calls.submitted;
     for (const [name, count] of played.sometimes) sometimes.set(name, (sometimes.get(name) ?? 0) + count);
   }
-  return { seeds: seeds.count, virtualTime, jobs, observations, sometimes, hashes };
+  return { seeds: seeds.count, virtualTime, jobs, observations, unreached, sometimes, hashes };
 }
 
 function check(options: SimulateOptions, scenario: Scenario): void {
@@ -206,7 +209,8 @@ function makeError(
 ): SimulationError {
   const log = sim.trace.lines(logLines);
   const thrown = failed ? { error } : undefined;
-  const text = failureText({ headline, seed: sim.seed, doubts, thrown, log: logLines === 0 ? undefined : log });
+  const { seed, planned: unreached } = sim;
+  const text = failureText({ headline, seed, doubts, thrown, unreached, log: logLines === 0 ? undefined : log });
   return new SimulationError(text, sim.seed, log, failed ? { cause: error } : undefined);
 }
 

@@ -2,7 +2,7 @@
  * One simulated world from one seed: virtual time, machines, a network, and the checkers that watch them. Owns who is in it
  * and how it ends; which seeds are played, and what a failure looks like, is in simulate.ts.
  */
-import type { Entropy } from "../core/clock.ts";
+import type { Clock, Entropy } from "../core/clock.ts";
 import type { Handler } from "../core/task.ts";
 import type { Checker, RunnerView, Violation } from "./checker.ts";
 import { escaped, InvariantError, StuckError } from "./simulation-errors.ts";
@@ -31,6 +31,14 @@ export interface SimulationOptions {
   readonly shuffle?: boolean | undefined;
 }
 
+/** The time of a simulated world: to be read, and to set timers by. Nobody moves it. */
+export interface SimulationClock extends Clock {
+  /** Timers that are set, on every machine and between them. */
+  readonly pending: number;
+  /** When the next timer is due; `undefined` when none is set. */
+  readonly next: number | undefined;
+}
+
 const PATIENCE = 3_600_000;
 /** Virtual ms after which whatever is left of a world that was stopped has been left behind. */
 const AFTERMATH = 60_000;
@@ -50,14 +58,13 @@ export class Simulation {
   // Is a World to what lives in it, which is nobody else's business: that is left out of the published types.
   /** What everything in this world is drawn from. */
   readonly seed: number;
-  /** The time. It runs by itself: wait with {@link Simulation.sleep}. */
-  readonly clock: VirtualClock;
   /** Between the machines. */
   readonly network: FaultyNetwork;
   /** @internal */
   readonly handlers: HandlerWatch;
   /** @internal */
   readonly trace: Trace = new Trace();
+  readonly #clock: VirtualClock;
   readonly #entropy: SeededEntropy;
   readonly #workload: SeededEntropy;
   readonly #stage: Stage = { actor: undefined };
@@ -73,6 +80,8 @@ export class Simulation {
   /** The first failure. What is thrown may be anything. */
   #broken: { readonly error: unknown } | undefined;
   #progressAt = 0;
+  /** Functions of `at` whose time has not come. */
+  #planned = 0;
   /** Functions of `at` that have begun and not ended. */
   #underWay = 0;
   #ending = false;
@@ -86,21 +95,26 @@ export class Simulation {
     this.#patience = options.patience ?? PATIENCE;
     this.#checkers = checkers((promise, what) => this.#fail(new InvariantError(promise, what)));
     const shuffle = options.shuffle === false ? undefined : this.#entropy.stream("order");
-    this.clock = new VirtualClock({ shuffle, betweenEvents: () => this.#betweenEvents() });
+    this.#clock = new VirtualClock({ shuffle, betweenEvents: () => this.#betweenEvents() });
     const record = (observed: Observed): void => this.record(observed);
-    this.handlers = new HandlerWatch(this.clock, record, (who) => this.#fail(escaped(who)));
-    this.#waits = new Waits(this.clock, this.#stage, this.handlers, () => this.#progress());
+    this.handlers = new HandlerWatch(this.#clock, record, (who) => this.#fail(escaped(who)));
+    this.#waits = new Waits(this.#clock, this.#stage, this.handlers, () => this.#progress());
     this.network = new FaultyNetwork({
       ...options.network,
-      clock: this.clock,
+      clock: this.#clock,
       entropy: this.#entropy.stream("network"),
       observe: record,
     });
   }
 
+  /** The time. It runs by itself: wait with {@link Simulation.sleep}. */
+  get clock(): SimulationClock {
+    return this.#clock;
+  }
+
   /** Virtual ms since the beginning. */
   now(): number {
-    return this.clock.now();
+    return this.#clock.now();
   }
 
   /** A number from 0 (included) to 1 (excluded), from the seed: what `Math.random` is elsewhere. */
@@ -164,17 +178,27 @@ export class Simulation {
     return this.#waits.for(promise);
   }
 
-  /** Calls `fn` at a time of the simulation, in ms from its beginning. What it throws fails the run. */
+  /**
+   * Calls `fn` at a time of the simulation, in ms from its beginning. What it throws fails the run. After the scenario's end
+   * nothing is called any more: the report counts as `unreached` what was planned for then.
+   */
   at(ms: number, fn: () => unknown): void {
     this.#mustGoOn();
-    this.clock.set(Math.max(0, ms - this.clock.now()), () => {
+    this.#planned++;
+    this.#clock.set(Math.max(0, ms - this.#clock.now()), () => {
       if (this.#ending) return;
+      this.#planned--;
       this.#progress();
       this.#underWay++;
       void (async () => fn())()
         .catch((error: unknown) => this.#fail(error))
         .finally(() => this.#underWay--);
     });
+  }
+
+  /** @internal What was planned by `at` or by a storm and has not happened. */
+  get planned(): number {
+    return this.#planned;
   }
 
   /** Faults by chance from the seed, until a time: see {@link StormOptions}. After it everything is healed and up. */
@@ -229,7 +253,7 @@ export class Simulation {
     const life = (this.#lives.get(name) ?? 0) + 1;
     this.#lives.set(name, life);
     const wakes = this.#entropy.stream(`${name} ${life} wakes`);
-    const machine = new Machine(name, role, life, this.clock, this.#stage, () => wakes.below(2) === 1);
+    const machine = new Machine(name, role, life, this.#clock, this.#stage, () => wakes.below(2) === 1);
     this.network.attach(name, machine);
     this.#machines = [...this.#machines.filter(({ state }) => state !== "down"), machine];
     this.record({ kind: "machine", machine: name, role, life, state: "up" });
@@ -249,7 +273,7 @@ export class Simulation {
 
   /** @internal */
   record(observed: Observed): void {
-    const at = this.clock.now();
+    const at = this.#clock.now();
     const seen: Observation = { ...observed, at };
     if (SEEN_AS_PROGRESS.has(observed.kind)) this.#progressAt = at;
     if (observed.kind === "machine" && observed.role === "runner") this.#look();
@@ -279,7 +303,7 @@ export class Simulation {
         this.#fail(error);
       },
     );
-    await this.clock.run(
+    await this.#clock.run(
       () => over && (this.#underWay === 0 || this.#broken !== undefined),
       (next) => this.#idle(next),
     );
@@ -312,11 +336,11 @@ export class Simulation {
       () => (stopped = true),
       (error: unknown) => this.#fail(error),
     );
-    const limit = this.clock.now() + AFTERMATH;
-    const done = (): boolean => this.clock.now() > limit || (stopped && !this.clock.busy && this.#isQuiet());
-    await this.clock.run(done);
+    const limit = this.#clock.now() + AFTERMATH;
+    const done = (): boolean => this.#clock.now() > limit || (stopped && !this.#clock.busy && this.#isQuiet());
+    await this.#clock.run(done);
     this.#throwBroken();
-    for (const checker of this.#checkers) checker.atEnd?.(this.clock.now(), this.#views);
+    for (const checker of this.#checkers) checker.atEnd?.(this.#clock.now(), this.#views);
     this.#throwBroken();
   }
 
@@ -334,7 +358,7 @@ export class Simulation {
 
   #betweenEvents(): void {
     this.#stage.actor = undefined;
-    for (const checker of this.#checkers) checker.betweenEvents?.(this.clock.now(), this.#views);
+    for (const checker of this.#checkers) checker.betweenEvents?.(this.#clock.now(), this.#views);
     this.#throwBroken();
   }
 
@@ -343,14 +367,14 @@ export class Simulation {
     if (this.#waits.count === 0 && this.handlers.pending > 0) this.#findStuck();
     if (next === undefined)
       throw new StuckError(
-        "nothing is left to happen, and the test still waits: for real time, real I/O or for nothing at all?",
+        "nothing is left to happen, and the test still waits: for real time, real I/O, a `simulate` of its own, or for nothing at all?",
       );
     if (!this.#waits.sleeping && next - this.#progressAt > this.#patience) {
       const pending = this.handlers.all();
       const who =
         pending.length > 0
           ? `, and these have not ended:\n    ${pending.join("\n    ")}`
-          : ", and the test still waits: for real time, real I/O or for nothing at all?";
+          : ", and the test still waits: for real time, real I/O, a `simulate` of its own, or for nothing at all?";
       throw new StuckError(`no progress for ${this.#patience} ms of virtual time${who}`);
     }
   }
@@ -376,7 +400,7 @@ export class Simulation {
   }
 
   #progress(): void {
-    this.#progressAt = this.clock.now();
+    this.#progressAt = this.#clock.now();
   }
 
   /** The first failure counts: what follows may follow from it. */

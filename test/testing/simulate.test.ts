@@ -433,3 +433,48 @@ function counter(): () => number {
   let count = 0;
   return () => ++count;
 }
+
+describe("what is planned for after the scenario's end", () => {
+  const ends = (sim: Simulation): void => {
+    sim.at(10, () => undefined);
+    sim.at(20, () => sim.note("never"));
+    sim.storm({ until: 1_000, every: 1e9 });
+  };
+
+  it("is counted in the report", async () => {
+    const { unreached } = await simulate({ seeds: 3 }, async (sim) => {
+      ends(sim);
+      await sim.sleep(15);
+    });
+    expect(unreached).toBe(6); // what was to come at 20 ms, and the storm's end
+    const all = await simulate({ seeds: 1 }, async (sim) => {
+      ends(sim);
+      await sim.sleep(1_001);
+    });
+    expect(all.unreached).toBe(0);
+  });
+
+  it.each([
+    [15, "2 planned steps were not reached"],
+    [25, "1 planned step was not reached"],
+  ])("is told of when the run fails, after %s ms", async (ms, words) => {
+    const failing = simulate({ seeds: 1 }, async (sim) => {
+      ends(sim);
+      await sim.sleep(ms);
+      throw new Error("as asked");
+    });
+    await expect(failing).rejects.toThrow(words);
+  });
+});
+
+describe("a `simulate` in a scenario", () => {
+  it("is named as what it may be stuck on", async () => {
+    let inner: Promise<unknown> | undefined;
+    const outer = simulate({ seeds: 1 }, async () => {
+      inner = simulate({ seeds: 1 }, (sim) => sim.sleep(10_000));
+      await inner;
+    });
+    await expect(outer).rejects.toThrow("a `simulate` of its own");
+    await inner;
+  });
+});

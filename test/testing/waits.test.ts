@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { simulate } from "../../src/testing/simulate.ts";
 import type { Simulation } from "../../src/testing/simulation.ts";
+import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { watch } from "../support/stage.ts";
 
 async function play(scenario: (sim: Simulation) => unknown): Promise<void> {
@@ -42,6 +43,7 @@ describe("sleep", () => {
 
   it("leaves the clock to the simulation", () =>
     play(async (sim) => {
+      if (!(sim.clock instanceof VirtualClock)) throw new Error("another clock");
       await expect(sim.clock.advance(5)).rejects.toThrow("wait with `sleep`");
       await expect(sim.clock.settle()).rejects.toThrow("wait with `sleep`");
     }));
