@@ -2,7 +2,7 @@
  * One simulated world from one seed: virtual time, machines, a network, and the checkers that watch them. Owns who is in it
  * and how it ends; which seeds are played, and what a failure looks like, is in simulate.ts.
  */
-import type { Clock, Entropy } from "../core/clock.ts";
+import type { Entropy } from "../core/clock.ts";
 import type { Handler } from "../core/task.ts";
 import type { Checker, RunnerView, Violation } from "./checker.ts";
 import { escaped, InvariantError, StuckError } from "./simulation-errors.ts";
@@ -18,7 +18,7 @@ import { crash } from "./simulated-process.ts";
 import { scheduleStorm, type StormOptions } from "./storm.ts";
 import { Trace } from "./trace.ts";
 import { cut, delay, drop, pass, tamper, type Verdict } from "./verdict.ts";
-import { VirtualClock } from "./virtual-clock.ts";
+import { type SimulationClock, VirtualClock } from "./virtual-clock.ts";
 import { Waits } from "./waits.ts";
 
 /** How one world is set up. */
@@ -29,14 +29,6 @@ export interface SimulationOptions {
   readonly patience?: number | undefined;
   /** Whether events that are due at the same instant change places, by the seed; default true. */
   readonly shuffle?: boolean | undefined;
-}
-
-/** The time of a simulated world: to be read, and to set timers by. Nobody moves it. */
-export interface SimulationClock extends Clock {
-  /** Timers that are set, on every machine and between them. */
-  readonly pending: number;
-  /** When the next timer is due; `undefined` when none is set. */
-  readonly next: number | undefined;
 }
 
 const PATIENCE = 3_600_000;

@@ -5,6 +5,14 @@
 import type { Clock, Entropy, TimerHandle } from "../core/clock.ts";
 import { inTurns } from "./host-turn.ts";
 
+/** The time of a simulated world: to be read, and to set timers by. Nobody moves it. */
+export interface SimulationClock extends Clock {
+  /** Timers that are set, on every machine and between them. */
+  readonly pending: number;
+  /** When the next timer is due; `undefined` when none is set. */
+  readonly next: number | undefined;
+}
+
 interface Timer {
   readonly due: number;
   /** Orders timers that are due at the same time. */
@@ -39,7 +47,7 @@ function before(a: Timer, b: Timer): boolean {
  * await clock.advance(5_000); // rejects: TimeoutError
  * ```
  */
-export class VirtualClock implements Clock {
+export class VirtualClock implements SimulationClock {
   readonly #options: VirtualClockOptions;
   readonly #heap: Timer[] = [];
   #now = 0;

@@ -27,6 +27,8 @@ interface House {
 
 /** What a runner says of the jobs it gives up when a drain takes too long. */
 const TOOK_OVER = /took over (\d+(?:\.\d+)?) ms/;
+/** What it says of those it rejects as it begins to drain. One that stops at once says something else. */
+const DRAINS = "the runner drains";
 
 /** Checks I25 and I26. */
 export class Leaving implements Checker {
@@ -126,6 +128,8 @@ export class Leaving implements Checker {
   #stopped(machine: string, drain: Drain, jobId: number, attempts: number, error: Error, at: number): void {
     const timeout = TOOK_OVER.exec(error.message)?.[1];
     if (timeout === undefined) {
+      if (attempts > 0 && error.message === DRAINS)
+        this.#violation("I25", `${machine} rejects job ${jobId} as it drains, and it had started`);
       if (attempts > 0 || this.#house(machine).queued === "run") drain.givenUp.push({ jobId, at });
       return;
     }

@@ -250,22 +250,16 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: "void 0;",
   },
   {
-    name: "an attempt's time counted from the call's beginning",
+    name: "attempts given half their time",
     file: "call",
-    from: "const left = this.#since + this.#options.timeout - now;",
-    to: "const left = this.born + this.#options.timeout - now;",
+    from: "this.#wake(ttl, now);",
+    to: "this.#since -= this.#options.timeout / 2; this.#wake(ttl / 2, now);",
   },
   {
     name: "a drain that rejects what has started",
     file: "dispatcher",
     from: 'if (which === "all" || call.made === 0) call.stop(error(), reason);',
     to: "call.stop(error(), reason);",
-  },
-  {
-    name: "a drain that forgets what was handed back",
-    file: "dispatcher",
-    from: 'if (which === "all" || call.made === 0) call.stop(error(), reason);',
-    to: 'if (which === "all" || call.records.length + call.made === 0) call.stop(error(), reason);',
   },
   {
     name: "a map out of order",

@@ -171,7 +171,7 @@ export class PlanDraw {
       runner: this.#runner(latency[1], workers),
       reconnectMax: Math.max(20, this.#pace * chance.pick([1, 5, 30])),
       latency,
-      payload: this.#size.heavy === true ? 2_000 : chance.pick([0, 0, 100, 2_000]),
+      payload: this.#size.heavy === true ? chance.pick([2_000, 2_500]) : chance.pick([0, 0, 100, 2_000]),
       workers: Array.from({ length: workers }, (_, index) => this.#worker(index)),
       calls: Array.from({ length: jobs }, () => this.#call(manners)),
       faults: Array.from({ length: faults }, () => this.#fault(kinds)),
