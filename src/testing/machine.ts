@@ -114,7 +114,9 @@ export class Machine implements Clock {
 
   /** Calls `fn` on this machine at the end of the event. */
   endOfTurn(fn: () => void): void {
-    this.#world.endOfTurn(() => this.#run(fn, "ends"));
+    // What is asked of it while it stands still, from outside, waits among the rest that does.
+    const kind = this.#state === "stalled" ? "input" : "ends";
+    this.#world.endOfTurn(() => this.#run(fn, kind));
   }
 
   /** Calls `fn` on this machine as an event of its own. */

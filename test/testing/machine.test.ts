@@ -64,8 +64,8 @@ describe("a machine that stands still", () => {
   });
 
   it.each([
-    [true, ["end", "timer 5", "timer 8", "run", "turn"]],
-    [false, ["end", "run", "turn", "timer 5", "timer 8"]],
+    [true, ["end", "timer 5", "timer 8", "run", "asked", "turn"]],
+    [false, ["end", "run", "asked", "turn", "timer 5", "timer 8"]],
   ])(
     "runs its due timers before its input, or after it, and what is left of its turn before both: %s",
     async (first, order) => {
@@ -76,10 +76,11 @@ describe("a machine that stands still", () => {
       const seen: string[] = [];
       const note = (name: string) => (): void => void seen.push(name);
       for (const ms of [5, 8, 200]) machine.set(ms, note(`timer ${ms}`), true);
-      machine.stall(100);
       machine.endOfTurn(note("end"));
+      machine.stall(100);
       await clock.advance(6);
       machine.run(note("run"));
+      machine.endOfTurn(note("asked")); // by somebody outside
       machine.nextTurn(note("turn"));
       await clock.advance(100);
       expect([seen, asked]).toEqual([order, [100]]);

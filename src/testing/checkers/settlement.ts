@@ -226,6 +226,8 @@ export class Settlement implements Checker, LedgerReader {
   /** The limit of an attempt, or of a stay in the queue, runs from its own beginning and not from that of the call. */
   #early(machine: string, { phase, attempt, stay }: Open, error: unknown, at: number): string | undefined {
     if (!(error instanceof TimeoutError) || (error.kind !== "attempt" && error.kind !== "queue")) return undefined;
+    // One that stands still, or has just woken, has yet to tell what it did meanwhile.
+    if (this.#evidence.ledger.runner(machine)?.unsure(at) !== false) return undefined;
     if ((error.kind === "attempt") !== (phase === "running")) return `a ${error.kind} timeout while it was ${phase}`;
     const { said, after, unsure } = error.kind === "attempt" ? attempt : stay;
     const took = at - said - after + this.#evidence.patience.jumped(machine, said);
