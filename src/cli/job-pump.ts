@@ -60,7 +60,7 @@ export class JobPump {
   /** In order: all lines under way. As they come: those whose outcome is known. */
   readonly #due = new LineQueue();
   readonly #done: Promise<void>;
-  #finish: () => void = () => undefined;
+  #fulfil: () => void = () => undefined;
   #giveUp: (error: unknown) => void = () => undefined;
   #begun = false;
   #running = 0;
@@ -76,7 +76,7 @@ export class JobPump {
   /** @param ordered - Whether outcomes are due in the order of the lines, or as they come. */
   constructor(source: PumpSource, desk: PumpDesk, owner: PumpOwner, ordered: boolean) {
     this.#done = new Promise((resolve, reject) => {
-      this.#finish = resolve;
+      this.#fulfil = resolve;
       this.#giveUp = reject;
     });
     this.#source = source;
@@ -219,7 +219,7 @@ export class JobPump {
   }
 
   #finish(): void {
-    if (this.#failure === undefined) this.#finish();
+    if (this.#failure === undefined) this.#fulfil();
     else this.#giveUp(this.#failure.error);
   }
 }
