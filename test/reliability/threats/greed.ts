@@ -49,7 +49,7 @@ async function greed(): Promise<readonly Finding[]> {
   ];
 }
 
-/** A worker that listens is somebody's to submit to: it takes its capacity, and nothing it could not carry. */
+/** A worker that listens is somebody's to submit to: it begins its capacity, keeps what it offered to, and no more. */
 async function hostileRunner(): Promise<readonly Finding[]> {
   const clock = new VirtualClock();
   const doorway = new Doorway();
@@ -74,9 +74,11 @@ async function hostileRunner(): Promise<readonly Finding[]> {
   await clock.settle();
   greedy.send(welcome());
   const ttl = Number.POSITIVE_INFINITY;
-  for (let attemptId = 1; attemptId <= 100; attemptId++)
+  for (let attemptId = 1; attemptId <= 1_000; attemptId++)
     greedy.send({ type: "JOB", attemptId, attempt: 1, jobId: attemptId, ttl, job: new Job("") });
   await clock.settle();
+  const begun = running;
+  const ahead = greedy.last("HELLO").ahead ?? 0;
   const refused = greedy.all("REJECT").filter(({ reason }) => reason === "overloaded").length;
   const malformed = connect();
   await clock.settle();
@@ -90,8 +92,8 @@ async function hostileRunner(): Promise<readonly Finding[]> {
   await clock.settle();
   await stopped;
   return [
-    exactly("of 100 jobs pushed at a listening worker of 2 slots, handlers started", running, 2),
-    exactly("handed back as `overloaded`", refused, 98),
+    exactly("of 1,000 jobs pushed at a listening worker of 2 slots, handlers started", begun, 2),
+    exactly("handed back as `overloaded`", refused, 1_000 - 2 - ahead),
     exactly("answered, after another submitter sent a malformed job", answered, 2),
     same(
       "that one was told",
