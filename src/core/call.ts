@@ -99,7 +99,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   /** Queues it, once. */
   start(): void {
     if (this.#options.signal !== undefined) this.#desk.aborts.watch(this.#options.signal, this);
-    this.#enqueue(false, this.born);
+    this.#enqueue("end", this.born);
   }
 
   get #expires(): number {
@@ -140,7 +140,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
       return left > 0 ? this.#wake(left, now) : this.#attemptTimedOut();
     }
     if (now >= this.#waitingUntil()) return this.#waitedTooLong(now);
-    if (this.#state === "backoff") return this.#enqueue(true, now);
+    if (this.#state === "backoff") return this.#enqueue("head", now);
     this.#armWait(now);
   }
 
@@ -213,10 +213,10 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#failed({ kind: "rejected", reason }, error);
   }
 
-  /** It waited at a worker that never began it, and is what it was before: the first of those that wait here. */
+  /** It waited at a worker that never began it, and is what it was before: first of those that wait here and came later. */
   #cameBack(): void {
     this.#attempt = undefined;
-    this.#enqueue(true);
+    this.#enqueue("its turn");
   }
 
   lost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
@@ -242,13 +242,14 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#place.pool.free(attempt.session, now);
   }
 
-  #enqueue(atHead: boolean, now: number = this.#desk.clock.now()): void {
+  #enqueue(where: "end" | "head" | "its turn", now: number = this.#desk.clock.now()): void {
     const { pool } = this.#place;
     this.#move("queued");
     if (this.#options.failFast && pool.size === 0) return this.#fail(noWorker(this.records));
     if (this.#options.queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
     this.#acquireBy = pool.usable > 0 ? undefined : now + this.#options.acquireTimeout;
-    pool.wait(this, atHead, now);
+    if (where === "its turn") pool.comeBack(this, now);
+    else pool.wait(this, where === "head", now);
     if (this.line !== undefined) this.#armWait(now);
   }
 
@@ -318,7 +319,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     if (after === undefined) return this.#fail(error());
     this.#desk.events?.retried(this, this.#made, failure.kind, after);
     this.#desk.retries++;
-    if (after === 0) return this.#enqueue(true);
+    if (after === 0) return this.#enqueue("its turn");
     this.#move("backoff");
     const now = this.#desk.clock.now();
     this.#wake(Math.min(after, this.#expires - now, this.#waitingUntil() - now), now);

@@ -40,6 +40,19 @@ export class Line<M extends Member<M>> {
     else this.#linkLast(member);
   }
 
+  /** Adds a member right before `next`, who stands in this line; at the end when there is nobody. */
+  joinBefore(member: M, next: M | undefined): void {
+    const { ahead } = next ?? {};
+    if (next === undefined || ahead === undefined) return this.join(member, next !== undefined);
+    if (member.line !== undefined) throw new Error("already in a line");
+    member.line = this;
+    this.#length++;
+    member.ahead = ahead;
+    member.behind = next;
+    ahead.behind = member;
+    next.ahead = member;
+  }
+
   /** Takes a member out, wherever it stands; `false` when it is not in this line. */
   leave(member: M): boolean {
     if (member.line !== this) return false;

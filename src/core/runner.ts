@@ -294,6 +294,7 @@ export class JobRunner implements Dialer {
       // A start that was under way has to see that it is over before another one may begin.
       await starting?.catch(() => undefined);
     } finally {
+      this.#timers.drop(this.#recall);
       this.#starting = undefined;
       this.#stopping = undefined;
     }

@@ -35,6 +35,8 @@ export interface AcquireOptions {
 export interface Waiter<W> extends Member<Waiter<W>> {
   /** Workers not to be used while another is free. */
   readonly avoid: ReadonlySet<W> | undefined;
+  /** Counts up in the order of arrival; who has none lets nobody who comes back pass. */
+  readonly id?: number;
   /** Whether a place behind a worker's slots will do while no slot is free. */
   readonly maySendAhead?: boolean;
   /** The slot is yours; give it back with `free`. Called with the pool consistent; may change it. `now`: the clock's time. */
@@ -278,6 +280,17 @@ export class Workers<W extends PooledWorker, L = W> {
     this.#serve(now);
   }
 
+  /**
+   * @internal Lets somebody wait again who got nothing for his place: at the head, but behind those there who came before him.
+   * Several come back one after the other, in any order.
+   */
+  comeBack(waiter: Waiter<W> & { readonly id: number }, now?: number): void {
+    let next = this.#waiting.first;
+    while (next?.id !== undefined && next.id < waiter.id) next = next.behind;
+    this.#waiting.joinBefore(waiter, next);
+    this.#serve(now);
+  }
+
   /** @internal Gives up waiting. */
   leave(waiter: Waiter<W>): boolean {
     return this.#waiting.leave(waiter);
@@ -344,6 +357,8 @@ export class Workers<W extends PooledWorker, L = W> {
     const lease = this.#leasing === undefined ? (worker as W & L) : this.#leasing.wrap(worker);
     if (seat === undefined) return lease;
     seat.held++;
+    // It was placed before it was known who takes it: whoever holds it has it alone.
+    this.#index.place(seat);
     const seats = this.#leases.get(lease);
     if (seats === undefined) this.#leases.set(lease, [seat]);
     else seats.push(seat);
