@@ -59,7 +59,7 @@ export class Starter {
     this.#now = now;
     for (const task of tasks) this.#start(task);
     this.#starting = false;
-    this.next(now);
+    this.next(this.#now);
   }
 
   /** Starts those that wait, as long as there are slots. */

@@ -202,7 +202,8 @@ export class Worker {
   /** @internal */
   slotFreed(by: Post): void {
     by.startNext();
-    if (this.#posts.size > 1) for (const post of this.#posts) post.startNext();
+    // Of a session that is over, too: whoever else serves has waited for that slot.
+    if (this.#posts.size > 1 || !this.#posts.has(by)) for (const post of this.#posts) post.startNext();
   }
 
   /** @internal */

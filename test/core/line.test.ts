@@ -69,17 +69,29 @@ describe("a line", () => {
     expect([seen, names(line)]).toEqual([["a", "b", "c", "d"], ["c"]]);
   });
 
+  it("refuses whoever stands in a line, also before somebody", () => {
+    const line = new Line<One>();
+    const all = ones("a", "b", "c");
+    for (const one of all) line.join(one);
+    for (const one of all) expect(() => line.joinBefore(one, all[1])).toThrow("already in a line");
+    expect(names(line)).toEqual(["a", "b", "c"]);
+  });
+
   it("is an array, whoever comes and goes", () => {
-    const step = fc.record({ n: fc.nat(7), atHead: fc.boolean() });
+    const step = fc.record({ n: fc.nat(7), atHead: fc.boolean(), before: fc.option(fc.nat(8)) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
         const line = new Line<One>();
         const all = ones("a", "b", "c", "d", "e", "f", "g", "h");
         let model: One[] = [];
-        for (const { n, atHead } of steps) {
+        for (const { n, atHead, before } of steps) {
           for (const one of all.slice(n, n + 1)) {
             if (line.leave(one)) model = model.filter((other) => other !== one);
-            else {
+            else if (before !== null) {
+              const at = Math.min(before, model.length);
+              line.joinBefore(one, model[at]);
+              model = model.toSpliced(at, 0, one);
+            } else {
               line.join(one, atHead);
               model = atHead ? [one, ...model] : [...model, one];
             }
