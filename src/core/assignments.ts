@@ -151,7 +151,9 @@ export class Assignments<S> {
 
   #measure({ ran }: JobResultMessage | JobErrorMessage, { sentAt }: Attempt<S>, now: number): void {
     this.#served++;
-    this.#pace?.note(ran, sentAt === undefined ? undefined : now - sentAt);
+    // With others behind it, it may have waited at the worker for their answers, which leave together: no way takes that long.
+    const alone = sentAt !== undefined && this.#inFlight.waiting === 0;
+    this.#pace?.note(ran, alone ? now - sentAt : undefined);
   }
 
   /** An attempt is over at the worker. Before anybody is told, the next in line has its slot. */

@@ -20,6 +20,9 @@ const CAUTION = 1 / 8;
 /** A round trip is believed at once when it is shorter than the ones before, and this part of it when it is longer. */
 const DRIFT = 1 / 64;
 
+/** A worker says what a job took in whole microseconds: a round trip is not known any better, in ms. */
+const GRAIN = 0.001;
+
 /** The pace of one worker's jobs. */
 export class Pace {
   /** Whether the times of its jobs are of use. */
@@ -63,7 +66,7 @@ export class Pace {
     const expected = this.#mean + CAUTION * Math.sqrt(this.#variance);
     // Without a round trip that was measured nothing is known, and of no time at all nothing can be divided.
     if (this.#roundTrip === Number.POSITIVE_INFINITY || expected >= this.#roundTrip) return 0;
-    const jobs = Math.floor(this.#roundTrip / Math.max(expected, this.#roundTrip / MAX_AHEAD));
+    const jobs = Math.floor((this.#roundTrip + GRAIN) / Math.max(expected, this.#roundTrip / MAX_AHEAD));
     return Math.max(0, Math.min(this.#most, jobs - (this.#capacity - 1)));
   }
 

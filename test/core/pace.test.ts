@@ -44,6 +44,7 @@ describe("a measured number of jobs", () => {
     [0.001, 0.06, 32],
     [0, 0.06, 32],
     [0.01, 0.055, 5],
+    [0.01, 0.05999, 6], // known no better than to a microsecond
     [0.01, 0.065, 6],
     [0.05, 0.06, 1],
     [0.06, 0.06, 0],

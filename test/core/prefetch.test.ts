@@ -193,6 +193,22 @@ describe("who is sent jobs ahead by measure", () => {
     expect(quick.jobs.slice(40)).toHaveLength(3);
   });
 
+  it("no more because answers come together: one waits at the worker for those behind it", async () => {
+    await using set = await stage();
+    const peer = await eager(set);
+    await practise(set, peer, 40, 0.05, 0.06);
+    for (let n = 0; n < 200; n++) {
+      const calls = await submit(set, "first second");
+      await set.clock.advance(0.16);
+      const answers = peer.all("JOB").slice(-2);
+      peer.send(...answers.map(({ attemptId }) => ({ type: "JOBRES" as const, attemptId, value: "", ran: 0.05 })));
+      await set.clock.settle();
+      expect(calls.map(({ state }) => state)).toEqual(["ok", "ok"]);
+    }
+    await submit(set, "a b c d");
+    expect(peer.jobs.slice(440)).toEqual(["a", "b"]);
+  });
+
   it("no longer, once a long job was among them", async () => {
     await using set = await stage();
     const peer = await eager(set);

@@ -8,10 +8,11 @@ import { runPlan } from "./simulated/run-plan.ts";
 it("no scenario breaks a promise", { timeout: 120_000 }, async () => {
   const said: string[] = [];
   const { findings } = await scenarios.run("test", (line) => said.push(line));
+  expect(findings.length).toBeGreaterThan(1);
   expect(
-    findings.map(({ ok }) => ok),
+    findings.filter(({ ok }) => !ok),
     said.join("\n"),
-  ).toEqual([true]);
+  ).toEqual([]);
 });
 
 it("a scenario that breaks one shrinks to what it takes", { timeout: 120_000 }, async () => {
