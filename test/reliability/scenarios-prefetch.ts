@@ -37,12 +37,13 @@ interface Outcome {
 /** What to run: how long each job takes, in ms. */
 type Load = (chance: SeededEntropy) => readonly number[];
 
-/** Hands in all jobs at once, at a fleet that has just started. */
+/** Hands in all jobs, at once or one every so many ms, at a fleet that has just started. */
 export async function play(
   workers: number,
   jobs: readonly number[],
   prefetch: Prefetch,
   seed: number,
+  every = 0,
 ): Promise<Outcome> {
   const clock = new VirtualClock();
   const entropy = new SeededEntropy(seed);
@@ -60,7 +61,7 @@ export async function play(
   const started = Promise.all([runner.start(), ...fleet.map((worker) => worker.start())]);
   await clock.advance(1_000);
   await started;
-  const outcome = await load(clock, runner, jobs);
+  const outcome = await load(clock, runner, jobs, every);
   const stopped = Promise.all([runner.stop(), ...fleet.map((worker) => worker.stop())]);
   await clock.advance(100);
   await stopped;
@@ -68,7 +69,12 @@ export async function play(
   return { ...outcome, back };
 }
 
-async function load(clock: VirtualClock, runner: JobRunner, jobs: readonly number[]): Promise<Omit<Outcome, "back">> {
+async function load(
+  clock: VirtualClock,
+  runner: JobRunner,
+  jobs: readonly number[],
+  every: number,
+): Promise<Omit<Outcome, "back">> {
   const begun = clock.now();
   const took: number[] = [];
   let [stuckSince, stuck, ahead] = [Number.POSITIVE_INFINITY, 0, 0];
@@ -81,15 +87,22 @@ async function load(clock: VirtualClock, runner: JobRunner, jobs: readonly numbe
     if (stuckSince < clock.now()) stuck = Math.max(stuck, clock.now() - stuckSince);
     if (took.length < jobs.length) clock.set(LOOK, look);
   };
-  const settled = ({ error }: { readonly error: unknown }): void => {
-    if (error !== undefined) throw new Error("a job failed", { cause: error });
-    took.push(clock.now() - begun);
+  const submit = (ms: number): void => {
+    const at = clock.now();
+    runner.desk.submit(String(ms), undefined, ({ error }) => {
+      if (error !== undefined) throw new Error("a job failed", { cause: error });
+      took.push(clock.now() - at);
+    });
   };
-  for (const ms of jobs) runner.desk.submit(String(ms), undefined, settled);
+  for (const [n, ms] of jobs.entries()) {
+    if (every === 0) submit(ms);
+    else clock.set(n * every, () => submit(ms));
+  }
   look();
   await clock.run(() => took.length === jobs.length);
   const makespan = clock.now() - begun;
   await clock.advance(LOOK);
+  took.sort((a, b) => a - b);
   return { makespan, p99: took[Math.ceil(took.length * 0.99) - 1] ?? 0, stuck, ahead };
 }
 
@@ -137,6 +150,28 @@ async function neverSlower(name: string, workers: number, jobs: Load, seeds: rea
   ];
 }
 
+/** Jobs that come one by one, so that 85 % of the workers' time is taken: who stands behind a long one is seen here. */
+async function inTime(workers: number, jobs: number, seeds: readonly number[]): Promise<Finding> {
+  let always = 0;
+  const auto = await worst(seeds, async (seed) => {
+    const list = mixed(jobs)(new SeededEntropy(seed));
+    const every = (0.99 * SHORT + 1) / workers / 0.85;
+    const [plain, measured, eight] = [
+      await play(workers, list, 0, seed, every),
+      await play(workers, list, "auto", seed, every),
+      await play(workers, list, 8, seed, every),
+    ];
+    always = Math.max(always, eight.p99 / plain.p99);
+    return measured.p99 / plain.p99;
+  });
+  return {
+    what: `prefetch: 99 % at 10 µs, 1 % at 100 ms, one by one, ${workers} workers: 99 of 100 jobs`,
+    figure: `${percent(auto)}; with eight sent ahead always ${percent(always)}`,
+    wanted: "at most 105 % of what it is without",
+    ok: auto <= 1.05,
+  };
+}
+
 /** From a fleet that has just started: the first jobs of each worker, which are measured, go one by one. */
 async function keepsBusy(workers: number, jobs: number, seeds: readonly number[]): Promise<Finding> {
   const list = even(jobs, SHORT)(new SeededEntropy(0));
@@ -176,6 +211,7 @@ export async function prefetchFindings(scale: Scale): Promise<readonly Finding[]
   for (const workers of [2, 8]) {
     const all = workers * jobs;
     findings.push(...(await neverSlower("99 % at 10 µs, 1 % at 100 ms", workers, mixed(all), seeds)));
+    findings.push(await inTime(workers, all, seeds));
     findings.push(...(await neverSlower("all at 20 ms", workers, even(all / 4, 20), seeds)));
     findings.push(await keepsBusy(workers, 3 * all, seeds));
     findings.push(...(await neverSlower("10 µs, then 50 ms", workers, turning(all / 2, all / 2, 0), seeds)));
