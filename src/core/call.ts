@@ -29,7 +29,7 @@ import type { CancelReason, JobErrorMessage, Payload, RejectReason } from "./mes
 import { MAX_DURATION } from "./options.ts";
 import { type Failure, nextTry } from "./retry.ts";
 import type { Session } from "./session.ts";
-import type { Waiter } from "./workers.ts";
+import type { Waiter } from "./waiter.ts";
 
 /** How many records of attempts are kept: a worker that rejects for ever must not fill the memory. */
 const MAX_RECORDS = 64;

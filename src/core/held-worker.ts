@@ -6,7 +6,8 @@ import type { Job } from "./job.ts";
 import type { Payload } from "./message.ts";
 import type { Session } from "./session.ts";
 import type { Peer } from "./socket.ts";
-import { type Waiter, Workers } from "./workers.ts";
+import { Workers } from "./workers.ts";
+import type { Waiter } from "./waiter.ts";
 
 /** Stands behind the holder's last job and gives the slot back to the fleet when its turn comes. */
 class GiveBack implements Waiter<Session> {

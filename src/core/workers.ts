@@ -4,14 +4,15 @@
  * step, so no slot is ever free while somebody who could use it waits.
  */
 import { type Abortable, AbortIndex } from "./abort-index.ts";
+import { Acquisition } from "./acquisition.ts";
 import type { Clock } from "./clock.ts";
 import { Alarm, DeadlineQueue } from "./deadline.ts";
-import { Deferred } from "./deferred.ts";
 import { TimeoutError } from "./errors.ts";
 import { hostClock } from "./host.ts";
-import { Line, type Member } from "./line.ts";
+import { Line } from "./line.ts";
 import { abortSignal, callable, checkOptions, duration, integer, type Rules, shape } from "./options.ts";
 import { Seat, SeatIndex, type Standing } from "./seats.ts";
+import type { Waiter } from "./waiter.ts";
 
 /** What can be pooled. */
 export interface PooledWorker {
@@ -29,18 +30,6 @@ export interface AcquireOptions {
   readonly timeout?: number | undefined;
   /** Gives up waiting, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Who waits for a slot of a worker, in the order of arrival. */
-export interface Waiter<W> extends Member<Waiter<W>> {
-  /** Workers not to be used while another is free. */
-  readonly avoid: ReadonlySet<W> | undefined;
-  /** Counts up in the order of arrival; who has none lets nobody who comes back pass. */
-  readonly id?: number;
-  /** Whether a place behind a worker's slots will do while no slot is free. */
-  readonly maySendAhead?: boolean;
-  /** The slot is yours; give it back with `free`. Called with the pool consistent; may change it. `now`: the clock's time. */
-  take(worker: W, now: number): void;
 }
 
 /** How a pool hands its workers out; by default the worker itself is the lease. */
@@ -76,24 +65,6 @@ const RULES: Rules<WorkersOptions<PooledWorker, unknown>> = {
 };
 
 const isWorker = shape("a worker with an `identity` and a `close`", "close");
-
-class Acquisition<W, L> implements Waiter<W> {
-  readonly avoid: undefined;
-  line: object | undefined;
-  ahead: Waiter<W> | undefined;
-  behind: Waiter<W> | undefined;
-  readonly granted = new Deferred<L>();
-  readonly #lease: (worker: W) => L;
-
-  constructor(lease: (worker: W) => L) {
-    this.#lease = lease;
-  }
-
-  take(worker: W): void {
-    // Written down in the step of the grant: until the holder's promise is heard, the worker may have gone and come back.
-    this.granted.resolve(this.#lease(worker));
-  }
-}
 
 /** A pool of workers: idle first, longest idle before others, waiters served in the order they came. */
 export class Workers<W extends PooledWorker, L = W> {

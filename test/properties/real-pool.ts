@@ -1,6 +1,7 @@
 /** A real pool on a clock moved by hand, with a diary of what those who wait for it learn. */
 import { TimeoutError } from "../../src/core/errors.ts";
-import { type AcquireOptions, type Leasing, type Waiter, Workers } from "../../src/core/workers.ts";
+import { type AcquireOptions, type Leasing, Workers } from "../../src/core/workers.ts";
+import type { Waiter } from "../../src/core/waiter.ts";
 import { HandClock } from "./hand-clock.ts";
 import type { Mode, ModelWaiter } from "./pool-model.ts";
 import type { Pooled } from "./pooled.ts";
