@@ -2,7 +2,7 @@
  * JobRunner: the front of it all. Puts together the pool (workers.ts), the door (registration.ts) and the desk
  * (dispatcher.ts), and owns their life: start, drain, stop.
  */
-import { Alarm, type DeadlineQueue } from "./deadline.ts";
+import { Alarm, DeadlineQueue } from "./deadline.ts";
 import { frameLimit } from "./codec.ts";
 import { Deferred } from "./deferred.ts";
 import type { Place } from "./call-desk.ts";
@@ -98,6 +98,8 @@ export class JobRunner implements Dialer {
   readonly #registration: WorkerRegistration;
   readonly #dialers: readonly Dialer[];
   readonly #timers: DeadlineQueue;
+  /** Nobody waits for a recall who does not wait for a job. */
+  readonly #recalls: DeadlineQueue;
   readonly #recall: Alarm = new Alarm(() => this.workers.recall((session, count) => session.recall(count)));
   readonly #place: Place;
   #redials: readonly Redial[] = [];
@@ -135,6 +137,7 @@ export class JobRunner implements Dialer {
       taken: (jobId, how) => this.taken?.(jobId, how),
     });
     this.#timers = this.#dispatcher.timers;
+    this.#recalls = new DeadlineQueue(clock, false);
     this.workers = this.#makePool();
     this.#place = { pool: this.workers, held: false };
     this.#registration = new WorkerRegistration(
@@ -294,7 +297,7 @@ export class JobRunner implements Dialer {
       // A start that was under way has to see that it is over before another one may begin.
       await starting?.catch(() => undefined);
     } finally {
-      this.#timers.drop(this.#recall);
+      this.#recalls.drop(this.#recall);
       this.#starting = undefined;
       this.#stopping = undefined;
     }
@@ -328,7 +331,7 @@ export class JobRunner implements Dialer {
       onFleet: (usable) => this.#dispatcher.fleetChanged(usable),
       ahead: (session) => session.ahead,
       onSpare: () => {
-        if (this.#recall.due === Number.POSITIVE_INFINITY) this.#timers.set(this.#recall, RECALL_AFTER);
+        if (this.#recall.due === Number.POSITIVE_INFINITY) this.#recalls.set(this.#recall, RECALL_AFTER);
       },
       leasing: { wrap: (session) => this.#held(session), unwrap: (held, free) => held.giveBack(free) },
     });

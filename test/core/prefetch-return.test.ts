@@ -1,11 +1,37 @@
 /** Jobs that were sent ahead and come back: handed back, lost, asked back. */
 import { describe, expect, it } from "vitest";
+import type { TimerHandle } from "../../src/core/clock.ts";
 import { WorkerLostError } from "../../src/core/errors.ts";
 import type { Handler } from "../../src/core/task.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { hello } from "../support/scripted-peer.ts";
 import { Puppet, stage, type Watched } from "../support/stage.ts";
 import { answer, eager, Gate, jobOf, recalled, reject, submit } from "./prefetch-scene.ts";
+
+/** Counts the timers that are a reason for the process to stay. */
+class Alive extends VirtualClock {
+  alive = 0;
+  readonly #counted = new Map<TimerHandle, () => void>();
+
+  override set(delay: number, fn: () => void, keepAlive = false): TimerHandle {
+    if (!keepAlive) return super.set(delay, fn);
+    this.alive++;
+    const over = (): void => {
+      if (this.#counted.delete(handle)) this.alive--;
+    };
+    const handle: TimerHandle = super.set(delay, () => {
+      over();
+      fn();
+    });
+    this.#counted.set(handle, over);
+    return handle;
+  }
+
+  override clear(handle: TimerHandle): void {
+    this.#counted.get(handle)?.();
+    super.clear(handle);
+  }
+}
 
 const echo: Handler = ({ data }) => data;
 
@@ -308,6 +334,23 @@ describe("jobs that wait at a worker while a slot is free elsewhere", () => {
     expect(b?.state).toBe("ok");
     expect(set.of("job-settled").at(-1)).toMatchObject({ jobId: 2, attempts: 1 });
     expect(set.runner.stats()).toMatchObject({ retries: 0, running: 0 });
+  });
+
+  it("do not keep the process alive once nobody waits for them", async () => {
+    const clock = new Alive();
+    await using set = await stage({ prefetch: 8, clock });
+    Object.defineProperty(set, "clock", { value: clock });
+    const busy = await eager(set, { identity: "busy" });
+    const abort = new AbortController();
+    const calls = await submit(set, "a b", { signal: abort.signal });
+    await eager(set, { identity: "other" });
+    expect(clock.alive).toBeGreaterThan(0);
+    abort.abort();
+    await clock.settle();
+    expect(calls.map(({ state }) => state)).toEqual(["failed", "failed"]);
+    expect(clock.alive).toBe(0);
+    await clock.advance(2);
+    expect(recalled(busy)).toEqual([]);
   });
 
   it("come back from a worker that is busy with one that does not end", async () => {
