@@ -273,7 +273,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     const attempts = this.records;
     if (this.#acquireBy !== undefined && now >= this.#acquireBy)
       return this.#fail(acquireTimedOut(acquireTimeout, attempts));
-    this.#cancelAttempt("cancelled", "timeout");
+    this.#cancelAttempt("cancelled", "cancelled");
     this.#fail(queueTimedOut(queueTimeout, this.#place.pool.size, attempts));
   }
 

@@ -22,7 +22,7 @@ describe("a job that waits at a worker", () => {
     await set.clock.advance(1);
     expect(b?.error).toBeInstanceOf(TimeoutError);
     expect(b?.error).toMatchObject({ kind: "queue", attempts: [] });
-    expect(peer.last("CANCEL")).toMatchObject({ attemptId: 2, reason: "timeout" });
+    expect(peer.last("CANCEL")).toMatchObject({ attemptId: 2, reason: "cancelled" });
     await confirm(set, peer, "b");
     await answer(set, peer, "a");
   });

@@ -71,10 +71,11 @@ function departed(connection: WireConnection, byItself: boolean, at: number): De
   let unconfirmedSince: number | undefined;
   let unsure = runner.unsure(at);
   let inFlight = 0;
-  for (const { state, overAt, delayed, doubtful } of connection.inFlight.values()) {
+  for (const { state, overAt, begunAt, delayed, doubtful } of connection.inFlight.values()) {
     if (!doubtful) inFlight++;
-    if (state !== "cancelled") continue;
-    unconfirmedSince = Math.min(unconfirmedSince ?? overAt, overAt);
+    if (state !== "cancelled" || begunAt === undefined) continue;
+    const since = Math.max(overAt, begunAt);
+    unconfirmedSince = Math.min(unconfirmedSince ?? since, since);
     unsure ||= delayed;
   }
   const waits = (other: WireConnection): boolean => other.identity === identity && other.welcome === undefined;

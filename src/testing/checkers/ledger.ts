@@ -206,10 +206,14 @@ export class Ledger implements Checker {
   #accept(attempt: WireAttempt, message: Answer | CancelledMessage, at: number): void {
     const { job } = attempt;
     attempt.connection.inFlight.delete(attempt.id);
+    giveSlots(attempt.connection, at);
     this.#answered.push(attempt);
     const current = attempt.state === "current";
     this.#over(attempt, "answered", at);
     if (current && message.type !== "CANCELLED") attempt.answer = message;
+    // It was there and nothing came of it: it may go there again.
+    if (message.type === "REJECT" && message.reason === "recalled")
+      job.used.splice(job.used.indexOf(attempt.connection), 1);
     if (current && message.type === "JOBRES") job.result = attempt;
     for (const reader of this.#readers) reader.answered?.(attempt, message, current, at);
   }
@@ -259,6 +263,7 @@ export class Ledger implements Checker {
     job.used.push(connection);
     connection.nextAttempt = Math.max(connection.nextAttempt, attempt.id + 1);
     connection.inFlight.set(attempt.id, attempt);
+    giveSlots(connection, at);
   }
 
   #cancelled(connection: WireConnection, { attemptId, reason }: CancelMessage, at: number): void {
@@ -329,5 +334,14 @@ export class Ledger implements Checker {
       for (const reader of this.#readers) reader.forgotten?.(job, runner);
       runner.jobs.delete(job.id);
     }
+  }
+}
+
+/** A worker begins its jobs in the order in which they were sent. */
+function giveSlots({ inFlight, capacity }: WireConnection, at: number): void {
+  let slots = capacity;
+  for (const attempt of inFlight.values()) {
+    if (slots-- === 0) return;
+    attempt.begunAt ??= at;
   }
 }

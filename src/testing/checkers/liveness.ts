@@ -78,13 +78,15 @@ export class Liveness implements Checker {
   #checkConfirmations(runner: WireRunner, cancelGrace: number, now: number): void {
     const { machine } = runner;
     for (const { inFlight, identity } of runner.workers.values()) {
-      for (const { state, overAt, job } of inFlight.values()) {
-        if (state !== "cancelled") continue;
-        const what = `${identity} has not confirmed the CANCEL of job ${job.id} since ${overAt} ms`;
+      for (const { state, overAt, begunAt, job } of inFlight.values()) {
+        // One that waits for its turn is not confirmed before the worker has time to look.
+        if (state !== "cancelled" || begunAt === undefined) continue;
+        const since = Math.max(overAt, begunAt);
+        const what = `${identity} has not confirmed the CANCEL of job ${job.id} since ${since} ms`;
         this.#evidence.patience.claim({
           machine,
-          from: overAt,
-          late: now - overAt - cancelGrace - TICK,
+          from: since,
+          late: now - since - cancelGrace - TICK,
           promise: "I23",
           what,
         });

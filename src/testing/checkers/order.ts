@@ -16,6 +16,8 @@ interface Queue {
   latest: number;
   /** Jobs that have started and not settled. */
   readonly started: Set<number>;
+  /** Jobs that left the queue for a place behind a worker's slots: whose turn comes when depends on that worker. */
+  readonly ahead: Set<number>;
   /** Jobs to be tried again, and when they are back in the queue. */
   readonly retries: Map<number, number>;
   /** No retry is back earlier. */
@@ -73,6 +75,7 @@ export class Order implements Checker, LedgerReader {
 
   jobSent(attempt: WireAttempt, at: number): void {
     const { job, connection } = attempt;
+    if (connection.inFlight.size >= connection.capacity) this.#queue(connection.runner.machine).ahead.add(job.id);
     this.#checkSuspicion(attempt, at);
     if (job.used.includes(connection) && !connection.runner.unsure(at)) this.#reuses.push({ attempt, at });
   }
@@ -89,7 +92,7 @@ export class Order implements Checker, LedgerReader {
     let queue = this.#queues.get(machine);
     if (queue === undefined) {
       const earliest = Number.POSITIVE_INFINITY;
-      queue = { latest: 0, started: new Set(), retries: new Map(), earliest, suspects: new Map() };
+      queue = { latest: 0, started: new Set(), ahead: new Set(), retries: new Map(), earliest, suspects: new Map() };
       this.#queues.set(machine, queue);
     }
     return queue;
@@ -115,7 +118,7 @@ export class Order implements Checker, LedgerReader {
   #started(machine: string, jobId: number, at: number): void {
     const queue = this.#queue(machine);
     if (queue.retries.delete(jobId)) return refresh(queue);
-    if (queue.started.has(jobId)) return;
+    if (queue.started.has(jobId) || queue.ahead.has(jobId)) return;
     // One that is unknown is of a `map` or of a held worker.
     if (this.#evidence.ledger.runner(machine)?.jobs.get(jobId)?.options === undefined) return;
     queue.started.add(jobId);
@@ -140,6 +143,7 @@ export class Order implements Checker, LedgerReader {
 
   #left(queue: Queue, jobId: number): void {
     queue.started.delete(jobId);
+    queue.ahead.delete(jobId);
     if (queue.retries.delete(jobId)) refresh(queue);
   }
 

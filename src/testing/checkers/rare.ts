@@ -55,6 +55,9 @@ const JOBS = [
   "retry after a timeout",
   "retry succeeded",
   "retry throttled",
+  "sent ahead",
+  "sent ahead and handed back",
+  "sent ahead and lost",
 ] as const;
 
 const WORKERS = [

@@ -68,10 +68,10 @@ export class Settlement implements Checker, LedgerReader {
   }
 
   /** An attempt has all the time it was given, whatever its caller is told afterwards. */
-  cancelled({ job, cancelReason, sentAt, delayed, connection }: WireAttempt, at: number): void {
-    if (cancelReason !== "timeout" || job.options === undefined || delayed) return;
+  cancelled({ job, cancelReason, begunAt, delayed, connection }: WireAttempt, at: number): void {
+    if (cancelReason !== "timeout" || begunAt === undefined || job.options === undefined || delayed) return;
     const { machine } = connection.runner;
-    const took = at - sentAt + this.#evidence.patience.jumped(machine, sentAt);
+    const took = at - begunAt + this.#evidence.patience.jumped(machine, begunAt);
     if (took < job.options.timeout - EPSILON)
       this.#violation("I5", `${machine}: job ${job.id} timed out after ${took} ms of ${job.options.timeout}`);
   }
@@ -193,13 +193,19 @@ export class Settlement implements Checker, LedgerReader {
     const { options, phase, since, jobId } = call;
     const { emptySince } = this.#house(machine);
     let until = since + (phase === "running" ? options.timeout : options.queueTimeout);
-    if (phase === "queued" && emptySince !== undefined)
+    if (phase === "queued" && emptySince !== undefined && !this.#isAhead(machine, jobId, at))
       until = Math.min(until, Math.max(since, emptySince) + options.acquireTimeout);
     // The end of a backoff, from which the wait is counted, may be a tick late itself.
     const late = at - until - (phase === "queued" ? 2 * TICK : TICK);
     if (late <= 0) return;
     const what = `job ${jobId} was ${phase} until ${at} ms, over its limit`;
     this.#evidence.patience.claim({ machine, from: since, late, promise: "I2", what });
+  }
+
+  /** One that was sent ahead has a worker, whatever that one is worth by now. */
+  #isAhead(machine: string, jobId: number, at: number): boolean {
+    const last = this.#evidence.ledger.runner(machine)?.jobs.get(jobId)?.last;
+    return last !== undefined && last.begunAt === undefined && last.overAt >= at;
   }
 
   /** Nobody gives up for want of a worker while there is one. */

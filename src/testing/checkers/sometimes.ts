@@ -74,12 +74,17 @@ export class Sometimes implements Checker, LedgerReader {
     }
   }
 
+  jobSent({ connection }: WireAttempt): void {
+    if (connection.inFlight.size >= connection.capacity) this.#saw("sent ahead");
+  }
+
   answered(attempt: WireAttempt, answer: Answer | CancelledMessage, current: boolean, at: number): void {
     const { connection, cancelReason } = attempt;
     if (cancelReason !== undefined) this.#saw("cancel confirmed");
     if (!current && answer.type === "JOBRES") this.#saw("late result dropped");
     if (answer.type === "JOBERR" && answer.error.code === "RESULT_TOO_LARGE") this.#saw("result too large");
     if (answer.type === "REJECT" && answer.reason === "draining") this.#saw("job crossed a REMOVE");
+    if (answer.type === "REJECT" && answer.reason === "recalled") this.#saw("sent ahead and handed back");
     const heartbeat = this.#heartbeats.get(connection.runner.machine) ?? Number.POSITIVE_INFINITY;
     if (connection.hello?.blocking === true && at - connection.heardBefore >= 3 * heartbeat)
       this.#saw("busy blocking worker silent and spared");
@@ -104,6 +109,7 @@ export class Sometimes implements Checker, LedgerReader {
 
   ended(connection: WireConnection, _closed: ClosedObservation, _at: number): void {
     if (connection.congestedAt !== Number.NEGATIVE_INFINITY) this.#saw("send full");
+    if (connection.inFlight.size > connection.capacity) this.#saw("sent ahead and lost");
   }
 
   #saw(name: Rare): void {

@@ -46,6 +46,8 @@ export class WireAttempt {
   doubtful = false;
   /** When its JOB was sent. */
   readonly sentAt: number;
+  /** When it had a slot: as it was sent, or when one that was sent before it was over. `undefined` until then. */
+  begunAt: number | undefined;
   /** Whether its JOB or CANCEL may have been sent later than it was meant to: the runner had just woken. */
   delayed: boolean;
 

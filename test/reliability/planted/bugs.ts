@@ -137,8 +137,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "retries queued at the end",
     file: "call",
-    from: 'if (this.#state === "backoff") return this.#enqueue(true, now);',
-    to: 'if (this.#state === "backoff") return this.#enqueue(false, now);',
+    from: 'if (this.#state === "backoff") return this.#enqueue("head", now);',
+    to: 'if (this.#state === "backoff") return this.#enqueue("end", now);',
   },
   {
     name: "the last comes first",
@@ -271,5 +271,35 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: "map",
     from: "this.#ready.set(this.#ordered ? outcome.index : this.#arrived++, outcome);",
     to: "this.#ready.set(this.#arrived++, outcome);",
+  },
+  {
+    name: "a job called back although it has begun",
+    file: "post",
+    from: "if (task.line !== undefined) this.#handBack(task, reason);",
+    to: "this.#handBack(task, reason);",
+  },
+  {
+    name: "a worker sent more ahead than it takes",
+    file: "seats",
+    from: "leases < capacity + seat.extra",
+    to: "leases <= capacity + seat.extra",
+  },
+  {
+    name: "a job lost ahead of its turn given back for nothing",
+    file: "call",
+    from: '    if (this.#state === "ahead") {\n      this.#made++;',
+    to: '    if (this.#state === "ahead") {\n      if (this.#made >= 0) return this.#cameBack();',
+  },
+  {
+    name: "the last sent ahead taken for the next",
+    file: "in-flight",
+    from: "const next = this.#waiting.first;",
+    to: "const next = this.#waiting.last;",
+  },
+  {
+    name: "a CANCEL to be confirmed before its turn",
+    file: "assignments",
+    from: "if (!attempt.waits) this.#expectConfirmation(attempt);",
+    to: "this.#expectConfirmation(attempt);",
   },
 ];

@@ -69,6 +69,7 @@ const runner: fc.Arbitrary<RunnerPlan> = fc.record({
   maxLost: fc.integer({ min: 1, max: 3 }),
   maxQueue: fc.constantFrom(2, 100_000),
   highWater: fc.constantFrom(200, 1_048_576),
+  prefetch: fc.constantFrom<("auto" | number)[]>("auto", 0, 1, 8),
 });
 
 /** Any small world. */

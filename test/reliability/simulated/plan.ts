@@ -79,6 +79,7 @@ export interface RunnerPlan {
   readonly maxLost: number;
   readonly maxQueue: number;
   readonly highWater: number;
+  readonly prefetch: "auto" | number;
 }
 
 /** A whole world. Times in ms, sizes in bytes. */
@@ -198,6 +199,7 @@ export class PlanDraw {
       maxLost: 1 + chance.below(3),
       maxQueue: chance.pick([2, 20, 100_000]),
       highWater: chance.pick(this.#size.heavy === true ? [200, 5_000] : [200, 5_000, 1_048_576]),
+      prefetch: chance.pick<"auto" | number>(["auto", "auto", 0, 1, 4, 32]),
     };
   }
 
