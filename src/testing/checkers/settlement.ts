@@ -193,8 +193,8 @@ export class Settlement implements Checker, LedgerReader {
     const { options, phase, since, jobId } = call;
     const { emptySince } = this.#house(machine);
     let until = since + (phase === "running" ? options.timeout : options.queueTimeout);
-    if (phase === "queued" && emptySince !== undefined && !this.#isAhead(machine, jobId, at))
-      until = Math.min(until, Math.max(since, emptySince) + options.acquireTimeout);
+    if (phase === "queued" && emptySince !== undefined)
+      until = Math.min(until, Math.max(since, emptySince, this.#hereSince(machine, jobId)) + options.acquireTimeout);
     // The end of a backoff, from which the wait is counted, may be a tick late itself.
     const late = at - until - (phase === "queued" ? 2 * TICK : TICK);
     if (late <= 0) return;
@@ -202,10 +202,10 @@ export class Settlement implements Checker, LedgerReader {
     this.#evidence.patience.claim({ machine, from: since, late, promise: "I2", what });
   }
 
-  /** One that was sent ahead has a worker, whatever that one is worth by now. */
-  #isAhead(machine: string, jobId: number, at: number): boolean {
+  /** Since when it waits here and not at a worker. One that was sent ahead has a worker, whatever that one is worth by now. */
+  #hereSince(machine: string, jobId: number): number {
     const last = this.#evidence.ledger.runner(machine)?.jobs.get(jobId)?.last;
-    return last !== undefined && last.begunAt === undefined && last.overAt >= at;
+    return last === undefined || last.begunAt !== undefined ? Number.NEGATIVE_INFINITY : last.overAt;
   }
 
   /** Nobody gives up for want of a worker while there is one. */
