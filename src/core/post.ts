@@ -228,19 +228,21 @@ export class Post implements LinkOwner, TaskOwner, StarterOwner {
     const { attemptId } = message;
     if (this.#welcome === undefined || this.#tasks.has(attemptId))
       return this.malformed(new ProtocolError("an unexpected JOB"));
-    const reason = this.#refusal();
+    const waits = this.#starter.waiting > 0 || this.running >= this.capacity;
+    const reason = this.#refusal(waits);
     if (reason !== undefined) return this.#send({ type: "REJECT", attemptId, reason });
     const task = new Task(message, this);
-    const waits = this.#starter.waiting > 0 || !this.hasSlot();
     this.#tasks.set(attemptId, task);
     if (waits) return this.#starter.add(task);
     this.#owner.taskStarted();
     this.#starts.push(task);
   }
 
-  #refusal(): RejectReason | undefined {
+  /** A job that its runner means for a free slot does not wait for one that another runner's job has. */
+  #refusal(waits: boolean): RejectReason | undefined {
     if (this.#leaving) return "draining";
-    return this.#starter.waiting >= MOST_AHEAD ? "overloaded" : undefined;
+    const full = waits ? this.#starter.waiting >= MOST_AHEAD : !this.#owner.hasRoom;
+    return full ? "overloaded" : undefined;
   }
 
   /** An attempt that is unknown was answered a moment ago: the answer and the CANCEL crossed. */

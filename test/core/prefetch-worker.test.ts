@@ -437,7 +437,7 @@ class Booth implements Listener {
 }
 
 describe("several runners at one worker that listens", () => {
-  it("share its slots, and what any of them sent ahead begins when one is free", async () => {
+  it("share its slots: what one sent ahead waits, what another means for a free slot is handed back", async () => {
     const puppet = new Puppet();
     const board = new Switchboard();
     const booth = new Booth(board.clock);
@@ -451,22 +451,23 @@ describe("several runners at one worker that listens", () => {
     };
     for (let id = 1; id <= 3; id++) job(one, id, `one ${id}`);
     await scene.clock.settle();
-    for (let id = 1; id <= 3; id++) job(two, id, `two ${id}`);
+    job(two, 1, "two 1");
     await scene.clock.settle();
     expect(begun(puppet)).toEqual(["one 1", "one 2"]);
-    for (let n = 0; n < 6; n++) {
-      expect(scene.worker.running).toBe(Math.min(2, 6 - n));
-      puppet.runs[n]?.end("");
-      await scene.clock.settle();
-    }
-    expect(new Set(begun(puppet))).toEqual(new Set(["one 1", "one 2", "one 3", "two 1", "two 2", "two 3"]));
-    for (const runner of [one, two]) {
-      expect(runner.all("JOBRES").map(({ attemptId }) => attemptId)).toEqual([1, 2, 3]);
-      expect(rejects(runner)).toEqual([]);
-    }
+    expect(two.all("REJECT")).toEqual([{ type: "REJECT", attemptId: 1, reason: "overloaded" }]);
+    expect(rejects(one)).toEqual([]);
+    puppet.runs[0]?.end("");
+    await scene.clock.settle();
+    expect(begun(puppet)).toEqual(["one 1", "one 2", "one 3"]);
+    puppet.runs[1]?.end("");
+    await scene.clock.settle();
+    job(two, 2, "two 2");
+    await scene.clock.settle();
+    expect(begun(puppet)).toEqual(["one 1", "one 2", "one 3", "two 2"]);
+    expect(scene.worker.running).toBe(2);
   });
 
-  it("do not wait for one another: what waits begins when the other runner is lost", async () => {
+  it("do not get the slot of a handler whose runner is lost before it has returned", async () => {
     const puppet = new Puppet();
     const board = new Switchboard();
     const booth = new Booth(board.clock);
@@ -476,14 +477,17 @@ describe("several runners at one worker that listens", () => {
     scene.board.calls.push(one);
     scene.board.job(1, "one");
     await scene.clock.settle();
+    one.close();
+    await scene.clock.settle();
     scene.board.calls.push(two);
     scene.board.job(1, "two");
     await scene.clock.settle();
-    one.close();
-    await scene.clock.settle();
-    expect(begun(puppet), "the handler of the lost one keeps the slot").toEqual(["one"]);
+    expect(begun(puppet)).toEqual(["one"]);
+    expect(rejects(two)).toHaveLength(1);
     puppet.runs[0]?.end("");
     await scene.clock.settle();
-    expect(begun(puppet)).toEqual(["one", "two"]);
+    scene.board.job(2, "two again");
+    await scene.clock.settle();
+    expect(begun(puppet)).toEqual(["one", "two again"]);
   });
 });
