@@ -9,7 +9,7 @@ import type { HelloMessage } from "./message.ts";
 export type Prefetch = "auto" | number;
 
 /** The most that is sent ahead by measure: more would not make a worker of very short jobs any busier. */
-export const MAX_AHEAD = 32;
+export const MAX_AHEAD = 128;
 
 /** Jobs before the first is sent ahead: fewer say nothing of how long the rare ones take. */
 const LEAST_JOBS = 32;

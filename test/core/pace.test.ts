@@ -41,8 +41,8 @@ describe("a measured number of jobs", () => {
   });
 
   it.each([
-    [0.001, 0.06, 32],
-    [0, 0.06, 32],
+    [0.001, 0.06, 61],
+    [0, 0.06, MAX_AHEAD],
     [0.01, 0.055, 5],
     [0.01, 0.05999, 6], // known no better than to a microsecond
     [0.01, 0.065, 6],
@@ -88,7 +88,7 @@ describe("a measured number of jobs", () => {
     for (let job = 0; job < 100; job++) one.note(0.01, undefined);
     expect(one.ahead).toBe(0);
     one.note(0.01, 1);
-    expect(one.ahead).toBe(32);
+    expect(one.ahead).toBe(99);
   });
 
   it("is not changed by an answer that does not say what the job took", () => {
