@@ -51,6 +51,8 @@ export class Assignments<S> {
   #pace: Pace | undefined;
   #nextId = 1;
   #served = 0;
+  /** Jobs were called back, and none that has a slot has ended since: what is sent ahead now would only wait there, too. */
+  #stuck = false;
 
   constructor(link: Link, keeper: AssignmentKeeper, owner: AssignmentOwner<S>) {
     this.#link = link;
@@ -80,7 +82,7 @@ export class Assignments<S> {
 
   /** How many may now be sent ahead of a free slot. */
   get ahead(): number {
-    return this.#pace?.ahead ?? 0;
+    return this.#stuck ? 0 : (this.#pace?.ahead ?? 0);
   }
 
   /** The worker has said what it takes. */
@@ -115,9 +117,10 @@ export class Assignments<S> {
     if (!attempt.waits) this.#expectConfirmation(attempt);
   }
 
-  /** Asks for up to `count` of the jobs that were sent ahead, the latest first. Returns how many are asked for. */
-  recall(count: number): number {
-    return this.#inFlight.recall(count, ({ id }) => {
+  /** Asks for up to `count` of the jobs that were sent ahead, the latest first. Until one ends, no others are sent ahead. */
+  recall(count: number): void {
+    this.#stuck = true;
+    this.#inFlight.recall(count, ({ id }) => {
       this.#link.send({ type: "CANCEL", attemptId: id, reason: "recalled" });
     });
   }
@@ -159,6 +162,7 @@ export class Assignments<S> {
   /** An attempt is over at the worker. Before anybody is told, the next in line has its slot. */
   #close(attempt: Attempt<S>, now: number): void {
     if (attempt.grace !== undefined) this.#keeper.timers.drop(attempt.grace);
+    if (!attempt.waits) this.#stuck = false;
     const next = this.#inFlight.delete(attempt, this.#capacity);
     if (next === undefined) return;
     if (next.cancelled === undefined) next.owner.began(next, now);

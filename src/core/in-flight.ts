@@ -1,6 +1,6 @@
 /**
  * The attempts one session has in flight: those that have a slot at the worker, and behind them, in a line, those that were
- * sent ahead of a free one. What an answer means is in session.ts.
+ * sent ahead of a free one. What an answer means is in assignments.ts.
  *
  * A worker begins its jobs in the order in which they were sent, so that nobody has to tell whose turn it is: whenever one
  * that has a slot is over, the first in line has begun.
@@ -58,16 +58,15 @@ export class InFlight<S> {
     return attempts;
   }
 
-  /** Marks up to `count` of those that wait as called back, the latest first. `ask` is called for those that were not yet. */
-  recall(count: number, ask: (attempt: Attempt<S>) => void): number {
-    let recalled = 0;
-    for (let attempt = this.#waiting.last; attempt !== undefined && recalled < count; attempt = attempt.ahead) {
+  /** Calls back `count` of those that wait, the latest first. `ask` is called for those that were not called back before. */
+  recall(count: number, ask: (attempt: Attempt<S>) => void): void {
+    let left = count;
+    for (let attempt = this.#waiting.last; attempt !== undefined && left > 0; attempt = attempt.ahead) {
       if (attempt.cancelled !== undefined) continue;
-      recalled++;
+      left--;
       if (attempt.recalled) continue;
       attempt.recalled = true;
       ask(attempt);
     }
-    return recalled;
   }
 }

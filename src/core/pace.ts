@@ -1,7 +1,7 @@
 /**
  * How many jobs one worker may be sent ahead of a free slot, so that it need not stand still for the round trip between two
  * short jobs. Decides from what the worker says its jobs take and what their round trips took, and knows no job by name:
- * who is sent ahead is decided in workers.ts, what becomes of it in session.ts.
+ * who is sent ahead is decided in workers.ts, what becomes of it in assignments.ts.
  */
 import type { HelloMessage } from "./message.ts";
 

@@ -100,7 +100,9 @@ export class JobRunner implements Dialer {
   readonly #timers: DeadlineQueue;
   /** Nobody waits for a recall who does not wait for a job. */
   readonly #recalls: DeadlineQueue;
-  readonly #recall: Alarm = new Alarm(() => this.workers.recall((session, count) => session.recall(count)));
+  readonly #recall: Alarm = new Alarm(() => {
+    if (this.workers.recall((session, count) => session.recall(count))) this.#recalls.set(this.#recall, RECALL_AFTER);
+  });
   readonly #place: Place;
   #redials: readonly Redial[] = [];
   #state: RunnerState = "created";

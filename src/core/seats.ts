@@ -1,7 +1,7 @@
 /**
- * Which workers can take a job, ordered by load: the least loaded first (of the well loaded, about), among equals the one that has waited longest. The
- * order is kept by moving a seat from one line to the next, so choosing costs the same for ten workers and ten thousand.
- * Who waits for a seat is in workers.ts.
+ * Which workers can take a job: the least loaded first, among equals the one that has waited longest; from 16 jobs on only
+ * about. The order is kept by moving a seat from one line to the next, so choosing costs the same for ten workers and ten
+ * thousand. Who waits for a seat is in workers.ts.
  */
 import { Line, type Member } from "./line.ts";
 
@@ -101,18 +101,6 @@ export class SeatIndex<W> {
   /** The seat to send a job ahead to, if any. */
   firstAhead(): Seat<W> | undefined {
     return this.#ahead.first;
-  }
-
-  /** How many slots are free, counted up to `enough`. */
-  spare(enough: number): number {
-    let spare = 0;
-    for (const line of this.#byLoad) {
-      for (const seat of line) {
-        spare += seat.spare;
-        if (spare >= enough) return enough;
-      }
-    }
-    return spare;
   }
 
   /** The free seat to use next, if any. */

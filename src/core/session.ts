@@ -163,9 +163,9 @@ export class Session implements PooledWorker {
     this.#assignments.cancel(attempt, reason);
   }
 
-  /** @internal Asks for up to `count` of the jobs that were sent ahead, the latest first. Returns how many were asked for. */
-  recall(count: number): number {
-    return this.#assignments.recall(count);
+  /** @internal Asks for up to `count` of the jobs that were sent ahead, the latest first. Until one ends, no others are. */
+  recall(count: number): void {
+    this.#assignments.recall(count);
   }
 
   /** @internal */

@@ -288,15 +288,22 @@ export class Workers<W extends PooledWorker, L = W> {
     this.#free(seat, now);
   }
 
-  /** @internal Asks workers for jobs that were sent ahead to them, as many as there are free slots elsewhere. */
-  recall(ask: (worker: W, count: number) => number): void {
-    let sent = 0;
-    for (const seat of this.#crowded) sent -= seat.spare;
-    let spare = this.#index.spare(sent);
+  /**
+   * @internal Asks workers for jobs that were sent ahead to them, if a slot is free for one. Each is asked for half of them,
+   * and for what it would not be sent now: that is all of them once it was asked before and has not finished a job since.
+   * Returns whether there is reason to ask again.
+   */
+  recall(ask: (worker: W, count: number) => void): boolean {
+    if (this.#index.first() === undefined) return false;
+    let kept = 0;
     for (const seat of this.#crowded) {
-      if (spare === 0) return;
-      spare -= ask(seat.worker, Math.min(spare, -seat.spare));
+      const sent = -seat.spare;
+      const count = Math.max(sent - seat.extra, Math.ceil(sent / 2));
+      ask(seat.worker, count);
+      this.#index.place(seat);
+      kept += sent - count;
     }
+    return kept > 0;
   }
 
   /** @internal Changes whether a worker may be given work. */

@@ -6,7 +6,7 @@ import type { Handler } from "../../src/core/task.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { hello } from "../support/scripted-peer.ts";
 import { Puppet, stage, type Watched } from "../support/stage.ts";
-import { answer, eager, Gate, jobOf, recalled, reject, submit } from "./prefetch-scene.ts";
+import { answer, eager, Gate, jobOf, practise, recalled, reject, submit } from "./prefetch-scene.ts";
 
 /** Counts the timers that are a reason for the process to stay. */
 class Alive extends VirtualClock {
@@ -224,35 +224,90 @@ describe("jobs of a session that is lost", () => {
 });
 
 describe("jobs that wait at a worker while a slot is free elsewhere", () => {
-  it("are asked back after a millisecond, the latest first, as many as there are free slots", async () => {
+  it("are asked back after a millisecond, the latest first, every second of them", async () => {
     await using set = await stage({ prefetch: 8 });
     const busy = await eager(set, { identity: "busy" });
-    await submit(set, "a b c d e");
-    const other = await eager(set, { identity: "other", capacity: 2 });
+    await submit(set, "a b c d e f");
+    const other = await eager(set, { identity: "other" });
     await set.clock.advance(0.9);
     expect(recalled(busy)).toEqual([]);
     await set.clock.advance(0.1);
+    expect(recalled(busy)).toEqual(["f", "e", "d"]);
+    await reject(set, busy, "recalled", "f", "e", "d");
+    expect(other.jobs).toEqual(["f", "e", "d"]);
+    expect(set.runner.stats()).toMatchObject({ running: 2, ahead: 4, retries: 0 });
+  });
+
+  it("are all asked back by and by, when their worker stays busy", async () => {
+    await using set = await stage({ prefetch: 8 });
+    const busy = await eager(set, { identity: "busy" });
+    await submit(set, "a b c d e f");
+    const other = await eager(set, { identity: "other" });
+    for (const back of ["f e d", "c b"]) {
+      await set.clock.advance(1);
+      expect(recalled(busy).slice(-back.split(" ").length)).toEqual(back.split(" "));
+      await reject(set, busy, "recalled", ...back.split(" "));
+      for (const job of back.split(" ")) await answer(set, other, job);
+    }
+    expect(set.runner.stats()).toMatchObject({ running: 1, ahead: 0, succeeded: 5 });
+  });
+
+  it("are asked back but for those that would be sent ahead today", async () => {
+    await using set = await stage();
+    const busy = await eager(set, { identity: "busy" });
+    await practise(set, busy, 40, 0.1, 1);
+    const jobs = Array.from({ length: 9 }, (_, n) => `job-${n}`);
+    await submit(set, jobs.join(" "));
+    expect(set.runner.stats()).toMatchObject({ running: 1, ahead: 8 });
+    // One that took that long says that nothing is to be sent ahead any more.
+    await set.clock.advance(1_000);
+    await answer(set, busy, "job-0", 1_000);
+    await eager(set, { identity: "other" });
+    await set.clock.advance(1);
+    expect(recalled(busy)).toEqual(jobs.slice(2).toReversed());
+  });
+
+  it("are all asked back of a worker that has not finished a job when it is asked again", async () => {
+    await using set = await stage({ prefetch: 8 });
+    const busy = await eager(set, { identity: "busy" });
+    await submit(set, "a b c d e");
+    await eager(set, { identity: "other" });
+    await set.clock.advance(1);
     expect(recalled(busy)).toEqual(["e", "d"]);
-    await reject(set, busy, "recalled", "e", "d");
-    expect(other.jobs).toEqual(["e", "d"]);
-    expect(set.runner.stats()).toMatchObject({ running: 3, ahead: 2, retries: 0 });
+    await set.clock.advance(1);
+    expect(recalled(busy)).toEqual(["e", "d", "c", "b"]);
   });
 
   it("are not asked back twice, whatever else happens meanwhile", async () => {
     await using set = await stage({ prefetch: 8 });
     const busy = await eager(set, { identity: "busy" });
-    await submit(set, "a b c d");
+    await submit(set, "a b c d e");
     await eager(set, { identity: "other" });
     await set.clock.advance(50);
-    expect(recalled(busy)).toEqual(["d"]);
+    expect(recalled(busy)).toEqual(["e", "d", "c", "b"]);
     const third = await eager(set, { identity: "third" });
     await set.clock.advance(50);
-    expect(recalled(busy), "one more slot, one more job").toEqual(["d", "c"]);
     third.close();
     await set.clock.advance(50);
     await eager(set, { identity: "fourth" });
     await set.clock.advance(50);
-    expect(recalled(busy)).toEqual(["d", "c"]);
+    expect(recalled(busy)).toEqual(["e", "d", "c", "b"]);
+  });
+
+  it("do not go back to where they came from before a job has ended there", async () => {
+    await using set = await stage({ prefetch: 2 });
+    const busy = await eager(set, { identity: "busy" });
+    await submit(set, "a b c");
+    const other = await eager(set, { identity: "other" });
+    await set.clock.advance(1);
+    await reject(set, busy, "recalled", "c");
+    await submit(set, "d e f g");
+    expect([busy.jobs, other.jobs]).toEqual([
+      ["a", "b", "c"],
+      ["c", "d", "e"],
+    ]);
+    await answer(set, busy, "a");
+    expect(busy.jobs).toEqual(["a", "b", "c", "f", "g"]);
   });
 
   it("are not asked back while somebody waits for the slot, who gets it", async () => {
