@@ -66,9 +66,8 @@ export class RunFleet {
     return {
       submit: (job, options, settled) => desk.submit(job, options, settled),
       capacity: () => {
-        const { slots } = runner.workers;
         // Jobs that wait for their next attempt leave slots to others.
-        return slots + Math.min(slots, runner.calls.backoff);
+        return desk.capacity() + Math.min(runner.workers.slots, runner.calls.backoff);
       },
     };
   }

@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { Flags } from "../../src/cli/flags.ts";
+import { Notices } from "../../src/cli/notices.ts";
+import { type FleetOwner, RunFleet } from "../../src/cli/run-fleet.ts";
+import { readRunSettings, RUN_FLAGS } from "../../src/cli/run-options.ts";
+import { Worker } from "../../src/index.ts";
+import { dialWebSocket } from "../../src/transports/websocket-node.ts";
+import { jobs } from "./child.ts";
+
+const OWNER: FleetOwner = {
+  grown: () => undefined,
+  forsaken: () => undefined,
+  report: () => {
+    throw new Error("nobody asks");
+  },
+};
+
+test("as many jobs are asked for as a worker of very short ones is sent ahead", async () => {
+  let said = "";
+  const screen = { write: (text: string | Uint8Array) => (said += String(text)) !== "", on: () => undefined };
+  const flags = new Flags(["--workers", "0", "--listen", "0", jobs("square")], RUN_FLAGS, {});
+  const fleet = new RunFleet(readRunSettings(flags), new Notices(screen, {}, false), OWNER);
+  await fleet.start();
+  const worker = new Worker({ dial: dialWebSocket(/ws:\S+(?=;)/.exec(said)?.[0] ?? ""), handler: ({ data }) => data });
+  await worker.start();
+  expect(fleet.desk.capacity(), "nothing is known of its jobs").toBe(1);
+  for (let n = 0; n < 200; n++) {
+    await new Promise<void>((resolve) => void fleet.desk.submit(`${n}`, undefined, () => resolve()));
+  }
+  expect(fleet.desk.capacity()).toBeGreaterThan(2);
+  await worker.stop();
+  await fleet.stop();
+});
