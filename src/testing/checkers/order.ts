@@ -18,6 +18,8 @@ interface Queue {
   readonly started: Set<number>;
   /** Jobs that left the queue for a place behind a worker's slots: whose turn comes when depends on that worker. */
   readonly ahead: Set<number>;
+  /** Jobs that started after later ones before their JOB was seen, and the latest of those. */
+  readonly late: Map<number, number>;
   /** Jobs to be tried again, and when they are back in the queue. */
   readonly retries: Map<number, number>;
   /** No retry is back earlier. */
@@ -75,7 +77,14 @@ export class Order implements Checker, LedgerReader {
 
   jobSent(attempt: WireAttempt, at: number): void {
     const { job, connection } = attempt;
-    if (connection.inFlight.size >= connection.capacity) this.#queue(connection.runner.machine).ahead.add(job.id);
+    const { machine } = connection.runner;
+    const queue = this.#queue(machine);
+    const ahead = connection.inFlight.size >= connection.capacity;
+    if (ahead) queue.ahead.add(job.id);
+    // One that was sent ahead may have started before its frame left: then a slot was freed in the same moment.
+    const latest = queue.late.get(job.id);
+    queue.late.delete(job.id);
+    if (latest !== undefined && !ahead && connection.heardAt < at) this.#overtaken(machine, job.id, latest);
     this.#checkSuspicion(attempt, at);
     if (job.used.includes(connection) && !connection.runner.unsure(at)) this.#reuses.push({ attempt, at });
   }
@@ -92,7 +101,8 @@ export class Order implements Checker, LedgerReader {
     let queue = this.#queues.get(machine);
     if (queue === undefined) {
       const earliest = Number.POSITIVE_INFINITY;
-      queue = { latest: 0, started: new Set(), ahead: new Set(), retries: new Map(), earliest, suspects: new Map() };
+      const [started, ahead] = [new Set<number>(), new Set<number>()];
+      queue = { latest: 0, started, ahead, late: new Map(), retries: new Map(), earliest, suspects: new Map() };
       this.#queues.set(machine, queue);
     }
     return queue;
@@ -120,12 +130,19 @@ export class Order implements Checker, LedgerReader {
     if (queue.retries.delete(jobId)) return refresh(queue);
     if (queue.started.has(jobId) || queue.ahead.has(jobId)) return;
     // One that is unknown is of a `map` or of a held worker.
-    if (this.#evidence.ledger.runner(machine)?.jobs.get(jobId)?.options === undefined) return;
+    const job = this.#evidence.ledger.runner(machine)?.jobs.get(jobId);
+    if (job?.options === undefined) return;
     queue.started.add(jobId);
-    if (jobId < queue.latest)
-      this.#violation("I13", `${machine}: job ${jobId} starts after job ${queue.latest}, which came later`);
+    if (jobId < queue.latest) {
+      if (job.last === undefined) queue.late.set(jobId, queue.latest);
+      else this.#overtaken(machine, jobId, queue.latest);
+    }
     queue.latest = Math.max(queue.latest, jobId);
     if (at > queue.earliest + TICK) this.#checkOvertaking(machine, queue, jobId, at);
+  }
+
+  #overtaken(machine: string, jobId: number, latest: number): void {
+    this.#violation("I13", `${machine}: job ${jobId} starts after job ${latest}, which came later`);
   }
 
   #checkOvertaking(machine: string, queue: Queue, jobId: number, at: number): void {
@@ -144,6 +161,7 @@ export class Order implements Checker, LedgerReader {
   #left(queue: Queue, jobId: number): void {
     queue.started.delete(jobId);
     queue.ahead.delete(jobId);
+    queue.late.delete(jobId);
     if (queue.retries.delete(jobId)) refresh(queue);
   }
 

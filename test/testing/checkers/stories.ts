@@ -636,7 +636,20 @@ const QUEUE: readonly Rule[] = [
     promise: "I13",
     rule: "jobs start in the order they came",
     kept: (s) => s.joins(1, { capacity: 2 }).submitted(1).submitted(2).starts(1, 1, 1).starts(2, 1, 2),
-    broken: (s) => s.joins(1, { capacity: 2 }).submitted(1).submitted(2).starts(2, 1, 1).starts(1, 1, 2),
+    broken: (s) => s.joins(1, { capacity: 2 }).submitted(1).submitted(2).after(1).starts(2, 1, 1).starts(1, 1, 2),
+  },
+  {
+    promise: "I13",
+    rule: "one that was sent ahead may start late, before its frame has left, too",
+    kept: (s) => {
+      s.joins().joins(2, { identity: "v" }).submitted(1).submitted(2).submitted(3).submitted(4);
+      s.starts(1).starts(2, 1, 1, 2).after(1).answers(1, "ok", 2).starts(4, 1, 2, 2).answers(1).starts(3, 1, 2);
+    },
+    broken: (s) => {
+      s.joins().joins(2, { identity: "v" }).submitted(1).submitted(2).submitted(3).submitted(4);
+      s.starts(1).starts(2, 1, 1, 2).after(1).answers(1).answers(1, "ok", 2).after(1);
+      s.starts(4, 1, 2, 2).starts(3, 1, 2);
+    },
   },
   {
     promise: "I13",
