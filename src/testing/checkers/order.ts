@@ -3,7 +3,7 @@
  * avoids the workers that have had it. Jobs of `map` and of held workers are not in this order, as far as can be seen; the
  * outcomes of a `map` are in an order of their own.
  */
-import type { RunnerEvent } from "../../core/events.ts";
+import type { JobRetriedEvent, RunnerEvent } from "../../core/events.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
 import type { Observation, YieldedObservation } from "../observation.ts";
 import type { Evidence } from "./evidence.ts";
@@ -14,14 +14,18 @@ import type { WireAttempt, WireConnection, WireRunner } from "./wire.ts";
 interface Queue {
   /** The highest job that has started. */
   latest: number;
+  /** When it did. */
+  latestAt: number;
+  /** Jobs below may have been sent ahead to a worker that went before their frame left: nobody saw them go. */
+  unseen: number;
   /** Jobs that have started and not settled. */
   readonly started: Set<number>;
   /** Jobs that left the queue for a place behind a worker's slots: whose turn comes when depends on that worker. */
   readonly ahead: Set<number>;
   /** Jobs that started after later ones before their JOB was seen, and the latest of those. */
   readonly late: Map<number, number>;
-  /** Jobs to be tried again, and when they are back in the queue. */
-  readonly retries: Map<number, number>;
+  /** Jobs to be tried again, when they are back in the queue, and whether at its head or where they stood before. */
+  readonly retries: Map<number, { readonly due: number; readonly atHead: boolean }>;
   /** No retry is back earlier. */
   earliest: number;
   /** Workers under suspicion, and since when. */
@@ -101,8 +105,8 @@ export class Order implements Checker, LedgerReader {
     let queue = this.#queues.get(machine);
     if (queue === undefined) {
       const earliest = Number.POSITIVE_INFINITY;
-      const [started, ahead] = [new Set<number>(), new Set<number>()];
-      queue = { latest: 0, started, ahead, late: new Map(), retries: new Map(), earliest, suspects: new Map() };
+      const past = { latest: 0, latestAt: 0, unseen: 0, started: new Set<number>(), ahead: new Set<number>() };
+      queue = { ...past, late: new Map(), retries: new Map(), earliest, suspects: new Map() };
       this.#queues.set(machine, queue);
     }
     return queue;
@@ -113,16 +117,22 @@ export class Order implements Checker, LedgerReader {
       case "job-started":
         return this.#started(machine, event.jobId, at);
       case "job-retried":
-        return this.#retried(machine, event.jobId, at + event.after);
+        return this.#retried(machine, event, at);
       case "job-settled":
         return this.#left(this.#queue(machine), event.jobId);
       case "worker-suspect":
         return void this.#queue(machine).suspects.set(event.identity, at);
       case "worker-recovered":
-      case "worker-gone":
         return void this.#queue(machine).suspects.delete(event.identity);
+      case "worker-gone":
+        return this.#gone(this.#queue(machine), event.identity, at);
       default:
     }
+  }
+
+  #gone(queue: Queue, identity: string, at: number): void {
+    queue.suspects.delete(identity);
+    if (queue.latestAt === at) queue.unseen = queue.latest;
   }
 
   #started(machine: string, jobId: number, at: number): void {
@@ -133,11 +143,11 @@ export class Order implements Checker, LedgerReader {
     const job = this.#evidence.ledger.runner(machine)?.jobs.get(jobId);
     if (job?.options === undefined) return;
     queue.started.add(jobId);
-    if (jobId < queue.latest) {
+    if (jobId < queue.latest && jobId >= queue.unseen) {
       if (job.last === undefined) queue.late.set(jobId, queue.latest);
       else this.#overtaken(machine, jobId, queue.latest);
     }
-    queue.latest = Math.max(queue.latest, jobId);
+    if (jobId >= queue.latest) [queue.latest, queue.latestAt] = [jobId, at];
     if (at > queue.earliest + TICK) this.#checkOvertaking(machine, queue, jobId, at);
   }
 
@@ -146,15 +156,17 @@ export class Order implements Checker, LedgerReader {
   }
 
   #checkOvertaking(machine: string, queue: Queue, jobId: number, at: number): void {
-    for (const [retried, due] of queue.retries) {
+    for (const [retried, { due, atHead }] of queue.retries) {
+      if (!atHead && jobId < retried) continue;
       const what = `job ${jobId} starts before job ${retried}, which is to be tried again since ${due} ms`;
       this.#evidence.patience.claim({ machine, from: due, late: at - due - TICK, promise: "I13", what });
     }
   }
 
-  #retried(machine: string, jobId: number, due: number): void {
+  #retried(machine: string, { jobId, after }: JobRetriedEvent, at: number): void {
     const queue = this.#queue(machine);
-    queue.retries.set(jobId, due);
+    const due = at + after;
+    queue.retries.set(jobId, { due, atHead: after > 0 });
     queue.earliest = Math.min(queue.earliest, due);
   }
 

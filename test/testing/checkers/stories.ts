@@ -653,6 +653,25 @@ const QUEUE: readonly Rule[] = [
   },
   {
     promise: "I13",
+    rule: "one that was sent ahead to a worker that went in that moment may come back late",
+    kept: (s) => {
+      s.joins().joins(2, { identity: "v" }).submitted(1).submitted(2).submitted(3).after(1);
+      s.starts(1)
+        .starts(3, 1, 1, 2)
+        .closed(1, false)
+        .event(gone("closed"))
+        .after(1)
+        .answers(1, "ok", 2)
+        .starts(2, 1, 2, 2);
+    },
+    broken: (s) => {
+      s.joins().joins(2, { identity: "v" }).submitted(1).submitted(2).submitted(3).after(1);
+      s.starts(1).starts(3, 1, 1, 2).after(1).closed(1, false).event(gone("closed")).answers(1, "ok", 2).after(1);
+      s.starts(2, 1, 2, 2);
+    },
+  },
+  {
+    promise: "I13",
     rule: "a retry is at the head of the queue",
     kept: (s) => {
       s.joins(1, { capacity: 3 })
