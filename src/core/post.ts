@@ -39,7 +39,7 @@ export class Post implements LinkOwner, TaskOwner, StarterOwner {
   readonly #owner: PostOwner<Post>;
   readonly #link: Link;
   readonly #hello: HelloMessage;
-  /** Whether the runner sends ahead by what jobs take: not to somebody with many slots. */
+  /** Whether the runner sends ahead by what jobs take: not to somebody with many slots, nor unasked. */
   readonly #timed: boolean;
   readonly #tasks = new NumberTable<Task>();
   readonly #beat: Alarm;
@@ -60,7 +60,7 @@ export class Post implements LinkOwner, TaskOwner, StarterOwner {
     this.#owner = owner;
     this.shuttingDown = owner.shuttingDown;
     this.#hello = hello;
-    this.#timed = hello.capacity <= MAX_AHEAD;
+    this.#timed = hello.capacity <= MAX_AHEAD && (hello.ahead ?? 0) > 0;
     this.#starter = new Starter(owner.clock, this);
     this.#link = new Link(socket, owner.clock, this, owner.maxFrameBytes);
     this.#beat = new Alarm((lateBy) => this.#onBeat(lateBy));

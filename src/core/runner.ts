@@ -56,7 +56,8 @@ export interface RunnerOptions extends RegistrationLimits, Omit<ExecuteOptions, 
   readonly drainTimeout?: number | undefined;
   /**
    * Jobs that each worker may be sent ahead of a free slot, while more wait than there are slots: 0 to 256, or `"auto"`
-   * (default), as many as are measured to take less than a round trip. A job that may be lost but once is never sent ahead.
+   * (default), as many as are measured to take less than a round trip. A job that may be lost but once is never sent ahead,
+   * and a worker that listens, which several runners may share, takes nothing ahead.
    */
   readonly prefetch?: Prefetch | undefined;
 }

@@ -327,16 +327,11 @@ export class Worker {
   #take(socket: Socket): void {
     const capacity = this.#freeSlots();
     if (capacity < 1 || this.#state === "draining" || this.#state === "stopped") return socket.close();
-    const { blocking, labels } = this.#options;
-    const own = { instance: this.#instance, capacity, ahead: MOST_AHEAD, served: this.#served };
-    const hello: HelloMessage = {
-      type: "HELLO",
-      version: PROTOCOL_VERSION,
-      identity: this.identity,
-      blocking,
-      labels,
-      ...own,
-    };
+    const { blocking, labels, listen } = this.#options;
+    // Where several runners may come, one that had jobs waiting here would take every slot from the others.
+    const ahead = listen === undefined ? MOST_AHEAD : 0;
+    const self = { identity: this.identity, instance: this.#instance, served: this.#served, capacity, ahead };
+    const hello: HelloMessage = { type: "HELLO", version: PROTOCOL_VERSION, ...self, blocking, labels };
     if (capacity < this.#options.capacity) this.#short = true;
     const post = new Post(socket, hello, this);
     this.#posts.add(post);

@@ -467,6 +467,18 @@ describe("several runners at one worker that listens", () => {
     expect(scene.worker.running).toBe(2);
   });
 
+  it("cannot send it anything ahead: who has jobs waiting there would take every slot from the others", async () => {
+    const board = new Switchboard();
+    const booth = new Booth(board.clock);
+    await using scene = new Scene(({ data }) => data, { listen: booth, dial: undefined }, board);
+    await scene.worker.start();
+    const runner = await booth.runner();
+    expect(runner.last("HELLO").ahead).toBeUndefined();
+    scene.board.calls.push(runner);
+    await send(scene, 1, 1);
+    expect(runner.last("JOBRES").ran, "nor does it say what jobs took, which is of no use then").toBeUndefined();
+  });
+
   it("do not get the slot of a handler whose runner is lost before it has returned", async () => {
     const puppet = new Puppet();
     const board = new Switchboard();
