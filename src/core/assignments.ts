@@ -24,7 +24,7 @@ export type AnswerMessage = JobResultMessage | JobErrorMessage | RejectMessage |
 /** What the session's keeper has set. */
 export interface AssignmentKeeper {
   readonly timers: DeadlineQueue;
-  readonly rules: { readonly cancelGrace: number; readonly prefetch: Prefetch };
+  readonly rules: { readonly cancelGrace: number; readonly prefetch: Prefetch; readonly highWater: number };
 }
 
 /** The session. */
@@ -49,6 +49,8 @@ export class Assignments<S> {
   readonly #inFlight = new InFlight<S>();
   #capacity = 1;
   #pace: Pace | undefined;
+  /** Of the jobs that were sent ahead: not every transport tells what it holds. */
+  #bytesWaiting = 0;
   #nextId = 1;
   #served = 0;
   /** Jobs were called back, and none that has a slot has ended since: what is sent ahead now would only wait there, too. */
@@ -82,7 +84,9 @@ export class Assignments<S> {
 
   /** How many may now be sent ahead of a free slot. */
   get ahead(): number {
-    return this.#stuck ? 0 : (this.#pace?.ahead ?? 0);
+    if (this.#stuck) return 0;
+    const most = this.#pace?.ahead ?? 0;
+    return this.#bytesWaiting > this.#keeper.rules.highWater ? Math.min(most, this.waiting) : most;
   }
 
   /** The worker has said what it takes. */
@@ -104,7 +108,8 @@ export class Assignments<S> {
     if (!this.#link.send({ type: "JOB", attemptId: attempt.id, attempt: number, jobId, ttl, job })) return undefined;
     this.#nextId++;
     this.#inFlight.add(attempt, this.#capacity);
-    if (!attempt.waits && this.#pace?.measures === true) attempt.sentAt = now;
+    if (attempt.waits) this.#bytesWaiting += attempt.bytes = job.data.length;
+    else if (this.#pace?.measures === true) attempt.sentAt = now;
     return attempt;
   }
 
@@ -162,9 +167,11 @@ export class Assignments<S> {
   /** An attempt is over at the worker. Before anybody is told, the next in line has its slot. */
   #close(attempt: Attempt<S>, now: number): void {
     if (attempt.grace !== undefined) this.#keeper.timers.drop(attempt.grace);
-    if (!attempt.waits) this.#stuck = false;
+    if (attempt.waits) this.#bytesWaiting -= attempt.bytes;
+    else this.#stuck = false;
     const next = this.#inFlight.delete(attempt, this.#capacity);
     if (next === undefined) return;
+    this.#bytesWaiting -= next.bytes;
     if (next.cancelled === undefined) next.owner.began(next, now);
     else this.#expectConfirmation(next);
   }

@@ -50,7 +50,7 @@ export interface RegistrationLimits {
   readonly maxStrikes?: number | undefined;
   /** The largest job or result, in bytes; default 1 MiB. */
   readonly maxPayload?: number | undefined;
-  /** Unsent bytes above which a worker gets no new work; default 1 MiB. */
+  /** Unsent bytes above which a worker gets no new work, and bytes sent ahead of a free slot; default 1 MiB. */
   readonly highWater?: number | undefined;
   /** Unsent bytes above which a worker is given up; default 8 MiB, at least twice `maxPayload`. */
   readonly maxBuffered?: number | undefined;

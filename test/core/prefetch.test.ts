@@ -4,7 +4,7 @@ import { JobRunner } from "../../src/core/runner.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { hello } from "../support/scripted-peer.ts";
 import { Puppet, stage } from "../support/stage.ts";
-import { answer, eager, Gate, jobOf, practise, submit } from "./prefetch-scene.ts";
+import { answer, eager, Gate, jobOf, practise, reject, submit } from "./prefetch-scene.ts";
 
 describe("who is sent jobs ahead", () => {
   it("a worker that takes them, as many as it was told to", async () => {
@@ -130,6 +130,23 @@ describe("who is sent jobs ahead", () => {
     listener.backlog = 0;
     await clock.advance(100);
     expect(peer.jobs).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("none at which many bytes wait already, whatever its transport says of them", async () => {
+    await using set = await stage({ prefetch: 8, highWater: 1_000 });
+    const peer = await eager(set);
+    const calls = "a b c d e f g h".split(" ").map((name) => name.repeat(400));
+    await submit(set, calls.join(" "));
+    const sent = (): string => peer.jobs.map((data) => data[0]).join("");
+    expect(sent(), "the last but one went over it").toBe("abcde");
+    await answer(set, peer, calls[0] ?? "");
+    expect(sent(), "three wait").toBe("abcde");
+    await answer(set, peer, calls[1] ?? "");
+    expect(sent(), "two did").toBe("abcdefg");
+    await reject(set, peer, "overloaded", calls[4] ?? "");
+    expect(sent(), "three wait").toBe("abcdefg");
+    await answer(set, peer, calls[2] ?? "");
+    expect(sent(), "two did").toBe("abcdefgeh");
   });
 
   it("no draining one", async () => {
