@@ -35,6 +35,8 @@ export interface DispatcherOptions {
 type Resolve = (value: Payload) => void;
 type Reject = (error: unknown) => void;
 
+function noEnd(): void {}
+
 /** Tells a promise. */
 class PromiseEnd implements CallEnd<Call> {
   readonly #resolve: Resolve;
@@ -58,13 +60,19 @@ class PromiseEnd implements CallEnd<Call> {
 
 /** How many calls are where, and how many have been. */
 export interface CallCounts {
-  /** Those that were sent ahead included. */
+  /** Wait for a slot, those that were sent ahead included. */
   queued: number;
+  /** Were sent ahead to a worker, and wait there for their turn. */
   ahead: number;
+  /** Are in a worker's slot. */
   running: number;
+  /** Wait before their next attempt. */
   backoff: number;
+  /** Were taken in. */
   submitted: number;
+  /** Settled with a value. */
   succeeded: number;
+  /** Settled with an error. */
   failed: number;
 }
 
@@ -82,9 +90,9 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
   /** All that have not settled stand in a row, linked by themselves: a table would cost more than the rest of the desk. */
   #eldest: Call | undefined;
   #youngest: Call | undefined;
-  /** The ends of the promise made last. */
-  #fulfil: Resolve = () => undefined;
-  #refuse: Reject = () => undefined;
+  /** The ends of the promise that is being made: kept any longer, they would keep its result alive. */
+  #fulfil: Resolve = noEnd;
+  #refuse: Reject = noEnd;
   #nextId = 1;
   #idle: (() => void) | undefined;
 
@@ -105,6 +113,8 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
   execute(input: Job | Payload, options: ExecuteOptions | undefined, place: Place): Promise<Payload> {
     const promise = new Promise(this.#keepEnds);
     const end = new PromiseEnd(this.#fulfil, this.#refuse);
+    this.#fulfil = noEnd;
+    this.#refuse = noEnd;
     try {
       this.#take(input, options, place, end);
     } catch (error) {
