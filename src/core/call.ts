@@ -270,10 +270,11 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
 
   #waitedTooLong(now: number): void {
     const { acquireTimeout, queueTimeout } = this.#options;
+    // It may wait at a worker.
+    this.#cancelAttempt("cancelled", "cancelled");
     const attempts = this.records;
     if (this.#acquireBy !== undefined && now >= this.#acquireBy)
       return this.#fail(acquireTimedOut(acquireTimeout, attempts));
-    this.#cancelAttempt("cancelled", "cancelled");
     this.#fail(queueTimedOut(queueTimeout, this.#place.pool.size, attempts));
   }
 
