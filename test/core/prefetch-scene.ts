@@ -1,4 +1,5 @@
 /** What the tests of sending ahead share: a scripted worker that takes jobs ahead, and what it says of them. */
+import type { HeldWorker } from "../../src/core/held-worker.ts";
 import type { HelloMessage, JobMessage, RejectReason } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
 import type { Listener, Socket } from "../../src/core/socket.ts";
@@ -68,6 +69,17 @@ export async function reject(
   ...data: readonly string[]
 ): Promise<void> {
   peer.send(...data.map((each) => ({ type: "REJECT" as const, attemptId: jobOf(peer, each).attemptId, reason })));
+  await set.clock.settle();
+}
+
+/** Holds a slot that is free. */
+export function hold(set: Stage): Promise<HeldWorker> {
+  return set.settle(set.runner.workers.acquire());
+}
+
+/** Gives it back. */
+export async function letGo(set: Stage, held: HeldWorker): Promise<void> {
+  set.runner.workers.release(held);
   await set.clock.settle();
 }
 

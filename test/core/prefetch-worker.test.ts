@@ -255,16 +255,23 @@ describe("jobs that wait for a slot at the worker", () => {
 });
 
 describe("handlers that outlive their session", () => {
-  it("keep their slots: what the next session sends waits for them", async () => {
+  /** A worker of two slots, of which one is still taken by job 1 of its first session; 11, 12 and 13 are of its second. */
+  async function outlived() {
     const puppet = new Puppet();
-    await using scene = new Scene(puppet.handler, { capacity: 2 });
+    const scene = new Scene(puppet.handler, { capacity: 2 });
     const first = await scene.register();
     await send(scene, 1, 1);
     first.close();
     await scene.clock.advance(1_000);
     const second = await scene.register();
-    expect(second.last("HELLO").capacity).toBe(1);
     await send(scene, 11, 13);
+    return { puppet, scene, second };
+  }
+
+  it("keep their slots: what the next session sends waits for them", async () => {
+    const { puppet, scene, second } = await outlived();
+    await using _scene = scene;
+    expect(second.last("HELLO").capacity).toBe(1);
     expect(begun(puppet)).toEqual(["1", "11"]);
     await end(scene, puppet, 11);
     expect(begun(puppet)).toEqual(["1", "11", "12"]);
@@ -272,14 +279,8 @@ describe("handlers that outlive their session", () => {
   });
 
   it("give way to all slots: what waits is handed back, and comes again", async () => {
-    const puppet = new Puppet();
-    await using scene = new Scene(puppet.handler, { capacity: 2 });
-    const first = await scene.register();
-    await send(scene, 1, 1);
-    first.close();
-    await scene.clock.advance(1_000);
-    const second = await scene.register();
-    await send(scene, 11, 13);
+    const { puppet, scene, second } = await outlived();
+    await using _scene = scene;
     await end(scene, puppet, 1);
     expect(rejects(second)).toEqual([
       [13, "draining"],

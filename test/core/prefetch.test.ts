@@ -4,7 +4,7 @@ import { JobRunner } from "../../src/core/runner.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { hello } from "../support/scripted-peer.ts";
 import { Puppet, stage } from "../support/stage.ts";
-import { answer, eager, Gate, jobOf, practise, reject, submit } from "./prefetch-scene.ts";
+import { answer, eager, Gate, hold, jobOf, letGo, practise, reject, submit } from "./prefetch-scene.ts";
 
 describe("who is sent jobs ahead", () => {
   it("a worker that takes them, as many as it was told to", async () => {
@@ -63,7 +63,7 @@ describe("who is sent jobs ahead", () => {
   it("no worker that somebody holds, nor one he waits for", async () => {
     await using set = await stage({ prefetch: 8 });
     const peer = await eager(set);
-    const held = await set.settle(set.runner.workers.acquire());
+    const held = await hold(set);
     await submit(set, "a b");
     expect(peer.jobs).toEqual([]);
     const other = await eager(set, { identity: "other" });
@@ -77,11 +77,10 @@ describe("who is sent jobs ahead", () => {
   it("no worker of several slots of which one is held", async () => {
     await using set = await stage({ prefetch: 8 });
     const peer = await eager(set, { capacity: 2 });
-    const held = await set.settle(set.runner.workers.acquire());
+    const held = await hold(set);
     await submit(set, "a b c");
     expect(peer.jobs).toEqual(["a"]);
-    set.runner.workers.release(held);
-    await set.clock.settle();
+    await letGo(set, held);
     expect(peer.jobs).toEqual(["a", "b", "c"]);
   });
 
@@ -284,23 +283,21 @@ describe("which jobs are sent ahead", () => {
     await answer(set, peer, "a");
     const held = await set.settle(acquired);
     expect(peer.jobs).toEqual(["a"]);
-    set.runner.workers.release(held);
-    await set.clock.settle();
+    await letGo(set, held);
     expect(peer.jobs).toEqual(["a", "b", "c"]);
   });
 
   it("those of a held worker wait for its slot", async () => {
     await using set = await stage({ prefetch: 8 });
     const peer = await eager(set);
-    const held = await set.settle(set.runner.workers.acquire());
+    const held = await hold(set);
     const calls = [held.execute("a"), held.execute("b")];
     await set.clock.settle();
     expect(peer.jobs).toEqual(["a"]);
     await answer(set, peer, "a");
     await answer(set, peer, "b");
     expect(await Promise.all(calls)).toEqual(["A", "B"]);
-    set.runner.workers.release(held);
-    await set.clock.settle();
+    await letGo(set, held);
   });
 });
 

@@ -77,15 +77,21 @@ const ways: readonly [name: string, wait: (sim: Simulation, signal: () => AbortS
 ];
 
 describe.each(ways)("a handler that waits: %s", (_name, wait) => {
+  /** A worker of that handler, and when the handler went on. */
+  function fleet(sim: Simulation) {
+    const after: number[] = [];
+    const runner = sim.runner();
+    const worker = sim.worker("w1", async (_job, context) => {
+      await wait(sim, () => context.signal);
+      after.push(sim.now());
+      return "done";
+    });
+    return { runner, worker, after };
+  }
+
   it("does not go on when its machine has crashed", () =>
     play(async (sim) => {
-      const after: number[] = [];
-      const runner = sim.runner();
-      const worker = sim.worker("w1", async (_job, context) => {
-        await wait(sim, () => context.signal);
-        after.push(sim.now());
-        return "done";
-      });
+      const { runner, worker, after } = fleet(sim);
       const call = runner.execute("job", { attempts: 1, timeout: 5_000 }).catch(() => "lost");
       sim.at(50, () => worker.crash());
       expect(await call).toBe("lost");
@@ -95,13 +101,7 @@ describe.each(ways)("a handler that waits: %s", (_name, wait) => {
 
   it("goes on late when its machine has stood still", () =>
     play(async (sim) => {
-      const after: number[] = [];
-      const runner = sim.runner();
-      const worker = sim.worker("w1", async (_job, context) => {
-        await wait(sim, () => context.signal);
-        after.push(sim.now());
-        return "done";
-      });
+      const { runner, worker, after } = fleet(sim);
       sim.at(50, () => worker.stall(1_000));
       await runner.execute("job", { attempts: 1, timeout: 2_000 }).catch(() => "timed out");
       await sim.sleep(1_000);
