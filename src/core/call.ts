@@ -216,6 +216,8 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   /** It waited at a worker that never began it, and is what it was before: first of those that wait here and came later. */
   #cameBack(): void {
     this.#attempt = undefined;
+    // It may have been thought to run: what it waits for now has other limits.
+    this.#desk.timers.drop(this);
     this.#enqueue("its turn");
   }
 

@@ -391,6 +391,25 @@ describe("jobs that wait at a worker while a slot is free elsewhere", () => {
     expect(set.runner.stats()).toMatchObject({ retries: 0, running: 0 });
   });
 
+  it("go on in the same stay then, also when they are sent ahead to somebody else", async () => {
+    await using set = await stage({ prefetch: 8 });
+    const other = await eager(set, { identity: "other", ahead: 1 });
+    const busy = await eager(set, { identity: "busy", ahead: 1 });
+    const [, , , b] = await submit(set, "x a y b", { queueTimeout: 100 });
+    await set.peer({ identity: "third", capacity: 2 });
+    await set.clock.advance(1);
+    await submit(set, "c d");
+    await answer(set, other, "x");
+    await answer(set, busy, "a");
+    expect([recalled(busy), set.runner.stats().ahead]).toEqual([["b"], 0]);
+    await reject(set, busy, "recalled", "b");
+    expect([other.jobs, set.runner.stats().ahead]).toEqual([["x", "y", "b"], 1]);
+    await set.clock.advance(98);
+    expect(b?.state).toBe("pending");
+    await set.clock.advance(1);
+    expect(b?.error).toMatchObject({ code: "TIMEOUT", kind: "queue" });
+  });
+
   it("do not keep the process alive once nobody waits for them", async () => {
     const clock = new Alive();
     await using set = await stage({ prefetch: 8, clock });
