@@ -93,15 +93,21 @@ export class Task implements JobContext, Member<Task> {
 
   /** Starts the handler. */
   run(handler: Handler): void {
-    let result: Payload | Promise<Payload>;
+    let result: TaskResult | undefined;
     try {
-      result = handler(this.#job, this);
+      const value = handler(this.#job, this);
+      if (typeof value === "string" || isBytes(value)) result = success(value);
+      else this.#await(value);
     } catch (error) {
-      return this.#owner.finished(this, failure(error));
+      // Of the handler, or of what it returned: that may be anything, and throw when it is looked at.
+      result = failure(error);
     }
-    if (typeof result === "string" || isBytes(result)) return this.#owner.finished(this, success(result));
-    Promise.resolve(result).then(
-      (value) => this.#owner.finished(this, success(value)),
+    if (result !== undefined) this.#owner.finished(this, result);
+  }
+
+  #await(promise: Promise<Payload>): void {
+    Promise.resolve(promise).then(
+      (value) => this.#owner.finished(this, late(value)),
       (error: unknown) => this.#owner.finished(this, failure(error)),
     );
   }
@@ -131,6 +137,15 @@ function success(value: unknown): TaskResult {
     "the handler's result is not well-formed UTF-16 (it holds a lone surrogate)",
     "RESULT_TYPE",
   );
+}
+
+/** What a promise came to, which may throw when it is looked at, too. */
+function late(value: unknown): TaskResult {
+  try {
+    return success(value);
+  } catch (error) {
+    return failure(error);
+  }
 }
 
 /** A result over the runner's limit fails the job, not the connection. */

@@ -121,6 +121,42 @@ describe("a result", () => {
   });
 });
 
+describe("a result that throws when it is looked at", () => {
+  function trap(): object {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    return proxy;
+  }
+
+  function hidden(): object {
+    return new Proxy(
+      {},
+      {
+        getPrototypeOf: () => {
+          throw new Error("hidden");
+        },
+      },
+    );
+  }
+
+  function brokenPromise(): Promise<string> {
+    return Object.defineProperty(Promise.resolve("x"), "constructor", {
+      get: () => {
+        throw new Error("broken");
+      },
+    });
+  }
+
+  it.each<[string, () => unknown]>([
+    ["a revoked proxy", trap],
+    ["a promise without a constructor", brokenPromise],
+    ["an object that hides what it is", hidden],
+    ["the same, later", async () => hidden()],
+  ])("fails the job and nothing else: %s", async (_name, handler) => {
+    expect(await run(handler as Handler)).toMatchObject({ ok: false, retryable: false });
+  });
+});
+
 describe("what is thrown", () => {
   it("is told by name, message, code and stack when it is an error", async () => {
     const error = Object.assign(new RangeError("no such thing"), { code: "E_THING" });
