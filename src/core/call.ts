@@ -120,7 +120,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
 
   /** The first usable worker came or the last one went. */
   fleetChanged(usable: boolean): void {
-    if (this.#state !== "queued" || this.#place.held) return;
+    if ((this.#state !== "queued" && this.#state !== "ahead") || this.#place.held) return;
     const now = this.#desk.clock.now();
     this.#acquireBy = usable ? undefined : now + this.#options.acquireTimeout;
     this.#armWait(now);
@@ -169,6 +169,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     const { timeout } = this.#options;
     this.#made++;
     this.#since = now;
+    this.#acquireBy = undefined;
     this.#move("running");
     this.#wake(Math.min(timeout, this.#expires - now), now);
     this.#desk.events?.started(this, this.#made, attempt.session.identity);
@@ -249,7 +250,8 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#move("queued");
     if (this.#options.failFast && pool.size === 0) return this.#fail(noWorker(this.records));
     if (this.#options.queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
-    this.#acquireBy = pool.usable > 0 ? undefined : now + this.#options.acquireTimeout;
+    if (pool.usable > 0) this.#acquireBy = undefined;
+    else this.#acquireBy ??= now + this.#options.acquireTimeout;
     if (where === "its turn") pool.comeBack(this, now);
     else pool.wait(this, where === "head", now);
     if (this.line !== undefined) this.#armWait(now);

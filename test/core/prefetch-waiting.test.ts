@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { TimeoutError } from "../../src/core/errors.ts";
 import { Puppet, stage, type Stage } from "../support/stage.ts";
 import type { ScriptedPeer } from "../support/scripted-peer.ts";
-import { answer, eager, jobOf, submit } from "./prefetch-scene.ts";
+import { answer, eager, jobOf, reject, submit } from "./prefetch-scene.ts";
 
 async function confirm(set: Stage, peer: ScriptedPeer, data: string): Promise<void> {
   peer.send({ type: "CANCELLED", attemptId: jobOf(peer, data).attemptId });
@@ -47,6 +47,38 @@ describe("a job that waits at a worker", () => {
     await set.clock.advance(1_000);
     expect(b?.state).toBe("pending");
     await answer(set, peer, "b");
+    expect(b?.state).toBe("ok");
+  });
+
+  it("is given up after `acquireTimeout` when its worker takes no more and there is no other", async () => {
+    await using set = await stage({ prefetch: 8, acquireTimeout: 1_000 });
+    const peer = await eager(set);
+    const [a, b, c, d] = await submit(set, "a b c d");
+    await set.clock.advance(5_000);
+    peer.send({ type: "REMOVE" });
+    await set.clock.advance(600);
+    await reject(set, peer, "draining", "b");
+    await answer(set, peer, "a");
+    await set.clock.advance(399);
+    expect([a?.state, b?.state, d?.state]).toEqual(["ok", "pending", "pending"]);
+    await set.clock.advance(1);
+    expect(b?.error, "being handed back is not the end of that wait").toMatchObject({ kind: "acquire" });
+    expect(d?.error).toMatchObject({ code: "TIMEOUT", kind: "acquire", attempts: [] });
+    expect(peer.last("CANCEL")).toMatchObject({ attemptId: 4, reason: "cancelled" });
+    expect(c?.state, "its turn has come").toBe("pending");
+  });
+
+  it("goes on waiting when another worker comes in time", async () => {
+    await using set = await stage({ prefetch: 8, acquireTimeout: 1_000 });
+    const peer = await eager(set);
+    const [, b] = await submit(set, "a b");
+    peer.send({ type: "REMOVE" });
+    await set.clock.advance(999);
+    const other = await eager(set, { identity: "other" });
+    await set.clock.advance(1_000);
+    expect(b?.state).toBe("pending");
+    await reject(set, peer, "draining", "b");
+    await answer(set, other, "b");
     expect(b?.state).toBe("ok");
   });
 

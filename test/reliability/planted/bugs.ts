@@ -155,8 +155,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "timer kept after settlement",
     file: "call",
-    from: "this.#desk.timers.drop(this);",
-    to: "this.#wake(60_000, this.#desk.clock.now());",
+    from: 'this.#desk.timers.drop(this);\n    this.#move("settled");',
+    to: 'this.#wake(60_000, this.#desk.clock.now()); this.#move("settled");',
   },
   {
     name: "listener kept on the caller's signal",
