@@ -53,7 +53,10 @@ export class Assignments<S> {
   #bytesWaiting = 0;
   #nextId = 1;
   #served = 0;
-  /** Jobs were called back, and none that has a slot has ended since: what is sent ahead now would only wait there, too. */
+  /**
+   * Jobs that were sent ahead were called back or handed back, and none that has a slot has ended since: what is sent ahead
+   * now would only wait there, too, or come back at once.
+   */
   #stuck = false;
 
   constructor(link: Link, keeper: AssignmentKeeper, owner: AssignmentOwner<S>) {
@@ -168,7 +171,8 @@ export class Assignments<S> {
   #close(attempt: Attempt<S>, now: number): void {
     if (attempt.grace !== undefined) this.#keeper.timers.drop(attempt.grace);
     if (attempt.waits) this.#bytesWaiting -= attempt.bytes;
-    else this.#stuck = false;
+    if (!attempt.waits) this.#stuck = false;
+    else if (attempt.cancelled === undefined) this.#stuck = true;
     const next = this.#inFlight.delete(attempt, this.#capacity);
     if (next === undefined) return;
     this.#bytesWaiting -= next.bytes;

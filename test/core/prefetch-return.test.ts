@@ -64,12 +64,14 @@ describe("a job that is handed back before its turn", () => {
     expect(other.jobs).toEqual(["b", "c", "d", "e"]);
   });
 
-  it("may be sent ahead again, to the same worker, too", async () => {
+  it("is sent ahead to the same worker again, but not before a job has ended there", async () => {
     await using set = await stage({ prefetch: 1 });
     const peer = await eager(set);
-    const [, b] = await submit(set, "a b");
-    await reject(set, peer, "overloaded", "b");
-    expect(peer.jobs).toEqual(["a", "b", "b"]);
+    const [, , b] = await submit(set, "a0 a b");
+    await reject(set, peer, "overloaded", "a");
+    expect(peer.jobs, "else the two would go on with it as fast as they can").toEqual(["a0", "a"]);
+    await answer(set, peer, "a0");
+    expect(peer.jobs).toEqual(["a0", "a", "a", "b"]);
     await answer(set, peer, "a");
     await answer(set, peer, "b");
     expect(b?.state).toBe("ok");
