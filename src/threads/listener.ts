@@ -1,10 +1,11 @@
-/** The listener around the threads: what they are started with, and one crew of them at a time. */
+/** The listener around the threads: what they are started with. How many live at a time is crew/crew.ts's business. */
 import type { WorkerOptions } from "node:worker_threads";
-import type { Listener, ListenerContext, Socket } from "../core/socket.ts";
 import { MAX_PAYLOAD } from "../core/options.ts";
-import { Crew } from "./crew.ts";
+import type { Listener, ListenerContext, Socket } from "../core/socket.ts";
+import { CrewListener } from "../crew/listener.ts";
+import type { ThreadPlan } from "../crew/thread.ts";
+import { spawnThread } from "./node-thread.ts";
 import { moduleUrl, type ThreadsOptions, type ThreadsSettings, threadsSettings } from "./options.ts";
-import type { ThreadPlan } from "./thread.ts";
 
 const PASSED_ON = ["workerData", "env", "execArgv", "argv", "resourceLimits", "stdout", "stderr"] as const;
 
@@ -30,9 +31,9 @@ function planOf(module: string, settings: ThreadsSettings, number: number, maxFr
       // The runner's own limit, which is smaller, is told when a thread registers.
       maxPayload: Math.min(maxFrameBytes, MAX_PAYLOAD),
     },
-    host: hostOptions(settings, identity),
     startTimeout,
     maxFrameBytes,
+    spawn: (events) => spawnThread(hostOptions(settings, identity), events),
   };
 }
 
@@ -42,18 +43,24 @@ export class ThreadsListener implements Listener {
   readonly address: string;
   /** How many threads there are while it is started. */
   readonly size: number;
-  readonly #module: string;
-  readonly #settings: ThreadsSettings;
-  #accept: ((socket: Socket) => void) | undefined;
-  #crew: Crew | undefined;
-  #leaving: Promise<unknown> | undefined;
+  readonly #crew: CrewListener;
 
   /** @internal */
   constructor(module: URL | string, options: ThreadsOptions) {
-    this.#module = moduleUrl(module);
-    this.#settings = threadsSettings(options);
-    this.size = this.#settings.size;
-    this.address = `${this.size} ${this.size === 1 ? "thread" : "threads"} of ${this.#module}`;
+    const url = moduleUrl(module);
+    const settings = threadsSettings(options);
+    const { size, restartMin, restartMax, maxCrashes } = settings;
+    this.size = size;
+    this.address = `${size} ${size === 1 ? "thread" : "threads"} of ${url}`;
+    this.#crew = new CrewListener({
+      owner: "threads",
+      address: this.address,
+      restartMin,
+      restartMax,
+      maxCrashes,
+      plans: (maxFrameBytes) =>
+        Array.from({ length: size }, (_, index) => planOf(url, settings, index + 1, maxFrameBytes)),
+    });
   }
 
   /**
@@ -62,32 +69,11 @@ export class ThreadsListener implements Listener {
    * stopped first. The same `accept` may be started again; another one is refused with an `Error`.
    */
   start(accept: (socket: Socket) => void, context: ListenerContext): Promise<void> {
-    if (this.#crew !== undefined && this.#accept !== accept)
-      return Promise.reject(new Error("threads: already started; give each runner threads of its own"));
-    this.#accept = accept;
-    this.#crew ??= this.#hire(accept, context);
-    return this.#crew.started;
+    return this.#crew.start(accept, context);
   }
 
   /** Ends the threads, within a moment even when a handler spins, and resolves once none is left. May be called twice. */
-  async stop(): Promise<void> {
-    const crew = this.#crew;
-    this.#crew = undefined;
-    // A start that follows does not wait for these: what is left of them has no connection any more.
-    if (crew !== undefined) this.#leaving = Promise.all([this.#leaving, crew.stop()]);
-    await this.#leaving;
-  }
-
-  #hire(accept: (socket: Socket) => void, context: ListenerContext): Crew {
-    const { size } = this.#settings;
-    const plans = Array.from({ length: size }, (_, index) =>
-      planOf(this.#module, this.#settings, index + 1, context.maxFrameBytes),
-    );
-    const crew = new Crew(plans, this.#settings, accept, context);
-    // A crew that never got ready is gone when its start rejects, and the next start hires another.
-    crew.started.catch(() => {
-      if (this.#crew === crew) this.#crew = undefined;
-    });
-    return crew;
+  stop(): Promise<void> {
+    return this.#crew.stop();
   }
 }

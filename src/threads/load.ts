@@ -1,8 +1,9 @@
 /** Finds the handler in the user's module, or says in one line why there is none. Runs in the thread. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { oneLine } from "../crew/boot.ts";
+import { handlerAmong } from "../crew/export.ts";
 import { type Handler, WorkerStartError } from "../index.ts";
-import { oneLine } from "./boot.ts";
 
 function isMissing(module: string): boolean {
   return module.startsWith("file:") && !existsSync(fileURLToPath(module));
@@ -31,16 +32,5 @@ async function load(module: string, shown: string): Promise<Readonly<Record<stri
  * @throws WorkerStartError when there is no such module, it does not load, or the export is not a function.
  */
 export async function loadHandler(module: string, name: string, shown: string = module): Promise<Handler> {
-  const exported = await load(module, shown);
-  const handler = exported[name];
-  if (typeof handler === "function") return handler as Handler;
-  if (Object.hasOwn(exported, name))
-    throw new WorkerStartError(`the export \`${name}\` of ${shown} is not a function but ${kindOf(handler)}`);
-  const names = Object.keys(exported);
-  const others = names.length === 0 ? "it exports nothing" : `it exports: ${names.join(", ")}`;
-  throw new WorkerStartError(`${shown} has no export \`${name}\`; ${others}`);
-}
-
-function kindOf(value: unknown): string {
-  return value === null ? "null" : typeof value;
+  return handlerAmong(await load(module, shown), name, shown);
 }

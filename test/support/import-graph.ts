@@ -91,13 +91,18 @@ function guestMay({ to, typeOnly }: Import): boolean {
   return to === "src/index.ts" || (typeOnly && to.startsWith("src/core/"));
 }
 
-/** Options are checked and pauses drawn alike everywhere, threads speak over ports, and what they load is the user's to name. */
-const FOR_THREADS: ReadonlySet<string> = new Set([
+/** Options are checked and pauses drawn alike everywhere, and threads speak over ports. */
+const FOR_CREWS: ReadonlySet<string> = new Set([
   "src/core/clock.ts",
   "src/core/options.ts",
   "src/transports/message-port.ts",
-  "(computed)",
 ]);
+
+/** What a crew's threads load is the user's to name. */
+function hasCrew(found: Import): boolean {
+  const { to } = found;
+  return guestMay(found) || FOR_CREWS.has(to) || to.startsWith("src/crew/") || to === "(computed)";
+}
 
 /** All a rule may look at. */
 interface House {
@@ -110,7 +115,10 @@ type Rule = (found: Import, house: House) => boolean;
 const RULES: Readonly<Record<string, Rule>> = {
   core: () => false,
   transports: transportMay,
-  threads: (found) => guestMay(found) || FOR_THREADS.has(found.to) || found.to.startsWith("node:"),
+  // Threads of whatever host: worker threads and Web Workers are supervised alike.
+  crew: (found) => guestMay(found) || FOR_CREWS.has(found.to),
+  threads: (found) => hasCrew(found) || found.to.startsWith("node:"),
+  browser: (found) => hasCrew(found) || found.to === "src/transports/websocket.ts",
   // A simulated world is made of the core's own parts, and its oracle reads frames.
   testing: ({ to }) => to === "src/index.ts" || to.startsWith("src/core/"),
   observe: guestMay,

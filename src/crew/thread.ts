@@ -1,28 +1,35 @@
 /**
- * One worker thread from its start to its exit: hands it its orders, its port and its time to get ready, and sees to it
- * that it ends. Whether another takes its place is decided in slot.ts.
+ * One thread from its start to its exit: hands it its orders, its port and its time to get ready, and sees to it that it
+ * ends. What a thread is, a worker thread of Node or a Web Worker, its plan knows. Whether another takes its place is decided in slot.ts.
  */
-import { MessageChannel, type MessagePort, Worker as NodeWorker, type WorkerOptions } from "node:worker_threads";
-import type { CloseReason, Socket } from "../core/socket.ts";
 import type { TimerHandle } from "../core/clock.ts";
+import type { CloseReason, Socket } from "../core/socket.ts";
 import { hostClock, hostEntropy } from "../index.ts";
-import { type Boot, oneLine, type ThreadNote, unsealed } from "./boot.ts";
+import { type Boot, type BootPort, oneLine, type ThreadNote, unsealed } from "./boot.ts";
 import type { Life } from "./restarts.ts";
 import { ThreadSocket } from "./thread-socket.ts";
 
 /** How long a thread that has nothing left to do may take to end by itself, in ms: long enough to flush what it printed. */
 const GRACE = 100;
 
-const ENTRY = new URL("./entry.js", import.meta.url);
+/** What a host tells of a thread it runs. Nothing is told while it is being spawned. */
+export interface HostedEvents {
+  /** The thread has posted something. */
+  message(message: unknown): void;
+  /** It cannot go on, and ends. */
+  error(error: unknown): void;
+  /** It has ended. The last call. `how`: "exited with code 1", for people to read. */
+  exited(how: string): void;
+}
 
-/**
- * Threads inherit this process's options, and with the `--input-type` of a script from the command line Node runs no file:
- * there the entry is imported by a script too.
- */
-function spawn(host: WorkerOptions): NodeWorker {
-  const inherited = host.execArgv ?? process.execArgv;
-  if (!inherited.some((option) => option.startsWith("--input-type"))) return new NodeWorker(ENTRY, host);
-  return new NodeWorker(`import(${JSON.stringify(ENTRY.href)})`, { ...host, eval: true });
+/** A thread as its host knows it: Node's `Worker`, or a browser's. */
+export interface HostedThread {
+  /** Whether a port whose other end was in the thread tells when the thread is gone. */
+  readonly portCloses: boolean;
+  /** Hands over the orders, and the port in them. */
+  post(boot: Boot, port: BootPort): void;
+  /** Ends it at once; `exited` follows. May be called twice. */
+  terminate(): void;
 }
 
 /** How a thread is started. */
@@ -30,10 +37,10 @@ export interface ThreadPlan {
   /** For people to read: `thread 3`. */
   readonly title: string;
   readonly boot: Omit<Boot, "port" | "seal">;
-  /** Handed to Node as it is. */
-  readonly host: WorkerOptions;
   readonly startTimeout: number;
   readonly maxFrameBytes: number;
+  /** Starts one. May throw. */
+  spawn(events: HostedEvents): HostedThread;
 }
 
 /** How a thread ended. */
@@ -62,8 +69,8 @@ export interface ThreadOwner {
 export class Thread {
   readonly #plan: ThreadPlan;
   readonly #owner: ThreadOwner;
-  readonly #port: MessagePort;
-  readonly #worker: NodeWorker | undefined;
+  readonly #port: BootPort;
+  readonly #host: HostedThread | undefined;
   readonly #seal: string = hostEntropy.id();
   #socket: ThreadSocket | undefined;
   #timer: TimerHandle;
@@ -80,10 +87,9 @@ export class Thread {
     this.#owner = owner;
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    this.#worker = this.#spawn();
-    if (this.#worker === undefined) return;
-    const boot: Boot = { ...plan.boot, port: port2, seal: this.#seal };
-    this.#worker.postMessage(boot, [port2]);
+    this.#host = this.#spawn();
+    if (this.#host === undefined) return;
+    this.#host.post({ ...plan.boot, port: port2, seal: this.#seal }, port2);
     this.#timer = hostClock.set(plan.startTimeout, () => this.#tooSlow(), false);
   }
 
@@ -94,19 +100,16 @@ export class Thread {
     this.#linger();
   }
 
-  #spawn(): NodeWorker | undefined {
+  #spawn(): HostedThread | undefined {
     try {
-      const worker = spawn(this.#plan.host);
-      worker.on("message", (message: unknown) => this.#heard(message));
-      worker.on("error", (error: unknown) => this.#inTrouble(`crashed: ${oneLine(error)}`, error));
-      worker.once("exit", (code) => this.#exited(code));
-      // Nobody else can read what was asked to be kept from this process's own streams.
-      if (this.#plan.host.stdout === true) worker.stdout.resume();
-      if (this.#plan.host.stderr === true) worker.stderr.resume();
-      return worker;
+      return this.#plan.spawn({
+        message: (message) => this.#heard(message),
+        error: (error) => this.#inTrouble(`crashed: ${oneLine(error)}`, error),
+        exited: (how) => this.#exited(how),
+      });
     } catch (error) {
       this.#inTrouble(`cannot be started: ${oneLine(error)}`, error);
-      hostClock.nextTurn(() => this.#exited(1));
+      hostClock.nextTurn(() => this.#exited("never ran"));
       return undefined;
     }
   }
@@ -168,7 +171,7 @@ export class Thread {
   }
 
   #kill(): void {
-    void this.#worker?.terminate();
+    this.#host?.terminate();
   }
 
   /** The first trouble is the reason; what follows from it is not. */
@@ -176,13 +179,13 @@ export class Thread {
     this.#trouble ??= { message, cause };
   }
 
-  #exited(code: number): void {
+  #exited(how: string): void {
     this.#exitedAlready = true;
     hostClock.clear(this.#timer);
-    this.#inTrouble(`exited with code ${code}${this.#registered ? "" : " before it was ready"}`, undefined);
+    this.#inTrouble(`${how}${this.#registered ? "" : " before it was ready"}`, undefined);
     const message = `${this.#plan.title} ${this.#trouble?.message}`;
     if (this.#socket === undefined) this.#port.close();
-    else this.#socket.threadEnded(message);
+    else this.#socket.threadEnded(message, this.#host?.portCloses === true);
     const registered = this.#registered;
     this.#owner.ended(this, {
       registered,

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { Restarts } from "../../src/threads/restarts.ts";
+import { Restarts } from "../../src/crew/restarts.ts";
 
 const USELESS = { lived: 0, begun: false };
 const limits = { restartMin: 100, restartMax: 1_000, maxCrashes: 6 };

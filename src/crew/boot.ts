@@ -1,10 +1,16 @@
 /** What a thread and its supervisor tell each other besides the frames: the order to start, and what came of it. */
-import type { MessagePort } from "node:worker_threads";
+import type { PortLike } from "../transports/message-port.ts";
+
+/** A port that is handed over. */
+export type BootPort = PortLike & {
+  /** Closes it, where it was handed over in vain. */
+  close(): void;
+};
 
 /** supervisor → thread, once: what to serve, and where. */
 export interface Boot {
   /** Leads to the runner. */
-  readonly port: MessagePort;
+  readonly port: BootPort;
   /** The URL of the module. */
   readonly module: string;
   /** The name of its export that is the handler. */

@@ -2,9 +2,8 @@
  * The runner's end of a thread's connection: a port that also learns how the thread ended. A port alone tells that it was
  * closed and not why, which is what people want to read when a job is lost.
  */
-import type { MessagePort } from "node:worker_threads";
 import type { CloseReason, Peer, Receiver, Socket } from "../core/socket.ts";
-import { messagePortSocket } from "../transports/message-port.ts";
+import { messagePortSocket, type PortLike } from "../transports/message-port.ts";
 
 /** A socket to a supervised thread. */
 export class ThreadSocket implements Socket {
@@ -19,7 +18,7 @@ export class ThreadSocket implements Socket {
   #closedHere = false;
 
   /** @param onClosed - Told once the port is closed, by whichever end, and before the receiver is. */
-  constructor(port: MessagePort, peer: Peer, maxFrameBytes: number, onClosed: (reason: CloseReason) => void) {
+  constructor(port: PortLike, peer: Peer, maxFrameBytes: number, onClosed: (reason: CloseReason) => void) {
     this.#inner = messagePortSocket(port, { peer, maxFrameBytes });
     this.#onClosed = onClosed;
   }
@@ -52,10 +51,14 @@ export class ThreadSocket implements Socket {
     this.#inner.close(reason);
   }
 
-  /** The thread is dead. The receiver is told so once it has had the frames that were sent before. */
-  threadEnded(message: string): void {
+  /**
+   * The thread is dead. The receiver is told so once it has had the frames that were sent before.
+   * @param portCloses - Whether the port tells when that is. Where it never does, no more frames are waited for.
+   */
+  threadEnded(message: string, portCloses: boolean): void {
     this.#obituary = { code: "error", message };
     if (this.#waiting) this.#receiver?.closed(this.#obituary);
+    else if (!portCloses) this.#inner.close(this.#obituary);
   }
 
   #closed(reason: CloseReason): void {
