@@ -9,6 +9,9 @@ export const SUBPROTOCOL = "powerhose.v1";
 /** What a subprotocol that carries a token begins with. */
 export const BEARER_PREFIX = "bearer.";
 
+/** The query parameter that carries a one-time ticket. */
+export const TICKET = "ticket";
+
 /** Whether a host name or address is this machine's loopback. A name is judged by its text: nothing is looked up. */
 export function isLoopback(host: string): boolean {
   const name = host.toLowerCase().replace(/^\[|\]$/g, "");

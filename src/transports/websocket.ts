@@ -4,7 +4,7 @@
  */
 import { callable, checkOptions, flag, type Rules } from "../core/options.ts";
 import type { CloseCode, Dialer, Peer, Socket, SocketLimits } from "../core/socket.ts";
-import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL } from "./websocket-address.ts";
+import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL, TICKET } from "./websocket-address.ts";
 import { closeFrame, closeReason, NOT_BINARY } from "./websocket-close.ts";
 import { type Wire, WireSocket } from "./websocket-wire.ts";
 
@@ -39,10 +39,18 @@ export interface WebSocketSocketOptions extends SocketLimits {
   readonly peer: Peer;
 }
 
+/** A secret, or how to come by it: a function is asked before each dial, so that what it returns may be valid but once. */
+export type Secret = string | (() => string | Promise<string>);
+
 /** How to dial. */
 export interface DialWebSocketOptions {
-  /** Proves to the runner who dials. Travels as a subprotocol, since a browser cannot set headers. */
-  readonly token?: string | undefined;
+  /**
+   * Proves to the runner who dials. Travels as a subprotocol, since a browser cannot set headers. A function is asked before
+   * each dial; one that fails, or returns something else than a non-empty string, fails that dial.
+   */
+  readonly token?: Secret | undefined;
+  /** Returns a fresh one-time ticket, which travels as the query parameter `ticket`. Asked before each dial. */
+  readonly ticket?: (() => string | Promise<string>) | undefined;
   /** The WebSocket class to use. Default: the global one. */
   readonly WebSocket?: WebSocketConstructor | undefined;
   /** Allows `ws:` to another machine, where everybody on the way can read jobs and token. Default: `false`. */
@@ -101,21 +109,62 @@ function hostWebSocket(): WebSocketConstructor {
   );
 }
 
+/** What one dial is made with. */
+interface Approach {
+  readonly href: string;
+  readonly protocols: string[];
+}
+
 class WebSocketDialer implements Dialer {
   readonly #url: URL;
-  readonly #protocols: readonly string[];
+  readonly #token: Secret | undefined;
+  readonly #ticket: DialWebSocketOptions["ticket"];
   readonly #WebSocket: WebSocketConstructor;
 
-  constructor(url: URL, protocols: readonly string[], WebSocket: WebSocketConstructor) {
+  constructor(url: URL, { token, ticket, WebSocket = hostWebSocket() }: DialWebSocketOptions) {
     this.#url = url;
-    this.#protocols = protocols;
+    this.#token = token;
+    this.#ticket = ticket;
     this.#WebSocket = WebSocket;
   }
 
   dial(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
+    if (typeof this.#token !== "function" && this.#ticket === undefined)
+      return this.#open(this.#approach(this.#token), signal, limits);
+    return this.#askAndOpen(signal, limits);
+  }
+
+  /** Asked anew each time: what was asked for may be good for one dial only. */
+  async #askAndOpen(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
+    const token = await this.#ask(this.#token, "token");
+    const ticket = await this.#ask(this.#ticket, "ticket");
+    return await this.#open(this.#approach(token, ticket), signal, limits);
+  }
+
+  async #ask(secret: Secret | undefined, what: string): Promise<string | undefined> {
+    if (typeof secret !== "function") return secret;
+    let given: unknown;
+    try {
+      given = await secret();
+    } catch (error) {
+      throw this.#failed(`there is no ${what}`, error);
+    }
+    if (typeof given === "string" && given !== "") return given;
+    throw this.#failed(`the ${what} is not a non-empty string`);
+  }
+
+  #approach(token: string | undefined, ticket?: string): Approach {
+    const protocols = token === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, bearerSubprotocol(token)];
+    if (ticket === undefined) return { href: this.#url.href, protocols };
+    const url = new URL(this.#url);
+    url.searchParams.set(TICKET, ticket);
+    return { href: url.href, protocols };
+  }
+
+  #open(approach: Approach, signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
     return new Promise((resolve, reject: (reason: unknown) => void) => {
       if (signal.aborted) return reject(signal.reason);
-      const ws = this.#connect();
+      const ws = this.#connect(approach);
       if (ws === undefined) return reject(this.#failed("the host does not allow it"));
       const onAbort = (): void => {
         reject(signal.reason);
@@ -141,16 +190,16 @@ class WebSocketDialer implements Dialer {
   }
 
   /** Nothing when the host forbids it: `ws:` from an `https:` page. Its error is dropped, as it repeats the whole URL. */
-  #connect(): WebSocketLike | undefined {
+  #connect({ href, protocols }: Approach): WebSocketLike | undefined {
     try {
-      return new this.#WebSocket(this.#url.href, [...this.#protocols]);
+      return new this.#WebSocket(href, protocols);
     } catch {
       return undefined;
     }
   }
 
-  #failed(why: string): Error {
-    return new Error(`could not connect to ${shown(this.#url)}: ${why}`);
+  #failed(why: string, cause?: unknown): Error {
+    return new Error(`could not connect to ${shown(this.#url)}: ${why}`, cause === undefined ? undefined : { cause });
   }
 
   #socket(ws: WebSocketLike, limits: SocketLimits): Socket {
@@ -160,7 +209,11 @@ class WebSocketDialer implements Dialer {
 }
 
 const RULES: Rules<DialWebSocketOptions> = {
-  token: (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string"),
+  token: (value) =>
+    typeof value === "function" || (typeof value === "string" && value !== "")
+      ? undefined
+      : "a non-empty string, or a function that returns one",
+  ticket: callable,
   WebSocket: callable,
   allowInsecure: flag,
 };
@@ -175,7 +228,5 @@ const RULES: Rules<DialWebSocketOptions> = {
  */
 export function dialWebSocket(url: string | URL, options: DialWebSocketOptions = {}): Dialer {
   checkOptions("dialWebSocket", options, RULES);
-  const { token, allowInsecure = false, WebSocket = hostWebSocket() } = options;
-  const protocols = token === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, bearerSubprotocol(token)];
-  return new WebSocketDialer(dialAddress(url, allowInsecure), protocols, WebSocket);
+  return new WebSocketDialer(dialAddress(url, options.allowInsecure ?? false), options);
 }

@@ -98,6 +98,50 @@ test.each([
   await dialling;
 });
 
+test("a token and a ticket that are asked for are asked for before each dial", async () => {
+  let asked = 0;
+  const dialer = dialWebSocket("ws://localhost/jobs?a=1", {
+    token: () => `token ${++asked}`,
+    ticket: () => Promise.resolve(`ticket & ${++asked}`),
+    WebSocket: FakeWebSocket,
+  });
+  for (const [token, ticket] of [
+    ["token 1", "ticket & 2"],
+    ["token 3", "ticket & 4"],
+  ] as const) {
+    FakeWebSocket.last = undefined;
+    const dialling = dialer.dial(never, limits);
+    const ws = await vi.waitUntil(() => FakeWebSocket.last);
+    expect(ws.protocols).toEqual(["powerhose.v1", `bearer.${Buffer.from(token).toString("base64url")}`]);
+    expect(Object.fromEntries(new URL(ws.url).searchParams)).toEqual({ a: "1", ticket });
+    ws.emit("open");
+    (await dialling).close();
+  }
+});
+
+test.each([
+  [(): string => "", "the token is not a non-empty string"],
+  [(): Promise<string> => Promise.reject(new Error("s3cret")), "there is no token"],
+])("a token that is not to be had fails the dial and says no more", async (token, why) => {
+  FakeWebSocket.last = undefined;
+  const dialling = dialWebSocket("ws://localhost/", { token, WebSocket: FakeWebSocket }).dial(never, limits);
+  await expect(dialling).rejects.toThrow(`could not connect to ws://localhost/: ${why}`);
+  await expect(dialling).rejects.not.toThrow("s3cret");
+  expect(FakeWebSocket.last).toBeUndefined();
+});
+
+test("a dial that was called off while it asked for a ticket opens nothing", async () => {
+  FakeWebSocket.last = undefined;
+  const controller = new AbortController();
+  const ticket = (): string => {
+    controller.abort(new Error("called off"));
+    return "ticket";
+  };
+  const dialling = dialWebSocket("ws://localhost/", { ticket, WebSocket: FakeWebSocket });
+  await expect(dialling.dial(controller.signal, limits)).rejects.toThrow("called off");
+  expect(FakeWebSocket.last).toBeUndefined();
+});
+
 test("an empty token is refused: it would read as none", () => {
   expect(() => dialWebSocket("ws://localhost/", { token: "", WebSocket: FakeWebSocket })).toThrow(TypeError);
 });
