@@ -8,6 +8,9 @@ const transports = publicFiles.filter((file) => file.startsWith("src/transports/
 /** Everything but what says it is for Node. */
 const browserEntries: readonly string[] = [
   "src/index.ts",
+  "src/browser/index.ts",
+  "src/browser/socket-entry.ts",
+  "src/browser/handler-entry.ts",
   "src/testing/index.ts",
   ...transports.filter((file) => !file.includes("-node")),
 ];
@@ -27,6 +30,9 @@ describe("the house", () => {
   test("the browser entry points are those the package says run anywhere", () => {
     expect(browserEntries).toEqual([
       "src/index.ts",
+      "src/browser/index.ts",
+      "src/browser/socket-entry.ts",
+      "src/browser/handler-entry.ts",
       "src/testing/index.ts",
       "src/transports/memory.ts",
       "src/transports/message-port.ts",
@@ -37,7 +43,9 @@ describe("the house", () => {
   test.each(browserEntries)("%s reaches nothing of Node", (entry) => {
     const reached = [...reach(sources, entry)];
     expect(reached).not.toEqual([]);
-    expect(reached.filter((name) => isNodeOnly(name) || !name.startsWith("src/"))).toEqual([]);
+    // What a handler's Web Worker imports besides is the user's module.
+    const own = reached.filter((name) => entry !== "src/browser/handler-entry.ts" || name !== "(computed)");
+    expect(own.filter((name) => isNodeOnly(name) || !name.startsWith("src/"))).toEqual([]);
   });
 });
 
@@ -53,7 +61,10 @@ const sound: Readonly<Record<string, string>> = {
   "src/transports/websocket-node.ts": `import "ws"; import "node:http"; import { frame } from "./websocket-frame.ts"; import "./websocket-auth.ts";`,
   "src/transports/websocket-auth.ts": `import "node:crypto"; import "./websocket.ts";`,
   "src/threads/index.ts": `import { a } from "../index.ts"; import "../transports/message-port.ts"; import type { Socket } from "../core/socket.ts"; import "node:worker_threads"; import "./pool.ts";`,
-  "src/threads/pool.ts": ``,
+  "src/threads/pool.ts": `import "../crew/crew.ts";`,
+  "src/crew/crew.ts": `import { a } from "../index.ts"; import "../transports/message-port.ts"; import "../core/clock.ts";`,
+  "src/core/clock.ts": ``,
+  "src/browser/index.ts": `import "../crew/crew.ts"; import "../transports/websocket.ts"; import "../index.ts"; await import(module);`,
   "src/testing/index.ts": `import { a } from "../core/a.ts"; import "../index.ts";`,
   "src/cli/main.ts": `import "../index.ts"; import "../threads/index.ts"; import "../transports/websocket-node.ts"; import "./flags.ts"; import "node:fs";`,
   "src/cli/flags.ts": ``,
@@ -111,6 +122,15 @@ describe("the guard itself", () => {
       "src/threads/pool.ts imports src/transports/memory.ts",
     ],
     ["src/threads/pool.ts", `import "ws";`, "src/threads/pool.ts imports ws"],
+    ["src/crew/crew.ts", `import "node:os";`, "src/crew/crew.ts imports node:os"],
+    ["src/crew/crew.ts", `import "../threads/pool.ts";`, "src/crew/crew.ts imports src/threads/pool.ts"],
+    ["src/browser/index.ts", `import "node:os";`, "src/browser/index.ts imports node:os"],
+    ["src/browser/index.ts", `import "../threads/pool.ts";`, "src/browser/index.ts imports src/threads/pool.ts"],
+    [
+      "src/browser/index.ts",
+      `import "../transports/websocket-node.ts";`,
+      "src/browser/index.ts imports src/transports/websocket-node.ts",
+    ],
     [
       "src/testing/index.ts",
       `import "../transports/memory.ts";`,

@@ -1,0 +1,34 @@
+/** What a Web Worker that runs handlers runs: takes its orders, imports the user's module and serves it over a port. */
+import { type Boot, oneLine, sealed } from "../crew/boot.ts";
+import { handlerAmong } from "../crew/export.ts";
+import { serve } from "../crew/service.ts";
+import { type Handler, WorkerStartError } from "../index.ts";
+
+/** The part of a dedicated worker's global scope that is used. */
+interface WorkerScope {
+  postMessage(message: unknown): void;
+  addEventListener(type: "message", listener: (event: MessageEvent<Boot>) => void, options: { once: boolean }): void;
+  close(): void;
+  reportError(error: unknown): void;
+}
+
+const scope = globalThis as WorkerScope;
+
+async function load({ module, exportName }: Boot): Promise<Handler> {
+  let exported: Readonly<Record<string, unknown>>;
+  try {
+    exported = (await import(/* @vite-ignore */ module)) as Readonly<Record<string, unknown>>;
+  } catch (error) {
+    throw new WorkerStartError(`${module} could not be loaded: ${oneLine(error)}`, { cause: error });
+  }
+  return handlerAmong(exported, exportName, module);
+}
+
+// Nobody is told when a Web Worker closes itself: its job would hang until it timed out.
+scope.close = (): void => scope.reportError(new Error("the handler closed its Web Worker"));
+// Once: from here on, what is posted to it is the user's module's.
+scope.addEventListener(
+  "message",
+  ({ data: boot }) => void serve(boot, (note) => scope.postMessage(sealed(note, boot.seal)), load),
+  { once: true },
+);

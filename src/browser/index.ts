@@ -1,0 +1,28 @@
+/**
+ * The public door of `powerhose/browser`: a tab that serves jobs. What the page sees of it is tab-share.ts; what runs in its
+ * Web Workers, socket-entry.ts and handler-entry.ts.
+ */
+import { type ServeFromTabOptions, tabSettings } from "./options.ts";
+import { TabShare } from "./tab-share.ts";
+
+export type { ServeFromTabOptions, TabDefaults, TabScripts } from "./options.ts";
+export { TAB_DEFAULTS } from "./options.ts";
+export type { TabShare } from "./tab-share.ts";
+export type { TabEvent, TabProgressEvent, TabState, TabStateEvent, TabStats, TabTroubleEvent } from "./tab-news.ts";
+
+/**
+ * Makes this tab a worker: `await serveFromTab("wss://example.org/", { module: new URL("./square.js", import.meta.url) })`.
+ * The connection lives in a Web Worker of its own and the handler in further ones, so that neither a busy page nor a hidden
+ * tab's slow timers cost the tab its session. Resolves once a handler is loaded and the tab begins to dial; it goes on
+ * dialling for ever.
+ * @param url - A `ws:` or `wss:` URL, or the text of one.
+ * @param options - See {@link ServeFromTabOptions}.
+ * @throws TypeError or RangeError when the address or an option is wrong.
+ * @throws AuthError when the address is `ws:` on another machine without `allowInsecure`.
+ * @throws WorkerStartError when the module cannot be loaded or served, or the browser refuses the Web Workers.
+ */
+export async function serveFromTab(url: string | URL, options: ServeFromTabOptions): Promise<TabShare> {
+  const share = new TabShare(tabSettings(url, options));
+  await share.ready;
+  return share;
+}

@@ -1,0 +1,193 @@
+/** What `serveFromTab` can be told, with its defaults, and the check of it. What each option does is done elsewhere. */
+import {
+  callable,
+  checkOptions,
+  duration,
+  type Filled,
+  finiteDuration,
+  flag,
+  integer,
+  limit,
+  payloadLimit,
+  type Rule,
+  type Rules,
+  text,
+  withDefaults,
+} from "../core/options.ts";
+import { hostEntropy, WORKER_DEFAULTS } from "../index.ts";
+import { dialWebSocket, type Secret } from "../transports/websocket.ts";
+import { browserFamily } from "./user-agent.ts";
+
+/** The scripts of the Web Workers, for a page that brings them itself: URLs, `blob:` ones included. Module scripts. */
+export interface TabScripts {
+  /** Holds the connection: `powerhose/dist/browser/socket-entry.js`, bundled or not. */
+  readonly socket: string | URL;
+  /** Runs the handlers: `powerhose/dist/browser/handler-entry.js`, bundled or not. */
+  readonly handler: string | URL;
+}
+
+/** Options of {@link serveFromTab}. All durations in ms. */
+export interface ServeFromTabOptions {
+  /** The ES module whose export is the handler; a text is relative to the page. Each Web Worker imports it. */
+  readonly module: string | URL;
+  /** The name of the module's export that is the handler; default `default`. */
+  readonly export?: string | undefined;
+  /** How many Web Workers run handlers, 1 to 64; default `navigator.hardwareConcurrency`. */
+  readonly size?: number | undefined;
+  /** Proves to the runner who dials. A function is asked in the page before each dial. */
+  readonly token?: Secret | undefined;
+  /** Returns a fresh one-time ticket. Asked in the page before each dial. */
+  readonly ticket?: (() => string | Promise<string>) | undefined;
+  /** What the tab can do, besides `browser` and the browser's family: at most 30, each `[A-Za-z0-9._:-]{1,128}`. */
+  readonly labels?: readonly string[] | undefined;
+  /** The tab's stable name, `[A-Za-z0-9._:-]{1,128}`; default `tab-` and a random name. */
+  readonly identity?: string | undefined;
+  /** Allows `ws:` to another machine, where everybody on the way can read jobs and token; default false. */
+  readonly allowInsecure?: boolean | undefined;
+  /** The largest job it accepts, in bytes; default 1 MiB. */
+  readonly maxPayload?: number | undefined;
+  /** The first pause before it connects again is random up to this; it doubles with each failure; default 100. */
+  readonly reconnectMin?: number | undefined;
+  /** The pauses' upper bound; default 30,000. */
+  readonly reconnectMax?: number | undefined;
+  /** How long `drain` waits for running handlers; default 30,000. */
+  readonly drainTimeout?: number | undefined;
+  /** How long a Web Worker may take to load the module; default 30,000. */
+  readonly startTimeout?: number | undefined;
+  /** A Web Worker's place is given up after so many crashes in a row, none of which had begun a job; default 10. */
+  readonly maxCrashes?: number | undefined;
+  /** The first pause after a crash is random up to this; it doubles with each further one; default 100. */
+  readonly restartMin?: number | undefined;
+  /** The pauses' upper bound; default 30,000. */
+  readonly restartMax?: number | undefined;
+  /** The scripts of the Web Workers, for a page that is one file; default those of this package, beside its own. */
+  readonly scripts?: TabScripts | undefined;
+}
+
+/** The options that have a default of their own; `size` and `identity` are found out. */
+export type TabDefaults = Filled<
+  Pick<
+    ServeFromTabOptions,
+    | "export"
+    | "labels"
+    | "allowInsecure"
+    | "maxPayload"
+    | "reconnectMin"
+    | "reconnectMax"
+    | "drainTimeout"
+    | "startTimeout"
+    | "maxCrashes"
+    | "restartMin"
+    | "restartMax"
+  >
+>;
+
+/** The defaults of {@link ServeFromTabOptions}. */
+export const TAB_DEFAULTS: TabDefaults = Object.freeze({
+  export: "default",
+  labels: Object.freeze([]),
+  allowInsecure: false,
+  maxPayload: WORKER_DEFAULTS.maxPayload,
+  reconnectMin: WORKER_DEFAULTS.reconnectMin,
+  reconnectMax: WORKER_DEFAULTS.reconnectMax,
+  drainTimeout: WORKER_DEFAULTS.drainTimeout,
+  startTimeout: 30_000,
+  maxCrashes: 10,
+  restartMin: 100,
+  restartMax: 30_000,
+});
+
+/** The most Web Workers one tab lends. */
+const MOST = 64;
+
+/** The options with everything filled in, as they cross to the Web Worker. */
+export interface TabSettings extends Omit<TabDefaults, "labels"> {
+  readonly url: string;
+  readonly module: string;
+  readonly size: number;
+  readonly labels: readonly string[];
+  readonly identity: string;
+  /** The URL of the script that runs handlers; absent: this package's. */
+  readonly handlerScript: string | undefined;
+}
+
+/** What stays in the page. */
+export interface TabOrders {
+  readonly settings: TabSettings;
+  readonly token: Secret | undefined;
+  readonly ticket: (() => string | Promise<string>) | undefined;
+  /** The URL of the script that holds the connection; absent: this package's. */
+  readonly socketScript: string | undefined;
+}
+
+const NAME = /^[A-Za-z0-9._:-]{1,128}$/;
+const name: Rule = (value) =>
+  typeof value === "string" && NAME.test(value) ? undefined : "1 to 128 characters of A-Z a-z 0-9 . _ : -";
+const address: Rule = (value) =>
+  value instanceof URL || (typeof value === "string" && value !== "") ? undefined : "a URL";
+
+const RULES: Rules<ServeFromTabOptions> = {
+  module: address,
+  export: text,
+  size: integer(1, MOST),
+  token: () => undefined, // as dialWebSocket says
+  ticket: callable,
+  labels: (value) =>
+    Array.isArray(value) && value.length <= 30 && value.every((one) => name(one) === undefined)
+      ? undefined
+      : "at most 30 labels of A-Z a-z 0-9 . _ : -",
+  identity: name,
+  allowInsecure: flag,
+  maxPayload: payloadLimit,
+  reconnectMin: finiteDuration,
+  reconnectMax: finiteDuration,
+  drainTimeout: duration,
+  startTimeout: finiteDuration,
+  maxCrashes: limit(1),
+  restartMin: finiteDuration,
+  restartMax: finiteDuration,
+  scripts: (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    address(Reflect.get(value, "socket")) === undefined &&
+    address(Reflect.get(value, "handler")) === undefined
+      ? undefined
+      : "the URLs `socket` and `handler`",
+};
+
+/** Whole, and relative to the page: in a Web Worker it would be relative to the worker's script. */
+function absolute(given: string | URL, what: string): string {
+  const { document, location } = globalThis as {
+    document?: { readonly baseURI: string };
+    location?: { readonly href: string };
+  };
+  const base = document?.baseURI ?? location?.href;
+  if (!URL.canParse(String(given), base))
+    throw new TypeError(`serveFromTab: \`${what}\` is not a URL: ${String(given)}`);
+  return new URL(given, base).href;
+}
+
+/** Checks everything and fills in what was left out. Throws what {@link serveFromTab} throws. */
+export function tabSettings(url: string | URL, options: ServeFromTabOptions): TabOrders {
+  checkOptions("serveFromTab", options, RULES);
+  if (options.module === undefined) throw new TypeError("serveFromTab: `module` is missing");
+  const { scripts, token, ticket, module, labels, ...rest } = withDefaults(TAB_DEFAULTS, options);
+  // Whatever is wrong with these is said here, and not by a Web Worker later.
+  dialWebSocket(url, { token, ticket, allowInsecure: rest.allowInsecure });
+  const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number; userAgent?: string } };
+  const cores = Math.min(MOST, Math.max(1, navigator?.hardwareConcurrency ?? 1));
+  return {
+    settings: {
+      ...rest,
+      size: rest.size ?? cores,
+      identity: rest.identity ?? `tab-${hostEntropy.id().slice(0, 12)}`,
+      url: String(url),
+      module: absolute(module, "module"),
+      labels: [...new Set(["browser", browserFamily(navigator?.userAgent ?? ""), ...labels])],
+      handlerScript: scripts === undefined ? undefined : absolute(scripts.handler, "scripts.handler"),
+    },
+    token,
+    ticket,
+    socketScript: scripts === undefined ? undefined : absolute(scripts.socket, "scripts.socket"),
+  };
+}
