@@ -1,0 +1,71 @@
+/**
+ * What the package weighs in a browser: parts of the build, bundled and minified, and what is in them. The limits are here
+ * and nowhere else; `npm run size` prints what there is, test/package/size.test.ts holds it to them.
+ */
+import { join, relative } from "node:path";
+import { gzipSync } from "node:zlib";
+import { rolldown } from "rolldown";
+import { root } from "./package-files.ts";
+
+/** A part that a page loads on its own. */
+export interface Part {
+  readonly name: string;
+  /** A module of the build that is the part, or the text of one that imports it, from the root. */
+  readonly entry: string;
+  /** The most it may weigh, minified and gzipped, in bytes. */
+  readonly limit: number;
+}
+
+/** The parts and their limits. */
+export const PARTS: readonly Part[] = [
+  {
+    name: "a worker over WebSocket",
+    entry: `export { Worker } from "./dist/index.js"; export { dialWebSocket } from "./dist/transports/websocket.js";`,
+    limit: 16_384,
+  },
+  { name: "serveFromTab: in the page", entry: `export * from "./dist/browser/index.js";`, limit: 7_168 },
+  { name: "serveFromTab: its connection", entry: "dist/browser/socket-entry.js", limit: 32_768 },
+  { name: "serveFromTab: each handler", entry: "dist/browser/handler-entry.js", limit: 16_384 },
+];
+
+/** What a part weighs. */
+export interface PartSize {
+  readonly part: Part;
+  readonly minified: number;
+  readonly gzipped: number;
+  /** The modules in it, from the root; `ws` and `node:` modules by the names they are imported by. */
+  readonly modules: readonly string[];
+  /** The bundle. */
+  readonly code: string;
+}
+
+const ENTRY = "\0entry";
+
+/** Bundles one part of the build there is, and weighs it. */
+export async function sizeOf(part: Part): Promise<PartSize> {
+  const made = part.entry.includes(";");
+  const bundle = await rolldown({
+    input: made ? ENTRY : part.entry,
+    cwd: root,
+    logLevel: "silent",
+    external: (id) => !/^[./\0]/.test(id) && id !== part.entry,
+    plugins: [
+      {
+        name: "entry",
+        resolveId: (id, from) => (id === ENTRY ? { id } : from === ENTRY ? { id: join(root, id) } : undefined),
+        load: (id) => (id === ENTRY ? part.entry : undefined),
+      },
+    ],
+  });
+  const { output } = await bundle.generate({ format: "es", minify: true });
+  await bundle.close();
+  const [chunk, ...others] = output;
+  if (others.length > 0) throw new Error(`${part.name} is not one file`);
+  return {
+    part,
+    minified: Buffer.byteLength(chunk.code),
+    gzipped: gzipSync(chunk.code, { level: 9 }).byteLength,
+    modules: [...chunk.moduleIds.filter((id) => id !== ENTRY).map((id) => relative(root, id)), ...chunk.imports],
+    code: chunk.code,
+  };
+}
