@@ -1,16 +1,27 @@
 /**
  * Runs every numbered example, `NN-name/main.js`, one after the other in a process of its own and with its input closed.
  * An example passes when it ends by itself with exit code 0 and, if it has an `expected.txt`, prints exactly that; and its
- * tests, `*.test.js`, if it has any, pass under `node --test`.
+ * tests, `*.test.js`, if it has any, pass under `node --test`. One that says `open http://…` on stderr is opened in Chromium;
+ * one with a page, where there is no Chromium, is skipped,
+ * and that is said.
  */
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { findChromium, startChromium, WITHOUT_CHROMIUM } from "../test/support/chromium-program.ts";
 
 /** How long one example may take, in ms. */
 const LIMIT = 30_000;
 const here = fileURLToPath(new URL(".", import.meta.url));
+
+/** Opens a page until it is told to close it. */
+async function openPage(address) {
+  const browser = await startChromium(findChromium());
+  const page = await browser.newPage();
+  await page.goto(address);
+  return browser;
+}
 
 /** @returns {Promise<{ code: number | null, stdout: string, stderr: string }>} how the process ended; code null when killed */
 function runNode(args, cwd) {
@@ -20,9 +31,21 @@ function runNode(args, cwd) {
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text) => (stderr += text));
+    let browser;
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      stderr += text;
+      const [, address] = /^open (http:\S+)$/m.exec(stderr) ?? [];
+      if (address === undefined || browser !== undefined) return;
+      browser = openPage(address);
+      browser.catch(() => child.kill("SIGKILL"));
+    });
     child.once("error", reject);
-    child.once("close", (code) => resolve({ code, stdout, stderr }));
+    child.once("close", (code) => {
+      const ended = () => resolve({ code, stdout, stderr });
+      Promise.resolve(browser)
+        .then((opened) => opened?.close())
+        .then(ended, reject);
+    });
   });
 }
 
@@ -50,10 +73,16 @@ const names = readdirSync(here)
   .filter((name) => /^\d\d-/.test(name) && (only.length === 0 || only.includes(name)))
   .sort();
 let failed = 0;
+let skipped = 0;
 for (const name of names) {
+  if (existsSync(join(here, name, "index.html")) && findChromium() === undefined) {
+    console.log(`skipped ${name}: ${WITHOUT_CHROMIUM}`);
+    skipped++;
+    continue;
+  }
   const fault = await faultOf(name);
   if (fault !== undefined) failed++;
   console.log(fault === undefined ? `ok      ${name}` : `FAILED  ${name}: ${fault}`);
 }
-console.log(`${names.length - failed} of ${names.length} examples passed`);
+console.log(`${names.length - failed - skipped} of ${names.length} examples passed`);
 process.exitCode = failed > 0 || names.length === 0 ? 1 : 0;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { describeInChromium, findChromium } from "./chromium.ts";
+import { describeInChromium } from "./chromium.ts";
+import { findChromium } from "./chromium-program.ts";
 import { modulePage, PageServer } from "./page-server.ts";
 
 test("Chromium is looked for where it is said to be, and nowhere else then", () => {
