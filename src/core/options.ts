@@ -84,6 +84,9 @@ export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Rul
 /** The largest payload that can be allowed, in bytes: 1 GiB. */
 export const MAX_PAYLOAD = 1_073_741_824;
 
+/** The largest payload that both ends allow unless told otherwise, in bytes: 1 MiB. */
+export const DEFAULT_PAYLOAD = 1_048_576;
+
 /** A limit of payloads, in bytes. */
 export const payloadLimit: Rule = integer(1, MAX_PAYLOAD);
 

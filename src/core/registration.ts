@@ -14,6 +14,7 @@ import { hostClock, hostEntropy } from "./host.ts";
 import { type GoAwayReason, type HelloMessage, PROTOCOL_VERSION } from "./message.ts";
 import {
   checkOptions,
+  DEFAULT_PAYLOAD,
   type Filled,
   finiteDuration,
   flag,
@@ -80,7 +81,7 @@ export const REGISTRATION_DEFAULTS: Filled<Omit<RegistrationLimits, "clock" | "e
   maxPending: 256,
   maxWorkers: 10_000,
   maxStrikes: 100,
-  maxPayload: 1_048_576,
+  maxPayload: DEFAULT_PAYLOAD,
   highWater: 1_048_576,
   maxBuffered: 8_388_608,
   stallTimeout: 10_000,

@@ -5,17 +5,18 @@ import {
   type Filled,
   callable,
   checkOptions,
+  DEFAULT_PAYLOAD,
   duration,
   finiteDuration,
   flag,
   integer,
+  limit,
   oneOf,
   payloadLimit,
   type Rules,
   shape,
   withDefaults,
 } from "./options.ts";
-import { REGISTRATION_DEFAULTS } from "./registration.ts";
 import type { Dialer, Listener } from "./socket.ts";
 import type { Handler } from "./task.ts";
 
@@ -78,7 +79,7 @@ export const WORKER_DEFAULTS: WorkerDefaults = Object.freeze({
   reconnectMin: 100,
   reconnectMax: 30_000,
   drainTimeout: 30_000,
-  maxPayload: REGISTRATION_DEFAULTS.maxPayload,
+  maxPayload: DEFAULT_PAYLOAD,
   remoteStacks: false,
 });
 
@@ -96,7 +97,7 @@ const RULES: Rules<WorkerOptions> = {
     Array.isArray(value) && value.length <= 32 && value.every((label) => name(label) === undefined)
       ? undefined
       : "at most 32 labels of A-Z a-z 0-9 . _ : -",
-  maxJobs: (value) => (value === Number.POSITIVE_INFINITY ? undefined : integer(1)(value)),
+  maxJobs: limit(1),
   maxAge: duration,
   maxAgeJitter: duration,
   afterRetirement: oneOf("rejoin", "stop"),
