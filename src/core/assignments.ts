@@ -15,6 +15,8 @@ import type {
   JobErrorMessage,
   JobResultMessage,
   RejectMessage,
+  RunnerMessage,
+  WorkerMessage,
 } from "./message.ts";
 import { Pace, type Prefetch } from "./pace.ts";
 
@@ -43,7 +45,7 @@ export interface AssignmentOwner<S> {
 
 /** What one worker was given. */
 export class Assignments<S> {
-  readonly #link: Link;
+  readonly #link: Link<RunnerMessage, WorkerMessage>;
   readonly #keeper: AssignmentKeeper;
   readonly #owner: AssignmentOwner<S>;
   readonly #inFlight = new InFlight<S>();
@@ -59,7 +61,7 @@ export class Assignments<S> {
    */
   #stuck = false;
 
-  constructor(link: Link, keeper: AssignmentKeeper, owner: AssignmentOwner<S>) {
+  constructor(link: Link<RunnerMessage, WorkerMessage>, keeper: AssignmentKeeper, owner: AssignmentOwner<S>) {
     this.#link = link;
     this.#keeper = keeper;
     this.#owner = owner;

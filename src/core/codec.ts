@@ -1,17 +1,15 @@
 /**
- * Messages to frames and back: the front of the only place that knows the wire layout. A frame is one or more messages,
- * each a type byte, the length of the body in four bytes, and the body: encode.ts, decode.ts. When a frame is sent is
- * for link.ts to decide. docs/protocol.md specifies all of it.
+ * Messages to frames and back: who says what to whom, and how large it may get. The layout of a frame is in frame.ts, that
+ * of the bodies in encode.ts and decode.ts. docs/protocol.md specifies all of it.
  */
-import { ByteReader } from "./byte-reader.ts";
-import { ByteWriter } from "./byte-writer.ts";
-import { decodeMessage } from "./decode.ts";
-import { encodeBody, FIXED_BYTES } from "./encode.ts";
-import { ProtocolError } from "./errors.ts";
+import type { ByteReader } from "./byte-reader.ts";
+import type { ByteWriter } from "./byte-writer.ts";
+import { decodeRunnerBody, decodeWorkerBody } from "./decode.ts";
+import { encodeRunnerBody, encodeWorkerBody } from "./encode.ts";
+import { type Codec, OutgoingFrame, readFrame } from "./frame.ts";
 import { JOB_LIMITS } from "./headers.ts";
-import type { Message, Payload } from "./message.ts";
+import type { Message, Payload, RunnerMessage, WorkerMessage } from "./message.ts";
 import { utf8Length } from "./text.ts";
-import { HEAD_BYTES, MESSAGE_CODES } from "./wire-format.ts";
 
 export { isIdentity } from "./wire-format.ts";
 
@@ -28,63 +26,49 @@ export function payloadBytes(value: Payload): number {
   return typeof value === "string" ? utf8Length(value) : value.length;
 }
 
-/** Collects messages into one frame. Reusable: its buffer outlives the frame, but nothing of an earlier frame leaves it. */
-export class FrameWriter {
-  readonly #out: ByteWriter = new ByteWriter();
-  #messages = 0;
+/** A worker's end. */
+export const WORKER_CODEC: Codec<WorkerMessage, RunnerMessage> = { encode: encodeWorkerBody, decode: decodeRunnerBody };
 
-  /** Messages in the frame so far. */
-  get messages(): number {
-    return this.#messages;
-  }
+/** A runner's end. */
+export const RUNNER_CODEC: Codec<RunnerMessage, WorkerMessage> = { encode: encodeRunnerBody, decode: decodeWorkerBody };
 
-  /** Bytes in the frame so far. */
-  get bytes(): number {
-    return this.#out.length;
-  }
+/** The end of somebody who may be either, or looks on. */
+export const ANY_CODEC: Codec<Message, Message> = { encode: encodeBody, decode: decodeBody };
 
-  /**
-   * Adds a message at the end of the frame. Texts for people (JOBERR, ERROR) are cut to their bounds and made
-   * well-formed; durations are rounded up to whole milliseconds.
-   *
-   * @throws ProtocolError when a name or a number is outside its bounds; the frame is as before.
-   * @throws EncodingError when a result is text with a lone surrogate; the frame is as before.
-   */
-  append(message: Message): void {
-    const out = this.#out;
-    const start = out.length;
-    try {
-      out.reserve(FIXED_BYTES);
-      out.u8(MESSAGE_CODES[message.type]);
-      out.u32(0);
-      encodeBody(out, message);
-    } catch (error) {
-      out.truncate(start);
-      throw error;
-    }
-    out.patchU32(start + 1, out.length - start - HEAD_BYTES);
-    this.#messages++;
-  }
-
-  /** Hands out the frame, in memory of its own that belongs to the caller, and starts an empty one. */
-  take(): Uint8Array<ArrayBuffer> {
-    this.#messages = 0;
-    return this.#out.take();
+function encodeBody(out: ByteWriter, message: Message): void {
+  switch (message.type) {
+    case "JOB":
+    case "CANCEL":
+    case "WELCOME":
+    case "REMOVED":
+    case "GOAWAY":
+      return encodeRunnerBody(out, message);
+    default:
+      return encodeWorkerBody(out, message);
   }
 }
 
-/**
- * Reads a frame and shows each message to `visit`, in order. Messages before a malformed one have been visited when
- * the error is thrown. Payloads of bytes are plain `Uint8Array`s: a view when the payload is more than half of the
- * memory the frame lies in, else a copy. The frame must not be changed afterwards.
- *
- * A HELLO of another protocol version is visited with its `version` and all other fields empty.
- *
- * @throws ProtocolError when the frame is empty or malformed, and nothing else but what `visit` throws.
- */
+function decodeBody(input: ByteReader, type: Message["type"]): Message {
+  switch (type) {
+    case "JOB":
+    case "CANCEL":
+    case "WELCOME":
+    case "REMOVED":
+    case "GOAWAY":
+      return decodeRunnerBody(input, type);
+    default:
+      return decodeWorkerBody(input, type);
+  }
+}
+
+/** Collects messages of either end into one frame. */
+export class FrameWriter extends OutgoingFrame<Message> {
+  constructor() {
+    super(ANY_CODEC.encode);
+  }
+}
+
+/** Reads a frame of either end, as {@link readFrame}. */
 export function decodeFrame(frame: Uint8Array, visit: (message: Message) => void): void {
-  if (frame.length === 0) throw new ProtocolError("an empty frame");
-  const input = new ByteReader(frame);
-  do visit(decodeMessage(input));
-  while (input.more);
+  readFrame(frame, ANY_CODEC.decode, visit);
 }

@@ -1,5 +1,5 @@
 /**
- * The bytes of a body into its message, one function a message. Everything a peer can get wrong within one message ends
+ * The bytes of a body into its message, one function a message, and one switch for what each end hears. Everything a peer can get wrong within one message ends
  * here as a ProtocolError; whether the message makes sense now is the session's business. The way out is encode.ts.
  */
 import type { ByteReader } from "./byte-reader.ts";
@@ -11,8 +11,10 @@ import type {
   JobMessage,
   JobResultMessage,
   Message,
+  RunnerMessage,
   WelcomeMessage,
   WireErrorMessage,
+  WorkerMessage,
 } from "./message.ts";
 import { PROTOCOL_VERSION } from "./message.ts";
 import {
@@ -23,44 +25,31 @@ import {
   GOAWAY_CODES,
   isIdentity,
   MAX_LABELS,
-  MESSAGE_CODES,
   MORE,
   namesByCode,
   REJECT_CODES,
   TEXT_BYTES,
 } from "./wire-format.ts";
 
-const messageTypes = namesByCode(MESSAGE_CODES);
-const rejectReasons = namesByCode(REJECT_CODES);
-const cancelReasons = namesByCode(CANCEL_CODES);
-const goAwayReasons = namesByCode(GOAWAY_CODES);
-const errorCodes = namesByCode(ERROR_CODES);
+// Marked as free of effects, or a bundler would have to keep those that it has no reader for.
+const rejectReasons = /* @__PURE__ */ namesByCode(REJECT_CODES);
+const cancelReasons = /* @__PURE__ */ namesByCode(CANCEL_CODES);
+const goAwayReasons = /* @__PURE__ */ namesByCode(GOAWAY_CODES);
+const errorCodes = /* @__PURE__ */ namesByCode(ERROR_CODES);
 
 /**
- * Reads one message, head and body.
+ * Reads the body of a message that a worker sent.
  *
- * @throws ProtocolError when it is malformed.
+ * @throws ProtocolError when it is malformed, or not a worker's to send.
  */
-export function decodeMessage(input: ByteReader): Message {
-  const type = named(messageTypes, input.u8(), "message type");
-  input.enter(input.u32());
-  const message = decodeBody(input, type);
-  input.leave();
-  return message;
-}
-
-function decodeBody(input: ByteReader, type: Message["type"]): Message {
+export function decodeWorkerBody(input: ByteReader, type: Message["type"]): WorkerMessage {
   switch (type) {
-    case "JOB":
-      return decodeJob(input);
     case "JOBRES":
       return decodeResult(input);
     case "JOBERR":
       return decodeJobError(input);
     case "REJECT":
       return { type, attemptId: attemptId(input), reason: named(rejectReasons, input.u8(), "reason") };
-    case "CANCEL":
-      return { type, attemptId: attemptId(input), reason: named(cancelReasons, input.u8(), "reason") };
     case "CANCELLED":
       return { type, attemptId: attemptId(input) };
     case "PING":
@@ -68,16 +57,44 @@ function decodeBody(input: ByteReader, type: Message["type"]): Message {
       return { type, nonce: input.u32() };
     case "HELLO":
       return decodeHello(input);
+    case "REMOVE":
+      return { type };
+    case "ERROR":
+      return decodeWireError(input);
+    default:
+      throw wrongWay(type satisfies Exclude<Message["type"], WorkerMessage["type"]>, "worker");
+  }
+}
+
+/**
+ * Reads the body of a message that a runner sent.
+ *
+ * @throws ProtocolError when it is malformed, or not a runner's to send.
+ */
+export function decodeRunnerBody(input: ByteReader, type: Message["type"]): RunnerMessage {
+  switch (type) {
+    case "JOB":
+      return decodeJob(input);
+    case "CANCEL":
+      return { type, attemptId: attemptId(input), reason: named(cancelReasons, input.u8(), "reason") };
+    case "PING":
+    case "PONG":
+      return { type, nonce: input.u32() };
     case "WELCOME":
       return decodeWelcome(input);
-    case "REMOVE":
     case "REMOVED":
       return { type };
     case "GOAWAY":
       return { type, reason: named(goAwayReasons, input.u8(), "reason"), retryAfter: input.u32() };
+    case "ERROR":
+      return decodeWireError(input);
     default:
-      return decodeWireError(input, type);
+      throw wrongWay(type satisfies Exclude<Message["type"], RunnerMessage["type"]>, "runner");
   }
+}
+
+function wrongWay(type: string, sender: string): ProtocolError {
+  return new ProtocolError(`${type} is not a ${sender}'s to send`);
 }
 
 function decodeJob(input: ByteReader): JobMessage {
@@ -146,11 +163,10 @@ function decodeWelcome(input: ByteReader): WelcomeMessage {
   return { type: "WELCOME", version, sessionId, runnerId, heartbeat, maxPayload };
 }
 
-// The type is asked for so that a message nobody decodes does not compile.
-function decodeWireError(input: ByteReader, type: "ERROR"): WireErrorMessage {
+function decodeWireError(input: ByteReader): WireErrorMessage {
   const code = named(errorCodes, input.u8(), "error code");
   const retryAfter = input.u32();
-  return { type, code, text: input.shortText(TEXT_BYTES.text), retryAfter };
+  return { type: "ERROR", code, text: input.shortText(TEXT_BYTES.text), retryAfter };
 }
 
 function attemptId(input: ByteReader): number {
@@ -186,7 +202,12 @@ function identifier(input: ByteReader, what: string): string {
   return text;
 }
 
-function named<Name extends string>(names: readonly (Name | undefined)[], code: number, what: string): Name {
+/**
+ * The name of a code.
+ *
+ * @throws ProtocolError when it has none.
+ */
+export function named<Name extends string>(names: readonly (Name | undefined)[], code: number, what: string): Name {
   const name = names[code];
   if (name === undefined) throw new ProtocolError(`an unknown ${what}: ${code}`);
   return name;

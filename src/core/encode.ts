@@ -1,5 +1,6 @@
 /**
- * Messages into the bytes of their bodies, one function a message. Checks what would damage the frame or the peer's
+ * Messages into the bytes of their bodies, one function a message, and one switch for what each end says: neither carries
+ * what only the other one needs. Checks what would damage the frame or the peer's
  * view of it; whether a message makes sense now is the session's business. The way back is decode.ts.
  */
 import type { ByteWriter } from "./byte-writer.ts";
@@ -9,8 +10,10 @@ import type {
   JobErrorMessage,
   JobMessage,
   JobResultMessage,
-  Message,
+  RunnerMessage,
   WelcomeMessage,
+  WireErrorMessage,
+  WorkerMessage,
 } from "./message.ts";
 import { cutText } from "./text.ts";
 import {
@@ -26,19 +29,14 @@ import {
   TEXT_BYTES,
 } from "./wire-format.ts";
 
-/** Room for the head and all fixed fields of any message. */
-export const FIXED_BYTES = 64;
-
 /**
- * Writes the body of `message`. The writer has room for {@link FIXED_BYTES} already.
+ * Writes the body of a worker's message. The writer has room for all fixed fields already.
  *
  * @throws ProtocolError when a name or a number is outside its bounds.
  * @throws EncodingError when a result is text with a lone surrogate.
  */
-export function encodeBody(out: ByteWriter, message: Message): void {
+export function encodeWorkerBody(out: ByteWriter, message: WorkerMessage): void {
   switch (message.type) {
-    case "JOB":
-      return encodeJob(out, message);
     case "JOBRES":
       return encodeResult(out, message);
     case "JOBERR":
@@ -46,9 +44,6 @@ export function encodeBody(out: ByteWriter, message: Message): void {
     case "REJECT":
       out.u64(message.attemptId);
       return out.u8(REJECT_CODES[message.reason]);
-    case "CANCEL":
-      out.u64(message.attemptId);
-      return out.u8(CANCEL_CODES[message.reason]);
     case "CANCELLED":
       return out.u64(message.attemptId);
     case "PING":
@@ -56,18 +51,37 @@ export function encodeBody(out: ByteWriter, message: Message): void {
       return out.u32(message.nonce);
     case "HELLO":
       return encodeHello(out, message);
+    case "REMOVE":
+      return;
+    case "ERROR":
+      return encodeWireError(out, message);
+  }
+}
+
+/**
+ * Writes the body of a runner's message. The writer has room for all fixed fields already.
+ *
+ * @throws ProtocolError when a name or a number is outside its bounds.
+ */
+export function encodeRunnerBody(out: ByteWriter, message: RunnerMessage): void {
+  switch (message.type) {
+    case "JOB":
+      return encodeJob(out, message);
+    case "CANCEL":
+      out.u64(message.attemptId);
+      return out.u8(CANCEL_CODES[message.reason]);
+    case "PING":
+    case "PONG":
+      return out.u32(message.nonce);
     case "WELCOME":
       return encodeWelcome(out, message);
-    case "REMOVE":
     case "REMOVED":
       return;
     case "GOAWAY":
       out.u8(GOAWAY_CODES[message.reason]);
       return out.u32(wholeMs(message.retryAfter));
     case "ERROR":
-      out.u8(ERROR_CODES[message.code]);
-      out.u32(wholeMs(message.retryAfter));
-      return shortText(out, cutText(message.text, TEXT_BYTES.text));
+      return encodeWireError(out, message);
   }
 }
 
@@ -133,6 +147,12 @@ function encodeWelcome(out: ByteWriter, message: WelcomeMessage): void {
   out.u32(Math.min(message.maxPayload, 0xffff_ffff));
   identifier(out, "session id", message.sessionId);
   identifier(out, "runner id", message.runnerId);
+}
+
+function encodeWireError(out: ByteWriter, message: WireErrorMessage): void {
+  out.u8(ERROR_CODES[message.code]);
+  out.u32(wholeMs(message.retryAfter));
+  shortText(out, cutText(message.text, TEXT_BYTES.text));
 }
 
 function identifier(out: ByteWriter, what: string, text: string): void {

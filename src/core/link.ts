@@ -4,8 +4,8 @@
  * of the same turn. What the messages mean is up to the owner.
  */
 import type { Clock } from "./clock.ts";
-import { decodeFrame, FrameWriter } from "./codec.ts";
 import { ProtocolError } from "./errors.ts";
+import { type Codec, OutgoingFrame, readFrame } from "./frame.ts";
 import type { Message } from "./message.ts";
 import type { CloseReason, Peer, Receiver, Socket } from "./socket.ts";
 
@@ -13,11 +13,11 @@ const BATCH_MESSAGES = 64;
 const BATCH_BYTES = 64 * 1024;
 
 /** Who takes what a link receives. */
-export interface LinkOwner {
+export interface LinkOwner<Heard extends Message = Message> {
   /** A frame arrived: a sign of life. Its messages follow. */
   heard(): void;
   /** One message. */
-  message(message: Message): void;
+  message(message: Heard): void;
   /** All messages of a frame were delivered. */
   frameDone?(): void;
   /** A frame was malformed. Nothing is closed: the owner does. */
@@ -29,22 +29,25 @@ export interface LinkOwner {
 }
 
 /** One end of a conversation. */
-export class Link implements Receiver {
+export class Link<Sent extends Message = Message, Heard extends Message = Message> implements Receiver {
   readonly #socket: Socket;
   readonly #clock: Clock;
-  readonly #owner: LinkOwner;
+  readonly #owner: LinkOwner<Heard>;
   readonly #maxFrameBytes: number;
-  readonly #writer = new FrameWriter();
+  readonly #decode: Codec<Sent, Heard>["decode"];
+  readonly #writer: OutgoingFrame<Sent>;
   #flushing = false;
   #closed = false;
   /** Frames the socket has taken: tells which messages have certainly not left when it closes. */
   framesSent = 0;
 
-  constructor(socket: Socket, clock: Clock, owner: LinkOwner, maxFrameBytes: number) {
+  constructor(socket: Socket, clock: Clock, owner: LinkOwner<Heard>, maxFrameBytes: number, codec: Codec<Sent, Heard>) {
     this.#socket = socket;
     this.#clock = clock;
     this.#owner = owner;
     this.#maxFrameBytes = maxFrameBytes;
+    this.#decode = codec.decode;
+    this.#writer = new OutgoingFrame(codec.encode);
   }
 
   /** Who is at the other end, according to the transport. */
@@ -68,7 +71,7 @@ export class Link implements Receiver {
   }
 
   /** Adds a message to the batch; `false` when the link is closed. */
-  send(message: Message): boolean {
+  send(message: Sent): boolean {
     if (this.#closed) return false;
     this.#writer.append(message);
     if (this.#writer.messages >= BATCH_MESSAGES || this.#writer.bytes >= BATCH_BYTES) {
@@ -103,7 +106,7 @@ export class Link implements Receiver {
     try {
       if (bytes.byteLength > this.#maxFrameBytes)
         throw new ProtocolError(`a frame of ${bytes.byteLength} bytes is too large`);
-      decodeFrame(bytes, this.#visit);
+      readFrame(bytes, this.#decode, this.#visit);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       if (!this.#closed) this.#owner.malformed(error);
@@ -123,7 +126,7 @@ export class Link implements Receiver {
     this.flush();
   };
 
-  readonly #visit = (message: Message): void => {
+  readonly #visit = (message: Heard): void => {
     if (!this.#closed) this.#owner.message(message);
   };
 }

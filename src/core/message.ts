@@ -198,19 +198,28 @@ export interface WireErrorMessage {
   readonly retryAfter: number;
 }
 
-/** Any message of the protocol. */
-export type Message =
+/** What a worker may send. */
+export type WorkerMessage =
   | HelloMessage
+  | PingMessage
+  | PongMessage
+  | JobResultMessage
+  | JobErrorMessage
+  | RejectMessage
+  | CancelledMessage
+  | RemoveMessage
+  | WireErrorMessage;
+
+/** What a runner may send. */
+export type RunnerMessage =
   | WelcomeMessage
   | PingMessage
   | PongMessage
   | JobMessage
-  | JobResultMessage
-  | JobErrorMessage
-  | RejectMessage
   | CancelMessage
-  | CancelledMessage
-  | RemoveMessage
   | RemovedMessage
   | GoAwayMessage
   | WireErrorMessage;
+
+/** Any message of the protocol. */
+export type Message = WorkerMessage | RunnerMessage;

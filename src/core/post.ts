@@ -3,18 +3,19 @@
  * to connect again is decided in worker.ts; how a handler is run, in task.ts.
  */
 import { Alarm } from "./deadline.ts";
-import { payloadBytes } from "./codec.ts";
+import { payloadBytes, WORKER_CODEC } from "./codec.ts";
 import { type AbortReason, AuthError, ProtocolError } from "./errors.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import type {
   CancelCode,
   HelloMessage,
   JobMessage,
-  Message,
   Payload,
   RejectReason,
+  RunnerMessage,
   WelcomeMessage,
   WireErrorMessage,
+  WorkerMessage,
 } from "./message.ts";
 import { NumberTable } from "./number-table.ts";
 import { MAX_AHEAD } from "./pace.ts";
@@ -33,11 +34,11 @@ const NOT_BEGUN: TaskResult = { ok: true, value: "" };
 export const MOST_AHEAD: number = 256;
 
 /** One session, from the worker's side. */
-export class Post implements LinkOwner, TaskOwner, StarterOwner {
+export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   /** The signal of the instance it was opened for: a later one leaves for reasons of its own. */
   readonly shuttingDown: AbortSignal;
   readonly #owner: PostOwner<Post>;
-  readonly #link: Link;
+  readonly #link: Link<WorkerMessage, RunnerMessage>;
   readonly #hello: HelloMessage;
   /** Whether the runner sends ahead by what jobs take: not to somebody with many slots, nor unasked. */
   readonly #timed: boolean;
@@ -62,7 +63,7 @@ export class Post implements LinkOwner, TaskOwner, StarterOwner {
     this.#hello = hello;
     this.#timed = hello.capacity <= MAX_AHEAD && (hello.ahead ?? 0) > 0;
     this.#starter = new Starter(owner.clock, this);
-    this.#link = new Link(socket, owner.clock, this, owner.maxFrameBytes);
+    this.#link = new Link(socket, owner.clock, this, owner.maxFrameBytes, WORKER_CODEC);
     this.#beat = new Alarm((lateBy) => this.#onBeat(lateBy));
     this.#pulse = new Pulse(HELLO_PATIENCE, owner.clock.now());
   }
@@ -149,7 +150,7 @@ export class Post implements LinkOwner, TaskOwner, StarterOwner {
     this.#pulse.heard(this.#heardAt);
   }
 
-  message(message: Message): void {
+  message(message: RunnerMessage): void {
     switch (message.type) {
       case "WELCOME":
         return this.#welcomed(message);
@@ -172,8 +173,6 @@ export class Post implements LinkOwner, TaskOwner, StarterOwner {
         });
       case "ERROR":
         return this.#refused(message);
-      default:
-        return this.malformed(new ProtocolError(`${message.type} is not a runner's to send`));
     }
   }
 
@@ -211,7 +210,7 @@ export class Post implements LinkOwner, TaskOwner, StarterOwner {
     this.#end({ reason: letGo, message: reason.message, error: undefined, retryAfter: this.#retryAfter });
   }
 
-  #send(message: Message): void {
+  #send(message: WorkerMessage): void {
     this.#link.send(message);
   }
 

@@ -5,6 +5,7 @@
  */
 import { Assignments } from "./assignments.ts";
 import type { Attempt, AttemptOwner } from "./attempt.ts";
+import { RUNNER_CODEC } from "./codec.ts";
 import type { ExecuteOptions } from "./execute-options.ts";
 import { Congestion } from "./congestion.ts";
 import type { ProtocolError } from "./errors.ts";
@@ -12,7 +13,15 @@ import type { GoneReason } from "./events.ts";
 import type { Job } from "./job.ts";
 import { Link } from "./link.ts";
 import { Liveness } from "./liveness.ts";
-import type { CancelReason, GoAwayReason, HelloMessage, Message, Payload, WireErrorCode } from "./message.ts";
+import type {
+  CancelReason,
+  GoAwayReason,
+  HelloMessage,
+  Payload,
+  RunnerMessage,
+  WireErrorCode,
+  WorkerMessage,
+} from "./message.ts";
 import { PingBudget } from "./ping-budget.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import type { CloseReason, Peer, Socket } from "./socket.ts";
@@ -29,7 +38,7 @@ export class Session implements PooledWorker {
   /** Names the session, in logs. */
   readonly id: string;
   readonly #keeper: SessionKeeper<Session>;
-  readonly #link: Link;
+  readonly #link: Link<RunnerMessage, WorkerMessage>;
   readonly #liveness: Liveness;
   readonly #pings: PingBudget;
   readonly #congestion: Congestion;
@@ -49,7 +58,7 @@ export class Session implements PooledWorker {
     this.#heardAt = this.#since;
     this.#pings = new PingBudget(rules.heartbeat, this.#since);
     this.#congestion = new Congestion(keeper, this);
-    this.#link = new Link(socket, clock, this, rules.maxFrameBytes);
+    this.#link = new Link(socket, clock, this, rules.maxFrameBytes, RUNNER_CODEC);
     this.#assignments = new Assignments(this.#link, keeper, this);
     this.#liveness = new Liveness(keeper, this, this.#since);
   }
@@ -217,7 +226,7 @@ export class Session implements PooledWorker {
   }
 
   /** @internal */
-  message(message: Message): void {
+  message(message: WorkerMessage): void {
     if (this.#phase === "gone") return;
     if (this.#phase === "connecting") return this.#first(message);
     switch (message.type) {
@@ -269,7 +278,7 @@ export class Session implements PooledWorker {
     this.end("closed", reason.message);
   }
 
-  #first(message: Message): void {
+  #first(message: WorkerMessage): void {
     if (message.type === "HELLO") this.#keeper.hello(this, message);
     else this.violation(`expected HELLO, got ${message.type}`);
   }

@@ -1,6 +1,6 @@
 /** One link by itself: when a batch leaves, what is heard, and what is no longer heard once it is closed. */
 import { describe, expect, it } from "vitest";
-import { FrameWriter } from "../../src/core/codec.ts";
+import { ANY_CODEC, FrameWriter } from "../../src/core/codec.ts";
 import { Link, type LinkOwner } from "../../src/core/link.ts";
 import type { Message } from "../../src/core/message.ts";
 import type { Peer, Receiver, Socket } from "../../src/core/socket.ts";
@@ -51,7 +51,7 @@ function rig(onMessage: (link: Link) => void = () => undefined) {
     flushed: (taken) => void told.push(taken ? "taken" : "refused"),
     closed: (reason) => void told.push(`closed: ${reason.message}`),
   };
-  const link: Link = new Link(wire, clock, owner, MAX);
+  const link: Link = new Link(wire, clock, owner, MAX, ANY_CODEC);
   return { clock, wire, link, told };
 }
 

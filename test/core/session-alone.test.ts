@@ -281,7 +281,8 @@ describe("the end of a session", () => {
 
   it.each([
     ["its own ERROR", { type: "ERROR", code: "PROTOCOL", text: "odd", retryAfter: 0 }, "closed", "odd"],
-    ["a message out of place", { type: "REMOVED" }, "violation", "REMOVED is not a worker's to send now"],
+    ["a message out of place", hello(), "violation", "HELLO is not a worker's to send now"],
+    ["a runner's message", { type: "REMOVED" }, "violation", "REMOVED is not a worker's to send"],
   ] as const)("has a reason: %s", async (_name, message, reason, text) => {
     const { keeper, say, join } = alone();
     await join();

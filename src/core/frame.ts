@@ -1,0 +1,99 @@
+/**
+ * Frames: one or more messages, each a type byte, the length of the body in four bytes, and the body. Owns the heads; the
+ * bodies are in encode.ts and decode.ts, and which of them one end needs is a {@link Codec}: see codec.ts. When a frame is
+ * sent is for link.ts to decide.
+ */
+import { ByteReader } from "./byte-reader.ts";
+import { ByteWriter } from "./byte-writer.ts";
+import { named } from "./decode.ts";
+import { ProtocolError } from "./errors.ts";
+import type { Message } from "./message.ts";
+import { HEAD_BYTES, MESSAGE_CODES, namesByCode } from "./wire-format.ts";
+
+/** Room for the head and all fixed fields of any message. */
+const FIXED_BYTES = 64;
+
+const messageTypes = /* @__PURE__ */ namesByCode(MESSAGE_CODES);
+
+/** How one end writes what it says and reads what it hears. */
+export interface Codec<Sent extends Message, Heard extends Message> {
+  /** Writes a body. May throw a ProtocolError or an EncodingError. */
+  readonly encode: (out: ByteWriter, message: Sent) => void;
+  /** Reads a body. May throw a ProtocolError. */
+  readonly decode: (input: ByteReader, type: Message["type"]) => Heard;
+}
+
+/** Collects messages into one frame. Reusable: its buffer outlives the frame, but nothing of an earlier frame leaves it. */
+export class OutgoingFrame<Sent extends Message> {
+  readonly #encode: Codec<Sent, never>["encode"];
+  readonly #out: ByteWriter = new ByteWriter();
+  #messages = 0;
+
+  constructor(encode: Codec<Sent, never>["encode"]) {
+    this.#encode = encode;
+  }
+
+  /** Messages in the frame so far. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** Bytes in the frame so far. */
+  get bytes(): number {
+    return this.#out.length;
+  }
+
+  /**
+   * Adds a message at the end of the frame. Texts for people (JOBERR, ERROR) are cut to their bounds and made
+   * well-formed; durations are rounded up to whole milliseconds.
+   *
+   * @throws ProtocolError when a name or a number is outside its bounds; the frame is as before.
+   * @throws EncodingError when a result is text with a lone surrogate; the frame is as before.
+   */
+  append(message: Sent): void {
+    const out = this.#out;
+    const start = out.length;
+    try {
+      out.reserve(FIXED_BYTES);
+      out.u8(MESSAGE_CODES[message.type]);
+      out.u32(0);
+      this.#encode(out, message);
+    } catch (error) {
+      out.truncate(start);
+      throw error;
+    }
+    out.patchU32(start + 1, out.length - start - HEAD_BYTES);
+    this.#messages++;
+  }
+
+  /** Hands out the frame, in memory of its own that belongs to the caller, and starts an empty one. */
+  take(): Uint8Array<ArrayBuffer> {
+    this.#messages = 0;
+    return this.#out.take();
+  }
+}
+
+/**
+ * Reads a frame and shows each message to `visit`, in order. Messages before a malformed one have been visited when
+ * the error is thrown. Payloads of bytes are plain `Uint8Array`s: a view when the payload is more than half of the
+ * memory the frame lies in, else a copy. The frame must not be changed afterwards.
+ *
+ * A HELLO of another protocol version is visited with its `version` and all other fields empty.
+ *
+ * @throws ProtocolError when the frame is empty or malformed, and nothing else but what `visit` throws.
+ */
+export function readFrame<Heard extends Message>(
+  frame: Uint8Array,
+  decode: Codec<never, Heard>["decode"],
+  visit: (message: Heard) => void,
+): void {
+  if (frame.length === 0) throw new ProtocolError("an empty frame");
+  const input = new ByteReader(frame);
+  do {
+    const type = named(messageTypes, input.u8(), "message type");
+    input.enter(input.u32());
+    const message = decode(input, type);
+    input.leave();
+    visit(message);
+  } while (input.more);
+}
