@@ -1,9 +1,9 @@
 /**
- * Who waits for a time: any number of deadlines behind one host timer. Knows the time by its clock, and nothing of what
+ * Who waits for a time: any number of deadlines behind one timer. Knows the time by its clock, and nothing of what
  * the deadlines are for.
  */
-import type { Clock, TimerHandle } from "./clock.ts";
-import { MAX_DURATION } from "./options.ts";
+import type { Clock } from "./clock.ts";
+import { Timer } from "./timer.ts";
 
 /** One place in a {@link DeadlineQueue}. Whoever waits extends it, or owns an {@link Alarm}; it is reused for each wait. */
 export abstract class Deadline {
@@ -82,23 +82,21 @@ class Lane {
 const MAX_LANES = 8;
 
 /**
- * Any number of deadlines behind one host timer: lanes for the delays that come again and again, and for all others a heap
+ * Any number of deadlines behind one timer: lanes for the delays that come again and again, and for all others a heap
  * that knows each entry's place, so that setting and dropping cost no allocation and no host call. Two queues differ only in
  * whether waiting keeps the process alive.
  */
 export class DeadlineQueue {
   readonly #clock: Clock;
-  readonly #keepAlive: boolean;
+  readonly #timer: Timer;
   readonly #lanes: Lane[] = [];
   readonly #heap: Deadline[] = [];
   #size = 0;
   #turn = 0;
-  #timer: TimerHandle;
-  #timerDue = Number.POSITIVE_INFINITY;
 
   constructor(clock: Clock, keepAlive: boolean) {
     this.#clock = clock;
-    this.#keepAlive = keepAlive;
+    this.#timer = new Timer(clock, keepAlive, () => this.#fire());
   }
 
   /** How many deadlines wait. */
@@ -117,7 +115,7 @@ export class DeadlineQueue {
     const lane = this.#laneOf(delay, due);
     if (lane === undefined) this.#push(deadline);
     else lane.join(deadline);
-    if (due < this.#timerDue) this.#arm(due);
+    if (due < this.#timer.due) this.#timer.setAt(due);
   }
 
   /** Forgets a deadline. Harmless when it does not wait. */
@@ -125,7 +123,7 @@ export class DeadlineQueue {
     this.#remove(deadline);
     // A timer left armed for a dropped deadline fires in vain and re-arms, which is cheaper than a host call for each
     // job; only the last one out must take it along, or it would keep the process alive.
-    if (this.#size === 0) this.#disarm();
+    if (this.#size === 0) this.#timer.drop();
   }
 
   /** The lane for one that is due then, if there is one: a moment that was looked up late is no reason to jump the lane. */
@@ -165,25 +163,7 @@ export class DeadlineQueue {
     return first;
   }
 
-  #arm(due: number): void {
-    this.#disarm();
-    this.#timerDue = due;
-    // Rounded up: hosts round timers down to whole milliseconds and would fire before the time, once for nothing. A wait
-    // beyond the longest host timer, which a peer may ask for, is taken in several steps: hosts would fire at once.
-    const delay = Math.min(MAX_DURATION, Math.max(0, Math.ceil(due - this.#clock.now())));
-    this.#timer = this.#clock.set(delay, this.#fire, this.#keepAlive);
-  }
-
-  #disarm(): void {
-    if (this.#timerDue === Number.POSITIVE_INFINITY) return;
-    this.#timerDue = Number.POSITIVE_INFINITY;
-    this.#clock.clear(this.#timer);
-    this.#timer = undefined;
-  }
-
-  readonly #fire = (): void => {
-    this.#timerDue = Number.POSITIVE_INFINITY;
-    this.#timer = undefined;
+  #fire(): void {
     const now = this.#clock.now();
     // Only what was set before: a deadline that sets itself to now, again and again, must not hold up the turn for ever.
     const turn = this.#turn;
@@ -197,10 +177,10 @@ export class DeadlineQueue {
     } finally {
       // Also when one throws, which is the host's to report: the others still wait.
       const next = this.#first();
-      if (next === undefined) this.#disarm();
-      else if (next.due < this.#timerDue) this.#arm(next.due);
+      if (next === undefined) this.#timer.drop();
+      else if (next.due < this.#timer.due) this.#timer.setAt(next.due);
     }
-  };
+  }
 
   #push(deadline: Deadline): void {
     deadline.place = this.#heap.length;

@@ -1,6 +1,5 @@
 /** What a post needs of the worker behind it, and what it tells: the seam between post.ts and worker.ts. */
 import type { Clock } from "./clock.ts";
-import type { DeadlineQueue } from "./deadline.ts";
 import type { PowerhoseError } from "./errors.ts";
 import type { DisconnectReason } from "./events.ts";
 import type { Handler, Task } from "./task.ts";
@@ -18,7 +17,6 @@ export interface PostEnd {
 /** The worker behind a post. */
 export interface PostOwner<P> {
   readonly clock: Clock;
-  readonly timers: DeadlineQueue;
   readonly identity: string;
   readonly handler: Handler;
   readonly shuttingDown: AbortSignal;

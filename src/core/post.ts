@@ -2,7 +2,6 @@
  * A worker's end of one session: HELLO, the heartbeat, jobs in and answers out, and leaving in good order. Whether and when
  * to connect again is decided in worker.ts; how a handler is run, in task.ts.
  */
-import { Alarm } from "./deadline.ts";
 import { payloadBytes, WORKER_CODEC } from "./codec.ts";
 import { type AbortReason, AuthError, ProtocolError } from "./errors.ts";
 import { Link, type LinkOwner } from "./link.ts";
@@ -24,6 +23,7 @@ import { Pulse } from "./pulse.ts";
 import type { CloseReason, Socket } from "./socket.ts";
 import { Starter, type StarterOwner } from "./starter.ts";
 import { Task, type TaskOwner, type TaskResult, tooLarge, unreadable } from "./task.ts";
+import { Timer } from "./timer.ts";
 
 /** How long a runner may take to answer HELLO, in ms. */
 const HELLO_PATIENCE = 10_000;
@@ -43,7 +43,8 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   /** Whether the runner sends ahead by what jobs take: not to somebody with many slots, nor unasked. */
   readonly #timed: boolean;
   readonly #tasks = new NumberTable<Task>();
-  readonly #beat: Alarm;
+  /** Not a reason for the process to stay. */
+  readonly #beat: Timer;
   #welcome: WelcomeMessage | undefined;
   #pulse: Pulse;
   #sentAt = 0;
@@ -64,7 +65,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
     this.#timed = hello.capacity <= MAX_AHEAD && (hello.ahead ?? 0) > 0;
     this.#starter = new Starter(owner.clock, this);
     this.#link = new Link(socket, owner.clock, this, owner.maxFrameBytes, WORKER_CODEC);
-    this.#beat = new Alarm((lateBy) => this.#onBeat(lateBy));
+    this.#beat = new Timer(owner.clock, false, (lateBy) => this.#onBeat(lateBy));
     this.#pulse = new Pulse(HELLO_PATIENCE, owner.clock.now());
   }
 
@@ -95,7 +96,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   open(): void {
     this.#link.open();
     this.#send(this.#hello);
-    this.#owner.timers.set(this.#beat, HELLO_PATIENCE);
+    this.#beat.set(HELLO_PATIENCE);
   }
 
   /** Asks to leave after what runs; `ended` follows. */
@@ -219,7 +220,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
     this.#welcome = welcome;
     const now = this.#owner.clock.now();
     this.#pulse = new Pulse(welcome.heartbeat, now);
-    this.#owner.timers.set(this.#beat, welcome.heartbeat);
+    this.#beat.set(welcome.heartbeat);
     this.#owner.welcomed(this);
   }
 
@@ -332,13 +333,13 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
     if (asks) this.#send({ type: "PING", nonce: this.#nonce++ % 0x1_0000_0000 });
     // Only what is left of the interval: a PING leaves a moment after its beat, and would make the next beat skip one.
     const left = heartbeat - (now - Math.min(this.#sentAt, this.#heardAt));
-    this.#owner.timers.set(this.#beat, asks ? heartbeat : Math.max(1, left));
+    this.#beat.set(asks ? heartbeat : Math.max(1, left));
   }
 
   #end(end: PostEnd, reason: AbortReason = "disconnected"): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#owner.timers.drop(this.#beat);
+    this.#beat.drop();
     this.#link.close();
     // Jobs read from the same frame but not begun never will be.
     for (const task of this.#starts.splice(0)) {

@@ -3,8 +3,8 @@
  * whether a failure is final, is its owner's business.
  */
 import { type Clock, type Entropy, jitter } from "./clock.ts";
-import { Alarm, DeadlineQueue } from "./deadline.ts";
 import type { Dialer, Socket, SocketLimits } from "./socket.ts";
+import { Timer } from "./timer.ts";
 
 /** A connection that has lived so long resets the backoff: not its mere existence, else being kicked at once would spin. */
 const LONG_LIFE = 10_000;
@@ -33,10 +33,8 @@ export interface RedialOptions {
 export class Redial {
   readonly #options: RedialOptions;
   /** One keeps the process alive while it waits, one does not. */
-  readonly #timers: DeadlineQueue;
-  readonly #idleTimers: DeadlineQueue;
-  readonly #alarm: Alarm = new Alarm(() => this.dial());
-  readonly #idleAlarm: Alarm = new Alarm(() => this.dial());
+  readonly #timer: Timer;
+  readonly #idleTimer: Timer;
   #dialing: AbortController | undefined;
   #failures = 0;
   #connectedAt = 0;
@@ -44,8 +42,8 @@ export class Redial {
 
   constructor(options: RedialOptions) {
     this.#options = options;
-    this.#timers = new DeadlineQueue(options.clock, true);
-    this.#idleTimers = new DeadlineQueue(options.clock, false);
+    this.#timer = new Timer(options.clock, true, () => this.dial());
+    this.#idleTimer = new Timer(options.clock, false, () => this.dial());
   }
 
   /** Dials now. */
@@ -72,8 +70,7 @@ export class Redial {
     if (this.#stopped) return;
     const idle = this.#options.dialer.sameProcess === true && this.#options.isAwaited?.() !== true;
     this.#drop();
-    if (idle) this.#idleTimers.set(this.#idleAlarm, delay);
-    else this.#timers.set(this.#alarm, delay);
+    (idle ? this.#idleTimer : this.#timer).set(delay);
   }
 
   /** No more tries; a dial under way is aborted. May be called twice. */
@@ -85,8 +82,8 @@ export class Redial {
   }
 
   #drop(): void {
-    this.#timers.drop(this.#alarm);
-    this.#idleTimers.drop(this.#idleAlarm);
+    this.#timer.drop();
+    this.#idleTimer.drop();
   }
 
   /** Async, so that a dialer that throws at once has failed like any other. */

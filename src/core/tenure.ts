@@ -1,6 +1,6 @@
 /** How long one instance of a worker serves: so many jobs, or so long. What its end means is in worker.ts. */
-import { type Entropy, jitter } from "./clock.ts";
-import { Alarm, type DeadlineQueue } from "./deadline.ts";
+import { type Clock, type Entropy, jitter } from "./clock.ts";
+import { Timer } from "./timer.ts";
 
 /** The limits of an instance. */
 export interface TenureRules {
@@ -15,26 +15,24 @@ export interface TenureRules {
 /** Counts an instance's jobs and its age, and calls `over` when there were enough. */
 export class Tenure {
   readonly #rules: TenureRules;
-  readonly #timers: DeadlineQueue;
   readonly #entropy: Entropy;
   readonly #over: () => void;
-  readonly #alarm: Alarm;
+  readonly #timer: Timer;
   #jobs = 0;
 
-  constructor(rules: TenureRules, timers: DeadlineQueue, entropy: Entropy, over: () => void) {
+  constructor(rules: TenureRules, clock: Clock, entropy: Entropy, over: () => void) {
     this.#rules = rules;
-    this.#timers = timers;
     this.#entropy = entropy;
     this.#over = over;
-    this.#alarm = new Alarm(over);
+    this.#timer = new Timer(clock, false, over);
   }
 
   /** Begins anew. */
   begin(): void {
     this.#jobs = 0;
     const { maxAge, maxAgeJitter = maxAge / 10 } = this.#rules;
-    if (maxAge !== Number.POSITIVE_INFINITY)
-      this.#timers.set(this.#alarm, maxAge + jitter(this.#entropy, maxAgeJitter));
+    // No chance where there is no limit: infinity times nothing would be no number.
+    this.#timer.set(maxAge === Number.POSITIVE_INFINITY ? maxAge : maxAge + jitter(this.#entropy, maxAgeJitter));
   }
 
   /** One more job has begun. */
@@ -44,6 +42,6 @@ export class Tenure {
 
   /** It is over, for another reason. */
   stop(): void {
-    this.#timers.drop(this.#alarm);
+    this.#timer.drop();
   }
 }

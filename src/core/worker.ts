@@ -3,7 +3,6 @@
  * the life of the worker; one session's conversation is in post.ts.
  */
 import { type Clock, type Entropy } from "./clock.ts";
-import { Alarm, DeadlineQueue } from "./deadline.ts";
 import { frameLimit } from "./codec.ts";
 import { Deferred } from "./deferred.ts";
 import { AbortError, AuthError, type PowerhoseError, WorkerStoppedError } from "./errors.ts";
@@ -18,6 +17,7 @@ import { Redial } from "./redial.ts";
 import type { Dialer, Socket } from "./socket.ts";
 import type { Handler, Task } from "./task.ts";
 import { Tenure } from "./tenure.ts";
+import { Timer } from "./timer.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 
 /** Serves jobs with a handler until it is stopped, reconnecting for ever. */
@@ -25,8 +25,6 @@ export class Worker {
   // Is a PostOwner, which is nobody else's business: what makes it one is left out of the published types.
   /** @internal */
   readonly clock: Clock;
-  /** @internal Heartbeats: not a reason for the process to stay. */
-  readonly timers: DeadlineQueue;
   /** The worker's stable name. */
   readonly identity: string;
   /** @internal */
@@ -40,8 +38,7 @@ export class Worker {
   readonly #options: ResolvedWorkerOptions;
   readonly #entropy: Entropy;
   readonly #events: EventStream<WorkerEvent>;
-  readonly #drainTimers: DeadlineQueue;
-  readonly #drainAlarm: Alarm = new Alarm(() => void this.stop());
+  readonly #drainTimer: Timer;
   readonly #tenure: Tenure;
   readonly #posts = new Set<Post>();
   readonly #redial: Redial | undefined;
@@ -69,15 +66,14 @@ export class Worker {
     this.#options = resolveWorkerOptions(options);
     this.clock = options.clock ?? hostClock;
     this.#entropy = options.entropy ?? hostEntropy;
-    this.timers = new DeadlineQueue(this.clock, false);
-    this.#drainTimers = new DeadlineQueue(this.clock, true);
+    this.#drainTimer = new Timer(this.clock, true, () => void this.stop());
     this.#events = new EventStream(this.clock);
     this.identity = options.identity ?? `worker-${this.#entropy.id().slice(0, 12)}`;
     this.handler = options.handler;
     this.remoteStacks = this.#options.remoteStacks;
     this.maxFrameBytes = frameLimit(this.#options.maxPayload);
     this.#instance = this.#entropy.id();
-    this.#tenure = new Tenure(this.#options, this.timers, this.#entropy, () => this.#retire());
+    this.#tenure = new Tenure(this.#options, this.clock, this.#entropy, () => this.#retire());
     this.closed = this.#stopped.promise;
     this.#redial = options.dial === undefined ? undefined : this.#makeRedial(options.dial);
   }
@@ -125,7 +121,7 @@ export class Worker {
     if (this.#state === "draining" || this.#state === "stopped") return this.closed;
     this.#become("draining");
     this.#redial?.stop();
-    this.#drainTimers.set(this.#drainAlarm, options.timeout ?? this.#options.drainTimeout);
+    this.#drainTimer.set(options.timeout ?? this.#options.drainTimeout);
     for (const post of this.#posts) post.leave();
     this.#announceShutdown("draining");
     this.#stopWhenDone();
@@ -140,7 +136,7 @@ export class Worker {
     for (const post of this.#posts) post.quit("stopped");
     this.#announceShutdown("stopped");
     this.#tenure.stop();
-    this.#drainTimers.drop(this.#drainAlarm);
+    this.#drainTimer.drop();
     // Whoever stops a worker knows that its start is over; a start that failed for another reason is heard of.
     if (!this.#failed) this.#started.promise.catch(() => undefined);
     this.#started.reject(new WorkerStoppedError(`worker ${this.identity} was stopped before it could register`));
