@@ -51,9 +51,8 @@ const NO_HEADER_BYTES: readonly number[] = Array.from(NO_HEADERS, (character) =>
  * @throws EncodingError when it is over {@link JOB_LIMITS}.
  */
 export function writeHeaders(headers: ReadonlyMap<string, string>): string {
-  const { maxHeaders } = JOB_LIMITS;
   if (headers.size === 0) return NO_HEADERS;
-  if (headers.size > maxHeaders) throw new EncodingError(`a job may have at most ${maxHeaders} headers`);
+  if (headers.size > JOB_LIMITS.maxHeaders) throw tooMany();
   let section = "";
   for (const [name, value] of headers) {
     // Before it is written out: escaping a text that is far over the limit takes its time.
@@ -78,6 +77,10 @@ function checkSize(section: string, offset?: number): number {
   return bytes;
 }
 
+function tooMany(offset?: number): EncodingError {
+  return new EncodingError(`a job may have at most ${JOB_LIMITS.maxHeaders} headers`, offset);
+}
+
 function tooLarge(offset?: number): EncodingError {
   return new EncodingError(`the headers of a job may take at most ${JOB_LIMITS.maxHeaderBytes} bytes`, offset);
 }
@@ -95,9 +98,7 @@ export function readHeaders(text: string): HeaderSection {
     const start = cursor.at;
     const name = cursor.name();
     if (headers.has(name)) throw new EncodingError(`the header ${JSON.stringify(name)} is there twice`, start);
-    if (headers.size === JOB_LIMITS.maxHeaders) {
-      throw new EncodingError(`a job may have at most ${JOB_LIMITS.maxHeaders} headers`, start);
-    }
+    if (headers.size === JOB_LIMITS.maxHeaders) throw tooMany(start);
     headers.set(name, cursor.value(headers.size === 0 && name === NONE));
     if (cursor.endsHere()) break;
   }
@@ -176,14 +177,14 @@ class HeaderCursor {
  */
 export function readHeaderBytes(bytes: Uint8Array, start: number, end: number): HeaderSection {
   if (beginsWithNone(bytes, start, end)) return noHeaders;
-  const sectionAt = sectionEnd(bytes.subarray(start, end));
-  let section: string;
+  const section = bytes.subarray(start, start + sectionEnd(bytes.subarray(start, end)));
+  let text: string;
   try {
-    section = readUtf8(bytes, start, start + sectionAt);
+    text = readUtf8(section, 0, section.length);
   } catch (cause) {
     throw new EncodingError("the headers are not UTF-8", 0, { cause });
   }
-  return readHeaders(section + SEPARATOR);
+  return readHeaders(text);
 }
 
 function beginsWithNone(bytes: Uint8Array, start: number, end: number): boolean {
@@ -194,8 +195,9 @@ function beginsWithNone(bytes: Uint8Array, start: number, end: number): boolean 
 }
 
 /**
- * Where the separator begins. Only finds the place, in bytes, since the data may be no text; what stands before it is
- * read by the one cursor. Colons and backslashes are bytes of their own in UTF-8, never part of another character.
+ * How many bytes the headers and the separator take, or those that show that there is no header section. Only finds the
+ * place, in bytes, since the data may be no text; what stands before it is read, and found wrong, by the one cursor. Colons
+ * and backslashes are bytes of their own in UTF-8, never part of another character.
  */
 function sectionEnd(bytes: Uint8Array): number {
   const limit = Math.min(bytes.length, JOB_LIMITS.maxHeaderBytes + 1);
@@ -204,15 +206,13 @@ function sectionEnd(bytes: Uint8Array): number {
     const byte = bytes[i];
     if (byte === BACKSLASH) i++;
     if (byte !== COLON) continue;
-    if (inName) {
-      inName = false;
-      continue;
+    if (!inName) {
+      if (bytes[i + 1] !== COLON) return i + 1;
+      if (bytes[i + 2] === COLON) return i + 3;
+      i++;
     }
-    if (bytes[i + 1] !== COLON) throw new EncodingError("expected :: or ::: after a value", i);
-    if (bytes[i + 2] === COLON) return i;
-    i++;
-    inName = true;
+    inName = !inName;
   }
   if (limit < bytes.length) throw tooLarge(limit);
-  throw new EncodingError("expected ::: after the headers", bytes.length);
+  return limit;
 }

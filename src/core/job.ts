@@ -30,9 +30,7 @@ export class Job {
    * @throws EncodingError when the headers are over {@link JOB_LIMITS}.
    */
   constructor(data: string | Uint8Array, headers?: JobHeaders) {
-    if (typeof data === "string") checkWellFormed(data, "the data of a job");
-    else if (!isBytes(data))
-      throw new TypeError(`expected the data of a job to be a string or bytes, got ${kind(data)}`);
+    if (!isBytes(data)) checkText(data, "the data of a job", "a string or bytes");
     this.data = data;
     if (headers === undefined) return;
     for (const [name, value] of pairs(headers)) this.addHeader(name, value);
@@ -53,14 +51,8 @@ export class Job {
    * @throws EncodingError when the headers would be over {@link JOB_LIMITS}; the job is as before.
    */
   addHeader(name: string, value: string): this {
-    if (typeof name !== "string")
-      throw new TypeError(`expected the name of a header to be a string, got ${kind(name)}`);
-    const label = JSON.stringify(name);
-    checkWellFormed(name, `the header name ${label}`);
-    if (typeof value !== "string") {
-      throw new TypeError(`expected the value of the header ${label} to be a string, got ${kind(value)}`);
-    }
-    checkWellFormed(value, `the value of the header ${label}`);
+    checkText(name, "the name of a header");
+    checkText(value, `the value of the header ${JSON.stringify(name)}`);
     const next = new Map(this.#headers);
     next.set(name, value);
     this.#head = writeHeaders(next);
@@ -108,7 +100,7 @@ export class Job {
    * @throws TypeError when `text` is not a string.
    */
   static loadFromString(text: string): Job {
-    if (typeof text !== "string") throw new TypeError(`expected the text of a job to be a string, got ${kind(text)}`);
+    if (typeof text !== "string") throw wrongKind("the text of a job", "a string", text);
     const lone = loneSurrogateAt(text);
     if (lone >= 0) throw new EncodingError("a lone surrogate", lone);
     const section = readHeaders(text);
@@ -124,7 +116,7 @@ export class Job {
    * @throws TypeError when `bytes` is not a `Uint8Array`.
    */
   static loadFromBytes(bytes: Uint8Array, as: "text" | "bytes"): Job {
-    if (!isBytes(bytes)) throw new TypeError(`expected the bytes of a job to be a Uint8Array, got ${kind(bytes)}`);
+    if (!isBytes(bytes)) throw wrongKind("the bytes of a job", "a Uint8Array", bytes);
     const plain = plainBytes(bytes);
     if (as === "text") return Job.readText(plain, 0, plain.length);
     const section = readHeaderBytes(plain, 0, plain.length);
@@ -170,16 +162,17 @@ export class Job {
 
 function pairs(headers: JobHeaders): Iterable<readonly [string, string]> {
   if (typeof headers !== "object" || headers === null) {
-    throw new TypeError(`expected the headers of a job to be pairs or an object, got ${kind(headers)}`);
+    throw wrongKind("the headers of a job", "pairs or an object", headers);
   }
   // The cast repeats what the union says: narrowing by a computed key does not tell its two halves apart.
   return Symbol.iterator in headers ? (headers as Iterable<readonly [string, string]>) : Object.entries(headers);
 }
 
-function checkWellFormed(text: string, what: string): void {
+function checkText(text: string, what: string, kinds = "a string"): void {
+  if (typeof text !== "string") throw wrongKind(what, kinds, text);
   if (!text.isWellFormed()) throw new TypeError(`${what} has a lone surrogate, which UTF-8 cannot carry`);
 }
 
-function kind(value: unknown): string {
-  return value === null ? "null" : typeof value;
+function wrongKind(what: string, kinds: string, value: unknown): TypeError {
+  return new TypeError(`expected ${what} to be ${kinds}, got ${value === null ? "null" : typeof value}`);
 }

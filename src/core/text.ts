@@ -70,14 +70,8 @@ function isPair(high: number, low: number): boolean {
 
 /** Where the first lone surrogate of `text` stands, or -1 if there is none. */
 export function loneSurrogateAt(text: string): number {
-  if (text.isWellFormed()) return -1;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0xd800 || unit >= 0xe000) continue;
-    if (!isPair(unit, text.charCodeAt(i + 1))) return i;
-    i++;
-  }
-  return -1;
+  // By the flag `u` a pair is one character, so that only a lone half of one is a surrogate.
+  return text.isWellFormed() ? -1 : text.search(/\p{Surrogate}/u);
 }
 
 /**

@@ -45,6 +45,8 @@ describe("a malformed text", () => {
     ["a:b::NONE:\\e:::x", 10, "unknown escape"],
     ["a:\\n:::x", 2, "unknown escape"],
     ["header-name:\\", 12, "unterminated escape"],
+    ["größe:ä:ö", 7, "expected :: or ::: after a value"],
+    ["größe:ä", 7, "expected ::: after the headers"],
     ["NONE::x", 5, "expected :: or ::: after a value"],
     ["none:::x", 8, "expected ::: after the headers"],
   ])("%j", (malformed, offset, message) => {
@@ -52,7 +54,7 @@ describe("a malformed text", () => {
     expect(error.message).toBe(`offset ${offset}: ${message}`);
     expect(error.offset).toBe(offset);
     for (const as of ["text", "bytes"] as const) {
-      expect(() => Job.loadFromBytes(Buffer.from(malformed), as)).toThrow(EncodingError);
+      expect(errorOf(() => Job.loadFromBytes(Buffer.from(malformed), as))).toEqual(error);
     }
   });
 });
