@@ -103,8 +103,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   leave(): void {
     if (this.#leaving || this.#ended) return;
     this.#leaving = true;
-    if (this.#welcome === undefined)
-      return this.#end({ reason: "let-go", message: "left", error: undefined, retryAfter: 0 });
+    if (this.#welcome === undefined) return this.#letGo("left");
     this.#send({ type: "REMOVE" });
     // The latest first: those that go back to the head of the runner's queue then stand there in the order they came.
     for (const task of this.#starter.latestFirst()) this.#handBack(task, "draining");
@@ -114,7 +113,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   quit(reason: AbortReason): void {
     if (this.#ended) return;
     if (this.#welcome !== undefined && !this.#leaving) this.#send({ type: "REMOVE" });
-    this.#end({ reason: "let-go", message: "left at once", error: undefined, retryAfter: 0 }, reason);
+    this.#letGo("left at once", reason);
   }
 
   finished(task: Task, result: TaskResult): void {
@@ -166,12 +165,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
       case "GOAWAY":
         return this.#sentAway(message.retryAfter);
       case "REMOVED":
-        return this.#end({
-          reason: "let-go",
-          message: "the runner let it go",
-          error: undefined,
-          retryAfter: this.#retryAfter,
-        });
+        return this.#letGo("the runner let it go");
       case "ERROR":
         return this.#refused(message);
     }
@@ -198,7 +192,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
 
   malformed(error: ProtocolError): void {
     this.#send({ type: "ERROR", code: "PROTOCOL", text: error.message, retryAfter: 0 });
-    this.#end({ reason: "lost", message: error.message, error, retryAfter: 0 });
+    this.#lost(error.message, error);
   }
 
   flushed(): void {
@@ -207,8 +201,8 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
 
   closed(reason: CloseReason): void {
     // A runner that stops does not wait for what runs: it says GOAWAY and closes.
-    const letGo = this.#leaving ? "let-go" : "lost";
-    this.#end({ reason: letGo, message: reason.message, error: undefined, retryAfter: this.#retryAfter });
+    if (this.#leaving) this.#letGo(reason.message);
+    else this.#lost(reason.message);
   }
 
   #send(message: WorkerMessage): void {
@@ -315,25 +309,23 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   /** The heartbeat: asks when nothing was said or heard for an interval, gives up after three. */
   #onBeat(lateBy: number): void {
     const now = this.#owner.clock.now();
-    if (this.#welcome === undefined) {
-      return this.#end({
-        reason: "lost",
-        message: "the runner does not answer HELLO",
-        error: undefined,
-        retryAfter: 0,
-      });
-    }
+    if (this.#welcome === undefined) return this.#lost("the runner does not answer HELLO");
     const { heartbeat } = this.#welcome;
     if (this.#pulse.stalled(lateBy)) this.#pulse.forgive(now);
-    if (this.#pulse.verdict(now) === "dead") {
-      const message = `nothing heard from the runner for ${3 * heartbeat} ms`;
-      return this.#end({ reason: "lost", message, error: undefined, retryAfter: 0 });
-    }
+    if (this.#pulse.verdict(now) === "dead") return this.#lost(`nothing heard from the runner for ${3 * heartbeat} ms`);
     const asks = this.#pulse.quiet(now) || now - this.#sentAt >= heartbeat;
     if (asks) this.#send({ type: "PING", nonce: this.#nonce++ % 0x1_0000_0000 });
     // Only what is left of the interval: a PING leaves a moment after its beat, and would make the next beat skip one.
     const left = heartbeat - (now - Math.min(this.#sentAt, this.#heardAt));
     this.#beat.set(asks ? heartbeat : Math.max(1, left));
+  }
+
+  #lost(message: string, error?: ProtocolError): void {
+    this.#end({ reason: "lost", message, error, retryAfter: 0 });
+  }
+
+  #letGo(message: string, reason?: AbortReason): void {
+    this.#end({ reason: "let-go", message, error: undefined, retryAfter: this.#retryAfter }, reason);
   }
 
   #end(end: PostEnd, reason: AbortReason = "disconnected"): void {

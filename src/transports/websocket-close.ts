@@ -14,17 +14,18 @@ interface CloseFrame {
   readonly text: string;
 }
 
-const SENT: Readonly<Record<CloseCode, CloseFrame>> = {
-  local: { standard: 1000, portable: 1000, text: "closed" },
-  peer: { standard: 1000, portable: 1000, text: "closed" },
-  error: { standard: 1011, portable: 4011, text: "internal error" },
-  "too-large": { standard: 1009, portable: 4009, text: "frame too large" },
-  violation: { standard: 1003, portable: 4003, text: "binary frames only" },
+const SENT: Readonly<Record<CloseCode, readonly [standard: number, text: string]>> = {
+  local: [1000, "closed"],
+  peer: [1000, "closed"],
+  error: [1011, "internal error"],
+  "too-large": [1009, "frame too large"],
+  violation: [1003, "binary frames only"],
 };
 
 /** What to put into a close frame for a reason of ours. */
 export function closeFrame(code: CloseCode): CloseFrame {
-  return SENT[code];
+  const [standard, text] = SENT[code];
+  return { standard, portable: standard === 1000 ? standard : standard + 3000, text };
 }
 
 /** What a WebSocket that closed with this code means. A peer's words are left out: its code says it all. */
