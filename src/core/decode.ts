@@ -23,6 +23,7 @@ import {
   FLAG,
   FOREVER,
   GOAWAY_CODES,
+  IDENTITY_FORM,
   isIdentity,
   MAX_LABELS,
   MORE,
@@ -198,7 +199,7 @@ function positive(value: number, what: string): number {
 function identifier(input: ByteReader, what: string): string {
   const text = input.shortText(0xffff);
   // Not quoted: it may be long, and is what somebody sends who does not keep to the rules.
-  if (!isIdentity(text)) throw new ProtocolError(`a malformed ${what}: expected 1 to 128 of A-Z a-z 0-9 . _ : -`);
+  if (!isIdentity(text)) throw new ProtocolError(`a malformed ${what}: expected ${IDENTITY_FORM}`);
   return text;
 }
 

@@ -109,10 +109,9 @@ function encodeJobError(out: ByteWriter, { attemptId, error, retryable, retryAft
   out.u64(attemptId);
   flagsAndTime(out, retryable ? FLAG : 0, ran);
   out.u32(wholeMs(retryAfter));
-  shortText(out, cutText(error.name, TEXT_BYTES.name));
-  shortText(out, cutText(error.message, TEXT_BYTES.message));
-  shortText(out, cutText(error.code, TEXT_BYTES.code));
-  shortText(out, cutText(error.stack, TEXT_BYTES.stack));
+  for (const part of ["name", "message", "code", "stack"] as const) {
+    shortText(out, cutText(error[part], TEXT_BYTES[part]));
+  }
 }
 
 function flagsAndTime(out: ByteWriter, flags: number, ran: number | undefined): void {

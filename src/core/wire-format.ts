@@ -82,6 +82,9 @@ export const TEXT_BYTES: Readonly<Record<"name" | "message" | "code" | "stack" |
   text: 1024,
 });
 
+/** What can name something, in words. */
+export const IDENTITY_FORM = "1 to 128 characters of A-Z a-z 0-9 . _ : -";
+
 /** Whether `text` can name a worker, an instance, a session, a runner or a label: `[A-Za-z0-9._:-]{1,128}`. */
 export function isIdentity(text: string): boolean {
   return text.length >= 1 && text.length <= 128 && !/[^A-Za-z0-9._:-]/.test(text);

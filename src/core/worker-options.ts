@@ -1,6 +1,5 @@
 /** What a Worker can be told, what it does when it is not told, and what is refused. */
 import type { Clock, Entropy } from "./clock.ts";
-import { isIdentity } from "./codec.ts";
 import {
   type Filled,
   callable,
@@ -19,6 +18,7 @@ import {
 } from "./options.ts";
 import type { Dialer, Listener } from "./socket.ts";
 import type { Handler } from "./task.ts";
+import { IDENTITY_FORM, isIdentity, MAX_LABELS } from "./wire-format.ts";
 
 /** Options of {@link Worker}. All durations in ms. */
 export interface WorkerOptions {
@@ -84,7 +84,7 @@ export const WORKER_DEFAULTS: WorkerDefaults = Object.freeze({
 });
 
 const name = (value: unknown): string | undefined =>
-  typeof value === "string" && isIdentity(value) ? undefined : "1 to 128 characters of A-Z a-z 0-9 . _ : -";
+  typeof value === "string" && isIdentity(value) ? undefined : IDENTITY_FORM;
 
 const RULES: Rules<WorkerOptions> = {
   dial: shape("a Dialer, such as a JobRunner or dialWebSocket(…)", "dial"),
@@ -94,9 +94,9 @@ const RULES: Rules<WorkerOptions> = {
   capacity: integer(1, 65_535),
   blocking: flag,
   labels: (value) =>
-    Array.isArray(value) && value.length <= 32 && value.every((label) => name(label) === undefined)
+    Array.isArray(value) && value.length <= MAX_LABELS && value.every((label) => name(label) === undefined)
       ? undefined
-      : "at most 32 labels of A-Z a-z 0-9 . _ : -",
+      : `at most ${MAX_LABELS} labels, each ${IDENTITY_FORM}`,
   maxJobs: limit(1),
   maxAge: duration,
   maxAgeJitter: duration,
