@@ -17,8 +17,8 @@ function parts(): Set<string> {
   return new Set(imported);
 }
 
-/** Subpaths that carry no frames: the front door, and what is for tests. */
-const noTransports = ["index", "testing"];
+/** Subpaths that carry no frames of their own: the front door, what is for tests, and what puts the others together. */
+const noTransports = ["index", "testing", "browser"];
 
 /** The transports among the package's subpaths, by the name of their file or folder. */
 function published(): string[] {
