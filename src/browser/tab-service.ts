@@ -41,7 +41,6 @@ function runnerOf(settings: TabSettings): JobRunner {
     maxPayload,
     maxBuffered: Math.max(8_388_608, 2 * maxPayload),
     cancelGrace: CANCEL_GRACE,
-    remoteStacks: true,
   });
 }
 
@@ -139,13 +138,12 @@ export class TabService {
       reconnectMin,
       reconnectMax,
       drainTimeout,
-      remoteStacks: true,
     });
     this.#worker = worker;
     worker.on((event) => this.#heardOutside(worker, event));
     // Turned away for good, unless this end stopped it.
     worker.start().catch((error: unknown) => {
-      if (worker !== this.#worker || this.#away) return;
+      if (worker !== this.#worker || this.#away || this.#ending !== undefined) return;
       this.#giveUp(error instanceof Error ? error.message : String(error));
     });
   }

@@ -26,6 +26,9 @@ describeInChromium("a hostile tab", (browser) => {
       const [said] = await troubles(page);
       expect(said).toBe(`could not connect to ${stage.listener.address}: unreachable, or the server refused`);
       expect(await look(page, "share.state")).not.toBe("registered");
+      // It would go on for ever; that it is told to stop is no trouble.
+      await look(page, "share.stop()");
+      expect(await look(page, "[share.state, events.some((event) => event.final)]")).toEqual(["stopped", false]);
     }
     expect(stage.count("worker-joined")).toBe(0);
     expect(stage.runner.stats().registered).toBe(0);
