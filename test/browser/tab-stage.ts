@@ -36,8 +36,10 @@ if (!later) await serve();
 
 /** What a tab is given, besides the address. */
 export interface TabGiven {
+  /** The runner's address, when it is not the stage's. */
+  readonly url?: string;
   readonly module?: string;
-  readonly token?: string;
+  readonly token?: string | undefined;
   readonly identity?: string;
   readonly size?: number;
   readonly labels?: readonly string[];
