@@ -30,6 +30,8 @@ export type {
   ListenerContext,
   Peer,
   Receiver,
+  RunnerControls,
+  RunnerView,
   Socket,
   SocketLimits,
 } from "./core/socket.ts";

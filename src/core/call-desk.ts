@@ -4,6 +4,7 @@ import type { Clock, Entropy } from "./clock.ts";
 import type { DeadlineQueue } from "./deadline.ts";
 import type { AttemptOutcome } from "./errors.ts";
 import type { Job } from "./job.ts";
+import type { Payload } from "./message.ts";
 import type { RetryThrottle } from "./retry.ts";
 import type { Session } from "./session.ts";
 import type { Workers } from "./workers.ts";
@@ -26,6 +27,8 @@ export interface CallFacts {
   readonly ok: boolean;
   /** What it failed with. */
   readonly error: unknown;
+  /** What is to be done, until it has settled. */
+  readonly data: Payload | undefined;
   /** Attempts that count: those whose handler may have started. */
   readonly made: number;
 }

@@ -86,6 +86,11 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     return [...failures, { identity: this.#winner.identity, outcome: "ok", ms: this.#since }];
   }
 
+  /** What is to be done; gone once it has settled. */
+  get data(): Payload | undefined {
+    return this.#job?.data;
+  }
+
   /** Attempts that count: those whose handler may have started. */
   get made(): number {
     return this.#made;

@@ -200,7 +200,9 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
   #announce(call: CallFacts): void {
     const ms = this.clock.now() - call.born;
     const settled = { type: "job-settled", jobId: call.id, ms, attempts: call.made } as const;
-    this.#options.events.emit(call.ok ? { ...settled, ok: true } : { ...settled, ok: false, error: call.error });
+    this.#options.events.emit(
+      call.ok ? { ...settled, ok: true } : { ...settled, ok: false, error: call.error, data: call.data },
+    );
   }
 
   #count(state: CallState, change: number): void {

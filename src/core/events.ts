@@ -1,5 +1,6 @@
 /** What a runner and a worker tell whoever listens: one discriminated union each, the source of every log and metric. */
 import type { AttemptOutcome } from "./errors.ts";
+import type { Payload } from "./message.ts";
 import type { Peer } from "./socket.ts";
 
 /** Why a session ended. */
@@ -109,6 +110,8 @@ export interface JobSettledEvent {
   readonly attempts: number;
   /** What it failed with: a `PowerhoseError`, or the abort signal's reason. Absent when `ok`. */
   readonly error?: unknown;
+  /** The data of the job that failed, for logs. Absent when `ok`. */
+  readonly data?: Payload | undefined;
 }
 
 /** A listener is in trouble that is nobody's call to fail. */

@@ -131,6 +131,8 @@ export interface Shared {
   readonly dispatch: Dispatch<Session>;
   /** How jobs are sent ahead of a free slot. */
   readonly prefetch: Prefetch;
+  /** What listeners may see and ask of the runner. */
+  readonly context: Pick<ListenerContext, "runner" | "controls">;
 }
 
 /** @internal Sessions, strikes and refusals so far. */
@@ -165,6 +167,7 @@ export class WorkerRegistration {
   /** By the same instance, which may only have seen the end of its connection before its runner did. */
   readonly #reconnections: Replacements;
   readonly #runnerId: string;
+  readonly #context: Partial<ListenerContext>;
   #nextSession = 1;
   #open = false;
 
@@ -196,6 +199,7 @@ export class WorkerRegistration {
     this.#replacements = new Replacements(this.clock, REPLACEMENTS_A_MINUTE);
     this.#reconnections = new Replacements(this.clock, RECONNECTIONS_A_MINUTE);
     this.#runnerId = this.#limits.entropy.id();
+    this.#context = shared?.context ?? {};
   }
 
   /** Whether workers can register. */
@@ -222,7 +226,8 @@ export class WorkerRegistration {
   async start(): Promise<void> {
     if (this.#open) return;
     this.#open = true;
-    const context = {
+    const context: ListenerContext = {
+      ...this.#context,
       maxFrameBytes: this.rules.maxFrameBytes,
       report: (error: Error) => this.#events.emit({ type: "listener-error", error }),
     };
@@ -278,6 +283,9 @@ export class WorkerRegistration {
         "VERSION",
         `this runner speaks version ${PROTOCOL_VERSION}, not ${hello.version}`,
       );
+    }
+    if ((session.peer.identity ?? hello.identity) !== hello.identity) {
+      return session.refuse("refused", "UNAUTHORIZED", `not allowed to be ${hello.identity}`);
     }
     const holder = this.#registered.get(hello.identity);
     if (holder === undefined) {

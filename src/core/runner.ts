@@ -28,6 +28,7 @@ import {
   shape,
   withDefaults,
 } from "./options.ts";
+import { oversight } from "./oversight.ts";
 import type { Prefetch } from "./pace.ts";
 import { socketPair } from "./pair.ts";
 import { Redial } from "./redial.ts";
@@ -150,6 +151,7 @@ export class JobRunner implements Dialer {
         events: this.#events,
         dispatch: (session, job, how) => this.#held(session).execute(job, how),
         prefetch,
+        context: oversight(this, () => this.#registration.sessions()),
       },
     );
   }

@@ -2,6 +2,8 @@
  * The seam between the core and a transport: all a transport has to build, and the one helper they share.
  * Frames are opaque bytes here; what they mean is in codec.ts.
  */
+import type { RunnerEvent } from "./events.ts";
+import type { RunnerStats } from "./stats.ts";
 
 /**
  * What can go wrong on a transport, declared as data so that the core adapts to the declaration and never to a name.
@@ -20,6 +22,8 @@ export interface Peer {
   readonly address: string;
   /** Whom the transport authenticated. Identities belong to principals; two peers of one principal may replace each other. */
   readonly principal: string;
+  /** The only identity it may register by, when the transport was told so. */
+  readonly identity?: string | undefined;
 }
 
 /** Why a socket closed. */
@@ -71,8 +75,31 @@ export interface SocketLimits {
   readonly maxFrameBytes: number;
 }
 
+/** What a listener may see of the runner it serves: numbers and events, nothing to change anything with. */
+export interface RunnerView {
+  /** The numbers of this moment. */
+  stats(): RunnerStats;
+  /** Calls `listener` for every event; the returned function ends that. Events of single jobs cost each of them a little. */
+  on(listener: (event: RunnerEvent) => void): () => void;
+}
+
+/** What a listener may ask of the runner it serves, for somebody who has shown the right to. */
+export interface RunnerControls {
+  /**
+   * Sends a worker away; `false` when none of that name is registered. `gently`, it gets no more work, finishes what it
+   * has and does not come back for a minute; else it is cut off, and what it has in hand is lost.
+   */
+  letGo(identity: string, gently: boolean): boolean;
+  /** Takes no new jobs, finishes those there are, then stops the runner. May be called twice. */
+  drain(): void;
+}
+
 /** What a listener is given when it starts. */
 export interface ListenerContext extends SocketLimits {
+  /** The runner, to look at. Absent when it is not a runner that listens. */
+  readonly runner?: RunnerView;
+  /** The same, to act on. */
+  readonly controls?: RunnerControls;
   /** Reports trouble that is nobody's call to fail: a server error, a thread that cannot be kept alive. */
   report(error: Error): void;
 }

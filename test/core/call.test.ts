@@ -143,7 +143,7 @@ describe("a failed call", () => {
     await set.clock.settle();
     expect(set.runner.stats()).toMatchObject({ submitted: 1, succeeded: 0, failed: 1 });
     expect(set.of("job-settled")).toEqual([
-      { type: "job-settled", jobId: 1, ms: 100, attempts: 1, ok: false, error: call.error },
+      { type: "job-settled", jobId: 1, ms: 100, attempts: 1, ok: false, error: call.error, data: "x" },
     ]);
   });
 
