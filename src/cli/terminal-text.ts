@@ -1,23 +1,5 @@
-/** Text made fit for a terminal: harmless, short enough, aligned. Knows no stream and no colours. */
-
-/**
- * What may move the cursor, ring, colour, or turn the line around: C0 and C1 controls, line separators, and the marks that
- * change the direction of writing. Written with escapes, as a source should not hold them.
- */
-// oxlint-disable-next-line no-control-regex -- finding control characters is the point
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
-
-const BREAKS: ReadonlySet<string> = new Set(["\n", "\r", "\t"]);
-
-/** A peer's words as one harmless line: breaks become spaces, other controls are shown as `\x1b`; cut after `longest` characters. */
-export function plain(text: string, longest: number = 500): string {
-  const cut = text.length > longest ? `${text.slice(0, longest).trimEnd()}…` : text;
-  return cut.toWellFormed().replace(UNSAFE, (unsafe) => {
-    if (BREAKS.has(unsafe)) return " ";
-    const code = unsafe.charCodeAt(0);
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
-  });
-}
+/** Text made fit for a terminal: short enough and aligned; harmless it is made in plain-text.ts. Knows no stream and no colours. */
+export { plain } from "../observe/plain-text.ts";
 
 /** A whole number with thousands apart: `1,234,567`. */
 export function grouped(count: number): string {

@@ -6,9 +6,11 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Clock } from "../core/clock.ts";
 import { AuthError, type PowerhoseError } from "../core/errors.ts";
+import { PAGE_SUBPROTOCOL } from "../observe/page-message.ts";
 import { BEARER_PREFIX, isLoopback, SUBPROTOCOL } from "./websocket-address.ts";
 import type { WebSocketListenerSettings } from "./websocket-options.ts";
 import { Rate } from "./websocket-rate.ts";
+import { Tickets } from "./websocket-tickets.ts";
 
 /** What is answered instead of an upgrade. */
 export interface Refusal {
@@ -18,12 +20,26 @@ export interface Refusal {
   readonly text: string;
 }
 
+/** What somebody who is let in may do: work, watch the page, or act on the runner by way of it. */
+export type Role = "worker" | "watcher" | "admin";
+
+/** Somebody who is let in. */
+export interface Guest {
+  /** Whom the request is from. */
+  readonly principal: string;
+  /** What may be done with the connection. */
+  readonly role: Role;
+  /** The only name a worker may register by, if its ticket says so. */
+  readonly identity?: string | undefined;
+}
+
 /** The result of looking at a request: whom it is from, or why not. */
-export type Verdict = { readonly principal: string } | Refusal;
+export type Verdict = Guest | Refusal;
 
 /** Not `local`, as what this process made itself is: whoever can connect must not take over the names of its threads. */
 const ANONYMOUS = "loopback";
 const TOKEN_HOLDER = "token";
+const ADMIN = "admin";
 const BUSY: Refusal = { status: 503, text: "too many connections, try again later" };
 const NO_ORIGIN: Refusal = { status: 403, text: "this origin is not allowed" };
 const NO_PROTOCOL: Refusal = { status: 400, text: `expected the subprotocol ${SUBPROTOCOL}` };
@@ -34,6 +50,14 @@ function nothing(): void {}
 
 function digest(text: string | Uint8Array): Uint8Array {
   return createHash("sha256").update(text).digest();
+}
+
+/** Hashing first makes the lengths equal, and looking at all of them tells nothing about which one it was. */
+function knows(tokens: readonly Uint8Array[], token: Uint8Array): boolean {
+  const shown = digest(token);
+  let found = false;
+  for (const known of tokens) found = timingSafeEqual(known, shown) || found;
+  return found;
 }
 
 function subprotocols(request: IncomingMessage): string[] {
@@ -48,6 +72,21 @@ function shownToken(request: IncomingMessage): Uint8Array | undefined {
   }
   const bearer = subprotocols(request).find((name) => name.startsWith(BEARER_PREFIX));
   return bearer === undefined ? undefined : Buffer.from(bearer.slice(BEARER_PREFIX.length), "base64url");
+}
+
+/** The ticket in the address, if there is one. */
+function shownTicket({ url = "" }: IncomingMessage): string | undefined {
+  const query = url.indexOf("?");
+  return query < 0 ? undefined : (new URLSearchParams(url.slice(query + 1)).get("ticket") ?? undefined);
+}
+
+/** Whether the server calls itself loopback, as the browser knows it. */
+function isCalledLoopback({ headers }: IncomingMessage): boolean {
+  return headers.host !== undefined && isLoopback(headers.host.replace(/:\d*$/, ""));
+}
+
+function isEncrypted({ socket }: IncomingMessage): boolean {
+  return "encrypted" in socket;
 }
 
 /** Whatever `await` would wait for: a promise of another realm or library is as good. */
@@ -65,7 +104,10 @@ export class Admission {
   readonly #settings: WebSocketListenerSettings;
   readonly #clock: Clock;
   readonly #report: (error: PowerhoseError) => void;
+  /** The one-time tickets that are out. */
+  readonly tickets: Tickets;
   readonly #tokens: readonly Uint8Array[];
+  readonly #adminTokens: readonly Uint8Array[];
   readonly #rate: Rate;
   readonly #perAddress = new Map<string, number>();
   /** The handshakes that wait for `authenticate`: how to end the wait of each. */
@@ -77,7 +119,9 @@ export class Admission {
     this.#settings = settings;
     this.#clock = clock;
     this.#report = report;
+    this.tickets = new Tickets(settings.ticketLifetime, clock);
     this.#tokens = settings.tokens.map(digest);
+    this.#adminTokens = (settings.page?.admins ?? []).map(digest);
     this.#rate = new Rate(settings.acceptRate, settings.acceptRate, clock);
   }
 
@@ -112,20 +156,56 @@ export class Admission {
   /** Looks at a request. A promise only when `authenticate` makes one. */
   judge(request: IncomingMessage): Verdict | Promise<Verdict> {
     const { origin } = request.headers;
-    if (origin !== undefined && !this.#settings.origins.includes(origin)) return NO_ORIGIN;
-    if (!subprotocols(request).includes(SUBPROTOCOL)) return NO_PROTOCOL;
-    if (this.isOpenHouse) return isLocal(request) ? { principal: ANONYMOUS } : this.#exposed();
-    const token = shownToken(request);
-    if (token !== undefined && this.#knows(token)) return { principal: TOKEN_HOLDER };
-    return this.#settings.authenticate === undefined ? UNKNOWN : this.#ask(request);
+    if (origin !== undefined && !this.#settings.origins.includes(origin) && !this.#isOurPage(request, origin)) {
+      return NO_ORIGIN;
+    }
+    const offered = subprotocols(request);
+    if (offered.includes(SUBPROTOCOL)) return this.#judgeWorker(request);
+    if (this.#settings.page !== undefined && offered.includes(PAGE_SUBPROTOCOL)) return this.#judgeWatcher(request);
+    return NO_PROTOCOL;
   }
 
-  /** Hashing first makes the lengths equal, and looking at all of them tells nothing about which one it was. */
-  #knows(token: Uint8Array): boolean {
-    const shown = digest(token);
-    let found = false;
-    for (const known of this.#tokens) found = timingSafeEqual(known, shown) || found;
-    return found;
+  /**
+   * Whether the page may be shown to whoever asks. With credentials it says nothing by itself; where there are none, only
+   * to this machine, and not under a name that somebody else has pointed here.
+   */
+  mayLoadPage(request: IncomingMessage): boolean {
+    return !this.isOpenHouse || (isLocal(request) && isCalledLoopback(request));
+  }
+
+  /** The page that is served here knows this place by the name it has in the request. */
+  #isOurPage(request: IncomingMessage, origin: string): boolean {
+    if (this.#settings.page === undefined || !this.mayLoadPage(request)) return false;
+    const { host } = request.headers;
+    // Whoever ends the encryption before a plain server says `https`.
+    return origin === `https://${host}` || (!isEncrypted(request) && origin === `http://${host}`);
+  }
+
+  #judgeWorker(request: IncomingMessage): Verdict | Promise<Verdict> {
+    const ticket = shownTicket(request);
+    // Used up whatever follows: a ticket that was seen once is no secret any more.
+    const holder = ticket === undefined ? undefined : this.tickets.take(ticket);
+    if (holder !== undefined) return { principal: holder.principal, identity: holder.identity, role: "worker" };
+    if (this.isOpenHouse) {
+      if (!isLocal(request)) return this.#exposed();
+      return ticket === undefined ? { principal: ANONYMOUS, role: "worker" } : UNKNOWN;
+    }
+    const token = shownToken(request);
+    if (token !== undefined && knows(this.#tokens, token)) return { principal: TOKEN_HOLDER, role: "worker" };
+    // Who may have tickets of its own making.
+    return this.#ask(request, "worker");
+  }
+
+  #judgeWatcher(request: IncomingMessage): Verdict | Promise<Verdict> {
+    const token = shownToken(request);
+    if (token !== undefined && knows(this.#adminTokens, token)) return { principal: ADMIN, role: "admin" };
+    if (this.isOpenHouse) {
+      // A token that is not the admin's is a mistake to be told, not a request to watch.
+      if (token !== undefined || !this.mayLoadPage(request)) return UNKNOWN;
+      return { principal: ANONYMOUS, role: "watcher" };
+    }
+    if (token !== undefined && knows(this.#tokens, token)) return { principal: TOKEN_HOLDER, role: "watcher" };
+    return this.#ask(request, "watcher");
   }
 
   /** A shared server was bound to the network after the start. */
@@ -137,21 +217,21 @@ export class Admission {
     return UNKNOWN;
   }
 
-  #ask(request: IncomingMessage): Verdict | Promise<Verdict> {
+  #ask(request: IncomingMessage, role: Role): Verdict | Promise<Verdict> {
     const { authenticate, maxPending, requestTimeout } = this.#settings;
     if (authenticate === undefined) return UNKNOWN;
     if (this.#waiting.size >= maxPending) return BUSY;
     try {
       const answer = authenticate(request);
-      return isAwaitable(answer) ? this.#wait(answer, requestTimeout) : this.#verdict(answer);
+      return isAwaitable(answer) ? this.#wait(answer, requestTimeout, role) : this.#verdict(answer, role);
     } catch (error) {
       return this.#refusedBy(error);
     }
   }
 
-  async #wait(answer: PromiseLike<string | undefined>, timeout: number): Promise<Verdict> {
+  async #wait(answer: PromiseLike<string | undefined>, timeout: number, role: Role): Promise<Verdict> {
     const asked = Promise.resolve(answer).then(
-      (principal) => this.#verdict(principal),
+      (principal) => this.#verdict(principal, role),
       (error: unknown) => this.#refusedBy(error),
     );
     let giveUp = nothing;
@@ -168,8 +248,8 @@ export class Admission {
     }
   }
 
-  #verdict(principal: unknown): Verdict {
-    return typeof principal === "string" && principal !== "" ? { principal } : UNKNOWN;
+  #verdict(principal: unknown, role: Role): Verdict {
+    return typeof principal === "string" && principal !== "" ? { principal, role } : UNKNOWN;
   }
 
   /** A hook says no by throwing an AuthError; anything else is a fault of the hook, which its owner wants to hear of. */

@@ -9,6 +9,7 @@ import {
   type WebSocketListenerSettings,
 } from "./websocket-options.ts";
 import { listenerAddress, WebSocketService } from "./websocket-service.ts";
+import type { TicketOptions } from "./websocket-tickets.ts";
 
 export { dialWebSocket, type MaskChoice, type NodeDialOptions } from "./websocket-node-dialer.ts";
 export { type Authenticate, WEBSOCKET_LISTENER_DEFAULTS } from "./websocket-options.ts";
@@ -17,6 +18,8 @@ export type {
   WebSocketListenerOptions,
   WebSocketListenerSettings,
 } from "./websocket-options.ts";
+export type { PageOptions, PageSettings } from "./websocket-page-options.ts";
+export type { TicketOptions } from "./websocket-tickets.ts";
 
 /** One start, and what became of it. */
 interface Life {
@@ -62,6 +65,19 @@ export class WebSocketListener implements Listener {
       if (this.#life === life) this.#life = undefined;
     });
     return started;
+  }
+
+  /**
+   * Makes a ticket that lets one worker in, once: it dials `address` with `?ticket=…` behind it, within `ticketLifetime`.
+   * For browsers, which cannot be trusted with a token: ask who it is, give it a ticket over a connection that is yours.
+   * A ticket that was used, has expired or was never given out is refused with 401, and those of a listener go with its stop.
+   * @throws TypeError when an option is unknown or wrong.
+   * @throws RangeError when 10,000 tickets are out.
+   * @throws Error when it does not listen.
+   */
+  issueTicket(options: TicketOptions): string {
+    if (this.#life === undefined) throw new Error(`${this.address}: a ticket is for a listener that has started`);
+    return this.#life.service.issueTicket(options);
   }
 
   /**

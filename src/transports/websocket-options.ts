@@ -14,6 +14,7 @@ import {
   shape,
   withDefaults,
 } from "../core/options.ts";
+import { type PageOptions, pageOption, pageSettings, type PageSettings } from "./websocket-page-options.ts";
 
 /** Decides who a request is. */
 export type Authenticate = (request: IncomingMessage) => string | undefined | PromiseLike<string | undefined>;
@@ -33,10 +34,17 @@ export interface WebSocketListenerOptions {
    * `token` matches, and given up after `requestTimeout`.
    */
   readonly authenticate?: Authenticate | undefined;
-  /** The values of `Origin` to let in, exactly: `https://app.example`. A request without `Origin` is no browser's and passes. Default: none. */
+  /** The values of `Origin` to let in, exactly: `https://app.example`. A request without `Origin` is no browser's and passes; so does the page that is served here. Default: none. */
   readonly origins?: readonly string[] | undefined;
   /** A server to share instead of making one; hand in an `https.Server` for TLS. It is neither started nor closed here. */
   readonly server?: HttpServer | HttpsServer | undefined;
+  /** How long a ticket is good for, over 0 and at most 30,000; see {@link WebSocketListener.issueTicket}. Default: 30,000. */
+  readonly ticketLifetime?: number | undefined;
+  /**
+   * Serves a live page to browsers at `path`: workers, queue, throughput, latency, failures. It shows what there is to
+   * whoever could also connect as a worker. Default: false.
+   */
+  readonly page?: boolean | PageOptions | undefined;
   /** Connections held at a time, handshakes included; more are refused with 503. Default: 10,000. */
   readonly maxConnections?: number | undefined;
   /** The same for one remote address, or `Infinity`. Default: `Infinity`. */
@@ -56,17 +64,24 @@ export interface WebSocketListenerOptions {
 }
 
 /** The options with their defaults filled in. */
-export type WebSocketListenerSettings = Omit<Filled<WebSocketListenerOptions>, "token" | "authenticate" | "server"> & {
+export type WebSocketListenerSettings = Omit<
+  Filled<WebSocketListenerOptions>,
+  "token" | "authenticate" | "server" | "page"
+> & {
   /** The tokens; empty when none was given. */
   readonly tokens: readonly string[];
   /** The hook, if there is one. */
   readonly authenticate: Authenticate | undefined;
   /** The server to share, if there is one. */
   readonly server: HttpServer | HttpsServer | undefined;
+  /** The page, if there is one. */
+  readonly page: PageSettings | undefined;
 };
 
 /** The options that have a default. */
-export type WebSocketListenerDefaults = Readonly<Omit<WebSocketListenerSettings, "tokens" | "authenticate" | "server">>;
+export type WebSocketListenerDefaults = Readonly<
+  Omit<WebSocketListenerSettings, "tokens" | "authenticate" | "server" | "page">
+>;
 
 /** What holds when nothing is said. */
 export const WEBSOCKET_LISTENER_DEFAULTS: WebSocketListenerDefaults = Object.freeze({
@@ -74,6 +89,7 @@ export const WEBSOCKET_LISTENER_DEFAULTS: WebSocketListenerDefaults = Object.fre
   port: 0,
   path: "/",
   origins: Object.freeze([]),
+  ticketLifetime: 30_000,
   maxConnections: 10_000,
   maxConnectionsPerAddress: Number.POSITIVE_INFINITY,
   maxPending: 256,
@@ -86,6 +102,11 @@ export const WEBSOCKET_LISTENER_DEFAULTS: WebSocketListenerDefaults = Object.fre
 
 const nonEmpty: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string");
 const isOrigin = (value: unknown): boolean => nonEmpty(value) === undefined && value !== "null" && value !== "*";
+const LONGEST_TICKET = 30_000;
+const ticketLifetime: Rule = (value) =>
+  finiteDuration(value) === undefined && Number(value) <= LONGEST_TICKET
+    ? undefined
+    : `a number of ms over 0 and at most ${LONGEST_TICKET}`;
 const count: Rule = integer(1, 1_000_000);
 
 const RULES: Rules<WebSocketListenerOptions> = {
@@ -98,6 +119,8 @@ const RULES: Rules<WebSocketListenerOptions> = {
   authenticate: callable,
   origins: (value) =>
     Array.isArray(value) && value.every(isOrigin) ? undefined : "an array of origins, neither `null` nor `*`",
+  ticketLifetime,
+  page: pageOption,
   server: shape("an http or https server", "on", "listen"),
   maxConnections: count,
   maxConnectionsPerAddress: limit(1),
@@ -119,7 +142,7 @@ export function listenerSettings(options: WebSocketListenerOptions): WebSocketLi
   if (options.server !== undefined && (options.host !== undefined || options.port !== undefined)) {
     throw new TypeError("listenWebSocket: a shared `server` has its own address; leave out `host` and `port`");
   }
-  const { token, authenticate, server, ...rest } = options;
+  const { token, authenticate, server, page, ...rest } = options;
   const tokens = token === undefined ? [] : typeof token === "string" ? [token] : [...token];
-  return { ...withDefaults(WEBSOCKET_LISTENER_DEFAULTS, rest), tokens, authenticate, server };
+  return { ...withDefaults(WEBSOCKET_LISTENER_DEFAULTS, rest), tokens, authenticate, server, page: pageSettings(page) };
 }

@@ -11,16 +11,21 @@ import { AuthError } from "../core/errors.ts";
 import { hostClock } from "../core/host.ts";
 import type { ListenerContext, Peer, Socket } from "../core/socket.ts";
 import { isLoopback, SUBPROTOCOL } from "./websocket-address.ts";
-import { Admission, type Refusal, type Verdict } from "./websocket-admission.ts";
+import { Admission, type Guest, type Refusal, type Verdict } from "./websocket-admission.ts";
 import { KEEP_ALIVE_DELAY } from "./websocket-node-dialer.ts";
 import { nodeSocket, type WireSettings, wireSettings } from "./websocket-node-socket.ts";
 import type { WebSocketListenerSettings } from "./websocket-options.ts";
+import { WebSocketPage } from "./websocket-page.ts";
+import type { TicketOptions } from "./websocket-tickets.ts";
 
 /** How long `stop` waits for closing handshakes: so many times so many ms. A healthy peer needs one round trip. */
 const STOP_WAITS = 4;
 const STOP_WAIT = 20;
 
 const NOT_FOUND: Refusal = { status: 404, text: "nothing here" };
+const CROWDED: Refusal = { status: 503, text: "too many pages are open" };
+/** What a page is told when its listener stops. */
+const GOING_AWAY = 1001;
 const STOPPING: Refusal = { status: 503, text: "stopping" };
 
 /** Answers on the raw socket, as nothing was upgraded, and lets go of it. */
@@ -80,7 +85,8 @@ export class WebSocketService {
   readonly #upgrader: WebSocketServer;
   readonly #server: Server;
   readonly #handshakes = new Set<Duplex>();
-  readonly #open = new Map<WebSocket, Socket>();
+  readonly #open = new Map<WebSocket, Pick<Socket, "close">>();
+  readonly #page: WebSocketPage | undefined;
   #stopping = false;
   #onEmpty: (() => void) | undefined;
 
@@ -98,12 +104,22 @@ export class WebSocketService {
     };
     this.#upgrader = new WebSocketServer(options);
     this.#server = settings.server ?? this.#ownServer();
+    const { page, path } = settings;
+    this.#page = page === undefined ? undefined : new WebSocketPage(page, path, this.#admission, context);
     Object.defineProperty(this.#onUpgrade, OURS, { value: settings.path });
   }
 
   /** Where it listens. */
   get address(): string {
     return listenerAddress({ ...this.#settings, server: this.#server });
+  }
+
+  /**
+   * Makes a one-time ticket.
+   * @throws TypeError or RangeError as {@link Tickets.issue} does.
+   */
+  issueTicket(options: TicketOptions): string {
+    return this.#admission.tickets.issue(options);
   }
 
   /** Resolves once workers can connect. */
@@ -116,18 +132,21 @@ export class WebSocketService {
         `${where} is reachable from other machines: pass \`token\` or \`authenticate\` to say who may work`,
       );
     }
+    await this.#page?.load();
     if (server === undefined) {
       await this.#listen(host, port);
       // Trouble of a shared server is its owner's to handle.
       this.#server.on("error", this.#onError);
     }
     this.#server.on("upgrade", this.#onUpgrade);
+    this.#page?.start(this.#server);
   }
 
   /** Closes every connection, cuts off those that do not answer, and gives back the address. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#server.off("upgrade", this.#onUpgrade);
+    this.#page?.stop();
     const closed = this.#settings.server === undefined ? this.#closeServer() : undefined;
     this.#admission.close();
     for (const socket of this.#handshakes) socket.destroy();
@@ -243,7 +262,15 @@ export class WebSocketService {
     if (this.#stopping) return refuse(socket, STOPPING);
     if ("status" in verdict) return refuse(socket, verdict);
     this.#harden(request.socket);
-    this.#upgrader.handleUpgrade(request, socket, head, (ws) => this.#opened(request, ws, verdict.principal));
+    if (verdict.role === "worker" || this.#page === undefined) {
+      this.#upgrader.handleUpgrade(request, socket, head, (ws) => this.#opened(request, ws, verdict));
+    } else if (this.#page.isFull) {
+      refuse(socket, CROWDED);
+    } else {
+      this.#page.upgrade(request, socket, head, verdict.role === "admin", (ws) => {
+        this.#hold(ws, { close: () => ws.close(GOING_AWAY) });
+      });
+    }
   }
 
   #harden(socket: TcpSocket): void {
@@ -251,15 +278,19 @@ export class WebSocketService {
     socket.setKeepAlive(true, KEEP_ALIVE_DELAY);
   }
 
-  #opened(request: IncomingMessage, ws: WebSocket, principal: string): void {
+  #opened(request: IncomingMessage, ws: WebSocket, { principal, identity }: Guest): void {
     const { remoteAddress = "pipe", remotePort = 0 } = request.socket;
-    const peer: Peer = { transport: "websocket", address: hostPort(remoteAddress, remotePort), principal };
+    const peer: Peer = { transport: "websocket", address: hostPort(remoteAddress, remotePort), principal, identity };
     const socket = nodeSocket(ws, peer, this.#context.maxFrameBytes);
-    this.#open.set(ws, socket);
+    this.#hold(ws, socket);
+    this.#accept(socket);
+  }
+
+  #hold(ws: WebSocket, held: Pick<Socket, "close">): void {
+    this.#open.set(ws, held);
     ws.on("close", () => {
       this.#open.delete(ws);
       if (this.#open.size === 0) this.#onEmpty?.();
     });
-    this.#accept(socket);
   }
 }

@@ -80,9 +80,19 @@ function mayUseNode(path: string, house: House): boolean {
   return path !== `${family}.ts` && !reach(house.sources, `${family}.ts`).has(path);
 }
 
+/** What runs in the browser that looks at the page: bundled, and nobody's to import. */
+const PAGE = "src/observe/page/";
+const FOR_PAGE: ReadonlySet<string> = new Set(["uplot", "src/transports/websocket-address.ts", "src/browser/index.ts"]);
+
+function observeMay(found: Import): boolean {
+  return found.from.startsWith(PAGE) ? FOR_PAGE.has(found.to) : guestMay(found) && !found.to.startsWith(PAGE);
+}
+
 function transportMay({ from, to }: Import, house: House): boolean {
   if (CORE_FOR_TRANSPORTS.has(to)) return true;
   if (to === "ws" || to.startsWith("node:")) return mayUseNode(from, house);
+  // A listener on Node may serve the page; what dials must stay small.
+  if (to.startsWith("src/observe/") && !to.startsWith(PAGE)) return mayUseNode(from, house);
   return to.startsWith("src/transports/") && familyOf(from, house.doors) === familyOf(to, house.doors);
 }
 
@@ -104,6 +114,9 @@ function hasCrew(found: Import): boolean {
   return guestMay(found) || FOR_CREWS.has(to) || to.startsWith("src/crew/") || to === "(computed)";
 }
 
+/** What the command runs inside its threads finds the user's module as all threads do, and a peer's words are shown alike everywhere. */
+const FOR_CLI: ReadonlySet<string> = new Set(["src/threads/load.ts", "src/observe/plain-text.ts"]);
+
 /** All a rule may look at. */
 interface House {
   readonly sources: Sources;
@@ -121,9 +134,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   browser: (found) => hasCrew(found) || found.to === "src/transports/websocket.ts",
   // A simulated world is made of the core's own parts, and its oracle reads frames.
   testing: ({ to }) => to === "src/index.ts" || to.startsWith("src/core/"),
-  observe: guestMay,
-  // The loader is for what the command runs inside its threads, which finds the user's module as all threads do.
-  cli: ({ to }, { doors }) => doors.publicFiles.includes(to) || to === "src/threads/load.ts" || to.startsWith("node:"),
+  observe: observeMay,
+  cli: ({ to }, { doors }) => doors.publicFiles.includes(to) || FOR_CLI.has(to) || to.startsWith("node:"),
 };
 
 function isAllowed(found: Import, house: House): boolean {

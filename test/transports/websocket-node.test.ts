@@ -138,7 +138,7 @@ test("the handshake is the one of RFC 6455", async () => {
 
 test("what is not a worker's handshake is refused by its kind", async () => {
   await using gate = await Gate.open({ path: "/jobs" });
-  const ok = "/jobs?ticket=1";
+  const ok = "/jobs?room=1";
   expect(status(await ask(gate.port, ok))).toBe(101);
   expect(status(await ask(gate.port, "/"))).toBe(404);
   expect(status(await ask(gate.port, "/jobs/"))).toBe(404);

@@ -120,6 +120,7 @@ async function takeover(): Promise<readonly Finding[]> {
 const MAY_CONNECT: ReadonlySet<string> = new Set([
   "src/transports/websocket-node-dialer.ts",
   "src/transports/websocket.ts",
+  "src/observe/page/connection.ts", // in a browser, back to the listener it came from
   "src/cli/status.ts", // asks the address on its command line
 ]);
 const CONNECTS =

@@ -26,7 +26,9 @@ async function supply(): Promise<readonly Finding[]> {
   const { packages } = JSON.parse(read("package-lock.json")) as { readonly packages: Readonly<Record<string, Locked>> };
   const locked = Object.entries(packages).filter(([path]) => path !== "");
   const runtime = locked.filter(([, one]) => one.dev !== true);
-  const foreign = readImports(textsBelow("src", ".ts")).filter(({ to }) => !/^(src\/|node:|\(computed\)$)/.test(to));
+  // What the page is made of is bundled into it, and installed nowhere.
+  const sources = [...textsBelow("src", ".ts")].filter(([path]) => !path.startsWith("src/observe/page/"));
+  const foreign = readImports(new Map(sources)).filter(({ to }) => !/^(src\/|node:|\(computed\)$)/.test(to));
   const others = ["peerDependencies", "optionalDependencies", "bundleDependencies", "bundledDependencies"];
   return Promise.resolve([
     same("runtime dependencies", Object.keys(dependencies), ["ws"]),

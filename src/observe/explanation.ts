@@ -1,0 +1,79 @@
+/** "Why is nothing running?", answered in words from a runner's numbers. */
+import type { RunnerStats } from "../index.ts";
+import type { Explanation } from "./page-message.ts";
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** `1 job waits`, `2 jobs wait`. */
+function wait(count: number): string {
+  return count === 1 ? "1 job waits" : `${count} jobs wait`;
+}
+
+/** Workers by whether they can be given work. */
+function standings({ workers }: RunnerStats): { suspect: number; leaving: number; usable: number } {
+  const suspect = workers.filter(({ state }) => state === "suspect").length;
+  const leaving = workers.filter(({ state }) => state === "draining").length;
+  return { suspect, leaving, usable: workers.length - suspect - leaving };
+}
+
+/** Why no worker can be given a job, though some may be registered. */
+function nobody(stats: RunnerStats): string {
+  const { suspect, leaving } = standings(stats);
+  if (suspect > 0 && leaving > 0) return `no worker can take it: ${suspect} suspect, ${leaving} leaving`;
+  if (leaving > 0) return "every worker is leaving and finishes what it has";
+  if (suspect > 0) return "every worker is suspect: none was heard of for two heartbeats";
+  if (stats.pending > 0) return `no worker is registered; ${counted(stats.pending, "connection")} said no hello yet`;
+  return "no worker is registered; start one, or lend this tab";
+}
+
+/** Jobs wait and none runs. */
+function standstill(stats: RunnerStats): Explanation {
+  const { queued, workers } = stats;
+  if (standings(stats).usable === 0) return { tone: "stuck", words: `${wait(queued)}: ${nobody(stats)}.` };
+  const held = workers.some(({ inFlight }) => inFlight > 0);
+  const why = held
+    ? "every slot is taken by a job that was given up and whose handler has not ended"
+    : "workers are there, but somebody holds them, or they do not read what they are sent";
+  return { tone: "stuck", words: `${wait(queued)}: ${why}.` };
+}
+
+/** Nothing waits for a slot and none runs. */
+function quiet(stats: RunnerStats): Explanation {
+  const { backoff } = stats;
+  if (backoff > 0) {
+    const words = `${backoff === 1 ? "1 job has" : `${backoff} jobs have`} failed and will be tried again in a moment.`;
+    return { tone: "stuck", words };
+  }
+  if (standings(stats).usable > 0) return { tone: "idle", words: "Nothing to do: no job waits." };
+  return { tone: "idle", words: `No job waits, and ${nobody(stats)}.` };
+}
+
+/** What a runner is at. */
+function atWork({ running, queued, ahead, capacity, workers }: RunnerStats): Explanation {
+  const runs = running === 1 ? "1 job runs" : `${running} jobs run`;
+  const on = workers.length === 1 ? "1 worker" : `${workers.length} workers`;
+  if (queued - ahead <= 0 || running < capacity) return { tone: "busy", words: `${runs} on ${on}.` };
+  return { tone: "busy", words: `${runs} on ${on}. All slots are busy; ${wait(queued)}.` };
+}
+
+/** Says what a runner is at, and what holds it up if it is at nothing. */
+export function explain(stats: RunnerStats): Explanation {
+  const { state, running, queued, backoff } = stats;
+  switch (state) {
+    case "created":
+    case "starting":
+      return { tone: "idle", words: "The runner is starting; its listeners are not ready yet." };
+    case "stopped":
+      return { tone: "ending", words: "The runner has stopped." };
+    case "draining": {
+      const left = running + queued + backoff;
+      const words = left === 0 ? "nothing is left" : `${counted(left, "job")} of it ${left === 1 ? "is" : "are"} left`;
+      return { tone: "ending", words: `The runner drains: it takes no new jobs, and ${words}.` };
+    }
+    case "started":
+      if (running > 0) return atWork(stats);
+      return queued > 0 ? standstill(stats) : quiet(stats);
+  }
+}

@@ -1,0 +1,111 @@
+/** One chart over time: two lines, their present values in its caption, or those under the pointer. Drawn by uPlot. */
+import uPlot from "uplot";
+import { make, write } from "./element.ts";
+
+/** What a chart shows. */
+export interface ChartOptions {
+  /** Its heading. */
+  readonly title: string;
+  /** What its lines are called. */
+  readonly lines: readonly [string, string];
+  /** A value in words. */
+  readonly words: (value: number | null) => string;
+  /** Whether its values span so much that only their order of magnitude fits. */
+  readonly logarithmic?: boolean;
+}
+
+/** The columns of a chart: seconds since the epoch, and a value for each line; null where there is none. */
+export type ChartData = [number[], (number | null)[], (number | null)[]];
+
+const HEIGHT = 176;
+
+function colour(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function axis(): uPlot.Axis {
+  const rule = { stroke: colour("--line"), width: 1 };
+  return { stroke: colour("--soft"), grid: rule, ticks: { ...rule, size: 4 }, font: "12px system-ui, sans-serif" };
+}
+
+function line(name: string, fill: boolean): uPlot.Series {
+  const stroke = colour(name);
+  return { stroke, width: 1.75, points: { show: false }, spanGaps: false, ...(fill ? { fill: `${stroke}1c` } : {}) };
+}
+
+/** A chart in the page. */
+export class Chart {
+  /** What to put into the page. */
+  readonly element: HTMLElement;
+  readonly #options: ChartOptions;
+  readonly #values: readonly [HTMLElement, HTMLElement];
+  readonly #place: HTMLElement = make("div", "plot");
+  #plot: uPlot | undefined;
+  #data: ChartData = [[], [], []];
+
+  constructor(options: ChartOptions) {
+    this.#options = options;
+    this.#values = [make("b"), make("b")];
+    const [first, second] = options.lines;
+    const caption = make(
+      "figcaption",
+      "",
+      make("strong", "", options.title),
+      make("span", "key", `${first} `, this.#values[0]),
+      make("span", "key second", `${second} `, this.#values[1]),
+    );
+    this.element = make("figure", "", caption, this.#place);
+    // A picture for the eyes: what it says is in its caption.
+    this.#place.setAttribute("aria-hidden", "true");
+    new ResizeObserver(() => this.#fit()).observe(this.#place);
+  }
+
+  /** Draws it anew: the colours may have changed. */
+  redraw(): void {
+    this.#plot?.destroy();
+    const width = this.#place.clientWidth;
+    this.#plot = width === 0 ? undefined : new uPlot(this.#settings(width), this.#data, this.#place);
+  }
+
+  /** Shows other values. */
+  show(data: ChartData): void {
+    this.#data = data;
+    if (this.#plot === undefined) this.redraw();
+    else this.#plot.setData(data);
+    this.#tell();
+  }
+
+  #fit(): void {
+    const width = this.#place.clientWidth;
+    if (width === 0) return;
+    if (this.#plot === undefined) this.redraw();
+    else this.#plot.setSize({ width, height: HEIGHT });
+  }
+
+  #settings(width: number): uPlot.Options {
+    const { logarithmic = false, words } = this.#options;
+    const values = (_plot: uPlot, splits: (number | null)[]): string[] =>
+      splits.map((value) => (value === null ? "" : words(value)));
+    return {
+      width,
+      height: HEIGHT,
+      padding: [6, 8, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, drag: { x: false, y: false } },
+      scales: {
+        x: { time: true },
+        y: logarithmic ? { distr: 3 } : { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
+      },
+      axes: [axis(), { ...axis(), size: 58, values }],
+      series: [{}, line("--first", !logarithmic), line("--second", false)],
+      hooks: { setCursor: [() => this.#tell()] },
+    };
+  }
+
+  /** Under the pointer, else the newest. */
+  #tell(): void {
+    const at = this.#plot?.cursor.idx ?? this.#data[0].length - 1;
+    write(this.#values[0], this.#options.words(this.#data[1][at] ?? null));
+    write(this.#values[1], this.#options.words(this.#data[2][at] ?? null));
+  }
+}
