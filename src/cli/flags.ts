@@ -2,8 +2,16 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { codeOf, usage, wordsOf } from "./faults.ts";
 
-/** The options of one command, as `parseArgs` takes them, none of them multiple. */
-export type FlagRules = Readonly<Record<string, { readonly type: "string" | "boolean"; readonly short?: string }>>;
+/** One option of a command. */
+export interface FlagRule {
+  readonly type: "string" | "boolean";
+  readonly short?: string;
+  /** Whether it may be given several times. */
+  readonly multiple?: boolean;
+}
+
+/** The options of one command, as `parseArgs` takes them. */
+export type FlagRules = Readonly<Record<string, FlagRule>>;
 
 /** The part of the environment a command reads. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -61,6 +69,12 @@ export class Flags {
     if (typeof value === "string") return value;
     const twin = variable === undefined ? undefined : this.#environment[variable];
     return twin === "" ? undefined : twin;
+  }
+
+  /** All values of an option that may be given several times. */
+  texts(name: string): readonly string[] {
+    const values = this.#values[name];
+    return Array.isArray(values) ? values.map(String) : [];
   }
 
   /**

@@ -36,6 +36,14 @@ Workers:
   -c, --capacity <n>      jobs a thread has at a time; default 1; more for handlers that wait
       --listen <[host:]port>  lets workers on other machines join; 0 takes a free port
       --token <secret>    what they must show; better set POWERHOSE_TOKEN, which ps does not show
+      --origin <origin>   lets tabs of this web page join too: https://app.example; may be repeated
+
+Page:
+      --page              with --listen: a live page, on the same port; its address is printed
+      --admin-token <secret>  who shows it there may send workers away and drain the run;
+                          better set POWERHOSE_ADMIN_TOKEN
+      --lend <file>       an ES module that visitors of the page can lend their tab to run
+      --linger <seconds>  keeps the page up after the run; Ctrl-C ends it; default 0
 
 Input:
       --jsonl             each line is one JSON value, handed over as it is written
@@ -64,9 +72,10 @@ Examples:
   find . -name '*.md' -print0 | powerhose run -0 check.js | tr '\\0' '\\n'
   powerhose run --jsonl -o jsonl score.js games.jsonl | jq 'select(.ok | not)'
   POWERHOSE_TOKEN=secret powerhose run --listen 0.0.0.0:7070 mine.js words.txt
+  powerhose run --listen 7070 --page --lend mine.js --linger 60 mine.js words.txt
 
 Signals: the first Ctrl-C (or SIGTERM) finishes what runs, the second stops at once.
-Environment: POWERHOSE_WORKERS, POWERHOSE_TOKEN, NO_COLOR.
+Environment: POWERHOSE_WORKERS, POWERHOSE_TOKEN, POWERHOSE_ADMIN_TOKEN, NO_COLOR.
 Exit codes: 0 all jobs succeeded, 1 some failed, 2 the command line is wrong, 130 interrupted.`;
 
 const WORK = `Lends this machine's cores to a run that listens elsewhere. Reconnects for ever. What handlers

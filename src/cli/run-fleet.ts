@@ -2,21 +2,24 @@
  * The runner of one `powerhose run`: its local threads and, with --listen, the door for remote workers. Says what happens
  * to the fleet; what it is given to do is run.ts.
  */
+import { basename } from "node:path";
 import { JobRunner, type Listener, type RunnerEvent, WorkerStartError } from "../index.ts";
-import { listenWebSocket } from "../transports/websocket-node.ts";
+import { listenWebSocket, type PageOptions } from "../transports/websocket-node.ts";
 import { CommandError, wordsOf } from "./faults.ts";
 import { isLoopback, workerUrl } from "./listen-place.ts";
 import type { PumpDesk } from "./job-pump.ts";
 import type { Notices } from "./notices.ts";
 import { DEFAULT_MAX_PAYLOAD } from "./payload-limit.ts";
 import { RunMeter } from "./run-meter.ts";
-import type { RunSettings } from "./run-options.ts";
+import type { RunPage, RunSettings } from "./run-options.ts";
 import { shellWord } from "./shell-word.ts";
 import { startFault } from "./start-fault.ts";
 import type { StatusReport } from "./status-report.ts";
 import { StatusServer } from "./status-server.ts";
 import { counted } from "./terminal-text.ts";
 import { userThreads } from "./user-threads.ts";
+
+const LONGEST_TITLE = 200;
 
 /** Whoever runs the jobs. */
 export interface FleetOwner {
@@ -26,6 +29,10 @@ export interface FleetOwner {
   forsaken(fault: CommandError): void;
   /** What `powerhose status` is answered. */
   report(): StatusReport;
+  /** What the page says at its top. */
+  note(): string;
+  /** An admin drains the run by way of the page. */
+  drained(): void;
 }
 
 /** Threads and remote workers of one run. */
@@ -101,18 +108,27 @@ export class RunFleet {
   }
 
   #listeners(): Listener[] {
-    const { module, workers, capacity, token } = this.#settings;
+    const { module, workers, capacity } = this.#settings;
     const listeners: Listener[] = [];
     if (workers > 0) listeners.push(userThreads(module, this.meter, { size: workers, capacity }));
-    if (this.#server !== undefined) {
-      listeners.push(listenWebSocket({ server: this.#server.http, ...(token === undefined ? {} : { token }) }));
-    }
+    if (this.#server !== undefined) listeners.push(this.#door(this.#server));
     return listeners;
+  }
+
+  #door({ http: server }: StatusServer): Listener {
+    const { module, token, origins, page } = this.#settings;
+    return listenWebSocket({
+      server,
+      token,
+      origins,
+      page:
+        page === undefined ? false : { ...pageOf(page), title: titleOf(module.typed), note: () => this.#owner.note() },
+    });
   }
 
   /** Tells the user what to type elsewhere. */
   #invite(): void {
-    const { listen, module, token, maxPayload } = this.#settings;
+    const { listen, module, token, maxPayload, page } = this.#settings;
     if (listen === undefined || this.#server === undefined) return;
     const url = workerUrl(listen.host, this.#server.port);
     const secret = token === undefined ? "" : "POWERHOSE_TOKEN=… ";
@@ -122,6 +138,9 @@ export class RunFleet {
     this.#notices.offer(`${secret}powerhose work ${shellWord(module.typed)} --connect ${url}${open}${payload}`);
     this.#notices.say("and see how it goes with");
     this.#notices.offer(`${secret}powerhose status ${url}${open}`);
+    if (page === undefined) return;
+    this.#notices.say(`or in a browser${token === undefined ? "" : ", which asks for the token"}, at`);
+    this.#notices.offer(url.replace(/^ws/, "http"));
   }
 
   #on(event: RunnerEvent): void {
@@ -141,6 +160,9 @@ export class RunFleet {
         return this.#notices.say(`refused ${event.peer.address}: ${event.message}`);
       case "listener-error":
         return this.#inTrouble(event.error);
+      case "runner-state":
+        if (event.state === "draining") this.#owner.drained();
+        return;
       default:
     }
   }
@@ -151,6 +173,16 @@ export class RunFleet {
     if (this.#server !== undefined) return this.#notices.say("no thread is left here; waiting for remote workers");
     this.#owner.forsaken(new CommandError("no thread is left to run the jobs: all of them kept crashing"));
   }
+}
+
+/** The page's options among those of the command. */
+function pageOf({ admin, lend }: RunPage): PageOptions {
+  return { admin, lend };
+}
+
+/** What the page is headed with: short, as a module may be anywhere. */
+function titleOf(typed: string): string {
+  return `powerhose run ${basename(typed)}`.slice(0, LONGEST_TITLE);
 }
 
 function inHand(jobs: number): string {

@@ -19,6 +19,11 @@ export const RUN_FLAGS: FlagRules = {
   output: { type: "string", short: "o" },
   listen: { type: "string" },
   token: { type: "string" },
+  origin: { type: "string", multiple: true },
+  page: { type: "boolean" },
+  "admin-token": { type: "string" },
+  lend: { type: "string" },
+  linger: { type: "string" },
   attempts: { type: "string" },
   timeout: { type: "string" },
   deadline: { type: "string" },
@@ -29,6 +34,16 @@ export const RUN_FLAGS: FlagRules = {
   quiet: { type: "boolean", short: "q" },
   help: { type: "boolean", short: "h" },
 };
+
+/** The live page of a run. */
+export interface RunPage {
+  /** Who shows it may send workers away and drain the run. */
+  readonly admin: string | undefined;
+  /** The module that tabs can be lent to run. */
+  readonly lend: string | undefined;
+  /** How long the page stays after the run, in ms. */
+  readonly linger: number;
+}
 
 /** A checked command line of `run`. */
 export interface RunSettings {
@@ -44,6 +59,10 @@ export interface RunSettings {
   readonly output: "text" | "jsonl";
   readonly listen: ListenPlace | undefined;
   readonly token: string | undefined;
+  /** Whose web pages may join as workers. */
+  readonly origins: readonly string[];
+  /** The live page, if there is to be one. */
+  readonly page: RunPage | undefined;
   readonly attempts: number;
   /** In ms, as all durations; `Infinity` for none. */
   readonly timeout: number;
@@ -74,6 +93,8 @@ export function readRunSettings(flags: Flags): RunSettings {
     output: readOutput(flags.text("output")),
     listen: listen === undefined ? undefined : readListenPlace(listen),
     token: flags.text("token", "POWERHOSE_TOKEN"),
+    origins: flags.texts("origin"),
+    page: readPage(flags),
     attempts: flags.integer("attempts", 1, 1_000_000) ?? 3,
     timeout: limits.timeout === undefined ? Infinity : readDuration("--timeout", limits.timeout),
     deadline: limits.deadline === undefined ? Infinity : readDuration("--deadline", limits.deadline),
@@ -89,12 +110,14 @@ export function readRunSettings(flags: Flags): RunSettings {
 
 /** What each option allows alone but not in company. */
 function checkTogether(settings: RunSettings, flags: Flags): void {
-  const { inputs, workers, json, terminator, listen, token, resume, joblog } = settings;
+  const { inputs, workers, json, terminator, listen, token, origins, resume, joblog } = settings;
   if (inputs.filter(({ name }) => name === "-").length > 1) throw usage("stdin (-) can be read only once");
   if (workers === 0 && listen === undefined) throw usage("--workers 0 leaves nobody to run the jobs; add --listen");
   if (json && terminator === "null") throw usage("--jsonl and --null exclude each other: JSON values come one a line");
   if (resume && joblog === undefined) throw usage("--resume needs the --joblog of the run to go on with");
   if (token === "") throw usage("--token: expected a token, got an empty one");
+  if (origins.length > 0 && listen === undefined) throw usage("--origin: no web page can join without --listen");
+  origins.forEach(checkOrigin);
   if (listen !== undefined && token === undefined && !isLoopback(listen.host)) {
     throw usage(
       `--listen: ${listen.host} can be reached from other machines; say who may work with --token or POWERHOSE_TOKEN`,
@@ -104,6 +127,32 @@ function checkTogether(settings: RunSettings, flags: Flags): void {
   if (listen === undefined && flags.text("token") !== undefined) {
     throw usage("--token: nobody is to show it without --listen");
   }
+}
+
+/** What only makes sense with the page, and the page only with a door. */
+function readPage(flags: Flags): RunPage | undefined {
+  const [admin, lend] = [flags.text("admin-token", "POWERHOSE_ADMIN_TOKEN"), flags.text("lend")];
+  const seconds = flags.integer("linger", 0, 1_000_000);
+  if (!flags.has("page")) {
+    if (lend !== undefined) throw usage("--lend: tabs are lent by the page; add --page");
+    if (seconds !== undefined) throw usage("--linger: it is the page that lingers; add --page");
+    // Only when typed: the environment may hold one for other runs.
+    if (flags.text("admin-token") !== undefined) throw usage("--admin-token: it is shown to the page; add --page");
+    return undefined;
+  }
+  if (flags.text("listen") === undefined) throw usage("--page: it is served where workers join; add --listen");
+  if (admin === "") throw usage("--admin-token: expected a token, got an empty one");
+  if (lend !== undefined && statSync(lend, { throwIfNoEntry: false })?.isFile() !== true) {
+    throw usage(`--lend: there is no file ${lend}`);
+  }
+  return { admin, lend, linger: (seconds ?? 0) * 1_000 };
+}
+
+/** An origin as browsers send it: scheme, host, port, and nothing behind. */
+function checkOrigin(text: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && url.origin === text) return;
+  throw usage(`--origin: expected the origin of a web page, such as https://app.example, got "${text}"`);
 }
 
 function readOutput(text: string | undefined): "text" | "jsonl" {

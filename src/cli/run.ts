@@ -5,6 +5,7 @@
 import { RunnerStoppedError } from "../index.ts";
 import type { CommandHost } from "./command-host.ts";
 import { type Cut, Ending } from "./ending.ts";
+import { showDuration } from "./duration.ts";
 import { asError, type CommandError, EXIT, wordsOf } from "./faults.ts";
 import { Interrupts } from "./interrupts.ts";
 import { JobLog } from "./job-log.ts";
@@ -43,6 +44,8 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
   readonly #cpu: NodeJS.CpuUsage = process.cpuUsage();
   readonly #pump: JobPump;
   readonly #isRemote = (identity: string): boolean => this.#fleet.isRemote(identity);
+  /** Ends the time the page stays after the run. */
+  #leave: (() => void) | undefined;
   /** Pending while the reader of the results is slower than the jobs. */
   #writing: Promise<void> | undefined;
   /** Jobs that were not run, whose empty lines are due if a later one was. */
@@ -78,6 +81,7 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
       if (!(await this.#begin())) return EXIT.interrupted;
       await this.#work();
       await this.#writer.flush();
+      await this.#linger();
     } finally {
       clearInterval(sampler);
       this.#notices.endProgress();
@@ -131,6 +135,21 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
       jobsPerSecond: this.#rate.perSecond(now, this.#tally.done),
       read: this.#source.lines,
     });
+  }
+
+  note(): string {
+    const { done, failed } = this.#tally;
+    const counts = `${counted(done, "job")} done, ${failed > 0 ? `${counted(failed, "job")} of them failed` : "none failed"}`;
+    if (this.#leave !== undefined) return `The run is over: ${counts}. This page stays for a while.`;
+    return `${counts} so far`;
+  }
+
+  drained(): void {
+    if (this.#leave !== undefined) return this.#leave();
+    if (!this.#ending.isOpen) return;
+    this.#notices.say("drained from the page: finishing what runs");
+    this.#ending.interrupt();
+    this.#pump.stop();
   }
 
   writing(): void {
@@ -216,8 +235,25 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     this.#notices.say(`${input === "-" ? "stdin" : input}:${line}: ${words}`);
   }
 
+  /** Keeps the page up for a while once the run is over. */
+  async #linger(): Promise<void> {
+    const { linger = 0 } = this.#settings.page ?? {};
+    if (linger === 0 || !this.#ending.isOpen) return;
+    this.#notices.endProgress();
+    this.#sumUp();
+    this.#notices.say(`the run is over; the page stays for ${showDuration(linger)}, or until Ctrl-C`);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, linger);
+      this.#leave = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   /** The first signal: nothing new is begun, what runs is finished. */
   #drain(): void {
+    if (this.#leave !== undefined) return this.#leave();
     const wasOpen = this.#ending.isOpen;
     this.#ending.interrupt();
     if (!wasOpen) return;
@@ -260,7 +296,7 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     if (fault !== undefined) {
       if (!this.#ending.isInterrupted) throw fault;
       this.#notices.complain(wordsOf(fault));
-    } else if (!this.#ending.isUnread) {
+    } else if (!this.#ending.isUnread && this.#leave === undefined) {
       this.#sumUp();
     }
     return this.#ending.exitCode(failed);

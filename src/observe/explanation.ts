@@ -2,13 +2,17 @@
 import type { RunnerStats } from "../index.ts";
 import type { Explanation } from "./page-message.ts";
 
+function whole(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
 function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+  return `${whole(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** `1 job waits`, `2 jobs wait`. */
 function wait(count: number): string {
-  return count === 1 ? "1 job waits" : `${count} jobs wait`;
+  return count === 1 ? "1 job waits" : `${whole(count)} jobs wait`;
 }
 
 /** Workers by whether they can be given work. */
@@ -43,7 +47,7 @@ function standstill(stats: RunnerStats): Explanation {
 function quiet(stats: RunnerStats): Explanation {
   const { backoff } = stats;
   if (backoff > 0) {
-    const words = `${backoff === 1 ? "1 job has" : `${backoff} jobs have`} failed and will be tried again in a moment.`;
+    const words = `${backoff === 1 ? "1 job has" : `${whole(backoff)} jobs have`} failed and will be tried again in a moment.`;
     return { tone: "stuck", words };
   }
   if (standings(stats).usable > 0) return { tone: "idle", words: "Nothing to do: no job waits." };
@@ -52,8 +56,8 @@ function quiet(stats: RunnerStats): Explanation {
 
 /** What a runner is at. */
 function atWork({ running, queued, ahead, capacity, workers }: RunnerStats): Explanation {
-  const runs = running === 1 ? "1 job runs" : `${running} jobs run`;
-  const on = workers.length === 1 ? "1 worker" : `${workers.length} workers`;
+  const runs = running === 1 ? "1 job runs" : `${whole(running)} jobs run`;
+  const on = counted(workers.length, "worker");
   if (queued - ahead <= 0 || running < capacity) return { tone: "busy", words: `${runs} on ${on}.` };
   return { tone: "busy", words: `${runs} on ${on}. All slots are busy; ${wait(queued)}.` };
 }

@@ -18,7 +18,7 @@ export interface PageFile {
 }
 
 /** Built with the package; the same place from the sources and from the build. */
-const PAGE = new URL("../../dist/observe/page.html", import.meta.url);
+const BUILT = new URL("../../dist/observe/", import.meta.url);
 
 /** Beyond the page itself: nobody frames it, sniffs in it, or learns from it whence a link was followed. */
 const COMMON = {
@@ -30,6 +30,9 @@ const COMMON = {
   Connection: "close",
 };
 
+const SCRIPT = { "Content-Type": "text/javascript; charset=utf-8" };
+const UNBUILT = "the page cannot be read; was the package built?";
+
 /** The digests of all elements of a kind, as a policy names them. */
 function hashes(html: string, element: "script" | "style"): string {
   const texts = html.matchAll(new RegExp(`<${element}[^>]*>([\\s\\S]*?)</${element}>`, "g"));
@@ -38,14 +41,14 @@ function hashes(html: string, element: "script" | "style"): string {
   );
 }
 
-/** What the page may do: run and show itself, talk to its own listener, and, for a tab that is lent, start workers. */
-function policy(html: string, lends: boolean): string {
+/** What the page may do: run and show itself, talk to its own listener, and, for a tab that is lent, start its workers. */
+function pagePolicy(html: string, lends: boolean): string {
   const rules = [
     "default-src 'none'",
-    `script-src ${hashes(html, "script")}${lends ? " 'self' blob:" : ""}`,
+    `script-src ${hashes(html, "script")}`,
     `style-src ${hashes(html, "style")}`,
     "connect-src 'self'",
-    ...(lends ? ["worker-src blob:"] : []),
+    ...(lends ? ["worker-src 'self'"] : []),
     "img-src data:",
     "base-uri 'none'",
     "form-action 'none'",
@@ -53,6 +56,9 @@ function policy(html: string, lends: boolean): string {
   ];
   return rules.join("; ");
 }
+
+/** What those workers may do: import the module that is lent, start each other, talk to the listener. */
+const TAB_POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'";
 
 function file(body: Uint8Array, headers: Readonly<Record<string, string>>): PageFile {
   return { headers: { ...COMMON, Vary: "Accept-Encoding", ...headers }, body, gzip: gzipSync(body) };
@@ -64,13 +70,25 @@ function file(body: Uint8Array, headers: Readonly<Record<string, string>>): Page
  */
 export async function readPage(lends: boolean): Promise<PageFile> {
   try {
-    const html = await readFile(PAGE, "utf8");
+    const html = await readFile(new URL("page.html", BUILT), "utf8");
     return file(Buffer.from(html), {
       "Content-Type": "text/html; charset=utf-8",
-      "Content-Security-Policy": policy(html, lends),
+      "Content-Security-Policy": pagePolicy(html, lends),
     });
   } catch (cause) {
-    throw new Error("the page cannot be read; was the package built?", { cause });
+    throw new Error(UNBUILT, { cause });
+  }
+}
+
+/**
+ * What the Web Workers of a lent tab run.
+ * @throws Error when it was not built.
+ */
+export async function readTabScript(): Promise<PageFile> {
+  try {
+    return file(await readFile(new URL("tab.js", BUILT)), { ...SCRIPT, "Content-Security-Policy": TAB_POLICY });
+  } catch (cause) {
+    throw new Error(UNBUILT, { cause });
   }
 }
 
@@ -80,7 +98,7 @@ export async function readPage(lends: boolean): Promise<PageFile> {
  */
 export async function readLentModule(path: string): Promise<PageFile> {
   try {
-    return file(await readFile(path), { "Content-Type": "text/javascript; charset=utf-8" });
+    return file(await readFile(path), SCRIPT);
   } catch (cause) {
     throw new Error(`the module to lend cannot be read: ${path}`, { cause });
   }

@@ -11,14 +11,16 @@ import { PageFeed, type Watcher } from "../observe/page-feed.ts";
 import { LONGEST_REQUEST, PAGE_SUBPROTOCOL } from "../observe/page-message.ts";
 import { wireSettings, type WireSettings } from "./websocket-node-socket.ts";
 import type { PageSettings } from "./websocket-page-options.ts";
-import { type PageFile, readLentModule, readPage, serve } from "./websocket-page-files.ts";
+import { type PageFile, readLentModule, readPage, readTabScript, serve } from "./websocket-page-files.ts";
 import { answerFirst } from "./websocket-requests.ts";
 
 /** Pages that may watch at a time. */
 export const MOST_WATCHERS = 64;
 /** Protocol pings a watcher may send in all; browsers send none. */
 const MOST_PINGS = 64;
+/** Beside the page, for tabs that are lent: the module they run, and the script they run it by. */
 const MODULE = "lend.js";
+const TAB_SCRIPT = "tab.js";
 
 /** What browsers are told when a connection ends, by code. */
 const CLOSE = { violation: 1008, slow: 1013 } as const;
@@ -67,20 +69,20 @@ class SocketWatcher implements Watcher {
 export class WebSocketPage {
   readonly #settings: PageSettings;
   readonly #path: string;
-  readonly #modulePath: string;
+  /** What is served besides, by path. */
+  readonly #files = new Map<string, PageFile>();
   readonly #door: PageDoor;
   readonly #feed: PageFeed | undefined;
   readonly #upgrader: WebSocketServer;
   #page: PageFile | undefined;
-  #module: PageFile | undefined;
   #release: (() => void) | undefined;
 
   constructor(settings: PageSettings, path: string, door: PageDoor, { runner, controls }: ListenerContext) {
     this.#settings = settings;
     this.#path = path;
-    this.#modulePath = path.endsWith("/") ? `${path}${MODULE}` : `${path}/${MODULE}`;
     this.#door = door;
-    const lend = settings.lend === undefined ? null : this.#modulePath.slice(path.lastIndexOf("/") + 1);
+    // Relative to the page: whoever stands before the listener may serve it under another path.
+    const lend = settings.lend === undefined ? null : this.#beside(MODULE).slice(path.lastIndexOf("/") + 1);
     const options = { ...settings, lend, clock: hostClock };
     this.#feed = runner === undefined ? undefined : new PageFeed(options, runner, controls);
     const upgrade: ServerOptions & WireSettings = {
@@ -102,7 +104,9 @@ export class WebSocketPage {
   async load(): Promise<void> {
     const { lend } = this.#settings;
     this.#page = await readPage(lend !== undefined);
-    if (lend !== undefined) this.#module = await readLentModule(lend);
+    if (lend === undefined) return;
+    this.#files.set(this.#beside(MODULE), await readLentModule(lend));
+    this.#files.set(this.#beside(TAB_SCRIPT), await readTabScript());
   }
 
   /** Answers browsers that come to the server, and begins to watch the runner. */
@@ -154,15 +158,15 @@ export class WebSocketPage {
     const { method } = request;
     if (method !== "GET" && method !== "HEAD") return false;
     const path = pathOf(request);
-    const file = path === this.#path && wantsPage(request) ? this.#page : this.#lent(path);
+    const file = path === this.#path && wantsPage(request) ? this.#page : this.#files.get(path);
     if (file === undefined) return false;
     if (this.#door.mayLoadPage(request)) serve(request, response, file);
     else refuse(response);
     return true;
   }
 
-  #lent(path: string): PageFile | undefined {
-    return path === this.#modulePath ? this.#module : undefined;
+  #beside(name: string): string {
+    return this.#path.endsWith("/") ? this.#path + name : `${this.#path}/${name}`;
   }
 }
 

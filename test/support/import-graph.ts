@@ -82,7 +82,13 @@ function mayUseNode(path: string, house: House): boolean {
 
 /** What runs in the browser that looks at the page: bundled, and nobody's to import. */
 const PAGE = "src/observe/page/";
-const FOR_PAGE: ReadonlySet<string> = new Set(["uplot", "src/transports/websocket-address.ts", "src/browser/index.ts"]);
+const FOR_PAGE: ReadonlySet<string> = new Set([
+  "uplot",
+  "src/transports/websocket-address.ts",
+  "src/browser/index.ts",
+  "src/browser/socket-entry.ts",
+  "src/browser/handler-entry.ts",
+]);
 
 function observeMay(found: Import): boolean {
   return found.from.startsWith(PAGE) ? FOR_PAGE.has(found.to) : guestMay(found) && !found.to.startsWith(PAGE);

@@ -18,6 +18,9 @@ export interface ChartOptions {
 export type ChartData = [number[], (number | null)[], (number | null)[]];
 
 const HEIGHT = 176;
+const SECOND = 1_000;
+/** The least pixels between two times on the axis. */
+const TIME_SPACE = 76;
 
 function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -26,6 +29,18 @@ function colour(name: string): string {
 function axis(): uPlot.Axis {
   const rule = { stroke: colour("--line"), width: 1 };
   return { stroke: colour("--soft"), grid: rule, ticks: { ...rule, size: 4 }, font: "12px system-ui, sans-serif" };
+}
+
+/** Times of the day, in 24 hours whatever the country: they are as wide as each other. */
+function times(_plot: uPlot, splits: number[]): string[] {
+  return splits.map((seconds) => new Date(seconds * SECOND).toLocaleTimeString("en-GB"));
+}
+
+/** Nothing between the powers of ten. */
+function powersOfTen(_plot: uPlot, _axis: number, min: number, max: number): number[] {
+  const splits: number[] = [];
+  for (let power = Math.ceil(Math.log10(min)); power <= Math.log10(max); power++) splits.push(10 ** power);
+  return splits;
 }
 
 function line(name: string, fill: boolean): uPlot.Series {
@@ -85,7 +100,7 @@ export class Chart {
   #settings(width: number): uPlot.Options {
     const { logarithmic = false, words } = this.#options;
     const values = (_plot: uPlot, splits: (number | null)[]): string[] =>
-      splits.map((value) => (value === null ? "" : words(value)));
+      splits.map((value) => (value === null ? "" : logarithmic ? words(value) : value.toLocaleString("en-US")));
     return {
       width,
       height: HEIGHT,
@@ -96,7 +111,10 @@ export class Chart {
         x: { time: true },
         y: logarithmic ? { distr: 3 } : { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
       },
-      axes: [axis(), { ...axis(), size: 58, values }],
+      axes: [
+        { ...axis(), values: times, space: TIME_SPACE, size: 30 },
+        { ...axis(), size: 58, values, ...(logarithmic ? { splits: powersOfTen } : {}) },
+      ],
       series: [{}, line("--first", !logarithmic), line("--second", false)],
       hooks: { setCursor: [() => this.#tell()] },
     };

@@ -20,9 +20,9 @@ function perSecond(value: number | null): string {
 /** All charts. */
 export class Charts {
   readonly #charts: readonly (readonly [Chart, Value, Value])[] = [
-    [new Chart({ title: "Jobs", lines: ["waiting", "running"], words: count }), (s) => s.queued, (s) => s.running],
+    [new Chart({ title: "Queue", lines: ["waiting", "running"], words: count }), (s) => s.queued, (s) => s.running],
     [
-      new Chart({ title: "Throughput, a second", lines: ["done", "failed"], words: perSecond }),
+      new Chart({ title: "Jobs a second", lines: ["done", "failed"], words: perSecond }),
       (s) => s.done,
       (s) => s.failed,
     ],

@@ -21,7 +21,7 @@ const NUMBERS: readonly Column[] = [
   ["Sent ahead", ({ waiting }) => whole(waiting)],
   ["Done", ({ done }) => whole(done)],
   ["Failed", ({ failed }) => whole(failed)],
-  ["A second", (row) => rate(row.rate)],
+  ["Jobs/s", (row) => rate(row.rate)],
   ["Age", ({ age }) => span(age)],
 ];
 
