@@ -9,6 +9,7 @@ import { jobs } from "./child.ts";
 
 const OWNER: FleetOwner = {
   grown: () => undefined,
+  drained: () => undefined,
   forsaken: () => undefined,
   report: () => {
     throw new Error("nobody asks");
