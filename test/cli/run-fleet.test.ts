@@ -10,6 +10,7 @@ import { jobs } from "./child.ts";
 const OWNER: FleetOwner = {
   grown: () => undefined,
   drained: () => undefined,
+  note: () => "",
   forsaken: () => undefined,
   report: () => {
     throw new Error("nobody asks");
