@@ -46,9 +46,14 @@ function importsOf(path: string, text: string): Import[] {
   return found;
 }
 
-/** All imports of all sources. */
+/** The same sources are asked about again and again, and reading them is what takes the time. */
+const known = new WeakMap<Sources, readonly Import[]>();
+
+/** All imports of all sources, which are not to change afterwards. */
 export function readImports(sources: Sources): readonly Import[] {
-  return [...sources].flatMap(([path, text]) => importsOf(path, text));
+  const found = known.get(sources) ?? [...sources].flatMap(([path, text]) => importsOf(path, text));
+  known.set(sources, found);
+  return found;
 }
 
 /** What the rules need to know of the package. */
