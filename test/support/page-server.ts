@@ -24,7 +24,7 @@ export type MadeUpFile = string | ((request: IncomingMessage, response: ServerRe
 export interface PageServerOptions {
   /** By path: `{ "/index.html": "<p>hello" }`. May be added to later, through {@link PageServer.files}. */
   readonly files?: Readonly<Record<string, MadeUpFile>>;
-  /** Folders of the disk, by the path they are served below, which ends with a slash: `{ "/built/": "/tmp/x" }`. */
+  /** Folders of the disk, by the path they are served below, which ends with a slash: `{ "/built/": folder }`. */
   readonly folders?: Readonly<Record<string, string>>;
   /** Sent with every answer, such as a Content-Security-Policy. */
   readonly headers?: Readonly<Record<string, string>>;
