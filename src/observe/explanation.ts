@@ -29,7 +29,7 @@ function nobody(stats: RunnerStats): string {
   if (leaving > 0) return "every worker is leaving and finishes what it has";
   if (suspect > 0) return "every worker is suspect: none was heard of for two heartbeats";
   if (stats.pending > 0) return `no worker is registered; ${counted(stats.pending, "connection")} said no hello yet`;
-  return "no worker is registered; start one, or lend this tab";
+  return "no worker is registered; start one";
 }
 
 /** Jobs wait and none runs. */

@@ -33,6 +33,8 @@ export interface PageFeedOptions extends MetricsOptions {
   readonly title: string;
   /** Words of the owner's for this moment. */
   readonly note: () => string | undefined;
+  /** The tokens of admins; here only whether there are any. */
+  readonly admins: readonly string[];
   /** Where the module is that tabs can be lent to run; null when there is none. */
   readonly lend: string | null;
 }
@@ -78,11 +80,12 @@ export class PageFeed {
 
   /** Takes a watcher in and tells it what was so far; the next moment follows within a second. */
   add(watcher: Watcher): void {
-    const { title, lend, history } = this.#options;
+    const { title, lend, history, admins } = this.#options;
     this.#watchers.set(watcher, { requests: 0, failures: 0 });
     const samples = this.#metrics.samples;
     const admin = watcher.admin && this.#controls !== undefined;
-    this.#tell(watcher, { type: "welcome", title: plain(title), admin, lend, history, samples });
+    const { length } = admins;
+    this.#tell(watcher, { type: "welcome", title: plain(title), admin, admins: length > 0, lend, history, samples });
   }
 
   /** Its connection is gone. */

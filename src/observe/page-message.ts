@@ -121,6 +121,8 @@ export interface Welcome {
   readonly title: string;
   /** Whether requests are taken. */
   readonly admin: boolean;
+  /** Whether there is a token that would let the page act. */
+  readonly admins: boolean;
   /** The module a tab can be lent to run, as a path relative to the page; null when there is none. */
   readonly lend: string | null;
   /** How many seconds the charts go back. */

@@ -1,110 +1,235 @@
-/** What a page loads: the build as it is, a Vite build of it, one file with everything in it, and all that under a strict policy. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+/** The live page in a real Chromium: what it shows, to whom, and how it looks there. */
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "vite";
-import { describe, expect, test } from "vitest";
+import type { BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, expect, test } from "vitest";
+import { JobRunner, Worker } from "../../src/index.ts";
+import {
+  dialWebSocket,
+  listenWebSocket,
+  type WebSocketListener,
+  type WebSocketListenerOptions,
+} from "../../src/transports/websocket-node.ts";
 import { describeInChromium } from "../support/chromium.ts";
-import { PARTS, sizeOf } from "../support/bundle-size.ts";
-import { root } from "../support/package-files.ts";
-import { modulePage, PageServer } from "../support/page-server.ts";
-import { JobRunner } from "../../src/index.ts";
-import { listenWebSocket } from "../../src/transports/websocket-node.ts";
 
-const ADDRESS = `location.hash.slice(1)`;
-const INLINE = `
-import { Worker } from "powerhose";
-import { dialWebSocket } from "powerhose/websocket";
-new Worker({ dial: dialWebSocket(${ADDRESS}), handler: (job) => job.data.toUpperCase() }).start();
-`;
-const LENT = `
-import { serveFromTab } from "powerhose/browser";
-await serveFromTab(${ADDRESS}, { module: new URL("./shout.js", import.meta.url), size: 1 });
-`;
-const SHOUT = `export default (job) => job.data.toUpperCase();`;
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const LEND = join(import.meta.dirname, "fixtures/lend.js");
+const TOKEN = "correct horse battery staple";
+const HOSTILE = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>\u202e`;
+const WIDE = { viewport: { width: 1280, height: 900 } };
+const PHONE = { viewport: { width: 360, height: 780 } };
 
-describeInChromium("what a page loads", (browser) => {
-  /** One job, run by a page. */
-  async function shout(server: PageServer, path: string): Promise<unknown> {
-    const listener = listenWebSocket({ origins: [server.origin] });
-    const runner = new JobRunner({ listen: listener, acquireTimeout: 15_000 });
-    await runner.start();
-    const page = await browser().newPage();
-    const said: string[] = [];
-    page.on("console", (message) => said.push(message.text()));
-    page.on("pageerror", (error) => said.push(String(error)));
+/** A runner with a page, and workers of this process that reach it over the network. */
+class House {
+  readonly listener: WebSocketListener;
+  readonly runner: JobRunner;
+  readonly #workers: Worker[] = [];
+
+  constructor(options: WebSocketListenerOptions) {
+    this.listener = listenWebSocket(options);
+    this.runner = new JobRunner({ listen: this.listener });
+  }
+
+  static async open(options: WebSocketListenerOptions = { page: true }): Promise<House> {
+    const house = new House(options);
+    await house.runner.start();
+    return house;
+  }
+
+  get url(): string {
+    return this.listener.address.replace(/^ws/, "http");
+  }
+
+  async worker(identity: string, labels: readonly string[] = []): Promise<void> {
+    const handler = (job: { data: string | Uint8Array }): string => {
+      if (job.data === "bad") throw new RangeError(HOSTILE);
+      return "done";
+    };
+    const worker = new Worker({ dial: dialWebSocket(this.listener.address), identity, labels, handler });
+    this.#workers.push(worker);
+    await worker.start();
+  }
+
+  /** Some jobs that succeed and one that fails. */
+  async work(jobs: number): Promise<void> {
+    await Promise.all(Array.from({ length: jobs }, () => this.runner.execute("good")));
+    await this.runner.execute("bad", { attempts: 1 }).catch(() => undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const worker of this.#workers) await worker.stop();
+    await this.runner.stop();
+  }
+}
+
+/** What axe has against a page. */
+async function violations(page: Page): Promise<readonly string[]> {
+  return await page.evaluate(
+    `${AXE};axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes.map((node) => node.target).join()))`,
+  );
+}
+
+async function overflow(page: Page): Promise<number> {
+  return await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+}
+
+describeInChromium("the live page", (browser) => {
+  // Named, to be looked at and kept; else they only have to be there.
+  const keep = process.env["POWERHOSE_SHOTS"];
+  const shots = keep ?? mkdtempSync(join(tmpdir(), "powerhose-page-"));
+  afterAll(() => {
+    if (keep === undefined) rmSync(shots, { recursive: true });
+  });
+
+  /** A page in a profile of its own, which is gone with it. */
+  async function look(
+    url: string,
+    options: BrowserContextOptions,
+    act: (page: Page, faults: readonly string[]) => Promise<void>,
+  ): Promise<void> {
+    const context = await browser().newContext(options);
     try {
-      await page.goto(`${server.origin}${path}#${listener.address}`);
-      return await runner.execute("hello").catch((error: unknown) => [String(error), ...said]);
+      const page = await context.newPage();
+      const faults: string[] = [];
+      page.on("pageerror", (error) => faults.push(String(error)));
+      page.on("console", (message) => {
+        if (message.type() === "error") faults.push(message.text());
+      });
+      await page.goto(url);
+      await act(page, faults);
     } finally {
-      await page.close();
-      await runner.stop();
+      await context.close();
     }
   }
 
-  test.each([
-    ["a Worker in the page", INLINE],
-    ["serveFromTab", LENT],
-  ])("the build as it is, by an import map: %s", async (_what, script) => {
-    await using server = await PageServer.start({
-      files: {
-        "/": `${modulePage("")}<script type="module" src="/main.js"></script>`,
-        "/main.js": script,
-        "/shout.js": SHOUT,
-      },
+  async function shoot(page: Page, name: string): Promise<void> {
+    const path = join(shots, `${name}.png`);
+    await page.screenshot({ path, fullPage: true });
+    expect(statSync(path).size).toBeGreaterThan(1_000);
+  }
+
+  test("shows workers, throughput and failures, and hostile words as words", { timeout: 60_000 }, async () => {
+    await using house = await House.open();
+    await house.worker("w-1", ["gpu"]);
+    await house.worker("w-2");
+    await look(house.url, WIDE, async (page, faults) => {
+      await page.locator("#why", { hasText: "Nothing to do: no job waits." }).waitFor();
+      await house.work(200);
+      await page.locator("#failures li").waitFor();
+      const rows = page.locator("#workers tbody tr");
+      expect(await rows.count()).toBe(2);
+      expect(await rows.first().innerText()).toMatch(/w-1\s*gpu\s+idle\s+127\.0\.0\.1:\d+\s+websocket\s+0 \/ 1/);
+      expect(await page.locator("#tiles").innerText()).toMatch(/Done\s+200/);
+      expect(await page.locator("#charts canvas").count()).toBe(3);
+      const failure = await page.locator("#failures li").innerText();
+      expect(failure).toContain("ExecutionError");
+      expect(failure).toContain(`onerror="document.title='owned'"`);
+      expect(failure).toContain("\\u202e");
+      expect(await page.locator("#failures img, #failures script").count()).toBe(0);
+      expect(await page.title()).toBe("powerhose");
+      expect(faults).toEqual([]);
     });
-    expect(await shout(server, "/")).toBe("HELLO");
   });
 
-  test("the build as it is, under a strict Content-Security-Policy", async () => {
-    await using server = await PageServer.start({
-      headers: {
-        "Content-Security-Policy":
-          "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src ws://127.0.0.1:*",
-      },
-      files: {
-        "/": `<!doctype html><script type="module" src="/main.js"></script>`,
-        "/main.js": LENT.replace("powerhose/browser", "/dist/browser/index.js"),
-        "/shout.js": SHOUT,
-      },
+  test.each(["light", "dark"] as const)("has nothing axe would mend, in %s", { timeout: 60_000 }, async (theme) => {
+    await using house = await House.open({ page: { admin: "root", lend: LEND } });
+    await house.worker("w-1", ["gpu"]);
+    await look(`${house.url}#token=root`, { ...WIDE, colorScheme: theme }, async (page) => {
+      await house.work(50);
+      await page.locator("#failures li").waitFor();
+      expect(await violations(page)).toEqual([]);
+      expect(page.url()).toBe(house.url); // the token is out of the address
+      await shoot(page, theme);
     });
-    expect(await shout(server, "/")).toBe("HELLO");
   });
 
-  test("one page with everything in it", async () => {
-    const [page, socket, handler] = await Promise.all(PARTS.slice(1).map((part) => sizeOf(part)));
-    const text = (code: string | undefined): string => JSON.stringify(code).replaceAll("<", "\\u003c");
-    await using server = await PageServer.start({
-      files: {
-        "/": `<!doctype html><script type="module">
-          const blob = (code) => URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
-          const { serveFromTab } = await import(blob(${text(page?.code)}));
-          await serveFromTab(${ADDRESS}, {
-            module: blob(${text(SHOUT)}),
-            size: 1,
-            scripts: { socket: blob(${text(socket?.code)}), handler: blob(${text(handler?.code)}) },
-          });
-        </script>`,
-      },
+  test("fits a phone, also when there is nothing to show", { timeout: 60_000 }, async () => {
+    await using house = await House.open();
+    await look(house.url, PHONE, async (page) => {
+      await page.locator("#workers .empty").waitFor();
+      expect(await overflow(page)).toBe(0);
+      expect(await violations(page)).toEqual([]);
+      await shoot(page, "phone-empty");
+      await house.worker("a-worker-with-a-name-that-is-longer-than-any-phone-is-wide", ["gpu", "linux"]);
+      await house.work(20);
+      await page.locator("#failures li").waitFor();
+      expect(await overflow(page)).toBe(0);
+      await shoot(page, "phone");
     });
-    expect(await shout(server, "/")).toBe("HELLO");
   });
 
-  describe("built by Vite", () => {
-    test.each([
-      ["a Worker in the page", INLINE],
-      ["serveFromTab", LENT],
-    ])("%s", { timeout: 60_000 }, async (_what, script) => {
-      const folder = await mkdtemp(join(root, "node_modules/.page-"));
-      try {
-        await writeFile(join(folder, "index.html"), `<!doctype html><script type="module" src="/main.js"></script>`);
-        await writeFile(join(folder, "main.js"), script);
-        await writeFile(join(folder, "shout.js"), SHOUT);
-        await build({ root: folder, configFile: false, logLevel: "error", build: { outDir: join(folder, "built") } });
-        await using server = await PageServer.start({ folders: { "/": join(folder, "built") } });
-        expect(await shout(server, "/index.html")).toBe("HELLO");
-      } finally {
-        await rm(folder, { recursive: true, force: true });
-      }
+  test("asks for a token, keeps it in the tab, and shows nothing without", { timeout: 60_000 }, async () => {
+    await using house = await House.open({ token: TOKEN, page: true });
+    await look(house.url, WIDE, async (page) => {
+      await page.locator("#token").waitFor();
+      expect(await page.locator("#live").isVisible()).toBe(false);
+      expect(await violations(page)).toEqual([]);
+      await page.locator("#token").fill("wrong");
+      await page.keyboard.press("Enter");
+      await page.getByText("That token does not open this page").waitFor();
+      await shoot(page, "locked");
+      await page.locator("#token").fill(TOKEN);
+      await page.keyboard.press("Enter");
+      await page.locator("#live").waitFor();
+      await page.reload();
+      await page.locator("#live").waitFor();
+      expect(page.url()).toBe(house.url);
+    });
+    expect(house.runner.stats()).toMatchObject({ registered: 0, pending: 0, refused: 0 });
+  });
+
+  test("is not for pages of elsewhere", { timeout: 60_000 }, async () => {
+    await using house = await House.open();
+    await using other = await House.open();
+    // Not the other's page itself, whose own policy would keep it from trying.
+    await look(`${other.url}nothing`, WIDE, async (page) => {
+      const tried = async ({ listener }: House): Promise<string> =>
+        await page.evaluate(
+          `new Promise((resolve) => {
+            const ws = new WebSocket(${JSON.stringify(listener.address)}, "powerhose.page.v1");
+            ws.addEventListener("open", () => resolve("open"));
+            ws.addEventListener("error", () => resolve("refused"));
+          })`,
+        );
+      expect([await tried(house), await tried(other)]).toEqual(["refused", "open"]);
+    });
+  });
+
+  test("lets an admin send a worker away, by keyboard, after a question", { timeout: 60_000 }, async () => {
+    await using house = await House.open({ page: { admin: "root" } });
+    await house.worker("w-1");
+    await look(`${house.url}#token=root`, WIDE, async (page) => {
+      const button = page.getByRole("button", { name: "Let go w-1" });
+      await button.focus();
+      await page.keyboard.press("Enter");
+      await page.locator("#question").waitFor();
+      await page.keyboard.press("Escape");
+      await button.focus();
+      await page.keyboard.press("Enter");
+      await page.getByRole("button", { name: "Yes" }).click();
+      await page.locator("#workers .empty").waitFor();
+      expect(house.runner.stats().workers).toEqual([]);
+    });
+  });
+
+  test("lends its tab, politely takes it back, and says when the listener is gone", { timeout: 60_000 }, async () => {
+    await using house = await House.open({ token: TOKEN, page: { lend: LEND } });
+    await look(`${house.url}#token=${encodeURIComponent(TOKEN)}`, WIDE, async (page, faults) => {
+      await page.locator("#lend-size").selectOption("1");
+      await page.getByRole("button", { name: "Lend this tab" }).click();
+      expect(await house.runner.execute("shout", { acquireTimeout: 20_000 })).toBe("SHOUT");
+      expect(house.runner.stats().workers[0]?.labels).toContain("browser");
+      await page.locator("#lend", { hasText: "1 done" }).waitFor();
+      expect(await violations(page)).toEqual([]);
+      await shoot(page, "lent");
+      expect(faults).toEqual([]);
+      await page.getByRole("button", { name: "Stop politely" }).click();
+      await page.getByRole("button", { name: "Lend this tab" }).waitFor();
+      expect(house.runner.stats().workers).toEqual([]);
+      await house.runner.stop();
+      await page.getByText("The listener has stopped").waitFor();
     });
   });
 });

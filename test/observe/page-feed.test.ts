@@ -49,7 +49,15 @@ class Show extends Stage {
       },
       drain: () => void this.asked.push("drain"),
     };
-    const options = { title: "t", note: () => this.note(), lend: null, history: 60, payloads, clock: this.clock };
+    const options = {
+      title: "t",
+      admins: ["root"],
+      note: () => this.note(),
+      lend: null,
+      history: 60,
+      payloads,
+      clock: this.clock,
+    };
     this.feed = new PageFeed(options, runner, controls ? acting : undefined);
     this.feed.start();
   }

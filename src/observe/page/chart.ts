@@ -31,6 +31,26 @@ function axis(): uPlot.Axis {
   return { stroke: colour("--soft"), grid: rule, ticks: { ...rule, size: 4 }, font: "12px system-ui, sans-serif" };
 }
 
+/** No less is shown at once: the first seconds would be stretched over the whole. */
+const LEAST_SPAN = 60;
+const WHOLE_STEPS = [1, 2, 5].flatMap((step) => Array.from({ length: 9 }, (_, power) => step * 10 ** power));
+
+function timeRange(_plot: uPlot, min: number | null, max: number | null): [number, number] {
+  const end = max ?? Date.now() / SECOND;
+  return [Math.min(min ?? end, end - LEAST_SPAN), end];
+}
+
+/** A second with nothing before and after it would be a line of no length. */
+function alone(plot: uPlot, series: number): number[] {
+  const values = plot.data[series] ?? [];
+  const isThere = (at: number): boolean => typeof values[at] === "number";
+  const found: number[] = [];
+  for (let at = 0; at < values.length; at++) {
+    if (isThere(at) && !isThere(at - 1) && !isThere(at + 1)) found.push(at);
+  }
+  return found;
+}
+
 /** Times of the day, in 24 hours whatever the country: they are as wide as each other. */
 function times(_plot: uPlot, splits: number[]): string[] {
   return splits.map((seconds) => new Date(seconds * SECOND).toLocaleTimeString("en-GB"));
@@ -45,7 +65,13 @@ function powersOfTen(_plot: uPlot, _axis: number, min: number, max: number): num
 
 function line(name: string, fill: boolean): uPlot.Series {
   const stroke = colour(name);
-  return { stroke, width: 1.75, points: { show: false }, spanGaps: false, ...(fill ? { fill: `${stroke}1c` } : {}) };
+  return {
+    stroke,
+    width: 1.75,
+    points: { show: true, size: 4, fill: stroke, filter: alone },
+    spanGaps: false,
+    ...(fill ? { fill: `${stroke}1c` } : {}),
+  };
 }
 
 /** A chart in the page. */
@@ -108,12 +134,17 @@ export class Chart {
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
       scales: {
-        x: { time: true },
+        x: { time: true, range: timeRange },
         y: logarithmic ? { distr: 3 } : { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
       },
       axes: [
         { ...axis(), values: times, space: TIME_SPACE, size: 30 },
-        { ...axis(), size: 58, values, ...(logarithmic ? { splits: powersOfTen } : {}) },
+        {
+          ...axis(),
+          size: 58,
+          values,
+          ...(logarithmic ? { splits: powersOfTen } : { incrs: WHOLE_STEPS.toSorted((a, b) => a - b) }),
+        },
       ],
       series: [{}, line("--first", !logarithmic), line("--second", false)],
       hooks: { setCursor: [() => this.#tell()] },

@@ -84,7 +84,7 @@ class Page implements ConnectionOwner {
     write(find("title", HTMLElement), welcome.title);
     find("live", HTMLElement).hidden = false;
     find("drain-button", HTMLElement).hidden = !welcome.admin;
-    find("token-button", HTMLElement).hidden = welcome.admin;
+    find("token-button", HTMLElement).hidden = welcome.admin || !welcome.admins;
     this.#workers.admin = welcome.admin;
     this.#lend.offer(welcome.lend);
     this.#charts.begin(welcome);
@@ -138,6 +138,7 @@ class Page implements ConnectionOwner {
   #askForToken(words: string, keepWatching: boolean): void {
     find("token-section", HTMLElement).hidden = false;
     find("live", HTMLElement).hidden = !keepWatching;
+    if (!keepWatching) find("token-button", HTMLElement).hidden = true;
     this.#state(keepWatching ? "running" : "locked", keepWatching ? "good" : "warn");
     write(
       find("token-words", HTMLElement),
