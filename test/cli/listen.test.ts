@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { ask, status } from "../transports/raw-client.ts";
 import { Command, jobs, linesOf, powerhose, seq } from "./child.ts";
 
 function fixture(name: string): string {
@@ -212,6 +213,46 @@ describe("status", () => {
     const { port } = new URL(url);
     expect([code, stderr]).toEqual([1, `powerhose: cannot ask http://127.0.0.1:${port}: nobody listens there\n`]);
   });
+});
+
+describe("the page", () => {
+  const html = { Accept: "text/html" };
+
+  test("is up while the run is, and for a while after, or until a signal", async () => {
+    const { run: started, url } = await listening(["--page", "--linger", "600", "-w", "1", jobs()], { input: seq(3) });
+    await using run = started;
+    const [, address = ""] = await run.says(/or in a browser, at\n +(http:\S+)\n/);
+    expect(address).toBe(url.replace("ws:", "http:"));
+    await run.says(/the run is over; the page stays for 10 min 0 s, or until Ctrl-C/);
+    expect((await get(address, html)).body).toContain("<!doctype html>");
+    expect((await get(address, {})).status).toBe(404);
+    expect((await powerhose(["status", url])).code).toBe(0);
+    run.child.kill("SIGINT");
+    const { code, stdout, stderr } = await run.ended;
+    expect([code, linesOf(stdout).length]).toEqual([0, 3]);
+    expect(stderr.match(/3 jobs in /g)).toHaveLength(1);
+  });
+
+  test("is not there unless it was asked for", async () => {
+    const { run: started, url } = await listening(["-w", "0", jobs()]);
+    await using run = started;
+    expect(run.stderr).not.toContain("browser");
+    expect((await get(url, html)).status).toBe(404);
+  });
+});
+
+test("pages of the origins that are named may send workers, and no others", async () => {
+  const origins = ["--origin", "https://a.example", "--origin", "https://b.example:8443"];
+  const { run: started, url } = await listening([...origins, "-w", "0", jobs()]);
+  await using run = started;
+  expect(run.child.exitCode).toBe(null);
+  const { port } = new URL(url);
+  const answers = await Promise.all(
+    ["https://a.example", "https://b.example:8443", "https://c.example"].map((Origin) =>
+      ask(Number(port), "/", { Origin }),
+    ),
+  );
+  expect(answers.map(status)).toEqual([101, 101, 403]);
 });
 
 test("a port that is taken is one clear line", async () => {

@@ -110,7 +110,16 @@ export class Chart {
 
   /** Shows other values. */
   show(data: ChartData): void {
-    this.#data = data;
+    const [[first], ...lines] = data;
+    // Of a single second uPlot would make a day: it gets one before it, in which nothing was.
+    const isLone = first !== undefined && data[0].length === 1;
+    this.#data = isLone
+      ? [
+          [first - 1, first],
+          [null, ...lines[0]],
+          [null, ...lines[1]],
+        ]
+      : data;
     if (this.#plot === undefined) this.redraw();
     else this.#plot.setData(data);
     this.#tell();
