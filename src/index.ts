@@ -36,7 +36,7 @@ export type {
   SocketLimits,
 } from "./core/socket.ts";
 export { Inbox } from "./core/socket.ts";
-export type { RunnerStats, WorkerStats } from "./core/stats.ts";
+export type { RunnerStats, WaitingStats, WorkerStats } from "./core/stats.ts";
 export type { Handler, JobContext } from "./core/task.ts";
 export { Worker } from "./core/worker.ts";
 export type { WorkerDefaults, WorkerOptions } from "./core/worker-options.ts";

@@ -4,6 +4,7 @@
  */
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { Alarm, type DeadlineQueue } from "./deadline.ts";
+import type { Demand } from "./demand.ts";
 import type { GoneReason } from "./events.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Job } from "./job.ts";
@@ -127,12 +128,20 @@ export class Assignments<S> {
     if (!attempt.waits) this.#expectConfirmation(attempt);
   }
 
-  /** Asks for up to `count` of the jobs that were sent ahead, the latest first. Until one ends, no others are sent ahead. */
-  recall(count: number): void {
-    this.#stuck = true;
-    this.#inFlight.recall(count, ({ id }) => {
-      this.#link.send({ type: "CANCEL", attemptId: id, reason: "recalled" });
-    });
+  /**
+   * Asks for up to `count` of the jobs that were sent ahead and are of use elsewhere, the latest first. Until one ends, no others
+   * are sent ahead. Returns how many of use stay.
+   */
+  recall(count: number, useful: (demand: Demand | undefined) => boolean): number {
+    return this.#inFlight.recall(
+      count,
+      ({ owner }) => {
+        const isUseful = useful(owner.demand);
+        if (isUseful) this.#stuck = true;
+        return isUseful;
+      },
+      ({ id }) => void this.#link.send({ type: "CANCEL", attemptId: id, reason: "recalled" }),
+    );
   }
 
   /** An answer that frees a slot or a place before it. `now`: when it arrived. */

@@ -1,6 +1,7 @@
 /** One attempt at a job on one session. The session keeps it until its slot is free; who gave the job is its owner. */
 import type { CancelReason, JobErrorMessage, Payload, RejectReason } from "./message.ts";
 import type { Alarm } from "./deadline.ts";
+import type { Demand } from "./demand.ts";
 import type { GoneReason } from "./events.ts";
 import type { Member } from "./line.ts";
 
@@ -9,6 +10,8 @@ import type { Member } from "./line.ts";
  * once in any case, when the slot is free for another job. Times are the clock's, of the moment it became known.
  */
 export interface AttemptOwner<S> {
+  /** Which workers will do; absent: any. */
+  readonly demand?: Demand | undefined;
   /** A result arrived. */
   succeeded(attempt: Attempt<S>, value: Payload, now: number): void;
   /** The handler failed. */

@@ -2,9 +2,9 @@
 import type { AbortIndex } from "./abort-index.ts";
 import type { Clock, Entropy } from "./clock.ts";
 import type { DeadlineQueue } from "./deadline.ts";
-import type { AttemptOutcome } from "./errors.ts";
+import type { AttemptOutcome, AttemptRecord } from "./errors.ts";
 import type { Job } from "./job.ts";
-import type { Payload } from "./message.ts";
+import type { CancelReason, Payload } from "./message.ts";
 import type { RetryThrottle } from "./retry.ts";
 import type { Session } from "./session.ts";
 import type { Workers } from "./workers.ts";
@@ -31,6 +31,21 @@ export interface CallFacts {
   readonly data: Payload | undefined;
   /** Attempts that count: those whose handler may have started. */
   readonly made: number;
+}
+
+/** @internal A job that was taken in, as the desk keeps it: one call, or several of it that are compared. */
+export interface TakenJob extends CallFacts {
+  /** Those the desk took in before it and after it. */
+  elder: TakenJob | undefined;
+  younger: TakenJob | undefined;
+  /** What it settled with, if it was a value. */
+  readonly value: Payload | undefined;
+  /** What was tried so far. */
+  readonly records: readonly AttemptRecord[];
+  /** Queues it, once. */
+  start(): void;
+  /** Ends it from outside, whatever it does. */
+  stop(error: unknown, reason: CancelReason): void;
 }
 
 /** @internal Who is told how a call ended. */
@@ -62,7 +77,7 @@ export interface CallDesk<C> {
 
 /** Who runs it: any worker of the fleet, or the one that somebody holds. */
 export interface Place {
-  readonly pool: Pick<Workers<Session, never>, "wait" | "comeBack" | "leave" | "free" | "usable" | "size">;
+  readonly pool: Pick<Workers<Session, never>, "wait" | "leave" | "free" | "serves" | "fitting">;
   /** Set when there is but one worker to run it: what it cannot do is not tried elsewhere. */
   readonly held: boolean;
 }

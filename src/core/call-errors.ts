@@ -1,16 +1,32 @@
 /** What a call is rejected with when it was not the handler's fault, in words. */
+import { type Demand, inWords } from "./demand.ts";
 import { type AttemptRecord, NoWorkerError, TimeoutError, WorkerLostError } from "./errors.ts";
 
 type Records = readonly AttemptRecord[];
 
-/** No worker registered for `ms`. */
-export function acquireTimedOut(ms: number, attempts: Records): TimeoutError {
-  return new TimeoutError(`Could not get a worker in ${ms} ms (none is registered)`, "acquire", ms, { attempts });
+/** Who is missing; `nobody` when just anybody would do. */
+function missing(demand: Demand | undefined, nobody: string): string {
+  if (demand === undefined) return nobody;
+  const { labels, except } = demand;
+  if (except.size > 0) return `no worker of another principal is registered${inWords(labels)}`;
+  return `no registered worker has the label${labels.length === 1 ? "" : "s"} ${labels.join(", ")}`;
+}
+
+/** No worker that could take it registered for `ms`. */
+export function acquireTimedOut(ms: number, demand: Demand | undefined, attempts: Records): TimeoutError {
+  const message = `Could not get a worker in ${ms} ms (${missing(demand, "none is registered")})`;
+  return new TimeoutError(message, "acquire", ms, { attempts });
 }
 
 /** No slot was free for `ms`. */
-export function queueTimedOut(ms: number, workers: number, attempts: Records): TimeoutError {
-  return new TimeoutError(`waited ${ms} ms for a free slot (${workers} workers, all busy)`, "queue", ms, { attempts });
+export function queueTimedOut(
+  ms: number,
+  workers: number,
+  demand: Demand | undefined,
+  attempts: Records,
+): TimeoutError {
+  const message = `waited ${ms} ms for a free slot (${workers} workers${inWords(demand?.labels ?? [])}, all busy)`;
+  return new TimeoutError(message, "queue", ms, { attempts });
 }
 
 /** The attempt of that number took longer than `ms`. */
@@ -23,9 +39,28 @@ export function deadlinePassed(ms: number, attempts: Records): TimeoutError {
   return new TimeoutError(`the deadline of ${ms} ms passed`, "deadline", ms, { attempts });
 }
 
-/** There is no worker, and the caller did not want to wait for one. */
-export function noWorker(attempts: Records): NoWorkerError {
-  return new NoWorkerError("no worker is registered, and the call asked to fail fast", { attempts });
+/** There is no worker that could take it, and the caller did not want to wait for one. */
+export function noWorker(demand: Demand | undefined, attempts: Records): NoWorkerError {
+  return new NoWorkerError(`${missing(demand, "no worker is registered")}, and the call asked to fail fast`, {
+    attempts,
+  });
+}
+
+/** The one worker there is for the job is held by its caller, and does not fit. */
+export function unfitHeld(demand: Demand | undefined): NoWorkerError {
+  return new NoWorkerError(`the held worker is not one${inWords(demand?.labels ?? [])}`);
+}
+
+/** Workers of fewer principals than the call has to be verified with. */
+export function tooFewPrincipals(
+  needed: number,
+  there: number,
+  labels: readonly string[],
+  attempts: Records,
+  cause?: unknown,
+): NoWorkerError {
+  const message = `verified by ${needed}, the job needs workers of ${needed} principals${inWords(labels)}: ${there} ${there === 1 ? "is" : "are"} registered`;
+  return new NoWorkerError(message, { attempts, cause });
 }
 
 /** The worker and the attempt at it are gone; `what` says how. */

@@ -10,10 +10,12 @@ import {
   deadlinePassed,
   noWorker,
   queueTimedOut,
+  unfitHeld,
   workerLost,
 } from "./call-errors.ts";
 import { Deadline } from "./deadline.ts";
-import type { CallDesk, CallEnd, CallState, Place } from "./call-desk.ts";
+import type { CallDesk, CallEnd, CallState, Place, TakenJob } from "./call-desk.ts";
+import type { Demand } from "./demand.ts";
 import {
   AbortError,
   type AttemptOutcome,
@@ -35,17 +37,17 @@ import type { Waiter } from "./waiter.ts";
 const MAX_RECORDS = 64;
 
 /** One `execute()`. Its deadline slot in the queue serves all its timers, as it waits for one thing at a time. */
-export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Session>, Abortable {
+export class Call extends Deadline implements TakenJob, Waiter<Session>, AttemptOwner<Session>, Abortable {
+  rank = 0;
   line: object | undefined;
   ahead: Waiter<Session> | undefined;
   behind: Waiter<Session> | undefined;
   /** Sessions that have had this job. */
   avoid: Set<Session> | undefined;
-  /** Those the desk took in before it and after it. */
-  elder: Call | undefined;
-  younger: Call | undefined;
+  elder: TakenJob | undefined;
+  younger: TakenJob | undefined;
   readonly id: number;
-  readonly born: number;
+  born: number;
   value: Payload | undefined;
   error: unknown;
   readonly #desk: CallDesk<Call>;
@@ -63,7 +65,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   /** Attempts that failed; made by the first one, as most jobs have none. */
   #failures: AttemptRecord[] | undefined;
   /** Who answered with a value: then `#since` is how long that took, and a record is made of it when somebody asks. */
-  #winner: Session | undefined;
+  winner: Session | undefined;
   #made = 0;
   #lost = 0;
   #rejected = 0;
@@ -79,11 +81,16 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.born = desk.clock.now();
   }
 
+  /** Which workers will do. */
+  get demand(): Demand | undefined {
+    return this.#options.demand;
+  }
+
   /** What was tried so far. */
   get records(): AttemptRecord[] {
     const failures = this.#failures ?? [];
-    if (this.#winner === undefined) return failures;
-    return [...failures, { identity: this.#winner.identity, outcome: "ok", ms: this.#since }];
+    if (this.winner === undefined) return failures;
+    return [...failures, { identity: this.winner.identity, outcome: "ok", ms: this.#since }];
   }
 
   /** What is to be done; gone once it has settled. */
@@ -101,10 +108,10 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     return this.value !== undefined;
   }
 
-  /** Queues it, once. */
-  start(): void {
+  /** Queues it, once. `now`: the clock's time. */
+  start(now: number = this.born): void {
     if (this.#options.signal !== undefined) this.#desk.aborts.watch(this.#options.signal, this);
-    this.#enqueue("end", this.born);
+    this.#enqueue(now);
   }
 
   get #expires(): number {
@@ -123,9 +130,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#fail(error);
   }
 
-  /** The first usable worker came or the last one went. */
-  fleetChanged(usable: boolean): void {
-    if ((this.#state !== "queued" && this.#state !== "ahead") || this.#place.held) return;
+  supplied(usable: boolean): void {
     const now = this.#desk.clock.now();
     this.#acquireBy = usable ? undefined : now + this.#options.acquireTimeout;
     this.#armWait(now);
@@ -145,7 +150,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
       return left > 0 ? this.#wake(left, now) : this.#attemptTimedOut();
     }
     if (now >= this.#waitingUntil()) return this.#waitedTooLong(now);
-    if (this.#state === "backoff") return this.#enqueue("head", now);
+    if (this.#state === "backoff") return this.#enqueue(now);
     this.#armWait(now);
   }
 
@@ -174,7 +179,6 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     const { timeout } = this.#options;
     this.#made++;
     this.#since = now;
-    this.#acquireBy = undefined;
     this.#move("running");
     this.#wake(Math.min(timeout, this.#expires - now), now);
     this.#desk.events?.started(this, this.#made, attempt.session.identity);
@@ -194,7 +198,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
 
   succeeded(attempt: Attempt<Session>, value: Payload, now: number): void {
     this.#attempt = undefined;
-    this.#winner = attempt.session;
+    this.winner = attempt.session;
     this.#since = now - this.#since;
     this.#desk.throttle.refill();
     this.value = value;
@@ -219,12 +223,12 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#failed({ kind: "rejected", reason }, error);
   }
 
-  /** It waited at a worker that never began it, and is what it was before: first of those that wait here and came later. */
+  /** It waited at a worker that never began it, and is what it was before: one that waits here, where it has kept its turn. */
   #cameBack(): void {
     this.#attempt = undefined;
     // It may have been thought to run: what it waits for now has other limits.
     this.#desk.timers.drop(this);
-    this.#enqueue("its turn");
+    this.#enqueue();
   }
 
   lost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
@@ -250,16 +254,18 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     this.#place.pool.free(attempt.session, now);
   }
 
-  #enqueue(where: "end" | "head" | "its turn", now: number = this.#desk.clock.now()): void {
+  #enqueue(now: number = this.#desk.clock.now()): void {
     const { pool } = this.#place;
+    const { failFast, demand, queueTimeout, acquireTimeout } = this.#options;
     this.#move("queued");
-    if (this.#options.failFast && pool.size === 0) return this.#fail(noWorker(this.records));
-    if (this.#options.queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
-    if (pool.usable > 0) this.#acquireBy = undefined;
-    else this.#acquireBy ??= now + this.#options.acquireTimeout;
-    if (where === "its turn") pool.comeBack(this, now);
-    else pool.wait(this, where === "head", now);
-    if (this.line !== undefined) this.#armWait(now);
+    if ((failFast || this.#place.held) && !pool.serves(demand) && pool.fitting(demand).length === 0)
+      return this.#fail(this.#place.held ? unfitHeld(demand) : noWorker(demand, this.records));
+    if (queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
+    this.#acquireBy = undefined;
+    pool.wait(this, now);
+    if (this.line === undefined) return;
+    if (!pool.serves(demand)) this.#acquireBy = now + acquireTimeout;
+    this.#armWait(now);
   }
 
   /** When the stay in the queue is over, whatever else. A job that was handed back not started is still in the same stay. */
@@ -278,13 +284,13 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
   }
 
   #waitedTooLong(now: number): void {
-    const { acquireTimeout, queueTimeout } = this.#options;
+    const { acquireTimeout, queueTimeout, demand } = this.#options;
     // It may wait at a worker.
     this.#cancelAttempt("cancelled", "cancelled");
     const attempts = this.records;
     if (this.#acquireBy !== undefined && now >= this.#acquireBy)
-      return this.#fail(acquireTimedOut(acquireTimeout, attempts));
-    this.#fail(queueTimedOut(queueTimeout, this.#place.pool.size, attempts));
+      return this.#fail(acquireTimedOut(acquireTimeout, demand, attempts));
+    this.#fail(queueTimedOut(queueTimeout, this.#place.pool.fitting(demand).length, demand, attempts));
   }
 
   #attemptTimedOut(): void {
@@ -329,7 +335,7 @@ export class Call extends Deadline implements Waiter<Session>, AttemptOwner<Sess
     if (after === undefined) return this.#fail(error());
     this.#desk.events?.retried(this, this.#made, failure.kind, after);
     this.#desk.retries++;
-    if (after === 0) return this.#enqueue("its turn");
+    if (after === 0) return this.#enqueue();
     this.#move("backoff");
     const now = this.#desk.clock.now();
     this.#wake(Math.min(after, this.#expires - now, this.#waitingUntil() - now), now);

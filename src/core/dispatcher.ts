@@ -4,25 +4,26 @@
  */
 import { AbortIndex } from "./abort-index.ts";
 import { Call } from "./call.ts";
-import type { CallDesk, CallEnd, CallEvents, CallFacts, CallState, Place } from "./call-desk.ts";
+import type { CallDesk, CallEnd, CallEvents, CallFacts, CallState, Place, TakenJob } from "./call-desk.ts";
 import type { Clock, Entropy } from "./clock.ts";
 import { DeadlineQueue } from "./deadline.ts";
 import { payloadBytes } from "./codec.ts";
 import { AbortError, type AttemptOutcome, EncodingError, QueueFullError } from "./errors.ts";
 import type { RunnerEvent } from "./events.ts";
-import { type CallOptions, EXECUTE_RULES, type ExecuteOptions } from "./execute-options.ts";
+import { type CallOptions, EXECUTE_RULES, type ExecuteOptions, resolveCall } from "./execute-options.ts";
 import type { EventStream } from "./event-stream.ts";
 import { Job } from "./job.ts";
 import type { CancelReason, Payload } from "./message.ts";
-import { checkOptions, type Filled } from "./options.ts";
+import { checkOptions } from "./options.ts";
 import { RetryThrottle } from "./retry.ts";
+import { Verification } from "./verification.ts";
 
 /** @internal */
 export interface DispatcherOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly events: EventStream<RunnerEvent>;
-  readonly defaults: Filled<Omit<ExecuteOptions, "signal">>;
+  readonly defaults: CallOptions;
   readonly maxQueue: number;
   readonly maxPayload: number;
   readonly remoteStacks: boolean;
@@ -38,7 +39,7 @@ type Reject = (error: unknown) => void;
 function noEnd(): void {}
 
 /** Tells a promise. */
-class PromiseEnd implements CallEnd<Call> {
+class PromiseEnd implements CallEnd<TakenJob> {
   readonly #resolve: Resolve;
   readonly #reject: Reject;
 
@@ -47,7 +48,7 @@ class PromiseEnd implements CallEnd<Call> {
     this.#reject = reject;
   }
 
-  settled({ value, error }: Call): void {
+  settled({ value, error }: TakenJob): void {
     if (value === undefined) this.#reject(error);
     else this.#resolve(value);
   }
@@ -77,7 +78,7 @@ export interface CallCounts {
 }
 
 /** @internal Takes calls in and keeps them until they settle. */
-export class Dispatcher implements CallDesk<Call>, CallEvents {
+export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly timers: DeadlineQueue;
@@ -88,8 +89,8 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
   retries = 0;
   readonly #options: DispatcherOptions;
   /** All that have not settled stand in a row, linked by themselves: a table would cost more than the rest of the desk. */
-  #eldest: Call | undefined;
-  #youngest: Call | undefined;
+  #eldest: TakenJob | undefined;
+  #youngest: TakenJob | undefined;
   /** The ends of the promise that is being made: kept any longer, they would keep its result alive. */
   #fulfil: Resolve = noEnd;
   #refuse: Reject = noEnd;
@@ -133,11 +134,16 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
    * Takes a job in; `settled` is called exactly once, later or before this returns.
    * @throws what `execute` rejects with when the input is wrong, the signal has aborted or the queue is full.
    */
-  submit(input: Job | Payload, options: ExecuteOptions | undefined, place: Place, settled: (call: Call) => void): Call {
+  submit(
+    input: Job | Payload,
+    options: ExecuteOptions | undefined,
+    place: Place,
+    settled: (call: TakenJob) => void,
+  ): TakenJob {
     return this.#take(input, options, place, { settled });
   }
 
-  #take(input: Job | Payload, options: ExecuteOptions | undefined, place: Place, end: CallEnd<Call>): Call {
+  #take(input: Job | Payload, options: ExecuteOptions | undefined, place: Place, end: CallEnd<TakenJob>): TakenJob {
     const closed = this.#options.closed?.();
     if (closed !== undefined) throw closed;
     const resolved = this.#resolve(options);
@@ -149,7 +155,11 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
         `${this.counts.queued} jobs wait already (maxQueue); use runner.map to submit as workers free up`,
       );
     }
-    const call = new Call(this.#nextId++, job, resolved, this, place, end);
+    const id = this.#nextId++;
+    const call =
+      resolved.verify === 1
+        ? new Call(id, job, resolved, this, place, end)
+        : new Verification(id, job, resolved, this, place, end);
     this.#enrol(call);
     this.counts.submitted++;
     this.#options.taken?.(call.id, resolved);
@@ -164,18 +174,13 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
     }
   }
 
-  /** The first usable worker came or the last one went. */
-  fleetChanged(usable: boolean): void {
-    for (const call of this.#all()) call.fleetChanged(usable);
-  }
-
   /** Calls `fn` once, when no call is left: at once when there is none. */
   whenIdle(fn: () => void): void {
     if (this.#eldest === undefined) fn();
     else this.#idle = fn;
   }
 
-  moved(call: Call, from: CallState, to: CallState): void {
+  moved(call: TakenJob, from: CallState, to: CallState): void {
     this.#count(from, -1);
     this.#count(to, 1);
     if (to !== "settled") return;
@@ -216,7 +221,7 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
     }
   }
 
-  #enrol(call: Call): void {
+  #enrol(call: TakenJob): void {
     const last = this.#youngest;
     call.elder = last;
     if (last === undefined) this.#eldest = call;
@@ -224,7 +229,7 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
     this.#youngest = call;
   }
 
-  #strike(call: Call): void {
+  #strike(call: TakenJob): void {
     const { elder, younger } = call;
     if (elder === undefined) this.#eldest = younger;
     else elder.younger = younger;
@@ -235,8 +240,8 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
   }
 
   /** Every call that has not settled, in the order they came; a copy, as what is done to one may settle others. */
-  #all(): Call[] {
-    const calls: Call[] = [];
+  #all(): TakenJob[] {
+    const calls: TakenJob[] = [];
     for (let call = this.#eldest; call !== undefined; call = call.younger) calls.push(call);
     return calls;
   }
@@ -244,19 +249,7 @@ export class Dispatcher implements CallDesk<Call>, CallEvents {
   #resolve(options: ExecuteOptions | undefined): CallOptions {
     if (options === undefined) return this.#options.defaults;
     checkOptions("execute", options, EXECUTE_RULES);
-    const { defaults } = this.#options;
-    const { signal } = options;
-    return {
-      attempts: options.attempts ?? defaults.attempts,
-      timeout: options.timeout ?? defaults.timeout,
-      acquireTimeout: options.acquireTimeout ?? defaults.acquireTimeout,
-      queueTimeout: options.queueTimeout ?? defaults.queueTimeout,
-      deadline: options.deadline ?? defaults.deadline,
-      retryOnTimeout: options.retryOnTimeout ?? defaults.retryOnTimeout,
-      maxLost: options.maxLost ?? defaults.maxLost,
-      failFast: options.failFast ?? defaults.failFast,
-      ...(signal === undefined ? {} : { signal }),
-    };
+    return resolveCall(options, this.#options.defaults);
   }
 
   checkSize(job: Job): void {

@@ -29,6 +29,7 @@ export type ErrorCode =
   | "EXECUTION"
   | "WORKER_LOST"
   | "NO_WORKER"
+  | "VERIFICATION"
   | "QUEUE_FULL"
   | "ABORTED"
   | "RUNNER_STOPPED"
@@ -127,12 +128,38 @@ export class WorkerLostError extends PowerhoseError {
   override readonly name = "WorkerLostError";
 }
 
-/** `failFast` was asked for and no worker is registered. */
+/** No worker is registered that could take the job, and `failFast` was asked for; or too few principals to verify it. */
 export class NoWorkerError extends PowerhoseError {
   /** @inheritDoc */
   readonly code = "NO_WORKER";
   /** The name of the class, as in logs. */
   override readonly name = "NoWorkerError";
+}
+
+/** What one worker gave for a job that was run on several. */
+export interface WorkerAnswer {
+  /** The worker's name. */
+  readonly identity: string;
+  /** Whom it belongs to. */
+  readonly principal: string;
+  /** What its handler returned. */
+  readonly value: string | Uint8Array;
+}
+
+/** The job was run on workers of several principals (`verify`), and they did not all give the same. */
+export class VerificationError extends PowerhoseError {
+  /** @inheritDoc */
+  readonly code = "VERIFICATION";
+  /** The name of the class, as in logs. */
+  override readonly name = "VerificationError";
+  /** What each of them gave, in the order they were asked. */
+  readonly answers: readonly WorkerAnswer[];
+
+  /** @internal */
+  constructor(message: string, answers: readonly WorkerAnswer[], options?: PowerhoseErrorOptions) {
+    super(message, options);
+    this.answers = answers;
+  }
 }
 
 /** The queue holds `maxQueue` jobs already. */
@@ -227,6 +254,7 @@ export type AnyPowerhoseError =
   | ExecutionError
   | WorkerLostError
   | NoWorkerError
+  | VerificationError
   | QueueFullError
   | AbortError
   | RunnerStoppedError

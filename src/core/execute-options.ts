@@ -1,4 +1,6 @@
 /** How one job is run: what `execute` and `map` can be told, and what holds when nothing is said. */
+import { type Demand, demandFor } from "./demand.ts";
+import { labelList } from "./labels.ts";
 import { abortSignal, duration, type Filled, flag, integer, type Rules } from "./options.ts";
 
 /** How one job is run. All durations in ms; `Infinity` means no limit. */
@@ -19,13 +21,23 @@ export interface ExecuteOptions {
   readonly retryOnTimeout?: boolean | undefined;
   /** How often the job may be lost with its worker before it is given up; default 2. */
   readonly maxLost?: number | undefined;
-  /** Rejects with NoWorkerError at once when no worker is registered; default false. */
+  /** Rejects with NoWorkerError at once when no worker is registered that could take it; default false. */
   readonly failFast?: boolean | undefined;
+  /** Labels that the worker must have come with, all of them: at most 32; default none. */
+  readonly require?: readonly string[] | undefined;
+  /**
+   * Runs the job on so many workers of as many principals, 1 to 16, one after the other, and settles with the value only when
+   * all gave the same; rejects with VerificationError when they did not. Default 1. The other limits hold for each run, but
+   * `deadline` for all of them together.
+   */
+  readonly verify?: number | undefined;
 }
 
 /** {@link ExecuteOptions} with every default filled in. */
 export interface CallOptions extends Filled<Omit<ExecuteOptions, "signal">> {
   readonly signal?: AbortSignal | undefined;
+  /** @internal What `require` comes to. */
+  readonly demand?: Demand | undefined;
 }
 
 /** What `execute` does when nothing else is asked for. */
@@ -38,6 +50,8 @@ export const EXECUTE_DEFAULTS: Filled<Omit<ExecuteOptions, "signal">> = Object.f
   retryOnTimeout: true,
   maxLost: 2,
   failFast: false,
+  require: Object.freeze([]),
+  verify: 1,
 });
 
 /** @internal */
@@ -50,7 +64,28 @@ export const EXECUTE_DEFAULT_RULES: Rules<Omit<ExecuteOptions, "signal">> = Obje
   retryOnTimeout: flag,
   maxLost: integer(1),
   failFast: flag,
+  require: labelList,
+  verify: integer(1, 16),
 });
 
 /** @internal */
 export const EXECUTE_RULES: Rules<ExecuteOptions> = Object.freeze({ ...EXECUTE_DEFAULT_RULES, signal: abortSignal });
+
+/** @internal Completes the options of one call; they have been checked. */
+export function resolveCall(options: ExecuteOptions, defaults: CallOptions): CallOptions {
+  const { signal, require } = options;
+  return {
+    attempts: options.attempts ?? defaults.attempts,
+    timeout: options.timeout ?? defaults.timeout,
+    acquireTimeout: options.acquireTimeout ?? defaults.acquireTimeout,
+    queueTimeout: options.queueTimeout ?? defaults.queueTimeout,
+    deadline: options.deadline ?? defaults.deadline,
+    retryOnTimeout: options.retryOnTimeout ?? defaults.retryOnTimeout,
+    maxLost: options.maxLost ?? defaults.maxLost,
+    failFast: options.failFast ?? defaults.failFast,
+    require: require ?? defaults.require,
+    verify: options.verify ?? defaults.verify,
+    demand: require === undefined ? defaults.demand : demandFor(require),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}

@@ -12,6 +12,7 @@ import type { Waiter } from "./waiter.ts";
 /** Stands behind the holder's last job and gives the slot back to the fleet when its turn comes. */
 class GiveBack implements Waiter<Session> {
   readonly avoid: undefined;
+  rank = 0;
   line: object | undefined;
   ahead: Waiter<Session> | undefined;
   behind: Waiter<Session> | undefined;

@@ -58,15 +58,18 @@ export class InFlight<S> {
     return attempts;
   }
 
-  /** Calls back `count` of those that wait, the latest first. `ask` is called for those that were not called back before. */
-  recall(count: number, ask: (attempt: Attempt<S>) => void): void {
-    let left = count;
-    for (let attempt = this.#waiting.last; attempt !== undefined && left > 0; attempt = attempt.ahead) {
-      if (attempt.cancelled !== undefined) continue;
-      left--;
-      if (attempt.recalled) continue;
+  /**
+   * Calls back `count` of those that wait and would be of use elsewhere, the latest first. `ask` is called for those that were
+   * not called back before. Returns how many of use stay.
+   */
+  recall(count: number, useful: (attempt: Attempt<S>) => boolean, ask: (attempt: Attempt<S>) => void): number {
+    let seen = 0;
+    for (let attempt = this.#waiting.last; attempt !== undefined; attempt = attempt.ahead) {
+      if (attempt.cancelled !== undefined || !useful(attempt)) continue;
+      if (++seen > count || attempt.recalled) continue;
       attempt.recalled = true;
       ask(attempt);
     }
+    return Math.max(0, seen - count);
   }
 }

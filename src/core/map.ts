@@ -2,7 +2,7 @@
  * Many jobs, bounded: pulls inputs only as fast as workers free up and outcomes are read, and hands outcomes over in input
  * order or as they come. How one job runs is in call.ts.
  */
-import type { Call } from "./call.ts";
+import type { TakenJob } from "./call-desk.ts";
 import { Deferred } from "./deferred.ts";
 import { EXECUTE_RULES, type ExecuteOptions } from "./execute-options.ts";
 import { AbortError, type AttemptRecord, RunnerStoppedError } from "./errors.ts";
@@ -59,7 +59,7 @@ export interface MapDesk {
   /** Slots in the fleet now. */
   capacity(): number;
   /** Takes a job in, or throws. */
-  submit(job: MapInput, options: ExecuteOptions | undefined, settled: (call: Call) => void): Call;
+  submit(job: MapInput, options: ExecuteOptions | undefined, settled: (call: TakenJob) => void): TakenJob;
 }
 
 const LEAST_CONCURRENCY = 16;
@@ -73,7 +73,7 @@ class MapRun<T extends MapInput> {
   readonly #ordered: boolean;
   readonly #inputs: Iterator<T> | AsyncIterator<T>;
   readonly #async: boolean;
-  readonly #calls = new Set<Call>();
+  readonly #calls = new Set<TakenJob>();
   /** Outcomes not yet read, by the place they will be read at. */
   readonly #ready = new Map<number, Outcome<T>>();
   #pulled = 0;
@@ -194,7 +194,7 @@ class MapRun<T extends MapInput> {
   #submit(input: T): void {
     const index = this.#pulled++;
     this.#running++;
-    let settledCall: Call | undefined;
+    let settledCall: TakenJob | undefined;
     try {
       const submitted = this.#desk.submit(input, this.#how, (call) => {
         settledCall = call;
@@ -245,11 +245,11 @@ function iterate<T>(inputs: Iterable<T> | AsyncIterable<T>): Iterator<T> | Async
   throw new TypeError("map: expected an iterable or an async iterable of jobs, strings or bytes");
 }
 
-function success<T>(call: Call, value: Payload, input: T, index: number): Success<T> {
+function success<T>(call: TakenJob, value: Payload, input: T, index: number): Success<T> {
   return { ok: true, value, input, index, attempts: call.records };
 }
 
-function failure<T>(call: Call, input: T, index: number): Failure<T> {
+function failure<T>(call: TakenJob, input: T, index: number): Failure<T> {
   return { ok: false, error: call.error, input, index, attempts: call.records };
 }
 

@@ -7,7 +7,13 @@ import { frameLimit } from "./codec.ts";
 import { Deferred } from "./deferred.ts";
 import type { Place } from "./call-desk.ts";
 import { type CallCounts, Dispatcher } from "./dispatcher.ts";
-import { type CallOptions, EXECUTE_DEFAULTS, EXECUTE_DEFAULT_RULES, type ExecuteOptions } from "./execute-options.ts";
+import {
+  type CallOptions,
+  EXECUTE_DEFAULTS,
+  EXECUTE_DEFAULT_RULES,
+  type ExecuteOptions,
+  resolveCall,
+} from "./execute-options.ts";
 import { RunnerStoppedError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { RunnerEvent, RunnerState } from "./events.ts";
@@ -31,6 +37,7 @@ import {
 import { oversight } from "./oversight.ts";
 import type { Prefetch } from "./pace.ts";
 import { socketPair } from "./pair.ts";
+import type { WaitingLine } from "./queue.ts";
 import { Redial } from "./redial.ts";
 import {
   LISTENERS,
@@ -42,7 +49,7 @@ import {
 } from "./registration.ts";
 import type { Session } from "./session.ts";
 import type { Dialer, Listener, Socket } from "./socket.ts";
-import type { RunnerStats, WorkerStats } from "./stats.ts";
+import type { RunnerStats, WaitingStats, WorkerStats } from "./stats.ts";
 import { Workers } from "./workers.ts";
 
 /** Options of {@link JobRunner}; the ones of {@link ExecuteOptions} are the defaults of its calls. All durations in ms. */
@@ -83,6 +90,8 @@ const RECONNECT = { reconnectMin: 100, reconnectMax: 30_000 };
 const RECALL_AFTER = 1;
 const PREFETCH: Rule = (value) =>
   value === "auto" || integer(0, 256)(value) === undefined ? undefined : '"auto" or an integer from 0 to 256';
+/** Lines of a queue that `stats` tells of: for each of them it looks at all workers. */
+const LINES_TOLD = 100;
 const SELF_PEER = { transport: "memory", address: "this process", principal: "local" };
 
 /** Gives jobs to free workers and settles each one exactly once. */
@@ -103,7 +112,8 @@ export class JobRunner implements Dialer {
   /** Nobody waits for a recall who does not wait for a job. */
   readonly #recalls: DeadlineQueue;
   readonly #recall: Alarm = new Alarm(() => {
-    if (this.workers.recall((session, count) => session.recall(count))) this.#recalls.set(this.#recall, RECALL_AFTER);
+    const more = this.workers.recall((session, count, useful) => session.recall(count, useful));
+    if (more) this.#recalls.set(this.#recall, RECALL_AFTER);
   });
   readonly #place: Place;
   #redials: readonly Redial[] = [];
@@ -136,7 +146,7 @@ export class JobRunner implements Dialer {
       ...limits,
       maxQueue,
       events: this.#events,
-      defaults: withDefaults(EXECUTE_DEFAULTS, pickOptions(options, EXECUTE_DEFAULTS)),
+      defaults: resolveCall(options, EXECUTE_DEFAULTS),
       closed: () => (this.#state === "started" ? undefined : this.#notStarted()),
       taken: (jobId, how) => this.taken?.(jobId, how),
     });
@@ -220,6 +230,7 @@ export class JobRunner implements Dialer {
       capacity: this.workers.slots,
       pending: this.#registration.pending,
       ...counts,
+      waiting: this.workers.lines.slice(0, LINES_TOLD).map((line) => this.#waitingStats(line)),
       retries,
       ...this.#registration.counts,
     };
@@ -333,13 +344,17 @@ export class JobRunner implements Dialer {
   #makePool(): Workers<Session, HeldWorker> {
     return new Workers<Session, HeldWorker>({
       clock: this.#limits.clock,
-      onFleet: (usable) => this.#dispatcher.fleetChanged(usable),
       ahead: (session) => session.ahead,
       onSpare: () => {
         if (this.#recall.due === Number.POSITIVE_INFINITY) this.#recalls.set(this.#recall, RECALL_AFTER);
       },
       leasing: { wrap: (session) => this.#held(session), unwrap: (held, free) => held.giveBack(free) },
     });
+  }
+
+  #waitingStats({ demand, length }: WaitingLine): WaitingStats {
+    const { labels: require, except } = demand ?? { labels: [], except: [] };
+    return { require, except: [...except], jobs: length, workers: this.workers.fitting(demand).length };
   }
 
   #held(session: Session): HeldWorker {

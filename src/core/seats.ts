@@ -1,12 +1,25 @@
 /**
  * Which workers can take a job: the least loaded first, among equals the one that has waited longest; from 16 jobs on only
  * about. The order is kept by moving a seat from one line to the next, so choosing costs the same for ten workers and ten
- * thousand. Who waits for a seat is in workers.ts.
+ * thousand. Whom a demand fits is in fleet.ts, who waits for a seat in workers.ts.
  */
 import { Line, type Member } from "./line.ts";
 
 /** Whether a worker can be given work: only a `ready` one; a `congested` one can soon; a `suspect` one counts as absent. */
 export type Standing = "ready" | "congested" | "suspect";
+
+/** Who is told of each change to a seat. */
+export interface SeatWatcher<W> {
+  /** Names it among the watchers. */
+  readonly key: string;
+  /** How often it was told since that was last of use. */
+  readonly idle: number;
+  /** The seat was placed anew. */
+  placed(seat: Seat<W>): void;
+}
+
+/** Which workers will do. */
+export type Fits<W> = (worker: W) => boolean;
 
 /** One worker's place in the pool, and how many of its slots are leased. */
 export class Seat<W> implements Member<Seat<W>> {
@@ -19,6 +32,8 @@ export class Seat<W> implements Member<Seat<W>> {
   /** How many it could be sent ahead when it was last placed. */
   extra = 0;
   standing: Standing = "ready";
+  /** Who watches it; absent: nobody. */
+  watchers: Set<SeatWatcher<W>> | undefined;
   /** The line it stands in, once more: the one it was put into. */
   filed: Line<Seat<W>> | undefined;
   line: object | undefined;
@@ -33,6 +48,11 @@ export class Seat<W> implements Member<Seat<W>> {
   /** Slots that are not handed out. */
   get spare(): number {
     return this.capacity - this.leases;
+  }
+
+  /** Whether its worker can be given work, now or as soon as a slot is free. */
+  get usable(): boolean {
+    return this.standing !== "suspect";
   }
 }
 
@@ -118,6 +138,40 @@ export class SeatIndex<W> {
       for (const seat of line) if (!avoid.has(seat.worker)) return seat;
     }
     return this.first();
+  }
+
+  /**
+   * The free seat to use next among those that fit; one in `avoid` only when no other is free. `"unsure"` when more than
+   * `most` were passed over and it has yet to be found.
+   */
+  search(fits: Fits<W>, avoid: ReadonlySet<W> | undefined, most: number): Seat<W> | undefined | "unsure" {
+    let avoided: Seat<W> | undefined;
+    let passed = 0;
+    for (const line of this.#byLoad) {
+      for (const seat of line) {
+        if (!fits(seat.worker)) passed++;
+        else if (avoid?.has(seat.worker) === true) avoided ??= seat;
+        else return seat;
+        if (passed > most) return "unsure";
+      }
+    }
+    return avoided;
+  }
+
+  /** The seats that have room: the free ones in the order of their use, then those that can be sent a job ahead. */
+  *[Symbol.iterator](): Generator<Seat<W>> {
+    for (const line of this.#byLoad) yield* line;
+    yield* this.#ahead;
+  }
+
+  /** The seat to send a job ahead to among those that fit. `"unsure"`: as for `search`. */
+  searchAhead(fits: Fits<W>, most: number): Seat<W> | undefined | "unsure" {
+    let passed = 0;
+    for (const seat of this.#ahead) {
+      if (fits(seat.worker)) return seat;
+      if (++passed > most) return "unsure";
+    }
+    return undefined;
   }
 
   #line(number: number): Line<Seat<W>> {

@@ -8,6 +8,7 @@ import type { Attempt, AttemptOwner } from "./attempt.ts";
 import { RUNNER_CODEC } from "./codec.ts";
 import type { ExecuteOptions } from "./execute-options.ts";
 import { Congestion } from "./congestion.ts";
+import type { Demand } from "./demand.ts";
 import type { ProtocolError } from "./errors.ts";
 import type { GoneReason } from "./events.ts";
 import type { Job } from "./job.ts";
@@ -172,9 +173,9 @@ export class Session implements PooledWorker {
     this.#assignments.cancel(attempt, reason);
   }
 
-  /** @internal Asks for up to `count` of the jobs that were sent ahead, the latest first. Until one ends, no others are. */
-  recall(count: number): void {
-    this.#assignments.recall(count);
+  /** @internal Asks for up to `count` of the jobs that were sent ahead and are of use elsewhere. Returns how many of use stay. */
+  recall(count: number, useful: (demand: Demand | undefined) => boolean): number {
+    return this.#assignments.recall(count, useful);
   }
 
   /** @internal */

@@ -25,6 +25,18 @@ export interface WorkerStats {
   readonly age: number;
 }
 
+/** Who waits for workers of one kind. */
+export interface WaitingStats {
+  /** Labels that a worker must have; empty: any worker will do. */
+  readonly require: readonly string[];
+  /** Principals that it must not belong to: they have answered jobs that are being verified. */
+  readonly except: readonly string[];
+  /** How many wait here: jobs, and who wants to hold a worker. Jobs that were sent ahead wait elsewhere. */
+  readonly jobs: number;
+  /** Registered workers that would do, whatever their state: with none, these jobs wait for one to come. */
+  readonly workers: number;
+}
+
 /** What a runner has and has had. */
 export interface RunnerStats {
   /** Where it is in its life. */
@@ -39,6 +51,8 @@ export interface RunnerStats {
   readonly queued: number;
   /** How many of them were sent ahead to a worker. */
   readonly ahead: number;
+  /** What of them waits here, by what it asks of a worker; at most 100 entries. */
+  readonly waiting: readonly WaitingStats[];
   /** Jobs in a worker's slot. */
   readonly running: number;
   /** Jobs that wait before their next attempt. */

@@ -1,5 +1,6 @@
 /** What a Worker can be told, what it does when it is not told, and what is refused. */
 import type { Clock, Entropy } from "./clock.ts";
+import { labelList } from "./labels.ts";
 import {
   type Filled,
   callable,
@@ -18,7 +19,7 @@ import {
 } from "./options.ts";
 import type { Dialer, Listener } from "./socket.ts";
 import type { Handler } from "./task.ts";
-import { IDENTITY_FORM, isIdentity, MAX_LABELS } from "./wire-format.ts";
+import { IDENTITY_FORM, isIdentity } from "./wire-format.ts";
 
 /** Options of {@link Worker}. All durations in ms. */
 export interface WorkerOptions {
@@ -93,10 +94,7 @@ const RULES: Rules<WorkerOptions> = {
   identity: name,
   capacity: integer(1, 65_535),
   blocking: flag,
-  labels: (value) =>
-    Array.isArray(value) && value.length <= MAX_LABELS && value.every((label) => name(label) === undefined)
-      ? undefined
-      : `at most ${MAX_LABELS} labels, each ${IDENTITY_FORM}`,
+  labels: labelList,
   maxJobs: limit(1),
   maxAge: duration,
   maxAgeJitter: duration,

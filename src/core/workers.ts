@@ -1,7 +1,7 @@
 /**
- * Workers: who is free and who waits. Works over anything with an `identity` and a `close`; knows nothing of sockets (see
- * session.ts) nor of jobs (see call.ts). Everything happens at once: a freed slot goes to the longest waiter in the same
- * step, so no slot is ever free while somebody who could use it waits.
+ * Workers: who is free and who waits, and who gets whom. Works over anything with an `identity` and a `close`; knows nothing of
+ * sockets (see session.ts) nor of jobs (see call.ts). Everything happens at once: a freed slot goes in the same step to who has
+ * waited longest of those whom its worker fits, so no slot is ever free while somebody who could use it waits.
  */
 import { type Abortable, AbortIndex } from "./abort-index.ts";
 import { Acquisition } from "./acquisition.ts";
@@ -9,13 +9,17 @@ import type { Clock } from "./clock.ts";
 import { Alarm, DeadlineQueue } from "./deadline.ts";
 import { TimeoutError } from "./errors.ts";
 import { hostClock } from "./host.ts";
-import { Line } from "./line.ts";
+import { type Demand, type Demanded, demandFor, inWords } from "./demand.ts";
+import { Fleet } from "./fleet.ts";
+import { labelList } from "./labels.ts";
+import { Leases } from "./leases.ts";
 import { abortSignal, callable, checkOptions, duration, integer, type Rules, shape } from "./options.ts";
-import { Seat, SeatIndex, type Standing } from "./seats.ts";
+import { Queue, type WaitingLine } from "./queue.ts";
+import { Seat, type Standing } from "./seats.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** What can be pooled. */
-export interface PooledWorker {
+export interface PooledWorker extends Demanded {
   /** Its name, unique in the pool. */
   readonly identity: string;
   /** How many leases it takes at a time; 1 when absent. */
@@ -30,6 +34,8 @@ export interface AcquireOptions {
   readonly timeout?: number | undefined;
   /** Gives up waiting, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Labels that the worker must have, all of them: at most 32; default none. */
+  readonly require?: readonly string[] | undefined;
 }
 
 /** How a pool hands its workers out; by default the worker itself is the lease. */
@@ -46,12 +52,12 @@ export interface WorkersOptions<W, L> {
   readonly clock?: Clock | undefined;
   /** @internal */
   readonly leasing?: Leasing<W, L> | undefined;
-  /** @internal Called when the first usable worker came (true) or the last one went (false). */
-  readonly onFleet?: ((usable: boolean) => void) | undefined;
   /** @internal How many jobs a worker can be sent ahead of a free slot now; absent: none. */
   readonly ahead?: ((worker: W) => number) | undefined;
   /** @internal Called when a slot is free, nobody waits for it, and jobs that were sent ahead wait elsewhere. */
   readonly onSpare?: (() => void) | undefined;
+  /** @internal How many workers a search passes over before those that fit are kept in an order of their own; default 64. */
+  readonly patience?: number | undefined;
 }
 
 const ACQUIRE_TIMEOUT = 5_000;
@@ -59,32 +65,30 @@ const ACQUIRE_TIMEOUT = 5_000;
 const RULES: Rules<WorkersOptions<PooledWorker, unknown>> = {
   clock: shape("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
   leasing: shape("a Leasing", "wrap", "unwrap"),
-  onFleet: callable,
   ahead: callable,
   onSpare: callable,
+  patience: integer(0),
 };
 
 const isWorker = shape("a worker with an `identity` and a `close`", "close");
 
 /** A pool of workers: idle first, longest idle before others, waiters served in the order they came. */
 export class Workers<W extends PooledWorker, L = W> {
-  readonly #seats = new Map<string, Seat<W>>();
-  readonly #index: SeatIndex<W>;
+  readonly #fleet: Fleet<W>;
   /** Those with jobs that were sent ahead. */
   readonly #crowded = new Set<Seat<W>>();
-  readonly #waiting = new Line<Waiter<W>>();
-  readonly #leases = new Map<L, Seat<W>[]>();
+  readonly #queue: Queue<W>;
+  readonly #leases = new Leases<W, L>();
   readonly #timers: DeadlineQueue;
   readonly #aborts = new AbortIndex();
   readonly #leasing: Leasing<W, L> | undefined;
-  readonly #onFleet: ((usable: boolean) => void) | undefined;
   readonly #onSpare: (() => void) | undefined;
   readonly #clock: Clock;
   /** Whose slot was freed last: a frame brings many answers of one worker. */
   #recent: Seat<W> | undefined;
-  #usable = 0;
-  #slots = 0;
   #serving = false;
+  /** The pool was changed by somebody who was just given a slot. */
+  #unserved = false;
   #shut: { readonly error: unknown } | undefined;
 
   /** @param options - See {@link WorkersOptions}. */
@@ -92,42 +96,45 @@ export class Workers<W extends PooledWorker, L = W> {
     checkOptions("Workers", options, RULES);
     this.#clock = options.clock ?? hostClock;
     this.#timers = new DeadlineQueue(this.#clock, true);
-    this.#index = new SeatIndex(options.ahead);
+    this.#fleet = new Fleet(options.ahead, options.patience);
+    this.#queue = new Queue((demand) => this.#fleet.serves(demand));
     this.#leasing = options.leasing;
-    this.#onFleet = options.onFleet;
     this.#onSpare = options.onSpare;
   }
 
   /** How many workers are in the pool, whatever their standing. */
   get size(): number {
-    return this.#seats.size;
+    return this.#fleet.size;
   }
 
   /** How many of them can be given work, now or as soon as a slot is free. */
   get usable(): number {
-    return this.#usable;
+    return this.#fleet.usable;
   }
 
   /** @internal The slots of the usable ones, free or not. */
   get slots(): number {
-    return this.#slots;
+    return this.#fleet.slots;
   }
 
   /** @internal How many jobs the workers can be given: to the slots, and ahead of them. */
   get room(): number {
-    return this.#slots + this.#index.extra;
+    return this.#fleet.slots + this.#fleet.extra;
   }
 
   /** How many wait for a slot. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#queue.length;
+  }
+
+  /** @internal How many wait for what. */
+  get lines(): readonly WaitingLine[] {
+    return this.#queue.lines();
   }
 
   /** @internal How many slots are leased by `acquire` or `getContext`. */
   get leased(): number {
-    let leased = 0;
-    for (const seats of this.#leases.values()) leased += seats.length;
-    return leased;
+    return this.#leases.size;
   }
 
   /** Whether a worker, or one of that identity, is in the pool. */
@@ -150,18 +157,17 @@ export class Workers<W extends PooledWorker, L = W> {
 
   /** @internal Adds a worker with another capacity than its own. */
   admit(worker: W, capacity: number): void {
-    const present = this.#seats.get(worker.identity);
+    const present = this.#fleet.get(worker.identity);
     if (present?.worker === worker) return;
     if (present !== undefined) this.#remove(present);
     const seat = new Seat(worker, capacity);
-    this.#seats.set(worker.identity, seat);
-    this.#count(1, capacity);
-    this.#index.place(seat);
+    this.#fleet.add(seat);
+    this.#queue.changed(worker, true, this.#fleet.usable === 1);
     try {
       // Not before the newcomer stands in its place: this is foreign code, which may throw or come back into the pool.
       present?.worker.close();
     } finally {
-      this.#serve();
+      this.#serve(seat);
     }
   }
 
@@ -179,17 +185,18 @@ export class Workers<W extends PooledWorker, L = W> {
    * @throws TimeoutError (kind `acquire`) when `timeout` passes first, or the signal's reason.
    */
   async acquire(options: AcquireOptions = {}): Promise<L> {
-    checkOptions("acquire", options, { timeout: duration, signal: abortSignal });
-    const { timeout = ACQUIRE_TIMEOUT, signal } = options;
+    checkOptions("acquire", options, { timeout: duration, signal: abortSignal, require: labelList });
+    const { timeout = ACQUIRE_TIMEOUT, signal, require = [] } = options;
     if (signal?.aborted === true) throw signal.reason;
     if (this.#shut !== undefined) throw this.#shut.error;
-    const acquisition = new Acquisition<W, L>((worker) => this.#lease(worker));
+    const acquisition = new Acquisition<W, L>(demandFor(require), (worker) => this.#lease(worker));
     // Whoever gives up leaves the line in the same step: a slot granted to somebody who has left would never come back.
     const giveUp = (error: unknown): void => {
-      if (this.#waiting.leave(acquisition)) acquisition.granted.reject(error);
+      if (this.#queue.leave(acquisition)) acquisition.granted.reject(error);
     };
     const alarm = new Alarm(() => {
-      const message = `Could not get a worker in ${timeout} ms (${this.size} registered)`;
+      const there = this.#fleet.fitting(acquisition.demand).length;
+      const message = `Could not get a worker in ${timeout} ms (${there} registered${inWords(require)})`;
       giveUp(new TimeoutError(message, "acquire", timeout));
     });
     const abortable: Abortable = { aborted: giveUp };
@@ -209,11 +216,8 @@ export class Workers<W extends PooledWorker, L = W> {
    * are their own leases, and only `getContext` gives each back exactly once.
    */
   release(lease: L): void {
-    const seats = this.#leases.get(lease);
-    // The oldest: a late release of a worker that was deleted and added again must not free the slot of its new holder.
-    const seat = seats?.shift();
+    const seat = this.#leases.take(lease);
     if (seat === undefined) return;
-    if (seats?.length === 0) this.#leases.delete(lease);
     if (this.#leasing === undefined) this.#giveBack(seat);
     else this.#leasing.unwrap(lease, () => this.#giveBack(seat));
   }
@@ -234,44 +238,41 @@ export class Workers<W extends PooledWorker, L = W> {
     if (seat !== undefined) this.#remove(seat);
   }
 
-  /** @internal Leases a slot to a waiter: at once when one is free and nobody is before it, else in its turn. */
-  wait(waiter: Waiter<W>, atHead = false, now?: number): void {
+  /** @internal Leases a slot to a waiter: at once when one is free, else in his turn. Who comes back keeps the turn he had. */
+  wait(waiter: Waiter<W>, now?: number): void {
+    this.#queue.admit(waiter);
     // Most find a slot and nobody before them, and need not stand in line for it.
-    const seat = this.#serving || this.#waiting.length > 0 ? undefined : this.#seatFor(waiter);
+    const seat = this.#serving || !this.#queue.isNext(waiter) ? undefined : this.#seatFor(waiter);
     if (seat === undefined) {
-      this.#waiting.join(waiter, atHead);
-      return this.#serve(now);
+      this.#queue.join(waiter);
+      if (this.#serving) this.#unserved = true;
+      return;
     }
-    this.#serving = true;
-    try {
-      this.#grant(seat, waiter, now ?? this.#clock.now());
-    } finally {
-      this.#serving = false;
-    }
-    this.#serve(now);
+    now ??= this.#clock.now();
+    this.#grant(seat, waiter, now);
+    this.#served(now);
   }
 
-  /**
-   * @internal Lets somebody wait again who got nothing for his place: at the head, but behind those there who came before him.
-   * Several come back one after the other, in any order.
-   */
-  comeBack(waiter: Waiter<W> & { readonly id: number }, now?: number): void {
-    let next = this.#waiting.first;
-    while (next?.id !== undefined && next.id < waiter.id) next = next.behind;
-    this.#waiting.joinBefore(waiter, next);
-    this.#serve(now);
+  /** @internal Whether a worker is there that can be given such work, now or as soon as a slot is free. */
+  serves(demand: Demand | undefined): boolean {
+    return demand === undefined ? this.#fleet.usable > 0 : this.#queue.isSupplied(demand);
+  }
+
+  /** @internal The workers that would do, whatever their standing. Looks at all. */
+  fitting(demand: Demand | undefined): readonly W[] {
+    return this.#fleet.fitting(demand);
   }
 
   /** @internal Gives up waiting. */
   leave(waiter: Waiter<W>): boolean {
-    return this.#waiting.leave(waiter);
+    return this.#queue.leave(waiter);
   }
 
   /** @internal Rejects everybody who waits in `acquire`, and whoever asks until `reopen`. */
   shut(error: unknown): void {
     this.#shut = { error };
-    for (const waiter of this.#waiting) {
-      if (waiter instanceof Acquisition && this.#waiting.leave(waiter)) waiter.granted.reject(error);
+    for (const waiter of this.#queue.all()) {
+      if (waiter instanceof Acquisition && this.#queue.leave(waiter)) waiter.granted.reject(error);
     }
   }
 
@@ -282,7 +283,7 @@ export class Workers<W extends PooledWorker, L = W> {
 
   /** @internal Gives back a slot that a waiter took. A worker that is gone from the pool is ignored. */
   free(worker: W, now?: number): void {
-    const seat = this.#recent?.worker === worker ? this.#recent : this.#seats.get(worker.identity);
+    const seat = this.#recent?.worker === worker ? this.#recent : this.#fleet.get(worker.identity);
     if (seat?.worker !== worker) return;
     this.#recent = seat;
     this.#free(seat, now);
@@ -291,17 +292,17 @@ export class Workers<W extends PooledWorker, L = W> {
   /**
    * @internal Asks workers for jobs that were sent ahead to them, if a slot is free for one. Each is asked for half of them,
    * and for what it would not be sent now: that is all of them once it was asked before and has not finished a job since.
+   * `ask` says how many stay there that could use a free slot: the demands of jobs that were sent are not known here.
    * Returns whether there is reason to ask again.
    */
-  recall(ask: (worker: W, count: number) => void): boolean {
-    if (this.#index.first() === undefined) return false;
+  recall(ask: (worker: W, count: number, useful: (demand: Demand | undefined) => boolean) => number): boolean {
+    if (this.#fleet.first(undefined, undefined) === undefined) return false;
+    const useful = (demand: Demand | undefined): boolean => this.#fleet.first(demand, undefined) !== undefined;
     let kept = 0;
     for (const seat of this.#crowded) {
       const sent = -seat.spare;
-      const count = Math.max(sent - seat.extra, Math.ceil(sent / 2));
-      ask(seat.worker, count);
-      this.#index.place(seat);
-      kept += sent - count;
+      kept += ask(seat.worker, Math.max(sent - seat.extra, Math.ceil(sent / 2)), useful);
+      this.#fleet.place(seat);
     }
     return kept > 0;
   }
@@ -310,24 +311,26 @@ export class Workers<W extends PooledWorker, L = W> {
   setStanding(worker: W, standing: Standing): void {
     const seat = this.#seatOf(worker);
     if (seat === undefined || seat.standing === standing) return;
-    const change = Number(isUsable(standing)) - Number(isUsable(seat.standing));
+    const { usable } = seat;
     seat.standing = standing;
-    this.#index.place(seat);
-    if (change !== 0) this.#count(change, seat.capacity);
-    this.#serve();
+    this.#fleet.place(seat);
+    if (usable !== seat.usable) {
+      this.#fleet.count(seat, seat.usable ? 1 : -1);
+      this.#queue.changed(worker, seat.usable, this.#fleet.usable === Number(seat.usable));
+    }
+    this.#serve(seat);
   }
 
   #seatOf(worker: W | string): Seat<W> | undefined {
-    const seat = this.#seats.get(typeof worker === "string" ? worker : worker.identity);
+    const seat = this.#fleet.get(typeof worker === "string" ? worker : worker.identity);
     return typeof worker === "string" || seat?.worker === worker ? seat : undefined;
   }
 
   #remove(seat: Seat<W>): void {
-    this.#seats.delete(seat.worker.identity);
+    this.#fleet.delete(seat);
     if (this.#recent === seat) this.#recent = undefined;
-    this.#index.delete(seat);
     this.#crowded.delete(seat);
-    if (isUsable(seat.standing)) this.#count(-1, seat.capacity);
+    if (seat.usable) this.#queue.changed(seat.worker, false, this.#fleet.usable === 0);
   }
 
   #lease(worker: W): L {
@@ -336,68 +339,78 @@ export class Workers<W extends PooledWorker, L = W> {
     if (seat === undefined) return lease;
     seat.held++;
     // It was placed before it was known who takes it: whoever holds it has it alone.
-    this.#index.place(seat);
-    const seats = this.#leases.get(lease);
-    if (seats === undefined) this.#leases.set(lease, [seat]);
-    else seats.push(seat);
+    this.#fleet.place(seat);
+    this.#leases.add(lease, seat);
     return lease;
   }
 
   #giveBack(seat: Seat<W>): void {
     if (seat.held > 0) seat.held--;
-    if (this.#seats.get(seat.worker.identity) === seat) this.#free(seat);
+    if (this.#fleet.get(seat.worker.identity) === seat) this.#free(seat);
   }
 
   #free(seat: Seat<W>, now?: number): void {
     if (seat.leases === 0) return;
     seat.leases--;
     if (seat.spare === 0) this.#crowded.delete(seat);
-    this.#index.place(seat);
-    this.#serve(now);
+    this.#fleet.place(seat);
+    this.#serve(seat, now);
   }
 
-  #count(change: number, capacity: number): void {
-    const before = this.#usable;
-    this.#usable += change;
-    this.#slots += change * capacity;
-    if ((before === 0) !== (this.#usable === 0)) this.#onFleet?.(this.#usable > 0);
-  }
-
-  /** Matches waiters with slots until one of the two runs out. A waiter may change the pool: the outer loop sees it. */
-  #serve(now?: number): void {
-    if (this.#serving) return;
-    this.#serving = true;
-    try {
-      for (let waiter = this.#waiting.first; waiter !== undefined; waiter = this.#waiting.first) {
-        const seat = this.#seatFor(waiter);
-        if (seat === undefined) break;
-        this.#waiting.leave(waiter);
-        now ??= this.#clock.now();
-        this.#grant(seat, waiter, now);
-      }
-    } finally {
-      this.#serving = false;
+  /** Gives the room a seat has to those who have waited longest of whom its worker fits. */
+  #serve(seat: Seat<W>, now?: number): void {
+    if (this.#serving) {
+      this.#unserved = true;
+      return;
     }
-    if (this.#crowded.size > 0 && this.#waiting.length === 0 && this.#index.first() !== undefined) this.#onSpare?.();
+    if (this.#queue.length > 0) {
+      const { worker } = seat;
+      for (let first = this.#queue.firstFor(worker); first !== undefined; first = this.#queue.firstFor(worker)) {
+        now ??= this.#clock.now();
+        if (!this.#serveFirst(first, now)) break;
+      }
+    }
+    this.#served(now);
   }
 
+  /** What those who were given slots have changed meanwhile may serve anybody: the first of each line is looked at. */
+  #served(now?: number): void {
+    while (this.#unserved) {
+      this.#unserved = false;
+      const time = now ?? this.#clock.now();
+      while (this.#queue.firsts().some((first) => this.#serveFirst(first, time)));
+    }
+    if (this.#crowded.size > 0 && this.#fleet.first(undefined, undefined) !== undefined) this.#onSpare?.();
+  }
+
+  #serveFirst(waiter: Waiter<W>, now: number): boolean {
+    const seat = this.#seatFor(waiter);
+    if (seat === undefined) return false;
+    this.#queue.leave(waiter);
+    this.#grant(seat, waiter, now);
+    return true;
+  }
+
+  /** A waiter may change the pool: whom that serves is seen to once he is done. */
   #grant(seat: Seat<W>, waiter: Waiter<W>, now: number): void {
     seat.leases++;
     if (seat.spare === -1) this.#crowded.add(seat);
-    this.#index.place(seat);
-    waiter.take(seat.worker, now);
+    this.#fleet.place(seat);
+    this.#serving = true;
+    try {
+      waiter.take(seat.worker, now);
+    } finally {
+      this.#serving = false;
+    }
   }
 
-  /** One with a free slot; else, for whoever agrees to that, one that can be sent something ahead. */
+  /** One with a free slot; else, for whoever agrees to that, one that can be sent something ahead, unless somebody older waits for it. */
   #seatFor(waiter: Waiter<W>): Seat<W> | undefined {
-    const { avoid } = waiter;
-    const free = avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);
-    if (free !== undefined) return free;
-    const ahead = this.#index.firstAhead();
-    return ahead !== undefined && waiter.maySendAhead === true ? ahead : undefined;
+    const free = this.#fleet.first(waiter.demand, waiter.avoid);
+    if (free !== undefined || waiter.maySendAhead !== true) return free;
+    const ahead = this.#fleet.firstAhead(waiter.demand);
+    if (ahead === undefined) return undefined;
+    const first = this.#queue.firstFor(ahead.worker);
+    return first === undefined || first.rank >= waiter.rank ? ahead : undefined;
   }
-}
-
-function isUsable(standing: Standing): boolean {
-  return standing !== "suspect";
 }

@@ -14,6 +14,7 @@ import {
   QueueFullError,
   RunnerStoppedError,
   TimeoutError,
+  VerificationError,
   WorkerLostError,
   WorkerStartError,
   WorkerStoppedError,
@@ -27,6 +28,7 @@ const all: Record<ErrorCode, readonly [name: string, make: Make]> = {
   EXECUTION: ["ExecutionError", (options) => new ExecutionError(remote, options)],
   WORKER_LOST: ["WorkerLostError", (options) => new WorkerLostError("message", options)],
   NO_WORKER: ["NoWorkerError", (options) => new NoWorkerError("message", options)],
+  VERIFICATION: ["VerificationError", (options) => new VerificationError("message", [], options)],
   QUEUE_FULL: ["QueueFullError", (options) => new QueueFullError("message", options)],
   ABORTED: ["AbortError", (options) => new AbortError("message", "draining", options)],
   RUNNER_STOPPED: ["RunnerStoppedError", (options) => new RunnerStoppedError("message", options)],
@@ -104,6 +106,7 @@ describe("the union of all errors", () => {
           return String(error.offset);
         case "WORKER_LOST":
         case "NO_WORKER":
+        case "VERIFICATION":
         case "QUEUE_FULL":
         case "RUNNER_STOPPED":
         case "WORKER_STOPPED":
@@ -116,7 +119,7 @@ describe("the union of all errors", () => {
     expect(Object.values(all).map(([, make]) => meant(make()))).toEqual([
       "queue 5",
       "RangeError",
-      ...Array<string>(3).fill("message"),
+      ...Array<string>(4).fill("message"),
       "draining",
       ...Array<string>(5).fill("message"),
       "-1",

@@ -13,6 +13,8 @@ const nobody: AttemptOwner<string> = {
   freed: () => undefined,
 };
 
+const ANY = (): boolean => true;
+
 function attempt(id: number): Attempt<string> {
   return new Attempt(id, "session", nobody, 0);
 }
@@ -62,7 +64,7 @@ describe("attempts in flight", () => {
     const { inFlight, all } = filled(5, 1);
     const asked: number[] = [];
     const recall = (count: number): readonly number[] => {
-      inFlight.recall(count, ({ id }) => asked.push(id));
+      inFlight.recall(count, ANY, ({ id }) => asked.push(id));
       return asked;
     };
     expect(recall(2)).toEqual([5, 4]);
@@ -78,8 +80,27 @@ describe("attempts in flight", () => {
     const last = all[3];
     if (last !== undefined) last.cancelled = "timeout";
     const asked: number[] = [];
-    inFlight.recall(1, ({ id }) => asked.push(id));
+    expect(
+      inFlight.recall(1, ANY, ({ id }) => asked.push(id)),
+      "of use, and left where it is",
+    ).toBe(1);
     expect(asked).toEqual([3]);
+  });
+
+  it("are not called back when they are of no use elsewhere, nor counted", () => {
+    const { inFlight } = filled(6, 1);
+    const asked: number[] = [];
+    const even = ({ id }: { id: number }): boolean => id % 2 === 0;
+    expect(inFlight.recall(2, even, ({ id }) => asked.push(id))).toBe(1);
+    expect(inFlight.recall(3, even, ({ id }) => asked.push(id))).toBe(0);
+    expect(
+      inFlight.recall(
+        3,
+        () => false,
+        ({ id }) => asked.push(id),
+      ),
+    ).toBe(0);
+    expect(asked).toEqual([6, 4, 2]);
   });
 
   it("are a list of which the first have the slots, whatever ends", () => {
@@ -100,7 +121,7 @@ describe("attempts in flight", () => {
             inFlight.add(one, capacity);
             model.push({ one, begun: running < capacity });
           } else if (op === "recall") {
-            inFlight.recall(n, ({ waits }) => void (wrong += Number(!waits)));
+            inFlight.recall(n, ANY, ({ waits }) => void (wrong += Number(!waits)));
           } else {
             const gone = model[n];
             if (gone === undefined) continue;

@@ -187,9 +187,19 @@ describe("a pool of plain objects", () => {
     expect(waiting.value).toBe(a);
   });
 
-  it("tells when the first usable worker came and the last one went, and not in between", () => {
+  it("tells who waits when the first usable worker came and the last one went, and not in between", () => {
     const told: boolean[] = [];
-    const workers = new Workers<Plain>({ clock: new VirtualClock(), onFleet: (usable) => told.push(usable) });
+    const workers = new Workers<Plain>({ clock: new VirtualClock() });
+    const waiter = {
+      rank: 0,
+      avoid: undefined,
+      line: undefined,
+      ahead: undefined,
+      behind: undefined,
+      take: (): void => workers.wait(waiter), // and keeps what it has
+      supplied: (usable: boolean): void => void told.push(usable),
+    };
+    workers.wait(waiter);
     const [a, b] = [new Plain("a"), new Plain("b")];
     workers.add(a);
     workers.add(b);
@@ -357,6 +367,7 @@ describe("a pool that is shut", () => {
     const taken: Plain[] = [];
     const waiting = [pool.acquire(), pool.acquire({ timeout: Number.POSITIVE_INFINITY })];
     pool.workers.wait({
+      rank: 0,
       avoid: undefined,
       line: undefined,
       ahead: undefined,
@@ -432,6 +443,7 @@ describe("what went wrong in the first Powerhose", () => {
     await using pool = new Pool();
     const waiting = pool.acquire({ timeout: 200 });
     const first = {
+      rank: 0,
       avoid: undefined,
       line: undefined,
       ahead: undefined,
@@ -440,7 +452,7 @@ describe("what went wrong in the first Powerhose", () => {
     };
     for (let i = 0; i < 19; i++) {
       await pool.clock.advance(10);
-      pool.workers.wait({ ...first }, true); // comes later and goes before
+      pool.workers.wait({ ...first, rank: -1 - i }); // has waited before, and goes before
       pool.add(new Plain("short-lived"));
       pool.workers.delete("short-lived");
     }

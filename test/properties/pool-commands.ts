@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { turn } from "./hand-clock.ts";
-import type { ModelLease, ModelWaiter, PoolModel } from "./pool-model.ts";
+import { fits, type ModelLease, type ModelWaiter, type PoolModel } from "./pool-model.ts";
 import { Pooled } from "./pooled.ts";
 import type { RealPool } from "./real-pool.ts";
 import type { Tally } from "./statement.ts";
@@ -42,14 +42,14 @@ function compare(model: PoolModel, real: RealPool): void {
   const { size, usable, slots, waiting } = real.workers;
   const modelUsable = model.usable;
   assert.deepEqual(
-    { size, usable, slots, waiting, logs: real.logs, fleet: real.fleet, returning: real.returning.length },
+    { size, usable, slots, waiting, logs: real.logs, fleet: real.fleet.toSorted(), returning: real.returning.length },
     {
       size: model.seats.length,
       usable: modelUsable.length,
       slots: modelUsable.reduce((sum, seat) => sum + seat.capacity, 0),
       waiting: model.waiters.length,
       logs: model.logs,
-      fleet: model.fleet,
+      fleet: model.fleet.toSorted(),
       returning: model.returning.length,
     },
   );
@@ -58,14 +58,20 @@ function compare(model: PoolModel, real: RealPool): void {
     assert.equal(worker.closes, model.closes.get(worker) ?? 0, `closes of ${worker.name}`);
   }
   for (const seat of model.seats) assert(seat.leases <= seat.capacity, `${seat.worker.name} is leased too often`);
-  assert(model.waiters.length === 0 || model.freeSeats.length === 0, "a free slot while somebody waits");
+  const unused = model.freeSeats.some(({ worker }) => model.waiters.some((waiter) => fits(waiter, worker)));
+  assert(!unused, "a free slot while somebody waits who could use it");
+  assert.equal(
+    real.workers.lines.reduce((sum, { length }) => sum + length, 0),
+    waiting,
+    "the lines",
+  );
   const finite = model.waiters.some(({ due }) => due < Number.POSITIVE_INFINITY);
   assert.equal(real.clock.pending, finite ? 1 : 0, "timers");
   assert.deepEqual([...real.clock.faults, ...real.faults], []);
 }
 
-function addNew(model: PoolModel, real: RealPool, identity: string, capacity: number, admitted: number): void {
-  const worker = new Pooled(identity, capacity, `${identity}#${real.made.length}`);
+function addNew(model: PoolModel, real: RealPool, { identity, capacity, labels, admitted }: Newcomer): void {
+  const worker = new Pooled(identity, capacity, labels, `${identity}#${real.made.length}`);
   worker.onClose = () => {
     if (real.workers.has(worker) || real.workers.delete(worker)) real.faults.push(`${worker.name} outlives its close`);
   };
@@ -75,20 +81,43 @@ function addNew(model: PoolModel, real: RealPool, identity: string, capacity: nu
   else real.workers.add(worker);
 }
 
-function acquire(model: PoolModel, real: RealPool, kind: "acquire" | "context", timeout: number, group: number): void {
+interface Newcomer {
+  readonly identity: string;
+  readonly capacity: number;
+  readonly labels: readonly string[];
+  /** With which capacity it is let in; 0: its own. */
+  readonly admitted: number;
+}
+
+interface Asking {
+  readonly kind: "acquire" | "context";
+  readonly timeout: number;
+  readonly group: number;
+  readonly require: readonly string[];
+}
+
+function acquire(model: PoolModel, real: RealPool, { kind, timeout, group, require }: Asking): void {
   const id = real.nextId();
-  model.wait({ id, kind, due: model.now + timeout, group, avoid: NOBODY, declines: false });
-  const options = { timeout, ...(group < 0 ? {} : { signal: real.group(group).signal }) };
+  model.wait({ id, kind, due: model.now + timeout, group, avoid: NOBODY, require, except: [], declines: false });
+  const options = { timeout, require, ...(group < 0 ? {} : { signal: real.group(group).signal }) };
   if (kind === "acquire") real.acquire(id, options);
   else real.hold(id, options);
 }
 
-function wait(model: PoolModel, real: RealPool, mask: number, atHead: boolean, declines: boolean): void {
-  const id = real.nextId();
+interface Waiting {
+  /** Whom it avoids, bit by bit. */
+  readonly mask: number;
+  readonly declines: boolean;
+  readonly require: readonly string[];
+  readonly except: readonly string[];
+}
+
+function wait(model: PoolModel, real: RealPool, { mask, ...how }: Waiting): void {
   const avoid = new Set(real.made.filter((_, i) => (mask >> (i % 8)) & 1));
-  const waiter: ModelWaiter = { id, kind: "bare", due: Number.POSITIVE_INFINITY, group: -1, avoid, declines };
-  model.wait(waiter, atHead);
-  real.wait(id, avoid, atHead, declines);
+  const base = { kind: "bare", due: Number.POSITIVE_INFINITY, group: -1 } as const;
+  const waiter: ModelWaiter = { id: real.nextId(), ...base, ...how, avoid };
+  model.wait(waiter);
+  real.wait(waiter);
 }
 
 /** Gives back any lease that was ever granted: the ones given back already must not free anything twice. */
@@ -108,13 +137,21 @@ function endContext(model: PoolModel, real: RealPool, n: number, ok: boolean): v
   }
 }
 
-/** The holder of a slot of a worker that came back meanwhile has none of the new one's. */
-function freeBare(model: PoolModel, real: RealPool, n: number): void {
-  for (const { seat } of pulled(model.bare, n)) {
+/**
+ * The holder of a slot of a worker that came back meanwhile has none of the new one's. `again`: who gives it back waits for
+ * another, where he was before.
+ */
+function freeBare(model: PoolModel, real: RealPool, n: number, again: boolean): void {
+  for (const { id, waiter, seat } of pulled(model.bare, n)) {
     const current = model.seatOf(seat.worker);
-    if (current !== undefined && current !== seat) continue;
-    model.free(seat);
-    real.workers.free(seat.worker);
+    if (current === undefined || current === seat) {
+      model.free(seat);
+      real.workers.free(seat.worker);
+    }
+    const bare = real.bare.get(id);
+    if (!again || bare === undefined) continue;
+    model.wait(waiter);
+    real.workers.wait(bare);
   }
 }
 
@@ -130,6 +167,9 @@ function pick(real: RealPool, n: number, then: (worker: Pooled) => void): void {
 
 const some = fc.nat({ max: 999 });
 const timeouts = fc.oneof(fc.integer({ min: 1, max: 50 }), fc.constant(Number.POSITIVE_INFINITY));
+const labels = fc.subarray(["cuda", "gpu", "ram"]);
+const require = fc.oneof(fc.constant([]), fc.subarray(["gpu", "cuda"]));
+const except = fc.oneof(fc.constant([]), fc.constant([]), fc.subarray(["owner of a", "owner of b"]));
 const groups = fc.integer({ min: -1, max: 2 });
 const standings = fc.constantFrom("ready" as const, "ready" as const, "congested" as const, "suspect" as const);
 
@@ -139,8 +179,13 @@ function workerSteps(): fc.Arbitrary<Named>[] {
   const capacity = fc.integer({ min: 1, max: 3 });
   return [
     fc
-      .tuple(fc.constantFrom("a", "b", "c", "d"), capacity, fc.constantFrom(0, 0, 1, 4))
-      .map(([who, own, other]) => [`add(${who}×${own}, ${other})`, (m, r) => addNew(m, r, who, own, other)] as const),
+      .record({
+        identity: fc.constantFrom("a", "b", "c", "d"),
+        capacity,
+        labels,
+        admitted: fc.constantFrom(0, 0, 1, 4),
+      })
+      .map((one) => [`add(${JSON.stringify(one)})`, (m, r) => addNew(m, r, one)] as const),
     some.map(
       (n) => [`addAgain(${n})`, (m, r) => pick(r, n, (w) => (m.admit(w, w.capacity), r.workers.add(w)))] as const,
     ),
@@ -167,13 +212,16 @@ function workerSteps(): fc.Arbitrary<Named>[] {
 function waitingSteps(): fc.Arbitrary<Named>[] {
   return [
     fc
-      .tuple(fc.constantFrom("acquire" as const, "context" as const), timeouts, groups)
-      .map(([kind, ms, group]) => [`${kind}(${ms}, ${group})`, (m, r) => acquire(m, r, kind, ms, group)] as const),
+      .record({
+        kind: fc.constantFrom("acquire" as const, "context" as const),
+        timeout: timeouts,
+        group: groups,
+        require,
+      })
+      .map((one) => [JSON.stringify(one), (m, r) => acquire(m, r, one)] as const),
     fc
-      .tuple(fc.nat({ max: 255 }), fc.boolean(), fc.nat({ max: 4 }))
-      .map(
-        ([mask, head, no]) => [`wait(${mask}, ${head}, ${no})`, (m, r) => wait(m, r, mask, head, no === 0)] as const,
-      ),
+      .record({ mask: fc.nat({ max: 255 }), declines: fc.nat({ max: 4 }).map((n) => n === 0), require, except })
+      .map((one) => [`wait(${JSON.stringify(one)})`, (m, r) => wait(m, r, one)] as const),
     some.map((n): Named => {
       const step: Step = (model, real) => {
         for (const [id, waiter] of [...real.bare].slice(n % Math.max(1, real.bare.size)).slice(0, 1))
@@ -215,7 +263,9 @@ function givingBackSteps(): fc.Arbitrary<Named>[] {
     fc
       .tuple(some, fc.boolean())
       .map(([n, ok]) => [`endContext(${n}, ${ok})`, (m, r) => endContext(m, r, n, ok)] as const),
-    some.map((n) => [`freeBare(${n})`, (m, r) => freeBare(m, r, n)] as const),
+    fc
+      .tuple(some, fc.boolean())
+      .map(([n, again]) => [`freeBare(${n}, ${again})`, (m, r) => freeBare(m, r, n, again)] as const),
   ];
 }
 

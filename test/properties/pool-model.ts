@@ -23,13 +23,23 @@ export interface ModelWaiter {
   readonly due: number;
   readonly group: number;
   readonly avoid: ReadonlySet<Pooled>;
+  /** What its worker has to have. */
+  readonly require: readonly string[];
+  /** Whom its worker must not belong to. */
+  readonly except: readonly string[];
   /** Gives the slot back in the moment it is offered. */
   readonly declines: boolean;
 }
 
 export interface ModelLease {
   readonly id: number;
+  readonly waiter: ModelWaiter;
   readonly seat: ModelSeat;
+}
+
+/** Whether a worker is one that somebody could use. */
+export function fits({ require, except }: ModelWaiter, { labels, peer }: Pooled): boolean {
+  return require.every((label) => labels.includes(label)) && !except.includes(peer.principal);
 }
 
 export class PoolModel {
@@ -38,8 +48,8 @@ export class PoolModel {
   waiters: ModelWaiter[] = [];
   /** What acquirers, contexts and bare waiters learn, each in the order they learn it. */
   readonly logs: Record<ModelWaiter["kind"], string[]> = { acquire: [], context: [], bare: [] };
-  /** Whether there was somebody to give work to, each time that changed. */
-  readonly fleet: boolean[] = [];
+  /** Whether there was somebody to give work to, each time that changed for a bare waiter. */
+  readonly fleet: string[] = [];
   /** The leases nobody has given back, the oldest first. */
   readonly leases: ModelLease[] = [];
   /** The slots that bare waiters hold. */
@@ -83,11 +93,11 @@ export class PoolModel {
     return this.seats.find((seat) => seat.worker === worker);
   }
 
-  wait(waiter: ModelWaiter, atHead = false): void {
+  wait(waiter: ModelWaiter): void {
     if (waiter.kind !== "bare" && this.aborted.has(waiter.group)) return this.#tell(waiter, "aborted");
     if (waiter.kind !== "bare" && this.shut) return this.#tell(waiter, "shut");
-    if (atHead) this.waiters.unshift(waiter);
-    else this.waiters.push(waiter);
+    this.waiters.push(waiter);
+    this.waiters.sort((one, other) => one.id - other.id); // who comes back has his old number
     this.#serve();
   }
 
@@ -154,10 +164,13 @@ export class PoolModel {
   }
 
   #change(change: () => void): void {
-    const before = this.usable.length > 0;
+    const bare = this.waiters.filter(({ kind }) => kind === "bare");
+    const before = bare.map((waiter) => this.usable.some(({ worker }) => fits(waiter, worker)));
     change();
-    const after = this.usable.length > 0;
-    if (before !== after) this.fleet.push(after);
+    for (const [n, waiter] of bare.entries()) {
+      const after = this.usable.some(({ worker }) => fits(waiter, worker));
+      if (before[n] !== after) this.fleet.push(`${waiter.id} ${after}`);
+    }
   }
 
   #remove(seat: ModelSeat): void {
@@ -180,17 +193,21 @@ export class PoolModel {
 
   #serve(): void {
     for (;;) {
-      const [waiter] = this.waiters;
-      const free = this.freeSeats;
-      const seat = free.find(({ worker }) => waiter?.avoid.has(worker) === false) ?? free[0];
+      const waiter = this.waiters.find((one) => this.#seatFor(one) !== undefined);
+      const seat = waiter === undefined ? undefined : this.#seatFor(waiter);
       if (waiter === undefined || seat === undefined) return;
-      this.waiters.shift();
+      this.waiters = this.waiters.filter((other) => other !== waiter);
       this.#grant(waiter, seat);
     }
   }
 
+  #seatFor(waiter: ModelWaiter): ModelSeat | undefined {
+    const free = this.freeSeats.filter(({ worker }) => fits(waiter, worker));
+    return free.find(({ worker }) => !waiter.avoid.has(worker)) ?? free[0];
+  }
+
   #grant(waiter: ModelWaiter, seat: ModelSeat): void {
-    const lease = { id: waiter.id, seat };
+    const lease = { id: waiter.id, waiter, seat };
     seat.leases++;
     seat.since = this.#steps++;
     this.#tell(waiter, `${waiter.declines ? "declined" : "got"} ${seat.worker.name}`);

@@ -27,10 +27,11 @@ export const pool: readonly Statement[] = [
     property: (tally) =>
       fc.asyncProperty(
         fc.constantFrom<Mode>("plain", "wrapped"),
+        fc.constantFrom(0, 64),
         fc.commands(poolCommands(tally), { maxCommands: 100, size: "max" }),
-        async (mode, script) => {
+        async (mode, patience, script) => {
           const model = new PoolModel(mode);
-          await fc.asyncModelRun(() => ({ model, real: new RealPool(mode) }), script);
+          await fc.asyncModelRun(() => ({ model, real: new RealPool(mode, patience) }), script);
           count(model, tally);
         },
       ),

@@ -5,15 +5,19 @@ import type { PooledWorker } from "../../src/core/workers.ts";
 export class Pooled implements PooledWorker {
   readonly identity: string;
   readonly capacity: number;
+  readonly labels: readonly string[];
+  readonly peer: { readonly principal: string };
   /** Told apart from others of the same identity. */
   readonly name: string;
   /** Called when the pool closes it. */
   onClose: () => void = () => undefined;
   closes = 0;
 
-  constructor(identity: string, capacity: number, name: string) {
+  constructor(identity: string, capacity: number, labels: readonly string[], name: string) {
     this.identity = identity;
     this.capacity = capacity;
+    this.labels = labels;
+    this.peer = { principal: `owner of ${identity}` };
     this.name = name;
   }
 

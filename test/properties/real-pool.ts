@@ -1,4 +1,5 @@
 /** A real pool on a clock moved by hand, with a diary of what those who wait for it learn. */
+import { Demand } from "../../src/core/demand.ts";
 import { TimeoutError } from "../../src/core/errors.ts";
 import { type AcquireOptions, type Leasing, Workers } from "../../src/core/workers.ts";
 import type { Waiter } from "../../src/core/waiter.ts";
@@ -12,14 +13,23 @@ export type Lease = Pooled | { readonly worker: Pooled };
 /** Waits as a call of the runner does: told in the step of the grant. */
 export class BareWaiter implements Waiter<Pooled> {
   readonly avoid: ReadonlySet<Pooled>;
+  readonly demand: Demand | undefined;
+  rank = 0;
   line: object | undefined;
   ahead: Waiter<Pooled> | undefined;
   behind: Waiter<Pooled> | undefined;
   readonly take: (worker: Pooled) => void;
+  readonly supplied: (usable: boolean) => void;
 
-  constructor(avoid: ReadonlySet<Pooled>, take: (worker: Pooled) => void) {
+  constructor(
+    { avoid, require, except }: ModelWaiter,
+    take: (worker: Pooled) => void,
+    supplied: (usable: boolean) => void,
+  ) {
     this.avoid = avoid;
+    this.demand = require.length + except.length === 0 ? undefined : new Demand(require, new Set(except));
     this.take = take;
+    this.supplied = supplied;
   }
 }
 
@@ -37,7 +47,7 @@ export class RealPool {
   /** Every worker made, in the pool or not. */
   readonly made: Pooled[] = [];
   readonly logs: Record<ModelWaiter["kind"], string[]> = { acquire: [], context: [], bare: [] };
-  readonly fleet: boolean[] = [];
+  readonly fleet: string[] = [];
   readonly bare: Map<number, BareWaiter> = new Map();
   /** What was granted, by waiter. */
   readonly leases: Map<number, Lease> = new Map();
@@ -50,14 +60,14 @@ export class RealPool {
   #groups: AbortController[] = [];
   #waiters = 0;
 
-  constructor(mode: Mode) {
+  constructor(mode: Mode, patience: number) {
     const leasing: Leasing<Pooled, Lease> = {
       wrap: (worker) => ({ worker }),
       unwrap: (_, free) => this.returning.push(free),
     };
     this.workers = new Workers<Pooled, Lease>({
       clock: this.clock,
-      onFleet: (usable) => this.fleet.push(usable),
+      patience,
       ...(mode === "wrapped" ? { leasing } : {}),
     });
   }
@@ -100,12 +110,14 @@ export class RealPool {
     });
   }
 
-  wait(id: number, avoid: ReadonlySet<Pooled>, atHead: boolean, declines: boolean): void {
-    const waiter = new BareWaiter(avoid, (worker) => {
+  wait(who: ModelWaiter): void {
+    const { id, declines } = who;
+    const take = (worker: Pooled): void => {
       this.logs.bare.push(`${id} ${declines ? "declined" : "got"} ${worker.name}`);
       if (declines) this.workers.free(worker);
-    });
+    };
+    const waiter = new BareWaiter(who, take, (usable) => this.fleet.push(`${id} ${usable}`));
     this.bare.set(id, waiter);
-    this.workers.wait(waiter, atHead);
+    this.workers.wait(waiter);
   }
 }

@@ -3,9 +3,9 @@
  * returned for that attempt. Peers that follow a script may lie, and are not looked at.
  */
 import type { JobMessage, Message, Payload } from "../../core/message.ts";
+import { samePayload } from "../../core/verification.ts";
 import type { Checker, Violation } from "../checker.ts";
 import type { FrameObservation, Observation } from "../observation.ts";
-import { samePayload } from "./wire.ts";
 
 /** An attempt a worker was given. */
 interface Errand {

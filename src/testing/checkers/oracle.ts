@@ -3,11 +3,12 @@
  * counter in a runner cannot vouch for itself here. The books it reads are in ledger.ts.
  */
 import type { JobMessage, Message } from "../../core/message.ts";
+import { samePayload } from "../../core/verification.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
 import type { Observation, SettledObservation } from "../observation.ts";
 import type { Evidence } from "./evidence.ts";
 import type { LedgerReader } from "./ledger.ts";
-import { samePayload, type WireAttempt, type WireConnection, type WireJob } from "./wire.ts";
+import type { WireAttempt, WireConnection, WireJob } from "./wire.ts";
 
 interface Overlap {
   readonly older: WireAttempt;

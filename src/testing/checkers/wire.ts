@@ -9,7 +9,6 @@ import type {
   JobErrorMessage,
   JobMessage,
   JobResultMessage,
-  Payload,
   RejectMessage,
   WelcomeMessage,
 } from "../../core/message.ts";
@@ -291,10 +290,4 @@ export class WireRunner {
   forgetOthers(): void {
     for (const id of this.#othersOver.splice(0)) this.#others.delete(id);
   }
-}
-
-/** Whether two payloads are the same: the same kind, and the same content. */
-export function samePayload(one: Payload, other: Payload): boolean {
-  if (typeof one === "string" || typeof other === "string") return one === other;
-  return one.length === other.length && one.every((byte, place) => byte === other[place]);
 }

@@ -38,13 +38,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a waiter lost when a worker is added",
     file: "workers",
-    from: "this.#index.place(seat);\n    try {",
-    to: "this.#index.place(seat); this.#waiting.leave(this.#waiting.first ?? ({} as Waiter<W>));\n    try {",
+    from: "this.#fleet.add(seat);",
+    to: "this.#fleet.add(seat); for (const one of this.#queue.all().slice(0, 1)) this.#queue.leave(one);",
   },
   {
     name: "nobody served when a worker is added",
     file: "workers",
-    from: "} finally {\n      this.#serve();",
+    from: "} finally {\n      this.#serve(seat);",
     to: "} finally {\n      void 0;",
   },
   {
@@ -137,8 +137,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "retries queued at the end",
     file: "call",
-    from: 'if (this.#state === "backoff") return this.#enqueue("head", now);',
-    to: 'if (this.#state === "backoff") return this.#enqueue("end", now);',
+    from: 'if (this.#state === "backoff") return this.#enqueue(now);',
+    to: 'if (this.#state === "backoff") return ((this.rank = 0), this.#enqueue(now));',
   },
   {
     name: "the last comes first",

@@ -34,6 +34,7 @@ const STATS: RunnerStats = {
   pending: 0,
   queued: 0,
   ahead: 0,
+  waiting: [],
   running: 0,
   backoff: 0,
   submitted: 0,

@@ -1,0 +1,32 @@
+/** Who holds what: the leases of a pool and the seats they are for. When a seat is free again is decided in workers.ts. */
+import type { Seat } from "./seats.ts";
+
+/** The leases nobody has given back. A worker may be its own lease, and then there are as many of it as are held. */
+export class Leases<W, L> {
+  readonly #seats = new Map<L, Seat<W>[]>();
+
+  /** How many slots are leased. */
+  get size(): number {
+    let leased = 0;
+    for (const seats of this.#seats.values()) leased += seats.length;
+    return leased;
+  }
+
+  /** Somebody has a lease for a slot of that seat. */
+  add(lease: L, seat: Seat<W>): void {
+    const seats = this.#seats.get(lease);
+    if (seats === undefined) this.#seats.set(lease, [seat]);
+    else seats.push(seat);
+  }
+
+  /**
+   * A lease is given back: the seat it was for. The oldest, as a late release of a worker that was deleted and added again must
+   * not free the slot of its new holder.
+   */
+  take(lease: L): Seat<W> | undefined {
+    const seats = this.#seats.get(lease);
+    const seat = seats?.shift();
+    if (seats?.length === 0) this.#seats.delete(lease);
+    return seat;
+  }
+}

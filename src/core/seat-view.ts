@@ -1,0 +1,76 @@
+/**
+ * The seats that fit one demand, in the order of their use: an index like that of all seats, with entries of its own. Made
+ * where searching among all of them takes too long, and dropped when it is not used: fleet.ts decides both.
+ */
+import type { Demand } from "./demand.ts";
+import { Seat, SeatIndex, type SeatWatcher } from "./seats.ts";
+
+/** A view of some seats. */
+export class SeatView<W> implements SeatWatcher<W> {
+  /** What they fit. */
+  readonly demand: Demand;
+  readonly #index = new SeatIndex<Seat<W>>();
+  readonly #entries = new Map<Seat<W>, Seat<Seat<W>>>();
+  /** How many of its seats can be given work. */
+  usable = 0;
+  /** Changes it has followed since it was last of use. */
+  idle = 0;
+
+  constructor(demand: Demand) {
+    this.demand = demand;
+  }
+
+  get key(): string {
+    return this.demand.key;
+  }
+
+  /** Adds a seat, once, and follows it from now on. */
+  add(seat: Seat<W>): void {
+    if (this.#entries.has(seat)) return;
+    const entry = new Seat(seat, seat.capacity);
+    if (entry.usable) this.usable++;
+    this.#entries.set(seat, entry);
+    (seat.watchers ??= new Set()).add(this);
+    this.placed(seat);
+  }
+
+  /** Takes a seat out. */
+  remove(seat: Seat<W>): void {
+    const entry = this.#entries.get(seat);
+    if (entry === undefined) return;
+    if (entry.usable) this.usable--;
+    this.#index.remove(entry);
+    this.#entries.delete(seat);
+    seat.watchers?.delete(this);
+    if (seat.watchers?.size === 0) seat.watchers = undefined;
+  }
+
+  /** Takes all of them out. */
+  clear(): void {
+    for (const seat of this.#entries.keys()) this.remove(seat);
+  }
+
+  placed(seat: Seat<W>): void {
+    const entry = this.#entries.get(seat);
+    if (entry === undefined) return;
+    this.idle++;
+    if (entry.usable !== seat.usable) this.usable += seat.usable ? 1 : -1;
+    entry.leases = seat.leases;
+    entry.held = seat.held;
+    entry.extra = seat.extra;
+    entry.standing = seat.standing;
+    this.#index.place(entry);
+  }
+
+  /** The free seat to use next, if any; one whose worker is in `avoid` only when no other is free. */
+  first(avoid: ReadonlySet<W> | undefined): Seat<W> | undefined {
+    if (avoid === undefined) return this.#index.first()?.worker;
+    const found = this.#index.search(({ worker }) => !avoid.has(worker), undefined, Number.POSITIVE_INFINITY);
+    return found === undefined || found === "unsure" ? this.#index.first()?.worker : found.worker;
+  }
+
+  /** The seat to send a job ahead to, if any. */
+  firstAhead(): Seat<W> | undefined {
+    return this.#index.firstAhead()?.worker;
+  }
+}
