@@ -75,6 +75,10 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
     return this.value !== undefined;
   }
 
+  get data(): Payload {
+    return this.#job.data;
+  }
+
   start(): void {
     const { failFast, verify } = this.#options;
     // On a held worker there is but one principal. Nothing is begun that could only wait in vain.

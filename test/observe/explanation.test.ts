@@ -10,6 +10,7 @@ const NOTHING: RunnerStats = {
   pending: 0,
   queued: 0,
   ahead: 0,
+  waiting: [],
   running: 0,
   backoff: 0,
   submitted: 0,

@@ -6,6 +6,7 @@ import type { RunnerStats, WorkerStats } from "../../core/stats.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
 import type { Observation } from "../observation.ts";
 import type { Evidence } from "./evidence.ts";
+import { hasAll } from "./routes.ts";
 import { BACKLOG_POLL, type WireRunner } from "./wire.ts";
 
 interface Page {
@@ -108,9 +109,14 @@ export class Books implements Checker {
   #checkIdleness(view: RunnerView, stats: RunnerStats, wire: WireRunner, now: number): void {
     const waiting = view.inLine ?? stats.queued;
     if (waiting === 0 || wire.stalled) return;
-    let free = -(view.held ?? 0);
-    for (const worker of stats.workers) free += freeSlots(worker, wire, now);
-    if (free > 0) this.#violation("I12", `${view.machine}: ${waiting} wait for a slot, and ${free} are free`);
+    for (const { require, except, jobs } of stats.waiting) {
+      let free = -(view.held ?? 0);
+      for (const worker of stats.workers)
+        if (hasAll(worker.labels, require) && !except.includes(worker.peer.principal))
+          free += freeSlots(worker, wire, now);
+      const what = `${jobs} wait for a slot (${require.join(", ") || "any"})`;
+      if (free > 0) this.#violation("I12", `${view.machine}: ${what}, and ${free} are free`);
+    }
   }
 
   /** A timer may outlive the last caller by what is left of the turn. */

@@ -31,7 +31,7 @@ export function allCheckers(violation: Violation): CheckerSet {
     new Oracle(violation, evidence),
     new Concurrency(violation),
     new Identity(violation, evidence),
-    new Order(violation, evidence),
+    new Order(violation, evidence, (name) => sometimes.saw(name)),
     new Throttle(violation, evidence),
     new Liveness(violation, evidence),
     new Causes(violation, evidence),
@@ -87,4 +87,5 @@ export const PROOFS: Readonly<Record<string, Proof>> = {
   I28: { checkers: ["oracle"], elsewhere: "the fuzz tests of the decoder" },
   I29: { checkers: [], elsewhere: "the golden hashes" },
   I30: { checkers: [], elsewhere: "the linter" },
+  I31: { checkers: ["oracle"], elsewhere: "that `verify` asks different principals: the tests of verification.ts" },
 };

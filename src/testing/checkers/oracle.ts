@@ -8,6 +8,7 @@ import type { Checker, RunnerView, Violation } from "../checker.ts";
 import type { Observation, SettledObservation } from "../observation.ts";
 import type { Evidence } from "./evidence.ts";
 import type { LedgerReader } from "./ledger.ts";
+import { fitsWire } from "./routes.ts";
 import type { WireAttempt, WireConnection, WireJob } from "./wire.ts";
 
 interface Overlap {
@@ -25,7 +26,7 @@ function place(attempt: WireAttempt): string {
   return `job ${job.id}, attempt ${number} (number ${id} of connection ${connection.number})`;
 }
 
-/** Checks I3, I7, I9, I11, I15, I17, I18 and I28, and of I6 that a settled job has no attempt left. */
+/** Checks I3, I7, I9, I11, I15, I17, I18, I28 and I31, and of I6 that a settled job has no attempt left. */
 export class Oracle implements Checker, LedgerReader {
   readonly #violation: Violation;
   readonly #evidence: Evidence;
@@ -93,6 +94,8 @@ export class Oracle implements Checker, LedgerReader {
     // A job may have been handed over in the turn in which the worker asked to leave, and who holds a worker may try.
     const crossed = at === leavingAt || runner.unsure(at) || attempt.job.options === undefined;
     if (leaving !== undefined && !crossed) this.#violation("I11", `a JOB after ${leaving}: ${place(attempt)}`);
+    if (!fitsWire(connection, attempt.job.options))
+      this.#violation("I31", `${connection.identity} has not the labels of ${place(attempt)}`);
     if (attempt.id !== connection.nextAttempt)
       this.#violation("I9", `the next attempt is number ${connection.nextAttempt}: ${place(attempt)}`);
     const most = connection.capacity + (connection.hello?.ahead ?? 0);

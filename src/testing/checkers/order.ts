@@ -1,21 +1,23 @@
 /**
- * Who comes first and who goes where: jobs start in the order they were submitted, a retry is at the head of the queue, and it
- * avoids the workers that have had it. Jobs of `map` and of held workers are not in this order, as far as can be seen; the
- * outcomes of a `map` are in an order of their own.
+ * Who comes first and who goes where: jobs of one kind start in the order they were submitted, who is older is not passed by
+ * others for a worker he could have had, a retry is where it was, and it avoids the workers that have had it. Jobs of `map`
+ * and of held workers are not in this order, as far as can be seen; the outcomes of a `map` are in an order of their own.
  */
 import type { JobRetriedEvent, RunnerEvent } from "../../core/events.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
 import type { Observation, YieldedObservation } from "../observation.ts";
 import type { Evidence } from "./evidence.ts";
 import type { LedgerReader } from "./ledger.ts";
+import type { Rare } from "./rare.ts";
+import { fitsWire, hasAll, lineOf } from "./routes.ts";
 import type { WireAttempt, WireConnection, WireRunner } from "./wire.ts";
 
 /** One life of a runner's queue. */
 interface Queue {
-  /** The highest job that has started. */
-  latest: number;
-  /** When it did. */
-  latestAt: number;
+  /** The highest job that has started, and when, by line. */
+  readonly latest: Map<string, { readonly id: number; readonly at: number }>;
+  /** Jobs that have never been sent, by line, the oldest first. */
+  readonly waiting: Map<string, Set<number>>;
   /** Jobs below may have been sent ahead to a worker that went before their frame left: nobody saw them go. */
   unseen: number;
   /** Jobs that have started and not settled. */
@@ -24,12 +26,20 @@ interface Queue {
   readonly ahead: Set<number>;
   /** Jobs that started after later ones before their JOB was seen, and the latest of those. */
   readonly late: Map<number, number>;
-  /** Jobs to be tried again, when they are back in the queue, and whether at its head or where they stood before. */
-  readonly retries: Map<number, { readonly due: number; readonly atHead: boolean }>;
+  /** Jobs to be tried again, and when they are back in the queue. */
+  readonly retries: Map<number, number>;
   /** No retry is back earlier. */
   earliest: number;
   /** Workers under suspicion, and since when. */
   readonly suspects: Map<string, number>;
+}
+
+/** A job started, and others of other lines may have been there before it. */
+interface Pass {
+  readonly jobId: number;
+  readonly line: string;
+  readonly connection: WireConnection;
+  readonly at: number;
 }
 
 interface Reuse {
@@ -47,18 +57,25 @@ export class Order implements Checker, LedgerReader {
   readonly #queues = new Map<string, Queue>();
   /** How many outcomes each `map` has handed over in order, by runner. */
   readonly #maps = new Map<string, Map<number, number>>();
+  readonly #saw: (name: Rare) => void;
   #reuses: Reuse[] = [];
+  #passes: Pass[] = [];
 
-  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
-  constructor(violation: Violation, evidence: Evidence) {
+  /**
+   * @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is.
+   * @param saw - Is told of what is rare.
+   */
+  constructor(violation: Violation, evidence: Evidence, saw: (name: Rare) => void) {
     this.#violation = violation;
     this.#evidence = evidence;
+    this.#saw = saw;
     evidence.ledger.read(this);
   }
 
   observe(seen: Observation): void {
     if (seen.kind === "runner") this.#event(seen.machine, seen.event, seen.at);
     else if (seen.kind === "yielded") this.#yielded(seen);
+    else if (seen.kind === "submitted") this.#line(this.#queue(seen.machine), lineOf(seen.options)).add(seen.jobId);
     else if (seen.kind === "machine" && seen.state === "down") {
       this.#queues.delete(seen.machine);
       this.#maps.delete(seen.machine);
@@ -77,12 +94,14 @@ export class Order implements Checker, LedgerReader {
 
   betweenEvents(now: number, runners: readonly RunnerView[]): void {
     if (this.#reuses.length > 0) this.#checkReuses(now, runners);
+    if (this.#passes.length > 0) this.#checkPasses(now);
   }
 
   jobSent(attempt: WireAttempt, at: number): void {
     const { job, connection } = attempt;
     const { machine } = connection.runner;
     const queue = this.#queue(machine);
+    if (job.options !== undefined) this.#line(queue, lineOf(job.options)).delete(job.id);
     const ahead = connection.inFlight.size >= connection.capacity;
     if (ahead) queue.ahead.add(job.id);
     // One that was sent ahead may have started before its frame left: then a slot was freed in the same moment.
@@ -105,17 +124,24 @@ export class Order implements Checker, LedgerReader {
     let queue = this.#queues.get(machine);
     if (queue === undefined) {
       const earliest = Number.POSITIVE_INFINITY;
-      const past = { latest: 0, latestAt: 0, unseen: 0, started: new Set<number>(), ahead: new Set<number>() };
-      queue = { ...past, late: new Map(), retries: new Map(), earliest, suspects: new Map() };
+      const [latest, waiting, late] = [new Map(), new Map(), new Map()];
+      const [started, ahead] = [new Set<number>(), new Set<number>()];
+      queue = { latest, waiting, unseen: 0, started, ahead, late, retries: new Map(), earliest, suspects: new Map() };
       this.#queues.set(machine, queue);
     }
     return queue;
   }
 
+  #line({ waiting }: Queue, line: string): Set<number> {
+    let jobs = waiting.get(line);
+    if (jobs === undefined) waiting.set(line, (jobs = new Set()));
+    return jobs;
+  }
+
   #event(machine: string, event: RunnerEvent, at: number): void {
     switch (event.type) {
       case "job-started":
-        return this.#started(machine, event.jobId, at);
+        return this.#started(machine, event.jobId, event.identity, at);
       case "job-retried":
         return this.#retried(machine, event, at);
       case "job-settled":
@@ -132,32 +158,40 @@ export class Order implements Checker, LedgerReader {
 
   #gone(queue: Queue, identity: string, at: number): void {
     queue.suspects.delete(identity);
-    if (queue.latestAt === at) queue.unseen = queue.latest;
+    for (const latest of queue.latest.values()) if (latest.at === at) queue.unseen = Math.max(queue.unseen, latest.id);
   }
 
-  #started(machine: string, jobId: number, at: number): void {
+  #started(machine: string, jobId: number, identity: string, at: number): void {
     const queue = this.#queue(machine);
     if (queue.retries.delete(jobId)) return refresh(queue);
     if (queue.started.has(jobId) || queue.ahead.has(jobId)) return;
+    const runner = this.#evidence.ledger.runner(machine);
     // One that is unknown is of a `map` or of a held worker.
-    const job = this.#evidence.ledger.runner(machine)?.jobs.get(jobId);
-    if (job?.options === undefined) return;
+    const job = runner?.jobs.get(jobId);
+    if (runner === undefined || job?.options === undefined) return;
     queue.started.add(jobId);
-    if (jobId < queue.latest && jobId >= queue.unseen) {
-      if (job.last === undefined) queue.late.set(jobId, queue.latest);
-      else this.#overtaken(machine, jobId, queue.latest);
+    const line = lineOf(job.options);
+    const { id: latest } = queue.latest.get(line) ?? { id: 0 };
+    if (jobId < latest && jobId >= queue.unseen) {
+      if (job.last === undefined) queue.late.set(jobId, latest);
+      else this.#overtaken(machine, jobId, latest);
     }
-    if (jobId >= queue.latest) [queue.latest, queue.latestAt] = [jobId, at];
-    if (at > queue.earliest + TICK) this.#checkOvertaking(machine, queue, jobId, at);
+    if (jobId >= latest) queue.latest.set(line, { id: jobId, at });
+    const connection = runner.workers.get(identity);
+    if (connection === undefined) return;
+    if (queue.waiting.size > 1) this.#passes.push({ jobId, line, connection, at });
+    if (at > queue.earliest + TICK) this.#checkOvertaking(connection, queue, jobId, at);
   }
 
   #overtaken(machine: string, jobId: number, latest: number): void {
     this.#violation("I13", `${machine}: job ${jobId} starts after job ${latest}, which came later`);
   }
 
-  #checkOvertaking(machine: string, queue: Queue, jobId: number, at: number): void {
-    for (const [retried, { due, atHead }] of queue.retries) {
-      if (!atHead && jobId < retried) continue;
+  #checkOvertaking(connection: WireConnection, queue: Queue, jobId: number, at: number): void {
+    const { machine, jobs } = connection.runner;
+    for (const [retried, due] of queue.retries) {
+      const options = jobs.get(retried)?.options;
+      if (retried > jobId || options === undefined || !fitsWire(connection, options)) continue;
       const what = `job ${jobId} starts before job ${retried}, which is to be tried again since ${due} ms`;
       this.#evidence.patience.claim({ machine, from: due, late: at - due - TICK, promise: "I13", what });
     }
@@ -166,7 +200,7 @@ export class Order implements Checker, LedgerReader {
   #retried(machine: string, { jobId, after }: JobRetriedEvent, at: number): void {
     const queue = this.#queue(machine);
     const due = at + after;
-    queue.retries.set(jobId, { due, atHead: after > 0 });
+    queue.retries.set(jobId, due);
     queue.earliest = Math.min(queue.earliest, due);
   }
 
@@ -174,7 +208,31 @@ export class Order implements Checker, LedgerReader {
     queue.started.delete(jobId);
     queue.ahead.delete(jobId);
     queue.late.delete(jobId);
+    for (const jobs of queue.waiting.values()) jobs.delete(jobId);
     if (queue.retries.delete(jobId)) refresh(queue);
+  }
+
+  /** Once the time has moved: who has not been sent by then was there all the time. */
+  #checkPasses(now: number): void {
+    const due = this.#passes.filter(({ at }) => at < now);
+    if (due.length === 0) return;
+    this.#passes = this.#passes.filter(({ at }) => at >= now);
+    for (const { jobId, line, connection, at } of due) {
+      const { runner } = connection;
+      if (this.#evidence.ledger.runner(runner.machine) !== runner || runner.unsure(now) || runner.wokeAt >= at)
+        continue;
+      for (const [other, [eldest]] of this.#queue(runner.machine).waiting)
+        if (other !== line && eldest !== undefined && eldest < jobId) this.#checkPass(connection, jobId, eldest);
+    }
+  }
+
+  #checkPass(connection: WireConnection, jobId: number, eldest: number): void {
+    const { machine, jobs } = connection.runner;
+    const options = jobs.get(eldest)?.options;
+    if (options === undefined) return;
+    if (!fitsWire(connection, options)) return this.#saw("passed while it waited for its labels");
+    const what = `job ${jobId} goes to ${connection.identity} before job ${eldest}, which came earlier`;
+    this.#violation("I13", `${machine}: ${what}`);
   }
 
   /** Once the time has moved: until then, what was handed to others may not have left. */
@@ -197,6 +255,8 @@ export class Order implements Checker, LedgerReader {
     const { job, connection } = attempt;
     for (const other of runner.workers.values()) {
       if (suspects.has(other.identity) || job.used.includes(other) || !wasFree(other, at)) continue;
+      // Of a job of a `map` it is only known that this worker fits: so does who has as many labels.
+      if (!hasAll(other.hello?.labels, job.options?.require ?? connection.hello?.labels ?? [])) continue;
       const what = `job ${job.id} goes back to ${connection.identity} although ${other.identity} was free`;
       return this.#violation("I19", `${runner.machine}: ${what}`);
     }

@@ -46,6 +46,7 @@ const JOBS = [
   "job crossed a REMOVE",
   "job not sent",
   "late result dropped",
+  "passed while it waited for its labels",
   "poison stop",
   "rejected and retried after a pause",
   "rejected and retried at once",

@@ -5,11 +5,14 @@
 import type { RunnerEvent } from "../../core/events.ts";
 import { TimeoutError } from "../../core/errors.ts";
 import type { CallOptions } from "../../core/execute-options.ts";
+import type { Message } from "../../core/message.ts";
+import type { RunnerStats } from "../../core/stats.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
 import type { Observation, SettledObservation } from "../observation.ts";
 import type { Evidence } from "./evidence.ts";
 import type { LedgerReader } from "./ledger.ts";
 import { fitsRefusal, fitsSettlement } from "./outcome.ts";
+import { hasAll, lineOf } from "./routes.ts";
 import type { WireAttempt } from "./wire.ts";
 
 /** One call that has not been accounted for. */
@@ -41,8 +44,15 @@ interface Beginning {
 /** One life of a runner. */
 interface House {
   readonly calls: Map<number, Open>;
-  /** Since when no worker is usable. */
-  emptySince: number | undefined;
+  /** Since when no worker is usable for jobs of a line; by line. */
+  readonly empty: Map<string, Emptiness>;
+  /** What the workers last said they have, by name. */
+  readonly labels: Map<string, readonly string[]>;
+}
+
+interface Emptiness {
+  readonly require: readonly string[];
+  since: number | undefined;
 }
 
 /** Timers are rounded up to whole milliseconds. */
@@ -84,6 +94,8 @@ export class Settlement implements Checker, LedgerReader {
         return this.#settled(seen, seen.at);
       case "runner":
         return this.#event(seen.machine, seen.event, seen.at);
+      case "delivered":
+        return this.#delivered(seen.to, seen.messages);
       case "machine":
         if (seen.state === "down") this.#houses.delete(seen.machine);
         return;
@@ -95,9 +107,10 @@ export class Settlement implements Checker, LedgerReader {
     for (const view of runners) {
       const stats = this.#evidence.glances.fresh(view);
       if (stats === undefined) continue;
-      const house = this.#house(view.machine);
-      if (stats.capacity > 0) house.emptySince = undefined;
-      else house.emptySince ??= now;
+      for (const empty of this.#house(view.machine).empty.values()) {
+        if (isServed(stats, empty.require)) empty.since = undefined;
+        else empty.since ??= now;
+      }
     }
     if (++this.#events % PATROL === 0) this.#patrol(now);
   }
@@ -114,12 +127,26 @@ export class Settlement implements Checker, LedgerReader {
 
   #house(machine: string): House {
     let house = this.#houses.get(machine);
-    if (house === undefined) this.#houses.set(machine, (house = { calls: new Map(), emptySince: undefined }));
+    if (house === undefined)
+      this.#houses.set(machine, (house = { calls: new Map(), empty: new Map(), labels: new Map() }));
     return house;
   }
 
+  #delivered(machine: string, messages: readonly Message[] | undefined): void {
+    const [first] = messages ?? [];
+    if (first?.type === "HELLO") this.#house(machine).labels.set(first.identity, first.labels);
+  }
+
+  /** A worker came that can be given work: at once, before anybody looks at the numbers. */
+  #came(machine: string, identity: string): void {
+    const { empty, labels } = this.#house(machine);
+    for (const line of empty.values()) if (hasAll(labels.get(identity), line.require)) line.since = undefined;
+  }
+
   #submitted(machine: string, jobId: number, options: CallOptions, at: number): void {
-    const { calls } = this.#house(machine);
+    const { calls, empty } = this.#house(machine);
+    const line = lineOf(options);
+    if (!empty.has(line)) empty.set(line, { require: options.require, since: undefined });
     if (calls.has(jobId)) this.#violation("I1", `${machine}: job ${jobId} was taken in twice`);
     const untold = { promise: undefined, event: undefined };
     const now = { said: at, after: 0, unsure: false };
@@ -146,10 +173,7 @@ export class Settlement implements Checker, LedgerReader {
   }
 
   #event(machine: string, event: RunnerEvent, at: number): void {
-    if (event.type === "worker-joined" || event.type === "worker-recovered") {
-      this.#house(machine).emptySince = undefined;
-      return;
-    }
+    if (event.type === "worker-joined" || event.type === "worker-recovered") return this.#came(machine, event.identity);
     if (event.type !== "job-started" && event.type !== "job-retried" && event.type !== "job-settled") return;
     const { calls } = this.#house(machine);
     const call = calls.get(event.jobId);
@@ -191,7 +215,7 @@ export class Settlement implements Checker, LedgerReader {
   /** No wait and no attempt takes longer than its own limit. */
   #checkPhase(machine: string, call: Open, at: number): void {
     const { options, phase, since, jobId } = call;
-    const { emptySince } = this.#house(machine);
+    const emptySince = this.#house(machine).empty.get(lineOf(options))?.since;
     let until = since + (phase === "running" ? options.timeout : options.queueTimeout);
     if (phase === "queued" && emptySince !== undefined)
       until = Math.min(until, Math.max(since, emptySince, this.#hereSince(machine, jobId)) + options.acquireTimeout);
@@ -212,7 +236,7 @@ export class Settlement implements Checker, LedgerReader {
   #checkEmptiness(machine: string, { promise, jobId, options }: Open, at: number): void {
     if (promise === undefined || promise.ok || !(promise.error instanceof TimeoutError)) return;
     if (promise.error.kind !== "acquire" || this.#evidence.ledger.runner(machine)?.unsure(at) !== false) return;
-    const { emptySince } = this.#house(machine);
+    const emptySince = this.#house(machine).empty.get(lineOf(options))?.since;
     const empty = emptySince === undefined ? 0 : at - emptySince + this.#evidence.patience.jumped(machine, emptySince);
     if (empty < options.acquireTimeout - TICK)
       this.#violation(
@@ -247,4 +271,10 @@ export class Settlement implements Checker, LedgerReader {
       for (const call of calls.values()) if (call.promise === undefined) this.#checkTime(machine, call, now);
     }
   }
+}
+
+/** Whether a worker can be given work of that kind, now or as soon as a slot is free. */
+function isServed({ capacity, workers }: RunnerStats, require: readonly string[]): boolean {
+  if (require.length === 0) return capacity > 0;
+  return workers.some(({ state, labels }) => (state === "idle" || state === "busy") && hasAll(labels, require));
 }

@@ -45,7 +45,7 @@ export class Sometimes implements Checker, LedgerReader {
   constructor(evidence: Evidence) {
     this.counts = this.#counts;
     this.#evidence = evidence;
-    this.#jobs = new JobMemoir(evidence, (name) => this.#saw(name));
+    this.#jobs = new JobMemoir(evidence, (name) => this.saw(name));
     evidence.ledger.read(this);
   }
 
@@ -75,65 +75,66 @@ export class Sometimes implements Checker, LedgerReader {
   }
 
   jobSent({ connection }: WireAttempt): void {
-    if (connection.inFlight.size >= connection.capacity) this.#saw("sent ahead");
+    if (connection.inFlight.size >= connection.capacity) this.saw("sent ahead");
   }
 
   answered(attempt: WireAttempt, answer: Answer | CancelledMessage, current: boolean, at: number): void {
     const { connection, cancelReason } = attempt;
-    if (cancelReason !== undefined) this.#saw("cancel confirmed");
-    if (!current && answer.type === "JOBRES") this.#saw("late result dropped");
-    if (answer.type === "JOBERR" && answer.error.code === "RESULT_TOO_LARGE") this.#saw("result too large");
-    if (answer.type === "REJECT" && answer.reason === "draining") this.#saw("job crossed a REMOVE");
-    if (answer.type === "REJECT" && answer.reason === "recalled") this.#saw("sent ahead and handed back");
+    if (cancelReason !== undefined) this.saw("cancel confirmed");
+    if (!current && answer.type === "JOBRES") this.saw("late result dropped");
+    if (answer.type === "JOBERR" && answer.error.code === "RESULT_TOO_LARGE") this.saw("result too large");
+    if (answer.type === "REJECT" && answer.reason === "draining") this.saw("job crossed a REMOVE");
+    if (answer.type === "REJECT" && answer.reason === "recalled") this.saw("sent ahead and handed back");
     const heartbeat = this.#heartbeats.get(connection.runner.machine) ?? Number.POSITIVE_INFINITY;
     if (connection.hello?.blocking === true && at - connection.heardBefore >= 3 * heartbeat)
-      this.#saw("busy blocking worker silent and spared");
+      this.saw("busy blocking worker silent and spared");
   }
 
   stray(): void {
-    this.#saw("answered twice");
+    this.saw("answered twice");
   }
 
   broke(_connection: WireConnection, what: string): void {
-    if (what === "a malformed frame") this.#saw("malformed frame");
-    else if (what.startsWith("forged")) this.#saw("forged id");
-    else if (what.endsWith("before HELLO")) this.#saw("garbage before HELLO");
-    else if (what === "HELLO from a worker") this.#saw("second HELLO");
+    if (what === "a malformed frame") this.saw("malformed frame");
+    else if (what.startsWith("forged")) this.saw("forged id");
+    else if (what.endsWith("before HELLO")) this.saw("garbage before HELLO");
+    else if (what === "HELLO from a worker") this.saw("second HELLO");
   }
 
   said(connection: WireConnection, message: Message): void {
     if (message.type !== "ERROR" || connection.welcome !== undefined) return;
     const name = REFUSALS[message.code];
-    if (name !== undefined) this.#saw(name);
+    if (name !== undefined) this.saw(name);
   }
 
   ended(connection: WireConnection, _closed: ClosedObservation, _at: number): void {
-    if (connection.congestedAt !== Number.NEGATIVE_INFINITY) this.#saw("send full");
-    if (connection.inFlight.size > connection.capacity) this.#saw("sent ahead and lost");
+    if (connection.congestedAt !== Number.NEGATIVE_INFINITY) this.saw("send full");
+    if (connection.inFlight.size > connection.capacity) this.saw("sent ahead and lost");
   }
 
-  #saw(name: Rare): void {
+  /** One more of these. */
+  saw(name: Rare): void {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
   }
 
   #runner(event: RunnerEvent): void {
-    if (event.type === "worker-suspect") this.#saw("suspected");
-    else if (event.type === "worker-recovered") this.#saw("suspect recovered");
+    if (event.type === "worker-suspect") this.saw("suspected");
+    else if (event.type === "worker-recovered") this.saw("suspect recovered");
     else if (event.type === "worker-gone") {
-      if (event.reason !== "refused") this.#saw(`gone: ${event.reason}`);
-      if (event.reason === "unresponsive") this.#saw("cancel not confirmed");
+      if (event.reason !== "refused") this.saw(`gone: ${event.reason}`);
+      if (event.reason === "unresponsive") this.saw("cancel not confirmed");
     }
   }
 
   #worker(event: WorkerEvent): void {
-    if (event.type === "disconnected" && event.reason !== "listener") this.#saw(`worker disconnected: ${event.reason}`);
+    if (event.type === "disconnected" && event.reason !== "listener") this.saw(`worker disconnected: ${event.reason}`);
   }
 
   #machine({ machine, role, life, state }: MachineObservation): void {
     if (state !== "up" || this.#lives.get(machine) === life) return;
     this.#lives.set(machine, life);
-    if (life > 1 && role === "runner") this.#saw("runner restarted");
-    if (life > 1 && role === "worker") this.#saw("worker restarted");
+    if (life > 1 && role === "runner") this.saw("runner restarted");
+    if (life > 1 && role === "worker") this.saw("worker restarted");
   }
 
   /** A worker of one life that comes with another instance has retired; with fewer slots, it has handlers left over. */
@@ -145,13 +146,13 @@ export class Sometimes implements Checker, LedgerReader {
     const before = this.#introductions.get(from);
     this.#introductions.set(from, { life, instance, capacity });
     if (before?.life !== life) return;
-    if (before.instance !== instance) this.#saw("worker retired");
-    if (capacity < before.capacity) this.#saw("fewer slots offered");
+    if (before.instance !== instance) this.saw("worker retired");
+    if (capacity < before.capacity) this.saw("fewer slots offered");
   }
 
   /** Liveness is looked at every two intervals at least: after a longer pause, and one more, some timer was late by over one. */
   #stood(machine: string, ms: number, heartbeat: number): void {
     const runner = this.#evidence.ledger.runner(machine);
-    if (ms >= 3 * heartbeat && runner !== undefined && runner.workers.size > 0) this.#saw("stall guard used");
+    if (ms >= 3 * heartbeat && runner !== undefined && runner.workers.size > 0) this.saw("stall guard used");
   }
 }

@@ -297,6 +297,42 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: "const next = this.#waiting.last;",
   },
   {
+    name: "labels ignored for free slots",
+    file: "fleet",
+    from: "if (demand === undefined) return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);",
+    to: "return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);",
+  },
+  {
+    name: "labels ignored for jobs sent ahead",
+    file: "fleet",
+    from: "if (demand === undefined) return this.#index.firstAhead();",
+    to: "return this.#index.firstAhead();",
+  },
+  {
+    name: "a waiter of another kind lost when a slot is given",
+    file: "workers",
+    from: "this.#grant(seat, waiter, now);\n    return true;",
+    to: "for (const one of this.#queue.firsts()) if (one.demand?.key !== waiter.demand?.key) this.#queue.leave(one);\n    this.#grant(seat, waiter, now);\n    return true;",
+  },
+  {
+    name: "any worker taken for one that has the labels",
+    file: "workers",
+    from: "return demand === undefined ? this.#fleet.usable > 0 : this.#queue.isSupplied(demand);",
+    to: "return this.#fleet.usable > 0;",
+  },
+  {
+    name: "nobody told that the last worker of a kind has gone",
+    file: "queue",
+    from: "if (!usable && this.#serves(line.demand)) continue;",
+    to: "if (!usable) continue;",
+  },
+  {
+    name: "the youngest of several lines served first",
+    file: "queue",
+    from: "oldest.rank < first.rank",
+    to: "oldest.rank > first.rank",
+  },
+  {
     name: "a CANCEL to be confirmed before its turn",
     file: "assignments",
     from: "if (!attempt.waits) this.#expectConfirmation(attempt);",

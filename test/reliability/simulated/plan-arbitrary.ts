@@ -19,6 +19,7 @@ const call: fc.Arbitrary<CallPlan> = fc.record({
   attempts: maybe(3),
   failFast: fc.constant(false),
   huge: fc.constant(false),
+  require: fc.oneof(fc.constant([]), fc.subarray(["cuda", "gpu"])),
   by: fc.constantFrom("execute", "held", "map"),
 });
 
@@ -28,6 +29,7 @@ const worker: fc.Arbitrary<WorkerPlan> = fc.record({
   maxJobs: maybe(10),
   // Who retires before it has settled in is hardly ever there when somebody looks.
   maxAge: fc.option(fc.integer({ min: 100, max: 2_000 }), { nil: undefined }),
+  labels: fc.subarray(["cuda", "gpu"]),
   duplicate: fc.constant(false),
 });
 

@@ -29,6 +29,8 @@ export interface CallPlan {
   readonly failFast: boolean;
   /** Whether its data is more than may be sent. */
   readonly huge: boolean;
+  /** Labels its worker has to have. */
+  readonly require: readonly string[];
   /** By `execute`, by a held worker, or as one of a `map`. */
   readonly by: "execute" | "held" | "map";
 }
@@ -39,6 +41,8 @@ export interface WorkerPlan {
   readonly blocking: boolean;
   readonly maxJobs: number | undefined;
   readonly maxAge: number | undefined;
+  /** What it comes with. */
+  readonly labels: readonly string[];
   /** Whether it goes by the name of the worker before it. */
   readonly duplicate: boolean;
 }
@@ -152,11 +156,14 @@ export class PlanDraw {
   readonly #size: PlanSize;
   /** How long things take in this world: the other times are drawn around it. */
   readonly #pace: number;
+  /** What workers of this world may come with, and jobs ask for; mostly nothing. */
+  readonly #labels: readonly string[];
 
   constructor(chance: SeededEntropy, size: PlanSize) {
     this.#chance = chance;
     this.#size = size;
     this.#pace = 5 * 10 ** (chance.random() * 2); // 5 to 500
+    this.#labels = chance.pick([[], [], ["gpu"], ["cuda", "gpu"]]);
   }
 
   draw(): Plan {
@@ -234,6 +241,7 @@ export class PlanDraw {
       blocking: chance.below(2) === 0,
       maxJobs: this.#maybe(5, () => 1 + chance.below(20)),
       maxAge: this.#maybe(5, () => 20 * this.#about(this.#pace)),
+      labels: this.#labels.filter(() => chance.below(2) === 0),
       duplicate: index > 0 && chance.below(10) === 0,
     };
   }
@@ -250,6 +258,7 @@ export class PlanDraw {
       attempts: this.#maybe(5, () => 1 + chance.below(3)),
       failFast: chance.below(30) === 0,
       huge: chance.below(60) === 0,
+      require: this.#labels.filter(() => chance.below(3) === 0),
       by: chance.pick(["execute", "execute", "execute", "execute", "execute", "execute", "held", "map"]),
     };
   }

@@ -70,12 +70,13 @@ class Play {
     return this.#sim.runner({ ...runner, maxBuffered, maxPayload: MAX_PAYLOAD, drainTimeout: 5_000 });
   }
 
-  #addWorker({ capacity, blocking, maxJobs, maxAge, duplicate }: WorkerPlan): void {
+  #addWorker({ capacity, blocking, maxJobs, maxAge, labels, duplicate }: WorkerPlan): void {
     const index = this.#workers.length;
     this.#workers.push(
       this.#sim.worker(`w${index}`, this.#handler(), {
         capacity,
         blocking,
+        labels,
         identity: `w${duplicate ? index - 1 : index}`,
         reconnectMin: Math.min(100, this.#plan.reconnectMax),
         reconnectMax: this.#plan.reconnectMax,
@@ -128,9 +129,9 @@ class Play {
     const data = this.#data(call, index);
     const controller = new AbortController();
     const reason = new Error("the caller changed its mind");
-    const { abortAfter, deadline, queueTimeout, attempts, failFast } = call;
+    const { abortAfter, deadline, queueTimeout, attempts, failFast, require } = call;
     if (abortAfter !== undefined) this.#sim.at(this.#sim.now() + abortAfter, () => controller.abort(reason));
-    const options = { signal: controller.signal, deadline, queueTimeout, attempts, failFast };
+    const options = { signal: controller.signal, deadline, queueTimeout, attempts, failFast, require };
     try {
       const value = await this.#submit(call, data, options);
       if (value === undefined) return;
@@ -171,15 +172,16 @@ class Play {
     options: Parameters<SimulatedRunner["execute"]>[1],
   ): Promise<Payload | undefined> {
     const runner = this.#runner;
+    const { require } = call;
     switch (call.by) {
       case "execute":
         return runner.execute(data, options);
       case "held":
-        return runner.workers.getContext((worker) => worker.execute(data, options), { timeout: 1_000 });
+        return runner.workers.getContext((worker) => worker.execute(data, options), { timeout: 1_000, require });
       case "map": {
         const inputs = [data, `${data} twice`];
         let next = 0;
-        for await (const outcome of runner.map(inputs, { concurrency: 2, signal: options?.signal })) {
+        for await (const outcome of runner.map(inputs, { concurrency: 2, signal: options?.signal, require })) {
           if (outcome.input !== inputs[next++]) throw new TypeError(`a map hands over ${outcome.input} too early`);
           if (!outcome.ok && !(outcome.error instanceof PowerhoseError)) throw outcome.error;
           if (outcome.ok) this.#check(outcome.input, outcome.value);

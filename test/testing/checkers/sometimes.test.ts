@@ -100,6 +100,13 @@ const STORIES: Readonly<Record<Rare, Plot>> = {
   "job crossed a REMOVE": (s) => busy(s).says(1, { type: "REJECT", attemptId: 1, reason: "draining" }),
   "job not sent": retried("not-sent"),
   "late result dropped": (s) => busy(s).tells(1, cancel(1)).answers(1),
+  "passed while it waited for its labels": (s) => {
+    s.joins()
+      .submitted(1, { require: ["gpu"] })
+      .submitted(2)
+      .starts(2)
+      .after(1);
+  },
   "poison stop": (s) => busy(s).fails(1, lost()),
   "rejected and retried after a pause": retried("rejected", 10),
   "rejected and retried at once": retried("rejected"),

@@ -42,7 +42,45 @@ const again = (s: Story, outcome: "error" | "rejected", options: Partial<CallOpt
   return s.event(retried(1, outcome, after));
 };
 
+const GPU = { require: ["gpu"], acquireTimeout: 50 } as const;
+const noGpu = new TimeoutError("", "acquire", 50);
+
 const SETTLEMENT: readonly Rule[] = [
+  {
+    promise: "I2",
+    rule: "nobody gives up for want of a worker while there is one that has the labels",
+    kept: (s) =>
+      s
+        .stats({ workers: [workerStats()] })
+        .submitted(1, GPU)
+        .after(50)
+        .fails(1, noGpu, 0)
+        .after(1),
+    broken: (s) => {
+      s.stats({ workers: [workerStats({ labels: ["gpu"] })] })
+        .submitted(1, GPU)
+        .after(50);
+      s.fails(1, noGpu, 0).after(1);
+    },
+  },
+  {
+    promise: "I2",
+    rule: "a job gives up in time although a worker is there, but none that has the labels",
+    kept: (s) =>
+      s
+        .stats({ workers: [workerStats()] })
+        .submitted(1, GPU)
+        .after(51)
+        .fails(1, noGpu, 0)
+        .after(1),
+    broken: (s) =>
+      s
+        .stats({ workers: [workerStats()] })
+        .submitted(1, GPU)
+        .after(60)
+        .fails(1, noGpu, 0)
+        .after(1),
+  },
   {
     promise: "I1",
     rule: "a caller is told",
@@ -671,6 +709,40 @@ const QUEUE: readonly Rule[] = [
     },
   },
   {
+    promise: "I12",
+    rule: "a slot is not free beside a job that requires what its worker has",
+    kept: (s) => {
+      const waiting = [{ require: ["gpu"], except: ["me"], jobs: 1, workers: 1 }];
+      s.stats({ submitted: 1, queued: 1, waiting, workers: [workerStats(), workerStats({ labels: ["gpu"] })] }).after(
+        1,
+      );
+    },
+    broken: (s) => {
+      const waiting = [{ require: ["gpu"], except: ["you"], jobs: 1, workers: 1 }];
+      s.stats({ submitted: 1, queued: 1, waiting, workers: [workerStats({ labels: ["gpu"] })] }).after(1);
+    },
+  },
+  {
+    promise: "I13",
+    rule: "a job waits for its labels, and not behind who waits for others",
+    kept: (s) => {
+      s.joins(1, { capacity: 2 })
+        .submitted(1, { require: ["gpu"] })
+        .submitted(2)
+        .starts(2, 1, 1)
+        .after(1);
+      s.joins(2, { identity: "g", labels: ["gpu"] })
+        .starts(1, 1, 1, 2)
+        .after(1);
+    },
+    broken: (s) => {
+      s.joins(1, { capacity: 2, labels: ["gpu"] })
+        .submitted(1, { require: ["gpu"] })
+        .submitted(2);
+      s.starts(2, 1, 1).after(1);
+    },
+  },
+  {
     promise: "I13",
     rule: "a retry is at the head of the queue",
     kept: (s) => {
@@ -689,6 +761,22 @@ const QUEUE: readonly Rule[] = [
         .event(retried(1, "error", 20));
       s.submitted(2).after(30).starts(2, 1, 2).after(1);
     },
+  },
+  {
+    promise: "I31",
+    rule: "a job goes to a worker that has its labels",
+    kept: (s) =>
+      s
+        .joins(1, { labels: ["big", "gpu"] })
+        .submitted(1, GPU)
+        .starts(1)
+        .after(1),
+    broken: (s) =>
+      s
+        .joins(1, { labels: ["big"] })
+        .submitted(1, GPU)
+        .starts(1)
+        .after(1),
   },
   {
     promise: "I19",

@@ -65,6 +65,7 @@ export class Story {
   readonly broken: string[] = [];
   /** All that was said of them. */
   readonly said: string[] = [];
+  readonly #names = new Map<number, string>();
   readonly checkers: CheckerSet;
   readonly shown: Shown = {
     stats: STATS,
@@ -104,7 +105,9 @@ export class Story {
 
   /** The runner's numbers change. */
   stats(over: Partial<RunnerStats>): this {
-    this.shown.stats = { ...this.shown.stats, ...over };
+    const { queued: jobs = 0 } = over;
+    const waiting = jobs === 0 ? [] : [{ require: [], except: [], jobs, workers: 1 }];
+    this.shown.stats = { ...this.shown.stats, waiting, ...over };
     return this.see({ kind: "note", text: "the numbers have changed" });
   }
 
@@ -166,6 +169,7 @@ export class Story {
 
   isLetIn(connection: number, over: Partial<HelloMessage> = {}, principal = "me"): this {
     const { identity, capacity } = hello(over);
+    this.#names.set(connection, identity);
     this.tells(connection, welcome());
     return this.event({ type: "worker-joined", identity, peer: peerOf(principal), capacity });
   }
@@ -184,7 +188,8 @@ export class Story {
 
   /** An attempt is handed over: the event and the frame. */
   starts(jobId: number, attempt = 1, attemptId = 1, connection = 1): this {
-    this.event({ type: "job-started", jobId, attempt, identity: "w" });
+    const identity = this.#names.get(connection) ?? "w";
+    this.event({ type: "job-started", jobId, attempt, identity });
     return this.tells(connection, job(jobId, attempt, attemptId));
   }
 
