@@ -139,7 +139,7 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
 
   note(): string {
     const { done, failed } = this.#tally;
-    const counts = `${counted(done, "job")} done, ${failed > 0 ? `${counted(failed, "job")} of them failed` : "none failed"}`;
+    const counts = `${counted(done, "job")} done, ${failed > 0 ? `${failed.toLocaleString("en-US")} of them failed` : "none failed"}`;
     if (this.#leave !== undefined) return `The run is over: ${counts}. This page stays for a while.`;
     return `${counts} so far`;
   }

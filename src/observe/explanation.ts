@@ -1,5 +1,5 @@
 /** "Why is nothing running?", answered in words from a runner's numbers. */
-import type { RunnerStats } from "../index.ts";
+import type { RunnerStats, WaitingStats } from "../index.ts";
 import type { Explanation } from "./page-message.ts";
 
 function whole(count: number): string {
@@ -32,9 +32,28 @@ function nobody(stats: RunnerStats): string {
   return "no worker is registered; start one";
 }
 
+/** ` with the labels cuda, gpu`, ` of another principal than those that have answered`: whom a job waits for. */
+function kind({ require, except }: WaitingStats): string {
+  const labels = require.length === 0 ? "" : ` with the label${require.length === 1 ? "" : "s"} ${require.join(", ")}`;
+  return except.length === 0 ? labels : `${labels} of another principal than those that have answered`;
+}
+
+/** What waits for workers of a kind of which none is registered; empty when there are some of each. */
+function missing({ waiting, workers }: RunnerStats): string {
+  // Without any worker there is more to say than that none has a label.
+  const missed = workers.length === 0 ? [] : waiting.filter((one) => one.workers === 0 && kind(one) !== "");
+  const [first] = missed;
+  if (first === undefined) return "";
+  const others =
+    missed.length === 1 ? "" : ` Nor are there workers for ${counted(missed.length - 1, "other kind")} of jobs.`;
+  return `${wait(first.jobs)} for a worker${kind(first)}, and none is registered.${others}`;
+}
+
 /** Jobs wait and none runs. */
 function standstill(stats: RunnerStats): Explanation {
   const { queued, workers } = stats;
+  const missed = missing(stats);
+  if (missed !== "") return { tone: "stuck", words: missed };
   if (standings(stats).usable === 0) return { tone: "stuck", words: `${wait(queued)}: ${nobody(stats)}.` };
   const held = workers.some(({ inFlight }) => inFlight > 0);
   const why = held
@@ -55,9 +74,12 @@ function quiet(stats: RunnerStats): Explanation {
 }
 
 /** What a runner is at. */
-function atWork({ running, queued, ahead, capacity, workers }: RunnerStats): Explanation {
+function atWork(stats: RunnerStats): Explanation {
+  const { running, queued, ahead, capacity, workers } = stats;
+  const missed = missing(stats);
   const runs = running === 1 ? "1 job runs" : `${whole(running)} jobs run`;
   const on = counted(workers.length, "worker");
+  if (missed !== "") return { tone: "stuck", words: `${runs} on ${on}. ${missed}` };
   if (queued - ahead <= 0 || running < capacity) return { tone: "busy", words: `${runs} on ${on}.` };
   return { tone: "busy", words: `${runs} on ${on}. All slots are busy; ${wait(queued)}.` };
 }

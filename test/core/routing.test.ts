@@ -19,7 +19,7 @@ describe("a job that asks for labels", () => {
   it.each([[["gp u"]], [[""]], ["gpu"], [[5]], [Array.from({ length: 33 }, String)]])("refuses %j", async (require) => {
     await using set = await stage();
     await expect(set.runner.execute("x", { require: require as never })).rejects.toThrow(
-      "execute: expected `require` to be at most 32 labels of A-Z a-z 0-9 . _ : -",
+      "execute: expected `require` to be at most 32 labels, each 1 to 128 characters of A-Z a-z 0-9 . _ : -",
     );
   });
 

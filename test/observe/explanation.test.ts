@@ -57,6 +57,36 @@ describe("the page says", () => {
       "stuck",
       "1,500 jobs wait: workers are there, but somebody holds them",
     ],
+    [
+      "that nobody has a label",
+      {
+        queued: 2,
+        workers: [worker("idle")],
+        capacity: 1,
+        waiting: [{ require: ["gpu"], except: [], jobs: 2, workers: 0 }],
+      },
+      "stuck",
+      "2 jobs wait for a worker with the label gpu, and none is registered.",
+    ],
+    [
+      "that nobody has the labels of some, while others run",
+      {
+        ...{ queued: 3, running: 1, workers: [worker("busy", 1)], capacity: 1 },
+        waiting: [
+          { require: [], except: [], jobs: 1, workers: 1 },
+          { require: ["gpu", "cuda"], except: [], jobs: 1, workers: 0 },
+          { require: ["x"], except: ["anna"], jobs: 1, workers: 0 },
+        ],
+      },
+      "stuck",
+      "1 job runs on 1 worker. 1 job waits for a worker with the labels gpu, cuda, and none is registered. Nor are there workers for 1 other kind of jobs.",
+    ],
+    [
+      "that too few principals are there",
+      { queued: 1, workers: [worker("idle")], waiting: [{ require: [], except: ["anna"], jobs: 1, workers: 0 }] },
+      "stuck",
+      "1 job waits for a worker of another principal than those that have answered, and none is registered.",
+    ],
     ["that jobs wait for another try", { backoff: 1, workers: [worker("idle")] }, "stuck", "1 job has failed"],
     ["what runs", { running: 1, capacity: 4, workers: [worker("busy", 1)] }, "busy", "1 job runs on 1 worker."],
     [

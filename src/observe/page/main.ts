@@ -1,5 +1,5 @@
 /** The page in the browser: puts its parts together. Each part owns a piece of the document; messages come from connection.ts. */
-import type { Moment, PageMessage, Welcome } from "../page-message.ts";
+import type { Explanation, Moment, PageMessage, Welcome } from "../page-message.ts";
 import { Charts } from "./charts.ts";
 import { Connection, type ConnectionOwner, type Standing } from "./connection.ts";
 import { find, write } from "./element.ts";
@@ -11,7 +11,14 @@ import { Tiles } from "./tiles.ts";
 import { Token } from "./token.ts";
 import { WorkersTable } from "./workers-table.ts";
 
-const STATE_TONES: Readonly<Record<string, string>> = { started: "good", draining: "warn", stopped: "bad" };
+const STATE_TONES: Readonly<Record<string, string>> = { draining: "warn", stopped: "bad" };
+/** What a started runner is at, in a word, and its tone. */
+const AT_WORK: Readonly<Record<Explanation["tone"], readonly [string, string]>> = {
+  idle: ["idle", "quiet"],
+  busy: ["running", "good"],
+  stuck: ["held up", "warn"],
+  ending: ["ending", "warn"],
+};
 /** How long an answer to a request stays. */
 const ANSWER_STAYS = 6_000;
 
@@ -92,7 +99,8 @@ class Page implements ConnectionOwner {
 
   #show(moment: Moment): void {
     const { state, why, note, registered, workers, failures } = moment;
-    this.#state(state === "started" ? "running" : state, STATE_TONES[state] ?? "quiet");
+    if (state === "started") this.#state(...AT_WORK[why.tone]);
+    else this.#state(state, STATE_TONES[state] ?? "quiet");
     const place = find("why", HTMLElement);
     write(place, why.words);
     place.dataset["tone"] = why.tone;
@@ -139,7 +147,7 @@ class Page implements ConnectionOwner {
     find("token-section", HTMLElement).hidden = false;
     find("live", HTMLElement).hidden = !keepWatching;
     if (!keepWatching) find("token-button", HTMLElement).hidden = true;
-    this.#state(keepWatching ? "running" : "locked", keepWatching ? "good" : "warn");
+    if (!keepWatching) this.#state("locked", "warn");
     write(
       find("token-words", HTMLElement),
       words === "" ? "The token of an admin lets you send workers away and drain the runner." : words,
