@@ -16,7 +16,7 @@ import type { WireAttempt, WireConnection, WireRunner } from "./wire.ts";
 interface Queue {
   /** The highest job that has started, and when, by line. */
   readonly latest: Map<string, { readonly id: number; readonly at: number }>;
-  /** Jobs that have never been sent, by line, the oldest first. */
+  /** Jobs that have never been sent nor started, by line, the oldest first. */
   readonly waiting: Map<string, Set<number>>;
   /** Jobs below may have been sent ahead to a worker that went before their frame left: nobody saw them go. */
   unseen: number;
@@ -163,6 +163,7 @@ export class Order implements Checker, LedgerReader {
 
   #started(machine: string, jobId: number, identity: string, at: number): void {
     const queue = this.#queue(machine);
+    noLongerWaits(queue, jobId); // its JOB may never leave
     if (queue.retries.delete(jobId)) return refresh(queue);
     if (queue.started.has(jobId) || queue.ahead.has(jobId)) return;
     const runner = this.#evidence.ledger.runner(machine);
@@ -208,7 +209,7 @@ export class Order implements Checker, LedgerReader {
     queue.started.delete(jobId);
     queue.ahead.delete(jobId);
     queue.late.delete(jobId);
-    for (const jobs of queue.waiting.values()) jobs.delete(jobId);
+    noLongerWaits(queue, jobId);
     if (queue.retries.delete(jobId)) refresh(queue);
   }
 
@@ -268,6 +269,10 @@ function wasFree(connection: WireConnection, at: number): boolean {
   const { leaving, ended, touchedAt, inFlight, capacity, unread, congestedAt, runner } = connection;
   if (leaving !== undefined || ended !== undefined || touchedAt >= at || inFlight.size >= capacity) return false;
   return unread <= runner.highWater && at - congestedAt > 6 && at - runner.wokeAt > 6;
+}
+
+function noLongerWaits({ waiting }: Queue, jobId: number): void {
+  for (const jobs of waiting.values()) jobs.delete(jobId);
 }
 
 function refresh(queue: Queue): void {
