@@ -88,7 +88,7 @@ print goes to stderr.
   -w, --workers <n>       threads; default one per core
   -c, --capacity <n>      jobs a thread has at a time, 1 to 60; default 1
       --identity <name>   what it is called in status and logs; default made from the host's name
-      --labels <a,b>      labels to be shown beside it
+      --labels <a,b>      what it has, for jobs that require it
       --allow-insecure    allow ws:// to another machine: everybody on the way can read along
       --max-payload <bytes>   the largest job and result; default 1048576; as the run's
       --once              end when the run it worked for is over, instead of waiting for the next

@@ -235,7 +235,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   /** A job that its runner means for a free slot does not wait for one that another runner's job has. */
   #refusal(waits: boolean): RejectReason | undefined {
     if (this.#leaving) return "draining";
-    const full = waits ? this.#starter.waiting >= MOST_AHEAD : !this.#owner.hasRoom;
+    const full = waits ? this.#starter.waiting >= (this.#hello.ahead ?? 0) : !this.#owner.hasRoom;
     return full ? "overloaded" : undefined;
   }
 

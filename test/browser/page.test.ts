@@ -206,6 +206,7 @@ describeInChromium("the live page", (browser) => {
       await page.keyboard.press("Enter");
       await page.locator("#question").waitFor();
       await page.keyboard.press("Escape");
+      await page.locator("#question").waitFor({ state: "hidden" });
       await button.focus();
       await page.keyboard.press("Enter");
       await page.getByRole("button", { name: "Yes" }).click();
