@@ -16,14 +16,7 @@ import {
 import { Deadline } from "./deadline.ts";
 import type { CallDesk, CallEnd, CallState, Place, TakenJob } from "./call-desk.ts";
 import type { Demand } from "./demand.ts";
-import {
-  AbortError,
-  type AttemptOutcome,
-  type AttemptRecord,
-  EncodingError,
-  ExecutionError,
-  type WorkerLostError,
-} from "./errors.ts";
+import { AbortError, type AttemptOutcome, type AttemptRecord, EncodingError, ExecutionError } from "./errors.ts";
 import type { GoneReason } from "./events.ts";
 import type { CallOptions } from "./execute-options.ts";
 import type { Job } from "./job.ts";
@@ -219,7 +212,7 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     if (reason === "recalled") return this.#cameBack();
     this.#record("rejected");
     this.#rejected++;
-    const error = (): WorkerLostError => this.#lostError(attempt.session, `handed the job back: ${reason}`);
+    const error = (): Error => this.#lostError(attempt.session, `handed the job back: ${reason}`);
     this.#failed({ kind: "rejected", reason }, error);
   }
 
@@ -365,7 +358,7 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     this.#state = state;
   }
 
-  #lostError({ identity }: Session, what: string): WorkerLostError {
+  #lostError({ identity }: Session, what: string): Error {
     return workerLost(identity, what, this.records);
   }
 }

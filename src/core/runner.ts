@@ -49,7 +49,7 @@ import {
 } from "./registration.ts";
 import type { Session } from "./session.ts";
 import type { Dialer, Listener, Socket } from "./socket.ts";
-import type { RunnerStats, WaitingStats, WorkerStats } from "./stats.ts";
+import { type RunnerStats, type WaitingStats, workerStats } from "./stats.ts";
 import { Workers } from "./workers.ts";
 
 /** Options of {@link JobRunner}; the ones of {@link ExecuteOptions} are the defaults of its calls. All durations in ms. */
@@ -291,7 +291,7 @@ export class JobRunner implements Dialer {
 
   async #drain(timeout: number, queued: "run" | "reject"): Promise<void> {
     if (queued === "reject")
-      this.#dispatcher.stop(() => this.#stoppedError("the runner drains"), "stopped", "not started");
+      this.#dispatcher.stop(() => new RunnerStoppedError("the runner drains"), "stopped", "not started");
     const idle = new Deferred<void>();
     const alarm = new Alarm(() => this.#abortAll(`the drain took over ${timeout} ms`));
     this.#timers.set(alarm, timeout);
@@ -306,7 +306,7 @@ export class JobRunner implements Dialer {
     for (const redial of this.#redials) redial.stop();
     this.#redials = [];
     this.#abortAll("the runner was stopped");
-    this.workers.shut(this.#stoppedError("the runner was stopped"));
+    this.workers.shut(new RunnerStoppedError("the runner was stopped"));
     this.#become("stopped");
     try {
       await this.#registration.close(reason);
@@ -320,7 +320,7 @@ export class JobRunner implements Dialer {
   }
 
   #abortAll(why: string): void {
-    this.#dispatcher.stop(() => this.#stoppedError(why), "stopped", "all");
+    this.#dispatcher.stop(() => new RunnerStoppedError(why), "stopped", "all");
   }
 
   #keepUp(dialer: Dialer): Redial {
@@ -368,15 +368,6 @@ export class JobRunner implements Dialer {
 
   #notStarted(): RunnerStoppedError {
     const hint = this.#state === "created" || this.#state === "starting" ? ": await runner.start() first" : "";
-    return this.#stoppedError(`the runner is ${this.#state === "created" ? "not started" : this.#state}${hint}`);
+    return new RunnerStoppedError(`the runner is ${this.#state === "created" ? "not started" : this.#state}${hint}`);
   }
-
-  #stoppedError(why: string): RunnerStoppedError {
-    return new RunnerStoppedError(why);
-  }
-}
-
-function workerStats(session: Session): WorkerStats {
-  const { identity, peer, state, labels, capacity, inFlight, waiting, served, age } = session;
-  return { identity, peer, state, labels, capacity, inFlight, waiting, served, age };
 }

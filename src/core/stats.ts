@@ -1,6 +1,6 @@
 /** A runner's numbers at one moment: plain data, made on demand. */
 import type { RunnerState } from "./events.ts";
-import type { SessionState } from "./session.ts";
+import type { Session, SessionState } from "./session.ts";
 import type { Peer } from "./socket.ts";
 
 /** One registered worker. */
@@ -71,4 +71,10 @@ export interface RunnerStats {
   readonly refused: number;
   /** Messages dropped because nobody waited for them. */
   readonly strikes: number;
+}
+
+/** @internal The numbers of one worker. */
+export function workerStats(session: Session): WorkerStats {
+  const { identity, peer, state, labels, capacity, inFlight, waiting, served, age } = session;
+  return { identity, peer, state, labels, capacity, inFlight, waiting, served, age };
 }

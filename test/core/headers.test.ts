@@ -1,6 +1,5 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { EncodingError } from "../../src/core/errors.ts";
 import { Job } from "../../src/core/job.ts";
 import {
   anyText,

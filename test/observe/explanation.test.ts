@@ -71,7 +71,10 @@ describe("the page says", () => {
     [
       "that nobody has the labels of some, while others run",
       {
-        ...{ queued: 3, running: 1, workers: [worker("busy", 1)], capacity: 1 },
+        queued: 3,
+        running: 1,
+        workers: [worker("busy", 1)],
+        capacity: 1,
         waiting: [
           { require: [], except: [], jobs: 1, workers: 1 },
           { require: ["gpu", "cuda"], except: [], jobs: 1, workers: 0 },
