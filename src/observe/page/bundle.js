@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 
-const from = new URL("../src/observe/page/", import.meta.url);
-const to = new URL("../dist/observe/", import.meta.url);
+const from = new URL("./", import.meta.url);
+const to = new URL("../../../dist/observe/", import.meta.url);
 
 /** A module and all it imports as one minified script. */
 async function bundled(name) {
