@@ -229,7 +229,9 @@ export class Settlement implements Checker, LedgerReader {
   /** Since when it waits here and not at a worker. One that was sent ahead has a worker, whatever that one is worth by now. */
   #hereSince(machine: string, jobId: number): number {
     const last = this.#evidence.ledger.runner(machine)?.jobs.get(jobId)?.last;
-    return last === undefined || last.begunAt !== undefined ? Number.NEGATIVE_INFINITY : last.overAt;
+    if (last === undefined) return Number.NEGATIVE_INFINITY;
+    const { sentAt, begunAt = last.overAt } = last;
+    return begunAt > sentAt ? begunAt : Number.NEGATIVE_INFINITY;
   }
 
   /** Nobody gives up for want of a worker while there is one. */
