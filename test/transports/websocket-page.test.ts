@@ -1,5 +1,11 @@
 /** The page at the door: what is served to whom, with which headers, and whose WebSocket may watch. */
-import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from "node:http";
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type RequestListener,
+  type Server,
+} from "node:http";
 import { once } from "node:events";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
@@ -228,6 +234,39 @@ describe("on a server that is shared", () => {
     expect(server.listenerCount("request")).toBe(1);
     const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { ...HTML, Connection: "close" } });
     expect(await answer.text()).toBe("owner");
+  });
+
+  test("those who listen later have what is not the page's too, and can leave as ever", async () => {
+    const server = await shared();
+    await using house = await House.open({ server });
+    let seen = 0;
+    const late: RequestListener = (_request, response) => {
+      seen++;
+      response.writeHead(200).end("late");
+    };
+    server.on("request", late);
+    server.once("request", () => void (seen += 10));
+    expect((await house.fetch()).headers["content-type"]).toContain("text/html");
+    expect(seen).toBe(0);
+    for (const path of ["/other", "/other"]) expect((await house.fetch(path)).body.toString()).toBe("late");
+    expect(seen).toBe(12);
+    server.off("request", late);
+    server.on("request", (_request, response) => void response.end("last"));
+    expect((await house.fetch("/other")).body.toString()).toBe("last");
+    expect(seen).toBe(12);
+  });
+
+  test("is left as it was, however often its listeners take turns", async () => {
+    const server = await shared("owner");
+    const own = Reflect.ownKeys(server);
+    const houses = await Promise.all(["/one", "/two"].map((path) => House.open({ server, path })));
+    for (const { runner } of [...houses, ...houses]) {
+      await runner.stop();
+      await runner.start();
+    }
+    for (const { runner } of houses) await runner.stop();
+    expect(Reflect.ownKeys(server)).toEqual(own);
+    await new Promise((resolve) => server.close(resolve));
   });
 
   test("two listeners have a page each, whichever stops first", async () => {
