@@ -50,7 +50,7 @@ export class WebSocketListener implements Listener {
   /**
    * Resolves once workers can connect. The same `accept` may be started again; another one is refused with an `Error`.
    * Rejects with an AuthError when other machines could connect and nothing says who may, and with an `Error` when the
-   * address cannot be had; it can be started again then.
+   * address cannot be had, or another listener has this path of a shared server; it can be started again then.
    */
   start(accept: (socket: Socket) => void, context: ListenerContext): Promise<void> {
     if (this.#life !== undefined) {

@@ -25,7 +25,7 @@ export interface WebSocketListenerOptions {
   readonly host?: string | undefined;
   /** The port to bind, 0 to 65,535; 0 takes a free one, to be read from `address`. Default: 0. */
   readonly port?: number | undefined;
-  /** The exact path workers dial. Default: `/`. */
+  /** The exact path workers dial, as it stands in an address: `/jobs`, `/j%C3%B6bs`. Default: `/`. */
   readonly path?: string | undefined;
   /** The token a worker must show, or several while one replaces another. Whoever shows one is the principal `token`; without `token` and `authenticate`, whoever connects over loopback is `loopback`. */
   readonly token?: string | readonly string[] | undefined;
@@ -109,11 +109,17 @@ const ticketLifetime: Rule = (value) =>
     : `a number of ms over 0 and at most ${LONGEST_TICKET}`;
 const count: Rule = integer(1, 1_000_000);
 
+/** Requests hold what browsers and dialers make of a path; one that they would write otherwise would never be asked for. */
+const addressPath: Rule = (value) => {
+  const fits =
+    typeof value === "string" && URL.canParse(value, "ws://host") && new URL(value, "ws://host").pathname === value;
+  return fits ? undefined : "a path as it stands in an address: it begins with /, has no query, and is percent-encoded";
+};
+
 const RULES: Rules<WebSocketListenerOptions> = {
   host: nonEmpty,
   port: integer(0, 65_535),
-  path: (value) =>
-    typeof value === "string" && /^\/[^?#\s]*$/.test(value) ? undefined : "a path that begins with / and has no query",
+  path: addressPath,
   // An empty list would read as "no token needed".
   token: (value) => (Array.isArray(value) && value.length === 0 ? "a token at least" : oneOrMore(nonEmpty)(value)),
   authenticate: callable,

@@ -124,7 +124,7 @@ export class WebSocketService {
 
   /** Resolves once workers can connect. */
   async start(): Promise<void> {
-    const { server, host, port } = this.#settings;
+    const { server, host, port, path } = this.#settings;
     const bound = server?.address();
     const where = server === undefined ? host : bound && typeof bound === "object" ? bound.address : "localhost";
     if (this.#admission.isOpenHouse && !isLoopback(where)) {
@@ -137,6 +137,10 @@ export class WebSocketService {
       await this.#listen(host, port);
       // Trouble of a shared server is its owner's to handle.
       this.#server.on("error", this.#onError);
+    }
+    // Both would answer the same upgrade, and the second answer throws where nobody catches.
+    if (isServed(this.#server, path)) {
+      throw new Error(`${this.address}: another listener has this path of the shared server; give each its own`);
     }
     this.#server.on("upgrade", this.#onUpgrade);
     this.#page?.start(this.#server);

@@ -244,6 +244,24 @@ test("several listeners on one shared server answer together for a path that is 
   await close(server);
 });
 
+test("a path of a shared server is one listener's: an upgrade cannot be answered twice", async () => {
+  const server = createServer();
+  const port = await listen(server);
+  await using one = await Gate.open({ server, path: "/jobs" });
+  const two = new Gate({ server, path: "/jobs" });
+  await expect(two.start()).rejects.toThrow("another listener has this path");
+  expect(status(await ask(port, "/jobs"))).toBe(101);
+  await one.listener.stop();
+  await two.start();
+  expect(status(await ask(port, "/jobs"))).toBe(101);
+  await two.listener.stop();
+  await close(server);
+});
+
+test.each(["jobs", "/a?b", "/a#b", "/a b", "/jöbs", "/a/../b", "//host"])("%j is no path", (path) => {
+  expect(() => listenWebSocket({ path })).toThrow("a path as it stands in an address");
+});
+
 test("other upgrades of a shared server are left to others", async () => {
   const server = createServer();
   const port = await listen(server);
