@@ -14,9 +14,9 @@ export interface Demanded {
 
 const NOBODY: ReadonlySet<string> = new Set();
 
-/** Labels in the order of the alphabet, each once. */
+/** Labels in the order of the alphabet, each once. A copy: the list is the caller's, who may go on to change it. */
 function tidy(labels: readonly string[]): readonly string[] {
-  return labels.length < 2 ? labels : [...new Set(labels)].sort();
+  return [...new Set(labels)].sort();
 }
 
 /** Which workers will do. */

@@ -74,6 +74,7 @@ export const EXECUTE_RULES: Rules<ExecuteOptions> = Object.freeze({ ...EXECUTE_D
 /** @internal Completes the options of one call; they have been checked. */
 export function resolveCall(options: ExecuteOptions, defaults: CallOptions): CallOptions {
   const { signal, require } = options;
+  const demand = require === undefined ? defaults.demand : demandFor(require);
   return {
     attempts: options.attempts ?? defaults.attempts,
     timeout: options.timeout ?? defaults.timeout,
@@ -83,9 +84,9 @@ export function resolveCall(options: ExecuteOptions, defaults: CallOptions): Cal
     retryOnTimeout: options.retryOnTimeout ?? defaults.retryOnTimeout,
     maxLost: options.maxLost ?? defaults.maxLost,
     failFast: options.failFast ?? defaults.failFast,
-    require: require ?? defaults.require,
+    require: demand?.labels ?? EXECUTE_DEFAULTS.require,
     verify: options.verify ?? defaults.verify,
-    demand: require === undefined ? defaults.demand : demandFor(require),
+    demand,
     ...(signal === undefined ? {} : { signal }),
   };
 }

@@ -7,6 +7,7 @@ export const labelList: Rule = (value) => {
   const fits =
     Array.isArray(value) &&
     value.length <= MAX_LABELS &&
-    value.every((label) => typeof label === "string" && isIdentity(label));
+    // Spread: `every` would pass over the holes of a list.
+    [...value].every((label) => typeof label === "string" && isIdentity(label));
   return fits ? undefined : `at most ${MAX_LABELS} labels, each ${IDENTITY_FORM}`;
 };

@@ -16,12 +16,15 @@ describe("a job that asks for labels", () => {
     expect((await set.execute("x", { require: ["gpu", "big", "gpu"] })).value).toBe("gpu");
   });
 
-  it.each([[["gp u"]], [[""]], ["gpu"], [[5]], [Array.from({ length: 33 }, String)]])("refuses %j", async (require) => {
-    await using set = await stage();
-    await expect(set.runner.execute("x", { require: require as never })).rejects.toThrow(
-      "execute: expected `require` to be at most 32 labels, each 1 to 128 characters of A-Z a-z 0-9 . _ : -",
-    );
-  });
+  it.each([[["gp u"]], [[""]], ["gpu"], [[5]], [Array(1)], [Array.from({ length: 33 }, String)]])(
+    "refuses %j",
+    async (require) => {
+      await using set = await stage();
+      await expect(set.runner.execute("x", { require: require as never })).rejects.toThrow(
+        "execute: expected `require` to be at most 32 labels, each 1 to 128 characters of A-Z a-z 0-9 . _ : -",
+      );
+    },
+  );
 
   it("asks for what the runner does unless it says otherwise", async () => {
     await using set = await stage({ require: ["gpu"], acquireTimeout: 100 });
@@ -34,6 +37,18 @@ describe("a job that asks for labels", () => {
     await set.clock.advance(100);
     expect(calls.map(({ state }) => state)).toEqual(["failed", "failed", "ok"]);
     expect(() => new JobRunner({ require: ["a b"] })).toThrow(/expected `require`/);
+  });
+
+  it("asks for what its list held when it was handed in, whatever becomes of the list", async () => {
+    await using set = await stage();
+    const list = ["gpu"];
+    const first = await set.execute("a", { require: list });
+    list[0] = "cpu";
+    const second = await set.execute("b", { require: list });
+    list.length = 0;
+    await set.worker(() => "cpu", { identity: "a", labels: ["cpu"] });
+    await set.worker(() => "gpu", { identity: "b", labels: ["gpu"] });
+    expect([first.value, second.value]).toEqual(["gpu", "cpu"]);
   });
 
   it("holds up nobody behind it", async () => {
