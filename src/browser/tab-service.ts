@@ -67,6 +67,8 @@ export class TabService {
   readonly #secrets: PageSecrets;
   #works: Works | undefined;
   #worker: Worker | undefined;
+  /** Whether a handler is loaded: before that there is nobody to give a job to. */
+  #loaded = false;
   #away = false;
   #ending: Promise<void> | undefined;
   #shown: TabState | undefined;
@@ -119,12 +121,13 @@ export class TabService {
     }
     if (this.#ending !== undefined) return;
     this.#tell({ report: "ready" });
+    this.#loaded = true;
     if (!this.#away) this.#connect();
   }
 
   /** Begins to dial, as a new Worker: one that has been stopped does not come back. */
   #connect(): void {
-    if (this.#works === undefined || this.#ending !== undefined) return;
+    if (this.#works === undefined || !this.#loaded || this.#ending !== undefined) return;
     const { settings, gate, relay } = this.#works;
     const { identity, size, labels, maxPayload, reconnectMin, reconnectMax, drainTimeout } = settings;
     const worker = new Worker({

@@ -107,6 +107,25 @@ describeInChromium("a tab as a worker", (browser) => {
     await until(page, "share.state === 'registered'");
   });
 
+  test("a page that is left and is back before a handler is loaded is one worker", async () => {
+    await using stage = await TabStage.start(browser());
+    const asked = new Promise<() => void>((resolve) => {
+      stage.server.files.set("/late.js", (_request, response) => {
+        resolve(() => response.end("export default (job) => job.data + '!'"));
+      });
+    });
+    const page = await stage.open({ later: true });
+    await look(page, "void (window.serving = serve({ module: '/late.js' }))");
+    const answer = await asked;
+    for (const type of ["pagehide", "pageshow"])
+      await look(page, `window.dispatchEvent(new PageTransitionEvent('${type}', { persisted: true }))`);
+    answer();
+    await look(page, "serving");
+    expect(await stage.runner.execute("a")).toBe("a!");
+    await look(page, "share.drain()");
+    expect(stage.count("worker-joined")).toBe(1);
+  });
+
   test("a page that is left is gone at once, and joins again when it is back", async () => {
     await using stage = await TabStage.start(browser());
     const page = await stage.open();
