@@ -168,10 +168,7 @@ export class TabService {
   /** Dials at once: not when the pause that it may be in is over. */
   #online(): void {
     this.#works?.gate.set(true);
-    if (this.#worker?.state === "disconnected" && !this.#away && this.#ending === undefined) {
-      void this.#worker.stop();
-      this.#connect();
-    }
+    this.#worker?.hurry();
     this.#show();
   }
 

@@ -144,6 +144,11 @@ export class Worker {
     return this.closed;
   }
 
+  /** @internal Dials now, if it waits to dial again. */
+  hurry(): void {
+    if (this.#state === "disconnected") this.#connect();
+  }
+
   /** {@link Worker.drain}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain();

@@ -1,6 +1,9 @@
 /** Tabs as workers, in a real browser: they join, leave, come back, and every job settles once and right. */
+import type { IncomingMessage } from "node:http";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
+import { Worker } from "../../src/index.ts";
+import { dialWebSocket } from "../../src/transports/websocket-node.ts";
 import { describeInChromium } from "../support/chromium.ts";
 import { BackgroundTab } from "./background-tab.ts";
 import { look, TabStage, until } from "./tab-stage.ts";
@@ -105,6 +108,36 @@ describeInChromium("a tab as a worker", (browser) => {
     await context.setOffline(false);
     expect(await job).toBe("25");
     await until(page, "share.state === 'registered'");
+  });
+
+  test("asks once for a token when the network is back, and stays at it though its name is taken meanwhile", async () => {
+    const authenticate = ({ headers }: IncomingMessage): string | undefined =>
+      headers.authorization ?? headers["sec-websocket-protocol"];
+    await using stage = await TabStage.start(browser(), {}, { authenticate });
+    const page = await stage.open({ later: true, identity: "the-tab", reconnectMax: 200 });
+    // Each dial is somebody else's, as with a ticket for each.
+    await look(page, "(window.asked = 0, serve({ token: () => `token-${++asked}` }))");
+    await stage.workers(1);
+    const context = await stage.context();
+    await context.setOffline(true);
+    stage.runner.workers.delete("the-tab");
+    await until(page, "share.state === 'offline'");
+    const other = new Worker({
+      dial: dialWebSocket(stage.listener.address, { token: "other" }),
+      identity: "the-tab",
+      handler: () => "",
+    });
+    await other.start();
+    await context.setOffline(false);
+    await until(page, "events.some((event) => event.type === 'trouble' && event.message.includes('ID_TAKEN'))");
+    expect(await look(page, "events.some((event) => event.final)")).toBe(false);
+    await other.stop();
+    expect(await stage.runner.execute("5")).toBe("25");
+    const { said, asked } = await look<{ said: number; asked: number }>(
+      page,
+      "({ asked, said: events.filter((event) => event.type === 'trouble' && event.message.includes('ID_TAKEN')).length })",
+    );
+    expect(asked, "one for each dial").toBe(2 + said);
   });
 
   test("a page that is left and is back before a handler is loaded is one worker", async () => {

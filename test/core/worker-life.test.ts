@@ -156,6 +156,26 @@ describe("the states a worker tells of", () => {
     expect(states(scene.events)).toEqual(["connecting", "disconnected", "registered"]);
   });
 
+  it("are followed by a dial at once when it is told to hurry, and only while it waits to dial", async () => {
+    await using scene = new Scene(echo, { reconnectMin: 1_000 });
+    const first = await scene.register();
+    scene.worker.hurry();
+    expect(states(scene.events), "a registered one").toEqual(["connecting", "registered"]);
+    first.close();
+    await scene.clock.settle();
+    scene.worker.hurry();
+    scene.worker.hurry();
+    await scene.clock.settle();
+    expect(scene.board.dials).toBe(2);
+    expect((await scene.register()).last("HELLO").instance, "the same worker").toBe(first.last("HELLO").instance);
+    expect(states(scene.events).slice(2)).toEqual(["disconnected", "connecting", "registered"]);
+    await scene.clock.advance(1_000);
+    expect(scene.board.dials, "the pause is over with it").toBe(2);
+    await scene.worker.stop();
+    scene.worker.hurry();
+    expect(scene.worker.state).toBe("stopped");
+  });
+
   it("are connecting once when it registers anew to offer all its slots", async () => {
     const puppet = new Puppet();
     await using scene = new Scene(puppet.handler, { capacity: 2, afterRetirement: "stop" });
