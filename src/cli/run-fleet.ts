@@ -62,6 +62,8 @@ export class RunFleet {
       maxPayload,
       // Somebody at the terminal decides how long to wait for workers.
       acquireTimeout: Number.POSITIVE_INFINITY,
+      // So does an admin on the page: what runs is finished, as after a first Ctrl-C.
+      drainTimeout: Number.POSITIVE_INFINITY,
     });
     this.runner.onFleet((event) => this.#on(event));
   }

@@ -1,8 +1,9 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Flags } from "../../src/cli/flags.ts";
 import { Notices } from "../../src/cli/notices.ts";
 import { type FleetOwner, RunFleet } from "../../src/cli/run-fleet.ts";
 import { readRunSettings, RUN_FLAGS } from "../../src/cli/run-options.ts";
+import { hostClock } from "../../src/core/host.ts";
 import { Worker } from "../../src/index.ts";
 import { dialWebSocket } from "../../src/transports/websocket-node.ts";
 import { jobs } from "./child.ts";
@@ -32,4 +33,18 @@ test("as many jobs are asked for as a worker of very short ones is sent ahead", 
   expect(fleet.desk.capacity()).toBeGreaterThan(2);
   await worker.stop();
   await fleet.stop();
+});
+
+test("a run that is drained from the page finishes its jobs, however long they take", async () => {
+  const screen = { write: () => true, on: () => undefined };
+  const flags = new Flags(["--workers", "0", "--listen", "0", "--page", jobs("square")], RUN_FLAGS, {});
+  const fleet = new RunFleet(readRunSettings(flags), new Notices(screen, {}, false), OWNER);
+  await fleet.start();
+  const failed = new Promise<void>((resolve) => void fleet.desk.submit("7", undefined, () => resolve()));
+  const set = vi.spyOn(hostClock, "set");
+  const drained = fleet.runner.drain();
+  expect(set.mock.calls.map(([delay]) => delay)).toEqual([]);
+  set.mockRestore();
+  await fleet.stop();
+  await Promise.all([failed, drained]);
 });
