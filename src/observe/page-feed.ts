@@ -46,6 +46,8 @@ const MOST_BUFFERED = 1_048_576;
 /** Requests a watcher may make in a second. */
 const MOST_REQUESTS = 5;
 const LONGEST_NOTE = 500;
+/** The number of failures that a watcher knows of who was told nothing yet. */
+const UNHEARD = -1;
 
 /** The feed of one listener's page. */
 export class PageFeed {
@@ -81,7 +83,8 @@ export class PageFeed {
   /** Takes a watcher in and tells it what was so far; the next moment follows within a second. */
   add(watcher: Watcher): void {
     const { title, lend, history, admins } = this.#options;
-    this.#watchers.set(watcher, { requests: 0, failures: 0 });
+    // It hears of the failures first, also when there are none: it may show those of a listener that was here before.
+    this.#watchers.set(watcher, { requests: 0, failures: UNHEARD });
     const samples = this.#metrics.samples;
     const admin = watcher.admin && this.#controls !== undefined;
     const { length } = admins;

@@ -102,6 +102,16 @@ describe("a page", () => {
     });
   });
 
+  test("hears first that there are no failures: it may still show those of a listener that was here before", async () => {
+    await using show = new Show();
+    await show.settle(show.runner.start());
+    const viewer = show.watch();
+    await show.clock.advance(2_000);
+    const [first, second] = viewer.of("moment");
+    expect(first?.failures).toEqual([]);
+    expect(second).not.toHaveProperty("failures");
+  });
+
   test("hears of failures once, newest first, in harmless words", async () => {
     await using show = new Show();
     await show.settle(show.runner.start());
