@@ -1,17 +1,21 @@
 /** The live page in a real Chromium: what it shows, to whom, and how it looks there. */
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { JobRunner, Worker } from "../../src/index.ts";
+import { PAGE_SUBPROTOCOL } from "../../src/observe/page-message.ts";
 import {
   dialWebSocket,
   listenWebSocket,
   type WebSocketListener,
   type WebSocketListenerOptions,
 } from "../../src/transports/websocket-node.ts";
+import { MOST_WATCHERS } from "../../src/transports/websocket-page.ts";
 import { describeInChromium } from "../support/chromium.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -50,6 +54,12 @@ class House {
     const worker = new Worker({ dial: dialWebSocket(this.listener.address), identity, labels, handler });
     this.#workers.push(worker);
     await worker.start();
+  }
+
+  /** Another worker of the same name, in the place of all there were. */
+  async replace(identity: string, labels: readonly string[]): Promise<void> {
+    for (const worker of this.#workers.splice(0)) await worker.stop();
+    await this.worker(identity, labels);
   }
 
   /** Some jobs that succeed and one that fails. */
@@ -178,6 +188,53 @@ describeInChromium("the live page", (browser) => {
       expect(page.url()).toBe(house.url);
     });
     expect(house.runner.stats()).toMatchObject({ registered: 0, pending: 0, refused: 0 });
+  });
+
+  test("takes a token from its address also while it is open", { timeout: 60_000 }, async () => {
+    await using house = await House.open({ token: TOKEN, page: true });
+    await look(house.url, WIDE, async (page) => {
+      await page.locator("#token").waitFor();
+      await page.evaluate(`location.hash = ${JSON.stringify(`#token=${encodeURIComponent(TOKEN)}`)}`);
+      await page.locator("#live").waitFor();
+      expect(page.url()).toBe(house.url);
+    });
+  });
+
+  test("goes on watching when a token of an admin is refused", { timeout: 60_000 }, async () => {
+    await using house = await House.open({ page: { admin: "root" } });
+    await look(house.url, WIDE, async (page) => {
+      await page.getByRole("button", { name: "Use a token" }).click();
+      await page.locator("#token").fill("wrong");
+      await page.keyboard.press("Enter");
+      await page.getByText("That token does not open this page").waitFor();
+      await page.locator("#live").waitFor();
+      await page.locator("#token").fill("root");
+      await page.keyboard.press("Enter");
+      await page.getByRole("button", { name: "Drain the runner" }).waitFor();
+      expect(await page.locator("#token-section").isVisible()).toBe(false);
+    });
+  });
+
+  test("opens by itself once there is room for another page", { timeout: 60_000 }, async () => {
+    await using house = await House.open();
+    const open = Array.from({ length: MOST_WATCHERS }, () => new WebSocket(house.listener.address, PAGE_SUBPROTOCOL));
+    await Promise.all(open.map((ws) => once(ws, "message")));
+    await look(house.url, WIDE, async (page) => {
+      await page.getByText("too many pages are open").waitFor();
+      for (const ws of open) ws.terminate();
+      await page.locator("#live").waitFor();
+    });
+  });
+
+  test("shows the labels a worker has now", { timeout: 60_000 }, async () => {
+    await using house = await House.open();
+    await look(house.url, WIDE, async (page) => {
+      await house.worker("w", ["old"]);
+      await page.locator("#workers .label", { hasText: "old" }).waitFor();
+      await house.replace("w", ["new"]);
+      await page.locator("#workers .label", { hasText: "new" }).waitFor();
+      expect(await page.locator("#workers .label").count()).toBe(1);
+    });
   });
 
   test("is not for pages of elsewhere", { timeout: 60_000 }, async () => {

@@ -13,7 +13,7 @@ export type Standing =
 export interface ConnectionOwner {
   /** What to show to be let in, if anything. */
   readonly token: string | undefined;
-  /** How it stands now, and in how many ms it is tried again; 0 when it is not. */
+  /** How it stands now, and in how many ms it is tried again; 0 when it is open. */
   standing(standing: Standing, retryIn: number): void;
   /** A message came. */
   heard(message: PageMessage): void;
@@ -102,8 +102,8 @@ export class Connection {
     if (opened) return this.#tryAgain(code === GOING_AWAY ? "gone" : "unreachable");
     const served = await isServed();
     if (socket !== this.#socket) return;
-    if (served) this.#owner.standing("refused", 0);
-    else this.#tryAgain("unreachable");
+    // Also when refused: there may be room later, and a token is not all that is asked for.
+    this.#tryAgain(served ? "refused" : "unreachable");
   }
 
   #tryAgain(standing: Standing): void {

@@ -25,7 +25,7 @@ const ANSWER_STAYS = 6_000;
 /** The whole page. */
 class Page implements ConnectionOwner {
   readonly #connection = new Connection(this);
-  readonly #token = new Token();
+  readonly #token = new Token(() => this.#connection.open());
   readonly #question = new Question();
   readonly #charts = new Charts(find("charts", HTMLElement));
   readonly #tiles = new Tiles(find("tiles", HTMLElement));
@@ -37,6 +37,10 @@ class Page implements ConnectionOwner {
   /** What was last read out: only changes are. */
   #said = "";
   #answered: number | undefined;
+  /** What was shown when the page was let in last. */
+  #opened: { readonly token: string | undefined } | undefined;
+  /** Whether the form stays when the page opens, as what was typed there was refused. */
+  #asks = false;
 
   get token(): string | undefined {
     return this.#token.value;
@@ -61,16 +65,12 @@ class Page implements ConnectionOwner {
     const again = `Trying again in ${Math.round(retryIn / 1_000)} s.`;
     switch (standing) {
       case "open":
-        find("token-section", HTMLElement).hidden = true;
+        this.#opened = { token: this.token };
+        find("token-section", HTMLElement).hidden = !this.#asks;
+        this.#asks = false;
         return this.#banner("");
       case "refused":
-        this.#banner("");
-        return this.#askForToken(
-          this.token === undefined
-            ? "This runner shows its numbers to those who have its token."
-            : "That token does not open this page, or too many pages are open already.",
-          false,
-        );
+        return this.#refused();
       case "gone":
         this.#state("over", "bad");
         return this.#banner(`The listener has stopped; this is how it was at ${clock()}. ${again}`);
@@ -78,6 +78,22 @@ class Page implements ConnectionOwner {
         this.#state("no connection", "bad");
         return this.#banner(`No connection since ${clock()}. ${again}`);
     }
+  }
+
+  /** Asks for another token; one that has opened the page before stays good for watching. */
+  #refused(): void {
+    const opened = this.#opened;
+    const isNew = opened !== undefined && opened.token !== this.token;
+    const why =
+      this.token === undefined
+        ? "This runner shows its numbers to those who have its token"
+        : "That token does not open this page";
+    this.#banner("");
+    this.#askForToken(`${why}, or too many pages are open already.`, isNew);
+    if (!isNew) return;
+    this.#asks = true;
+    this.#token.value = opened.token;
+    this.#connection.open();
   }
 
   heard(message: PageMessage): void {
@@ -144,7 +160,9 @@ class Page implements ConnectionOwner {
   }
 
   #askForToken(words: string, keepWatching: boolean): void {
-    find("token-section", HTMLElement).hidden = false;
+    const section = find("token-section", HTMLElement);
+    const wasHidden = section.hidden;
+    section.hidden = false;
     find("live", HTMLElement).hidden = !keepWatching;
     if (!keepWatching) find("token-button", HTMLElement).hidden = true;
     if (!keepWatching) this.#state("locked", "warn");
@@ -152,7 +170,8 @@ class Page implements ConnectionOwner {
       find("token-words", HTMLElement),
       words === "" ? "The token of an admin lets you send workers away and drain the runner." : words,
     );
-    find("token", HTMLInputElement).focus();
+    // Once: it is asked again and again, and whoever reads on is not to be called back.
+    if (wasHidden || keepWatching) find("token", HTMLInputElement).focus();
   }
 
   async #letGo(identity: string, gently: boolean): Promise<void> {

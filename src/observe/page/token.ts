@@ -36,12 +36,12 @@ function decoded(text: string): string {
 export class Token {
   #value: string | undefined = kept();
 
-  /** Takes it out of the address, where it would be copied and bookmarked along, if it is there. */
-  constructor() {
-    const found = IN_FRAGMENT.exec(location.hash)?.[1];
-    if (found === undefined) return;
-    history.replaceState(null, "", location.pathname + location.search);
-    this.value = decoded(found);
+  /** @param changed - Called when another one has come with the address: that of an open page can be changed, too. */
+  constructor(changed: () => void) {
+    this.#take();
+    window.addEventListener("hashchange", () => {
+      if (this.#take()) changed();
+    });
   }
 
   /** The token; nothing when there is none. */
@@ -53,5 +53,14 @@ export class Token {
   set value(token: string | undefined) {
     this.#value = token;
     keep(token);
+  }
+
+  /** Takes it out of the address, where it would be copied and bookmarked along, if it is there. */
+  #take(): boolean {
+    const found = IN_FRAGMENT.exec(location.hash)?.[1];
+    if (found === undefined) return false;
+    history.replaceState(null, "", location.pathname + location.search);
+    this.value = decoded(found);
+    return true;
   }
 }

@@ -131,11 +131,14 @@ export class WorkersTable {
     const cells = [...words, ...numbers];
     const element = make("tr", "", name, make("td", "", state), ...cells.map(([cell]) => cell));
     if (this.#admin) element.append(this.#buttons(identity));
-    let labelled = false;
+    const labels = make("span");
+    name.append(labels);
+    let known = "";
     const update = (row: WorkerRow): void => {
-      // They are said once, in HELLO.
-      if (!labelled) name.append(...row.labels.map((label) => make("span", "label", label)));
-      labelled = true;
+      const said = row.labels.join(" ");
+      // Whoever comes back under a name may have others.
+      if (said !== known) labels.replaceChildren(...row.labels.map((label) => make("span", "label", label)));
+      known = said;
       const [word, tone] = STATES[row.state] ?? [row.state, "quiet"];
       write(state, word);
       state.dataset["tone"] = tone;
