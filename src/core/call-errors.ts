@@ -51,6 +51,11 @@ export function unfitHeld(demand: Demand | undefined): NoWorkerError {
   return new NoWorkerError(`the held worker is not one${inWords(demand?.labels ?? [])}`);
 }
 
+/** The one worker there is for the job is held by its caller, and several were to agree. */
+export function heldVerified(principals: number): NoWorkerError {
+  return new NoWorkerError(`a held worker is of one principal, and the job is to be verified by ${principals}`);
+}
+
 /** Workers of fewer principals than the call has to be verified with. */
 export function tooFewPrincipals(
   needed: number,

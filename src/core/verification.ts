@@ -6,7 +6,7 @@
 import type { AbortIndex } from "./abort-index.ts";
 import { Call } from "./call.ts";
 import type { CallDesk, CallEnd, CallEvents, CallState, Place, TakenJob } from "./call-desk.ts";
-import { tooFewPrincipals } from "./call-errors.ts";
+import { heldVerified, tooFewPrincipals } from "./call-errors.ts";
 import type { Clock, Entropy } from "./clock.ts";
 import type { DeadlineQueue } from "./deadline.ts";
 import { Demand } from "./demand.ts";
@@ -81,13 +81,15 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
 
   start(): void {
     const { failFast, verify } = this.#options;
-    // On a held worker there is but one principal. Nothing is begun that could only wait in vain.
-    if ((failFast || this.#place.held) && this.#principals().size < verify) this.#run.stop(this.#tooFew(), "cancelled");
+    // Nothing is begun that could only wait in vain.
+    if (this.#place.held) this.#fail(heldVerified(verify));
+    else if (failFast && this.#principals().size < verify) this.#fail(this.#tooFew());
     else this.#run.start();
   }
 
   stop(error: unknown, reason: CancelReason): void {
-    this.#run.stop(error, reason);
+    // One that failed before it began has a call that never settles.
+    if (this.#end !== undefined) this.#run.stop(error, reason);
   }
 
   /** One of its calls has settled. */

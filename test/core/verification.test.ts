@@ -146,8 +146,13 @@ describe("a job that is verified", () => {
     await house.worker(set, "b", "bob");
     const call = await set.execute("x", { verify: 2, failFast: true, require: ["gpu"] });
     expect(String(call.error)).toMatch(/needs workers of 2 principals with the label gpu: 1 is registered/);
+    expect(call.error, "nothing else has failed").not.toHaveProperty("cause");
     const held = await set.settle(set.runner.workers.acquire({ require: ["gpu"] }));
-    await expect(set.settle(held.execute("x", { verify: 2 }))).rejects.toBeInstanceOf(NoWorkerError);
+    const error: unknown = await set.settle(held.execute("x", { verify: 2 })).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(NoWorkerError);
+    expect(String(error)).toBe("NoWorkerError: a held worker is of one principal, and the job is to be verified by 2");
+    expect(error).not.toHaveProperty("cause");
+    expect(set.runner.stats()).toMatchObject({ submitted: 2, failed: 2, queued: 0, running: 0 });
     expect(ann.jobs).toEqual([]);
     set.runner.workers.release(held);
   });
