@@ -102,7 +102,9 @@ export class Order implements Checker, LedgerReader {
     const { machine } = connection.runner;
     const queue = this.#queue(machine);
     if (job.options !== undefined) this.#line(queue, lineOf(job.options)).delete(job.id);
-    const ahead = connection.inFlight.size >= connection.capacity;
+    // What a runner sent ahead before it read, as it woke, what frees a slot looks as if it had found that slot.
+    const blurred = connection.heardAt >= at && connection.runner.unsure(at);
+    const ahead = blurred || connection.inFlight.size >= connection.capacity;
     if (ahead) queue.ahead.add(job.id);
     // One that was sent ahead may have started before its frame left: then a slot was freed in the same moment.
     const latest = queue.late.get(job.id);
