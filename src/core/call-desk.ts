@@ -69,6 +69,8 @@ export interface CallDesk<C> {
   readonly throttle: RetryThrottle;
   readonly remoteStacks: boolean;
   readonly events: CallEvents | undefined;
+  /** What was tried by other calls of the same job; absent: nothing. */
+  readonly earlier?: readonly AttemptRecord[];
   retries: number;
   /** Throws an EncodingError when the data is over the limit. */
   checkSize(job: Job): void;

@@ -25,7 +25,8 @@ export function queueTimedOut(
   demand: Demand | undefined,
   attempts: Records,
 ): TimeoutError {
-  const message = `waited ${ms} ms for a free slot (${workers} workers${inWords(demand?.labels ?? [])}, all busy)`;
+  const busy = `${workers} workers${inWords(demand?.labels ?? [])}, all busy`;
+  const message = `waited ${ms} ms for a free slot (${workers === 0 ? missing(demand, "none is registered") : busy})`;
   return new TimeoutError(message, "queue", ms, { attempts });
 }
 

@@ -81,7 +81,7 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
 
   /** What was tried so far. */
   get records(): AttemptRecord[] {
-    const failures = this.#failures ?? [];
+    const failures = [...(this.#desk.earlier ?? []), ...(this.#failures ?? [])];
     if (this.winner === undefined) return failures;
     return [...failures, { identity: this.winner.identity, outcome: "ok", ms: this.#since }];
   }

@@ -40,7 +40,7 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
   /** Where that stood before it settled. */
   #left: CallState = "new";
   /** Attempts of the calls before it. */
-  #earlier: readonly AttemptRecord[] = [];
+  earlier: readonly AttemptRecord[] = [];
   #madeEarlier = 0;
   readonly #answers: WorkerAnswer[] = [];
 
@@ -63,7 +63,7 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
   }
 
   get records(): readonly AttemptRecord[] {
-    return [...this.#earlier, ...this.#run.records];
+    return this.#run.records;
   }
 
   /** Attempts that count, of all calls. */
@@ -101,7 +101,7 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
     const agrees = first !== undefined && samePayload(first.value, value);
     this.#answers.push({ identity, principal: peer.principal, value: agrees ? first.value : value });
     if (this.#answers.length === this.#options.verify) return this.#compare();
-    this.#earlier = this.records;
+    this.earlier = this.records;
     this.#madeEarlier = this.made;
     this.#run = this.#nextRun(run);
     this.#desk.moved(this, this.#left, "new");

@@ -61,6 +61,29 @@ describe("a job that is verified", () => {
     expect(set.of("job-started")).toHaveLength(2);
   });
 
+  it("says in each error what was tried, by all of its calls", async () => {
+    const { set, house } = await houses();
+    await using _ = set;
+    const ann = await house.worker(set, "a", "ann");
+    const limits = { verify: 2, acquireTimeout: Infinity };
+    const calls = [
+      await set.execute("x", { ...limits, deadline: 100 }),
+      await set.execute("y", { ...limits, queueTimeout: 100 }),
+    ];
+    await answers(set, ann, "1");
+    await answers(set, ann, "1");
+    await set.clock.advance(100);
+    const tried = [{ identity: "a", outcome: "ok" }];
+    expect(calls.map(({ error }) => error)).toMatchObject([
+      { kind: "deadline", attempts: tried },
+      {
+        kind: "queue",
+        attempts: tried,
+        message: "waited 100 ms for a free slot (no worker of another principal is registered)",
+      },
+    ]);
+  });
+
   it("compares bytes", async () => {
     const { set, house } = await houses();
     await using _ = set;
