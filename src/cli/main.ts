@@ -1,15 +1,38 @@
 #!/usr/bin/env node
-/** The `powerhose` command: finds out which command is meant, runs it, and turns whatever ends it into an exit code. */
+/** The `powerhose` command: selects the subcommand, runs it, and turns its outcome into an exit code. */
 import { readFileSync } from "node:fs";
 import type { CommandHost } from "./command-host.ts";
 import { CommandError, EXIT, usage, wordsOf } from "./faults.ts";
-import { Flags } from "./flags.ts";
-import { HELP, type HelpTopic } from "./help.ts";
+import { Flags, HELP_FLAG, suggest } from "./flags.ts";
+import { type CommandSpec, flagsOf, helpText } from "./help.ts";
 import { Notices } from "./notices.ts";
 import { Run } from "./run.ts";
-import { readRunSettings, RUN_FLAGS } from "./run-options.ts";
-import { askStatus, STATUS_FLAGS } from "./status.ts";
-import { readWorkSettings, Work, WORK_FLAGS } from "./work.ts";
+import { readRunSettings, RUN_COMMAND } from "./run-options.ts";
+import { askStatus, STATUS_COMMAND } from "./status.ts";
+import { readWorkSettings, Work, WORK_COMMAND } from "./work.ts";
+
+/** A subcommand. */
+interface Command {
+  readonly spec: CommandSpec;
+  /** Resolves to the exit code. */
+  run(flags: Flags): Promise<number>;
+}
+
+const POWERHOSE: CommandSpec = {
+  about: "Runs a JavaScript function over many lines, on all cores of this machine and of others.",
+  synopsis: {
+    "powerhose run <module> [files…]": "run a job for each line of the files, or of stdin",
+    "powerhose work <module> --connect <url>": "lend this machine's cores to a run elsewhere",
+    "powerhose status <url>": "see how a run that listens is doing",
+  },
+  notes: `A module is a JavaScript file whose default export (or the one after a #, as in jobs.js#square)
+takes a job and returns text or bytes:
+
+  export default (job) => String(Number(job.data) ** 2);`,
+  options: { Options: { ...HELP_FLAG, version: { short: "V", help: "the version" } } },
+  examples: ["seq 1 100000 | powerhose run square.js | tail -1", "powerhose run --help"],
+  exitCodes: "0 all jobs succeeded, 1 some failed, 2 the command line is wrong, 130 interrupted",
+};
 
 const host: CommandHost = {
   stdin: process.stdin,
@@ -18,77 +41,67 @@ const host: CommandHost = {
   exit: (code) => process.exit(code),
 };
 
+const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
+  [
+    "run",
+    {
+      spec: RUN_COMMAND,
+      run: (flags) => {
+        const settings = readRunSettings(flags);
+        return new Run(settings, host, new Notices(process.stderr, process.env, settings.quiet)).go();
+      },
+    },
+  ],
+  [
+    "work",
+    {
+      spec: WORK_COMMAND,
+      run: (flags) => {
+        const settings = readWorkSettings(flags);
+        return new Work(settings, host, new Notices(process.stderr, process.env, flags.has("quiet"))).go();
+      },
+    },
+  ],
+  ["status", { spec: STATUS_COMMAND, run: async (flags) => print(await askStatus(flags)) }],
+]);
+const NAMES = [...COMMANDS.keys()];
+
 function version(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 /** Prints, and waits until it is out: the process ends right after. */
-function print(text: string): Promise<void> {
+function print(text: string): Promise<number> {
   return new Promise((resolve) => {
-    process.stdout.once("error", () => resolve());
-    process.stdout.write(`${text}\n`, () => resolve());
+    process.stdout.once("error", () => resolve(EXIT.ok));
+    process.stdout.write(`${text}\n`, () => resolve(EXIT.ok));
   });
 }
 
-async function help(topic: HelpTopic): Promise<number> {
-  await print(HELP[topic]);
-  return EXIT.ok;
+function commandNamed(name: string): Command {
+  const command = COMMANDS.get(name);
+  if (command !== undefined) return command;
+  const list = `${NAMES.slice(0, -1).join(", ")} and ${NAMES.at(-1)}`;
+  throw usage(`unknown command ${JSON.stringify(name)}; there are ${list}${suggest(name, NAMES)}`);
 }
 
-function topicOf(command: string | undefined): HelpTopic {
-  if (command === undefined) return "powerhose";
-  if (command === "run" || command === "work" || command === "status") return command;
-  throw unknownCommand(command);
+/** What comes before or instead of a command: `--help`, `--version`, `help run`. */
+async function general(args: readonly string[]): Promise<number> {
+  const flags = new Flags(args, flagsOf(POWERHOSE), process.env);
+  const [name, topic] = flags.operands;
+  if (flags.has("version")) return print(version());
+  if (name === "help" && topic !== undefined) return print(helpText(commandNamed(topic).spec));
+  if (name === "help" || flags.has("help")) return print(helpText(POWERHOSE));
+  throw usage("name a command: run, work or status; --help says more");
 }
 
-function unknownCommand(command: string): CommandError {
-  return usage(`unknown command ${JSON.stringify(command)}; there are run, work and status`);
-}
-
-async function runCommand(args: readonly string[]): Promise<number> {
-  const flags = new Flags(args, RUN_FLAGS, process.env);
-  if (flags.has("help")) return help("run");
-  const settings = readRunSettings(flags);
-  return new Run(settings, host, new Notices(process.stderr, process.env, settings.quiet)).go();
-}
-
-async function workCommand(args: readonly string[]): Promise<number> {
-  const flags = new Flags(args, WORK_FLAGS, process.env);
-  if (flags.has("help")) return help("work");
-  const settings = readWorkSettings(flags);
-  return new Work(settings, host, new Notices(process.stderr, process.env, flags.has("quiet"))).go();
-}
-
-async function statusCommand(args: readonly string[]): Promise<number> {
-  const flags = new Flags(args, STATUS_FLAGS, process.env);
-  if (flags.has("help")) return help("status");
-  await print(await askStatus(flags));
-  return EXIT.ok;
-}
-
-async function main([command, ...args]: readonly string[]): Promise<number> {
-  switch (command) {
-    case "run":
-      return runCommand(args);
-    case "work":
-      return workCommand(args);
-    case "status":
-      return statusCommand(args);
-    case "help":
-      return help(topicOf(args[0]));
-    case "--help":
-    case "-h":
-      return help("powerhose");
-    case "--version":
-    case "-V":
-      await print(version());
-      return EXIT.ok;
-    case undefined:
-      throw usage("name a command: run, work or status; --help says more");
-    default:
-      throw unknownCommand(command);
-  }
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === "help" || name.startsWith("-")) return general(args);
+  const command = commandNamed(name);
+  const flags = new Flags(rest, flagsOf(command.spec), process.env);
+  return flags.has("help") ? print(helpText(command.spec)) : command.run(flags);
 }
 
 function failed(error: unknown): number {
@@ -96,5 +109,5 @@ function failed(error: unknown): number {
   return error instanceof CommandError ? error.exitCode : EXIT.failed;
 }
 
-// Ends the process even when somebody else holds it: a terminal on stdin, a connection that lingers.
+// Ends the process even while a handle keeps it alive: a terminal on stdin, a connection that lingers.
 process.exit(await main(process.argv.slice(2)).catch(failed));

@@ -3,36 +3,100 @@ import { accessSync, constants, fstatSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { readDuration } from "./duration.ts";
 import { codeOf, usage, wordsOf } from "./faults.ts";
-import type { FlagRules, Flags } from "./flags.ts";
+import type { Flags } from "./flags.ts";
+import type { CommandSpec } from "./help.ts";
 import type { Input } from "./job-source.ts";
 import { isLoopback, type ListenPlace, readListenPlace } from "./listen-place.ts";
 import { type ModuleName, readModuleName } from "./module-name.ts";
 import { readMaxPayload } from "./payload-limit.ts";
 
-/** The options of `run`. */
-export const RUN_FLAGS: FlagRules = {
-  workers: { type: "string", short: "w" },
-  capacity: { type: "string", short: "c" },
-  jsonl: { type: "boolean" },
-  null: { type: "boolean", short: "0" },
-  unordered: { type: "boolean", short: "u" },
-  output: { type: "string", short: "o" },
-  listen: { type: "string" },
-  token: { type: "string" },
-  origin: { type: "string", multiple: true },
-  page: { type: "boolean" },
-  "admin-token": { type: "string" },
-  lend: { type: "string" },
-  linger: { type: "string" },
-  attempts: { type: "string" },
-  timeout: { type: "string" },
-  deadline: { type: "string" },
-  "max-payload": { type: "string" },
-  "fail-fast": { type: "boolean" },
-  joblog: { type: "string" },
-  resume: { type: "boolean" },
-  quiet: { type: "boolean", short: "q" },
-  help: { type: "boolean", short: "h" },
+/** The command, its options and its help. */
+export const RUN_COMMAND: CommandSpec = {
+  about: "Runs a job for each line of the input and prints the results in the order of the lines.",
+  synopsis: { "powerhose run [options] <module>[#export] [files…]": "" },
+  notes: `Without files, or for the file -, reads stdin. Empty lines are jobs too. Progress and a summary
+go to stderr, so that stdout holds nothing but results.`,
+  options: {
+    Workers: {
+      workers: {
+        short: "w",
+        value: "<n>",
+        variable: "POWERHOSE_WORKERS",
+        help: "threads on this machine; default one per core; 0 with --listen: none",
+      },
+      capacity: {
+        short: "c",
+        value: "<n>",
+        help: "jobs a thread has at a time; default 1; more for handlers that wait",
+      },
+      listen: {
+        value: "<[host:]port>",
+        help: "lets workers on other machines join; 0 takes a free port",
+      },
+      token: {
+        value: "<secret>",
+        variable: "POWERHOSE_TOKEN",
+        help: "what they must show; better set POWERHOSE_TOKEN, which ps does not show",
+      },
+      origin: {
+        value: "<origin>",
+        repeatable: true,
+        help: "lets tabs of this web page join too: https://app.example; may be repeated",
+      },
+    },
+    Page: {
+      page: { help: "with --listen: a live page, on the same port; its address is printed" },
+      "admin-token": {
+        value: "<secret>",
+        variable: "POWERHOSE_ADMIN_TOKEN",
+        help: "shown on the page, it allows to remove workers and to drain the run; better set POWERHOSE_ADMIN_TOKEN",
+      },
+      lend: { value: "<file>", help: "an ES module that visitors of the page can lend their tab to run" },
+      linger: {
+        value: "<seconds>",
+        help: "keeps the page up after the run; Ctrl-C ends it; default 0",
+      },
+    },
+    Input: {
+      jsonl: { help: "each line is one JSON value, handed over as it is written" },
+      null: { short: "0", help: "jobs, and results, end with a zero byte instead of a newline" },
+    },
+    Output: {
+      unordered: { short: "u", help: "print results as they come" },
+      output: {
+        short: "o",
+        value: "<format>",
+        help: "text (default) or jsonl: one record a job, with errors and times",
+      },
+      quiet: { short: "q", help: "no progress, no summary, no messages about single jobs" },
+    },
+    Failures: {
+      attempts: { value: "<n>", help: "tries for a job whose worker was lost or timed out; default 3" },
+      timeout: { value: "<time>", help: "limit of one try: 500ms, 30s, 5m, none; default none" },
+      deadline: { value: "<time>", help: "limit of a job in all, waiting included; default none" },
+      "fail-fast": { help: "stop at the first job that fails" },
+      "max-payload": {
+        value: "<bytes>",
+        help: "the largest line and result; default 1048576, at most 268435456",
+      },
+    },
+    "Long runs": {
+      joblog: { value: "<file>", help: "note each finished job in a file" },
+      resume: { help: "leave out the jobs that the file says have succeeded" },
+    },
+  },
+  examples: [
+    "seq 1 100000 | powerhose run square.js | tail -1",
+    "powerhose run resize.js#thumbnail --joblog done.log photos.txt > thumbnails.txt",
+    "powerhose run resize.js#thumbnail --joblog done.log --resume photos.txt >> thumbnails.txt",
+    "find . -name '*.md' -print0 | powerhose run -0 check.js | tr '\\0' '\\n'",
+    "powerhose run --jsonl -o jsonl score.js games.jsonl | jq 'select(.ok | not)'",
+    "POWERHOSE_TOKEN=secret powerhose run --listen 0.0.0.0:7070 mine.js words.txt",
+    "powerhose run --listen 7070 --page --lend mine.js --linger 60 mine.js words.txt",
+  ],
+  signals: "the first Ctrl-C (or SIGTERM) finishes what runs, the second stops at once",
+  variables: ["NO_COLOR"],
+  exitCodes: "0 all jobs succeeded, 1 some failed, 2 the command line is wrong, 130 interrupted",
 };
 
 /** The live page of a run. */
@@ -85,14 +149,14 @@ export function readRunSettings(flags: Flags): RunSettings {
   const settings: RunSettings = {
     module: readModuleName(module),
     inputs: (files.length === 0 ? ["-"] : files).map(readInput),
-    workers: flags.integer("workers", 0, 1_000, "POWERHOSE_WORKERS") ?? availableParallelism(),
+    workers: flags.integer("workers", 0, 1_000) ?? availableParallelism(),
     capacity: flags.integer("capacity", 1, 65_535) ?? 1,
     terminator: flags.has("null") ? "null" : "newline",
     json: flags.has("jsonl"),
     ordered: !flags.has("unordered"),
     output: readOutput(flags.text("output")),
     listen: listen === undefined ? undefined : readListenPlace(listen),
-    token: flags.text("token", "POWERHOSE_TOKEN"),
+    token: flags.text("token"),
     origins: flags.texts("origin"),
     page: readPage(flags),
     attempts: flags.integer("attempts", 1, 1_000_000) ?? 3,
@@ -124,20 +188,20 @@ function checkTogether(settings: RunSettings, flags: Flags): void {
     );
   }
   // Only when typed: the environment may hold one for other commands.
-  if (listen === undefined && flags.text("token") !== undefined) {
+  if (listen === undefined && flags.typed("token") !== undefined) {
     throw usage("--token: nobody is to show it without --listen");
   }
 }
 
 /** What only makes sense with the page, and the page only with a door. */
 function readPage(flags: Flags): RunPage | undefined {
-  const [admin, lend] = [flags.text("admin-token", "POWERHOSE_ADMIN_TOKEN"), flags.text("lend")];
+  const [admin, lend] = [flags.text("admin-token"), flags.text("lend")];
   const seconds = flags.integer("linger", 0, 1_000_000);
   if (!flags.has("page")) {
     if (lend !== undefined) throw usage("--lend: tabs are lent by the page; add --page");
     if (seconds !== undefined) throw usage("--linger: it is the page that lingers; add --page");
     // Only when typed: the environment may hold one for other runs.
-    if (flags.text("admin-token") !== undefined) throw usage("--admin-token: it is shown to the page; add --page");
+    if (flags.typed("admin-token") !== undefined) throw usage("--admin-token: it is shown to the page; add --page");
     return undefined;
   }
   if (flags.text("listen") === undefined) throw usage("--page: it is served where workers join; add --listen");

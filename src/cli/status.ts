@@ -1,15 +1,28 @@
 /** `powerhose status`: asks a run that listens how it is. What it answers is status-report.ts. */
 import { codeOf, CommandError, usage, wordsOf } from "./faults.ts";
-import type { FlagRules, Flags } from "./flags.ts";
+import type { Flags } from "./flags.ts";
+import type { CommandSpec } from "./help.ts";
 import { isLoopback } from "./listen-place.ts";
 import { isStatusReport, statusJson, type StatusReport, statusTable } from "./status-report.ts";
 
-/** The options of `status`. */
-export const STATUS_FLAGS: FlagRules = {
-  token: { type: "string" },
-  json: { type: "boolean" },
-  "allow-insecure": { type: "boolean" },
-  help: { type: "boolean", short: "h" },
+/** The command, its options and its help. */
+export const STATUS_COMMAND: CommandSpec = {
+  about: "Shows the workers, the queue and the rate of a run that listens.",
+  synopsis: { "powerhose status [options] <url>": "" },
+  notes: "The URL is the one its workers dial, ws:// or http://.",
+  options: {
+    Options: {
+      token: {
+        value: "<secret>",
+        variable: "POWERHOSE_TOKEN",
+        help: "what the run wants to see; better set POWERHOSE_TOKEN",
+      },
+      json: { help: "for programs" },
+      "allow-insecure": { help: "allow http:// to another machine" },
+    },
+  },
+  examples: ["powerhose status ws://127.0.0.1:7070/", "powerhose status ws://127.0.0.1:7070/ --json | jq .workers"],
+  exitCodes: "0 answered, 1 no answer or refused, 2 the command line is wrong",
 };
 
 const PATIENCE = 5_000; // ms, for the answer and all of its body
@@ -88,6 +101,6 @@ export async function askStatus(flags: Flags): Promise<string> {
   if (address === undefined) throw usage("say whom to ask, such as ws://127.0.0.1:7070/");
   if (rest.length > 0) throw usage(`unexpected ${rest.join(" ")}: one run at a time`);
   const url = statusUrl(address, flags.has("allow-insecure"));
-  const report = await ask(url, flags.text("token", "POWERHOSE_TOKEN"));
+  const report = await ask(url, flags.text("token"));
   return flags.has("json") ? statusJson(report) : statusTable(report);
 }

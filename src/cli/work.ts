@@ -19,7 +19,8 @@ import { dialWebSocket } from "../transports/websocket-node.ts";
 import type { CommandHost } from "./command-host.ts";
 import { showDuration } from "./duration.ts";
 import { asError, CommandError, EXIT, usage, wordsOf } from "./faults.ts";
-import type { FlagRules, Flags } from "./flags.ts";
+import type { Flags } from "./flags.ts";
+import type { CommandSpec } from "./help.ts";
 import { Interrupts } from "./interrupts.ts";
 import { isLoopback } from "./listen-place.ts";
 import { type ModuleName, readModuleName } from "./module-name.ts";
@@ -30,19 +31,41 @@ import { startFault } from "./start-fault.ts";
 import { counted } from "./terminal-text.ts";
 import { userThreads } from "./user-threads.ts";
 
-/** The options of `work`. */
-export const WORK_FLAGS: FlagRules = {
-  connect: { type: "string" },
-  token: { type: "string" },
-  workers: { type: "string", short: "w" },
-  capacity: { type: "string", short: "c" },
-  identity: { type: "string" },
-  labels: { type: "string" },
-  "allow-insecure": { type: "boolean" },
-  "max-payload": { type: "string" },
-  once: { type: "boolean" },
-  quiet: { type: "boolean", short: "q" },
-  help: { type: "boolean", short: "h" },
+/** The command, its options and its help. */
+export const WORK_COMMAND: CommandSpec = {
+  about:
+    "Lends this machine's cores to a run that listens elsewhere. Reconnects for ever. What handlers print goes to stderr.",
+  synopsis: { "powerhose work [options] <module>[#export] --connect <url>": "" },
+  notes: "The module may differ from the run's: it is this machine's handler that runs.",
+  options: {
+    Options: {
+      connect: {
+        value: "<url>",
+        variable: "POWERHOSE_CONNECT",
+        help: "where the run listens: ws://127.0.0.1:7070/ or wss://…",
+      },
+      token: {
+        value: "<secret>",
+        variable: "POWERHOSE_TOKEN",
+        help: "what the run wants to see; better set POWERHOSE_TOKEN",
+      },
+      workers: { short: "w", value: "<n>", variable: "POWERHOSE_WORKERS", help: "threads; default one per core" },
+      capacity: { short: "c", value: "<n>", help: "jobs a thread has at a time, 1 to 60; default 1" },
+      identity: { value: "<name>", help: "its name in status and logs; default made from the host's name" },
+      labels: { value: "<a,b>", help: "what it has, for jobs that require it" },
+      "allow-insecure": { help: "allow ws:// to another machine, where the network can read along" },
+      "max-payload": { value: "<bytes>", help: "the largest job and result; default 1048576; as the run's" },
+      once: { help: "end when the run it worked for is over, instead of waiting for the next" },
+      quiet: { short: "q", help: "no messages" },
+    },
+  },
+  examples: [
+    "powerhose work mine.js --connect ws://127.0.0.1:7070/",
+    "POWERHOSE_TOKEN=secret powerhose work mine.js --connect wss://jobs.example/ --labels gpu",
+  ],
+  signals: "the first Ctrl-C (or SIGTERM) finishes what runs and leaves, the second stops at once",
+  variables: ["NO_COLOR"],
+  exitCodes: "0 stopped in good order, 1 refused or out of threads, 2 the command line is wrong, 130 stopped at once",
 };
 
 /** A checked command line of `work`. */
@@ -67,7 +90,7 @@ const NAME = /^[A-Za-z0-9._:-]{1,128}$/;
  */
 export function readWorkSettings(flags: Flags): WorkSettings {
   const [module, ...rest] = flags.operands;
-  const url = flags.text("connect", "POWERHOSE_CONNECT");
+  const url = flags.text("connect");
   if (url === undefined) throw usage("--connect: say where the runner is, such as ws://127.0.0.1:7070/");
   if (rest.length > 0) throw usage(`unexpected ${rest.join(" ")}: a worker gets its jobs from the runner`);
   const identity = flags.text("identity") ?? ownName();
@@ -80,7 +103,7 @@ export function readWorkSettings(flags: Flags): WorkSettings {
     module: readModuleName(module),
     dial: dialerFor(url, flags),
     url,
-    workers: flags.integer("workers", 1, 1_000, "POWERHOSE_WORKERS") ?? availableParallelism(),
+    workers: flags.integer("workers", 1, 1_000) ?? availableParallelism(),
     capacity: flags.integer("capacity", 1, 60) ?? 1,
     identity,
     labels,
@@ -90,7 +113,7 @@ export function readWorkSettings(flags: Flags): WorkSettings {
 }
 
 function dialerFor(url: string, flags: Flags): Dialer {
-  const token = flags.text("token", "POWERHOSE_TOKEN");
+  const token = flags.text("token");
   if (token === "") throw usage("--token: expected a token, got an empty one");
   checkUrl(url, flags.has("allow-insecure"));
   try {

@@ -1,8 +1,9 @@
 import { expect, test, vi } from "vitest";
 import { Flags } from "../../src/cli/flags.ts";
+import { flagsOf } from "../../src/cli/help.ts";
 import { Notices } from "../../src/cli/notices.ts";
 import { type FleetOwner, RunFleet } from "../../src/cli/run-fleet.ts";
-import { readRunSettings, RUN_FLAGS } from "../../src/cli/run-options.ts";
+import { readRunSettings, RUN_COMMAND } from "../../src/cli/run-options.ts";
 import { hostClock } from "../../src/core/host.ts";
 import { Worker } from "../../src/index.ts";
 import { dialWebSocket } from "../../src/transports/websocket-node.ts";
@@ -21,7 +22,7 @@ const OWNER: FleetOwner = {
 test("as many jobs are asked for as a worker of very short ones is sent ahead", async () => {
   let said = "";
   const screen = { write: (text: string | Uint8Array) => (said += String(text)) !== "", on: () => undefined };
-  const flags = new Flags(["--workers", "0", "--listen", "0", jobs("square")], RUN_FLAGS, {});
+  const flags = new Flags(["--workers", "0", "--listen", "0", jobs("square")], flagsOf(RUN_COMMAND), {});
   const fleet = new RunFleet(readRunSettings(flags), new Notices(screen, {}, false), OWNER);
   await fleet.start();
   const worker = new Worker({ dial: dialWebSocket(/ws:\S+(?=;)/.exec(said)?.[0] ?? ""), handler: ({ data }) => data });
@@ -37,7 +38,7 @@ test("as many jobs are asked for as a worker of very short ones is sent ahead", 
 
 test("a run that is drained from the page finishes its jobs, however long they take", async () => {
   const screen = { write: () => true, on: () => undefined };
-  const flags = new Flags(["--workers", "0", "--listen", "0", "--page", jobs("square")], RUN_FLAGS, {});
+  const flags = new Flags(["--workers", "0", "--listen", "0", "--page", jobs("square")], flagsOf(RUN_COMMAND), {});
   const fleet = new RunFleet(readRunSettings(flags), new Notices(screen, {}, false), OWNER);
   await fleet.start();
   const failed = new Promise<void>((resolve) => void fleet.desk.submit("7", undefined, () => resolve()));

@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommandError } from "../../../src/cli/faults.ts";
 import { Flags } from "../../../src/cli/flags.ts";
+import { flagsOf } from "../../../src/cli/help.ts";
 import { JobLog } from "../../../src/cli/job-log.ts";
-import { askStatus, STATUS_FLAGS } from "../../../src/cli/status.ts";
+import { askStatus, STATUS_COMMAND } from "../../../src/cli/status.ts";
 import { decode } from "../../support/frames.ts";
 import type { Finding } from "../section.ts";
 import { crudeFrame } from "./crude-frame.ts";
@@ -103,7 +104,7 @@ async function statusOutcome(body: string, options: readonly string[]): Promise<
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   try {
-    return await askStatus(new Flags([`http://127.0.0.1:${port}/`, ...options], STATUS_FLAGS, {}));
+    return await askStatus(new Flags([`http://127.0.0.1:${port}/`, ...options], flagsOf(STATUS_COMMAND), {}));
   } catch (error) {
     return error instanceof CommandError ? "CommandError" : String(error);
   } finally {
