@@ -17,6 +17,7 @@ export type { Prefetch } from "./core/pace.ts";
 export type { Filled } from "./core/options.ts";
 export type { RegistrationLimits, RegistrationOptions } from "./core/registration.ts";
 export { REGISTRATION_DEFAULTS, WorkerRegistration } from "./core/registration.ts";
+export { RESERVED_PRINCIPALS } from "./core/principal.ts";
 export { relay } from "./core/relay.ts";
 export type { DrainOptions, RunnerOptions } from "./core/runner.ts";
 export { JobRunner, RUNNER_DEFAULTS } from "./core/runner.ts";

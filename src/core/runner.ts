@@ -37,6 +37,7 @@ import {
 import { oversight } from "./oversight.ts";
 import type { Prefetch } from "./pace.ts";
 import { socketPair } from "./pair.ts";
+import { LOCAL } from "./principal.ts";
 import type { WaitingLine } from "./queue.ts";
 import { Redial } from "./redial.ts";
 import {
@@ -92,7 +93,7 @@ const PREFETCH: Rule = (value) =>
   value === "auto" || integer(0, 256)(value) === undefined ? undefined : '"auto" or an integer from 0 to 256';
 /** Lines of a queue that `stats` tells of: for each of them it looks at all workers. */
 const LINES_TOLD = 100;
-const SELF_PEER = { transport: "memory", address: "this process", principal: "local" };
+const SELF_PEER = { transport: "memory", address: "this process", principal: LOCAL };
 
 /** Gives jobs to free workers and settles each one exactly once. */
 export class JobRunner implements Dialer {

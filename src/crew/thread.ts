@@ -3,6 +3,7 @@
  * ends. What a thread is, a worker thread of Node or a Web Worker, its plan knows. Whether another takes its place is decided in slot.ts.
  */
 import type { TimerHandle } from "../core/clock.ts";
+import { LOCAL } from "../core/principal.ts";
 import type { CloseReason, Socket } from "../core/socket.ts";
 import { hostClock, hostEntropy } from "../index.ts";
 import { type Boot, type BootPort, oneLine, type ThreadNote, unsealed } from "./boot.ts";
@@ -132,7 +133,7 @@ export class Thread {
 
   #loaded(): void {
     const { title, maxFrameBytes } = this.#plan;
-    const peer = { transport: "thread", address: title, principal: "local" };
+    const peer = { transport: "thread", address: title, principal: LOCAL };
     this.#socket = new ThreadSocket(this.#port, peer, maxFrameBytes, (reason) => this.#socketClosed(reason));
     this.#owner.accept(this.#socket);
   }

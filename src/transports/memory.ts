@@ -5,6 +5,7 @@
 import type { Clock } from "../core/clock.ts";
 import { hostClock } from "../core/host.ts";
 import { socketPair } from "../core/pair.ts";
+import { LOCAL } from "../core/principal.ts";
 import type { CloseReason, Dialer, FaultProfile, Listener, ListenerContext } from "../core/socket.ts";
 import type { Peer, Receiver, Socket, SocketLimits } from "../core/socket.ts";
 
@@ -126,10 +127,10 @@ export class MemoryTransport implements Listener, Dialer {
   }
 
   #connect(listening: Listening, limits: SocketLimits): Socket {
-    const dialler: Peer = { transport: "memory", address: `${this.address} ${++this.#dialled}`, principal: "local" };
+    const dialler: Peer = { transport: "memory", address: `${this.address} ${++this.#dialled}`, principal: LOCAL };
     const [near, far] = socketPair({
       clock: this.#clock,
-      peers: [dialler, { transport: "memory", address: this.address, principal: "local" }],
+      peers: [dialler, { transport: "memory", address: this.address, principal: LOCAL }],
       maxFrameBytes: Math.min(listening.maxFrameBytes, limits.maxFrameBytes),
     });
     const accepted = new AcceptedSocket(near, (socket) => this.#accepted.delete(socket));

@@ -3,6 +3,7 @@
  * who makes the port, and who notices that a thread died, is decided elsewhere.
  */
 import { hostClock } from "../core/host.ts";
+import { LOCAL } from "../core/principal.ts";
 import { type CloseReason, type Dialer, type FaultProfile, Inbox, type Listener } from "../core/socket.ts";
 import type { ListenerContext, Peer, Receiver, Socket, SocketLimits } from "../core/socket.ts";
 
@@ -60,7 +61,7 @@ function tooLarge(bytes: number, limit: number): CloseReason {
 }
 
 function peerOf(given: Partial<Peer> | undefined, address: string): Peer {
-  return { transport: "message-port", address, principal: "local", ...given };
+  return { transport: "message-port", address, principal: LOCAL, ...given };
 }
 
 function isNodePort(port: PortLike): port is NodePort {

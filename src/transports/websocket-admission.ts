@@ -6,6 +6,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Clock } from "../core/clock.ts";
 import { AuthError, type PowerhoseError } from "../core/errors.ts";
+import { guestPrincipalFault, LOOPBACK, TOKEN_HOLDER } from "../core/principal.ts";
 import { PAGE_SUBPROTOCOL } from "../observe/page-message.ts";
 import { BEARER_PREFIX, isLoopback, SUBPROTOCOL } from "./websocket-address.ts";
 import type { WebSocketListenerSettings } from "./websocket-options.ts";
@@ -36,9 +37,6 @@ export interface Guest {
 /** The result of looking at a request: whom it is from, or why not. */
 export type Verdict = Guest | Refusal;
 
-/** Not `local`, as what this process made itself is: whoever can connect must not take over the names of its threads. */
-const ANONYMOUS = "loopback";
-const TOKEN_HOLDER = "token";
 const ADMIN = "admin";
 const BUSY: Refusal = { status: 503, text: "too many connections, try again later" };
 const NO_ORIGIN: Refusal = { status: 403, text: "this origin is not allowed" };
@@ -188,7 +186,7 @@ export class Admission {
     if (holder !== undefined) return { principal: holder.principal, identity: holder.identity, role: "worker" };
     if (this.isOpenHouse) {
       if (!isLocal(request)) return this.#exposed();
-      return ticket === undefined ? { principal: ANONYMOUS, role: "worker" } : UNKNOWN;
+      return ticket === undefined ? { principal: LOOPBACK, role: "worker" } : UNKNOWN;
     }
     const token = shownToken(request);
     if (token !== undefined && knows(this.#tokens, token)) return { principal: TOKEN_HOLDER, role: "worker" };
@@ -202,7 +200,7 @@ export class Admission {
     if (this.isOpenHouse) {
       // A token that is not the admin's is a mistake to be told, not a request to watch.
       if (token !== undefined || !this.mayLoadPage(request)) return UNKNOWN;
-      return { principal: ANONYMOUS, role: "watcher" };
+      return { principal: LOOPBACK, role: "watcher" };
     }
     if (token !== undefined && knows(this.#tokens, token)) return { principal: TOKEN_HOLDER, role: "watcher" };
     return this.#ask(request, "watcher");
@@ -249,7 +247,11 @@ export class Admission {
   }
 
   #verdict(principal: unknown, role: Role): Verdict {
-    return typeof principal === "string" && principal !== "" ? { principal, role } : UNKNOWN;
+    if (typeof principal !== "string" || principal === "") return UNKNOWN;
+    const fault = guestPrincipalFault(principal);
+    if (fault === undefined) return { principal, role };
+    this.#report(new AuthError(`\`authenticate\` named a principal that is refused: ${fault}`));
+    return UNKNOWN;
   }
 
   /** A hook says no by throwing an AuthError; anything else is a fault of the hook, which its owner wants to hear of. */

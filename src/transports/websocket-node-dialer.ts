@@ -4,6 +4,7 @@ import type { SecureContextOptions } from "node:tls";
 import { type ClientOptions, WebSocket } from "ws";
 import { AuthError } from "../core/errors.ts";
 import { checkOptions, finiteDuration, flag, type Rule, type Rules, shape, text } from "../core/options.ts";
+import { dialledPrincipal } from "../core/principal.ts";
 import type { Dialer, Peer, Socket, SocketLimits } from "../core/socket.ts";
 import { bearerSubprotocol, dialAddress, isLoopback, shown, SUBPROTOCOL } from "./websocket-address.ts";
 import { nodeSocket, type WireSettings, wireSettings } from "./websocket-node-socket.ts";
@@ -139,7 +140,11 @@ class NodeWebSocketDialer implements Dialer {
         if (!waiting) return;
         if (ws.protocol !== SUBPROTOCOL) return fail(new Error(`${shown(this.#url)} does not speak ${SUBPROTOCOL}`));
         done();
-        const peer: Peer = { transport: "websocket", address: shown(this.#url), principal: this.#url.host };
+        const peer: Peer = {
+          transport: "websocket",
+          address: shown(this.#url),
+          principal: dialledPrincipal(this.#url),
+        };
         resolve(nodeSocket(ws, peer, limits.maxFrameBytes));
       });
       ws.on("unexpected-response", (_request, response) => fail(this.#refused(response.statusCode ?? 0)));

@@ -30,8 +30,9 @@ export interface WebSocketListenerOptions {
   /** The token a worker must show, or several while one replaces another. Whoever shows one is the principal `token`; without `token` and `authenticate`, whoever connects over loopback is `loopback`. */
   readonly token?: string | readonly string[] | undefined;
   /**
-   * Names the principal behind a request; `undefined`, an empty string or a throw refuse it with 401. Asked when no
-   * `token` matches, and given up after `requestTimeout`.
+   * Names the principal behind a request; `undefined`, an empty string or a throw refuse it with 401. So does a name
+   * that transports give their own peers, such as `local`, which is also reported. Asked when no `token` matches, and
+   * given up after `requestTimeout`.
    */
   readonly authenticate?: Authenticate | undefined;
   /** The values of `Origin` to let in, exactly: `https://app.example`. A request without `Origin` is no browser's and passes; so does the page that is served here. Default: none. */

@@ -5,10 +5,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Clock } from "../core/clock.ts";
 import { checkOptions, type Rule } from "../core/options.ts";
+import { guestPrincipalFault } from "../core/principal.ts";
 
 /** Whom a ticket is for. */
 export interface TicketOptions {
-  /** Whom its holder counts as: names belong to principals, so give each volunteer one of its own. */
+  /** Whom its holder counts as: names belong to principals, so give each volunteer one of its own. Not `local`, `loopback`, `token` or an address. */
   readonly principal: string;
   /** The only name its holder may register by: A-Z a-z 0-9 . _ : -, at most 128. Default: any that is not taken. */
   readonly identity?: string | undefined;
@@ -49,12 +50,14 @@ export class Tickets {
 
   /**
    * Makes a ticket: 43 characters that need no escaping in an address.
-   * @throws TypeError when an option is unknown or wrong.
+   * @throws TypeError when an option is unknown or wrong, or the principal is one of a transport's own.
    * @throws RangeError when 10,000 are out.
    */
   issue(options: TicketOptions): string {
     checkOptions("issueTicket", options, { principal: principalName, identity: workerName });
     if (principalName(options.principal) !== undefined) throw new TypeError("issueTicket: `principal` is needed");
+    const fault = guestPrincipalFault(options.principal);
+    if (fault !== undefined) throw new TypeError(`issueTicket: ${fault}`);
     this.#forgetExpired();
     if (this.#kept.size >= MOST_TICKETS) {
       throw new RangeError(`issueTicket: ${MOST_TICKETS} tickets are out; ask for one when it is about to be used`);

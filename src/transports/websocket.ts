@@ -3,6 +3,7 @@
  * listen, or to dial from Node with headers and TLS options, see websocket-node.ts.
  */
 import { callable, checkOptions, flag, type Rules } from "../core/options.ts";
+import { dialledPrincipal } from "../core/principal.ts";
 import type { CloseCode, Dialer, Peer, Socket, SocketLimits } from "../core/socket.ts";
 import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL, TICKET } from "./websocket-address.ts";
 import { closeFrame, closeReason, NOT_BINARY } from "./websocket-close.ts";
@@ -203,7 +204,7 @@ class WebSocketDialer implements Dialer {
   }
 
   #socket(ws: WebSocketLike, limits: SocketLimits): Socket {
-    const peer: Peer = { transport: "websocket", address: shown(this.#url), principal: this.#url.host };
+    const peer: Peer = { transport: "websocket", address: shown(this.#url), principal: dialledPrincipal(this.#url) };
     return webSocketSocket(ws, { peer, maxFrameBytes: limits.maxFrameBytes });
   }
 }

@@ -63,7 +63,7 @@ export interface Doors {
 }
 
 const CORE_FOR_TRANSPORTS: ReadonlySet<string> = new Set(
-  ["socket", "pair", "errors", "options", "clock", "host"].map((name) => `src/core/${name}.ts`),
+  ["socket", "pair", "principal", "errors", "options", "clock", "host"].map((name) => `src/core/${name}.ts`),
 );
 
 /**
@@ -116,6 +116,7 @@ function guestMay({ to, typeOnly }: Import): boolean {
 const FOR_CREWS: ReadonlySet<string> = new Set([
   "src/core/clock.ts",
   "src/core/options.ts",
+  "src/core/principal.ts",
   "src/transports/message-port.ts",
 ]);
 

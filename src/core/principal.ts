@@ -1,0 +1,29 @@
+/**
+ * The principals that transports give their own peers. An identity belongs to a principal: a guest who could be called by
+ * one of these names could take over the workers of a transport.
+ */
+
+/** Peers of this process: threads, Web Workers, message ports, workers over memory. */
+export const LOCAL = "local";
+/** Peers that a WebSocket listener without token and hook lets in. */
+export const LOOPBACK = "loopback";
+/** Peers that showed the token of a WebSocket listener. */
+export const TOKEN_HOLDER = "token";
+
+/** Principals that transports give out themselves; no guest can be called so. */
+export const RESERVED_PRINCIPALS: readonly string[] = Object.freeze([LOCAL, LOOPBACK, TOKEN_HOLDER]);
+
+/** What a dialled peer is called by begins with this. */
+const DIALLED = /^wss?:/;
+
+/** The principal of a peer that was dialled: the server that its address names. */
+export function dialledPrincipal({ protocol, host }: { protocol: string; host: string }): string {
+  return `${protocol}//${host}`;
+}
+
+/** Why a guest cannot be called `name`; `undefined` when the name will do. */
+export function guestPrincipalFault(name: string): string | undefined {
+  if (name === "") return "a principal needs a name";
+  if (!RESERVED_PRINCIPALS.includes(name) && !DIALLED.test(name)) return undefined;
+  return `\`${name}\` is what a transport calls peers of its own; no guest can be that principal`;
+}
