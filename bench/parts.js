@@ -24,7 +24,7 @@ const FILES = [
   ],
   ["the worker's end", /core\/(post|starter|task|worker|worker-options|relay|redial)\.js$/],
   ["events and figures", /core\/(events|event-stream|stats)\.js$/],
-  ["transport", /(core\/(pair|socket)|dist\/transports\/[^/]*|dist\/threads\/[^/]*)\.js$/],
+  ["transport", /(core\/(pair|socket|inbox)|dist\/transports\/[^/]*|dist\/threads\/[^/]*)\.js$/],
   ["core, other", /dist\/(core\/[^/]*|index)\.js$/],
   ["transport: ws", /node_modules\/ws\//],
   [

@@ -21,22 +21,12 @@ export { RESERVED_PRINCIPALS } from "./core/principal.ts";
 export { relay } from "./core/relay.ts";
 export type { DrainOptions, RunnerOptions } from "./core/runner.ts";
 export { JobRunner, RUNNER_DEFAULTS } from "./core/runner.ts";
-export type { Session, SessionState } from "./core/session.ts";
-export type {
-  CloseCode,
-  CloseReason,
-  Dialer,
-  FaultProfile,
-  Listener,
-  ListenerContext,
-  Peer,
-  Receiver,
-  RunnerControls,
-  RunnerView,
-  Socket,
-  SocketLimits,
-} from "./core/socket.ts";
-export { Inbox } from "./core/socket.ts";
+export type { Session } from "./core/session.ts";
+export type { SessionState } from "./core/stats.ts";
+export type { CloseCode, CloseReason, FaultProfile, Receiver, Socket, SocketLimits } from "./core/socket.ts";
+export type { Peer } from "./core/peer.ts";
+export type { Dialer, Listener, ListenerContext, RunnerControls, RunnerView } from "./core/listener.ts";
+export { Inbox } from "./core/inbox.ts";
 export type { RunnerStats, WaitingStats, WorkerStats } from "./core/stats.ts";
 export type { Handler, JobContext } from "./core/task.ts";
 export { Worker } from "./core/worker.ts";

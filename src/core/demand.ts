@@ -2,7 +2,7 @@
  * What somebody who waits asks of a worker: labels it came with, and whom it must not belong to. Equal demands have equal
  * keys; whoever asks for nothing has no demand at all. Knows no pool: who waits with which demand is in queue.ts.
  */
-import type { Peer } from "./socket.ts";
+import type { Peer } from "./peer.ts";
 
 /** What of a worker demands speak of. */
 export interface Demanded {

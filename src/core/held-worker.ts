@@ -4,8 +4,8 @@ import type { ExecuteOptions } from "./execute-options.ts";
 import { WorkerLostError } from "./errors.ts";
 import type { Job } from "./job.ts";
 import type { Payload } from "./message.ts";
+import type { Peer } from "./peer.ts";
 import type { Session } from "./session.ts";
-import type { Peer } from "./socket.ts";
 import { Workers } from "./workers.ts";
 import type { Waiter } from "./waiter.ts";
 

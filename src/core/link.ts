@@ -7,7 +7,8 @@ import type { Clock } from "./clock.ts";
 import { ProtocolError } from "./errors.ts";
 import { type Codec, OutgoingFrame, readFrame } from "./frame.ts";
 import type { Message } from "./message.ts";
-import type { CloseReason, Peer, Receiver, Socket } from "./socket.ts";
+import type { Peer } from "./peer.ts";
+import type { CloseReason, Receiver, Socket } from "./socket.ts";
 
 const BATCH_MESSAGES = 64;
 const BATCH_BYTES = 64 * 1024;

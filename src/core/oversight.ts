@@ -1,14 +1,13 @@
-/** What listeners may see and ask of the runner they serve: the little of it that socket.ts promises them, and no more. */
-import type { JobRunner } from "./runner.ts";
+/** What listeners may see and ask of the runner they serve: the little of it that listener.ts promises them, and no more. */
+import type { ListenerContext, RunnerView } from "./listener.ts";
 import type { Session } from "./session.ts";
-import type { ListenerContext } from "./socket.ts";
 
 /** How long a worker that was let go stays away, in ms. */
 const LET_GO_FOR = 60_000;
 
 /** @internal The runner as its listeners have it. */
 export function oversight(
-  runner: Pick<JobRunner, "stats" | "on" | "drain">,
+  runner: RunnerView & { drain(): Promise<void> },
   sessions: () => Iterable<Session>,
 ): Required<Pick<ListenerContext, "runner" | "controls">> {
   return {

@@ -3,7 +3,9 @@
  * listener and dialer around the same pair. Knows nothing of messages.
  */
 import type { Clock } from "./clock.ts";
-import { type CloseReason, Inbox, type Peer, type Receiver, type Socket } from "./socket.ts";
+import { Inbox } from "./inbox.ts";
+import type { Peer } from "./peer.ts";
+import type { CloseReason, Receiver, Socket } from "./socket.ts";
 
 const CLOSED_HERE: CloseReason = { code: "local", message: "closed by this end" };
 const CLOSED_THERE: CloseReason = { code: "peer", message: "closed by the other end" };

@@ -3,7 +3,8 @@
  * whether a failure is final, is its owner's business.
  */
 import { type Clock, type Entropy, jitter } from "./clock.ts";
-import type { Dialer, Socket, SocketLimits } from "./socket.ts";
+import type { Dialer } from "./listener.ts";
+import type { Socket, SocketLimits } from "./socket.ts";
 import { Timer } from "./timer.ts";
 
 /** A connection that has lived so long resets the backoff: not its mere existence, else being kicked at once would spin. */

@@ -11,6 +11,7 @@ import { EXECUTE_DEFAULTS } from "./execute-options.ts";
 import { EventStream } from "./event-stream.ts";
 import type { GoneReason, RunnerEvent } from "./events.ts";
 import { hostClock, hostEntropy } from "./host.ts";
+import type { Listener, ListenerContext } from "./listener.ts";
 import { type GoAwayReason, type HelloMessage, PROTOCOL_VERSION } from "./message.ts";
 import {
   checkOptions,
@@ -32,7 +33,7 @@ import { Replacements } from "./replacements.ts";
 import type { Standing } from "./seats.ts";
 import { Session } from "./session.ts";
 import type { Dispatch, SessionRules } from "./session-keeper.ts";
-import type { Listener, ListenerContext, Socket } from "./socket.ts";
+import type { Socket } from "./socket.ts";
 import { Workers } from "./workers.ts";
 
 /** How workers are let in and kept. All durations in ms. */

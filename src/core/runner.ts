@@ -19,6 +19,7 @@ import { EventStream } from "./event-stream.ts";
 import type { RunnerEvent, RunnerState } from "./events.ts";
 import { HeldWorker } from "./held-worker.ts";
 import type { Job } from "./job.ts";
+import type { Dialer, Listener } from "./listener.ts";
 import { type MapDesk, type MapInput, type MapOptions, mapJobs, type Outcome } from "./map.ts";
 import type { GoAwayReason, Payload } from "./message.ts";
 import {
@@ -48,9 +49,9 @@ import {
   type ResolvedLimits,
   WorkerRegistration,
 } from "./registration.ts";
-import type { Session } from "./session.ts";
-import type { Dialer, Listener, Socket } from "./socket.ts";
-import { type RunnerStats, type WaitingStats, workerStats } from "./stats.ts";
+import { type Session, workerStats } from "./session.ts";
+import type { Socket } from "./socket.ts";
+import type { RunnerStats, WaitingStats } from "./stats.ts";
 import { Workers } from "./workers.ts";
 
 /** Options of {@link JobRunner}; the ones of {@link ExecuteOptions} are the defaults of its calls. All durations in ms. */

@@ -23,13 +23,12 @@ import type {
   WireErrorCode,
   WorkerMessage,
 } from "./message.ts";
+import type { Peer } from "./peer.ts";
 import { PingBudget } from "./ping-budget.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
-import type { CloseReason, Peer, Socket } from "./socket.ts";
+import type { CloseReason, Socket } from "./socket.ts";
+import type { SessionState, WorkerStats } from "./stats.ts";
 import type { PooledWorker } from "./workers.ts";
-
-/** Where a session stands. `idle` and `busy` follow from what is in flight. */
-export type SessionState = "connecting" | "idle" | "busy" | "suspect" | "draining" | "gone";
 
 type Phase = "connecting" | "registered" | "suspect" | "draining" | "gone";
 
@@ -351,4 +350,10 @@ export class Session implements PooledWorker {
   mute(message: string): void {
     this.refuse("refused", "UNRESPONSIVE", message);
   }
+}
+
+/** @internal The numbers of one worker. */
+export function workerStats(session: Session): WorkerStats {
+  const { identity, peer, state, labels, capacity, inFlight, waiting, served, age } = session;
+  return { identity, peer, state, labels, capacity, inFlight, waiting, served, age };
 }

@@ -1,7 +1,6 @@
 /** A runner's numbers at one moment: plain data, made on demand. */
 import type { RunnerState } from "./events.ts";
-import type { Session, SessionState } from "./session.ts";
-import type { Peer } from "./socket.ts";
+import type { Peer } from "./peer.ts";
 
 /** One registered worker. */
 export interface WorkerStats {
@@ -73,8 +72,5 @@ export interface RunnerStats {
   readonly strikes: number;
 }
 
-/** @internal The numbers of one worker. */
-export function workerStats(session: Session): WorkerStats {
-  const { identity, peer, state, labels, capacity, inFlight, waiting, served, age } = session;
-  return { identity, peer, state, labels, capacity, inFlight, waiting, served, age };
-}
+/** Where a session stands. `idle` and `busy` follow from what is in flight. */
+export type SessionState = "connecting" | "idle" | "busy" | "suspect" | "draining" | "gone";

@@ -1,6 +1,7 @@
 /** What a Worker can be told, what it does when it is not told, and what is refused. */
 import type { Clock, Entropy } from "./clock.ts";
 import { labelList } from "./labels.ts";
+import type { Dialer, Listener } from "./listener.ts";
 import {
   type Filled,
   callable,
@@ -17,7 +18,6 @@ import {
   shape,
   withDefaults,
 } from "./options.ts";
-import type { Dialer, Listener } from "./socket.ts";
 import type { Handler } from "./task.ts";
 import { IDENTITY_FORM, isIdentity } from "./wire-format.ts";
 

@@ -9,12 +9,13 @@ import { AbortError, AuthError, type PowerhoseError, WorkerStoppedError } from "
 import { EventStream } from "./event-stream.ts";
 import type { WorkerEvent, WorkerState } from "./events.ts";
 import { hostClock, hostEntropy } from "./host.ts";
+import type { Dialer } from "./listener.ts";
 import { type HelloMessage, PROTOCOL_VERSION } from "./message.ts";
 import { checkOptions, duration } from "./options.ts";
 import { MOST_AHEAD, Post } from "./post.ts";
 import type { PostEnd } from "./post-owner.ts";
 import { Redial } from "./redial.ts";
-import type { Dialer, Socket } from "./socket.ts";
+import type { Socket } from "./socket.ts";
 import type { Handler, Task } from "./task.ts";
 import { Tenure } from "./tenure.ts";
 import { Timer } from "./timer.ts";

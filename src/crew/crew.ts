@@ -1,5 +1,6 @@
 /** All places of one start of the listener, from `start` to `stop`: when it counts as started, and what is said of losses. */
-import type { ListenerContext, Socket } from "../core/socket.ts";
+import type { ListenerContext } from "../core/listener.ts";
+import type { Socket } from "../core/socket.ts";
 import { RunnerStoppedError, WorkerStartError } from "../index.ts";
 import type { RestartLimits } from "./restarts.ts";
 import { Slot, type SlotOwner } from "./slot.ts";

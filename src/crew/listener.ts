@@ -1,5 +1,6 @@
 /** The Listener around a crew: one crew of threads at a time, hired when a runner starts to listen. */
-import type { Listener, ListenerContext, Socket } from "../core/socket.ts";
+import type { Listener, ListenerContext } from "../core/listener.ts";
+import type { Socket } from "../core/socket.ts";
 import { Crew } from "./crew.ts";
 import type { RestartLimits } from "./restarts.ts";
 import type { ThreadPlan } from "./thread.ts";

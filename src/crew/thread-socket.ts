@@ -2,7 +2,8 @@
  * The runner's end of a thread's connection: a port that also learns how the thread ended. A port alone tells that it was
  * closed and not why, which is what people want to read when a job is lost.
  */
-import type { CloseReason, Peer, Receiver, Socket } from "../core/socket.ts";
+import type { Peer } from "../core/peer.ts";
+import type { CloseReason, Receiver, Socket } from "../core/socket.ts";
 import { messagePortSocket, type PortLike } from "../transports/message-port.ts";
 
 /** A socket to a supervised thread. */

@@ -3,8 +3,9 @@
  * one connection does is in connection.ts, which faults come when is its user's choice.
  */
 import type { Clock } from "../core/clock.ts";
+import type { Dialer, Listener } from "../core/listener.ts";
 import { callable, checkOptions, finiteDuration, integer, oneOf, type Rules, shape } from "../core/options.ts";
-import type { CloseReason, Dialer, FaultProfile, Listener, Socket } from "../core/socket.ts";
+import type { CloseReason, FaultProfile, Socket } from "../core/socket.ts";
 import { Connection, type NetworkSocket, type Site } from "./connection.ts";
 import { dial, type DialRequest } from "./dial.ts";
 import { nameOf } from "./error-words.ts";

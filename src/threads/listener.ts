@@ -1,7 +1,8 @@
 /** The listener around the threads: what they are started with. How many live at a time is crew/crew.ts's business. */
 import type { WorkerOptions } from "node:worker_threads";
+import type { Listener, ListenerContext } from "../core/listener.ts";
 import { MAX_PAYLOAD } from "../core/options.ts";
-import type { Listener, ListenerContext, Socket } from "../core/socket.ts";
+import type { Socket } from "../core/socket.ts";
 import { CrewListener } from "../crew/listener.ts";
 import type { ThreadPlan } from "../crew/thread.ts";
 import { spawnThread } from "./node-thread.ts";

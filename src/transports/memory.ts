@@ -4,10 +4,12 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { hostClock } from "../core/host.ts";
+import type { Dialer, Listener, ListenerContext } from "../core/listener.ts";
 import { socketPair } from "../core/pair.ts";
+import type { Peer } from "../core/peer.ts";
 import { LOCAL } from "../core/principal.ts";
-import type { CloseReason, Dialer, FaultProfile, Listener, ListenerContext } from "../core/socket.ts";
-import type { Peer, Receiver, Socket, SocketLimits } from "../core/socket.ts";
+import type { CloseReason, FaultProfile } from "../core/socket.ts";
+import type { Receiver, Socket, SocketLimits } from "../core/socket.ts";
 
 /** What a {@link MemoryTransport} can be told. */
 export interface MemoryTransportOptions {

@@ -3,9 +3,12 @@
  * who makes the port, and who notices that a thread died, is decided elsewhere.
  */
 import { hostClock } from "../core/host.ts";
+import { Inbox } from "../core/inbox.ts";
+import type { Dialer, Listener, ListenerContext } from "../core/listener.ts";
+import type { Peer } from "../core/peer.ts";
 import { LOCAL } from "../core/principal.ts";
-import { type CloseReason, type Dialer, type FaultProfile, Inbox, type Listener } from "../core/socket.ts";
-import type { ListenerContext, Peer, Receiver, Socket, SocketLimits } from "../core/socket.ts";
+import type { CloseReason, FaultProfile } from "../core/socket.ts";
+import type { Receiver, Socket, SocketLimits } from "../core/socket.ts";
 
 /** What is read of a port's events. */
 export interface PortEvent {

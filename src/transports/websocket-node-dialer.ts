@@ -3,9 +3,11 @@ import type { Agent } from "node:http";
 import type { SecureContextOptions } from "node:tls";
 import { type ClientOptions, WebSocket } from "ws";
 import { AuthError } from "../core/errors.ts";
+import type { Dialer } from "../core/listener.ts";
 import { checkOptions, finiteDuration, flag, type Rule, type Rules, shape, text } from "../core/options.ts";
+import type { Peer } from "../core/peer.ts";
 import { dialledPrincipal } from "../core/principal.ts";
-import type { Dialer, Peer, Socket, SocketLimits } from "../core/socket.ts";
+import type { Socket, SocketLimits } from "../core/socket.ts";
 import { bearerSubprotocol, dialAddress, isLoopback, shown, SUBPROTOCOL } from "./websocket-address.ts";
 import { nodeSocket, type WireSettings, wireSettings } from "./websocket-node-socket.ts";
 

@@ -4,7 +4,8 @@
  */
 import type { RawData, WebSocket } from "ws";
 import { hostClock } from "../core/host.ts";
-import type { CloseCode, CloseReason, Peer } from "../core/socket.ts";
+import type { Peer } from "../core/peer.ts";
+import type { CloseCode, CloseReason } from "../core/socket.ts";
 import { closeFrame, closeReason, NOT_BINARY } from "./websocket-close.ts";
 import { Rate } from "./websocket-rate.ts";
 import { type Wire, WireSocket } from "./websocket-wire.ts";

@@ -2,7 +2,8 @@
  * WebSockets on Node with `ws`: listens, and dials with headers and TLS options. A life between start and stop is
  * websocket-service.ts; here is only when one begins and ends.
  */
-import type { Listener, ListenerContext, Socket } from "../core/socket.ts";
+import type { Listener, ListenerContext } from "../core/listener.ts";
+import type { Socket } from "../core/socket.ts";
 import {
   listenerSettings,
   type WebSocketListenerOptions,

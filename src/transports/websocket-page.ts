@@ -6,7 +6,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { hostClock } from "../core/host.ts";
-import type { ListenerContext } from "../core/socket.ts";
+import type { ListenerContext } from "../core/listener.ts";
 import { PageFeed, type Watcher } from "../observe/page-feed.ts";
 import { LONGEST_REQUEST, PAGE_SUBPROTOCOL } from "../observe/page-message.ts";
 import { wireSettings, type WireSettings } from "./websocket-node-socket.ts";

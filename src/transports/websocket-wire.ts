@@ -3,8 +3,10 @@
  * underneath is a {@link Wire}; whoever owns its events feeds them in. Browser-safe.
  */
 import { hostClock } from "../core/host.ts";
-import { type CloseCode, type CloseReason, type FaultProfile, Inbox } from "../core/socket.ts";
-import type { Peer, Receiver, Socket } from "../core/socket.ts";
+import { Inbox } from "../core/inbox.ts";
+import type { Peer } from "../core/peer.ts";
+import type { CloseCode, CloseReason, FaultProfile } from "../core/socket.ts";
+import type { Receiver, Socket } from "../core/socket.ts";
 import { CLOSED_HERE, tooLarge } from "./websocket-close.ts";
 
 /** What is asked of the WebSocket underneath. */

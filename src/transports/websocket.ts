@@ -2,9 +2,11 @@
  * Dials with any WebSocket of the W3C shape: a browser's, Deno's, Bun's, or the class of `ws`. Holds nothing of Node. To
  * listen, or to dial from Node with headers and TLS options, see websocket-node.ts.
  */
+import type { Dialer } from "../core/listener.ts";
 import { callable, checkOptions, flag, type Rules } from "../core/options.ts";
+import type { Peer } from "../core/peer.ts";
 import { dialledPrincipal } from "../core/principal.ts";
-import type { CloseCode, Dialer, Peer, Socket, SocketLimits } from "../core/socket.ts";
+import type { CloseCode, Socket, SocketLimits } from "../core/socket.ts";
 import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL, TICKET } from "./websocket-address.ts";
 import { closeFrame, closeReason, NOT_BINARY } from "./websocket-close.ts";
 import { type Wire, WireSocket } from "./websocket-wire.ts";

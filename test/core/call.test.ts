@@ -3,9 +3,11 @@ import { describe, expect, it } from "vitest";
 import type { Clock } from "../../src/core/clock.ts";
 import type { AttemptRecord, PowerhoseError } from "../../src/core/errors.ts";
 import { EncodingError, ExecutionError, NoWorkerError, WorkerLostError } from "../../src/core/errors.ts";
+import type { Listener } from "../../src/core/listener.ts";
 import type { JobErrorMessage, Message } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
-import type { Listener, Peer, Socket } from "../../src/core/socket.ts";
+import type { Peer } from "../../src/core/peer.ts";
+import type { Socket } from "../../src/core/socket.ts";
 import { hello, ScriptedPeer } from "../support/scripted-peer.ts";
 import { type Stage, stage, type Watched, watch } from "../support/stage.ts";
 

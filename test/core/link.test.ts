@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { ANY_CODEC, FrameWriter } from "../../src/core/codec.ts";
 import { Link, type LinkOwner } from "../../src/core/link.ts";
 import type { Message } from "../../src/core/message.ts";
-import type { Peer, Receiver, Socket } from "../../src/core/socket.ts";
+import type { Peer } from "../../src/core/peer.ts";
+import type { Receiver, Socket } from "../../src/core/socket.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 
 const PEER: Peer = { transport: "test", address: "", principal: "me" };

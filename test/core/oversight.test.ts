@@ -1,6 +1,6 @@
 /** What a listener has of its runner: a view, and two things to ask for. */
 import { describe, expect, it } from "vitest";
-import type { ListenerContext, Listener } from "../../src/core/socket.ts";
+import type { Listener, ListenerContext } from "../../src/core/listener.ts";
 import { Puppet, Stage, watch } from "../support/stage.ts";
 
 /** A listener that nobody dials. */

@@ -1,8 +1,9 @@
 /** What the tests of sending ahead share: a scripted worker that takes jobs ahead, and what it says of them. */
 import type { HeldWorker } from "../../src/core/held-worker.ts";
+import type { Listener } from "../../src/core/listener.ts";
 import type { HelloMessage, JobMessage, RejectReason } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
-import type { Listener, Socket } from "../../src/core/socket.ts";
+import type { Socket } from "../../src/core/socket.ts";
 import type { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { ScriptedPeer } from "../support/scripted-peer.ts";
 import type { Stage, Watched } from "../support/stage.ts";

@@ -1,9 +1,10 @@
 /** Jobs that were sent ahead, at the worker: begun in order, never too many, handed back while they have not begun. */
 import { describe, expect, it } from "vitest";
 import { Job } from "../../src/core/job.ts";
+import type { Listener } from "../../src/core/listener.ts";
 import type { CancelReason, Message } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
-import type { Listener, Socket } from "../../src/core/socket.ts";
+import type { Socket } from "../../src/core/socket.ts";
 import type { Handler } from "../../src/core/task.ts";
 import type { Worker } from "../../src/core/worker.ts";
 import { ScriptedPeer, welcome } from "../support/scripted-peer.ts";

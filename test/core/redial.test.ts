@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { TimerHandle } from "../../src/core/clock.ts";
+import type { Dialer } from "../../src/core/listener.ts";
 import { socketPair } from "../../src/core/pair.ts";
 import { Redial } from "../../src/core/redial.ts";
-import type { CloseReason, Dialer, Socket } from "../../src/core/socket.ts";
+import type { CloseReason, Socket } from "../../src/core/socket.ts";
 import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 

@@ -5,9 +5,10 @@ import { Job } from "../../src/core/job.ts";
 import type { Attempt, AttemptOwner } from "../../src/core/attempt.ts";
 import type { HelloMessage, Message } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
+import type { Peer } from "../../src/core/peer.ts";
 import { Session } from "../../src/core/session.ts";
 import type { Dispatch, SessionKeeper, SessionRules } from "../../src/core/session-keeper.ts";
-import type { CloseReason, Peer, Receiver, Socket } from "../../src/core/socket.ts";
+import type { CloseReason, Receiver, Socket } from "../../src/core/socket.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { hello, ScriptedPeer } from "../support/scripted-peer.ts";
 

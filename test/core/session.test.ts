@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { frameLimit } from "../../src/core/codec.ts";
+import type { ListenerContext } from "../../src/core/listener.ts";
 import { PROTOCOL_VERSION } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
+import type { Peer } from "../../src/core/peer.ts";
 import { WorkerRegistration } from "../../src/core/registration.ts";
 import type { Session } from "../../src/core/session.ts";
-import type { ListenerContext, Peer, Socket } from "../../src/core/socket.ts";
+import type { Socket } from "../../src/core/socket.ts";
 import { Workers } from "../../src/core/workers.ts";
 import { hello, ScriptedPeer } from "../support/scripted-peer.ts";
 import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";

@@ -1,6 +1,7 @@
 /** The half of a socket that all transports share. */
 import { describe, expect, it } from "vitest";
-import { type CloseReason, Inbox } from "../../src/core/socket.ts";
+import { Inbox } from "../../src/core/inbox.ts";
+import type { CloseReason } from "../../src/core/socket.ts";
 
 const REASON: CloseReason = { code: "error", message: "reset" };
 

@@ -1,10 +1,11 @@
 /** Jobs that several principals have to agree on. */
 import { describe, expect, it } from "vitest";
 import { ExecutionError, NoWorkerError, VerificationError } from "../../src/core/errors.ts";
+import type { Listener } from "../../src/core/listener.ts";
 import type { Payload } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
 import type { RunnerOptions } from "../../src/core/runner.ts";
-import type { Listener, Socket } from "../../src/core/socket.ts";
+import type { Socket } from "../../src/core/socket.ts";
 import { samePayload } from "../../src/core/verification.ts";
 import { hello, ScriptedPeer } from "../support/scripted-peer.ts";
 import { type Stage, stage } from "../support/stage.ts";

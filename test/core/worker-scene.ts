@@ -2,9 +2,10 @@
 import { expect } from "vitest";
 import type { WorkerEvent } from "../../src/core/events.ts";
 import { Job } from "../../src/core/job.ts";
+import type { Dialer } from "../../src/core/listener.ts";
 import type { JobMessage, WelcomeMessage } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
-import type { Dialer, Socket, SocketLimits } from "../../src/core/socket.ts";
+import type { Socket, SocketLimits } from "../../src/core/socket.ts";
 import type { Handler } from "../../src/core/task.ts";
 import { Worker } from "../../src/core/worker.ts";
 import type { WorkerOptions } from "../../src/core/worker-options.ts";

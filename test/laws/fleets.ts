@@ -3,7 +3,8 @@
  * the workers live in the test. list.test.ts fails when one is missing.
  */
 import { threads } from "powerhose/threads";
-import type { Listener, Socket } from "../../src/core/socket.ts";
+import type { Listener } from "../../src/core/listener.ts";
+import type { Socket } from "../../src/core/socket.ts";
 import type { FleetFactory, FleetRig } from "../../src/testing/laws/fleet.ts";
 import { inProcessFleet } from "../../src/testing/laws/in-process-fleet.ts";
 import { realTime } from "../../src/testing/laws/time.ts";

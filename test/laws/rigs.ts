@@ -3,7 +3,7 @@
  * this list; list.test.ts fails when a transport is missing from it.
  */
 import { WebSocket } from "ws";
-import type { Dialer, Listener } from "../../src/core/socket.ts";
+import type { Dialer, Listener } from "../../src/core/listener.ts";
 import type { Rig, RigFactory } from "../../src/testing/laws/rig.ts";
 import { realTime, virtualTime } from "../../src/testing/laws/time.ts";
 import { FaultyNetwork } from "../../src/testing/network.ts";

@@ -1,5 +1,6 @@
 /** Too many, too slow, too often: what costs the listener its connections. Rows T10 to T13 and T30. */
-import type { Listener, Receiver, Socket } from "../../../src/core/socket.ts";
+import type { Listener } from "../../../src/core/listener.ts";
+import type { Receiver, Socket } from "../../../src/core/socket.ts";
 import { JobRunner } from "../../../src/core/runner.ts";
 import { Worker } from "../../../src/core/worker.ts";
 import { dialWebSocket, listenWebSocket } from "../../../src/transports/websocket-node.ts";

@@ -3,7 +3,7 @@ import type { RunnerEvent, WorkerEvent } from "../../../src/core/events.ts";
 import { type CallOptions, EXECUTE_DEFAULTS } from "../../../src/core/execute-options.ts";
 import { Job } from "../../../src/core/job.ts";
 import type { HelloMessage, JobErrorMessage, JobMessage, Message, Payload } from "../../../src/core/message.ts";
-import type { Peer } from "../../../src/core/socket.ts";
+import type { Peer } from "../../../src/core/peer.ts";
 import type { RunnerStats, WorkerStats } from "../../../src/core/stats.ts";
 import type { RunnerView } from "../../../src/testing/checker.ts";
 import { allCheckers, type CheckerSet } from "../../../src/testing/checkers/checkers.ts";

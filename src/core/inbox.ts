@@ -1,0 +1,59 @@
+/** The receiving half of a socket, shared by the transports: holds frames until a receiver is there, reports the end once. */
+import type { CloseReason, Receiver } from "./socket.ts";
+
+/**
+ * The half of a socket every transport has alike: frames are held until somebody opens it, and it closes exactly once.
+ * A transport owns one per socket end and feeds it; it knows nothing of bytes on their way out.
+ */
+export class Inbox {
+  #receiver: Receiver | undefined;
+  #held: Uint8Array[] = [];
+  #reason: CloseReason | undefined;
+  #closedHere = false;
+  #told = false;
+
+  /** Whether `close` was called: by this end, by the peer or by a failure. */
+  get isClosed(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  /** Takes a frame from the transport. Frames after the close are dropped. */
+  frame(bytes: Uint8Array): void {
+    if (this.#reason !== undefined) return;
+    if (this.#receiver === undefined) this.#held.push(bytes);
+    else this.#receiver.frame(bytes);
+  }
+
+  /** Starts delivery; a second call throws, as a socket has one reader. */
+  open(receiver: Receiver): void {
+    if (this.#receiver !== undefined) throw new Error("this socket is already open");
+    this.#receiver = receiver;
+    // Held frames of a socket the peer has closed since are still delivered: they were sent first. A local close drops them.
+    const held = this.#held;
+    this.#held = [];
+    for (const bytes of held) {
+      if (this.#closedHere) break;
+      receiver.frame(bytes);
+    }
+    if (this.#reason !== undefined) this.#tell(this.#reason);
+  }
+
+  /**
+   * Marks the socket closed; `true` the first time. Tells the receiver at once: for a local close the transport calls
+   * `later` instead, so that `closed` never runs inside the caller's own `close()`.
+   */
+  close(reason: CloseReason, later?: (tell: () => void) => void): boolean {
+    if (this.#reason !== undefined) return false;
+    this.#reason = reason;
+    this.#closedHere = later !== undefined;
+    if (later === undefined) this.#tell(reason);
+    else later(() => this.#tell(reason));
+    return true;
+  }
+
+  #tell(reason: CloseReason): void {
+    if (this.#receiver === undefined || this.#told) return;
+    this.#told = true;
+    this.#receiver.closed(reason);
+  }
+}
