@@ -23,6 +23,8 @@ export class JobLine {
   error: unknown = undefined;
   /** What was tried. */
   attempts: readonly AttemptRecord[] = NONE;
+  /** What it holds of the byte budget: its text, and its outcome once that is known. */
+  bytes = 0;
 
   constructor(index: number, input: string, line: number, text: string, fault: string | undefined) {
     this.index = index;

@@ -3,7 +3,9 @@
  * hands them to the runner and keeps them until their outcome is fetched. Where lines come from is job-source.ts; what is
  * done with an outcome is run.ts.
  */
+import type { ByteBudget } from "../core/byte-budget.ts";
 import { type AttemptRecord, type Payload, RunnerStoppedError } from "../index.ts";
+import { attemptsBytes, errorBytes, LINE_COST, payloadBytes } from "./held-bytes.ts";
 import type { JobLine } from "./job-line.ts";
 import { LineQueue } from "./line-queue.ts";
 
@@ -19,8 +21,10 @@ export interface PumpSource {
 
 /** Who runs the jobs: the runner's own door for jobs by the thousand. */
 export interface PumpDesk {
-  /** Jobs that may be submitted at a time now. */
+  /** Jobs that may be submitted at a time now: those that slots are there for, and those sent ahead of a slot. */
   capacity(): number;
+  /** The former alone. */
+  slots(): number;
   /** Takes a job in, or throws. `settled` is called once, later or before this returns. */
   submit(job: string, options: undefined, settled: (call: Settled) => void): unknown;
 }
@@ -41,21 +45,17 @@ export interface PumpOwner {
   jobFailed(): void;
 }
 
-/**
- * Bytes, roughly, of lines and their results that may be under way at a time: what bounds the memory, whoever is slow. The
- * jobs that run when it is used up still add their results.
- */
-const BUDGET = 64 * 1_048_576;
-/** What a line takes besides its text, amply: what bounds how far short jobs run ahead of the reader. */
-const LINE_COST = 4_096;
 /** Jobs the runner is given at least, for workers that are about to come. */
 const LEAST_SUBMITTED = 16;
+/** Jobs are sent ahead of a slot as long as all results under way are expected to fit this part of the budget. */
+const PREFETCH_SHARE = 1 / 2;
 
 /** Moves the lines of one run. */
 export class JobPump {
   readonly #source: PumpSource;
   readonly #desk: PumpDesk;
   readonly #owner: PumpOwner;
+  readonly #budget: ByteBudget;
   readonly #ordered: boolean;
   /** In order: all lines under way. As they come: those whose outcome is known. */
   readonly #due = new LineQueue();
@@ -64,7 +64,8 @@ export class JobPump {
   #giveUp: (error: unknown) => void = () => undefined;
   #begun = false;
   #running = 0;
-  #held = 0;
+  /** A line that was read and is not admitted yet. */
+  #nextLine: JobLine | undefined;
   /** Whether outcomes have come that the owner is to be told of. */
   #news = false;
   #failed = false;
@@ -73,8 +74,11 @@ export class JobPump {
   #over = false;
   #failure: { readonly error: unknown } | undefined;
 
-  /** @param ordered - Whether outcomes are due in the order of the lines, or as they come. */
-  constructor(source: PumpSource, desk: PumpDesk, owner: PumpOwner, ordered: boolean) {
+  /**
+   * @param budget - What lines and outcomes are admitted against, and may be shared with what writes the outcomes.
+   * @param ordered - Whether outcomes are due in the order of the lines, or as they come.
+   */
+  constructor(source: PumpSource, desk: PumpDesk, owner: PumpOwner, budget: ByteBudget, ordered: boolean) {
     this.#done = new Promise((resolve, reject) => {
       this.#fulfil = resolve;
       this.#giveUp = reject;
@@ -82,6 +86,7 @@ export class JobPump {
     this.#source = source;
     this.#desk = desk;
     this.#owner = owner;
+    this.#budget = budget;
     this.#ordered = ordered;
   }
 
@@ -103,18 +108,18 @@ export class JobPump {
     this.#announce();
   }
 
-  /** The next outcome that is due, which is no longer kept then. */
+  /** The next outcome that is due, which is no longer kept then, and no longer held against the budget. */
   shift(): JobLine | undefined {
     const line = this.#due.first;
     if (line === undefined || !line.settled) return undefined;
     this.#due.shift();
-    this.#held -= costOf(line);
+    this.#budget.release(line.bytes);
     return line;
   }
 
   /**
-   * Takes lines in until enough are under way. To be called when outcomes were fetched later than in `arrived`, and when
-   * the fleet has grown.
+   * Takes lines in until enough are under way. To be called when outcomes were fetched later than in `arrived`, when bytes
+   * of the budget were released, and when the fleet has grown.
    */
   pull(): void {
     if (!this.#begun) return;
@@ -129,12 +134,23 @@ export class JobPump {
   #fill(): void {
     // No more than can run: what is freed by answers is filled in the same turn, and to wait in the queue costs a job as
     // much as to run.
-    const most = Math.max(LEAST_SUBMITTED, this.#desk.capacity());
-    while (!this.#over && this.#running < most && this.#held <= BUDGET) {
-      const line = this.#source.next();
+    const limit = this.#submitLimit();
+    while (!this.#over && this.#running < limit) {
+      this.#nextLine ??= this.#source.next();
+      const line = this.#nextLine;
       if (line === undefined) return this.#readOn();
-      this.#take(line);
+      const bytes = LINE_COST + payloadBytes(line.text) + (line.fault?.length ?? 0);
+      if (!this.#budget.admits(bytes, line.fault === undefined)) return;
+      this.#nextLine = undefined;
+      this.#take(line, bytes);
     }
+  }
+
+  /** Jobs that may be with the runner at a time. Large results switch sending ahead off: each job adds one to the memory. */
+  #submitLimit(): number {
+    const limit = Math.max(LEAST_SUBMITTED, this.#desk.capacity());
+    if (limit * this.#budget.estimate <= this.#budget.limit * PREFETCH_SHARE) return limit;
+    return Math.max(1, this.#desk.slots());
   }
 
   #readOn(): void {
@@ -153,16 +169,21 @@ export class JobPump {
     );
   }
 
-  #take(line: JobLine): void {
-    this.#held += costOf(line);
+  #take(line: JobLine, bytes: number): void {
+    line.bytes = bytes;
     if (this.#ordered) this.#due.push(line);
-    if (line.fault !== undefined) return this.#settle(line);
+    if (line.fault !== undefined) {
+      this.#budget.hold(bytes);
+      return this.#settle(line);
+    }
+    this.#budget.begin(bytes);
     this.#running++;
     try {
       this.#desk.submit(line.text, undefined, (call) => this.#settled(line, call));
     } catch (error) {
       this.#running--;
       this.#fail(line, error);
+      this.#count(line, errorBytes(error));
       this.#settle(line);
     }
   }
@@ -173,11 +194,18 @@ export class JobPump {
     if (value === undefined) {
       this.#failed ||= !(error instanceof RunnerStoppedError);
       this.#fail(line, error);
+      this.#count(line, errorBytes(error) + attemptsBytes(records));
     } else {
       line.value = value;
-      this.#held += value.length;
+      this.#count(line, payloadBytes(value) + attemptsBytes(records));
     }
     this.#settle(line);
+  }
+
+  /** The outcome's bytes are held from now on, beside the line's. */
+  #count(line: JobLine, bytes: number): void {
+    line.bytes += bytes;
+    this.#budget.settle(bytes);
   }
 
   #fail(line: JobLine, error: unknown): void {
@@ -222,9 +250,4 @@ export class JobPump {
     if (this.#failure === undefined) this.#fulfil();
     else this.#giveUp(this.#failure.error);
   }
-}
-
-/** The same before and after but for its result, which is counted in between. */
-function costOf({ text, value }: JobLine): number {
-  return LINE_COST + text.length + (value?.length ?? 0);
 }

@@ -4,9 +4,11 @@
  * outcome-text.ts.
  */
 import type { Writable } from "node:stream";
+import type { ByteBudget } from "../core/byte-budget.ts";
 import { codeOf, CommandError, wordsOf } from "./faults.ts";
+import { payloadBytes } from "./held-bytes.ts";
 
-const ENOUGH = 64 * 1_024; // characters and bytes that make a write worth it
+const ENOUGH = 64 * 1_024; // bytes that make a write worth it
 const LINGER = 4; // ms to wait for more
 
 /** Told of what happens to the output. */
@@ -23,6 +25,7 @@ export interface WriterOwner {
 export class ResultWriter {
   readonly #stream: Writable;
   readonly #owner: WriterOwner;
+  readonly #budget: ByteBudget;
   readonly #onError = (error: unknown): void => this.#fail(error);
   /** A stream that breaks may never call back for what it still held. One listener for good: one a write would add up. */
   readonly #onClose = (): void => this.#taken?.();
@@ -35,9 +38,11 @@ export class ResultWriter {
   #taken: (() => void) | undefined;
   #broken = false;
 
-  constructor(stream: Writable, owner: WriterOwner) {
+  /** @param budget - What results are held against until the kernel has them. */
+  constructor(stream: Writable, owner: WriterOwner, budget: ByteBudget) {
     this.#stream = stream;
     this.#owner = owner;
+    this.#budget = budget;
     stream.on("error", this.#onError);
     stream.on("close", this.#onClose);
   }
@@ -52,7 +57,9 @@ export class ResultWriter {
       this.#text = end;
     }
     this.#receipts += receipt;
-    this.#size += result.length + end.length + receipt.length;
+    const bytes = payloadBytes(result) + end.length + receipt.length;
+    this.#size += bytes;
+    this.#budget.hold(bytes);
     if (this.#size >= ENOUGH) return this.flush();
     this.#timer ??= setTimeout(() => void this.flush(), LINGER);
     return undefined;
@@ -65,7 +72,7 @@ export class ResultWriter {
     while (this.#writing !== undefined) await this.#writing;
     if (this.#size === 0 || this.#broken) return;
     const parts = [...this.#parts, this.#text].filter((part) => part.length > 0);
-    const receipts = this.#receipts;
+    const [receipts, size] = [this.#receipts, this.#size];
     this.#parts = [];
     this.#text = "";
     this.#receipts = "";
@@ -76,6 +83,7 @@ export class ResultWriter {
       await this.#writing;
       this.#writing = undefined;
     }
+    this.#budget.release(size);
     if (!this.#broken) this.#owner.written(receipts);
   }
 

@@ -72,12 +72,12 @@ export class RunFleet {
   get desk(): PumpDesk {
     const { runner } = this;
     const { desk } = runner;
+    // Jobs that wait for their next attempt leave slots to others.
+    const left = (): number => Math.min(runner.workers.slots, runner.calls.backoff);
     return {
       submit: (job, options, settled) => desk.submit(job, options, settled),
-      capacity: () => {
-        // Jobs that wait for their next attempt leave slots to others.
-        return desk.capacity() + Math.min(runner.workers.slots, runner.calls.backoff);
-      },
+      capacity: () => desk.capacity() + left(),
+      slots: () => runner.workers.slots + left(),
     };
   }
 

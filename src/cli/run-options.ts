@@ -8,7 +8,7 @@ import type { CommandSpec } from "./help.ts";
 import type { Input } from "./job-source.ts";
 import { isLoopback, type ListenPlace, readListenPlace } from "./listen-place.ts";
 import { type ModuleName, readModuleName } from "./module-name.ts";
-import { readMaxPayload } from "./payload-limit.ts";
+import { readBuffer, readMaxPayload } from "./payload-limit.ts";
 
 /** The command, its options and its help. */
 export const RUN_COMMAND: CommandSpec = {
@@ -80,6 +80,12 @@ go to stderr, so that stdout holds nothing but results.`,
         help: "the largest line and result; default 1048576, at most 268435456",
       },
     },
+    Memory: {
+      buffer: {
+        value: "<bytes>",
+        help: "lines and results under way or waiting to be written; default 67108864, from 1048576 to 68719476736; more for large results on many threads",
+      },
+    },
     "Long runs": {
       joblog: { value: "<file>", help: "note each finished job in a file" },
       resume: { help: "leave out the jobs that the file says have succeeded" },
@@ -132,6 +138,8 @@ export interface RunSettings {
   readonly timeout: number;
   readonly deadline: number;
   readonly maxPayload: number;
+  /** Bytes of lines and results that may be under way or wait to be written. */
+  readonly buffer: number;
   readonly failFast: boolean;
   readonly joblog: string | undefined;
   readonly resume: boolean;
@@ -163,6 +171,7 @@ export function readRunSettings(flags: Flags): RunSettings {
     timeout: limits.timeout === undefined ? Infinity : readDuration("--timeout", limits.timeout),
     deadline: limits.deadline === undefined ? Infinity : readDuration("--deadline", limits.deadline),
     maxPayload: readMaxPayload(flags),
+    buffer: readBuffer(flags),
     failFast: flags.has("fail-fast"),
     joblog: flags.text("joblog"),
     resume: flags.has("resume"),

@@ -2,6 +2,7 @@
  * `powerhose run`: lines in, jobs, results out. Puts source, fleet, log and writer together and decides how a run ends; how
  * each of them works is in its own file.
  */
+import { ByteBudget } from "../core/byte-budget.ts";
 import { RunnerStoppedError } from "../index.ts";
 import type { CommandHost } from "./command-host.ts";
 import { type Cut, Ending } from "./ending.ts";
@@ -65,8 +66,9 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
       skip: (index, text) => this.#log?.has(index, text) ?? false,
     });
     this.#fleet = new RunFleet(settings, notices, this);
-    this.#writer = new ResultWriter(host.stdout, this);
-    this.#pump = new JobPump(this.#source, this.#fleet.desk, this, settings.ordered);
+    const budget = new ByteBudget(settings.buffer);
+    this.#writer = new ResultWriter(host.stdout, this, budget);
+    this.#pump = new JobPump(this.#source, this.#fleet.desk, this, budget, settings.ordered);
   }
 
   /** Runs until the input has ended or something ends it. Resolves to the exit code; rejects with what went wrong. */
@@ -163,6 +165,8 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     } catch (error) {
       this.#cut("fault", asError(error));
     }
+    // What was written is no longer held against the budget.
+    this.#pump.pull();
   }
 
   broken(fault: CommandError | undefined): void {

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { JobLine } from "../../src/cli/job-line.ts";
 import { JobPump, type PumpDesk, type PumpOwner, type PumpSource, type Settled } from "../../src/cli/job-pump.ts";
+import { ByteBudget } from "../../src/core/byte-budget.ts";
 import { RunnerStoppedError } from "../../src/core/errors.ts";
 
 type Answer = (call: Settled) => void;
@@ -51,13 +52,19 @@ class Lines implements PumpSource {
 
 /** Answers at once, or when the test says so. */
 class Desk implements PumpDesk {
-  slots = 4;
+  room = 4;
+  /** Those of them that are no more than slots. */
+  slotCount = 4;
   readonly waiting: { readonly job: string; readonly answer: Answer }[] = [];
   /** What is answered at once. */
   atOnce: ((job: string) => Settled) | undefined;
 
   capacity(): number {
-    return this.slots;
+    return this.room;
+  }
+
+  slots(): number {
+    return this.slotCount;
   }
 
   submit(job: string, _options: undefined, settled: Answer): void {
@@ -66,8 +73,11 @@ class Desk implements PumpDesk {
   }
 }
 
+const MIB = 1_048_576;
+
 interface Rig {
   readonly pump: JobPump;
+  readonly budget: ByteBudget;
   readonly told: string[];
   readonly ended: () => string;
   /** Whether outcomes are fetched as they are due. */
@@ -78,7 +88,9 @@ function rig(source: PumpSource, desk: PumpDesk, ordered: boolean = true): Rig {
   let end = "";
   const told: string[] = [];
   const owner: PumpOwner = { arrived: () => set.fetches && fetchAll(set), jobFailed: () => told.push("failed") };
-  const set: Rig = { pump: new JobPump(source, desk, owner, ordered), told, ended: () => end, fetches: true };
+  const budget = new ByteBudget(64 * MIB);
+  const pump = new JobPump(source, desk, owner, budget, ordered);
+  const set: Rig = { pump, budget, told, ended: () => end, fetches: true };
   void set.pump.run().then(
     () => (end = "done"),
     (error: unknown) => (end = String(error)),
@@ -149,7 +161,7 @@ test("as many are submitted as the fleet can run, at least sixteen, as it grows"
   const set = rig(new Lines(1_000), desk);
   await settle();
   expect(desk.waiting).toHaveLength(16);
-  desk.slots = 50;
+  desk.room = 50;
   set.pump.pull();
   for (let i = 0; i < 20; i++) await settle();
   expect(desk.waiting).toHaveLength(50);
@@ -161,7 +173,8 @@ test("as many are submitted as the fleet can run, at least sixteen, as it grows"
 
 test("nothing is taken before it runs, whoever comes", async () => {
   const lines = new Lines(10);
-  const pump = new JobPump(lines, new Desk(), { arrived: () => undefined, jobFailed: () => undefined }, true);
+  const owner: PumpOwner = { arrived: () => undefined, jobFailed: () => undefined };
+  const pump = new JobPump(lines, new Desk(), owner, new ByteBudget(MIB), true);
   pump.pull();
   await settle();
   expect(lines.taken).toBe(0);
@@ -233,7 +246,8 @@ test("what the owner throws is, too", async () => {
     },
     jobFailed: () => undefined,
   };
-  void new JobPump(new Lines(5), desk, owner, true).run().catch((error: unknown) => (end = String(error)));
+  const budget = new ByteBudget(MIB);
+  void new JobPump(new Lines(5), desk, owner, budget, true).run().catch((error: unknown) => (end = String(error)));
   await settle();
   expect(end).toBe("Error: cannot write");
 });

@@ -184,7 +184,7 @@ describe("failures", () => {
   });
 });
 
-describe("streams", () => {
+describe("streams", { timeout: 180_000 }, () => {
   test("many threads draw no warning from the host", async () => {
     const { code, stdout, stderr } = await powerhose(["run", "-q", "-w", "12", jobs()], { input: seq(50) });
     expect([code, linesOf(stdout).length, stderr]).toEqual([0, 50, ""]);

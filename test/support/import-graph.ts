@@ -128,8 +128,15 @@ function hasCrew(found: Import): boolean {
   return guestMay(found) || FOR_CREWS.has(to) || to.startsWith("src/crew/") || to === "(computed)";
 }
 
-/** What the command runs inside its threads finds the user's module as all threads do, and a peer's words are shown alike everywhere. */
-const FOR_CLI: ReadonlySet<string> = new Set(["src/threads/load.ts", "src/observe/plain-text.ts"]);
+/**
+ * What the command runs inside its threads finds the user's module as all threads do. A peer's words are shown alike
+ * everywhere, and bytes are budgeted alike everywhere.
+ */
+const FOR_CLI: ReadonlySet<string> = new Set([
+  "src/threads/load.ts",
+  "src/observe/plain-text.ts",
+  "src/core/byte-budget.ts",
+]);
 
 /** All a rule may look at. */
 interface House {
