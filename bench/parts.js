@@ -22,7 +22,7 @@ const FILES = [
     "sessions and batches",
     /core\/(session|session-keeper|assignments|in-flight|liveness|congestion|link|registration|ping-budget|codec|frame|held-worker|runner)\.js$/,
   ],
-  ["the worker's end", /core\/(post|starter|task|worker|worker-options|relay|redial)\.js$/],
+  ["the worker's end", /core\/(post|starter|task|worker|worker-options|worker-state|relay|redial)\.js$/],
   ["events and figures", /core\/(events|event-stream|stats)\.js$/],
   ["transport", /(core\/(pair|socket|inbox)|dist\/transports\/[^/]*|dist\/threads\/[^/]*)\.js$/],
   ["core, other", /dist\/(core\/[^/]*|index)\.js$/],

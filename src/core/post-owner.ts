@@ -12,6 +12,10 @@ export interface PostEnd {
   readonly error: PowerhoseError | undefined;
   /** The runner's wish, in ms; 0: none. */
   readonly retryAfter: number;
+  /** Whether this worker had asked to leave. */
+  readonly asked: boolean;
+  /** Handlers that still run for it. */
+  readonly orphans: number;
 }
 
 /** The worker behind a post. */
@@ -30,7 +34,7 @@ export interface PostOwner<P> {
   welcomed(post: P): void;
   /** A job has a slot, and its handler has returned. */
   taskStarted(): void;
-  taskServed(task: Task, ok: boolean): void;
+  taskServed(task: Task, ok: boolean, isOrphan: boolean): void;
   /** A job had a slot and never began. */
   taskDropped(): void;
   /** A slot is free again. */

@@ -51,6 +51,8 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   #heardAt = 0;
   #nonce = 0;
   #leaving = false;
+  /** It leaves because this worker asked to, not its runner. */
+  #asked = false;
   #retryAfter = 0;
   #ended = false;
   readonly #starter: Starter;
@@ -103,6 +105,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   leave(): void {
     if (this.#leaving || this.#ended) return;
     this.#leaving = true;
+    this.#asked = true;
     if (this.#welcome === undefined) return this.#letGo("left");
     this.#send({ type: "REMOVE" });
     // The latest first: those that go back to the head of the runner's queue then stand there in the order they came.
@@ -119,7 +122,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   finished(task: Task, result: TaskResult): void {
     if (this.#watched) this.#starter.ended(task, this.#owner.clock.now());
     const attended = this.#tasks.delete(task.attemptId);
-    this.#owner.taskServed(task, result.ok && task.wanted);
+    this.#owner.taskServed(task, result.ok && task.wanted, !attended);
     if (attended && !this.#ended) {
       if (task.wanted) this.#answer(task, this.#fitting(result));
       else this.#send({ type: "CANCELLED", attemptId: task.attemptId });
@@ -275,7 +278,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
     const unauthorized = message.code === "UNAUTHORIZED" || message.code === "ID_TAKEN";
     const error = unauthorized ? new AuthError(text) : new ProtocolError(text);
     const fatal = unauthorized || message.code === "VERSION" || message.code === "PROTOCOL";
-    this.#end({ reason: "refused", message: text, error: fatal ? error : undefined, retryAfter: message.retryAfter });
+    this.#end("refused", text, fatal ? error : undefined, message.retryAfter);
   }
 
   /** What cannot be sent as it is fails the job instead of the connection. */
@@ -321,14 +324,20 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   }
 
   #lost(message: string, error?: ProtocolError): void {
-    this.#end({ reason: "lost", message, error, retryAfter: 0 });
+    this.#end("lost", message, error, 0);
   }
 
   #letGo(message: string, reason?: AbortReason): void {
-    this.#end({ reason: "let-go", message, error: undefined, retryAfter: this.#retryAfter }, reason);
+    this.#end("let-go", message, undefined, this.#retryAfter, reason);
   }
 
-  #end(end: PostEnd, reason: AbortReason = "disconnected"): void {
+  #end(
+    reason: PostEnd["reason"],
+    message: string,
+    error: PostEnd["error"],
+    retryAfter: number,
+    abortReason: AbortReason = "disconnected",
+  ): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#beat.drop();
@@ -341,10 +350,11 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
     for (const task of this.#starter.latestFirst()) this.#drop(task);
     for (const task of this.#tasks.values()) {
       task.wanted = false;
-      this.#aborts.push({ task, reason });
+      this.#aborts.push({ task, reason: abortReason });
     }
+    const orphans = this.#tasks.size;
     this.#tasks.clear();
-    this.#owner.ended(this, end);
+    this.#owner.ended(this, { reason, message, error, retryAfter, asked: this.#asked, orphans });
     this.#owner.clock.endOfTurn(() => this.frameDone());
   }
 }

@@ -12,23 +12,30 @@ export interface TenureRules {
   readonly maxAgeJitter?: number | undefined;
 }
 
-/** Counts an instance's jobs and its age, and calls `over` when there were enough. */
+/** Counts an instance's jobs and its age, and calls `over` once when there were enough. No instance lives before `begin`. */
 export class Tenure {
   readonly #rules: TenureRules;
   readonly #entropy: Entropy;
   readonly #over: () => void;
   readonly #timer: Timer;
+  #isOver = true;
   #jobs = 0;
 
   constructor(rules: TenureRules, clock: Clock, entropy: Entropy, over: () => void) {
     this.#rules = rules;
     this.#entropy = entropy;
     this.#over = over;
-    this.#timer = new Timer(clock, false, over);
+    this.#timer = new Timer(clock, false, () => this.#end());
+  }
+
+  /** Whether no instance lives: `begin` makes one. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** Begins anew. */
   begin(): void {
+    this.#isOver = false;
     this.#jobs = 0;
     const { maxAge, maxAgeJitter = maxAge / 10 } = this.#rules;
     // No chance where there is no limit: infinity times nothing would be no number.
@@ -37,11 +44,17 @@ export class Tenure {
 
   /** One more job has begun. */
   count(): void {
-    if (++this.#jobs >= this.#rules.maxJobs) this.#over();
+    if (++this.#jobs >= this.#rules.maxJobs && !this.#isOver) this.#end();
   }
 
   /** It is over, for another reason. */
   stop(): void {
+    this.#isOver = true;
     this.#timer.drop();
+  }
+
+  #end(): void {
+    this.stop();
+    this.#over();
   }
 }

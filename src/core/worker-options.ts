@@ -40,9 +40,9 @@ export interface WorkerOptions {
   readonly blocking?: boolean | undefined;
   /** What it can do, for people and for routing: at most 32, of the identity's alphabet. */
   readonly labels?: readonly string[] | undefined;
-  /** Retires after so many jobs; default none. */
+  /** Retires after so many jobs, those of all its runners together; default none. */
   readonly maxJobs?: number | undefined;
-  /** Retires after so long; default none. */
+  /** Retires so long after its start, or after its first connection since it retired; default none. */
   readonly maxAge?: number | undefined;
   /** At most so much is added to `maxAge` by chance, so that a fleet does not retire at once; default a tenth of it. */
   readonly maxAgeJitter?: number | undefined;

@@ -1,6 +1,7 @@
 /**
  * Worker: opens a connection, serves jobs over it, leaves in good order and comes back. Owns the slots, the identity and
- * the life of the worker; one session's conversation is in post.ts.
+ * the life of the worker. What it is doing, and what follows from what, is in worker-state.ts; one session's conversation is
+ * in post.ts.
  */
 import { type Clock, type Entropy } from "./clock.ts";
 import { frameLimit } from "./codec.ts";
@@ -9,7 +10,7 @@ import { AbortError, AuthError, type PowerhoseError, WorkerStoppedError } from "
 import { EventStream } from "./event-stream.ts";
 import type { WorkerEvent, WorkerState } from "./events.ts";
 import { hostClock, hostEntropy } from "./host.ts";
-import type { Dialer } from "./listener.ts";
+import type { Dialer, Listener } from "./listener.ts";
 import { type HelloMessage, PROTOCOL_VERSION } from "./message.ts";
 import { checkOptions, duration } from "./options.ts";
 import { MOST_AHEAD, Post } from "./post.ts";
@@ -20,6 +21,7 @@ import type { Handler, Task } from "./task.ts";
 import { Tenure } from "./tenure.ts";
 import { Timer } from "./timer.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
+import { nextStep, type WorkerAction, type WorkerInput, type WorkerPhase } from "./worker-state.ts";
 
 /** Serves jobs with a handler until it is stopped, reconnecting for ever. */
 export class Worker {
@@ -45,18 +47,16 @@ export class Worker {
   readonly #redial: Redial | undefined;
   readonly #started = new Deferred<void>();
   readonly #stopped = new Deferred<void>();
+  /** Aborted when the instance that runs now begins to leave. */
   #shutdown = new AbortController();
-  #state: WorkerState = "created";
+  #phase: WorkerPhase = { state: "created" };
   #instance: string;
-  #registeredOnce = false;
-  #listening = false;
-  #failed = false;
-  /** Why the session is being left, when the worker means to come back: by itself, or as a new instance. */
-  #leaving: "for all slots" | "to retire" | undefined;
-  #starved = false;
-  /** A session was opened with fewer slots than there are. */
-  #short = false;
+  /** The listener that has to be stopped. */
+  #listener: Listener | undefined;
+  /** Handlers that run, those of lost sessions included. */
   #running = 0;
+  /** Handlers of lost sessions: each keeps its slot, and works for no runner. */
+  #orphans = 0;
   #served = 0;
 
   /**
@@ -81,7 +81,7 @@ export class Worker {
 
   /** Where the worker is in its life. */
   get state(): WorkerState {
-    return this.#state;
+    return this.#phase.state;
   }
 
   /** Handlers running now, those of lost sessions included. */
@@ -104,11 +104,11 @@ export class Worker {
    * Rejects with AuthError or ProtocolError when the runner turns it away for good, WorkerStoppedError when stopped first.
    */
   start(): Promise<void> {
-    if (this.#state !== "created") return this.#started.promise;
-    this.#become("connecting");
-    this.#newLife();
-    if (this.#redial === undefined) this.#listen();
-    else this.#redial.dial();
+    if (this.#apply({ type: "start" }) === "open") {
+      this.#newLife();
+      if (this.#redial === undefined) void this.#listen();
+      else this.#redial.dial();
+    }
     return this.#started.promise;
   }
 
@@ -119,35 +119,23 @@ export class Worker {
     } catch (error) {
       return Promise.reject(error);
     }
-    if (this.#state === "draining" || this.#state === "stopped") return this.closed;
-    this.#become("draining");
-    this.#redial?.stop();
-    this.#drainTimer.set(options.timeout ?? this.#options.drainTimeout);
-    for (const post of this.#posts) post.leave();
-    this.#announceShutdown("draining");
-    this.#stopWhenDone();
+    const action = this.#apply({ type: "drain" });
+    if (action !== "nothing") this.#drainTimer.set(options.timeout ?? this.#options.drainTimeout);
+    if (action === "leave") this.#leaveAll();
     return this.closed;
   }
 
   /** Leaves at once: the runner is told, handlers' signals abort, their jobs count as lost. May be called twice. */
   stop(): Promise<void> {
-    if (this.#state === "stopped") return this.closed;
-    this.#become("stopped");
-    this.#redial?.stop();
-    for (const post of this.#posts) post.quit("stopped");
-    this.#announceShutdown("stopped");
-    this.#tenure.stop();
-    this.#drainTimer.drop();
     // Whoever stops a worker knows that its start is over; a start that failed for another reason is heard of.
-    if (!this.#failed) this.#started.promise.catch(() => undefined);
-    this.#started.reject(new WorkerStoppedError(`worker ${this.identity} was stopped before it could register`));
-    void this.#stopListening();
+    this.#started.promise.catch(() => undefined);
+    this.#end(new WorkerStoppedError(`worker ${this.identity} was stopped before it could register`));
     return this.closed;
   }
 
   /** @internal Dials now, if it waits to dial again. */
   hurry(): void {
-    if (this.#state === "disconnected") this.#connect();
+    if (this.#apply({ type: "hurry" }) === "dial") this.#redial?.dial();
   }
 
   /** {@link Worker.drain}, for `await using`. */
@@ -172,8 +160,7 @@ export class Worker {
 
   /** @internal */
   welcomed(): void {
-    this.#registeredOnce = true;
-    if (this.#state === "connecting" || this.#state === "disconnected") this.#become("registered");
+    this.#apply({ type: "welcomed" });
     this.#started.resolve();
     this.#reclaimSlots();
   }
@@ -185,20 +172,18 @@ export class Worker {
   }
 
   /** @internal */
-  taskServed(task: Task, ok: boolean): void {
+  taskServed(task: Task, ok: boolean, isOrphan: boolean): void {
     this.#served++;
     const { attempt, ran } = task;
     if (this.observed) this.#events.emit({ type: "job-served", jobId: task.jobId, attempt, ok, ms: ran });
-    this.taskDropped();
+    this.#running--;
+    if (isOrphan) this.#orphanReturned();
+    if (this.#phase.state === "draining") this.#stopWhenDone();
   }
 
   /** @internal */
   taskDropped(): void {
     this.#running--;
-    if (this.#state === "stopped") return;
-    if (this.#state === "draining") this.#stopWhenDone();
-    else if (this.#starved) this.#connect();
-    else if (this.#short) this.#reclaimSlots();
   }
 
   /** @internal */
@@ -210,42 +195,43 @@ export class Worker {
 
   /** @internal */
   sentAway(): void {
-    if (this.#state === "registered" && this.#redial !== undefined) this.#become("connecting");
+    if (this.#redial !== undefined) this.#apply({ type: "sent-away" });
   }
 
   /** @internal */
   ended(post: Post, end: PostEnd): void {
+    const { error, asked, retryAfter } = end;
     this.#posts.delete(post);
-    if (this.#state === "stopped") return;
-    if (this.#state === "draining") return this.#stopWhenDone();
-    if (this.#posts.size > 0) return;
-    this.#short = false;
-    const left = this.#leaving;
-    this.#leaving = undefined;
-    if (left === "to retire" && this.#options.afterRetirement === "stop") return void this.stop();
-    if (this.#redial !== undefined) this.#comeBack(end, left !== undefined);
+    this.#orphans += end.orphans;
+    if (this.#phase.state === "draining") return this.#stopWhenDone();
+    if (this.#redial === undefined) return;
+    const action = this.#apply({ type: "ended", fatal: error !== undefined, atOnce: asked && retryAfter === 0 });
+    if (action === "dial") this.#redial.dial();
+    else if (action === "pause") this.#pause(end, this.#redial);
+    else if (action === "give-up" && error !== undefined) this.#giveUp(error);
   }
 
-  /** What follows the end of the only session: give up, come back at once, or come back after a pause. */
-  #comeBack(end: PostEnd, atOnce: boolean): void {
-    if (end.error !== undefined && !this.#registeredOnce) return this.#giveUp(end.error);
-    if (atOnce) return this.#connect();
-    const retryIn = (this.#redial?.pause() ?? 0) + end.retryAfter;
-    this.#become("disconnected");
-    const { reason, message, error } = end;
+  #pause({ reason, message, error, retryAfter }: PostEnd, redial: Redial): void {
+    const retryIn = redial.pause() + retryAfter;
     this.#events.emit({ type: "disconnected", reason, message, retryIn, error });
-    this.#redial?.dialIn(retryIn);
+    redial.dialIn(retryIn);
   }
 
   #giveUp(error: PowerhoseError): void {
     this.#events.emit({ type: "disconnected", reason: "refused", message: error.message, error });
-    this.#startFailed(error);
+    this.#end(error);
   }
 
-  #startFailed(error: unknown): void {
-    this.#failed = true;
-    this.#started.reject(error);
-    void this.stop();
+  /** Ends everything, once. `reason`: what a start that has not succeeded rejects with. */
+  #end(reason: unknown): void {
+    if (this.#apply({ type: "stop" }) !== "stop") return;
+    this.#redial?.stop();
+    for (const post of this.#posts) post.quit("stopped");
+    this.#announceShutdown("stopped");
+    this.#tenure.stop();
+    this.#drainTimer.drop();
+    this.#started.reject(reason);
+    void this.#stopListening();
   }
 
   #makeRedial(dialer: Dialer): Redial {
@@ -257,7 +243,7 @@ export class Worker {
       reconnectMin,
       reconnectMax,
       limits: { maxFrameBytes: this.maxFrameBytes },
-      isAwaited: () => !this.#registeredOnce,
+      isAwaited: () => this.#isNew,
       mayDial: () => this.#mayDial(),
       connected: (socket) => this.#take(socket),
       failed: (error, retryIn) => this.#dialFailed(error, retryIn),
@@ -265,39 +251,33 @@ export class Worker {
   }
 
   #dialFailed(error: unknown, retryIn: number): boolean {
-    if (error instanceof AuthError && !this.#registeredOnce) {
-      this.#giveUp(error);
-      return false;
-    }
-    if (this.#state !== "disconnected") this.#become("disconnected");
+    const refused = error instanceof AuthError;
+    const action = this.#apply({ type: "dial-failed", fatal: refused });
+    if (action === "give-up" && refused) this.#giveUp(error);
+    if (action !== "pause") return false;
     const message = error instanceof Error ? error.message : String(error);
-    const reason = error instanceof AuthError ? "refused" : "unreachable";
-    this.#events.emit({ type: "disconnected", reason, message, error, retryIn });
+    this.#events.emit({ type: "disconnected", reason: refused ? "refused" : "unreachable", message, error, retryIn });
     return true;
   }
 
-  #listen(): void {
+  async #listen(): Promise<void> {
     const { listen } = this.#options;
-    this.#listening = true;
+    this.#listener = listen;
     const context = { maxFrameBytes: this.maxFrameBytes, report: (error: Error): void => this.#report(error) };
-    listen
-      ?.start((socket) => this.#take(socket), context)
-      .then(
-        () => {
-          if (this.#state === "connecting") this.#become("registered");
-          this.#started.resolve();
-        },
-        (error: unknown) => {
-          this.#listening = false;
-          this.#startFailed(error);
-        },
-      );
+    try {
+      await listen?.start((socket) => this.#take(socket), context);
+    } catch (error) {
+      this.#listener = undefined;
+      return this.#end(error);
+    }
+    this.#apply({ type: "welcomed" });
+    this.#started.resolve();
   }
 
   /** The worker has stopped even when its listener could not. */
   async #stopListening(): Promise<void> {
     try {
-      if (this.#listening) await this.#options.listen?.stop();
+      await this.#listener?.stop();
     } catch (error) {
       this.#events.emit({ type: "disconnected", reason: "listener", message: "the listener could not stop", error });
     }
@@ -308,46 +288,47 @@ export class Worker {
     this.#events.emit({ type: "disconnected", reason: "listener", message: error.message, error });
   }
 
-  /** A handler that outlives its session keeps its slot: the next session is told of those that are left. */
-  #freeSlots(): number {
-    let attended = 0;
-    for (const post of this.#posts) attended += post.running;
-    return this.#options.capacity - (this.#running - attended);
+  /** No runner has let it in yet. */
+  get #isNew(): boolean {
+    return "isNew" in this.#phase && this.#phase.isNew;
   }
 
-  #connect(): void {
-    if (this.#state !== "connecting") this.#become("connecting");
-    this.#redial?.dial();
+  /** A handler that outlives its session keeps its slot: the next session is told of those that are left. */
+  get #freeSlots(): number {
+    return this.#options.capacity - this.#orphans;
   }
 
   /** Without a free slot there is nothing to offer: the first handler to return brings the worker back. */
   #mayDial(): boolean {
-    this.#starved = this.#freeSlots() < 1;
-    return !this.#starved;
+    if (this.#freeSlots > 0) return true;
+    this.#apply({ type: "no-slot" });
+    return false;
+  }
+
+  #orphanReturned(): void {
+    this.#orphans--;
+    if (this.#apply({ type: "slot-free" }) === "dial") this.#redial?.dial();
+    else this.#reclaimSlots();
   }
 
   #take(socket: Socket): void {
-    const capacity = this.#freeSlots();
-    if (capacity < 1 || this.#state === "draining" || this.#state === "stopped") return socket.close();
+    const capacity = this.#freeSlots;
+    if (capacity < 1 || this.#phase.state === "draining" || this.#phase.state === "stopped") return socket.close();
+    if (this.#tenure.isOver) this.#newLife();
     const { blocking, labels, listen } = this.#options;
     // Where several runners may come, one that had jobs waiting here would take every slot from the others.
     const ahead = listen === undefined ? MOST_AHEAD : 0;
     const self = { identity: this.identity, instance: this.#instance, served: this.#served, capacity, ahead };
     const hello: HelloMessage = { type: "HELLO", version: PROTOCOL_VERSION, ...self, blocking, labels };
-    if (capacity < this.#options.capacity) this.#short = true;
     const post = new Post(socket, hello, this);
     this.#posts.add(post);
     post.open();
   }
 
-  /** Once the handlers of a lost session are done, registers again to offer all slots. */
+  /** Once the handlers of lost sessions are done, registers again to offer all slots. */
   #reclaimSlots(): void {
-    for (const post of this.#posts) {
-      if (post.capacity < this.#options.capacity && post.serving && this.#freeSlots() === this.#options.capacity) {
-        this.#leaving = "for all slots";
-        post.leave();
-      }
-    }
+    if (this.#orphans > 0) return;
+    for (const post of this.#posts) if (post.capacity < this.#options.capacity && post.serving) post.leave();
   }
 
   /** Begins a new instance's life: counts and age start anew. */
@@ -356,29 +337,43 @@ export class Worker {
     this.#tenure.begin();
   }
 
+  /** This instance is over. The next one begins with the first connection it has, if there is to be one. */
   #retire(): void {
-    if (this.#state === "draining" || this.#state === "stopped" || this.#leaving === "to retire") return;
-    const { afterRetirement } = this.#options;
-    if (this.#posts.size > 0) this.#leaving = "to retire";
-    for (const post of this.#posts) post.leave();
+    const stop = this.#options.afterRetirement === "stop";
+    if (this.#apply({ type: "retire", stop }) === "leave") this.#leaveAll();
+  }
+
+  /** Leaves every runner after what runs. */
+  #leaveAll(): void {
+    if (this.#phase.state === "draining") this.#redial?.stop();
     this.#announceShutdown("draining");
-    this.#shutdown = new AbortController();
-    this.#newLife();
-    if (this.#posts.size === 0 && afterRetirement === "stop") void this.drain();
+    for (const post of this.#posts) post.leave();
+    if (this.#phase.state === "draining") this.#stopWhenDone();
   }
 
   /** Handlers listen to this signal, and their listeners are user code: they run once the state is consistent. */
   #announceShutdown(reason: "draining" | "stopped"): void {
     const shutdown = this.#shutdown;
+    this.#shutdown = new AbortController();
     this.clock.endOfTurn(() => shutdown.abort(new AbortError(`worker ${this.identity} is leaving`, reason)));
   }
 
   #stopWhenDone(): void {
-    if (this.#posts.size === 0 && this.#running === 0) void this.stop();
+    if (this.#posts.size > 0) return;
+    if (this.#running === 0) return void this.stop();
+    // What is left works for no runner: a retirement, too, waits for it only as long as a drain does.
+    const unlimited = this.#phase.state === "draining" && this.#phase.retired;
+    if (unlimited && this.#drainTimer.due === Number.POSITIVE_INFINITY)
+      this.#drainTimer.set(this.#options.drainTimeout);
   }
 
-  #become(state: WorkerState): void {
-    this.#state = state;
-    this.#events.emit({ type: "worker-state", state });
+  /** Something happened: the phase that follows, and what to do. */
+  #apply(input: WorkerInput): WorkerAction {
+    const { phase, action } = nextStep(this.#phase, input);
+    const { state } = phase;
+    const isNews = state !== this.#phase.state;
+    this.#phase = phase;
+    if (isNews) this.#events.emit({ type: "worker-state", state });
+    return action;
   }
 }

@@ -26,6 +26,8 @@ class Owner implements PostOwner<Post> {
   readonly maxFrameBytes = 1_000_000;
   readonly told: string[] = [];
   readonly ends: PostEnd[] = [];
+  /** Handlers that returned after the end of the session. */
+  orphans = 0;
 
   constructor(clock: Clock, handler: Handler) {
     this.clock = clock;
@@ -37,7 +39,8 @@ class Owner implements PostOwner<Post> {
   taskStarted(): void {
     this.told.push("started");
   }
-  taskServed(_task: Task, ok: boolean): void {
+  taskServed(_task: Task, ok: boolean, isOrphan: boolean): void {
+    if (isOrphan) this.orphans++;
     this.told.push(ok ? "served" : "served in vain");
   }
   taskDropped(): void {
@@ -83,7 +86,14 @@ function job(attemptId: number): JobMessage {
   return { type: "JOB", attemptId, attempt: 1, jobId: attemptId, ttl: 1_000, job: new Job("x") };
 }
 
-const LEFT_AT_ONCE = { reason: "let-go", message: "left at once", error: undefined, retryAfter: 0 };
+const LEFT_AT_ONCE = {
+  reason: "let-go",
+  message: "left at once",
+  error: undefined,
+  retryAfter: 0,
+  asked: false,
+  orphans: 0,
+};
 
 describe("leaving", () => {
   it("is over at once for a post that was not let in yet", async () => {
@@ -94,7 +104,7 @@ describe("leaving", () => {
     post.quit("stopped");
     await clock.settle();
     expect(types()).toEqual(["HELLO"]);
-    expect(owner.ends).toEqual([{ reason: "let-go", message: "left", error: undefined, retryAfter: 0 }]);
+    expect(owner.ends).toEqual([{ ...LEFT_AT_ONCE, message: "left", asked: true }]);
     expect(clock.pending).toBe(0);
   });
 
@@ -108,9 +118,8 @@ describe("leaving", () => {
     post.leave();
     await clock.settle();
     expect(types()).toEqual(["HELLO", "REMOVE"]);
-    expect(owner.ends).toEqual([
-      { reason: "let-go", message: "the runner let it go", error: undefined, retryAfter: 0 },
-    ]);
+    const message = "the runner let it go";
+    expect(owner.ends).toEqual([{ ...LEFT_AT_ONCE, message, asked: true }]);
   });
 
   it("at once says REMOVE, but not to a runner that has not let it in", async () => {
@@ -128,7 +137,7 @@ describe("leaving", () => {
     post.quit("stopped");
     await clock.settle();
     expect(types()).toEqual(["HELLO", "REMOVE"]);
-    expect(owner.ends).toEqual([LEFT_AT_ONCE]);
+    expect(owner.ends).toEqual([{ ...LEFT_AT_ONCE, asked: true }]);
   });
 
   it("at once makes what still runs be in vain, though it ends before it is told", async () => {
@@ -137,6 +146,7 @@ describe("leaving", () => {
     post.quit("stopped");
     puppet.runs[0]?.end("done");
     await clock.settle();
+    expect([owner.ends[0]?.orphans, owner.orphans], "one handler was left, and has returned").toEqual([1, 1]);
     expect(owner.told).toEqual(["welcomed", "started", "served in vain"]);
     expect(puppet.runs[0]?.signal.reason).toMatchObject({ reason: "stopped" });
     expect(runner.all("JOBRES")).toEqual([]);
@@ -204,7 +214,7 @@ describe("the end of a session", () => {
     const { clock, owner } = await opened();
     await clock.advance(10_000);
     const message = "the runner does not answer HELLO";
-    expect(owner.ends).toEqual([{ reason: "lost", message, error: undefined, retryAfter: 0 }]);
+    expect(owner.ends).toMatchObject([{ reason: "lost", message, error: undefined, retryAfter: 0 }]);
   });
 
   it.each([

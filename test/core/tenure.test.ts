@@ -13,7 +13,7 @@ function tenure(rules: Partial<TenureRules>, chance = 0) {
 }
 
 describe("a tenure", () => {
-  it("is over with the last of its jobs, and says so for each one after it", () => {
+  it("is over with the last of its jobs, and says so once", () => {
     const { over, tenure: one } = tenure({ maxJobs: 3 });
     one.begin();
     one.count();
@@ -21,8 +21,21 @@ describe("a tenure", () => {
     expect(over).toEqual([]);
     one.count();
     expect(over).toEqual([0]);
+    expect(one.isOver).toBe(true);
     one.count();
-    expect(over).toEqual([0, 0]);
+    expect(over).toEqual([0]);
+  });
+
+  it("that is over by its jobs is not over by its age as well", async () => {
+    const { clock, over, tenure: one } = tenure({ maxJobs: 1, maxAge: 1_000 });
+    expect(one.isOver, "none has begun").toBe(true);
+    one.begin();
+    expect(one.isOver).toBe(false);
+    await clock.advance(10);
+    one.count();
+    expect(clock.pending).toBe(0);
+    await clock.advance(2_000);
+    expect(over).toEqual([10]);
   });
 
   it("counts anew when it begins anew", () => {

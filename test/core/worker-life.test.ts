@@ -364,13 +364,14 @@ describe("retiring", () => {
     expect(runner.all("REMOVE")).toHaveLength(1);
   });
 
-  it("to stop is no drain: it goes on as before until it is let go", async () => {
+  it("to stop is a drain without a limit of time", async () => {
     const puppet = new Puppet();
-    await using scene = new Scene(puppet.handler, { maxJobs: 1, afterRetirement: "stop" });
-    const runner = await scene.register();
+    await using scene = new Scene(puppet.handler, { maxJobs: 1, afterRetirement: "stop", drainTimeout: 1_000 });
+    const runner = await scene.register({ heartbeat: 100_000 });
     scene.board.job(1);
-    await scene.clock.settle();
-    expect(scene.worker.state).toBe("registered");
+    await scene.clock.advance(90_000);
+    expect(scene.worker.state).toBe("draining");
+    expect(puppet.runs[0]?.signal.aborted).toBe(false);
     puppet.runs[0]?.end("");
     await scene.clock.settle();
     runner.send({ type: "REMOVED" });
@@ -530,7 +531,7 @@ describe("a worker that listens", () => {
     await door.clock.settle();
     first.send({ type: "REMOVED" });
     await door.clock.settle();
-    expect(worker.state).toBe("registered");
+    expect(worker.state).toBe("draining");
     second.send({ type: "REMOVED" });
     await door.clock.settle();
     expect(worker.state).toBe("stopped");
