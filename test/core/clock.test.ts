@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { jitter } from "../../src/core/clock.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
 
 describe("jitter", () => {
   it("is from 0 to the limit, the limit excluded", () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { TimerHandle } from "../../src/core/clock.ts";
 import { Alarm, DeadlineQueue } from "../../src/core/deadline.ts";
 import { MAX_DURATION } from "../../src/core/options.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { HandClock } from "../properties/hand-clock.ts";
 
 /** Writes down what the host is asked for. */

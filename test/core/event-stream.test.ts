@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EventStream } from "../../src/core/event-stream.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 interface Rig {
   readonly clock: VirtualClock;

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Demand } from "../../src/core/demand.ts";
 import type { Waiter } from "../../src/core/waiter.ts";
 import { Workers } from "../../src/core/workers.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 class Looks {
   count = 0;

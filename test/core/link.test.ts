@@ -5,7 +5,7 @@ import { Link, type LinkOwner } from "../../src/core/link.ts";
 import type { Message } from "../../src/core/message.ts";
 import type { Peer } from "../../src/core/peer.ts";
 import type { Receiver, Socket } from "../../src/core/socket.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 const PEER: Peer = { transport: "test", address: "", principal: "me" };
 

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { NumberTable } from "../../src/core/number-table.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
 
 /** Does one step to a table or a `Map`, and says all that can be seen of it. */
 function does(table: NumberTable<string> | Map<number, string>, step: string, number: number): unknown[] {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { socketPair } from "../../src/core/pair.ts";
 import type { CloseReason, Receiver, Socket } from "../../src/core/socket.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 class Ear implements Receiver {
   readonly heard: (string | CloseReason)[] = [];

@@ -9,7 +9,7 @@ import type { Peer } from "../../src/core/peer.ts";
 import { Post } from "../../src/core/post.ts";
 import type { PostEnd, PostOwner } from "../../src/core/post-owner.ts";
 import type { Handler, Task } from "../../src/core/task.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer, welcome } from "../support/scripted-peer.ts";
 import { Puppet } from "../support/stage.ts";
 

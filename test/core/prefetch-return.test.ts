@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { TimerHandle } from "../../src/core/clock.ts";
 import { WorkerLostError } from "../../src/core/errors.ts";
 import type { Handler } from "../../src/core/task.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { hello } from "../support/scripted-peer.ts";
 import { Puppet, stage, type Watched } from "../support/stage.ts";
 import { answer, eager, Gate, jobOf, practise, recalled, reject, submit } from "./prefetch-scene.ts";

@@ -4,7 +4,7 @@ import type { Listener } from "../../src/core/listener.ts";
 import type { HelloMessage, JobMessage, RejectReason } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
 import type { Socket } from "../../src/core/socket.ts";
-import type { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import type { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { ScriptedPeer } from "../support/scripted-peer.ts";
 import type { Stage, Watched } from "../support/stage.ts";
 

@@ -9,7 +9,7 @@ import type { Handler } from "../../src/core/task.ts";
 import type { Worker } from "../../src/core/worker.ts";
 import { ScriptedPeer, welcome } from "../support/scripted-peer.ts";
 import { Puppet } from "../support/stage.ts";
-import type { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import type { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { Scene, Switchboard } from "./worker-scene.ts";
 
 function begun(puppet: Puppet): unknown[] {

@@ -1,7 +1,7 @@
 /** Sending ahead, at the runner: to whom, which jobs, in which order. */
 import { describe, expect, it } from "vitest";
 import { JobRunner } from "../../src/core/runner.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { hello } from "../support/scripted-peer.ts";
 import { Puppet, stage } from "../support/stage.ts";
 import { answer, eager, Gate, hold, jobOf, letGo, practise, reject, submit } from "./prefetch-scene.ts";

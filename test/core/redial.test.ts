@@ -4,8 +4,8 @@ import type { Dialer } from "../../src/core/listener.ts";
 import { socketPair } from "../../src/core/pair.ts";
 import { Redial } from "../../src/core/redial.ts";
 import type { CloseReason, Socket } from "../../src/core/socket.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 const MIN = 100;
 const MAX = 2_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Replacements } from "../../src/core/replacements.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 describe("the count of replacements", () => {
   it("lets five through in a minute, then says when to come back", () => {

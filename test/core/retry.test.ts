@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Entropy } from "../../src/core/clock.ts";
 import { type Failure, type History, nextTry, type RetryPolicy, RetryThrottle } from "../../src/core/retry.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
 
 /** Draws half of every limit. */
 const half: Entropy = { u32: () => 0x8000_0000, id: () => "" };

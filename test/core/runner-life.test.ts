@@ -6,7 +6,7 @@ import type { RunnerEvent } from "../../src/core/events.ts";
 import { JobRunner, type RunnerOptions } from "../../src/core/runner.ts";
 import { resolveLimits } from "../../src/core/registration.ts";
 import type { SocketLimits } from "../../src/core/socket.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { Stage, stage, watch } from "../support/stage.ts";
 
 function states(events: readonly RunnerEvent[]): string[] {

@@ -9,7 +9,7 @@ import type { Peer } from "../../src/core/peer.ts";
 import { Session } from "../../src/core/session.ts";
 import type { Dispatch, SessionKeeper, SessionRules } from "../../src/core/session-keeper.ts";
 import type { CloseReason, Receiver, Socket } from "../../src/core/socket.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer } from "../support/scripted-peer.ts";
 
 const PEER: Peer = { transport: "test", address: "", principal: "me" };

@@ -9,8 +9,8 @@ import type { Session } from "../../src/core/session.ts";
 import type { Socket } from "../../src/core/socket.ts";
 import { Workers } from "../../src/core/workers.ts";
 import { hello, ScriptedPeer } from "../support/scripted-peer.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { type Stage, stage, watch } from "../support/stage.ts";
 
 /** A listener the test feeds by hand, so that it can say who the transport says the peer is. */

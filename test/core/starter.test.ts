@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Job } from "../../src/core/job.ts";
 import { Starter } from "../../src/core/starter.ts";
 import { Task } from "../../src/core/task.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 /** A starter with so many slots, whose handlers end when they are told, or at once after so many ms. */
 class Desk {

@@ -8,8 +8,8 @@ import { JobRunner } from "../../src/core/runner.ts";
 import type { Handler } from "../../src/core/task.ts";
 import { Worker } from "../../src/core/worker.ts";
 import { type Watched, watch } from "../support/stage.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 const SEEDS = 200;
 const STEPS = 60;

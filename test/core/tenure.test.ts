@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Tenure, type TenureRules } from "../../src/core/tenure.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { TimerHandle } from "../../src/core/clock.ts";
 import { MAX_DURATION } from "../../src/core/options.ts";
 import { Timer } from "../../src/core/timer.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 /** Writes down what the host is asked for. */
 class HostCalls extends VirtualClock {

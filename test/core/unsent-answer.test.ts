@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { JobRunner } from "../../src/core/runner.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer } from "../support/scripted-peer.ts";
 import { watch } from "../support/stage.ts";
 

@@ -9,8 +9,8 @@ import type { Socket, SocketLimits } from "../../src/core/socket.ts";
 import type { Handler } from "../../src/core/task.ts";
 import { Worker } from "../../src/core/worker.ts";
 import type { WorkerOptions } from "../../src/core/worker-options.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { ScriptedPeer, welcome } from "../support/scripted-peer.ts";
 
 const HERE = { transport: "test", address: "here", principal: "local" };

@@ -10,8 +10,8 @@ import { Worker } from "../../src/core/worker.ts";
 import { MemoryTransport } from "../../src/transports/memory.ts";
 import { type ScriptedPeer, welcome } from "../support/scripted-peer.ts";
 import { Puppet, stage, watch } from "../support/stage.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { Scene, Switchboard } from "./worker-scene.ts";
 
 const echo: Handler = (job) => job.data;

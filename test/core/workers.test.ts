@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { TimeoutError } from "../../src/core/errors.ts";
 import { Workers } from "../../src/core/workers.ts";
 import { watch, type Watched } from "../support/stage.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { Plain, PoolModel } from "./workers-model.ts";
 
 class Pool {

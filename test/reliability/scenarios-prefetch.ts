@@ -7,10 +7,10 @@ import type { Prefetch } from "../../src/core/pace.ts";
 import { JobRunner } from "../../src/core/runner.ts";
 import type { Handler } from "../../src/core/task.ts";
 import { Worker } from "../../src/core/worker.ts";
-import { FaultyNetwork } from "../../src/testing/network.ts";
-import type { Observed } from "../../src/testing/observation.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { FaultyNetwork } from "../../src/testing/network/network.ts";
+import type { Observed } from "../../src/testing/history/observation.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import type { Finding, Scale } from "./section.ts";
 
 /** One way, in ms. */

@@ -7,8 +7,8 @@ import type { Handler } from "../../src/core/task.ts";
 import { Worker } from "../../src/core/worker.ts";
 import type { WorkerOptions } from "../../src/core/worker-options.ts";
 import { hello, ScriptedPeer } from "./scripted-peer.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 /** A handler whose runs the test ends by hand. */
 export class Puppet {

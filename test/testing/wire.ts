@@ -1,10 +1,10 @@
 /** Two machines of a simulated network and what each was told: for tests of the network alone, below jobs and messages. */
 import type { Socket } from "../../src/core/socket.ts";
 import { bytes, Recorder } from "../../src/testing/laws/recorder.ts";
-import { FaultyNetwork, type FaultyNetworkOptions } from "../../src/testing/network.ts";
-import type { Observed } from "../../src/testing/observation.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { FaultyNetwork, type FaultyNetworkOptions } from "../../src/testing/network/network.ts";
+import type { Observed } from "../../src/testing/history/observation.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 /** The frame limit of both ends, in bytes. */
 export const MAX = 4_096;

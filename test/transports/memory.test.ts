@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { Socket } from "../../src/core/socket.ts";
 import { MemoryTransport } from "../../src/transports/memory.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 const never = new AbortController().signal;
 

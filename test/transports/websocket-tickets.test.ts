@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Worker } from "../../src/index.ts";
 import { JobRunner, type WorkerEvent } from "../../src/index.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { dialWebSocket, listenWebSocket } from "../../src/transports/websocket-node.ts";
 import { Tickets } from "../../src/transports/websocket-tickets.ts";
 import { Gate } from "./gate.ts";

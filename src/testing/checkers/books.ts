@@ -4,7 +4,7 @@
  */
 import type { RunnerStats, WorkerStats } from "../../core/stats.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
-import type { Observation } from "../observation.ts";
+import type { Observation } from "../history/observation.ts";
 import type { Evidence } from "./evidence.ts";
 import { hasAll } from "./routes.ts";
 import { BACKLOG_POLL, type WireRunner } from "./wire.ts";

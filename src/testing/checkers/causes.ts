@@ -4,7 +4,7 @@
  */
 import type { WorkerGoneEvent } from "../../core/events.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
-import type { Observation } from "../observation.ts";
+import type { Observation } from "../history/observation.ts";
 import type { Departure } from "./departures.ts";
 import type { Evidence } from "./evidence.ts";
 

@@ -1,6 +1,6 @@
 /** What several checkers look at: the books on the frames, the runners' numbers, and what standing still excuses. */
 import type { Checker, RunnerView, Violation } from "../checker.ts";
-import type { Observation } from "../observation.ts";
+import type { Observation } from "../history/observation.ts";
 import { Departures } from "./departures.ts";
 import { Glances } from "./glances.ts";
 import { Ledger } from "./ledger.ts";

@@ -9,7 +9,7 @@ import {
 } from "../../core/errors.ts";
 import type { JobRetriedEvent, JobSettledEvent, RunnerEvent } from "../../core/events.ts";
 import type { CallOptions } from "../../core/execute-options.ts";
-import type { Observation, SettledObservation } from "../observation.ts";
+import type { Observation, SettledObservation } from "../history/observation.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Rare } from "./rare.ts";
 

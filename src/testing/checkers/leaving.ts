@@ -2,7 +2,7 @@
 import { RunnerStoppedError } from "../../core/errors.ts";
 import type { RunnerEvent } from "../../core/events.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
-import type { Observation } from "../observation.ts";
+import type { Observation } from "../history/observation.ts";
 import type { Evidence } from "./evidence.ts";
 
 /** A runner that drains. */

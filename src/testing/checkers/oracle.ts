@@ -5,7 +5,7 @@
 import type { JobMessage, Message } from "../../core/message.ts";
 import { samePayload } from "../../core/verification.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
-import type { Observation, SettledObservation } from "../observation.ts";
+import type { Observation, SettledObservation } from "../history/observation.ts";
 import type { Evidence } from "./evidence.ts";
 import type { LedgerReader } from "./ledger.ts";
 import { fitsWire } from "./routes.ts";

@@ -5,7 +5,7 @@
  */
 import type { JobRetriedEvent, RunnerEvent } from "../../core/events.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
-import type { Observation, YieldedObservation } from "../observation.ts";
+import type { Observation, YieldedObservation } from "../history/observation.ts";
 import type { Evidence } from "./evidence.ts";
 import type { LedgerReader } from "./ledger.ts";
 import type { Rare } from "./rare.ts";

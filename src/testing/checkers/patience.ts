@@ -3,7 +3,7 @@
  * becomes a violation only if the runner's own standing still does not explain it. What has a limit is the claimer's business.
  */
 import type { Checker, RunnerView, Violation } from "../checker.ts";
-import type { Observation } from "../observation.ts";
+import type { Observation } from "../history/observation.ts";
 
 /** Something came too late. */
 export interface Claim {

@@ -8,7 +8,7 @@ import type { CallOptions } from "../../core/execute-options.ts";
 import type { Message } from "../../core/message.ts";
 import type { RunnerStats } from "../../core/stats.ts";
 import type { Checker, RunnerView, Violation } from "../checker.ts";
-import type { Observation, SettledObservation } from "../observation.ts";
+import type { Observation, SettledObservation } from "../history/observation.ts";
 import type { Evidence } from "./evidence.ts";
 import type { LedgerReader } from "./ledger.ts";
 import { fitsRefusal, fitsSettlement } from "./outcome.ts";

@@ -5,7 +5,7 @@
 import type { CancelledMessage, Message, WireErrorCode } from "../../core/message.ts";
 import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
 import type { Checker, RunnerView } from "../checker.ts";
-import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../observation.ts";
+import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../history/observation.ts";
 import type { Evidence } from "./evidence.ts";
 import { JobMemoir } from "./job-memoir.ts";
 import type { LedgerReader } from "./ledger.ts";

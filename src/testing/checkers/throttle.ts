@@ -6,7 +6,7 @@
 import type { RunnerEvent } from "../../core/events.ts";
 import type { CancelledMessage } from "../../core/message.ts";
 import type { Checker, Violation } from "../checker.ts";
-import type { Observation } from "../observation.ts";
+import type { Observation } from "../history/observation.ts";
 import type { Evidence } from "./evidence.ts";
 import type { LedgerReader } from "./ledger.ts";
 import type { Answer, WireAttempt, WireRunner } from "./wire.ts";

@@ -1,5 +1,5 @@
 /** Laws of closing: told once at both ends, never inside `close`, nothing after it. */
-import { SeededEntropy } from "../seeded-entropy.ts";
+import { SeededEntropy } from "../time/seeded-random.ts";
 import { expectEqual, expectTrue } from "./expectation.ts";
 import { bytes, text, utf8 } from "./recorder.ts";
 import { MAX, type Pair, type SocketCase, type Stage } from "./stage.ts";

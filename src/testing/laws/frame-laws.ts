@@ -1,5 +1,5 @@
 /** Laws of frames: whole, in order, exact, never synchronous. What is held until somebody opens is in open-laws.ts. */
-import { SeededEntropy } from "../seeded-entropy.ts";
+import { SeededEntropy } from "../time/seeded-random.ts";
 import { expectEqual, expectTrue } from "./expectation.ts";
 import { bytes, text, utf8 } from "./recorder.ts";
 import { MAX, type Pair, type SocketCase } from "./stage.ts";

@@ -3,7 +3,7 @@
  * all that moves by itself. No wait lasts for ever: a transport that loses something is told so in words.
  */
 import { type Clock, hostClock } from "../../index.ts";
-import { VirtualClock } from "../virtual-clock.ts";
+import { VirtualClock } from "../time/virtual-clock.ts";
 import { expectEqual } from "./expectation.ts";
 
 /** The time a rig lives in, and the ways to wait in it. Made by {@link realTime} or {@link virtualTime}. */

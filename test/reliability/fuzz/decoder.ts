@@ -3,7 +3,7 @@ import { decodeFrame } from "../../../src/core/codec.ts";
 import { ProtocolError } from "../../../src/core/errors.ts";
 import type { Message } from "../../../src/core/message.ts";
 import { namesByCode, MESSAGE_CODES } from "../../../src/core/wire-format.ts";
-import { SeededEntropy } from "../../../src/testing/seeded-entropy.ts";
+import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
 import { encode, golden, plain, toHex } from "../../support/frames.ts";
 import type { Finding, Scale } from "../section.ts";
 import { all, holds, none, sized } from "../threats/row.ts";

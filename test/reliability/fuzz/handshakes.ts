@@ -1,5 +1,5 @@
 /** Anything instead of a handshake, over raw TCP: the listener answers or lets go, and serves the next one. */
-import { SeededEntropy } from "../../../src/testing/seeded-entropy.ts";
+import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
 import { Gate } from "../../transports/gate.ts";
 import { ask, status, upgrade } from "../../transports/raw-client.ts";
 import type { Finding, Scale } from "../section.ts";

@@ -1,5 +1,5 @@
 /** Frames that are almost right: cut, flipped, spliced, with lengths that lie; and plain noise. From a seed. */
-import type { SeededEntropy } from "../../../src/testing/seeded-entropy.ts";
+import type { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
 import { golden } from "../../support/frames.ts";
 
 /** The ways to spoil a frame. */

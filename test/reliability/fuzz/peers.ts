@@ -7,7 +7,7 @@ import { ProtocolError } from "../../../src/core/errors.ts";
 import { JobRunner } from "../../../src/core/runner.ts";
 import type { Socket } from "../../../src/core/socket.ts";
 import { Worker } from "../../../src/core/worker.ts";
-import { SeededEntropy } from "../../../src/testing/seeded-entropy.ts";
+import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
 import type { Rig } from "../../../src/testing/laws/rig.ts";
 import { transports } from "../../laws/rigs.ts";
 import { encode } from "../../support/frames.ts";

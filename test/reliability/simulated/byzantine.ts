@@ -1,8 +1,8 @@
 /** A peer that breaks every rule of the protocol, by chance from the seed. */
 import type { Message } from "../../../src/core/message.ts";
-import type { SeededEntropy } from "../../../src/testing/seeded-entropy.ts";
-import type { SimulatedPeer } from "../../../src/testing/simulated-peer.ts";
-import type { Simulation } from "../../../src/testing/simulation.ts";
+import type { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import type { SimulatedPeer } from "../../../src/testing/simulation/simulated-peer.ts";
+import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
 
 /** Something an honest worker would not say now. */
 function lie(chance: SeededEntropy, attemptId: number): Message | "bytes" {

@@ -3,8 +3,8 @@
  * from a seed for volume (`drawPlan`), or by fast-check where a failure has to shrink (plan-arbitrary.ts). How it is played
  * is in play.ts.
  */
-import type { SeededEntropy } from "../../../src/testing/seeded-entropy.ts";
-import type { CrashKind } from "../../../src/testing/simulated-process.ts";
+import type { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import type { CrashKind } from "../../../src/testing/simulation/simulated-process.ts";
 
 /** How a handler goes about a job, once its time has passed. */
 export type Manner =

@@ -6,9 +6,9 @@ import { getEventListeners } from "node:events";
 import { NoWorkerError, PowerhoseError, QueueFullError, RunnerStoppedError } from "../../../src/core/errors.ts";
 import type { Payload } from "../../../src/core/message.ts";
 import type { Handler } from "../../../src/core/task.ts";
-import type { SimulatedWorker } from "../../../src/testing/simulated-worker.ts";
-import type { SimulatedRunner } from "../../../src/testing/simulated-runner.ts";
-import type { Simulation } from "../../../src/testing/simulation.ts";
+import type { SimulatedWorker } from "../../../src/testing/simulation/simulated-worker.ts";
+import type { SimulatedRunner } from "../../../src/testing/simulation/simulated-runner.ts";
+import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
 import { playByzantine } from "./byzantine.ts";
 import type { CallPlan, FaultPlan, Manner, Plan, WorkerPlan } from "./plan.ts";
 

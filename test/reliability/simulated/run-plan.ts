@@ -1,5 +1,5 @@
 /** One plan in a world of its own. For worlds that fast-check draws. */
-import { simulate } from "../../../src/testing/simulate.ts";
+import { simulate } from "../../../src/testing/simulation/simulate.ts";
 import type { Plan } from "./plan.ts";
 import { playPlan } from "./play.ts";
 

@@ -1,5 +1,5 @@
 /** A large fleet: whether anything depends on there being few. */
-import type { Simulation } from "../../../src/testing/simulation.ts";
+import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
 
 /** Runs `jobs` jobs on `workers` workers, of which some are lost on the way. */
 export async function wide(sim: Simulation, workers: number, jobs: number): Promise<void> {

@@ -2,8 +2,8 @@
  * Kinds of simulated worlds, and a way to play many of them: by seed, one after the other, in this process. Who plays how many,
  * and in how many processes, is in simulation.ts.
  */
-import { simulate, SimulationError, type SimulateOptions } from "../../../src/testing/simulate.ts";
-import type { Simulation } from "../../../src/testing/simulation.ts";
+import { simulate, SimulationError, type SimulateOptions } from "../../../src/testing/simulation/simulate.ts";
+import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
 import { PlanDraw, type PlanSize } from "./plan.ts";
 import { playPlan } from "./play.ts";
 import { soak } from "./soak.ts";

@@ -3,7 +3,7 @@ import { EncodingError, QueueFullError } from "../../../src/core/errors.ts";
 import { Job, JOB_LIMITS } from "../../../src/core/job.ts";
 import { socketPair } from "../../../src/core/pair.ts";
 import { Worker } from "../../../src/core/worker.ts";
-import { VirtualClock } from "../../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
 import type { Finding } from "../section.ts";
 import { Doorway } from "./doorway.ts";

@@ -6,8 +6,8 @@ import { decodeFrame } from "../../../src/core/codec.ts";
 import type { JobMessage, Message } from "../../../src/core/message.ts";
 import { JobRunner } from "../../../src/core/runner.ts";
 import type { Socket } from "../../../src/core/socket.ts";
-import { SeededEntropy } from "../../../src/testing/seeded-entropy.ts";
-import { VirtualClock } from "../../../src/testing/virtual-clock.ts";
+import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { encode } from "../../support/frames.ts";
 import { hello } from "../../support/scripted-peer.ts";
 

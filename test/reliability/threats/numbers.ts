@@ -2,7 +2,7 @@
 import { Job } from "../../../src/core/job.ts";
 import { socketPair } from "../../../src/core/pair.ts";
 import { Worker } from "../../../src/core/worker.ts";
-import { VirtualClock } from "../../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { decode, fromHex } from "../../support/frames.ts";
 import { ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
 import type { Finding } from "../section.ts";

@@ -4,7 +4,7 @@ import type { JobMessage, Message } from "../../../src/core/message.ts";
 import { socketPair } from "../../../src/core/pair.ts";
 import type { Socket } from "../../../src/core/socket.ts";
 import { Worker } from "../../../src/core/worker.ts";
-import { VirtualClock } from "../../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { closeFrame } from "../../../src/transports/websocket-close.ts";
 import { hello, ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
 import { Gate } from "../../transports/gate.ts";

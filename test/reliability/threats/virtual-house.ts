@@ -4,8 +4,8 @@ import type { HelloMessage, Payload } from "../../../src/core/message.ts";
 import { JobRunner, type RunnerOptions } from "../../../src/core/runner.ts";
 import type { Handler } from "../../../src/core/task.ts";
 import { Worker } from "../../../src/core/worker.ts";
-import { SeededEntropy } from "../../../src/testing/seeded-entropy.ts";
-import { VirtualClock } from "../../../src/testing/virtual-clock.ts";
+import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer } from "../../support/scripted-peer.ts";
 
 /** What became of a call: its value, or what it failed with. */

@@ -8,7 +8,7 @@ import type { RunnerStats, WorkerStats } from "../../../src/core/stats.ts";
 import type { RunnerView } from "../../../src/testing/checker.ts";
 import { allCheckers, type CheckerSet } from "../../../src/testing/checkers/checkers.ts";
 import { Evidence } from "../../../src/testing/checkers/evidence.ts";
-import type { Observation, Observed } from "../../../src/testing/observation.ts";
+import type { Observation, Observed } from "../../../src/testing/history/observation.ts";
 
 export const HEARTBEAT = 100;
 

@@ -1,0 +1,224 @@
+/**
+ * What can be seen of a simulated world, as it happens: the only input of its checkers, its trace and its log. Says nothing
+ * about what is right.
+ */
+import type { AttemptOutcome } from "../../core/errors.ts";
+import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
+import type { CallOptions } from "../../core/execute-options.ts";
+import type { Message, Payload } from "../../core/message.ts";
+import type { CloseReason } from "../../core/socket.ts";
+
+/** A frame was handed to the network, or reached the other end. */
+export interface FrameObservation {
+  /** Which observation this is. */
+  readonly kind: "sent" | "delivered";
+  /** The connection's number, from 1; one for its whole life. */
+  readonly connection: number;
+  /** The machine that sent it. */
+  readonly from: string;
+  /** The machine it is for. */
+  readonly to: string;
+  /** What it says; `undefined` when it is malformed. A frame that was tampered with on its way is delivered as it then is. */
+  readonly messages: readonly Message[] | undefined;
+  /** Its size. */
+  readonly bytes: number;
+}
+
+/** A connection was made. */
+export interface OpenedObservation {
+  /** Which observation this is. */
+  readonly kind: "opened";
+  /** The connection's number, from 1. */
+  readonly connection: number;
+  /** The machine that dialled. */
+  readonly from: string;
+  /** The machine that accepted. */
+  readonly to: string;
+}
+
+/** One end of a connection closed it, or was told that it is closed. */
+export interface ClosedObservation {
+  /** Which observation this is. */
+  readonly kind: "closed";
+  /** The connection's number. */
+  readonly connection: number;
+  /** The machine at that end. */
+  readonly machine: string;
+  /** `true`: this end called `close`; `false`: it was told. */
+  readonly byItself: boolean;
+  /** Why. */
+  readonly reason: CloseReason;
+}
+
+/** A runner told something. */
+export interface RunnerObservation {
+  /** Which observation this is. */
+  readonly kind: "runner";
+  /** The runner's machine. */
+  readonly machine: string;
+  /** What it told. */
+  readonly event: RunnerEvent;
+}
+
+/** A worker told something. */
+export interface WorkerObservation {
+  /** Which observation this is. */
+  readonly kind: "worker";
+  /** The worker's machine. */
+  readonly machine: string;
+  /** What it told. */
+  readonly event: WorkerEvent;
+}
+
+/** A job was taken in by `execute`. Those of a `map`, or for a worker that somebody holds, are seen by the runner's own events only. */
+export interface SubmittedObservation {
+  /** Which observation this is. */
+  readonly kind: "submitted";
+  /** The runner's machine. */
+  readonly machine: string;
+  /** Names the job at this runner. */
+  readonly jobId: number;
+  /** How it is to be run, defaults filled in. */
+  readonly options: CallOptions;
+}
+
+/** The promise of an `execute` settled, as its caller sees it. */
+export interface SettledObservation {
+  /** Which observation this is. */
+  readonly kind: "settled";
+  /** The runner's machine. */
+  readonly machine: string;
+  /** Names the job; `undefined` when it was refused before it was taken in. */
+  readonly jobId: number | undefined;
+  /** How it ended. */
+  readonly outcome: { readonly ok: true; readonly value: Payload } | { readonly ok: false; readonly error: unknown };
+}
+
+/** A runner began to drain. */
+export interface DrainObservation {
+  /** Which observation this is. */
+  readonly kind: "drain";
+  /** The runner's machine. */
+  readonly machine: string;
+  /** What becomes of jobs that have not started. */
+  readonly queued: "run" | "reject";
+}
+
+/** A `map` handed over an outcome. */
+export interface YieldedObservation {
+  /** Which observation this is. */
+  readonly kind: "yielded";
+  /** The runner's machine. */
+  readonly machine: string;
+  /** Which `map` of that runner, from 1. */
+  readonly map: number;
+  /** Whether it was asked for the order of the inputs. */
+  readonly ordered: boolean;
+  /** The input's place, from 0. */
+  readonly index: number;
+}
+
+/** A handler was called. */
+export interface HandlerStartedObservation {
+  /** Which observation this is. */
+  readonly kind: "handler-started";
+  /** The worker's machine. */
+  readonly machine: string;
+  /** Which start of that machine, from 1. */
+  readonly life: number;
+  /** How many it may run at a time. */
+  readonly capacity: number;
+  /** Names the job, unique to one start of the runner: `<runnerId>-<number>`. */
+  readonly jobId: string;
+  /** Which attempt, from 1. */
+  readonly attempt: number;
+  /** Numbers the handler's runs, from 1, over the whole simulation. */
+  readonly run: number;
+}
+
+/** A handler returned or threw. */
+export interface HandlerEndedObservation {
+  /** Which observation this is. */
+  readonly kind: "handler-ended";
+  /** The run that ended. */
+  readonly run: number;
+  /** The worker's machine. */
+  readonly machine: string;
+  /** Which start of that machine. */
+  readonly life: number;
+  /** How it ended; `undefined`: it threw. */
+  readonly value: Payload | undefined;
+}
+
+/** What a fault can be done to and by: the words of a log. */
+export type FaultKind =
+  | "cut"
+  | "reset"
+  | "half-open"
+  | "partition"
+  | "heal"
+  | "throttle"
+  | "stall"
+  | "wake"
+  | "crash"
+  | "restart"
+  | "clock-jump"
+  | "duplicate"
+  | "drop"
+  | "tamper"
+  | "delay";
+
+/** Something was done to the world. */
+export interface FaultObservation {
+  /** Which observation this is. */
+  readonly kind: "fault";
+  /** What. */
+  readonly fault: FaultKind;
+  /** To which machines or connection, for people to read. */
+  readonly target: string;
+}
+
+/** A machine came up or went down. A runner's or worker's process, as it were. */
+export interface MachineObservation {
+  /** Which observation this is. */
+  readonly kind: "machine";
+  /** Its name. */
+  readonly machine: string;
+  /** Which start of it, from 1. */
+  readonly life: number;
+  /** What it is. */
+  readonly role: "runner" | "worker" | "peer";
+  /** Where it stands now. `down` is a crash: nothing of it goes on. */
+  readonly state: "up" | "stalled" | "down";
+}
+
+/** Somebody's own words. */
+export interface NoteObservation {
+  /** Which observation this is. */
+  readonly kind: "note";
+  /** The words. */
+  readonly text: string;
+}
+
+/** Anything that is seen. */
+export type Observed =
+  | FrameObservation
+  | OpenedObservation
+  | ClosedObservation
+  | RunnerObservation
+  | WorkerObservation
+  | SubmittedObservation
+  | SettledObservation
+  | DrainObservation
+  | YieldedObservation
+  | HandlerStartedObservation
+  | HandlerEndedObservation
+  | FaultObservation
+  | MachineObservation
+  | NoteObservation;
+
+/** Anything that is seen, and when: in ms of virtual time. */
+export type Observation = Observed & { readonly at: number };
+
+/** The `outcome` words of an attempt, for whoever reads records. */
+export type { AttemptOutcome };

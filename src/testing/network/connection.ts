@@ -1,0 +1,207 @@
+/** A simulated connection: two sockets and the two pipes between them. What goes wrong with it is told by network.ts. */
+import type { Clock } from "../../core/clock.ts";
+import { Inbox } from "../../core/inbox.ts";
+import type { Peer } from "../../core/peer.ts";
+import type { CloseReason, FaultProfile, Receiver, Socket } from "../../core/socket.ts";
+import type { SeededEntropy } from "../time/seeded-random.ts";
+import { type Arrival, type Frame, Pipe } from "./pipe.ts";
+
+/** Runs something as the machine at one end: at once, later, or never. */
+export interface Site {
+  /** Runs it. */
+  run(fn: () => void): void;
+}
+
+/** What one end of a connection is made of. */
+export interface EndOptions {
+  /** The machine's name. */
+  readonly machine: string;
+  /** Where its code runs. */
+  readonly site: Site;
+  /** What it is told of the other end. */
+  readonly sees: Peer;
+  /** The largest frame it takes, in bytes. */
+  readonly maxFrameBytes: number;
+}
+
+/** What a connection asks its network, and tells it. */
+export interface ConnectionOwner {
+  readonly clock: Clock;
+  readonly entropy: SeededEntropy;
+  readonly faults: FaultProfile;
+  readonly window: number;
+  latency(): number;
+  /** A frame is about to leave. The network sends it on, or does to it what it will. */
+  sending(end: NetworkSocket, bytes: Uint8Array): void;
+  delivered(end: NetworkSocket, frame: Frame): void;
+  closed(end: NetworkSocket, byItself: boolean, reason: CloseReason): void;
+  /** Something arrived at an end whose machine has crashed. */
+  unanswered(end: NetworkSocket): void;
+  /** Both ends are closed or dead. */
+  over(connection: Connection): void;
+}
+
+const CLOSED_HERE: CloseReason = { code: "local", message: "closed by this end" };
+const CLOSED_THERE: CloseReason = { code: "peer", message: "closed by the other end" };
+
+/** One end. */
+export class NetworkSocket implements Socket {
+  readonly peer: Peer;
+  readonly faults: FaultProfile;
+  readonly machine: string;
+  readonly connection: Connection;
+  readonly #owner: ConnectionOwner;
+  readonly #end: EndOptions;
+  readonly #inbox = new Inbox();
+  /** Frames it has sent. */
+  sent = 0;
+  /** Its machine has crashed. */
+  dead = false;
+
+  constructor(connection: Connection, end: EndOptions, owner: ConnectionOwner) {
+    this.connection = connection;
+    this.machine = end.machine;
+    this.peer = end.sees;
+    this.faults = owner.faults;
+    this.#end = end;
+    this.#owner = owner;
+  }
+
+  get bufferedBytes(): number {
+    return this.connection.from(this).bufferedBytes;
+  }
+
+  /** Whether it was closed, by itself or by what it was told. */
+  get isClosed(): boolean {
+    return this.#inbox.isClosed;
+  }
+
+  /** Whether nothing comes of it any more. */
+  get isOver(): boolean {
+    return this.dead || this.#inbox.isClosed;
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#inbox.isClosed || this.dead) return false;
+    this.sent++;
+    this.#owner.sending(this, frame);
+    return true;
+  }
+
+  open(receiver: Receiver): void {
+    this.#inbox.open(receiver);
+  }
+
+  close(reason: CloseReason = CLOSED_HERE): void {
+    const later = (tell: () => void): void => this.#owner.clock.nextTurn(() => this.#end.site.run(tell));
+    if (this.dead || !this.#inbox.close(reason, later)) return;
+    this.#owner.closed(this, true, reason);
+    this.connection.from(this).end(CLOSED_THERE);
+    this.connection.to(this).seal();
+    this.connection.look();
+  }
+
+  /** Something has arrived for it: `read` is called once its machine has taken it in, which one that is gone never does. */
+  arrive(arrival: Arrival, read: () => void): void {
+    if (this.dead) return this.#owner.unanswered(this);
+    this.#end.site.run(() => {
+      read();
+      if ("frame" in arrival) this.#frame(arrival.frame);
+      else this.told(arrival.end);
+    });
+  }
+
+  /** It learns that the connection is closed. The other end knows, or is told so. */
+  told(reason: CloseReason, other?: CloseReason): void {
+    if (this.dead || this.#inbox.isClosed) return;
+    this.#owner.closed(this, false, reason);
+    const out = this.connection.from(this);
+    if (other !== undefined) out.end(other);
+    // After a cut the other end is told in its own time: that is on its way, and stays there.
+    else if (!out.ended) out.seal();
+    this.connection.to(this).seal();
+    this.#inbox.close(reason);
+    this.connection.look();
+  }
+
+  #frame(frame: Frame): void {
+    if (this.dead || this.#inbox.isClosed) return;
+    const bytes = frame.bytes.byteLength;
+    if (bytes > this.#end.maxFrameBytes) {
+      const message = `a frame of ${bytes} bytes is over the limit of ${this.#end.maxFrameBytes}`;
+      return this.told({ code: "too-large", message }, { code: "too-large", message });
+    }
+    this.#owner.delivered(this, frame);
+    this.#inbox.frame(frame.bytes);
+  }
+}
+
+/** Two ends and what is between them. */
+export class Connection {
+  readonly number: number;
+  /** The end that dialled. */
+  readonly near: NetworkSocket;
+  /** The end that accepted. */
+  readonly far: NetworkSocket;
+  readonly #owner: ConnectionOwner;
+  readonly #forth: Pipe;
+  readonly #back: Pipe;
+  #over = false;
+
+  constructor(number: number, near: EndOptions, far: EndOptions, owner: ConnectionOwner) {
+    this.number = number;
+    this.#owner = owner;
+    this.near = new NetworkSocket(this, near, owner);
+    this.far = new NetworkSocket(this, far, owner);
+    const { clock, window } = owner;
+    const latency = (): number => owner.latency();
+    this.#forth = new Pipe({ clock, window, latency, arrived: (arrival, read) => this.far.arrive(arrival, read) });
+    this.#back = new Pipe({ clock, window, latency, arrived: (arrival, read) => this.near.arrive(arrival, read) });
+  }
+
+  /** The pipe an end sends through. */
+  from(end: NetworkSocket): Pipe {
+    return end === this.near ? this.#forth : this.#back;
+  }
+
+  /** The pipe an end receives from. */
+  to(end: NetworkSocket): Pipe {
+    return end === this.near ? this.#back : this.#forth;
+  }
+
+  /** The other end. */
+  other(end: NetworkSocket): NetworkSocket {
+    return end === this.near ? this.far : this.near;
+  }
+
+  /** Both ends are told, each in its time; of what is on its way a part is lost. */
+  cut(message: string): void {
+    for (const pipe of [this.#forth, this.#back])
+      pipe.cut(this.#owner.entropy.below(pipe.length + 1), { code: "error", message });
+  }
+
+  /**
+   * The machine at one end is gone: what it sent still arrives, all or a part; then the other end is told, or not. What its
+   * operating system has not brought away goes with it: unless that lives on, and ends the connection in good order.
+   */
+  abandon(end: NetworkSocket, how: "fin" | "rst" | "silent"): void {
+    if (end.dead) return;
+    end.dead = true;
+    const out = this.from(end);
+    if (how === "fin") out.end(CLOSED_THERE);
+    else if (how === "silent") out.orphan();
+    else {
+      const keep = this.#owner.entropy.below(out.length + 1);
+      out.cut(out.blocked ? 0 : keep, { code: "error", message: "connection reset" });
+    }
+    this.look();
+  }
+
+  /** Whether it is over for both ends. */
+  look(): void {
+    if (this.#over || !this.near.isOver || !this.far.isOver) return;
+    this.#over = true;
+    for (const pipe of [this.#forth, this.#back]) pipe.seal();
+    this.#owner.over(this);
+  }
+}

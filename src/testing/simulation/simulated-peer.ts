@@ -1,0 +1,115 @@
+/** A connection to a runner that says exactly what it is told: for everything an honest worker would never send. */
+import { FrameWriter } from "../../core/codec.ts";
+import type { HelloMessage, Message } from "../../core/message.ts";
+import { decodeFrame } from "../../core/codec.ts";
+import type { CloseReason, Socket } from "../../core/socket.ts";
+import { isBytes } from "../../core/text.ts";
+import { MESSAGE_CODES } from "../../core/wire-format.ts";
+import { nameOf } from "./error-words.ts";
+import { machineName } from "../network/machine-names.ts";
+import type { Machine } from "./machine.ts";
+import type { World } from "./world.ts";
+
+/** What a peer of a simulation can be told. */
+export interface SimulatedPeerOptions {
+  /** The machine of the runner it dials; default `runner`. */
+  readonly to?: string | undefined;
+  /** Whom the runner takes it for; default `local`. */
+  readonly principal?: string | undefined;
+}
+
+const MAX_FRAME_BYTES = 2 ** 30;
+
+/** A peer that follows no rule. */
+export class SimulatedPeer {
+  /** The name of its machine. */
+  readonly name: string;
+  /** Every message it was sent, in order. */
+  readonly received: Message[] = [];
+  readonly #world: World;
+  readonly #machine: Machine;
+  readonly #to: string;
+  readonly #principal: string | undefined;
+  readonly #hearers: ((message: Message) => void)[] = [];
+  #socket: Socket | undefined;
+  #closed: CloseReason | undefined;
+
+  /** @internal */
+  constructor(name: string, options: SimulatedPeerOptions, world: World) {
+    this.name = machineName(name, "a peer");
+    this.#world = world;
+    this.#machine = world.machine(name, "peer");
+    this.#to = options.to ?? "runner";
+    this.#principal = options.principal;
+  }
+
+  /** Why its connection was closed; `undefined` while it is open or was never made. */
+  get closed(): CloseReason | undefined {
+    return this.#closed;
+  }
+
+  /** Connects. Rejects when nobody answers or listens, or when it is connected. May be done again once it is closed. */
+  async connect(): Promise<void> {
+    if (this.#socket !== undefined) throw new Error(`${this.name} is connected already`);
+    const dialer = this.#world.network.dialer(this.name, this.#to, this.#principal);
+    const socket = await dialer.dial(new AbortController().signal, { maxFrameBytes: MAX_FRAME_BYTES });
+    this.#socket = socket;
+    this.#closed = undefined;
+    socket.open({
+      frame: (bytes) => decodeFrame(bytes, (message) => this.#hear(message)),
+      closed: (reason) => {
+        this.#closed = reason;
+        this.#socket = undefined;
+      },
+    });
+  }
+
+  /** Calls `hear` for each message it is sent. */
+  on(hear: (message: Message) => void): void {
+    this.#hearers.push(hear);
+  }
+
+  /** Registers, as a worker would: with its machine's name, one slot and whatever `over` says. */
+  hello(over: Partial<HelloMessage> = {}): void {
+    const instance = this.#machine.name;
+    const honest = {
+      type: "HELLO",
+      version: 1,
+      identity: this.name,
+      instance,
+      capacity: 1,
+      blocking: false,
+      served: 0,
+      labels: [],
+    } as const;
+    this.send({ ...honest, ...over });
+  }
+
+  /** Sends messages, all in one frame. `false` when there is no connection. @throws TypeError when one is of no known type: for such see {@link SimulatedPeer.sendBytes}. */
+  send(...messages: readonly Message[]): boolean {
+    const writer = new FrameWriter();
+    for (const message of messages) {
+      const type = (message as Partial<Message> | undefined)?.type ?? "";
+      if (!Object.hasOwn(MESSAGE_CODES, type))
+        throw new TypeError(`send: no message is of the type ${nameOf(type)}; for a frame of any bytes use sendBytes`);
+      writer.append(message);
+    }
+    return this.#socket?.send(writer.take()) ?? false;
+  }
+
+  /** Sends a frame of any bytes. `false` when there is no connection. @throws TypeError when they are no Uint8Array. */
+  sendBytes(bytes: Uint8Array<ArrayBuffer>): boolean {
+    if (!isBytes(bytes)) throw new TypeError(`sendBytes takes a Uint8Array, not ${nameOf(bytes)}`);
+    return this.#socket?.send(bytes) ?? false;
+  }
+
+  /** Closes its connection. */
+  close(): void {
+    this.#socket?.close();
+  }
+
+  #hear(message: Message): void {
+    this.received.push(message);
+    for (const hear of this.#hearers) hear(message);
+  }
+}

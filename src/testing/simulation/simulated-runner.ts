@@ -1,0 +1,187 @@
+/** A runner on a machine of its own that can stand still and crash. It is the real one; only its calls are watched. */
+import { RunnerStoppedError } from "../../core/errors.ts";
+import type { CallOptions, ExecuteOptions } from "../../core/execute-options.ts";
+import type { Job } from "../../core/job.ts";
+import type { MapInput, MapOptions, Outcome } from "../../core/map.ts";
+import type { Payload } from "../../core/message.ts";
+import { withDefaults } from "../../core/options.ts";
+import { resolveLimits } from "../../core/registration.ts";
+import { type DrainOptions, JobRunner, RUNNER_DEFAULTS, type RunnerOptions } from "../../core/runner.ts";
+import type { RunnerView } from "../checker.ts";
+import type { Machine, MachineState } from "./machine.ts";
+import type { SettledObservation } from "../history/observation.ts";
+import { type CrashKind, crash, jumpClock, stall } from "./simulated-process.ts";
+import type { World } from "./world.ts";
+
+/** What a runner of a simulation can be told, besides everything a {@link JobRunner} can. */
+export interface SimulatedRunnerOptions extends Omit<RunnerOptions, "clock" | "entropy" | "listen"> {
+  /** The name of its machine, which workers dial; default `runner`. */
+  readonly name?: string | undefined;
+}
+
+/** One runner of a simulation; it starts by itself, and calls made before it has started wait for that. */
+export class SimulatedRunner extends JobRunner {
+  /** The name of its machine. */
+  readonly name: string;
+  readonly #world: World;
+  readonly #machine: Machine;
+  readonly #options: SimulatedRunnerOptions;
+  readonly #ready: Promise<void>;
+  /** Calls whose callers wait. */
+  readonly #open = new Set<object>();
+  /** Whether a call of `execute` is being taken in, and as which job it was. */
+  #executing = false;
+  #taken: number | undefined;
+  #maps = 0;
+
+  /** @internal */
+  constructor(options: SimulatedRunnerOptions, world: World) {
+    if ("listen" in options)
+      throw new TypeError("a runner of a simulation listens on its own machine: workers dial its name");
+    const { name = "runner", ...rest } = options;
+    const machine = world.machine(name, "runner");
+    super({
+      ...rest,
+      listen: world.network.listen(name),
+      clock: machine,
+      entropy: world.entropyOf(machine),
+    });
+    this.name = name;
+    this.#world = world;
+    this.#machine = machine;
+    this.#options = rest;
+    this.on((event) => world.record({ kind: "runner", machine: name, event }));
+    this.#ready = this.start();
+    this.#ready.catch(() => undefined); // each call that waits for it is told
+  }
+
+  /** Where its machine stands. */
+  get machineState(): MachineState {
+    return this.#machine.state;
+  }
+
+  /** @internal */
+  get machine(): Machine {
+    return this.#machine;
+  }
+
+  /** {@link JobRunner.execute}. After a crash of its machine it rejects with RunnerStoppedError. */
+  override execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
+    if (this.#machine.state === "down") return Promise.reject(this.#crashed());
+    if (this.state !== "starting") return this.#watched(job, options);
+    return this.#ready.then(() => this.#watched(job, options));
+  }
+
+  /** {@link JobRunner.map}. */
+  override async *map<T extends MapInput>(
+    inputs: Iterable<T> | AsyncIterable<T>,
+    options?: MapOptions,
+  ): AsyncGenerator<Outcome<T>, void, undefined> {
+    if (this.state === "starting") await this.#ready;
+    const seen = { kind: "yielded", machine: this.name, map: ++this.#maps, ordered: options?.ordered ?? true } as const;
+    for await (const outcome of super.map(inputs, options)) {
+      if (this.#machine.state !== "down") this.#world.record({ ...seen, index: outcome.index });
+      yield outcome;
+    }
+  }
+
+  /** {@link JobRunner.drain}. */
+  override drain(options?: DrainOptions): Promise<void> {
+    const { state } = this;
+    const drained = super.drain(options);
+    if (state === "started" && this.state === "draining")
+      this.#world.record({ kind: "drain", machine: this.name, queued: options?.queued ?? "run" });
+    return drained;
+  }
+
+  /** Ends the process: what is queued and what runs is lost with its callers, who here are told by a RunnerStoppedError. Another runner of the same name takes its place. */
+  crash(how: CrashKind = "rst"): void {
+    crash(this.#machine, how, this.#world);
+    // Of the process nothing goes on. That those who called it here are told is a courtesy of the simulation.
+    void this.stop();
+  }
+
+  /** The process stands still for `ms` of virtual time and reads nothing; then everything that waited happens: the seed says whether its timers or its input come first. */
+  stall(ms: number): void {
+    stall(this.#machine, ms, this.#world);
+  }
+
+  /** Its clock jumps `ms` ahead. */
+  jumpClock(ms: number): void {
+    jumpClock(this.#machine, ms, this.#world);
+  }
+
+  /** @internal As the checkers see it. */
+  view(): RunnerView {
+    const { network } = this.#world;
+    const machine = this.#machine;
+    const open = this.#open;
+    const { workers } = this;
+    const limits = { ...withDefaults(RUNNER_DEFAULTS, this.#options), ...resolveLimits(this.#options) };
+    return {
+      machine: this.name,
+      limits,
+      stats: () => this.stats(),
+      get keepAliveTimers() {
+        return machine.keepAliveTimers;
+      },
+      get timers() {
+        return machine.timers;
+      },
+      get waiting() {
+        return open.size;
+      },
+      get inLine() {
+        return workers.waiting;
+      },
+      get held() {
+        return workers.leased;
+      },
+      get stoodStill() {
+        return machine.stoodStill;
+      },
+      get openConnections() {
+        return network.load(machine.name).size;
+      },
+      buffered: (connection) => network.load(machine.name).get(connection) ?? 0,
+    };
+  }
+
+  #watched(job: Job | Payload, options: ExecuteOptions | undefined): Promise<Payload> {
+    this.#executing = true;
+    this.#taken = undefined;
+    const called = super.execute(job, options);
+    this.#executing = false;
+    const jobId = this.#taken;
+    const machine = this.name;
+    return new Promise((resolve, reject: (error: unknown) => void) => {
+      const call = {};
+      this.#open.add(call);
+      called.then(
+        (value) => {
+          this.#settled(call, { kind: "settled", machine, jobId, outcome: { ok: true, value } });
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#settled(call, { kind: "settled", machine, jobId, outcome: { ok: false, error } });
+          reject(this.#machine.state === "down" ? this.#crashed() : error);
+        },
+      );
+    });
+  }
+
+  #settled(call: object, seen: SettledObservation): void {
+    this.#open.delete(call);
+    if (this.#machine.state !== "down") this.#world.record(seen);
+  }
+
+  /** @internal A job is taken in, and numbered, before `execute` returns. */
+  protected override taken(jobId: number, options: CallOptions): void {
+    this.#taken = jobId;
+    if (this.#executing) this.#world.record({ kind: "submitted", machine: this.name, jobId, options });
+  }
+
+  #crashed(): RunnerStoppedError {
+    return new RunnerStoppedError(`${this.name} has crashed, and its calls with it`);
+  }
+}
