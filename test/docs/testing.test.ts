@@ -1,6 +1,6 @@
 /** docs/testing.md says what is so: its programs print what it shows, its tables name what there is. That its code runs at all is for readme.test.ts. */
 import { describe, expect, test } from "vitest";
-import { PROOFS } from "../../src/testing/checkers/checkers.ts";
+import { PROOFS } from "../../src/testing/invariants/checkers.ts";
 import { simulate, STORM_FAULTS } from "../../src/testing/index.ts";
 import { type Block, blocksOf, listingsOf, runListing } from "../support/fenced-code.ts";
 import { read } from "../support/package-files.ts";

@@ -1,7 +1,7 @@
 /** The simulated worlds: how many of each kind, in several processes, and what has to come of them. */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { RARE } from "../../src/testing/checkers/rare.ts";
+import { RARE } from "../../src/testing/invariants/coverage-points.ts";
 import { runTypeScript } from "../support/run-typescript.ts";
 import type { Finding, Findings, Scale, Section } from "./section.ts";
 import { add, emptySum, WORLDS, type WorldSum } from "./simulated/worlds.ts";

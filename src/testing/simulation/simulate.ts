@@ -3,7 +3,7 @@
  * simulation.ts, what a failure says in report.ts.
  */
 import { checkOptions, duration, flag, integer, type Rules, shape } from "../../core/options.ts";
-import { allCheckers } from "../checkers/checkers.ts";
+import { allCheckers } from "../invariants/checkers.ts";
 import { failureText, partingLines } from "./report.ts";
 import { time } from "../history/format.ts";
 import { Simulation, type SimulationOptions } from "./simulation.ts";

@@ -7,7 +7,7 @@ import type { Payload } from "../../core/message.ts";
 import { withDefaults } from "../../core/options.ts";
 import { resolveLimits } from "../../core/registration.ts";
 import { type DrainOptions, JobRunner, RUNNER_DEFAULTS, type RunnerOptions } from "../../core/runner.ts";
-import type { RunnerView } from "../checker.ts";
+import type { RunnerView } from "../invariants/checker.ts";
 import type { Machine, MachineState } from "./machine.ts";
 import type { SettledObservation } from "../history/observation.ts";
 import { type CrashKind, crash, jumpClock, stall } from "./simulated-process.ts";

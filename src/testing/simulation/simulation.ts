@@ -4,7 +4,7 @@
  */
 import type { Entropy } from "../../core/clock.ts";
 import type { Handler } from "../../core/task.ts";
-import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Checker, RunnerView, Violation } from "../invariants/checker.ts";
 import { escaped, InvariantError, StuckError } from "./simulation-errors.ts";
 import { HandlerWatch } from "./handler-monitor.ts";
 import { Machine, type MachineRole, type Stage } from "./machine.ts";

@@ -1,10 +1,10 @@
 /** What several checkers look at: the books on the frames, the runners' numbers, and what standing still excuses. */
-import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Checker, RunnerView, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
-import { Departures } from "./departures.ts";
-import { Glances } from "./glances.ts";
-import { Ledger } from "./ledger.ts";
-import { Patience } from "./patience.ts";
+import { Departures } from "./session-ends.ts";
+import { Glances } from "./stats-sampler.ts";
+import { Ledger } from "./wire-model.ts";
+import { Patience } from "./stall-allowance.ts";
 
 /** The evidence of one world. Has to be shown each observation before the checkers that use it. */
 export class Evidence implements Checker {

@@ -1,9 +1,9 @@
 /** A worker's name is one session's at a time, and belongs to whom the transport authenticated. */
 import type { RunnerEvent, WorkerGoneEvent, WorkerJoinedEvent } from "../../core/events.ts";
-import type { Checker, Violation } from "../checker.ts";
+import type { Checker, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
-import type { Evidence } from "./evidence.ts";
-import type { LedgerReader } from "./ledger.ts";
+import type { Evidence } from "./checker-context.ts";
+import type { LedgerReader } from "./wire-model.ts";
 import type { WireConnection } from "./wire.ts";
 
 /** Who has a name, or had it until a newcomer took it over. */

@@ -10,8 +10,8 @@ import {
 import type { JobRetriedEvent, JobSettledEvent, RunnerEvent } from "../../core/events.ts";
 import type { CallOptions } from "../../core/execute-options.ts";
 import type { Observation, SettledObservation } from "../history/observation.ts";
-import type { Evidence } from "./evidence.ts";
-import type { Rare } from "./rare.ts";
+import type { Evidence } from "./checker-context.ts";
+import type { Rare } from "./coverage-points.ts";
 
 /** Where a job is. */
 interface Memory {

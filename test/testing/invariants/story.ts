@@ -5,9 +5,9 @@ import { Job } from "../../../src/core/job.ts";
 import type { HelloMessage, JobErrorMessage, JobMessage, Message, Payload } from "../../../src/core/message.ts";
 import type { Peer } from "../../../src/core/peer.ts";
 import type { RunnerStats, WorkerStats } from "../../../src/core/stats.ts";
-import type { RunnerView } from "../../../src/testing/checker.ts";
-import { allCheckers, type CheckerSet } from "../../../src/testing/checkers/checkers.ts";
-import { Evidence } from "../../../src/testing/checkers/evidence.ts";
+import type { RunnerView } from "../../../src/testing/invariants/checker.ts";
+import { allCheckers, type CheckerSet } from "../../../src/testing/invariants/checkers.ts";
+import { Evidence } from "../../../src/testing/invariants/checker-context.ts";
 import type { Observation, Observed } from "../../../src/testing/history/observation.ts";
 
 export const HEARTBEAT = 100;

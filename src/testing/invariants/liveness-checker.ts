@@ -1,8 +1,8 @@
 /** Who is silent is found out in time, and who is not is never taken for dead: judged by the frames that arrived. */
 import type { WorkerGoneEvent } from "../../core/events.ts";
-import type { Checker, RunnerView, Violation } from "../checker.ts";
-import type { Departure } from "./departures.ts";
-import type { Evidence } from "./evidence.ts";
+import type { Checker, RunnerView, Violation } from "./checker.ts";
+import type { Departure } from "./session-ends.ts";
+import type { Evidence } from "./checker-context.ts";
 import type { WireConnection, WireRunner } from "./wire.ts";
 
 /** Timers are rounded up to whole milliseconds. */

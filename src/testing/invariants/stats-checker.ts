@@ -3,10 +3,10 @@
  * beside a job that waits, nothing grows over its bound, and nothing is left at the end.
  */
 import type { RunnerStats, WorkerStats } from "../../core/stats.ts";
-import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Checker, RunnerView, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
-import type { Evidence } from "./evidence.ts";
-import { hasAll } from "./routes.ts";
+import type { Evidence } from "./checker-context.ts";
+import { hasAll } from "./labels.ts";
 import { BACKLOG_POLL, type WireRunner } from "./wire.ts";
 
 interface Page {

@@ -4,12 +4,12 @@
  * and of held workers are not in this order, as far as can be seen; the outcomes of a `map` are in an order of their own.
  */
 import type { JobRetriedEvent, RunnerEvent } from "../../core/events.ts";
-import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Checker, RunnerView, Violation } from "./checker.ts";
 import type { Observation, YieldedObservation } from "../history/observation.ts";
-import type { Evidence } from "./evidence.ts";
-import type { LedgerReader } from "./ledger.ts";
-import type { Rare } from "./rare.ts";
-import { fitsWire, hasAll, lineOf } from "./routes.ts";
+import type { Evidence } from "./checker-context.ts";
+import type { LedgerReader } from "./wire-model.ts";
+import type { Rare } from "./coverage-points.ts";
+import { fitsWire, hasAll, lineOf } from "./labels.ts";
 import type { WireAttempt, WireConnection, WireRunner } from "./wire.ts";
 
 /** One life of a runner's queue. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { RunnerView } from "../../../src/testing/checker.ts";
-import { Patience } from "../../../src/testing/checkers/patience.ts";
+import type { RunnerView } from "../../../src/testing/invariants/checker.ts";
+import { Patience } from "../../../src/testing/invariants/stall-allowance.ts";
 
 /** One runner, of which only the standing still is looked at. */
 class Watch {

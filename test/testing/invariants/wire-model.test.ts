@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { RunnerStoppedError } from "../../../src/core/errors.ts";
 import { EXECUTE_DEFAULTS } from "../../../src/core/execute-options.ts";
-import { Ledger, type LedgerReader } from "../../../src/testing/checkers/ledger.ts";
+import { Ledger, type LedgerReader } from "../../../src/testing/invariants/wire-model.ts";
 import type { Observed } from "../../../src/testing/history/observation.ts";
 import { cancel, hello, job, jobError, told, welcome } from "./story.ts";
 

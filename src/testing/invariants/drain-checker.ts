@@ -1,9 +1,9 @@
 /** Who leaves in good order takes nothing along: workers that are let go, and runners that drain. */
 import { RunnerStoppedError } from "../../core/errors.ts";
 import type { RunnerEvent } from "../../core/events.ts";
-import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Checker, RunnerView, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
-import type { Evidence } from "./evidence.ts";
+import type { Evidence } from "./checker-context.ts";
 
 /** A runner that drains. */
 interface Drain {

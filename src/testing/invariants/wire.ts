@@ -1,6 +1,6 @@
 /**
  * What the frames of a simulated world say of its runners: connections, jobs and attempts, as records. They are kept by
- * ledger.ts; what is right is for the checkers to say.
+ * wire-model.ts; what is right is for the checkers to say.
  */
 import type { CallOptions } from "../../core/execute-options.ts";
 import type {

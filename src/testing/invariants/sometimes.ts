@@ -1,15 +1,15 @@
 /**
  * Counts the rare things that happen in simulated worlds. A simulation in which one of them never happens proves nothing about
- * it. Judges nothing; what becomes of jobs is in job-memoir.ts.
+ * it. Judges nothing; what becomes of jobs is in job-history.ts.
  */
 import type { CancelledMessage, Message, WireErrorCode } from "../../core/message.ts";
 import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
-import type { Checker, RunnerView } from "../checker.ts";
+import type { Checker, RunnerView } from "./checker.ts";
 import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../history/observation.ts";
-import type { Evidence } from "./evidence.ts";
-import { JobMemoir } from "./job-memoir.ts";
-import type { LedgerReader } from "./ledger.ts";
-import { RARE, type Rare } from "./rare.ts";
+import type { Evidence } from "./checker-context.ts";
+import { JobMemoir } from "./job-history.ts";
+import type { LedgerReader } from "./wire-model.ts";
+import { RARE, type Rare } from "./coverage-points.ts";
 import type { Answer, WireAttempt, WireConnection } from "./wire.ts";
 
 /** How a worker last introduced itself. */

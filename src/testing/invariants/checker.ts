@@ -1,6 +1,6 @@
 /** What a checker is: it watches a simulated world and says when a promise is broken. Knows none of the promises. */
-import type { RunnerStats } from "../core/stats.ts";
-import type { Observation } from "./history/observation.ts";
+import type { RunnerStats } from "../../core/stats.ts";
+import type { Observation } from "../history/observation.ts";
 
 /** A runner as the checkers see it, between two events. */
 export interface RunnerView {

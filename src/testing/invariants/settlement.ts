@@ -7,12 +7,12 @@ import { TimeoutError } from "../../core/errors.ts";
 import type { CallOptions } from "../../core/execute-options.ts";
 import type { Message } from "../../core/message.ts";
 import type { RunnerStats } from "../../core/stats.ts";
-import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Checker, RunnerView, Violation } from "./checker.ts";
 import type { Observation, SettledObservation } from "../history/observation.ts";
-import type { Evidence } from "./evidence.ts";
-import type { LedgerReader } from "./ledger.ts";
+import type { Evidence } from "./checker-context.ts";
+import type { LedgerReader } from "./wire-model.ts";
 import { fitsRefusal, fitsSettlement } from "./outcome.ts";
-import { hasAll, lineOf } from "./routes.ts";
+import { hasAll, lineOf } from "./labels.ts";
 import type { WireAttempt } from "./wire.ts";
 
 /** One call that has not been accounted for. */

@@ -3,8 +3,8 @@
  * of it is read for too long, its session ends. Judged by what the network says is waiting.
  */
 import { frameLimit } from "../../core/codec.ts";
-import type { Checker, RunnerView, Violation } from "../checker.ts";
-import type { Evidence } from "./evidence.ts";
+import type { Checker, RunnerView, Violation } from "./checker.ts";
+import type { Evidence } from "./checker-context.ts";
 import { BACKLOG_POLL, type WireConnection } from "./wire.ts";
 
 /** Timers are rounded up to whole milliseconds. */

@@ -8,7 +8,7 @@
  */
 import type { CancelledMessage, CancelMessage, JobMessage, Message } from "../../core/message.ts";
 import { PROTOCOL_VERSION } from "../../core/message.ts";
-import type { Checker, RunnerView } from "../checker.ts";
+import type { Checker, RunnerView } from "./checker.ts";
 import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../history/observation.ts";
 import { type Answer, WireAttempt, WireConnection, type WireJob, WireRunner } from "./wire.ts";
 

@@ -1,14 +1,14 @@
 /**
  * Judges runners by the frames on the wire alone: what they may send, to whom, and whose answer may settle a job. A wrong
- * counter in a runner cannot vouch for itself here. The books it reads are in ledger.ts.
+ * counter in a runner cannot vouch for itself here. The books it reads are in wire-model.ts.
  */
 import type { JobMessage, Message } from "../../core/message.ts";
 import { samePayload } from "../../core/verification.ts";
-import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Checker, RunnerView, Violation } from "./checker.ts";
 import type { Observation, SettledObservation } from "../history/observation.ts";
-import type { Evidence } from "./evidence.ts";
-import type { LedgerReader } from "./ledger.ts";
-import { fitsWire } from "./routes.ts";
+import type { Evidence } from "./checker-context.ts";
+import type { LedgerReader } from "./wire-model.ts";
+import { fitsWire } from "./labels.ts";
 import type { WireAttempt, WireConnection, WireJob } from "./wire.ts";
 
 interface Overlap {

@@ -1,6 +1,6 @@
 /** A runner's numbers, looked at once an event at most: making them costs as much as there are workers. */
 import type { RunnerStats } from "../../core/stats.ts";
-import type { Checker, RunnerView } from "../checker.ts";
+import type { Checker, RunnerView } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
 
 /** So many workers are looked at for each event; of a larger fleet the numbers are made less often. */

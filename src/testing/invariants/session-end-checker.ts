@@ -3,10 +3,10 @@
  * what it says. That a dead worker is found out in time, and one that was heard is not taken for silent, is in liveness.ts.
  */
 import type { WorkerGoneEvent } from "../../core/events.ts";
-import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Checker, RunnerView, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
-import type { Departure } from "./departures.ts";
-import type { Evidence } from "./evidence.ts";
+import type { Departure } from "./session-ends.ts";
+import type { Evidence } from "./checker-context.ts";
 
 const EPSILON = 1e-6;
 

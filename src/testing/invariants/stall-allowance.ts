@@ -2,7 +2,7 @@
  * When a runner stood still, and what that excuses: whoever finds that something came late claims so here, and the claim
  * becomes a violation only if the runner's own standing still does not explain it. What has a limit is the claimer's business.
  */
-import type { Checker, RunnerView, Violation } from "../checker.ts";
+import type { Checker, RunnerView, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
 
 /** Something came too late. */

@@ -5,10 +5,10 @@
  */
 import type { RunnerEvent } from "../../core/events.ts";
 import type { CancelledMessage } from "../../core/message.ts";
-import type { Checker, Violation } from "../checker.ts";
+import type { Checker, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
-import type { Evidence } from "./evidence.ts";
-import type { LedgerReader } from "./ledger.ts";
+import type { Evidence } from "./checker-context.ts";
+import type { LedgerReader } from "./wire-model.ts";
 import type { Answer, WireAttempt, WireRunner } from "./wire.ts";
 
 /** Ten tokens, and none is spent when five or fewer would be left. */

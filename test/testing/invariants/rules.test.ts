@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { PROOFS } from "../../../src/testing/checkers/checkers.ts";
+import { PROOFS } from "../../../src/testing/invariants/checkers.ts";
 import { RULES } from "./stories.ts";
 import { told } from "./story.ts";
 

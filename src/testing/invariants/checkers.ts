@@ -1,13 +1,13 @@
 /** All checkers of a simulated world, and what each of them proves. */
-import type { Checker, Violation } from "../checker.ts";
-import { Backlogs } from "./backlogs.ts";
-import { Books } from "./books.ts";
-import { Causes } from "./causes.ts";
+import type { Checker, Violation } from "./checker.ts";
+import { Backlogs } from "./backpressure-checker.ts";
+import { Books } from "./stats-checker.ts";
+import { Causes } from "./session-end-checker.ts";
 import { Concurrency } from "./concurrency.ts";
-import { Evidence } from "./evidence.ts";
+import { Evidence } from "./checker-context.ts";
 import { Identity } from "./identity.ts";
-import { Leaving } from "./leaving.ts";
-import { Liveness } from "./liveness.ts";
+import { Leaving } from "./drain-checker.ts";
+import { Liveness } from "./liveness-checker.ts";
 import { Oracle } from "./oracle.ts";
 import { Order } from "./order.ts";
 import { Settlement } from "./settlement.ts";

@@ -1,7 +1,7 @@
 /** Which connection a runner speaks of when it says that a worker is gone, and how that ended. Judges nothing. */
 import type { WorkerGoneEvent } from "../../core/events.ts";
 import type { ClosedObservation, Observation } from "../history/observation.ts";
-import type { Ledger, LedgerReader } from "./ledger.ts";
+import type { Ledger, LedgerReader } from "./wire-model.ts";
 import type { WireConnection, WireRunner } from "./wire.ts";
 
 /** A worker's end, as the frames show it. */

@@ -4,7 +4,7 @@
  */
 import type { JobMessage, Message, Payload } from "../../core/message.ts";
 import { samePayload } from "../../core/verification.ts";
-import type { Checker, Violation } from "../checker.ts";
+import type { Checker, Violation } from "./checker.ts";
 import type { FrameObservation, Observation } from "../history/observation.ts";
 
 /** An attempt a worker was given. */

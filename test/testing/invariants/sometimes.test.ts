@@ -11,7 +11,7 @@ import {
 } from "../../../src/core/errors.ts";
 import type { GoneReason } from "../../../src/core/events.ts";
 import type { WireErrorCode } from "../../../src/core/message.ts";
-import { RARE, type Rare } from "../../../src/testing/checkers/rare.ts";
+import { RARE, type Rare } from "../../../src/testing/invariants/coverage-points.ts";
 import { cancel, hello, HEARTBEAT, jobError, peerOf, type Plot, type Story, told } from "./story.ts";
 
 const failure = new ExecutionError({ name: "Error", message: "no", code: "", stack: "" });
