@@ -1,6 +1,6 @@
 /** Two machines of a simulated network and what each was told: for tests of the network alone, below jobs and messages. */
 import type { Socket } from "../../src/core/socket.ts";
-import { bytes, Recorder } from "../../src/testing/laws/recorder.ts";
+import { bytes, Recorder } from "../../src/testing/conformance/recorder.ts";
 import { FaultyNetwork, type FaultyNetworkOptions } from "../../src/testing/network/network.ts";
 import type { Observed } from "../../src/testing/history/observation.ts";
 import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";

@@ -1,8 +1,8 @@
-/** A transport with workers behind it, as the runner's laws see it. What they ask of it is in runner-laws.ts. */
+/** A transport with workers behind it, as the runner's laws see it. What they ask of it is in runner-conformance.ts. */
 import type { Listener } from "../../index.ts";
-import type { TestTime } from "./time.ts";
+import type { TestTime } from "./test-time.ts";
 
-/** A listener, and workers that run the handler of law-handler.ts and come to it; set up for one law. */
+/** A listener, and workers that run the handler of conformance-handler.ts and come to it; set up for one law. */
 export interface FleetRig extends TestTime {
   /** What the runner listens on. The law's runner starts and stops it. */
   readonly listener: Listener;

@@ -1,11 +1,11 @@
 /** The page's own transport against the laws, run as the page says: by `node --test`'s functions, with the built package. */
 import { expect, test } from "vitest";
-import { inProcessFleet } from "../../src/testing/laws/in-process-fleet.ts";
-import { runnerLaws } from "../../src/testing/laws/runner-laws.ts";
-import { socketLaws } from "../../src/testing/laws/socket-laws.ts";
-import { blocksOf, listingsOf, runListing } from "../support/fenced-code.ts";
-import { read } from "../support/package-files.ts";
-import { rigWith } from "./laws-broken-rig.ts";
+import { inProcessFleet } from "../../../src/testing/conformance/in-process-fleet.ts";
+import { runnerLaws } from "../../../src/testing/conformance/runner-conformance.ts";
+import { socketLaws } from "../../../src/testing/conformance/socket-conformance.ts";
+import { blocksOf, listingsOf, runListing } from "../../support/fenced-code.ts";
+import { read } from "../../support/package-files.ts";
+import { rigWith } from "./broken-harness.ts";
 
 const PAGE = "docs/adding-a-transport.md";
 const LIMIT = 40_000;

@@ -1,8 +1,8 @@
 /** A fleet made of a rig: workers of this process that dial the rig's listener. */
 import { type Dialer, type Socket, Worker } from "../../index.ts";
-import type { FleetFactory, FleetRig } from "./fleet.ts";
-import { lawHandler } from "./law-handler.ts";
-import type { Rig, RigFactory } from "./rig.ts";
+import type { FleetFactory, FleetRig } from "./fleet-harness.ts";
+import { lawHandler } from "./conformance-handler.ts";
+import type { Rig, RigFactory } from "./harness.ts";
 
 /** Remembers the worker's end of its connection, so that it can be cut behind the worker's back. */
 class Wire implements Dialer {

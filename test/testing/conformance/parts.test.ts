@@ -9,9 +9,9 @@ import {
   rejectionOf,
   show,
   thrownBy,
-} from "../../src/testing/laws/expectation.ts";
-import { realTime, virtualTime } from "../../src/testing/laws/time.ts";
-import { WatchedSignal } from "../../src/testing/laws/watched-signal.ts";
+} from "../../../src/testing/conformance/expectation.ts";
+import { realTime, virtualTime } from "../../../src/testing/conformance/test-time.ts";
+import { WatchedSignal } from "../../../src/testing/conformance/watched-signal.ts";
 
 describe("expectations", () => {
   const same = new Error("same");

@@ -1,8 +1,8 @@
 /** What the runner's laws are played on: a started runner with all its workers there. Knows no law. */
 import { JobRunner, type RunnerStats } from "../../index.ts";
 import { expectFields, show } from "./expectation.ts";
-import type { FleetFactory, FleetRig } from "./fleet.ts";
-import { expectNoTimers } from "./time.ts";
+import type { FleetFactory, FleetRig } from "./fleet-harness.ts";
+import { expectNoTimers } from "./test-time.ts";
 
 /** What a law sees. */
 export interface Scene {

@@ -1,6 +1,6 @@
-/** A transport as the laws of sockets see it. What they ask of it is in socket-laws.ts. */
+/** A transport as the laws of sockets see it. What they ask of it is in socket-conformance.ts. */
 import type { Dialer, FaultProfile, Listener } from "../../index.ts";
-import type { TestTime } from "./time.ts";
+import type { TestTime } from "./test-time.ts";
 
 /** One transport, set up for one law: a listener, dialers that reach it, and a way to wait. */
 export interface Rig extends TestTime {

@@ -2,7 +2,7 @@
 import { SeededEntropy } from "../time/seeded-random.ts";
 import { expectEqual, expectTrue } from "./expectation.ts";
 import { bytes, text, utf8 } from "./recorder.ts";
-import { MAX, type Pair, type SocketCase, type Stage } from "./stage.ts";
+import { MAX, type Pair, type SocketCase, type Stage } from "./socket-fixture.ts";
 
 /** What may happen to a connection before it is closed, as the last law draws it. */
 const STEPS = ["near sends", "far sends", "near closes", "far closes", "quiet"] as const;

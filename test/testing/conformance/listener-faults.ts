@@ -1,7 +1,7 @@
 /** What can be wrong with listeners and dialers. */
-import type { Socket } from "../../src/core/socket.ts";
-import { MemoryTransport } from "../../src/transports/memory.ts";
-import type { TransportFault } from "./laws-broken-rig.ts";
+import type { Socket } from "../../../src/core/socket.ts";
+import { MemoryTransport } from "../../../src/transports/memory.ts";
+import type { TransportFault } from "./broken-harness.ts";
 
 const listening: readonly TransportFault[] = [
   {

@@ -4,8 +4,8 @@
  */
 import { WebSocket } from "ws";
 import type { Dialer, Listener } from "../../src/core/listener.ts";
-import type { Rig, RigFactory } from "../../src/testing/laws/rig.ts";
-import { realTime, virtualTime } from "../../src/testing/laws/time.ts";
+import type { Rig, RigFactory } from "../../src/testing/conformance/harness.ts";
+import { realTime, virtualTime } from "../../src/testing/conformance/test-time.ts";
 import { FaultyNetwork } from "../../src/testing/network/network.ts";
 import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
 import { MemoryTransport } from "../../src/transports/memory.ts";

@@ -1,8 +1,8 @@
-/** Laws of frames: whole, in order, exact, never synchronous. What is held until somebody opens is in open-laws.ts. */
+/** Laws of frames: whole, in order, exact, never synchronous. What is held until somebody opens is in open-cases.ts. */
 import { SeededEntropy } from "../time/seeded-random.ts";
 import { expectEqual, expectTrue } from "./expectation.ts";
 import { bytes, text, utf8 } from "./recorder.ts";
-import { MAX, type Pair, type SocketCase } from "./stage.ts";
+import { MAX, type Pair, type SocketCase } from "./socket-fixture.ts";
 
 /** Connections that are tried with frames drawn from a seed. */
 const DRAWN = 25;

@@ -1,12 +1,12 @@
 /**
  * The runner's story, the same on every transport: whatever carries the frames, jobs settle once and rightly. What a
- * transport itself must do is in socket-laws.ts.
+ * transport itself must do is in socket-conformance.ts.
  */
 import { ExecutionError, Job, RunnerStoppedError, WorkerLostError } from "../../index.ts";
 import { expectAtMost, expectEqual, expectFields, expectTrue, rejectionOf, show } from "./expectation.ts";
-import type { FleetFactory } from "./fleet.ts";
-import type { Law } from "./law.ts";
-import { answered, type Crew, playScene, running, type Scene } from "./runner-scene.ts";
+import type { FleetFactory } from "./fleet-harness.ts";
+import type { Law } from "./conformance-case.ts";
+import { answered, type Crew, playScene, running, type Scene } from "./runner-fixture.ts";
 
 /** A law of the runner before it has a fleet. */
 interface RunnerCase extends Crew {

@@ -1,7 +1,7 @@
 /** Laws of opening, of who owns the bytes, of the frame limit and of what a socket says about itself. */
 import { expectEqual, expectTrue, expectWords, thrownBy } from "./expectation.ts";
 import { bytes, Recorder, text, utf8 } from "./recorder.ts";
-import { MAX, type SocketCase } from "./stage.ts";
+import { MAX, type SocketCase } from "./socket-fixture.ts";
 
 const opening: readonly SocketCase[] = [
   {

@@ -1,14 +1,14 @@
 /** The laws as the author of a transport meets them: the sound one passes, and each planted fault is named by a law. */
 import { describe, expect, test } from "vitest";
-import type { FleetFactory } from "../../src/testing/laws/fleet.ts";
-import { inProcessFleet } from "../../src/testing/laws/in-process-fleet.ts";
-import type { Law } from "../../src/testing/laws/law.ts";
-import { runnerLaws } from "../../src/testing/laws/runner-laws.ts";
-import { socketLaws } from "../../src/testing/laws/socket-laws.ts";
-import { rigWith, type TransportFault } from "./laws-broken-rig.ts";
-import { closeFaults } from "./laws-close-faults.ts";
-import { frameFaults } from "./laws-frame-faults.ts";
-import { listenerFaults } from "./laws-listener-faults.ts";
+import type { FleetFactory } from "../../../src/testing/conformance/fleet-harness.ts";
+import { inProcessFleet } from "../../../src/testing/conformance/in-process-fleet.ts";
+import type { Law } from "../../../src/testing/conformance/conformance-case.ts";
+import { runnerLaws } from "../../../src/testing/conformance/runner-conformance.ts";
+import { socketLaws } from "../../../src/testing/conformance/socket-conformance.ts";
+import { rigWith, type TransportFault } from "./broken-harness.ts";
+import { closeFaults } from "./close-faults.ts";
+import { frameFaults } from "./frame-faults.ts";
+import { listenerFaults } from "./listener-faults.ts";
 
 const transportFaults: readonly TransportFault[] = [...frameFaults, ...closeFaults, ...listenerFaults];
 

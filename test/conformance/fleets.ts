@@ -5,10 +5,10 @@
 import { threads } from "powerhose/threads";
 import type { Listener } from "../../src/core/listener.ts";
 import type { Socket } from "../../src/core/socket.ts";
-import type { FleetFactory, FleetRig } from "../../src/testing/laws/fleet.ts";
-import { inProcessFleet } from "../../src/testing/laws/in-process-fleet.ts";
-import { realTime } from "../../src/testing/laws/time.ts";
-import { transports } from "./rigs.ts";
+import type { FleetFactory, FleetRig } from "../../src/testing/conformance/fleet-harness.ts";
+import { inProcessFleet } from "../../src/testing/conformance/in-process-fleet.ts";
+import { realTime } from "../../src/testing/conformance/test-time.ts";
+import { transports } from "./harnesses.ts";
 
 function inThreads(count: number, capacity: number): Promise<FleetRig> {
   const time = realTime();

@@ -1,6 +1,6 @@
 /** The runner's laws over every transport. */
 import { describe, test } from "vitest";
-import { runnerLaws } from "../../src/testing/laws/runner-laws.ts";
+import { runnerLaws } from "../../src/testing/conformance/runner-conformance.ts";
 import { fleets } from "./fleets.ts";
 
 describe.each(fleets)("the runner's laws over $name", ({ make }) => {

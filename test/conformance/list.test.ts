@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { fleets } from "./fleets.ts";
-import { transports } from "./rigs.ts";
+import { transports } from "./harnesses.ts";
 
 const folder = new URL("../../src/transports/", import.meta.url);
 const files = readdirSync(folder).filter((name) => name.endsWith(".ts"));

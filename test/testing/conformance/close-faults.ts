@@ -1,6 +1,6 @@
 /** What can be wrong with opening and closing, and with what a socket says of itself. */
-import type { CloseReason, Receiver } from "../../src/core/socket.ts";
-import { type Frame, opened, type TransportFault } from "./laws-broken-rig.ts";
+import type { CloseReason, Receiver } from "../../../src/core/socket.ts";
+import { type Frame, opened, type TransportFault } from "./broken-harness.ts";
 
 const opening: readonly TransportFault[] = [
   {

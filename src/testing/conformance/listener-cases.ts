@@ -1,7 +1,7 @@
 /** Laws of whoever opens sockets: listeners start, stop and start again, dials can be aborted and fail in words. */
 import { expectEqual, expectTrue, expectWords, rejectionOf } from "./expectation.ts";
 import { bytes, Recorder, text, utf8 } from "./recorder.ts";
-import { MAX, type SocketCase } from "./stage.ts";
+import { MAX, type SocketCase } from "./socket-fixture.ts";
 import { WatchedSignal } from "./watched-signal.ts";
 
 const stopping: readonly SocketCase[] = [

@@ -2,8 +2,8 @@
 import type { ListenerContext, Socket } from "../../index.ts";
 import { expectAtMost, expectEqual, expectTrue } from "./expectation.ts";
 import { Recorder } from "./recorder.ts";
-import type { Rig, RigFactory } from "./rig.ts";
-import { expectNoTimers } from "./time.ts";
+import type { Rig, RigFactory } from "./harness.ts";
+import { expectNoTimers } from "./test-time.ts";
 
 /** The frame limit of every socket in the suite, in bytes. */
 export const MAX: number = 64 * 1024;

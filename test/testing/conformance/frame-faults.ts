@@ -1,6 +1,6 @@
 /** What can be wrong with frames and with sending them. */
-import type { Socket } from "../../src/core/socket.ts";
-import { batched, type Frame, opened, type SocketChange, type TransportFault } from "./laws-broken-rig.ts";
+import type { Socket } from "../../../src/core/socket.ts";
+import { batched, type Frame, opened, type SocketChange, type TransportFault } from "./broken-harness.ts";
 
 /** The first two frames as one. */
 function glued([first, second, ...more]: readonly Frame[]): readonly Frame[] {

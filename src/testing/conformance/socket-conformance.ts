@@ -1,14 +1,14 @@
 /**
  * What the core relies on, as one suite that every transport passes. The laws speak of sockets and bytes only; what becomes
- * of jobs is in runner-laws.ts.
+ * of jobs is in runner-conformance.ts.
  */
-import { closeCases } from "./close-laws.ts";
-import { frameCases } from "./frame-laws.ts";
-import type { Law } from "./law.ts";
-import { listenerCases } from "./listener-laws.ts";
-import { openCases } from "./open-laws.ts";
-import type { RigFactory } from "./rig.ts";
-import { Stage } from "./stage.ts";
+import { closeCases } from "./close-cases.ts";
+import { frameCases } from "./frame-cases.ts";
+import type { Law } from "./conformance-case.ts";
+import { listenerCases } from "./listener-cases.ts";
+import { openCases } from "./open-cases.ts";
+import type { RigFactory } from "./harness.ts";
+import { Stage } from "./socket-fixture.ts";
 
 /**
  * The laws of a transport's sockets, listener and dialer, each played on a rig of its own. Under any test runner:
