@@ -4,7 +4,7 @@ import { PROOFS } from "../../../src/testing/invariants/checkers.ts";
 import { RULES } from "./stories.ts";
 import { told } from "./story.ts";
 
-const FOLDER = new URL("../../../src/testing/checkers/", import.meta.url);
+const FOLDER = new URL("../../../src/testing/invariants/", import.meta.url);
 
 describe.each(RULES.map((rule) => [`${rule.promise}: ${rule.rule}`, rule] as const))("%s", (_name, rule) => {
   it("is not spoken of while it is kept", () => {
