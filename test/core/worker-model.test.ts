@@ -11,8 +11,8 @@ import { socketPair } from "../../src/core/pair.ts";
 import type { Socket } from "../../src/core/socket.ts";
 import type { Handler } from "../../src/core/task.ts";
 import { Worker } from "../../src/core/worker.ts";
-import { SeededEntropy } from "../../src/testing/seeded-entropy.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { Tally } from "../properties/statement.ts";
 import { ScriptedPeer, welcome } from "../support/scripted-peer.ts";
 
