@@ -19,8 +19,9 @@ export type { RegistrationLimits, RegistrationOptions } from "./core/registratio
 export { REGISTRATION_DEFAULTS, WorkerRegistration } from "./core/registration.ts";
 export { RESERVED_PRINCIPALS } from "./core/principal.ts";
 export { relay } from "./core/relay.ts";
-export type { DrainOptions, RunnerOptions } from "./core/runner.ts";
-export { JobRunner, RUNNER_DEFAULTS } from "./core/runner.ts";
+export { JobRunner } from "./core/runner.ts";
+export type { DrainOptions, RunnerOptions } from "./core/runner-options.ts";
+export { RUNNER_DEFAULTS } from "./core/runner-options.ts";
 export type { Session } from "./core/session.ts";
 export type { SessionState } from "./core/stats.ts";
 export type { CloseCode, CloseReason, FaultProfile, Receiver, Socket, SocketLimits } from "./core/socket.ts";

@@ -38,6 +38,8 @@ export interface TakenJob extends CallFacts {
   /** Those the desk took in before it and after it. */
   elder: TakenJob | undefined;
   younger: TakenJob | undefined;
+  /** What it counts against the queue's limit in bytes while it waits; set by the desk before it starts. */
+  bytes: number;
   /** What it settled with, if it was a value. */
   readonly value: Payload | undefined;
   /** What was tried so far. */

@@ -39,6 +39,7 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
   avoid: Set<Session> | undefined;
   elder: TakenJob | undefined;
   younger: TakenJob | undefined;
+  bytes = 0;
   readonly id: number;
   born: number;
   value: Payload | undefined;
@@ -321,7 +322,8 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
   #failed(failure: Failure, error: () => unknown): void {
     this.#acquireBy = undefined;
     if (failure.kind !== "rejected" && failure.kind !== "not-sent") this.#waitsSince = undefined;
-    const history = { made: this.#made, lost: this.#lost, rejected: this.#rejected };
+    const now = this.#desk.clock.now();
+    const history = { made: this.#made, lost: this.#lost, rejected: this.#rejected, left: this.#expires - now };
     const after = this.#place.held
       ? undefined
       : nextTry(failure, history, this.#options, this.#desk.throttle, this.#desk.entropy);
@@ -330,7 +332,6 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     this.#desk.retries++;
     if (after === 0) return this.#enqueue();
     this.#move("backoff");
-    const now = this.#desk.clock.now();
     this.#wake(Math.min(after, this.#expires - now, this.#waitingUntil() - now), now);
   }
 

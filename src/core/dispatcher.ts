@@ -12,11 +12,21 @@ import { AbortError, type AttemptOutcome, EncodingError, QueueFullError } from "
 import type { RunnerEvent } from "./events.ts";
 import { type CallOptions, EXECUTE_RULES, type ExecuteOptions, resolveCall } from "./execute-options.ts";
 import type { EventStream } from "./event-stream.ts";
+import { heldJobBytes } from "./held-bytes.ts";
 import { Job } from "./job.ts";
 import type { CancelReason, Payload } from "./message.ts";
 import { checkOptions } from "./options.ts";
 import { RetryThrottle } from "./retry.ts";
 import { Verification } from "./verification.ts";
+
+/**
+ * How much may wait when nothing else is asked for. 256 MiB are an eighth of the heap that Node takes on a machine with
+ * 4 GiB, and 256 jobs of the default `maxPayload`.
+ */
+export const QUEUE_DEFAULTS: { readonly maxQueue: number; readonly maxQueueBytes: number } = Object.freeze({
+  maxQueue: 100_000,
+  maxQueueBytes: 268_435_456,
+});
 
 /** @internal */
 export interface DispatcherOptions {
@@ -25,6 +35,7 @@ export interface DispatcherOptions {
   readonly events: EventStream<RunnerEvent>;
   readonly defaults: CallOptions;
   readonly maxQueue: number;
+  readonly maxQueueBytes: number;
   readonly maxPayload: number;
   readonly remoteStacks: boolean;
   /** Why no job is taken in now, if so. */
@@ -69,6 +80,8 @@ export interface CallCounts {
   running: number;
   /** Wait before their next attempt. */
   backoff: number;
+  /** Bytes of all that wait: queued, sent ahead or in backoff. */
+  queuedBytes: number;
   /** Were taken in. */
   submitted: number;
   /** Settled with a value. */
@@ -85,7 +98,16 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
   readonly aborts: AbortIndex = new AbortIndex();
   readonly throttle: RetryThrottle = new RetryThrottle();
   readonly remoteStacks: boolean;
-  readonly counts: CallCounts = { queued: 0, ahead: 0, running: 0, backoff: 0, submitted: 0, succeeded: 0, failed: 0 };
+  readonly counts: CallCounts = {
+    queued: 0,
+    ahead: 0,
+    running: 0,
+    backoff: 0,
+    queuedBytes: 0,
+    submitted: 0,
+    succeeded: 0,
+    failed: 0,
+  };
   retries = 0;
   readonly #options: DispatcherOptions;
   /** All that have not settled stand in a row, linked by themselves: a table would cost more than the rest of the desk. */
@@ -150,21 +172,43 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
     const job = input instanceof Job ? input : new Job(input);
     this.checkSize(job);
     if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
-    if (this.counts.queued >= this.#options.maxQueue) {
-      throw new QueueFullError(
-        `${this.counts.queued} jobs wait already (maxQueue); use runner.map to submit as workers free up`,
-      );
-    }
+    const bytes = heldJobBytes(job);
+    if (!this.hasRoom(bytes)) throw this.#full(bytes);
     const id = this.#nextId++;
     const call =
       resolved.verify === 1
         ? new Call(id, job, resolved, this, place, end)
         : new Verification(id, job, resolved, this, place, end);
+    call.bytes = bytes;
     this.#enrol(call);
     this.counts.submitted++;
     this.#options.taken?.(call.id, resolved);
     call.start();
     return call;
+  }
+
+  /** Whether a new job of so many bytes may wait. One that is larger than the whole limit may wait alone. */
+  hasRoom(bytes: number): boolean {
+    const { maxQueue, maxQueueBytes } = this.#options;
+    const { queued, backoff, queuedBytes } = this.counts;
+    const waiting = queued + backoff;
+    return waiting === 0 || (waiting < maxQueue && queuedBytes + bytes <= maxQueueBytes);
+  }
+
+  #full(bytes: number): QueueFullError {
+    const { maxQueue, maxQueueBytes } = this.#options;
+    const { queuedBytes } = this.counts;
+    const queued = this.counts.queued + this.counts.backoff;
+    const remedy = "use runner.map to submit as workers free up";
+    if (queued >= maxQueue)
+      return new QueueFullError(`${queued} jobs wait already (maxQueue ${maxQueue}); ${remedy}`, {
+        limit: "maxQueue",
+        max: maxQueue,
+        queued,
+        queuedBytes,
+      });
+    const message = `jobs of ${queuedBytes} bytes wait already, and this one has ${bytes} (maxQueueBytes ${maxQueueBytes}); ${remedy}`;
+    return new QueueFullError(message, { limit: "maxQueueBytes", max: maxQueueBytes, queued, queuedBytes });
   }
 
   /** Settles every call, or only those that have not started. */
@@ -181,8 +225,8 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
   }
 
   moved(call: TakenJob, from: CallState, to: CallState): void {
-    this.#count(from, -1);
-    this.#count(to, 1);
+    this.#count(from, -1, -call.bytes);
+    this.#count(to, 1, call.bytes);
     if (to !== "settled") return;
     this.#strike(call);
     if (call.ok) this.counts.succeeded++;
@@ -210,15 +254,17 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
     );
   }
 
-  #count(state: CallState, change: number): void {
+  #count(state: CallState, change: number, bytes: number): void {
     const { counts } = this;
-    if (state === "queued") counts.queued += change;
-    else if (state === "running") counts.running += change;
-    else if (state === "backoff") counts.backoff += change;
-    else if (state === "ahead") {
-      counts.ahead += change;
-      counts.queued += change;
+    if (state === "new" || state === "settled") return;
+    if (state === "running") {
+      counts.running += change;
+      return;
     }
+    counts.queuedBytes += bytes;
+    if (state === "backoff") counts.backoff += change;
+    else counts.queued += change;
+    if (state === "ahead") counts.ahead += change;
   }
 
   #enrol(call: TakenJob): void {

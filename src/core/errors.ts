@@ -162,12 +162,44 @@ export class VerificationError extends PowerhoseError {
   }
 }
 
-/** The queue holds `maxQueue` jobs already. */
-export class QueueFullError extends PowerhoseError {
+/** Which limit of a runner's queue a {@link QueueFullError} speaks of: the one in number, or the one in bytes. */
+export type QueueLimit = "maxQueue" | "maxQueueBytes";
+
+/** What waits in a queue that is full. */
+export interface QueueFill {
+  /** The limit that a new job would exceed. */
+  readonly limit: QueueLimit;
+  /** Its value: jobs, or bytes. */
+  readonly max: number;
+  /** Jobs that wait: in the queue, at a worker for their turn, or before their next attempt. */
+  readonly queued: number;
+  /** Their bytes. */
+  readonly queuedBytes: number;
+}
+
+/** So many jobs wait already, or so many bytes of them, that no new one is taken in. */
+export class QueueFullError extends PowerhoseError implements QueueFill {
   /** @inheritDoc */
   readonly code = "QUEUE_FULL";
   /** The name of the class, as in logs. */
   override readonly name = "QueueFullError";
+  /** The limit that the job would have exceeded. */
+  readonly limit: QueueLimit;
+  /** Its value: jobs, or bytes. */
+  readonly max: number;
+  /** Jobs that waited when this one was refused. */
+  readonly queued: number;
+  /** Their bytes. */
+  readonly queuedBytes: number;
+
+  /** @internal */
+  constructor(message: string, { limit, max, queued, queuedBytes }: QueueFill, options?: PowerhoseErrorOptions) {
+    super(message, options);
+    this.limit = limit;
+    this.max = max;
+    this.queued = queued;
+    this.queuedBytes = queuedBytes;
+  }
 }
 
 /**

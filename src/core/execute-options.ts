@@ -19,6 +19,8 @@ export interface ExecuteOptions {
   readonly deadline?: number | undefined;
   /** Whether a timed-out attempt is followed by another although it may still run; default true. */
   readonly retryOnTimeout?: boolean | undefined;
+  /** The longest pause before a retry that a handler may ask for by `retryAfter`; a longer one is cut; default 60,000. */
+  readonly maxRetryAfter?: number | undefined;
   /** How often the job may be lost with its worker before it is given up; default 2. */
   readonly maxLost?: number | undefined;
   /** Rejects with NoWorkerError at once when no worker is registered that could take it; default false. */
@@ -48,6 +50,7 @@ export const EXECUTE_DEFAULTS: Filled<Omit<ExecuteOptions, "signal">> = Object.f
   queueTimeout: Number.POSITIVE_INFINITY,
   deadline: Number.POSITIVE_INFINITY,
   retryOnTimeout: true,
+  maxRetryAfter: 60_000,
   maxLost: 2,
   failFast: false,
   require: Object.freeze([]),
@@ -62,6 +65,7 @@ export const EXECUTE_DEFAULT_RULES: Rules<Omit<ExecuteOptions, "signal">> = Obje
   queueTimeout: duration,
   deadline: duration,
   retryOnTimeout: flag,
+  maxRetryAfter: duration,
   maxLost: integer(1),
   failFast: flag,
   require: labelList,
@@ -82,6 +86,7 @@ export function resolveCall(options: ExecuteOptions, defaults: CallOptions): Cal
     queueTimeout: options.queueTimeout ?? defaults.queueTimeout,
     deadline: options.deadline ?? defaults.deadline,
     retryOnTimeout: options.retryOnTimeout ?? defaults.retryOnTimeout,
+    maxRetryAfter: options.maxRetryAfter ?? defaults.maxRetryAfter,
     maxLost: options.maxLost ?? defaults.maxLost,
     failFast: options.failFast ?? defaults.failFast,
     require: demand?.labels ?? EXECUTE_DEFAULTS.require,

@@ -10,6 +10,12 @@ import { Timer } from "./timer.ts";
 /** A connection that has lived so long resets the backoff: not its mere existence, else being kicked at once would spin. */
 const LONG_LIFE = 10_000;
 
+/**
+ * The longest that the other end may ask to stay away, in ms: a stranger's word must not keep a worker away for weeks, and a
+ * runner that needs longer says so again.
+ */
+export const MAX_STAY_AWAY = 300_000;
+
 /** What a redial needs, and whom it tells. */
 export interface RedialOptions {
   readonly dialer: Dialer;
@@ -60,10 +66,13 @@ export class Redial {
     );
   }
 
-  /** How long to wait after a connection was lost: random, so that a fleet does not come back all at once. */
-  pause(): number {
+  /**
+   * How long to wait after a connection was lost: random, so that a fleet does not come back all at once.
+   * @param retryAfter - What the other end asked for on top, in ms; cut to five minutes.
+   */
+  pause(retryAfter: number = 0): number {
     if (this.#options.clock.now() - this.#connectedAt >= LONG_LIFE) this.#failures = 0;
-    return this.#nextPause();
+    return this.#nextPause() + Math.min(retryAfter, MAX_STAY_AWAY);
   }
 
   /** Dials again after `delay` ms. */

@@ -6,7 +6,7 @@
 import type { Clock, Entropy } from "./clock.ts";
 import { DeadlineQueue } from "./deadline.ts";
 import { frameLimit } from "./codec.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import { Dispatcher, QUEUE_DEFAULTS } from "./dispatcher.ts";
 import { EXECUTE_DEFAULTS } from "./execute-options.ts";
 import { EventStream } from "./event-stream.ts";
 import type { GoneReason, RunnerEvent } from "./events.ts";
@@ -381,7 +381,7 @@ function ownDispatch(limits: ResolvedLimits, events: EventStream<RunnerEvent>): 
     ...limits,
     events,
     defaults: EXECUTE_DEFAULTS,
-    maxQueue: Number.POSITIVE_INFINITY,
+    ...QUEUE_DEFAULTS,
   });
   const pools = new WeakMap<Session, Workers<Session>>();
   return (session, job, options) => {

@@ -21,6 +21,8 @@ export interface History {
   readonly lost: number;
   /** How often a worker handed it back. */
   readonly rejected: number;
+  /** Milliseconds that are left of the call's deadline; `Infinity` when it has none. */
+  readonly left: number;
 }
 
 /** The caller's wishes. */
@@ -31,6 +33,8 @@ export interface RetryPolicy {
   readonly maxLost: number;
   /** Whether a timed-out attempt is tried again although it may still run. */
   readonly retryOnTimeout: boolean;
+  /** The longest pause, in ms, that a handler may ask for. */
+  readonly maxRetryAfter: number;
 }
 
 /** Milliseconds until the job is queued again, at the head; `undefined`: it settles with the failure. */
@@ -86,8 +90,12 @@ export function nextTry(
     case "timeout":
       if (!policy.retryOnTimeout || history.made >= policy.attempts) return undefined;
       return throttle.spend() ? backoff(entropy, history.made) : undefined;
-    case "error":
+    case "error": {
       if (!failure.retryable || history.made >= policy.attempts) return undefined;
-      return throttle.spend() ? Math.max(failure.retryAfter, backoff(entropy, history.made)) : undefined;
+      const wish = Math.min(failure.retryAfter, policy.maxRetryAfter);
+      // Kept until its deadline, the job would hold its memory, and its caller, for an attempt that never comes.
+      if (wish > 0 && wish >= history.left) return undefined;
+      return throttle.spend() ? Math.max(wish, backoff(entropy, history.made)) : undefined;
+    }
   }
 }

@@ -7,91 +7,31 @@ import { frameLimit } from "./codec.ts";
 import { Deferred } from "./deferred.ts";
 import type { Place } from "./call-desk.ts";
 import { type CallCounts, Dispatcher } from "./dispatcher.ts";
-import {
-  type CallOptions,
-  EXECUTE_DEFAULTS,
-  EXECUTE_DEFAULT_RULES,
-  type ExecuteOptions,
-  resolveCall,
-} from "./execute-options.ts";
+import { type CallOptions, EXECUTE_DEFAULTS, type ExecuteOptions, resolveCall } from "./execute-options.ts";
 import { RunnerStoppedError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { RunnerEvent, RunnerState } from "./events.ts";
 import { HeldWorker } from "./held-worker.ts";
 import type { Job } from "./job.ts";
-import type { Dialer, Listener } from "./listener.ts";
+import type { Dialer } from "./listener.ts";
 import { type MapDesk, type MapInput, type MapOptions, mapJobs, type Outcome } from "./map.ts";
 import type { GoAwayReason, Payload } from "./message.ts";
-import {
-  checkOptions,
-  duration,
-  type Filled,
-  integer,
-  listOf,
-  oneOf,
-  oneOrMore,
-  pickOptions,
-  type Rule,
-  shape,
-  withDefaults,
-} from "./options.ts";
+import { checkOptions, duration, listOf, oneOf, pickOptions, withDefaults } from "./options.ts";
 import { oversight } from "./oversight.ts";
-import type { Prefetch } from "./pace.ts";
 import { socketPair } from "./pair.ts";
 import { LOCAL } from "./principal.ts";
 import type { WaitingLine } from "./queue.ts";
 import { Redial } from "./redial.ts";
-import {
-  LISTENERS,
-  REGISTRATION_RULES,
-  type RegistrationLimits,
-  resolveLimits,
-  type ResolvedLimits,
-  WorkerRegistration,
-} from "./registration.ts";
+import { REGISTRATION_RULES, resolveLimits, type ResolvedLimits, WorkerRegistration } from "./registration.ts";
+import { type DrainOptions, RUNNER_DEFAULTS, RUNNER_RULES, type RunnerOptions } from "./runner-options.ts";
 import { type Session, workerStats } from "./session.ts";
 import type { Socket } from "./socket.ts";
 import type { RunnerStats, WaitingStats } from "./stats.ts";
 import { Workers } from "./workers.ts";
 
-/** Options of {@link JobRunner}; the ones of {@link ExecuteOptions} are the defaults of its calls. All durations in ms. */
-export interface RunnerOptions extends RegistrationLimits, Omit<ExecuteOptions, "signal"> {
-  /** Where workers dial in. In-process workers can always dial the runner itself. */
-  readonly listen?: Listener | readonly Listener[] | undefined;
-  /** Workers that listen: the runner connects to each and keeps the connection up. */
-  readonly dial?: Dialer | readonly Dialer[] | undefined;
-  /** Jobs that may wait; more are refused with QueueFullError; default 100,000. */
-  readonly maxQueue?: number | undefined;
-  /** How long `drain` waits before it aborts what is left; default 30,000. */
-  readonly drainTimeout?: number | undefined;
-  /**
-   * Jobs that each worker may be sent ahead of a free slot, while more wait than there are slots: 0 to 256, or `"auto"`
-   * (default), as many as are measured to take less than a round trip. A job that may be lost but once is never sent ahead,
-   * and a worker that listens, which several runners may share, takes nothing ahead.
-   */
-  readonly prefetch?: Prefetch | undefined;
-}
-
-/** Options of {@link JobRunner.drain}. */
-export interface DrainOptions {
-  /** How long to wait before what is left is aborted, in ms; default the runner's `drainTimeout`. */
-  readonly timeout?: number | undefined;
-  /** What becomes of jobs that have not started: `run` (default) or `reject` them with RunnerStoppedError. */
-  readonly queued?: "run" | "reject" | undefined;
-}
-
-/** The runner's own defaults; see {@link EXECUTE_DEFAULTS} and {@link REGISTRATION_DEFAULTS} for the others. */
-export const RUNNER_DEFAULTS: Filled<Pick<RunnerOptions, "maxQueue" | "drainTimeout" | "prefetch">> = Object.freeze({
-  maxQueue: 100_000,
-  drainTimeout: 30_000,
-  prefetch: "auto",
-});
-
 const RECONNECT = { reconnectMin: 100, reconnectMax: 30_000 };
 /** Jobs that were sent ahead are not called back before they had the time to begin, in ms. */
 const RECALL_AFTER = 1;
-const PREFETCH: Rule = (value) =>
-  value === "auto" || integer(0, 256)(value) === undefined ? undefined : '"auto" or an integer from 0 to 256';
 /** Lines of a queue that `stats` tells of: for each of them it looks at all workers. */
 const LINES_TOLD = 100;
 const SELF_PEER = { transport: "memory", address: "this process", principal: LOCAL };
@@ -128,16 +68,8 @@ export class JobRunner implements Dialer {
    * @throws TypeError or RangeError when an option is wrong.
    */
   constructor(options: RunnerOptions = {}) {
-    checkOptions("JobRunner", options, {
-      ...REGISTRATION_RULES,
-      ...EXECUTE_DEFAULT_RULES,
-      listen: LISTENERS,
-      dial: oneOrMore(shape("a Dialer", "dial")),
-      maxQueue: integer(1),
-      drainTimeout: duration,
-      prefetch: PREFETCH,
-    });
-    const { listen, dial, maxQueue, drainTimeout, prefetch, ...rest } = withDefaults(RUNNER_DEFAULTS, options);
+    checkOptions("JobRunner", options, RUNNER_RULES);
+    const { listen, dial, drainTimeout, prefetch, ...rest } = withDefaults(RUNNER_DEFAULTS, options);
     const limits = resolveLimits(rest);
     const { clock } = limits;
     this.#limits = limits;
@@ -145,8 +77,8 @@ export class JobRunner implements Dialer {
     this.#dialers = listOf(dial);
     this.#events = new EventStream(clock);
     this.#dispatcher = new Dispatcher({
+      ...rest,
       ...limits,
-      maxQueue,
       events: this.#events,
       defaults: resolveCall(options, EXECUTE_DEFAULTS),
       closed: () => (this.#state === "started" ? undefined : this.#notStarted()),

@@ -56,6 +56,8 @@ export interface RunnerStats {
   readonly running: number;
   /** Jobs that wait before their next attempt. */
   readonly backoff: number;
+  /** Bytes of all jobs that wait: queued, sent ahead or in backoff. `maxQueueBytes` bounds them. */
+  readonly queuedBytes: number;
   /** Jobs taken in since the runner was made. */
   readonly submitted: number;
   /** Jobs settled with a value. */

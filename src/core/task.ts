@@ -195,6 +195,6 @@ function retryWish(thrown: unknown): { retryable: boolean; retryAfter: number } 
   const after = "retryAfter" in thrown ? Number(thrown.retryAfter) : 0;
   return {
     retryable: thrown.retryable === true,
-    retryAfter: after > 0 && after <= MAX_DURATION ? Math.ceil(after) : 0,
+    retryAfter: after > 0 ? Math.min(Math.ceil(after), MAX_DURATION) : 0,
   };
 }

@@ -12,6 +12,7 @@ import type { DeadlineQueue } from "./deadline.ts";
 import { Demand } from "./demand.ts";
 import { type AttemptRecord, NoWorkerError, TimeoutError, VerificationError, type WorkerAnswer } from "./errors.ts";
 import type { CallOptions } from "./execute-options.ts";
+import { heldPayloadBytes } from "./held-bytes.ts";
 import type { Job } from "./job.ts";
 import type { CancelReason, Payload } from "./message.ts";
 import type { RetryThrottle } from "./retry.ts";
@@ -26,6 +27,8 @@ export function samePayload(one: Payload, other: Payload): boolean {
 export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
   elder: TakenJob | undefined;
   younger: TakenJob | undefined;
+  /** Of the job, once, and of the answers it holds. */
+  bytes = 0;
   readonly id: number;
   readonly born: number;
   value: Payload | undefined;
@@ -105,6 +108,7 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
     this.#madeEarlier = this.made;
     this.#run = this.#nextRun(run);
     this.#desk.moved(this, this.#left, "new");
+    if (!agrees) this.bytes += heldPayloadBytes(value);
     this.#run.start(this.#desk.clock.now());
   }
 

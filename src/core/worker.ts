@@ -212,7 +212,7 @@ export class Worker {
   }
 
   #pause({ reason, message, error, retryAfter }: PostEnd, redial: Redial): void {
-    const retryIn = redial.pause() + retryAfter;
+    const retryIn = redial.pause(retryAfter);
     this.#events.emit({ type: "disconnected", reason, message, retryIn, error });
     redial.dialIn(retryIn);
   }

@@ -11,6 +11,7 @@ import {
   PowerhoseError,
   type PowerhoseErrorOptions,
   ProtocolError,
+  type QueueFill,
   QueueFullError,
   RunnerStoppedError,
   TimeoutError,
@@ -21,6 +22,7 @@ import {
 } from "../../src/core/errors.ts";
 
 type Make = (options?: PowerhoseErrorOptions) => AnyPowerhoseError;
+const fill: QueueFill = { limit: "maxQueueBytes", max: 100, queued: 3, queuedBytes: 90 };
 const remote = { name: "RangeError", message: "too big", code: "E1", stack: "at x" };
 
 const all: Record<ErrorCode, readonly [name: string, make: Make]> = {
@@ -29,7 +31,7 @@ const all: Record<ErrorCode, readonly [name: string, make: Make]> = {
   WORKER_LOST: ["WorkerLostError", (options) => new WorkerLostError("message", options)],
   NO_WORKER: ["NoWorkerError", (options) => new NoWorkerError("message", options)],
   VERIFICATION: ["VerificationError", (options) => new VerificationError("message", [], options)],
-  QUEUE_FULL: ["QueueFullError", (options) => new QueueFullError("message", options)],
+  QUEUE_FULL: ["QueueFullError", (options) => new QueueFullError("message", fill, options)],
   ABORTED: ["AbortError", (options) => new AbortError("message", "draining", options)],
   RUNNER_STOPPED: ["RunnerStoppedError", (options) => new RunnerStoppedError("message", options)],
   WORKER_STOPPED: ["WorkerStoppedError", (options) => new WorkerStoppedError("message", options)],
@@ -69,6 +71,10 @@ describe.each(Object.entries(all))("the error of code %s", (code, [name, make]) 
 describe("errors with more to say", () => {
   it("name the limit", () => {
     expect(new TimeoutError("m", "queue", 30_000)).toMatchObject({ kind: "queue", ms: 30_000, message: "m" });
+  });
+
+  it("name the limit of the queue, and what waits in it", () => {
+    expect(new QueueFullError("m", fill)).toMatchObject({ ...fill, message: "m" });
   });
 
   it("carry what the handler threw", () => {

@@ -6,8 +6,8 @@ import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
 
 /** Draws half of every limit. */
 const half: Entropy = { u32: () => 0x8000_0000, id: () => "" };
-const policy: RetryPolicy = { attempts: 3, maxLost: 2, retryOnTimeout: true };
-const once: History = { made: 1, lost: 0, rejected: 0 };
+const policy: RetryPolicy = { attempts: 3, maxLost: 2, retryOnTimeout: true, maxRetryAfter: 60_000 };
+const once: History = { made: 1, lost: 0, rejected: 0, left: Number.POSITIVE_INFINITY };
 
 function decide(
   failure: Failure,
@@ -114,6 +114,30 @@ describe("a failed attempt", () => {
     ["failed and wants to be tried again, and it was the last", failed(true), { made: 3 }, {}, undefined],
     ["failed and wants to be tried again sooner than the backoff", failed(true, 5), {}, {}, 25],
     ["failed and wants to be tried again later than the backoff", failed(true, 4_000), {}, {}, 4_000],
+    ["failed and wants to be tried again in 24.8 days: in a minute", failed(true, 2_147_483_647), {}, {}, 60_000],
+    [
+      "failed and wants to be tried again later than its caller likes",
+      failed(true, 4_000),
+      {},
+      { maxRetryAfter: 9 },
+      25,
+    ],
+    ["failed and wants to be tried again just before the deadline", failed(true, 4_000), { left: 4_001 }, {}, 4_000],
+    [
+      "failed and wants to be tried again at the deadline: no more",
+      failed(true, 4_000),
+      { left: 4_000 },
+      {},
+      undefined,
+    ],
+    [
+      "failed and wants to be tried again after the deadline, and may before it",
+      failed(true, 4_000),
+      { left: 4_000 },
+      { maxRetryAfter: 3_999 },
+      3_999,
+    ],
+    ["failed and does not say when, at the deadline: after a while", failed(true), { left: 0 }, {}, 25],
   ])("%s", (_name, failure, history, wishes, after) => {
     expect(decide(failure, history, wishes)).toBe(after);
   });
@@ -193,6 +217,7 @@ describe("the throttle", () => {
     const hopeless: [Failure, History, RetryPolicy][] = [
       [failed(false), once, policy],
       [failed(true), { ...once, made: 3 }, policy],
+      [failed(true, 10), { ...once, left: 10 }, policy],
       [{ kind: "timeout" }, { ...once, made: 3 }, policy],
       [{ kind: "timeout" }, once, { ...policy, retryOnTimeout: false }],
       [{ kind: "lost" }, { ...once, lost: 1 }, policy],
@@ -204,7 +229,7 @@ describe("the throttle", () => {
 
 describe("a job that never left", () => {
   it("is tried again at once, whatever it has been through", () => {
-    const history = { made: 0, lost: 0, rejected: 50 };
+    const history = { ...once, made: 0, rejected: 50 };
     expect(nextTry({ kind: "not-sent" }, history, policy, new RetryThrottle(), half)).toBe(0);
   });
 });

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { frameLimit } from "../../src/core/codec.ts";
 import { RunnerStoppedError, WorkerLostError } from "../../src/core/errors.ts";
 import type { RunnerEvent } from "../../src/core/events.ts";
-import { JobRunner, type RunnerOptions } from "../../src/core/runner.ts";
+import { JobRunner } from "../../src/core/runner.ts";
+import type { RunnerOptions } from "../../src/core/runner-options.ts";
 import { resolveLimits } from "../../src/core/registration.ts";
 import type { SocketLimits } from "../../src/core/socket.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
@@ -168,6 +169,7 @@ describe("what a runner counts", () => {
       ahead: 0,
       running: 0,
       backoff: 0,
+      queuedBytes: 0,
       submitted: 1,
       succeeded: 1,
       failed: 0,

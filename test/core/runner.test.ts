@@ -295,16 +295,48 @@ describe("time limits", () => {
   });
 
   it("ends a call at its deadline while it waits for its next attempt", async () => {
+    // The longest backoff there is: just under 50 ms.
+    await using set = await stage({ entropy: { u32: () => 0xffff_ffff, id: () => "i" } });
+    const peer = await set.peer();
+    const call = await set.execute("x", { deadline: 40 });
+    const error = { name: "Busy", message: "later", code: "", stack: "" };
+    peer.send({ type: "JOBERR", attemptId: 1, error, retryable: true, retryAfter: 0 });
+    await set.clock.settle();
+    expect(set.runner.stats().backoff).toBe(1);
+    await set.clock.advance(39);
+    expect(call.state).toBe("pending");
+    await set.clock.advance(1);
+    expect(call.error).toMatchObject({ kind: "deadline" });
+    expect(peer.jobs).toHaveLength(1);
+  });
+
+  it("ends a call at once when its handler wants it to be tried again after its deadline", async () => {
     await using set = await stage();
     const peer = await set.peer();
     const call = await set.execute("x", { deadline: 800 });
     const error = { name: "Busy", message: "later", code: "", stack: "" };
-    peer.send({ type: "JOBERR", attemptId: 1, error, retryable: true, retryAfter: 60_000 });
+    peer.send({ type: "JOBERR", attemptId: 1, error, retryable: true, retryAfter: 2_147_483_647 });
     await set.clock.settle();
-    expect(set.runner.stats().backoff).toBe(1);
-    await set.clock.advance(800);
-    expect(call.error).toMatchObject({ kind: "deadline" });
-    expect(peer.jobs).toHaveLength(1);
+    expect(call.error).toMatchObject({ code: "EXECUTION", remoteName: "Busy", attempts: [{ outcome: "error" }] });
+    expect(set.runner.stats()).toMatchObject({ backoff: 0, queuedBytes: 0 });
+  });
+
+  it("waits for a retry no longer than maxRetryAfter, whatever a worker says", async () => {
+    await using set = await stage({ heartbeat: 1_000_000 });
+    const peer = await set.peer();
+    await set.execute("x", { maxRetryAfter: 5_000 });
+    await set.execute("y");
+    const error = { name: "Busy", message: "later", code: "", stack: "" };
+    for (const attemptId of [1, 2]) {
+      peer.send({ type: "JOBERR", attemptId, error, retryable: true, retryAfter: 4_294_967_295 });
+      await set.clock.settle();
+    }
+    expect(set.of("job-retried").map(({ after }) => after)).toEqual([5_000, 60_000]);
+    await set.clock.advance(5_000);
+    expect(peer.jobs).toEqual(["x", "y", "x"]);
+    peer.answer("");
+    await set.clock.advance(55_000);
+    expect(peer.jobs).toEqual(["x", "y", "x", "y"]);
   });
 
   it("does not start a job whose deadline has passed while this process stood still", async () => {

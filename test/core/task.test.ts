@@ -222,7 +222,8 @@ describe("the wish to be tried again", () => {
     [{ retryable: true, retryAfter: 0.5 }, true, 1],
     [{ retryable: true, retryAfter: "70" }, true, 70],
     [{ retryable: true, retryAfter: 2_147_483_647 }, true, 2_147_483_647],
-    [{ retryable: true, retryAfter: 2_147_483_648 }, true, 0],
+    [{ retryable: true, retryAfter: 2_147_483_648 }, true, 2_147_483_647],
+    [{ retryable: true, retryAfter: Number.POSITIVE_INFINITY }, true, 2_147_483_647],
     [{ retryable: true, retryAfter: Number.NaN }, true, 0],
   ])("is read from the error: %j", async (wish, retryable, retryAfter) => {
     expect(await told(Object.assign(new Error("m"), wish))).toMatchObject({ ok: false, retryable, retryAfter });

@@ -4,7 +4,7 @@ import { ExecutionError, NoWorkerError, VerificationError } from "../../src/core
 import type { Listener } from "../../src/core/listener.ts";
 import type { Payload } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
-import type { RunnerOptions } from "../../src/core/runner.ts";
+import type { RunnerOptions } from "../../src/core/runner-options.ts";
 import type { Socket } from "../../src/core/socket.ts";
 import { samePayload } from "../../src/core/verification.ts";
 import { hello, ScriptedPeer } from "../support/scripted-peer.ts";

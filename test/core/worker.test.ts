@@ -85,6 +85,23 @@ describe("registering", () => {
     expect(started.state).toBe("pending");
   });
 
+  it.each(["ERROR", "GOAWAY"] as const)("stays away for five minutes at most, whatever %s says", async (type) => {
+    await using scene = new Scene(echo);
+    scene.worker.start().catch(() => undefined);
+    await scene.clock.settle();
+    const retryAfter = 4_294_967_295;
+    if (type === "ERROR") scene.board.call.send({ type, code: "BUSY", text: "later", retryAfter });
+    else {
+      scene.board.call.send(welcome());
+      await scene.clock.settle();
+      scene.board.call.send({ type, reason: "draining", retryAfter }, { type: "REMOVED" });
+    }
+    await scene.clock.advance(299_999);
+    expect(scene.board.dials).toBe(1);
+    await scene.clock.advance(200);
+    expect(scene.board.dials).toBe(2);
+  });
+
   it("tries again when the runner does not answer HELLO", async () => {
     await using scene = new Scene(echo);
     scene.worker.start().catch(() => undefined);

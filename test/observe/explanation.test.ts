@@ -13,6 +13,7 @@ const NOTHING: RunnerStats = {
   waiting: [],
   running: 0,
   backoff: 0,
+  queuedBytes: 0,
   submitted: 0,
   succeeded: 0,
   failed: 0,

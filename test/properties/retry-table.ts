@@ -23,6 +23,11 @@ export interface RetryRow {
 
 const left = ({ history, policy }: Case): boolean => history.made < policy.attempts;
 
+/** The pause that the handler asked for, as far as it counts. */
+function wish({ failure, policy }: Case): number {
+  return failure.kind === "error" ? Math.min(failure.retryAfter, policy.maxRetryAfter) : 0;
+}
+
 const AGAIN: Readonly<Record<string, RetryRow["again"]>> = {
   always: () => true,
   "yes; by workers that are leaving, 99 times at most": ({ failure, history }) =>
@@ -30,8 +35,12 @@ const AGAIN: Readonly<Record<string, RetryRow["again"]>> = {
   "while attempts made < `attempts` and losses < `maxLost`": (given) =>
     left(given) && given.history.lost < given.policy.maxLost,
   "if `retryOnTimeout`, while attempts made < `attempts`": (given) => given.policy.retryOnTimeout && left(given),
-  "only if the error says `retryable: true`, while attempts made < `attempts`": (given) =>
-    given.failure.kind === "error" && given.failure.retryable && left(given),
+  "only if the error says `retryable: true`, while attempts made < `attempts`, and `retryAfter` ends before the deadline":
+    (given) =>
+      given.failure.kind === "error" &&
+      given.failure.retryable &&
+      left(given) &&
+      (wish(given) === 0 || wish(given) < given.history.left),
 };
 
 function backoff(n: number, share: number): number {
@@ -43,8 +52,8 @@ const AFTER: Readonly<Record<string, RetryRow["after"]>> = {
   "at once three times, then backoff(1, 2 …)": ({ history }, share) =>
     history.rejected <= 3 ? 0 : backoff(history.rejected - 3, share),
   "backoff(attempts made)": ({ history }, share) => backoff(history.made, share),
-  "backoff(attempts made), at least `retryAfter`": ({ failure, history }, share) =>
-    Math.max(failure.kind === "error" ? failure.retryAfter : 0, backoff(history.made, share)),
+  "backoff(attempts made), at least `retryAfter`, which counts up to `maxRetryAfter`": (given, share) =>
+    Math.max(wish(given), backoff(given.history.made, share)),
 };
 
 const FAILURES: Readonly<Record<Failure["kind"], string>> = {

@@ -38,11 +38,13 @@ const given: fc.Arbitrary<Case> = fc.record({
     made: fc.integer({ min: 1, max: 12 }),
     lost: fc.nat({ max: 4 }),
     rejected: fc.oneof(fc.nat({ max: 12 }), fc.integer({ min: 97, max: 103 })),
+    left: fc.oneof(fc.integer({ min: -1, max: 6_000 }), fc.constant(Number.POSITIVE_INFINITY)),
   }),
   policy: fc.record({
     attempts: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.constant(Number.MAX_SAFE_INTEGER)),
     maxLost: fc.integer({ min: 1, max: 5 }),
     retryOnTimeout: fc.boolean(),
+    maxRetryAfter: fc.constantFrom(1, 2_500, Number.POSITIVE_INFINITY),
   }),
 });
 

@@ -2,7 +2,8 @@
 import { expect } from "vitest";
 import type { RunnerEvent } from "../../src/core/events.ts";
 import type { HelloMessage, Payload } from "../../src/core/message.ts";
-import { JobRunner, type RunnerOptions } from "../../src/core/runner.ts";
+import { JobRunner } from "../../src/core/runner.ts";
+import type { RunnerOptions } from "../../src/core/runner-options.ts";
 import type { Handler } from "../../src/core/task.ts";
 import { Worker } from "../../src/core/worker.ts";
 import type { WorkerOptions } from "../../src/core/worker-options.ts";
@@ -93,13 +94,14 @@ export class Stage {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const worker of this.#workers) await this.settle(worker.stop());
     await this.settle(this.runner.stop());
-    const { workers, pending, queued, running, backoff } = this.runner.stats();
-    expect({ workers, pending, queued, running, backoff }).toEqual({
+    const { workers, pending, queued, running, backoff, queuedBytes } = this.runner.stats();
+    expect({ workers, pending, queued, running, backoff, queuedBytes }).toEqual({
       workers: [],
       pending: 0,
       queued: 0,
       running: 0,
       backoff: 0,
+      queuedBytes: 0,
     });
     expect(this.clock.pending, "timers left").toBe(0);
   }

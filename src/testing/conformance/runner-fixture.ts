@@ -20,7 +20,14 @@ export interface Crew {
   readonly capacity: number;
 }
 
-const NOTHING_LEFT: Partial<RunnerStats> = { workers: [], pending: 0, queued: 0, running: 0, backoff: 0 };
+const NOTHING_LEFT: Partial<RunnerStats> = {
+  workers: [],
+  pending: 0,
+  queued: 0,
+  running: 0,
+  backoff: 0,
+  queuedBytes: 0,
+};
 
 async function stop({ rig, runner }: Scene): Promise<void> {
   try {

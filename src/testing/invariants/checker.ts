@@ -15,6 +15,7 @@ export interface RunnerView {
     readonly cancelGrace: number;
     readonly stallTimeout: number;
     readonly maxQueue: number;
+    readonly maxQueueBytes: number;
     readonly maxPending: number;
     readonly maxWorkers: number;
     readonly maxStrikes: number;

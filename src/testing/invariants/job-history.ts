@@ -140,8 +140,10 @@ function losses({ attempts }: WorkerLostError): number {
 function isThrottled(
   error: unknown,
   options: CallOptions,
-  answer: { readonly type: string; readonly retryable?: boolean } | undefined,
+  answer: { readonly type: string; readonly retryable?: boolean; readonly retryAfter?: number } | undefined,
 ): boolean {
   if (error instanceof TimeoutError) return error.kind === "attempt" && options.retryOnTimeout;
-  return error instanceof ExecutionError && answer?.type === "JOBERR" && answer.retryable === true;
+  // A pause that would end after the deadline is another reason.
+  const inTime = options.deadline === Number.POSITIVE_INFINITY || answer?.retryAfter === 0;
+  return error instanceof ExecutionError && answer?.type === "JOBERR" && answer.retryable === true && inTime;
 }

@@ -2,6 +2,7 @@
  * Holds a runner's own numbers against each other and against its limits: nothing is lost from the count, no slot is idle
  * beside a job that waits, nothing grows over its bound, and nothing is left at the end.
  */
+import { JOB_LIMITS } from "../../core/headers.ts";
 import type { RunnerStats, WorkerStats } from "../../core/stats.ts";
 import type { Checker, RunnerView, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
@@ -43,11 +44,12 @@ export class Books implements Checker {
 
   atEnd(_now: number, runners: readonly RunnerView[]): void {
     for (const view of runners) {
-      const { queued, running, backoff, workers, pending } = view.stats();
+      const { queued, running, backoff, queuedBytes, workers, pending } = view.stats();
       const left = {
         "jobs queued": queued,
         "jobs running": running,
         "jobs in backoff": backoff,
+        "bytes queued": queuedBytes,
         "workers registered": workers.length,
         "connections pending": pending,
         "timers set": view.timers,
@@ -81,16 +83,22 @@ export class Books implements Checker {
         "I10",
         `${machine}: ${submitted} submitted, but ${succeeded} succeeded, ${failed} failed, ${queued} queued, ${running} running, ${backoff} in backoff`,
       );
+    if (stats.queuedBytes < 0 || (queued + backoff === 0 && stats.queuedBytes !== 0))
+      this.#violation("I10", `${machine}: ${stats.queuedBytes} bytes of ${queued + backoff} jobs that wait`);
     if (state === "stopped" && queued + running + backoff > 0)
       this.#violation("I24", `${machine} has stopped with ${queued + running + backoff} jobs unsettled`);
   }
 
   /** Retries go back to the queue whatever its length; only what is taken in anew is refused. */
   #checkLimits({ machine, limits }: RunnerView, stats: RunnerStats, before: RunnerStats | undefined): void {
-    const { queued, retries, pending, workers } = stats;
-    const returned = retries - (before?.retries ?? 0) + (before?.backoff ?? 0);
-    const mayQueue = Math.max(limits.maxQueue, before?.queued ?? 0) + returned;
-    if (queued > mayQueue) this.#violation("I27", `${machine}: ${queued} jobs queued, ${mayQueue} may be`);
+    const { queued, backoff, queuedBytes, retries, pending, workers } = stats;
+    const waiting = queued + backoff;
+    const returned = retries - (before?.retries ?? 0);
+    const mayWait = Math.max(limits.maxQueue, (before?.queued ?? 0) + (before?.backoff ?? 0)) + returned;
+    if (waiting > mayWait) this.#violation("I27", `${machine}: ${waiting} jobs wait, ${mayWait} may`);
+    const largest = 2 * (limits.maxPayload + JOB_LIMITS.maxHeaderBytes);
+    const mayHold = Math.max(limits.maxQueueBytes, before?.queuedBytes ?? 0, largest) + returned * largest;
+    if (queuedBytes > mayHold) this.#violation("I27", `${machine}: ${queuedBytes} bytes wait, ${mayHold} may`);
     if (pending > limits.maxPending)
       this.#violation("I27", `${machine}: ${pending} connections pending, ${limits.maxPending} may be`);
     if (workers.length > limits.maxWorkers)

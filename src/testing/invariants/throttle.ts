@@ -4,7 +4,8 @@
  * than its handler wished.
  */
 import type { RunnerEvent } from "../../core/events.ts";
-import type { CancelledMessage } from "../../core/message.ts";
+import type { CallOptions } from "../../core/execute-options.ts";
+import type { CancelledMessage, JobErrorMessage } from "../../core/message.ts";
 import type { Checker, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
 import type { Evidence } from "./checker-context.ts";
@@ -86,8 +87,9 @@ export class Throttle implements Checker, LedgerReader {
     if (answer?.type !== "JOBERR" || doubtful) return;
     const { machine } = connection.runner;
     const waited = sentAt - overAt + this.#evidence.patience.jumped(machine, overAt);
-    if (waited < answer.retryAfter - TINY)
-      this.#violation("I20", `${machine}: job ${job.id} is tried again after ${waited} ms, not ${answer.retryAfter}`);
+    const wish = wishOf(answer, job.options);
+    if (waited < wish - TINY)
+      this.#violation("I20", `${machine}: job ${job.id} is tried again after ${waited} ms, not ${wish}`);
   }
 
   /** What is to be tried again after a pause is, and the pause is at least as long as its handler wished. */
@@ -100,8 +102,9 @@ export class Throttle implements Checker, LedgerReader {
     pauses.delete(jobId);
     const runner = this.#evidence.ledger.runner(machine);
     if (event.type === "job-retried") {
-      const last = runner?.jobs.get(jobId)?.last;
-      const wish = event.outcome === "error" && last?.answer?.type === "JOBERR" ? last.answer.retryAfter : 0;
+      const job = runner?.jobs.get(jobId);
+      const last = job?.last;
+      const wish = event.outcome === "error" && last?.answer?.type === "JOBERR" ? wishOf(last.answer, job?.options) : 0;
       if (event.after < wish - TINY && last?.doubtful === false)
         this.#violation("I20", `${machine}: job ${jobId} is to be tried again in ${event.after} ms, not ${wish}`);
       if (event.after > 0 && runner?.unsure(at) === false) pauses.set(jobId, { said: at, after: event.after });
@@ -117,6 +120,11 @@ export class Throttle implements Checker, LedgerReader {
     if (count === undefined) this.#counts.set(runner, (count = { retries: 0, successes: 0 }));
     return count;
   }
+}
+
+/** The pause that a handler asked for, as far as it counts for this job. */
+function wishOf({ retryAfter }: JobErrorMessage, options: CallOptions | undefined): number {
+  return options === undefined ? 0 : Math.min(retryAfter, options.maxRetryAfter);
 }
 
 /** Whether the attempt after this one took a token. */

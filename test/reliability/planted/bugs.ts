@@ -245,7 +245,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a handler's wish to wait ignored",
     file: "retry",
-    from: "throttle.spend() ? Math.max(failure.retryAfter, backoff(entropy, history.made)) : undefined;",
+    from: "throttle.spend() ? Math.max(wish, backoff(entropy, history.made)) : undefined;",
     to: "throttle.spend() ? backoff(entropy, history.made) : undefined;",
   },
   {

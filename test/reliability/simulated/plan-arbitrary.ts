@@ -70,6 +70,7 @@ const runner: fc.Arbitrary<RunnerPlan> = fc.record({
   attempts: fc.integer({ min: 1, max: 4 }),
   maxLost: fc.integer({ min: 1, max: 3 }),
   maxQueue: fc.constantFrom(2, 100_000),
+  maxQueueBytes: fc.constantFrom(2_000, Number.POSITIVE_INFINITY),
   highWater: fc.constantFrom(200, 1_048_576),
   prefetch: fc.constantFrom<("auto" | number)[]>("auto", 0, 1, 8),
 });

@@ -82,6 +82,7 @@ export interface RunnerPlan {
   readonly attempts: number;
   readonly maxLost: number;
   readonly maxQueue: number;
+  readonly maxQueueBytes: number;
   readonly highWater: number;
   readonly prefetch: "auto" | number;
 }
@@ -175,7 +176,7 @@ export class PlanDraw {
     const workers = 1 + chance.below(this.#size.workers);
     const faults = kinds.length === 0 ? 0 : 1 + chance.below(focus === undefined ? 25 : 60);
     const latency = this.#latency();
-    return {
+    const drawn = {
       runner: this.#runner(latency[1], workers),
       reconnectMax: Math.max(20, this.#pace * chance.pick([1, 5, 30])),
       latency,
@@ -185,11 +186,14 @@ export class PlanDraw {
       faults: Array.from({ length: faults }, () => this.#fault(kinds)),
       calmAt: length,
       lostForGood: workers > 1 && chance.below(4) === 0 ? 1 : 0,
-      ending: chance.pick(["stop", "stop", "drain", "drain-reject"]),
+      ending: chance.pick<Plan["ending"]>(["stop", "stop", "drain", "drain-reject"]),
     };
+    // Drawn last, so that all else of a seed is as it was before there was such a limit.
+    const maxQueueBytes = chance.pick([500, 20_000, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+    return { ...drawn, runner: { ...drawn.runner, maxQueueBytes } };
   }
 
-  #runner(latency: number, workers: number): RunnerPlan {
+  #runner(latency: number, workers: number): Omit<RunnerPlan, "maxQueueBytes"> {
     const chance = this.#chance;
     const pace = this.#pace;
     return {

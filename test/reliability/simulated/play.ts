@@ -4,6 +4,8 @@
  */
 import { getEventListeners } from "node:events";
 import { NoWorkerError, PowerhoseError, QueueFullError, RunnerStoppedError } from "../../../src/core/errors.ts";
+import { heldJobBytes } from "../../../src/core/held-bytes.ts";
+import { Job } from "../../../src/core/job.ts";
 import type { Payload } from "../../../src/core/message.ts";
 import type { Handler } from "../../../src/core/task.ts";
 import type { SimulatedWorker } from "../../../src/testing/simulation/simulated-worker.ts";
@@ -143,14 +145,17 @@ class Play {
       if (error instanceof TypeError || (error !== reason && !(error instanceof PowerhoseError))) throw error;
       if (!failFast && error instanceof NoWorkerError) throw new TypeError("NoWorkerError, unasked", { cause: error });
       // Who held a worker has given it back by now, and the queue moved on.
-      if (
-        error instanceof QueueFullError &&
-        call.by === "execute" &&
-        this.#runner.calls.queued < this.#plan.runner.maxQueue
-      )
+      if (error instanceof QueueFullError && call.by === "execute" && !this.#isFull(data))
         throw new TypeError("I27: refused, and the queue is not full", { cause: error });
       this.played.failed++;
     }
+  }
+
+  /** Whether the runner has no room for another job of that data now. */
+  #isFull(data: string): boolean {
+    const { maxQueue, maxQueueBytes } = this.#plan.runner;
+    const { queued, backoff, queuedBytes } = this.#runner.calls;
+    return queued + backoff >= maxQueue || queuedBytes + heldJobBytes(new Job(data)) > maxQueueBytes;
   }
 
   /** A call that has settled does not listen any more: its signal may live as long as the process. */

@@ -1,5 +1,5 @@
 /** What the lab's two processes say to each other. */
-import type { RunnerOptions } from "../../../src/core/runner.ts";
+import type { RunnerOptions } from "../../../src/core/runner-options.ts";
 import type { WebSocketListenerOptions } from "../../../src/transports/websocket-options.ts";
 
 /** How a runner to be attacked is set up. */

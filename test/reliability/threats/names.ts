@@ -5,7 +5,8 @@ import { type StatusReport, statusTable } from "../../../src/cli/status-report.t
 import { ExecutionError } from "../../../src/core/errors.ts";
 import { Job } from "../../../src/core/job.ts";
 import type { Dialer } from "../../../src/core/listener.ts";
-import { JobRunner, type RunnerOptions } from "../../../src/core/runner.ts";
+import { JobRunner } from "../../../src/core/runner.ts";
+import type { RunnerOptions } from "../../../src/core/runner-options.ts";
 import { Worker } from "../../../src/core/worker.ts";
 import type { WorkerOptions } from "../../../src/core/worker-options.ts";
 import type { Rig } from "../../../src/testing/conformance/harness.ts";

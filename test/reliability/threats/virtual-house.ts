@@ -1,7 +1,8 @@
 /** A runner on virtual time with scripted workers, for rows that are about answers and not about a transport. */
 import type { RunnerEvent } from "../../../src/core/events.ts";
 import type { HelloMessage, Payload } from "../../../src/core/message.ts";
-import { JobRunner, type RunnerOptions } from "../../../src/core/runner.ts";
+import { JobRunner } from "../../../src/core/runner.ts";
+import type { RunnerOptions } from "../../../src/core/runner-options.ts";
 import type { Handler } from "../../../src/core/task.ts";
 import { Worker } from "../../../src/core/worker.ts";
 import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";

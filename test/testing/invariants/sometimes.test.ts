@@ -63,7 +63,12 @@ const STORIES: Readonly<Record<Rare, Plot>> = {
   "error: WORKER_LOST": fails(lost()),
   "error: NO_WORKER": fails(new NoWorkerError("")),
   "error: QUEUE_FULL": (s) =>
-    s.see({ kind: "settled", machine: "r", jobId: undefined, outcome: { ok: false, error: new QueueFullError("") } }),
+    s.see({
+      kind: "settled",
+      machine: "r",
+      jobId: undefined,
+      outcome: { ok: false, error: new QueueFullError("", { limit: "maxQueue", max: 1, queued: 1, queuedBytes: 8 }) },
+    }),
   "error: ENCODING": fails(new EncodingError("")),
   "error: RUNNER_STOPPED": fails(new RunnerStoppedError("")),
   "error: ABORTED": fails(new AbortError("", "cancelled")),

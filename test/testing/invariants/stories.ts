@@ -20,6 +20,7 @@ export interface Rule {
 }
 
 const failure = new ExecutionError({ name: "Error", message: "no", code: "", stack: "" });
+const FULL = { limit: "maxQueue", max: 1, queued: 1, queuedBytes: 8 } as const;
 const reject = { type: "REJECT", attemptId: 1, reason: "overloaded" } as const;
 
 function gone(reason: GoneReason, inFlight = 0, principal = "me", identity = "w") {
@@ -191,8 +192,13 @@ const SETTLEMENT: readonly Rule[] = [
     promise: "I5",
     rule: "a call that was taken in does not fail for a reason to refuse it",
     kept: (s) =>
-      s.see({ kind: "settled", machine: "r", jobId: undefined, outcome: { ok: false, error: new QueueFullError("") } }),
-    broken: (s) => s.submitted(1).fails(1, new QueueFullError("full"), 0),
+      s.see({
+        kind: "settled",
+        machine: "r",
+        jobId: undefined,
+        outcome: { ok: false, error: new QueueFullError("", FULL) },
+      }),
+    broken: (s) => s.submitted(1).fails(1, new QueueFullError("full", FULL), 0),
   },
   {
     promise: "I5",
@@ -798,6 +804,28 @@ const QUEUE: readonly Rule[] = [
       s.stats({ queued: 12, running: 0, retries: 2 }).after(1);
     },
     broken: (s) => s.stats({ submitted: 11, queued: 11 }).after(1),
+  },
+  {
+    promise: "I27",
+    rule: "what is in backoff waits, too",
+    kept: (s) => s.stats({ submitted: 10, queued: 5, backoff: 5 }).after(1),
+    broken: (s) => s.stats({ submitted: 11, queued: 5, backoff: 6 }).after(1),
+  },
+  {
+    promise: "I27",
+    rule: "the queue is bounded in bytes, but for what comes back",
+    kept: (s) => {
+      s.stats({ submitted: 4, queued: 2, running: 2, queuedBytes: 50_000 }).after(1);
+      s.stats({ queued: 4, running: 0, retries: 2, queuedBytes: 80_000 }).after(1);
+    },
+    broken: (s) => s.stats({ submitted: 2, queued: 2, queuedBytes: 50_001 }).after(1),
+  },
+  {
+    promise: "I10",
+    rule: "no bytes are left of jobs that wait no longer",
+    kept: (s) =>
+      s.stats({ submitted: 1, queued: 1, queuedBytes: 1 }).after(1).stats({ queued: 0, running: 1, queuedBytes: 0 }),
+    broken: (s) => s.stats({ submitted: 1, running: 1, queuedBytes: 1 }).after(1),
   },
   {
     promise: "I27",
