@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import {
   closeSync,
+  constants,
   createReadStream,
   fstatSync,
   ftruncateSync,
@@ -14,6 +15,7 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
+import { DoneLines, MAX_PLACE } from "./done-lines.ts";
 import { codeOf, CommandError, usage, wordsOf } from "./faults.ts";
 import { type Line, LineSplitter } from "./line-splitter.ts";
 import { type Result, microseconds } from "./outcome-text.ts";
@@ -27,54 +29,24 @@ interface LogRecord {
   readonly sha256: string;
 }
 
+const STDIN = 0;
+const STDOUT = 1;
 const LONGEST = 65_536; // bytes of one record
 /** What each record begins with. */
 const RECORD_HEAD = '{"index":';
-/** Places a log may speak of: 4 bytes each are kept. */
-const MOST = 2 ** 31;
+/** Reads and appends through one descriptor, so that all of it is one file, whatever becomes of the path. */
+const OPEN_MODE = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
 
 /** What names a line's text in the log. */
 export function fingerprint(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
-/**
- * Which lines are done, in five bytes a line: a log may speak of very many. Half of each fingerprint is enough to find an
- * input that was changed.
- */
-class DoneLines {
-  #marks: Uint32Array = new Uint32Array(1_024);
-  #done: Uint8Array = new Uint8Array(1_024);
-  /** How many. */
-  count = 0;
-
-  add(index: number, mark: number): void {
-    while (index >= this.#done.length) this.#grow();
-    if (this.#done[index] === 0) this.count++;
-    this.#done[index] = 1;
-    this.#marks[index] = mark;
-  }
-
-  /** The mark of a done line, or nothing. */
-  markOf(index: number): number | undefined {
-    return this.#done[index] === 1 ? this.#marks[index] : undefined;
-  }
-
-  #grow(): void {
-    const marks = new Uint32Array(this.#marks.length * 2);
-    const done = new Uint8Array(this.#done.length * 2);
-    marks.set(this.#marks);
-    done.set(this.#done);
-    this.#marks = marks;
-    this.#done = done;
-  }
-}
-
 function readRecord(text: string): LogRecord | undefined {
   try {
     const record = JSON.parse(text) as Partial<LogRecord> | null;
     const { index, ok, sha256 } = record ?? {};
-    if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= MOST) return undefined;
+    if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index > MAX_PLACE) return undefined;
     if (typeof ok !== "boolean" || typeof sha256 !== "string" || !/^([0-9a-f]{16})?$/.test(sha256)) return undefined;
     return { index, ok, sha256 };
   } catch {
@@ -87,7 +59,8 @@ export class JobLog {
   readonly #path: string;
   readonly #file: number;
   readonly #done: DoneLines;
-  #closed = false;
+  /** No more records are taken: the file is closed, or a record could not be written whole. */
+  #ended = false;
 
   private constructor(path: string, file: number, done: DoneLines) {
     this.#path = path;
@@ -98,21 +71,23 @@ export class JobLog {
   /**
    * Opens a log, or begins one. With `resume` its records are read and a torn last line is cut off.
    * @param inputs - What the run reads, which must be other files; `-` is stdin.
-   * @throws CommandError (usage) when it cannot be opened, is an input, is not a log, or holds records without `resume`. It
-   *   is left as it was then.
+   * @throws CommandError (usage) when it cannot be opened, is no file, is an input or the output, is not a log, or holds
+   *   records without `resume`. It is left as it was then.
    */
   static async open(path: string, resume: boolean, inputs: readonly string[]): Promise<JobLog> {
     const file = openLog(path);
     try {
       const stats = fstatSync(file);
+      if (!stats.isFile()) throw usage(`--joblog: ${path} is not a file`);
       const { size } = stats;
-      const same = inputs.find((name) => isSame(stats, name));
+      if (isSame(stats, statsOf(STDOUT))) throw usage(`--joblog: ${path} is also the output; name another file`);
+      const same = inputs.find((name) => isSame(stats, name === "-" ? statsOf(STDIN) : statAt(name)));
       if (same !== undefined) throw usage(`--joblog: ${path} is also an input (${same}); name another file`);
       if (size > 0 && !resume) {
         throw usage(`--joblog: ${path} holds an earlier run; go on with --resume, or remove it`);
       }
       const done = new DoneLines();
-      if (size > 0) ftruncateSync(file, await readLog(path, done));
+      if (size > 0) ftruncateSync(file, await readLog(file, path, done));
       return new JobLog(path, file, done);
     } catch (error) {
       closeSync(file);
@@ -151,28 +126,54 @@ export class JobLog {
 
   /**
    * Writes records.
-   * @throws CommandError when they cannot be written.
+   * @throws CommandError when they cannot be written. Nothing is written after that: it would follow half a record.
    */
   append(records: string): void {
-    if (records === "" || this.#closed) return;
+    if (records === "" || this.#ended) return;
     try {
-      const bytes = Buffer.from(records);
-      for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at);
+      writeWhole(this.#file, Buffer.from(records));
     } catch (error) {
-      throw new CommandError(`cannot write the job log ${this.#path}: ${wordsOf(error)}`, undefined, { cause: error });
+      this.#end();
+      throw this.#fault(error);
     }
   }
 
-  /** Closes the file. May be called twice. */
+  /**
+   * Closes the file. May be called twice.
+   * @throws CommandError when the host tells only then that something was not written, as network file systems do.
+   */
   close(): void {
-    if (!this.#closed) closeSync(this.#file);
-    this.#closed = true;
+    try {
+      this.#end();
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    closeSync(this.#file);
+  }
+
+  #fault(error: unknown): CommandError {
+    return new CommandError(`cannot write the job log ${this.#path}: ${wordsOf(error)}`, undefined, { cause: error });
+  }
+}
+
+/** Short writes are carried on: the last one, which takes nothing, says why. */
+function writeWhole(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    const count = writeSync(file, bytes, at);
+    if (count === 0) throw new Error("the file takes no more bytes");
+    at += count;
   }
 }
 
 function openLog(path: string): number {
   try {
-    return openSync(path, "a+");
+    // Not to wait for the other end of a FIFO, which is refused.
+    return openSync(path, OPEN_MODE | constants.O_NONBLOCK, 0o666);
   } catch (error) {
     throw usage(
       `--joblog: cannot open ${path}: ${codeOf(error) === "EISDIR" ? "it is a directory" : wordsOf(error)}`,
@@ -185,16 +186,19 @@ function markOf(sha256: string): number {
   return Number.parseInt(sha256.slice(0, 8), 16);
 }
 
-/** Whether an input is this very file, by whatever name. */
-function isSame(log: Stats, input: string): boolean {
-  const other = input === "-" ? stdinStats() : statSync(input, { throwIfNoEntry: false });
+/** Whether both are one file, by whatever names. */
+function isSame(log: Stats, other: Stats | undefined): boolean {
   return other !== undefined && other.isFile() && other.dev === log.dev && other.ino === log.ino;
 }
 
-/** Nothing when stdin is closed, which is no file then. */
-function stdinStats(): Stats | undefined {
+function statAt(path: string): Stats | undefined {
+  return statSync(path, { throwIfNoEntry: false });
+}
+
+/** Nothing when the descriptor is closed, which is no file then. */
+function statsOf(descriptor: number): Stats | undefined {
   try {
-    return fstatSync(0);
+    return fstatSync(descriptor);
   } catch {
     return undefined;
   }
@@ -207,12 +211,12 @@ function isTorn(tail: Line | undefined): boolean {
 }
 
 /** Reads a log and returns the length of its whole lines. Throws when anything in it is not a record, or the beginning of one. */
-async function readLog(path: string, done: DoneLines): Promise<number> {
+async function readLog(file: number, path: string, done: DoneLines): Promise<number> {
   const splitter = new LineSplitter({ terminator: "newline", longest: LONGEST });
   let number = 0;
   let length = 0;
   let size = 0;
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+  for await (const chunk of createReadStream(path, { fd: file, start: 0, autoClose: false }) as AsyncIterable<Buffer>) {
     const end = chunk.lastIndexOf(10);
     if (end >= 0) length = size + end + 1;
     size += chunk.length;

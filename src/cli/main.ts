@@ -6,6 +6,7 @@ import { CommandError, EXIT, usage, wordsOf } from "./faults.ts";
 import { Flags, HELP_FLAG, suggest } from "./flags.ts";
 import { type CommandSpec, flagsOf, helpText } from "./help.ts";
 import { Notices } from "./notices.ts";
+import { isReaderGone, outputOf } from "./output.ts";
 import { Run } from "./run.ts";
 import { readRunSettings, RUN_COMMAND } from "./run-options.ts";
 import { askStatus, STATUS_COMMAND } from "./status.ts";
@@ -71,12 +72,13 @@ function version(): string {
   return (JSON.parse(text) as { readonly version: string }).version;
 }
 
-/** Prints, and waits until it is out: the process ends right after. */
-function print(text: string): Promise<number> {
-  return new Promise((resolve) => {
-    process.stdout.once("error", () => resolve(EXIT.ok));
-    process.stdout.write(`${text}\n`, () => resolve(EXIT.ok));
-  });
+/** Prints, and waits until it is out: the process ends right after. A reader that has gone is no fault. */
+async function print(text: string): Promise<number> {
+  const output = outputOf(process.stdout);
+  output.onError(() => undefined);
+  const { error } = await output.write([Buffer.from(`${text}\n`)]);
+  if (error === undefined || isReaderGone(error)) return EXIT.ok;
+  throw new CommandError(`cannot write the output: ${wordsOf(error)}`, EXIT.failed, { cause: error });
 }
 
 function commandNamed(name: string): Command {

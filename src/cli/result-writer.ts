@@ -1,12 +1,12 @@
 /**
  * Writes results to stdout in large pieces: a write for each line would cost more than most jobs. Nothing is kept back
- * longer than a person would notice, and whoever writes waits until the reader has taken what was written. What a result looks like is
- * outcome-text.ts.
+ * longer than a person would notice, and the run waits until the reader has taken what was written. What a result looks
+ * like is outcome-text.ts, how bytes get out is output.ts.
  */
-import type { Writable } from "node:stream";
 import type { ByteBudget } from "../core/byte-budget.ts";
-import { codeOf, CommandError, wordsOf } from "./faults.ts";
+import { CommandError, wordsOf } from "./faults.ts";
 import { payloadBytes } from "./held-bytes.ts";
+import { isReaderGone, type Output, type Written } from "./output.ts";
 
 const ENOUGH = 64 * 1_024; // bytes that make a write worth it
 const LINGER = 4; // ms to wait for more
@@ -15,52 +15,83 @@ const LINGER = 4; // ms to wait for more
 export interface WriterOwner {
   /** Something is about to be written. */
   writing(): void;
-  /** These receipts' results are with the kernel; the receipts are in the order of the results. */
+  /** These receipts' results are with the kernel, whole; the receipts are in the order of the results. */
   written(receipts: string): void;
   /** The output failed, or (`undefined`) its reader has had enough. Called once; nothing is written after it. */
   broken(fault: CommandError | undefined): void;
 }
 
+/** Results that are written together. */
+class Batch {
+  readonly #results: (string | Uint8Array)[] = [];
+  readonly #ends: string[] = [];
+  readonly #receipts: string[] = [];
+  /** What it holds of the budget. */
+  bytes = 0;
+
+  /** Adds a result, and tells the bytes it holds. */
+  add(result: string | Uint8Array, end: string, receipt: string): number {
+    this.#results.push(result);
+    this.#ends.push(end);
+    this.#receipts.push(receipt);
+    const bytes = payloadBytes(result) + end.length + receipt.length;
+    this.bytes += bytes;
+    return bytes;
+  }
+
+  /** Everything to be written, texts joined. */
+  parts(): Uint8Array[] {
+    const parts: Uint8Array[] = [];
+    let text = "";
+    this.#results.forEach((result, place) => {
+      if (typeof result === "string") {
+        text += result;
+      } else {
+        if (text !== "") parts.push(Buffer.from(text));
+        parts.push(result);
+        text = "";
+      }
+      text += this.#ends[place] ?? "";
+    });
+    if (text !== "") parts.push(Buffer.from(text));
+    return parts.filter((part) => part.length > 0);
+  }
+
+  /** The receipts of those results that are whole once so many bytes are written. */
+  receipts({ bytes, error }: Written): string {
+    if (error === undefined) return this.#receipts.join("");
+    let left = bytes;
+    const broken = this.#results.findIndex((result, place) => {
+      left -= Buffer.byteLength(result) + Buffer.byteLength(this.#ends[place] ?? "");
+      return left < 0;
+    });
+    return this.#receipts.slice(0, broken < 0 ? undefined : broken).join("");
+  }
+}
+
 /** Collects results and writes them. */
 export class ResultWriter {
-  readonly #stream: Writable;
+  readonly #output: Output;
   readonly #owner: WriterOwner;
   readonly #budget: ByteBudget;
-  readonly #onError = (error: unknown): void => this.#fail(error);
-  /** A stream that breaks may never call back for what it still held. One listener for good: one a write would add up. */
-  readonly #onClose = (): void => this.#taken?.();
-  #parts: (string | Uint8Array)[] = [];
-  #text = "";
-  #receipts = "";
-  #size = 0;
+  #batch = new Batch();
   #timer: NodeJS.Timeout | undefined;
-  #writing: Promise<void> | undefined;
-  #taken: (() => void) | undefined;
+  #writing: Promise<Written> | undefined;
   #broken = false;
 
   /** @param budget - What results are held against until the kernel has them. */
-  constructor(stream: Writable, owner: WriterOwner, budget: ByteBudget) {
-    this.#stream = stream;
+  constructor(output: Output, owner: WriterOwner, budget: ByteBudget) {
+    this.#output = output;
     this.#owner = owner;
     this.#budget = budget;
-    stream.on("error", this.#onError);
-    stream.on("close", this.#onClose);
+    output.onError((error) => this.#fail(error));
   }
 
   /** Takes a result, written with what ends it; `receipt` comes back once it is with the kernel. Await what is returned. */
   put(result: string | Uint8Array, end: string, receipt: string): Promise<void> | undefined {
     if (this.#broken) return undefined;
-    if (typeof result === "string") {
-      this.#text += result + end;
-    } else {
-      this.#parts.push(this.#text, result);
-      this.#text = end;
-    }
-    this.#receipts += receipt;
-    const bytes = payloadBytes(result) + end.length + receipt.length;
-    this.#size += bytes;
-    this.#budget.hold(bytes);
-    if (this.#size >= ENOUGH) return this.flush();
+    this.#budget.hold(this.#batch.add(result, end, receipt));
+    if (this.#batch.bytes >= ENOUGH) return this.flush();
     this.#timer ??= setTimeout(() => void this.flush(), LINGER);
     return undefined;
   }
@@ -70,37 +101,29 @@ export class ResultWriter {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     while (this.#writing !== undefined) await this.#writing;
-    if (this.#size === 0 || this.#broken) return;
-    const parts = [...this.#parts, this.#text].filter((part) => part.length > 0);
-    const [receipts, size] = [this.#receipts, this.#size];
-    this.#parts = [];
-    this.#text = "";
-    this.#receipts = "";
-    this.#size = 0;
-    if (parts.length > 0) {
-      this.#owner.writing();
-      this.#writing = this.#write(parts);
-      await this.#writing;
-      this.#writing = undefined;
-    }
-    this.#budget.release(size);
-    if (!this.#broken) this.#owner.written(receipts);
+    const batch = this.#batch;
+    if (batch.bytes === 0 || this.#broken) return;
+    this.#batch = new Batch();
+    const written = await this.#write(batch.parts());
+    this.#budget.release(batch.bytes);
+    if (written.error !== undefined) this.#fail(written.error);
+    // Also after a failure: what is in the file whole is not to be run again.
+    this.#owner.written(batch.receipts(written));
   }
 
-  #write(parts: readonly (string | Uint8Array)[]): Promise<void> {
-    const stream = this.#stream;
-    return new Promise((resolve) => {
-      this.#taken = resolve;
-      stream.cork();
-      parts.forEach((part, place) => stream.write(part, place === parts.length - 1 ? () => resolve() : undefined));
-      stream.uncork();
-    });
+  async #write(parts: readonly Uint8Array[]): Promise<Written> {
+    if (parts.length === 0) return { bytes: 0 };
+    this.#owner.writing();
+    this.#writing = this.#output.write(parts);
+    const written = await this.#writing;
+    this.#writing = undefined;
+    return written;
   }
 
   #fail(error: unknown): void {
     if (this.#broken) return;
     this.#broken = true;
-    const gone = codeOf(error) === "EPIPE" || codeOf(error) === "ERR_STREAM_DESTROYED";
-    this.#owner.broken(gone ? undefined : new CommandError(`cannot write the results: ${wordsOf(error)}`));
+    const fault = isReaderGone(error) ? undefined : new CommandError(`cannot write the results: ${wordsOf(error)}`);
+    this.#owner.broken(fault);
   }
 }

@@ -7,7 +7,7 @@ import { RunnerStoppedError } from "../index.ts";
 import type { CommandHost } from "./command-host.ts";
 import { type Cut, Ending } from "./ending.ts";
 import { showDuration } from "./duration.ts";
-import { asError, type CommandError, EXIT, wordsOf } from "./faults.ts";
+import { asError, type CommandError, EXIT, usage, wordsOf } from "./faults.ts";
 import { Interrupts } from "./interrupts.ts";
 import { JobLog } from "./job-log.ts";
 import type { JobLine } from "./job-line.ts";
@@ -15,6 +15,7 @@ import { JobPump, type PumpOwner } from "./job-pump.ts";
 import { JobSource } from "./job-source.ts";
 import type { Notices } from "./notices.ts";
 import { badLine, type FailureText, failureText, jsonRecord } from "./outcome-text.ts";
+import { lastByte, outputOf } from "./output.ts";
 import { progressLine, type ProgressStyle } from "./progress.ts";
 import { Rate } from "./rate.ts";
 import { ResultWriter, type WriterOwner } from "./result-writer.ts";
@@ -67,7 +68,7 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     });
     this.#fleet = new RunFleet(settings, notices, this);
     const budget = new ByteBudget(settings.buffer);
-    this.#writer = new ResultWriter(host.stdout, this, budget);
+    this.#writer = new ResultWriter(outputOf(host.stdout), this, budget);
     this.#pump = new JobPump(this.#source, this.#fleet.desk, this, budget, settings.ordered);
   }
 
@@ -101,6 +102,7 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     const { joblog, resume, inputs, terminator } = this.#settings;
     const names = inputs.map(({ name }) => name);
     if (joblog !== undefined) this.#log = await JobLog.open(joblog, resume, names);
+    if (resume) this.#checkOutput();
     if (this.#ending.isInterrupted) return false;
     try {
       await this.#fleet.start();
@@ -112,6 +114,15 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     const shared = this.#host.stdout.isTTY && terminator === "null";
     if (!shared) this.#notices.showProgress((columns, style) => this.#progress(columns, style));
     return true;
+  }
+
+  /** After a full disk or a `kill -9` the output may end in half a result, and the next one would be glued to it. */
+  #checkOutput(): void {
+    const { output, terminator } = this.#settings;
+    const end = output === "text" && terminator === "null" ? 0 : 10;
+    const last = lastByte(this.#host.stdout.fd);
+    if (last === undefined || last === end) return;
+    throw usage("--resume: the output ends in the middle of a result; drop its last line, which is not in the job log");
   }
 
   jobFailed(): void {

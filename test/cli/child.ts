@@ -25,6 +25,8 @@ export interface Given {
   /** All of stdin; without it, stdin stays open until the test closes it. */
   readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
+  /** A shell script to start it by, in which `"$@"` is the command: for limits and redirections. */
+  readonly shell?: string;
   /** Leaves stdout alone: nobody reads it until the test does. */
   readonly unread?: boolean;
 }
@@ -44,8 +46,10 @@ export class Command {
   #stderr = "";
   #over = false;
 
-  constructor(args: readonly string[], { input, env, unread = false }: Given = {}) {
-    this.child = spawn(process.execPath, [MAIN, ...args], { env: environment(env) });
+  constructor(args: readonly string[], { input, env, shell, unread = false }: Given = {}) {
+    const own = [process.execPath, MAIN, ...args];
+    const [file = "", ...rest] = shell === undefined ? own : ["sh", "-c", shell, "sh", ...own];
+    this.child = spawn(file, rest, { env: environment(env) });
     const { stdin, stdout, stderr } = this.child;
     stdin.on("error", () => undefined); // it may end before it has read all
     if (!unread) stdout.setEncoding("utf8").on("data", (text: string) => this.#note(() => (this.#stdout += text)));

@@ -1,7 +1,9 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { JobLog } from "../../src/cli/job-log.ts";
 import { Command, type Ended, jobs, linesOf, powerhose, seq } from "./child.ts";
 
 function logFile(): string {
@@ -111,6 +113,66 @@ test("a log that knows more lines than the input has is told of", async () => {
 test("a log that cannot be opened is refused before anything runs", async () => {
   const { code, stderr } = await run(tmpdir(), seq(1), jobs());
   expect([code, stderr]).toEqual([2, `powerhose: --joblog: cannot open ${tmpdir()}: it is a directory\n`]);
+});
+
+test("a log opened by one name is read, cut and appended to, whatever takes that name meanwhile", async () => {
+  const log = logFile();
+  const records = [0, 1].map((index) => `{"index":${index},"ok":true,"sha256":""}\n`).join("");
+  writeFileSync(log, `${records}{"index":2`);
+  // The path is swapped once the log is open, and before any of it is read.
+  const opening = JobLog.open(log, true, []);
+  renameSync(log, `${log}.kept`);
+  writeFileSync(log, "remember the milk\n");
+  const opened = await opening;
+  expect(opened.finished).toBe(2);
+  opened.append("more\n");
+  opened.close();
+  expect(readFileSync(`${log}.kept`, "utf8")).toBe(`${records}more\n`);
+  expect(readFileSync(log, "utf8")).toBe("remember the milk\n");
+});
+
+test("a record of the last place of all takes no more memory than one of the first", async () => {
+  const log = logFile();
+  const record = (index: number): string => `{"index":${index},"ok":true,"sha256":"4e07408562bedb8b"}\n`;
+  writeFileSync(log, record(2_147_483_647) + record(2 ** 32 - 2) + record(2));
+  // A table by the highest index would take gigabytes.
+  const given = { input: seq(3), env: { NODE_OPTIONS: "--max-old-space-size=100" } };
+  const { code, stdout, stderr } = await powerhose(["run", "-w", "1", "--joblog", log, "--resume", jobs()], given);
+  expect([code, stdout]).toEqual([0, "1!\n2!\n"]);
+  expect(stderr).toContain("the job log knows 2 more lines than the input has");
+  writeFileSync(log, record(2 ** 32 - 1));
+  expect((await run(log, seq(1), "--resume", jobs())).stderr).toContain("line 1 is not a record");
+});
+
+test("what is no file is refused as a log, before anything runs or waits for it", async () => {
+  const fifo = logFile();
+  execFileSync("mkfifo", [fifo]);
+  for (const [path, args] of [
+    [fifo, []],
+    [fifo, ["--resume"]],
+    ["/dev/null", []],
+  ] as const) {
+    const { code, stdout, stderr } = await run(path, seq(1), ...args, jobs());
+    expect([code, stdout, stderr]).toEqual([2, "", `powerhose: --joblog: ${path} is not a file\n`]);
+  }
+});
+
+test("a link to a file is the file: begun there, gone on with there", async () => {
+  const log = logFile();
+  symlinkSync(`${log}.real`, log);
+  await run(log, seq(2), jobs());
+  expect(logged(`${log}.real`)).toHaveLength(2);
+  expect(await run(log, seq(3), "--resume", jobs())).toMatchObject({ code: 0, stdout: "3!\n" });
+  expect(logged(`${log}.real`)).toHaveLength(3);
+});
+
+test("the output is not taken for the log, by whatever name", async () => {
+  const log = logFile();
+  symlinkSync(log, `${log}.link`);
+  const args = ["run", "-w", "1", "--joblog", `${log}.link`, jobs()];
+  const { code, stderr } = await powerhose(args, { input: seq(3), shell: `exec "$@" > ${log}` });
+  expect([code, stderr]).toEqual([2, `powerhose: --joblog: ${log}.link is also the output; name another file\n`]);
+  expect(readFileSync(log, "utf8")).toBe("");
 });
 
 test.each([[[]], [["--unordered"]]])("after kill -9, %j: every result is printed, a logged one once", async (order) => {
