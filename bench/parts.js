@@ -12,7 +12,7 @@ const FILES = [
   ["timers", /core\/(clock|host|pulse|deadline|timer|tenure)\.js$|node:(internal\/)?timers/],
   [
     "queue and choice of a worker",
-    /core\/(line|queue|demand|workers|fleet|seats|seat-view|acquisition|leases|dispatcher|call-desk|pace)\.js$/,
+    /core\/(line|queue|selector-queues|heap|set-map|demand|workers|fleet|seats|seat-view|acquisition|leases|dispatcher|call-desk|pace)\.js$/,
   ],
   [
     "one call: limits, attempts, outcome",

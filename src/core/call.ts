@@ -252,7 +252,7 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     const { pool } = this.#place;
     const { failFast, demand, queueTimeout, acquireTimeout } = this.#options;
     this.#move("queued");
-    if ((failFast || this.#place.held) && !pool.serves(demand) && pool.fitting(demand).length === 0)
+    if ((failFast || this.#place.held) && !pool.serves(demand) && pool.countMatching(demand) === 0)
       return this.#fail(this.#place.held ? unfitHeld(demand) : noWorker(demand, this.records));
     if (queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
     this.#acquireBy = undefined;
@@ -284,7 +284,7 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     const attempts = this.records;
     if (this.#acquireBy !== undefined && now >= this.#acquireBy)
       return this.#fail(acquireTimedOut(acquireTimeout, demand, attempts));
-    this.#fail(queueTimedOut(queueTimeout, this.#place.pool.fitting(demand).length, demand, attempts));
+    this.#fail(queueTimedOut(queueTimeout, this.#place.pool.countMatching(demand), demand, attempts));
   }
 
   #attemptTimedOut(): void {

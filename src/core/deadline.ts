@@ -3,10 +3,11 @@
  * the deadlines are for.
  */
 import type { Clock } from "./clock.ts";
+import { type HeapEntry, IndexedHeap } from "./heap.ts";
 import { Timer } from "./timer.ts";
 
 /** One place in a {@link DeadlineQueue}. Whoever waits extends it, or owns an {@link Alarm}; it is reused for each wait. */
-export abstract class Deadline {
+export abstract class Deadline implements HeapEntry {
   /** When it is due, on the queue's clock; `Infinity` while it is not waiting. */
   due: number = Number.POSITIVE_INFINITY;
   /** @internal Breaks ties: the one set first is due first. */
@@ -82,15 +83,15 @@ class Lane {
 const MAX_LANES = 8;
 
 /**
- * Any number of deadlines behind one timer: lanes for the delays that come again and again, and for all others a heap
- * that knows each entry's place, so that setting and dropping cost no allocation and no host call. Two queues differ only in
+ * Any number of deadlines behind one timer: lanes for the delays that come again and again, and for all others a heap,
+ * so that setting and dropping cost no allocation and no host call. Two queues differ only in
  * whether waiting keeps the process alive.
  */
 export class DeadlineQueue {
   readonly #clock: Clock;
   readonly #timer: Timer;
   readonly #lanes: Lane[] = [];
-  readonly #heap: Deadline[] = [];
+  readonly #heap = new IndexedHeap<Deadline>(before);
   #size = 0;
   #turn = 0;
 
@@ -113,7 +114,7 @@ export class DeadlineQueue {
     deadline.turn = this.#turn++;
     this.#size++;
     const lane = this.#laneOf(delay, due);
-    if (lane === undefined) this.#push(deadline);
+    if (lane === undefined) this.#heap.push(deadline);
     else lane.join(deadline);
     if (due < this.#timer.due) this.#timer.setAt(due);
   }
@@ -142,21 +143,18 @@ export class DeadlineQueue {
   }
 
   #remove(deadline: Deadline): void {
-    const { lane, place } = deadline;
+    const { lane } = deadline;
     if (lane !== undefined) {
       if (lane.queue !== this) return; // it waits in another queue
       lane.leave(deadline);
-    } else if (place < 0 || this.#heap[place] !== deadline)
-      return; // or in none
-    else this.#pull(place);
-    deadline.place = -1;
+    } else if (!this.#heap.remove(deadline)) return; // or in none
     deadline.due = Number.POSITIVE_INFINITY;
     this.#size--;
   }
 
   /** Who is due next, if anybody. */
   #first(): Deadline | undefined {
-    let first = this.#heap[0];
+    let { first } = this.#heap;
     for (const lane of this.#lanes) {
       if (lane.first !== undefined && (first === undefined || before(lane.first, first))) first = lane.first;
     }
@@ -180,55 +178,5 @@ export class DeadlineQueue {
       if (next === undefined) this.#timer.drop();
       else if (next.due < this.#timer.due) this.#timer.setAt(next.due);
     }
-  }
-
-  #push(deadline: Deadline): void {
-    deadline.place = this.#heap.length;
-    this.#heap.push(deadline);
-    this.#up(deadline);
-  }
-
-  /** Takes out who stands at that place of the heap. */
-  #pull(place: number): void {
-    const last = this.#heap.pop();
-    if (last === undefined || place === this.#heap.length) return;
-    this.#heap[place] = last;
-    last.place = place;
-    this.#up(last);
-    this.#down(last);
-  }
-
-  #up(deadline: Deadline): void {
-    let place = deadline.place;
-    while (place > 0) {
-      const parentPlace = (place - 1) >> 1;
-      const parent = this.#heap[parentPlace];
-      if (parent === undefined || !before(deadline, parent)) break;
-      this.#heap[place] = parent;
-      parent.place = place;
-      place = parentPlace;
-    }
-    this.#heap[place] = deadline;
-    deadline.place = place;
-  }
-
-  #down(deadline: Deadline): void {
-    let place = deadline.place;
-    for (;;) {
-      let childPlace = 2 * place + 1;
-      let child = this.#heap[childPlace];
-      if (child === undefined) break;
-      const right = this.#heap[childPlace + 1];
-      if (right !== undefined && before(right, child)) {
-        child = right;
-        childPlace++;
-      }
-      if (!before(child, deadline)) break;
-      this.#heap[place] = child;
-      child.place = place;
-      place = childPlace;
-    }
-    this.#heap[place] = deadline;
-    deadline.place = place;
   }
 }

@@ -2,23 +2,31 @@
  * The workers of a pool: who is there, and who of them is the one to use next for a given demand. Who waits for one is in
  * queue.ts, and what is done about it in workers.ts.
  *
- * For a demand the seats are searched in the order of their use, past those that do not fit. Where these are many, a view of
- * those that fit is kept instead (seat-view.ts), so that one worker of its kind is found at once among ten thousand others.
+ * For a demand only seats with the rarest of its labels are looked at. Few of them are compared one by one. Many are searched
+ * in the order of their use, past those that do not fit; where these are many too, a view of those that fit is kept
+ * (seat-view.ts), so that one worker of its kind is found at once among ten thousand others.
  */
-import type { Demand, Demanded } from "./demand.ts";
+import { Demand, type Demanded } from "./demand.ts";
 import { SeatView } from "./seat-view.ts";
-import { type Seat, SeatIndex } from "./seats.ts";
+import { isUsedBefore, NO_LABELS, type Seat, SeatIndex } from "./seats.ts";
+import { SetMap } from "./set-map.ts";
 
 const PATIENCE = 64;
-/** Views at a time: each has to follow the changes of its seats. */
-const MAX_VIEWS = 32;
+/** So many candidates are compared one by one. */
+const MAX_COMPARED = 16;
+/** Views at a time, and seats in all of them: each has to follow the changes of its seats. */
+const MAX_VIEWS = 256;
+const MAX_VIEW_SEATS = 320_000;
 
 /** All seats of a pool. */
 export class Fleet<W extends Demanded & { readonly identity: string }> {
   readonly #seats = new Map<string, Seat<W>>();
   readonly #index: SeatIndex<W>;
+  readonly #byLabel = new SetMap<string, Seat<W>>();
+  readonly #byPrincipal = new SetMap<string | undefined, Seat<W>>();
   readonly #views = new Map<string, SeatView<W>>();
   readonly #patience: number;
+  readonly #maxCompared: number;
   /** Seats that can be given work, now or as soon as a slot is free. */
   usable = 0;
   /** Their slots. */
@@ -31,6 +39,7 @@ export class Fleet<W extends Demanded & { readonly identity: string }> {
   constructor(ahead?: (worker: W) => number, patience: number = PATIENCE) {
     this.#index = new SeatIndex(ahead);
     this.#patience = patience;
+    this.#maxCompared = Math.min(patience, MAX_COMPARED);
   }
 
   /** How many seats there are, whatever their standing. */
@@ -50,7 +59,13 @@ export class Fleet<W extends Demanded & { readonly identity: string }> {
 
   /** Adds a seat; nobody of its identity may be there. */
   add(seat: Seat<W>): void {
-    this.#seats.set(seat.worker.identity, seat);
+    const { identity, labels = NO_LABELS, peer } = seat.worker;
+    this.#seats.set(identity, seat);
+    // Kept with the seat: what it is filed under is what it has to be found under when it goes.
+    if (labels.length > 0) seat.labels = [...labels];
+    seat.principal = peer?.principal;
+    for (const label of seat.labels) this.#byLabel.add(label, seat);
+    this.#byPrincipal.add(seat.principal, seat);
     this.count(seat, 1);
     this.#index.place(seat);
     for (const view of this.#views.values()) if (view.demand.fits(seat.worker)) view.add(seat);
@@ -59,6 +74,8 @@ export class Fleet<W extends Demanded & { readonly identity: string }> {
   /** Takes a seat out. */
   delete(seat: Seat<W>): void {
     this.#seats.delete(seat.worker.identity);
+    for (const label of seat.labels) this.#byLabel.delete(label, seat);
+    this.#byPrincipal.delete(seat.principal, seat);
     this.#index.delete(seat);
     for (const view of this.#views.values()) view.remove(seat);
     if (seat.usable) this.count(seat, -1);
@@ -79,38 +96,101 @@ export class Fleet<W extends Demanded & { readonly identity: string }> {
   /** The free seat to use next, if any; one whose worker is in `avoid` only when no other is free. */
   first(demand: Demand | undefined, avoid: ReadonlySet<W> | undefined): Seat<W> | undefined {
     if (demand === undefined) return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);
+    const few = this.#fewFor(demand);
+    if (few !== undefined) return firstOf(few, demand, avoid);
     const view = this.#known(demand);
-    if (view !== undefined) return view.first(avoid);
+    if (view !== undefined) return view.first(demand, avoid);
     const found = this.#index.search((worker) => demand.fits(worker), avoid, this.#patience);
-    return found === "unsure" ? this.#makeView(demand).first(avoid) : found;
+    return found === "unsure" ? this.#viewFor(demand).first(demand, avoid) : found;
   }
 
   /** The seat to send a job ahead to, if any. */
   firstAhead(demand: Demand | undefined): Seat<W> | undefined {
     if (demand === undefined) return this.#index.firstAhead();
+    const few = this.#fewFor(demand);
+    if (few !== undefined) return firstAheadOf(few, demand);
     const view = this.#known(demand);
-    if (view !== undefined) return view.firstAhead();
+    if (view !== undefined) return view.firstAhead(demand);
     const found = this.#index.searchAhead((worker) => demand.fits(worker), this.#patience);
-    return found === "unsure" ? this.#makeView(demand).firstAhead() : found;
+    return found === "unsure" ? this.#viewFor(demand).firstAhead(demand) : found;
+  }
+
+  /** The workers with room for a job, in a slot or ahead of one; absent when there are more than `most`. */
+  withRoom(most: number): W[] | undefined {
+    const found: W[] = [];
+    for (const seats of [this.#index.free(), this.#index.prefetching()]) {
+      for (const { worker } of seats) if (found.push(worker) > most) return undefined;
+    }
+    return found;
   }
 
   /** Whether a worker that fits can be given work, now or as soon as a slot is free. */
   serves(demand: Demand | undefined): boolean {
     if (demand === undefined) return this.usable > 0;
+    if (demand.labels.length === 0) return this.#servesExcept(demand.except);
     const view = this.#known(demand);
-    if (view !== undefined) return view.usable > 0;
+    if (view !== undefined) return view.serves(demand);
     let passed = 0;
-    for (const seat of this.#seats.values()) {
+    for (const seat of this.#candidates(demand)) {
       if (seat.usable && demand.fits(seat.worker)) return true;
-      if (++passed > this.#patience) return this.#makeView(demand).usable > 0;
+      if (++passed > this.#patience) return this.#viewFor(demand).serves(demand);
     }
     return false;
   }
 
-  /** The workers that fit, whatever their standing: looks at all. */
-  fitting(demand: Demand | undefined): W[] {
-    const workers = [...this.#seats.values()].map(({ worker }) => worker);
+  /** How many workers have a label, whatever their standing. */
+  countWith(label: string): number {
+    return this.#byLabel.count(label);
+  }
+
+  /** How many workers fit, whatever their standing. */
+  countMatching(demand: Demand | undefined): number {
+    if (demand === undefined) return this.size;
+    if (demand.labels.length > 0) return this.matching(demand).length;
+    return this.size - this.#countOf(demand.except);
+  }
+
+  /** The workers that fit, whatever their standing. */
+  matching(demand: Demand | undefined): W[] {
+    const workers = [...(demand === undefined ? this.#seats.values() : this.#candidates(demand))].map(
+      ({ worker }) => worker,
+    );
     return demand === undefined ? workers : workers.filter((worker) => demand.fits(worker));
+  }
+
+  /** All seats that can fit: those with the rarest label. */
+  #candidates({ labels }: Demand): Iterable<Seat<W>> {
+    return labels.length === 0 ? this.#seats.values() : this.#withRarest(labels);
+  }
+
+  #withRarest(labels: readonly string[]): ReadonlySet<Seat<W>> {
+    let rarest: ReadonlySet<Seat<W>> | undefined;
+    for (const label of labels) {
+      const seats = this.#byLabel.get(label) ?? NOBODY;
+      if (rarest === undefined || seats.size < rarest.size) rarest = seats;
+    }
+    return rarest ?? NOBODY;
+  }
+
+  /** All seats that can fit, when they are so few that comparing them is the quickest way. */
+  #fewFor({ labels, except }: Demand): ReadonlySet<Seat<W>> | undefined {
+    if (labels.length === 0) return this.#countOf(except) === this.size ? NOBODY : undefined;
+    const seats = this.#withRarest(labels);
+    return seats.size <= this.#maxCompared ? seats : undefined;
+  }
+
+  #countOf(principals: ReadonlySet<string>): number {
+    let count = 0;
+    for (const principal of principals) count += this.#byPrincipal.count(principal);
+    return count;
+  }
+
+  #servesExcept(principals: ReadonlySet<string>): boolean {
+    for (const [principal, seats] of this.#byPrincipal) {
+      if (principal !== undefined && principals.has(principal)) continue;
+      for (const seat of seats) if (seat.usable) return true;
+    }
+    return false;
   }
 
   #known({ key }: Demand): SeatView<W> | undefined {
@@ -119,27 +199,48 @@ export class Fleet<W extends Demanded & { readonly identity: string }> {
     return view;
   }
 
+  /**
+   * A view of the seats that fit, and maybe some others. Principals with few workers are not left out of it, so that demands
+   * that differ only in these share a view.
+   */
+  #viewFor(demand: Demand): SeatView<W> {
+    const { labels, except } = demand;
+    const crowds = [...except].filter((principal) => this.#byPrincipal.count(principal) > this.#maxCompared);
+    const wide = crowds.length === except.size ? demand : new Demand(labels, new Set(crowds));
+    return this.#known(wide) ?? this.#makeView(wide);
+  }
+
   #makeView(demand: Demand): SeatView<W> {
-    if (this.#views.size >= MAX_VIEWS) this.#dropIdlest();
-    const view = new SeatView<W>(demand);
-    // Those with room in the order of their use, so that nobody can tell whether there is a view; then the others.
-    for (const seats of [this.#index, this.#seats.values()])
-      for (const seat of seats) if (demand.fits(seat.worker)) view.add(seat);
+    const candidates = [...this.#candidates(demand)];
+    const view = new SeatView<W>(demand, candidates.length);
+    // In the order of their use, so that nobody can tell whether there is a view.
+    for (const seat of candidates.sort((one, other) => one.since - other.since)) {
+      if (demand.fits(seat.worker)) view.add(seat);
+    }
     view.idle = 0;
+    this.#makeRoom(view.size);
     this.#views.set(demand.key, view);
     return view;
   }
 
-  #dropIdlest(): void {
-    const [idlest] = [...this.#views.values()].sort((one, other) => other.idle - one.idle);
-    if (idlest !== undefined) this.#drop(idlest.key);
+  /** Drops views that were not of use for long until there is room for one of that size. */
+  #makeRoom(size: number): void {
+    let seats = size;
+    for (const view of this.#views.values()) seats += view.size;
+    const idlest = [...this.#views.values()].sort((one, other) => one.idle - other.idle);
+    while (this.#views.size >= MAX_VIEWS || seats > MAX_VIEW_SEATS) {
+      const view = idlest.pop();
+      if (view === undefined) return;
+      seats -= view.size;
+      this.#drop(view.key);
+    }
   }
 
   /** A view that is of no use any more goes once following the changes has cost as much as making it anew would. */
   #tell(seat: Seat<W>): void {
     for (const watcher of seat.watchers ?? []) {
       watcher.placed(seat);
-      if (watcher.idle > this.#seats.size + PATIENCE) this.#drop(watcher.key);
+      if (watcher.idle > watcher.cost + PATIENCE) this.#drop(watcher.key);
     }
   }
 
@@ -147,4 +248,36 @@ export class Fleet<W extends Demanded & { readonly identity: string }> {
     this.#views.get(key)?.clear();
     this.#views.delete(key);
   }
+}
+
+const NOBODY: ReadonlySet<never> = new Set<never>();
+
+/** The free seat to use next of some. */
+function firstOf<W extends Demanded>(
+  seats: Iterable<Seat<W>>,
+  demand: Demand,
+  avoid: ReadonlySet<W> | undefined,
+): Seat<W> | undefined {
+  let first: Seat<W> | undefined;
+  let avoided: Seat<W> | undefined;
+  for (const seat of seats) {
+    if (!seat.isFree || !demand.fits(seat.worker)) continue;
+    if (avoid?.has(seat.worker) === true) avoided = earlier(seat, avoided);
+    else first = earlier(seat, first);
+  }
+  return first ?? avoided;
+}
+
+function earlier<W>(seat: Seat<W>, than: Seat<W> | undefined): Seat<W> {
+  return than === undefined || isUsedBefore(seat, than) ? seat : than;
+}
+
+/** The seat of some to send a job ahead to. */
+function firstAheadOf<W extends Demanded>(seats: Iterable<Seat<W>>, demand: Demand): Seat<W> | undefined {
+  let first: Seat<W> | undefined;
+  for (const seat of seats) {
+    if (!seat.isPrefetching || (first !== undefined && first.since < seat.since)) continue;
+    if (demand.fits(seat.worker)) first = seat;
+  }
+  return first;
 }

@@ -1,6 +1,14 @@
 /** Who holds what: the leases of a pool and the seats they are for. When a seat is free again is decided in workers.ts. */
 import type { Seat } from "./seats.ts";
 
+/** How a pool hands its workers out; by default the worker itself is the lease. */
+export interface Leasing<W, L> {
+  /** Makes the lease for one slot. */
+  wrap(worker: W): L;
+  /** The holder gave it back: call `free` once the slot is really free. */
+  unwrap(lease: L, free: () => void): void;
+}
+
 /** The leases nobody has given back. A worker may be its own lease, and then there are as many of it as are held. */
 export class Leases<W, L> {
   readonly #seats = new Map<L, Seat<W>[]>();

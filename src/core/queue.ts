@@ -1,18 +1,13 @@
 /**
- * Those who wait in a pool: in a line for each demand, so that nobody is held up by somebody who waits for something else.
+ * Those who wait in a pool: in a queue for each selector, so that nobody is held up by somebody who waits for something else.
  * Knows who came first, and who is first for a given worker. Which worker somebody gets is decided in workers.ts.
+ *
+ * Queues that no usable worker matches are indexed apart: they cost nothing when a slot is freed.
  */
 import type { Demand, Demanded } from "./demand.ts";
 import { Line } from "./line.ts";
+import { SelectorQueue, SelectorQueueIndex } from "./selector-queues.ts";
 import type { Waiter } from "./waiter.ts";
-
-/** Those who have one demand. Kept while there are any. */
-interface DemandLine<W> {
-  readonly demand: Demand;
-  readonly line: Line<Waiter<W>>;
-  /** Whether there is a usable worker that would do. */
-  supplied: boolean;
-}
 
 /** Those who wait for the same, as data. */
 export interface WaitingLine {
@@ -22,21 +17,35 @@ export interface WaitingLine {
   readonly length: number;
 }
 
+/** What a queue knows of the workers. */
+export interface WorkerSupply<W> {
+  /** Whether there is a usable worker that matches. */
+  serves(selector: Demand): boolean;
+  /** How many workers have a label. */
+  countWith(label: string): number;
+  /** The workers with room for a job, in a slot or ahead of one; absent when there are more than `most`. */
+  withRoom(most: number): readonly W[] | undefined;
+}
+
 /** The queue of a pool. */
 export class Queue<W extends Demanded> {
-  readonly #serves: (demand: Demand) => boolean;
+  readonly #supply: WorkerSupply<W>;
   /** Those who ask for nothing. */
   readonly #plain = new Line<Waiter<W>>();
-  readonly #lines = new Map<string, DemandLine<W>>();
-  /** The lines by the first label they ask for, or none: a worker looks only at what begins with a label of its own. */
-  readonly #byLabel = new Map<string, Set<DemandLine<W>>>();
+  readonly #queues = new Map<string, SelectorQueue<W>>();
+  /** The queues that a usable worker matches, and the others. */
+  readonly #supplied: SelectorQueueIndex<W>;
+  readonly #stranded: SelectorQueueIndex<W>;
   #ranks = 0;
+  #sequence = 0;
   /** How many wait in all. */
   length = 0;
 
-  /** @param serves - Whether there is a usable worker for a demand. */
-  constructor(serves: (demand: Demand) => boolean) {
-    this.#serves = serves;
+  constructor(supply: WorkerSupply<W>) {
+    this.#supply = supply;
+    const workersWith = (label: string): number => supply.countWith(label);
+    this.#supplied = new SelectorQueueIndex(workersWith);
+    this.#stranded = new SelectorQueueIndex(workersWith);
   }
 
   /** Gives somebody who comes for the first time a place in the order of arrival. */
@@ -47,107 +56,110 @@ export class Queue<W extends Demanded> {
   /** Whether nobody with the same demand waits who came before. */
   isNext({ demand, rank }: Waiter<W>): boolean {
     if (this.length === 0) return true;
-    const line = demand === undefined ? this.#plain : this.#lines.get(demand.key)?.line;
+    const line = demand === undefined ? this.#plain : this.#queues.get(demand.key)?.waiters;
     return line?.first === undefined || rank < line.first.rank;
   }
 
   /** Adds somebody who was admitted, at the place that is his. */
   join(waiter: Waiter<W>): void {
     const { demand } = waiter;
-    const { line } = demand === undefined ? { line: this.#plain } : this.#lineFor(demand);
     this.length++;
-    const { last } = line;
-    if (last === undefined || last.rank < waiter.rank) line.join(waiter);
-    else line.joinBefore(waiter, placeIn(line, waiter.rank));
+    if (demand === undefined) return insert(this.#plain, waiter);
+    const queue = this.#queues.get(demand.key);
+    if (queue === undefined) return this.#makeQueue(demand, waiter);
+    insert(queue.waiters, waiter);
+    if (queue.waiters.first === waiter) this.#indexOf(queue).update(queue);
   }
 
   /** Takes somebody out, wherever he stands; `false` when he does not wait here. */
   leave(waiter: Waiter<W>): boolean {
     const { demand } = waiter;
-    const place = demand === undefined ? undefined : this.#lines.get(demand.key);
-    const line = demand === undefined ? this.#plain : place?.line;
-    if (line === undefined || !line.leave(waiter)) return false;
+    const queue = demand === undefined ? undefined : this.#queues.get(demand.key);
+    const line = demand === undefined ? this.#plain : queue?.waiters;
+    if (line === undefined) return false;
+    const { first } = line;
+    if (!line.leave(waiter)) return false;
     this.length--;
-    if (place !== undefined && line.length === 0) this.#drop(place);
+    if (queue === undefined || first !== waiter) return true;
+    if (line.length > 0) this.#indexOf(queue).update(queue);
+    else {
+      this.#queues.delete(queue.selector.key);
+      this.#indexOf(queue).remove(queue);
+    }
     return true;
   }
 
-  /** Who came first among those whom this worker would do. */
+  /** Who came first among those whom this worker, a usable one, would do. */
   firstFor(worker: W): Waiter<W> | undefined {
-    let { first } = this.#plain;
-    if (this.#lines.size === 0) return first;
-    first = this.#oldest(this.#byLabel.get(""), worker, first);
-    for (const label of worker.labels ?? []) first = this.#oldest(this.#byLabel.get(label), worker, first);
-    return first;
+    const { first } = this.#plain;
+    return this.#queues.size === 0 ? first : this.#supplied.oldestFor(worker, first);
   }
 
-  /** The first of each line, the oldest before the others. */
-  firsts(): Waiter<W>[] {
-    const lines = [this.#plain, ...[...this.#lines.values()].map(({ line }) => line)];
-    return inOrder(lines.flatMap(({ first }) => first ?? []));
+  /**
+   * Those one of whom is to be served next, if anybody can be, the oldest before the others: the first for each worker with
+   * room or the first of each queue, whichever are fewer.
+   */
+  eligible(): Waiter<W>[] {
+    const workers = this.length === 0 ? [] : this.#supply.withRoom(this.#supplied.size + 1);
+    if (workers === undefined) {
+      const supplied = [...this.#queues.values()].filter(({ hasCandidates }) => hasCandidates);
+      return inOrder([this.#plain, ...supplied.map(({ waiters }) => waiters)].flatMap(({ first }) => first ?? []));
+    }
+    return inOrder([...new Set(workers.flatMap((worker) => this.firstFor(worker) ?? []))]);
   }
 
   /** Whether there is a usable worker for this demand, which somebody here has. */
   isSupplied(demand: Demand): boolean {
-    return this.#lines.get(demand.key)?.supplied ?? this.#serves(demand);
+    return this.#queues.get(demand.key)?.hasCandidates ?? this.#supply.serves(demand);
   }
 
   /** A worker came (`true`), or went, that could be given work. `any`: whether it was the first one, or the last. */
   changed(worker: W, usable: boolean, any: boolean): void {
     if (any) tell(this.#plain, usable);
-    for (const line of this.#lines.values()) {
-      if (line.supplied === usable || !line.demand.fits(worker)) continue;
-      if (!usable && this.#serves(line.demand)) continue;
-      line.supplied = usable;
-      tell(line.line, usable);
+    if (this.#queues.size === 0) return;
+    const [from, to] = usable ? [this.#stranded, this.#supplied] : [this.#supplied, this.#stranded];
+    if (usable) for (const index of [from, to]) index.refile(worker.labels ?? []);
+    for (const queue of from.matching(worker)) {
+      if (!usable && this.#supply.serves(queue.selector)) continue;
+      from.remove(queue);
+      queue.hasCandidates = usable;
+      to.add(queue);
+      tell(queue.waiters, usable);
     }
   }
 
   /** How many wait for what. */
   lines(): readonly WaitingLine[] {
-    const demanding = [...this.#lines.values()].map(({ demand, line }) => ({ demand, length: line.length }));
+    const demanding = [...this.#queues.values()].map(({ selector, waiters }) => ({
+      demand: selector,
+      length: waiters.length,
+    }));
     return this.#plain.length === 0 ? demanding : [{ demand: undefined, length: this.#plain.length }, ...demanding];
   }
 
   /** Everybody, in the order they came. */
   all(): Waiter<W>[] {
-    const lines = [this.#plain, ...[...this.#lines.values()].map(({ line }) => line)];
+    const lines = [this.#plain, ...[...this.#queues.values()].map(({ waiters }) => waiters)];
     return inOrder(lines.flatMap((line) => [...line]));
   }
 
-  #oldest(
-    lines: ReadonlySet<DemandLine<W>> | undefined,
-    worker: W,
-    than: Waiter<W> | undefined,
-  ): Waiter<W> | undefined {
-    let oldest = than;
-    for (const { demand, line } of lines ?? []) {
-      const { first } = line;
-      if (first === undefined || (oldest !== undefined && oldest.rank < first.rank)) continue;
-      if (demand.fits(worker)) oldest = first;
-    }
-    return oldest;
+  #indexOf({ hasCandidates }: SelectorQueue<W>): SelectorQueueIndex<W> {
+    return hasCandidates ? this.#supplied : this.#stranded;
   }
 
-  #lineFor(demand: Demand): DemandLine<W> {
-    const known = this.#lines.get(demand.key);
-    if (known !== undefined) return known;
-    const made = { demand, line: new Line<Waiter<W>>(), supplied: this.#serves(demand) };
-    this.#lines.set(demand.key, made);
-    const [label = ""] = demand.labels;
-    const neighbours = this.#byLabel.get(label);
-    if (neighbours === undefined) this.#byLabel.set(label, new Set([made]));
-    else neighbours.add(made);
-    return made;
+  #makeQueue(selector: Demand, first: Waiter<W>): void {
+    const queue = new SelectorQueue<W>(selector, this.#sequence++, this.#supply.serves(selector));
+    queue.waiters.join(first);
+    this.#queues.set(selector.key, queue);
+    this.#indexOf(queue).add(queue);
   }
+}
 
-  #drop(line: DemandLine<W>): void {
-    this.#lines.delete(line.demand.key);
-    const [label = ""] = line.demand.labels;
-    const neighbours = this.#byLabel.get(label);
-    neighbours?.delete(line);
-    if (neighbours?.size === 0) this.#byLabel.delete(label);
-  }
+/** Adds a waiter at the place of its rank. */
+function insert<W>(line: Line<Waiter<W>>, waiter: Waiter<W>): void {
+  const { last } = line;
+  if (last === undefined || last.rank < waiter.rank) line.join(waiter);
+  else line.joinBefore(waiter, placeIn(line, waiter.rank));
 }
 
 /** Before whom somebody belongs. Looked for from both ends at once: who comes back is among the first or among the last. */

@@ -288,7 +288,7 @@ export class JobRunner implements Dialer {
 
   #waitingStats({ demand, length }: WaitingLine): WaitingStats {
     const { labels: require, except } = demand ?? { labels: [], except: [] };
-    return { require, except: [...except], jobs: length, workers: this.workers.fitting(demand).length };
+    return { require, except: [...except], jobs: length, workers: this.workers.countMatching(demand) };
   }
 
   #held(session: Session): HeldWorker {

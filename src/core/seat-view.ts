@@ -2,11 +2,11 @@
  * The seats that fit one demand, in the order of their use: an index like that of all seats, with entries of its own. Made
  * where searching among all of them takes too long, and dropped when it is not used: fleet.ts decides both.
  */
-import type { Demand } from "./demand.ts";
+import type { Demand, Demanded } from "./demand.ts";
 import { Seat, SeatIndex, type SeatWatcher } from "./seats.ts";
 
 /** A view of some seats. */
-export class SeatView<W> implements SeatWatcher<W> {
+export class SeatView<W extends Demanded> implements SeatWatcher<W> {
   /** What they fit. */
   readonly demand: Demand;
   readonly #index = new SeatIndex<Seat<W>>();
@@ -15,9 +15,17 @@ export class SeatView<W> implements SeatWatcher<W> {
   usable = 0;
   /** Changes it has followed since it was last of use. */
   idle = 0;
+  /** How many seats were looked at to make it. */
+  readonly cost: number;
 
-  constructor(demand: Demand) {
+  constructor(demand: Demand, cost: number) {
     this.demand = demand;
+    this.cost = cost;
+  }
+
+  /** How many seats it has. */
+  get size(): number {
+    return this.#entries.size;
   }
 
   get key(): string {
@@ -62,15 +70,31 @@ export class SeatView<W> implements SeatWatcher<W> {
     this.#index.place(entry);
   }
 
-  /** The free seat to use next, if any; one whose worker is in `avoid` only when no other is free. */
-  first(avoid: ReadonlySet<W> | undefined): Seat<W> | undefined {
-    if (avoid === undefined) return this.#index.first()?.worker;
-    const found = this.#index.search(({ worker }) => !avoid.has(worker), undefined, Number.POSITIVE_INFINITY);
-    return found === undefined || found === "unsure" ? this.#index.first()?.worker : found.worker;
+  /** Whether a seat among those that match, which may be fewer than all here, can be given work. */
+  serves(selector: Demand): boolean {
+    if (selector.key === this.key || this.usable === 0) return this.usable > 0;
+    for (const seat of this.#entries.keys()) if (seat.usable && selector.fits(seat.worker)) return true;
+    return false;
   }
 
-  /** The seat to send a job ahead to, if any. */
-  firstAhead(): Seat<W> | undefined {
-    return this.#index.firstAhead()?.worker;
+  /**
+   * The free seat to use next among those that match; one whose worker is in `avoid` only when no other is free.
+   */
+  first(selector: Demand, avoid: ReadonlySet<W> | undefined): Seat<W> | undefined {
+    if (avoid === undefined && selector.key === this.key) return this.#index.first()?.worker;
+    let avoided: Seat<W> | undefined;
+    for (const { worker: seat } of this.#index.free()) {
+      if (!selector.fits(seat.worker)) continue;
+      if (avoid?.has(seat.worker) !== true) return seat;
+      avoided ??= seat;
+    }
+    return avoided;
+  }
+
+  /** The seat to send a job ahead to among those that match, if any. */
+  firstAhead(selector: Demand): Seat<W> | undefined {
+    if (selector.key === this.key) return this.#index.firstAhead()?.worker;
+    for (const { worker: seat } of this.#index.prefetching()) if (selector.fits(seat.worker)) return seat;
+    return undefined;
   }
 }

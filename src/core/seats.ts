@@ -14,12 +14,17 @@ export interface SeatWatcher<W> {
   readonly key: string;
   /** How often it was told since that was last of use. */
   readonly idle: number;
+  /** What making it anew would cost, in seats to look at. */
+  readonly cost: number;
   /** The seat was placed anew. */
   placed(seat: Seat<W>): void;
 }
 
 /** Which workers will do. */
 export type Fits<W> = (worker: W) => boolean;
+
+/** The labels of a worker without any: the same list for all of them. */
+export const NO_LABELS: readonly string[] = [];
 
 /** One worker's place in the pool, and how many of its slots are leased. */
 export class Seat<W> implements Member<Seat<W>> {
@@ -32,6 +37,12 @@ export class Seat<W> implements Member<Seat<W>> {
   /** How many it could be sent ahead when it was last placed. */
   extra = 0;
   standing: Standing = "ready";
+  /** When it was put into its line, counted in such steps: orders those of one line. */
+  since = 0;
+  /** @internal The labels and the principal its worker is filed under. */
+  labels: readonly string[] = NO_LABELS;
+  /** @internal */
+  principal: string | undefined;
   /** Who watches it; absent: nobody. */
   watchers: Set<SeatWatcher<W>> | undefined;
   /** The line it stands in, once more: the one it was put into. */
@@ -54,6 +65,16 @@ export class Seat<W> implements Member<Seat<W>> {
   get usable(): boolean {
     return this.standing !== "suspect";
   }
+
+  /** Whether it was last placed among the free ones. */
+  get isFree(): boolean {
+    return this.filed !== undefined && this.leases < this.capacity;
+  }
+
+  /** Whether it was last placed among those that can be sent a job ahead. */
+  get isPrefetching(): boolean {
+    return this.filed !== undefined && this.leases >= this.capacity;
+  }
 }
 
 /** Loads up to here have a line each; above, so many share one. */
@@ -65,12 +86,19 @@ function lineNumber(load: number): number {
   return load < EXACT ? load : EXACT + ((load - EXACT) >> SHARED_BITS);
 }
 
+/** Whether one free seat is to be used before another. */
+export function isUsedBefore(one: Seat<unknown>, other: Seat<unknown>): boolean {
+  const difference = lineNumber(one.leases) - lineNumber(other.leases);
+  return difference < 0 || (difference === 0 && one.since < other.since);
+}
+
 /** The free seats by load, and those that can be sent a job ahead. */
 export class SeatIndex<W> {
   readonly #byLoad: Line<Seat<W>>[] = [];
   readonly #ahead = new Line<Seat<W>>();
   readonly #aheadOf: ((worker: W) => number) | undefined;
   #lowest = 0;
+  #steps = 0;
   /** How many all of them together can be sent ahead. */
   extra = 0;
 
@@ -85,6 +113,7 @@ export class SeatIndex<W> {
     if (line === seat.filed && line !== undefined && (line === this.#ahead || seat.leases >= EXACT)) return;
     this.remove(seat);
     seat.filed = line;
+    seat.since = ++this.#steps;
     line?.join(seat);
   }
 
@@ -158,10 +187,14 @@ export class SeatIndex<W> {
     return avoided;
   }
 
-  /** The seats that have room: the free ones in the order of their use, then those that can be sent a job ahead. */
-  *[Symbol.iterator](): Generator<Seat<W>> {
+  /** The free seats in the order of their use. */
+  *free(): Generator<Seat<W>> {
     for (const line of this.#byLoad) yield* line;
-    yield* this.#ahead;
+  }
+
+  /** Those that can be sent a job ahead, in the order of their use. */
+  prefetching(): Iterable<Seat<W>> {
+    return this.#ahead;
   }
 
   /** The seat to send a job ahead to among those that fit. `"unsure"`: as for `search`. */

@@ -12,7 +12,7 @@ import { hostClock } from "./host.ts";
 import { type Demand, type Demanded, demandFor, inWords } from "./demand.ts";
 import { Fleet } from "./fleet.ts";
 import { labelList } from "./labels.ts";
-import { Leases } from "./leases.ts";
+import { Leases, type Leasing } from "./leases.ts";
 import { abortSignal, callable, checkOptions, duration, integer, type Rules, shape } from "./options.ts";
 import { Queue, type WaitingLine } from "./queue.ts";
 import { Seat, type Standing } from "./seats.ts";
@@ -36,14 +36,6 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal | undefined;
   /** Labels that the worker must have, all of them: at most 32; default none. */
   readonly require?: readonly string[] | undefined;
-}
-
-/** How a pool hands its workers out; by default the worker itself is the lease. */
-export interface Leasing<W, L> {
-  /** Makes the lease for one slot. */
-  wrap(worker: W): L;
-  /** The holder gave it back: call `free` once the slot is really free. */
-  unwrap(lease: L, free: () => void): void;
 }
 
 /** Options of {@link Workers}. */
@@ -97,7 +89,7 @@ export class Workers<W extends PooledWorker, L = W> {
     this.#clock = options.clock ?? hostClock;
     this.#timers = new DeadlineQueue(this.#clock, true);
     this.#fleet = new Fleet(options.ahead, options.patience);
-    this.#queue = new Queue((demand) => this.#fleet.serves(demand));
+    this.#queue = new Queue(this.#fleet);
     this.#leasing = options.leasing;
     this.#onSpare = options.onSpare;
   }
@@ -195,7 +187,7 @@ export class Workers<W extends PooledWorker, L = W> {
       if (this.#queue.leave(acquisition)) acquisition.granted.reject(error);
     };
     const alarm = new Alarm(() => {
-      const there = this.#fleet.fitting(acquisition.demand).length;
+      const there = this.#fleet.countMatching(acquisition.demand);
       const message = `Could not get a worker in ${timeout} ms (${there} registered${inWords(require)})`;
       giveUp(new TimeoutError(message, "acquire", timeout));
     });
@@ -258,9 +250,14 @@ export class Workers<W extends PooledWorker, L = W> {
     return demand === undefined ? this.#fleet.usable > 0 : this.#queue.isSupplied(demand);
   }
 
-  /** @internal The workers that would do, whatever their standing. Looks at all. */
+  /** @internal The workers that would do, whatever their standing. */
   fitting(demand: Demand | undefined): readonly W[] {
-    return this.#fleet.fitting(demand);
+    return this.#fleet.matching(demand);
+  }
+
+  /** @internal How many workers would do, whatever their standing. */
+  countMatching(demand: Demand | undefined): number {
+    return this.#fleet.countMatching(demand);
   }
 
   /** @internal Gives up waiting. */
@@ -363,22 +360,22 @@ export class Workers<W extends PooledWorker, L = W> {
       this.#unserved = true;
       return;
     }
-    if (this.#queue.length > 0) {
-      const { worker } = seat;
-      for (let first = this.#queue.firstFor(worker); first !== undefined; first = this.#queue.firstFor(worker)) {
-        now ??= this.#clock.now();
-        if (!this.#serveFirst(first, now)) break;
-      }
+    const { worker } = seat;
+    // Once one of them has changed the pool, the order of arrival among all decides: see `#served`.
+    while (seat.usable && this.#queue.length > 0 && !this.#unserved) {
+      const first = this.#queue.firstFor(worker);
+      now ??= this.#clock.now();
+      if (first === undefined || !this.#serveFirst(first, now)) break;
     }
     this.#served(now);
   }
 
-  /** What those who were given slots have changed meanwhile may serve anybody: the first of each line is looked at. */
+  /** What those who were given slots have changed meanwhile may serve anybody who is the first of some. */
   #served(now?: number): void {
     while (this.#unserved) {
       this.#unserved = false;
       const time = now ?? this.#clock.now();
-      while (this.#queue.firsts().some((first) => this.#serveFirst(first, time)));
+      while (this.#queue.eligible().some((first) => this.#serveFirst(first, time)));
     }
     if (this.#crowded.size > 0 && this.#fleet.first(undefined, undefined) !== undefined) this.#onSpare?.();
   }

@@ -1,7 +1,8 @@
 /** A real pool on a clock moved by hand, with a diary of what those who wait for it learn. */
 import { Demand } from "../../src/core/demand.ts";
 import { TimeoutError } from "../../src/core/errors.ts";
-import { type AcquireOptions, type Leasing, Workers } from "../../src/core/workers.ts";
+import type { Leasing } from "../../src/core/leases.ts";
+import { type AcquireOptions, Workers } from "../../src/core/workers.ts";
 import type { Waiter } from "../../src/core/waiter.ts";
 import { HandClock } from "./hand-clock.ts";
 import type { Mode, ModelWaiter } from "./pool-model.ts";

@@ -323,14 +323,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "nobody told that the last worker of a kind has gone",
     file: "queue",
-    from: "if (!usable && this.#serves(line.demand)) continue;",
+    from: "if (!usable && this.#supply.serves(queue.selector)) continue;",
     to: "if (!usable) continue;",
   },
   {
     name: "the youngest of several lines served first",
-    file: "queue",
-    from: "oldest.rank < first.rank",
-    to: "oldest.rank > first.rank",
+    file: "selector-queues",
+    from: "rank < oldest.rank",
+    to: "rank > oldest.rank",
   },
   {
     name: "a CANCEL to be confirmed before its turn",
