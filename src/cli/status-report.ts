@@ -1,6 +1,6 @@
 /**
  * What `powerhose status` asks for and a run with --listen answers: counts and workers, nothing of any job's content. Its
- * shape, and how it reads as a table. Served by status-server.ts.
+ * shape, and how it reads as a table. The listener serves it.
  */
 import type { RunnerStats } from "../index.ts";
 import { showDuration } from "./duration.ts";
@@ -105,6 +105,27 @@ export function statusJson(report: StatusReport): string {
   return JSON.stringify(report, [...FIELDS]);
 }
 
+/** Workers that the table lists; of the others it tells how many there are. */
+const MAX_ROWS = 100;
+/** All states there are, and some to spare: an answer may come from anywhere. */
+const MAX_STATES = 10;
+
+/** How many workers there are in each state: `10,000 workers: 9,000 busy, 1,000 idle`. */
+function fleetLine(workers: readonly WorkerReport[]): string {
+  const states = new Map<string, number>();
+  for (const { state } of workers) states.set(state, (states.get(state) ?? 0) + 1);
+  const byCount = [...states].sort(([, one], [, other]) => other - one).slice(0, MAX_STATES);
+  const said = byCount.map(([state, count]) => `${grouped(count)} ${plain(state, 12)}`);
+  return `${counted(workers.length, "worker")}: ${said.join(", ")}`;
+}
+
+/** The workers to list: those that are neither idle nor busy first. */
+function listed(workers: readonly WorkerReport[]): readonly WorkerReport[] {
+  if (workers.length <= MAX_ROWS) return workers;
+  const isWell = ({ state }: WorkerReport): boolean => state === "idle" || state === "busy";
+  return [...workers.filter((one) => !isWell(one)), ...workers.filter(isWell)].slice(0, MAX_ROWS);
+}
+
 /** The report for people, without a newline at its end. What came from peers is made harmless. */
 export function statusTable(report: StatusReport): string {
   const { state, uptimeMs, jobsPerSecond, succeeded, failed, queued, running, retries, workers } = report;
@@ -113,7 +134,8 @@ export function statusTable(report: StatusReport): string {
     `${grouped(running)} running, ${grouped(queued)} waiting, ${counted(retries, "retry").replace(/retrys$/, "retries")}, ` +
     `${threeDigits(jobsPerSecond)} jobs/s`;
   if (workers.length === 0) return `${head}\n\nno workers`;
-  const rows = workers.map((worker) => [
+  const shown = listed(workers);
+  const rows = shown.map((worker) => [
     plain(worker.identity, 40),
     plain(worker.address, 40),
     plain(worker.state, 12),
@@ -122,5 +144,8 @@ export function statusTable(report: StatusReport): string {
     showDuration(worker.ageMs),
     plain(worker.labels.join(","), 40),
   ]);
-  return `${head}\n\n${table([["WORKER", "WHERE", "STATE", "JOBS", "SERVED", "SINCE", "LABELS"], ...rows])}`;
+  const lines = table([["WORKER", "WHERE", "STATE", "JOBS", "SERVED", "SINCE", "LABELS"], ...rows]);
+  if (shown.length === workers.length) return `${head}\n\n${lines}`;
+  const more = counted(workers.length - shown.length, "more worker");
+  return `${head}\n${fleetLine(workers)}\n\n${lines}\n\nand ${more}; --json lists all of them`;
 }

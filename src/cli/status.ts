@@ -2,7 +2,7 @@
 import { codeOf, CommandError, usage, wordsOf } from "./faults.ts";
 import type { Flags } from "./flags.ts";
 import type { CommandSpec } from "./help.ts";
-import { isLoopback } from "./listen-place.ts";
+import { isLoopback } from "../transports/websocket-address.ts";
 import { isStatusReport, statusJson, type StatusReport, statusTable } from "./status-report.ts";
 
 /** The command, its options and its help. */
@@ -25,9 +25,41 @@ export const STATUS_COMMAND: CommandSpec = {
   exitCodes: "0 answered, 1 no answer or refused, 2 the command line is wrong",
 };
 
-const PATIENCE = 5_000; // ms, for the answer and all of its body
-/** The largest answer that is read, in bytes: more is not from a run. */
-const LARGEST = 1_048_576;
+/** How long to wait for the answer to begin, and then for each further part of it, in ms. */
+const STALL_TIMEOUT = 5_000;
+/**
+ * The largest answer that is read, in bytes: more is not from a run. 10,000 workers with 32 labels of 128 characters each
+ * are 45 MB.
+ */
+const MAX_ANSWER_BYTES = 67_108_864;
+
+/** Ends a request that gets nothing for {@link STALL_TIMEOUT}. */
+class StallTimer {
+  readonly #ended = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor() {
+    this.restart();
+  }
+
+  get signal(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** Something arrived. */
+  restart(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#ended.abort(new CommandError(`no answer within ${STALL_TIMEOUT / 1_000} s`));
+    }, STALL_TIMEOUT);
+  }
+
+  /** Ends the request, and whatever of the answer was not read. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#ended.abort();
+  }
+}
 
 /** The address to ask: what a worker dials is accepted too. */
 function statusUrl(text: string, allowInsecure: boolean): URL {
@@ -45,22 +77,21 @@ function statusUrl(text: string, allowInsecure: boolean): URL {
 
 function unreachable(url: URL, error: unknown): CommandError {
   const cause = error instanceof Error ? error.cause : undefined;
-  const late = error instanceof Error && error.name === "TimeoutError";
-  const words =
+  const why =
     codeOf(cause) === "ECONNREFUSED" ? "nobody listens there" : wordsOf(cause instanceof Error ? cause : error);
-  const why = late ? `no answer within ${PATIENCE / 1_000} s` : words;
   return new CommandError(`cannot ask ${url.origin}: ${why}`, undefined, { cause: error });
 }
 
 /** The body as a report; nothing when it is too large, no JSON, or another's. */
-async function reportIn(response: Response): Promise<StatusReport | undefined> {
+async function reportIn(response: Response, timer: StallTimer): Promise<StatusReport | undefined> {
   if (response.status !== 200 || response.body === null) return undefined;
   if (!/^application\/json\b/i.test(response.headers.get("content-type") ?? "")) return undefined;
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    timer.restart();
     size += chunk.length;
-    if (size > LARGEST) return undefined;
+    if (size > MAX_ANSWER_BYTES) return undefined;
     chunks.push(chunk);
   }
   return parsed(Buffer.concat(chunks).toString("utf8"));
@@ -77,21 +108,21 @@ function parsed(text: string): StatusReport | undefined {
 
 async function ask(url: URL, token: string | undefined): Promise<StatusReport> {
   const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
-  const ended = new AbortController();
+  const timer = new StallTimer();
   try {
-    const signal = AbortSignal.any([AbortSignal.timeout(PATIENCE), ended.signal]);
-    const response = await fetch(url, { headers, redirect: "error", signal });
-    const report = await reportIn(response);
+    const response = await fetch(url, { headers, redirect: "error", signal: timer.signal });
+    timer.restart();
+    const report = await reportIn(response, timer);
     if (report !== undefined) return report;
     if (response.status === 401) {
       throw new CommandError(`${url.origin} wants a valid token: pass --token or set POWERHOSE_TOKEN`);
     }
     throw new CommandError(`${url.origin} is not a powerhose run (HTTP ${response.status})`);
   } catch (error) {
-    throw error instanceof CommandError ? error : unreachable(url, error);
+    if (error instanceof CommandError && error !== timer.signal.reason) throw error;
+    throw unreachable(url, error);
   } finally {
-    // What was not read of the answer is not wanted.
-    ended.abort();
+    timer.end();
   }
 }
 
