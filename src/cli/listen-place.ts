@@ -1,6 +1,6 @@
 /** Where a run listens for remote workers, and how other machines would call that place. Binds nothing. */
 import { hostname, networkInterfaces } from "node:os";
-import { usage } from "./faults.ts";
+import { codeOf, CommandError, usage, wordsOf } from "./faults.ts";
 
 /** An address to bind. */
 export interface ListenPlace {
@@ -23,11 +23,12 @@ export function readListenPlace(text: string): ListenPlace {
   return { host: host === "" ? LOOPBACK : host, port };
 }
 
-/** Whether only this machine can reach a host. A name is judged by its text: nothing is looked up. */
-export function isLoopback(host: string): boolean {
-  const name = host.toLowerCase().replace(/^\[|\]$/g, "");
-  if (name === "localhost" || name.endsWith(".localhost") || name === "::1") return true;
-  return /^(::ffff:)?127(\.\d{1,3}){3}$/.test(name);
+/** Why a listener could not have its address, as one line; anything that is not about the address is handed back as it is. */
+export function listenFault(error: unknown, { host, port }: ListenPlace): unknown {
+  if (!(error instanceof Error && error.message.startsWith("cannot listen on "))) return error;
+  const { cause } = error;
+  const why = codeOf(cause) === "EADDRINUSE" ? "the port is in use; 0 takes a free one" : wordsOf(cause);
+  return new CommandError(`cannot listen on ${host}:${port}: ${why}`, undefined, { cause: error });
 }
 
 /** The URL a worker dials; for a wildcard address, that of this machine in its network. */

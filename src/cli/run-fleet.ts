@@ -4,9 +4,10 @@
  */
 import { basename } from "node:path";
 import { JobRunner, type Listener, type RunnerEvent, WorkerStartError } from "../index.ts";
-import { listenWebSocket, type PageOptions } from "../transports/websocket-node.ts";
+import { isLoopback } from "../transports/websocket-address.ts";
+import { listenWebSocket, type PageOptions, type WebSocketListener } from "../transports/websocket-node.ts";
 import { CommandError, wordsOf } from "./faults.ts";
-import { isLoopback, workerUrl } from "./listen-place.ts";
+import { listenFault, type ListenPlace, workerUrl } from "./listen-place.ts";
 import type { PumpDesk } from "./job-pump.ts";
 import type { Notices } from "./notices.ts";
 import { DEFAULT_MAX_PAYLOAD } from "./payload-limit.ts";
@@ -15,7 +16,6 @@ import type { RunPage, RunSettings } from "./run-options.ts";
 import { shellWord } from "./shell-word.ts";
 import { startFault } from "./start-fault.ts";
 import type { StatusReport } from "./status-report.ts";
-import { StatusServer } from "./status-server.ts";
 import { counted } from "./terminal-text.ts";
 import { userThreads } from "./user-threads.ts";
 
@@ -42,7 +42,7 @@ export class RunFleet {
   readonly #settings: RunSettings;
   readonly #notices: Notices;
   readonly #owner: FleetOwner;
-  readonly #server: StatusServer | undefined;
+  readonly #door: WebSocketListener | undefined;
   readonly #remotes = new Set<string>();
   #placesLost = 0;
 
@@ -50,10 +50,8 @@ export class RunFleet {
     this.#settings = settings;
     this.#notices = notices;
     this.#owner = owner;
-    const { listen, token, attempts, timeout, deadline, maxPayload } = settings;
-    if (listen !== undefined) {
-      this.#server = new StatusServer({ place: listen, token, report: () => owner.report() });
-    }
+    const { listen, attempts, timeout, deadline, maxPayload } = settings;
+    this.#door = listen === undefined ? undefined : this.#listenAt(listen);
     this.runner = new JobRunner({
       listen: this.#listeners(),
       attempts,
@@ -93,36 +91,36 @@ export class RunFleet {
 
   /** Starts the threads and listens. Rejects with CommandError when the module is of no use or the port is taken. */
   async start(): Promise<void> {
-    await this.#server?.start();
+    const { module, listen } = this.#settings;
     try {
       await this.runner.start();
     } catch (error) {
-      await this.#server?.stop();
-      throw startFault(error, this.#settings.module.typed);
+      throw startFault(listen === undefined ? error : listenFault(error, listen), module.typed);
     }
     this.#invite();
   }
 
   /** Ends everything at once. May be called twice. */
-  async stop(): Promise<void> {
-    await this.runner.stop();
-    await this.#server?.stop();
+  stop(): Promise<void> {
+    return this.runner.stop();
   }
 
   #listeners(): Listener[] {
     const { module, workers, capacity } = this.#settings;
     const listeners: Listener[] = [];
     if (workers > 0) listeners.push(userThreads(module, this.meter, { size: workers, capacity }));
-    if (this.#server !== undefined) listeners.push(this.#door(this.#server));
+    if (this.#door !== undefined) listeners.push(this.#door);
     return listeners;
   }
 
-  #door({ http: server }: StatusServer): Listener {
+  #listenAt({ host, port }: ListenPlace): WebSocketListener {
     const { module, token, origins, page } = this.#settings;
     return listenWebSocket({
-      server,
+      host,
+      port,
       token,
       origins,
+      status: () => this.#owner.report(),
       page:
         page === undefined ? false : { ...pageOf(page), title: titleOf(module.typed), note: () => this.#owner.note() },
     });
@@ -131,8 +129,9 @@ export class RunFleet {
   /** Tells the user what to type elsewhere. */
   #invite(): void {
     const { listen, module, token, maxPayload, page } = this.#settings;
-    if (listen === undefined || this.#server === undefined) return;
-    const url = workerUrl(listen.host, this.#server.port);
+    if (listen === undefined || this.#door === undefined) return;
+    // An address leaves out the port that is its scheme's own.
+    const url = workerUrl(listen.host, Number(new URL(this.#door.address).port) || 80);
     const secret = token === undefined ? "" : "POWERHOSE_TOKEN=… ";
     const open = isLoopback(new URL(url).hostname) ? "" : " --allow-insecure";
     const payload = maxPayload === DEFAULT_MAX_PAYLOAD ? "" : ` --max-payload ${maxPayload}`;
@@ -172,7 +171,7 @@ export class RunFleet {
   #inTrouble(error: Error): void {
     this.#notices.say(wordsOf(error));
     if (!(error instanceof WorkerStartError) || ++this.#placesLost < this.#settings.workers) return;
-    if (this.#server !== undefined) return this.#notices.say("no thread is left here; waiting for remote workers");
+    if (this.#door !== undefined) return this.#notices.say("no thread is left here; waiting for remote workers");
     this.#owner.forsaken(new CommandError("no thread is left to run the jobs: all of them kept crashing"));
   }
 }

@@ -1,12 +1,13 @@
 /** What `powerhose run` was asked to do: its options, read and checked before anything is started. */
 import { accessSync, constants, fstatSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { isLoopback } from "../transports/websocket-address.ts";
 import { readDuration } from "./duration.ts";
 import { codeOf, usage, wordsOf } from "./faults.ts";
 import type { Flags } from "./flags.ts";
 import type { CommandSpec } from "./help.ts";
 import type { Input } from "./job-source.ts";
-import { isLoopback, type ListenPlace, readListenPlace } from "./listen-place.ts";
+import { type ListenPlace, readListenPlace } from "./listen-place.ts";
 import { type ModuleName, readModuleName } from "./module-name.ts";
 import { readBuffer, readMaxPayload } from "./payload-limit.ts";
 

@@ -22,7 +22,7 @@ import { asError, CommandError, EXIT, usage, wordsOf } from "./faults.ts";
 import type { Flags } from "./flags.ts";
 import type { CommandSpec } from "./help.ts";
 import { Interrupts } from "./interrupts.ts";
-import { isLoopback } from "./listen-place.ts";
+import { isLoopback } from "../transports/websocket-address.ts";
 import { type ModuleName, readModuleName } from "./module-name.ts";
 import type { Notices } from "./notices.ts";
 import { readMaxPayload } from "./payload-limit.ts";

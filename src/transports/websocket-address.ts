@@ -12,6 +12,16 @@ export const BEARER_PREFIX = "bearer.";
 /** The query parameter that carries a one-time ticket. */
 export const TICKET = "ticket";
 
+/** The path of something that is served beside a listener's own path. */
+export function beside(path: string, name: string): string {
+  return path.endsWith("/") ? path + name : `${path}/${name}`;
+}
+
+/** The path in the target of a request. */
+export function requestPath({ url = "" }: { readonly url?: string | undefined }): string {
+  return url.split("?", 1)[0] ?? "";
+}
+
 /** Whether a host name or address is this machine's loopback. A name is judged by its text: nothing is looked up. */
 export function isLoopback(host: string): boolean {
   const name = host.toLowerCase().replace(/^\[|\]$/g, "");

@@ -1,6 +1,7 @@
 /**
- * Who may open a WebSocket, decided on the request before anything is upgraded: origin, subprotocol, credentials and the
- * limits of the house. Answers with a refusal or a principal; sockets are the server's business.
+ * Who may open a WebSocket, load the page or read the status, decided on the request before anything is upgraded or
+ * answered: origin, host, subprotocol, credentials. The one place where a token is compared and an origin is checked.
+ * Answers with a refusal or a principal. How many may connect is decided in websocket-limits.ts.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -9,8 +10,8 @@ import { AuthError, type PowerhoseError } from "../core/errors.ts";
 import { guestPrincipalFault, LOOPBACK, TOKEN_HOLDER } from "../core/principal.ts";
 import { PAGE_SUBPROTOCOL } from "../observe/page-message.ts";
 import { BEARER_PREFIX, isLoopback, SUBPROTOCOL } from "./websocket-address.ts";
-import type { WebSocketListenerSettings } from "./websocket-options.ts";
-import { Rate } from "./websocket-rate.ts";
+import { ConnectionLimits, networkOf } from "./websocket-limits.ts";
+import type { Authenticate, WebSocketListenerSettings } from "./websocket-options.ts";
 import { Tickets } from "./websocket-tickets.ts";
 
 /** What is answered instead of an upgrade. */
@@ -38,7 +39,11 @@ export interface Guest {
 export type Verdict = Guest | Refusal;
 
 const ADMIN = "admin";
-const BUSY: Refusal = { status: 503, text: "too many connections, try again later" };
+export const BUSY: Refusal = { status: 503, text: "too many connections, try again later" };
+/** An address that was named is cut to this length. */
+const MAX_ADDRESS = 128;
+/** Said to whatever asks for the status and may not: it tells nothing of why. */
+const STATUS_REFUSED = "a valid token is required";
 const NO_ORIGIN: Refusal = { status: 403, text: "this origin is not allowed" };
 const NO_PROTOCOL: Refusal = { status: 400, text: `expected the subprotocol ${SUBPROTOCOL}` };
 const UNKNOWN: Refusal = { status: 401, text: "a valid token is required" };
@@ -97,7 +102,7 @@ function isLocal(request: IncomingMessage): boolean {
   return request.socket.localAddress === undefined || isLoopback(request.socket.localAddress);
 }
 
-/** The gate of one listener, from start to stop. Counts what is under way and what is open. */
+/** The gate of one listener, from start to stop. */
 export class Admission {
   readonly #settings: WebSocketListenerSettings;
   readonly #clock: Clock;
@@ -106,11 +111,10 @@ export class Admission {
   readonly tickets: Tickets;
   readonly #tokens: readonly Uint8Array[];
   readonly #adminTokens: readonly Uint8Array[];
-  readonly #rate: Rate;
-  readonly #perAddress = new Map<string, number>();
+  /** How many connections there are, and may be. */
+  readonly limits: ConnectionLimits;
   /** The handshakes that wait for `authenticate`: how to end the wait of each. */
   readonly #waiting = new Set<() => void>();
-  #held = 0;
   #exposureReported = false;
 
   constructor(settings: WebSocketListenerSettings, clock: Clock, report: (error: PowerhoseError) => void) {
@@ -120,7 +124,7 @@ export class Admission {
     this.tickets = new Tickets(settings.ticketLifetime, clock);
     this.#tokens = settings.tokens.map(digest);
     this.#adminTokens = (settings.page?.admins ?? []).map(digest);
-    this.#rate = new Rate(settings.acceptRate, settings.acceptRate, clock);
+    this.limits = new ConnectionLimits(settings, clock);
   }
 
   /** Whether everybody who can connect is let in. */
@@ -128,22 +132,41 @@ export class Admission {
     return this.#tokens.length === 0 && this.#settings.authenticate === undefined;
   }
 
-  /** Takes a place for a connection from this address, to be given back with {@link leave}; or refuses. */
-  enter(address: string): Refusal | undefined {
-    const { maxConnections, maxConnectionsPerAddress } = this.#settings;
-    const here = this.#perAddress.get(address) ?? 0;
-    if (this.#held >= maxConnections || here >= maxConnectionsPerAddress || !this.#rate.take()) return BUSY;
-    this.#held++;
-    this.#perAddress.set(address, here + 1);
-    return undefined;
+  /** The address a request came from, as far as that can be told. */
+  addressOf(request: IncomingMessage): string {
+    const { addressOf } = this.#settings;
+    const seen = request.socket.remoteAddress ?? "";
+    if (addressOf === undefined) return seen;
+    try {
+      const named: unknown = addressOf(request);
+      return typeof named === "string" && named !== "" ? named.slice(0, MAX_ADDRESS) : seen;
+    } catch (error) {
+      this.#report(new AuthError("`addressOf` failed", { cause: error }));
+      return seen;
+    }
   }
 
-  /** Gives a place back. */
-  leave(address: string): void {
-    this.#held--;
-    const left = (this.#perAddress.get(address) ?? 1) - 1;
-    if (left > 0) this.#perAddress.set(address, left);
-    else this.#perAddress.delete(address);
+  /** What the limits of one address count a request with. */
+  networkOf(request: IncomingMessage): string {
+    return networkOf(this.addressOf(request));
+  }
+
+  /** Takes a place for the connection of a request; `false` when there is none. */
+  enter(request: IncomingMessage, network: string): boolean {
+    return this.limits.enter(network, () => this.#showsSecret(request));
+  }
+
+  /** Whether a request shows a token or a ticket that is good: told without a hook, and without using the ticket up. */
+  #showsSecret(request: IncomingMessage): boolean {
+    const token = shownToken(request);
+    if (token !== undefined && knows([...this.#tokens, ...this.#adminTokens], token)) return true;
+    const ticket = shownTicket(request);
+    return ticket !== undefined && this.tickets.has(ticket);
+  }
+
+  /** A request was answered with a refusal: too many for what they showed cost their network the door. */
+  refused(request: IncomingMessage, { status }: Refusal): void {
+    if (status !== 503 && status !== 404) this.limits.refused(this.networkOf(request));
   }
 
   /** Ends every wait for `authenticate`: nobody is let in any more. */
@@ -161,6 +184,20 @@ export class Admission {
     if (offered.includes(SUBPROTOCOL)) return this.#judgeWorker(request);
     if (this.#settings.page !== undefined && offered.includes(PAGE_SUBPROTOCOL)) return this.#judgeWatcher(request);
     return NO_PROTOCOL;
+  }
+
+  /**
+   * Whether a request may be told the status: whatever could also connect as a worker, or act on the runner. Never a web
+   * page, which sends `Origin`. Without credentials only this machine, and not under a name that was pointed here.
+   */
+  judgeStatus(request: IncomingMessage): Verdict | Promise<Verdict> {
+    if (request.headers.origin !== undefined) return { status: 403, text: STATUS_REFUSED };
+    if (this.isOpenHouse && !this.mayLoadPage(request)) return { status: 403, text: STATUS_REFUSED };
+    if (this.isOpenHouse) return { principal: LOOPBACK, role: "watcher" };
+    const token = shownToken(request);
+    if (token !== undefined && knows([...this.#tokens, ...this.#adminTokens], token))
+      return { principal: TOKEN_HOLDER, role: "watcher" };
+    return this.#ask(request, "watcher");
   }
 
   /**
@@ -216,18 +253,26 @@ export class Admission {
   }
 
   #ask(request: IncomingMessage, role: Role): Verdict | Promise<Verdict> {
-    const { authenticate, maxPending, requestTimeout } = this.#settings;
+    const { authenticate } = this.#settings;
     if (authenticate === undefined) return UNKNOWN;
-    if (this.#waiting.size >= maxPending) return BUSY;
+    const network = this.networkOf(request);
+    if (!this.limits.beginPending(network)) return BUSY;
+    const verdict = this.#asked(authenticate, request, role);
+    if (verdict instanceof Promise) return verdict.finally(() => this.limits.endPending(network));
+    this.limits.endPending(network);
+    return verdict;
+  }
+
+  #asked(authenticate: Authenticate, request: IncomingMessage, role: Role): Verdict | Promise<Verdict> {
     try {
       const answer = authenticate(request);
-      return isAwaitable(answer) ? this.#wait(answer, requestTimeout, role) : this.#verdict(answer, role);
+      return isAwaitable(answer) ? this.#wait(answer, role) : this.#verdict(answer, role);
     } catch (error) {
       return this.#refusedBy(error);
     }
   }
 
-  async #wait(answer: PromiseLike<string | undefined>, timeout: number, role: Role): Promise<Verdict> {
+  async #wait(answer: PromiseLike<string | undefined>, role: Role): Promise<Verdict> {
     const asked = Promise.resolve(answer).then(
       (principal) => this.#verdict(principal, role),
       (error: unknown) => this.#refusedBy(error),
@@ -236,7 +281,7 @@ export class Admission {
     const noAnswer = new Promise<Verdict>((resolve) => {
       giveUp = (): void => resolve(NO_ANSWER);
     });
-    const timer = this.#clock.set(timeout, giveUp, false);
+    const timer = this.#clock.set(this.#settings.requestTimeout, giveUp, false);
     this.#waiting.add(giveUp);
     try {
       return await Promise.race([asked, noAnswer]);

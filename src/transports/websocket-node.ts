@@ -2,6 +2,7 @@
  * WebSockets on Node with `ws`: listens, and dials with headers and TLS options. A life between start and stop is
  * websocket-service.ts; here is only when one begins and ends.
  */
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Listener, ListenerContext } from "../core/listener.ts";
 import type { Socket } from "../core/socket.ts";
 import {
@@ -79,6 +80,15 @@ export class WebSocketListener implements Listener {
   issueTicket(options: TicketOptions): string {
     if (this.#life === undefined) throw new Error(`${this.address}: a ticket is for a listener that has started`);
     return this.#life.service.issueTicket(options);
+  }
+
+  /**
+   * Answers a plain request on a shared server: for the page, the files beside it, or the status. `false`, with nothing done,
+   * when the request is for none of them, or nothing listens: the server's owner answers it then. A server that the
+   * listener made itself needs no call.
+   */
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    return this.#life?.service.handleRequest(request, response) ?? false;
   }
 
   /**

@@ -37,7 +37,10 @@ export interface WebSocketListenerOptions {
   readonly authenticate?: Authenticate | undefined;
   /** The values of `Origin` to let in, exactly: `https://app.example`. A request without `Origin` is no browser's and passes; so does the page that is served here. Default: none. */
   readonly origins?: readonly string[] | undefined;
-  /** A server to share instead of making one; hand in an `https.Server` for TLS. It is neither started nor closed here. */
+  /**
+   * A server to share instead of making one; hand in an `https.Server` for TLS. It is neither started nor closed here. For
+   * the page and the status, call {@link WebSocketListener.handleRequest} in its request handler.
+   */
   readonly server?: HttpServer | HttpsServer | undefined;
   /** How long a ticket is good for, over 0 and at most 30,000; see {@link WebSocketListener.issueTicket}. Default: 30,000. */
   readonly ticketLifetime?: number | undefined;
@@ -46,14 +49,36 @@ export interface WebSocketListenerOptions {
    * whoever could also connect as a worker. Default: false.
    */
   readonly page?: boolean | PageOptions | undefined;
-  /** Connections held at a time, handshakes included; more are refused with 503. Default: 10,000. */
+  /**
+   * Makes a report that `GET status`, beside `path`, answers as JSON: to whatever could also connect as a worker, and to no
+   * web page. At most four answers are under way at a time. Default: none, and nothing is answered there.
+   */
+  readonly status?: (() => unknown) | undefined;
+  /**
+   * Connections held at a time, handshakes, requests for the page and for the status included; more are refused with 503.
+   * Default: 10,000.
+   */
   readonly maxConnections?: number | undefined;
-  /** The same for one remote address, or `Infinity`. Default: `Infinity`. */
+  /** The same for one remote address, or `Infinity`. All of an IPv6 network of /64 is one address. Default: `Infinity`. */
   readonly maxConnectionsPerAddress?: number | undefined;
   /** Handshakes under way at a time, that is, waiting for `authenticate`; more are refused with 503. Default: 256. */
   readonly maxPending?: number | undefined;
+  /** The same for one remote address, or `Infinity`. Default: 64. */
+  readonly maxPendingPerAddress?: number | undefined;
   /** Handshakes a second; as many at once. More are refused with 503. Default: 5,000. */
   readonly acceptRate?: number | undefined;
+  /**
+   * Requests of one remote address a second that may be refused for what they show, or `Infinity`; ten times as many at
+   * once. Beyond that the address gets 503 for a while, unless it shows a token or a ticket: it uses up none of
+   * `acceptRate`, and `authenticate` is not asked. Default: 100.
+   */
+  readonly refusalRatePerAddress?: number | undefined;
+  /**
+   * Names the address a request comes from, for the limits of one address and for people to read: needed behind a proxy,
+   * where all connections come from the proxy. Read the header that the proxy sets, and no header that it passes on.
+   * `undefined`, an empty string or a throw mean the connection's remote address. Default: that address.
+   */
+  readonly addressOf?: ((request: IncomingMessage) => string | undefined) | undefined;
   /** How long a client may take to send its headers. Only for a server made here. Default: 5,000. */
   readonly headersTimeout?: number | undefined;
   /** How long a request may take to arrive, and `authenticate` to answer. Default: 5,000. */
@@ -67,7 +92,7 @@ export interface WebSocketListenerOptions {
 /** The options with their defaults filled in. */
 export type WebSocketListenerSettings = Omit<
   Filled<WebSocketListenerOptions>,
-  "token" | "authenticate" | "server" | "page"
+  "token" | "authenticate" | "server" | "page" | "status" | "addressOf"
 > & {
   /** The tokens; empty when none was given. */
   readonly tokens: readonly string[];
@@ -77,11 +102,15 @@ export type WebSocketListenerSettings = Omit<
   readonly server: HttpServer | HttpsServer | undefined;
   /** The page, if there is one. */
   readonly page: PageSettings | undefined;
+  /** Makes the report for the status, if there is one. */
+  readonly status: (() => unknown) | undefined;
+  /** Names the address of a request, if not the connection. */
+  readonly addressOf: ((request: IncomingMessage) => string | undefined) | undefined;
 };
 
 /** The options that have a default. */
 export type WebSocketListenerDefaults = Readonly<
-  Omit<WebSocketListenerSettings, "tokens" | "authenticate" | "server" | "page">
+  Omit<WebSocketListenerSettings, "tokens" | "authenticate" | "server" | "page" | "status" | "addressOf">
 >;
 
 /** What holds when nothing is said. */
@@ -94,7 +123,9 @@ export const WEBSOCKET_LISTENER_DEFAULTS: WebSocketListenerDefaults = Object.fre
   maxConnections: 10_000,
   maxConnectionsPerAddress: Number.POSITIVE_INFINITY,
   maxPending: 256,
+  maxPendingPerAddress: 64,
   acceptRate: 5_000,
+  refusalRatePerAddress: 100,
   headersTimeout: 5_000,
   requestTimeout: 5_000,
   connectionsCheckingInterval: 1_000,
@@ -132,7 +163,11 @@ const RULES: Rules<WebSocketListenerOptions> = {
   maxConnections: count,
   maxConnectionsPerAddress: limit(1),
   maxPending: count,
+  maxPendingPerAddress: limit(1),
   acceptRate: limit(1),
+  refusalRatePerAddress: limit(1),
+  addressOf: callable,
+  status: callable,
   headersTimeout: finiteDuration,
   requestTimeout: finiteDuration,
   connectionsCheckingInterval: finiteDuration,
@@ -149,7 +184,8 @@ export function listenerSettings(options: WebSocketListenerOptions): WebSocketLi
   if (options.server !== undefined && (options.host !== undefined || options.port !== undefined)) {
     throw new TypeError("listenWebSocket: a shared `server` has its own address; leave out `host` and `port`");
   }
-  const { token, authenticate, server, page, ...rest } = options;
+  const { token, authenticate, server, page, status, addressOf, ...rest } = options;
   const tokens = token === undefined ? [] : typeof token === "string" ? [token] : [...token];
-  return { ...withDefaults(WEBSOCKET_LISTENER_DEFAULTS, rest), tokens, authenticate, server, page: pageSettings(page) };
+  const settings = withDefaults(WEBSOCKET_LISTENER_DEFAULTS, rest);
+  return { ...settings, tokens, authenticate, server, page: pageSettings(page), status, addressOf };
 }

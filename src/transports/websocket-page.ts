@@ -1,18 +1,18 @@
 /**
- * The page of one listener, from start to stop: answers browsers, and joins their WebSockets to the feed. Who may come is
- * websocket-admission.ts, what they are told page-feed.ts.
+ * The page of one listener, from start to stop: finds what browsers ask for, and joins their WebSockets to the feed. Who may
+ * come is websocket-admission.ts, what they are told page-feed.ts, what else is answered websocket-plain.ts.
  */
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { hostClock } from "../core/host.ts";
 import type { ListenerContext } from "../core/listener.ts";
 import { PageFeed, type Watcher } from "../observe/page-feed.ts";
 import { LONGEST_REQUEST, PAGE_SUBPROTOCOL } from "../observe/page-message.ts";
+import { beside, requestPath } from "./websocket-address.ts";
 import { wireSettings, type WireSettings } from "./websocket-node-socket.ts";
 import type { PageSettings } from "./websocket-page-options.ts";
-import { type PageFile, readLentModule, readPage, readTabScript, serve } from "./websocket-page-files.ts";
-import { answerFirst } from "./websocket-requests.ts";
+import { type PageFile, readLentModule, readPage, readTabScript } from "./websocket-page-files.ts";
 
 /** Pages that may watch at a time. */
 export const MOST_WATCHERS = 64;
@@ -25,19 +25,9 @@ const TAB_SCRIPT = "tab.js";
 /** What browsers are told when a connection ends, by code. */
 const CLOSE = { violation: 1008, slow: 1013 } as const;
 
-/** Whom the page needs at the door. */
-export interface PageDoor {
-  /** Whether the page may be shown to whoever asks. */
-  mayLoadPage(request: IncomingMessage): boolean;
-}
-
 /** Whether somebody wants to look at a place, and not to load some part of a program from it. */
 function wantsPage({ headers }: IncomingMessage): boolean {
   return /\btext\/html\b/.test(headers.accept ?? "");
-}
-
-function pathOf({ url = "" }: IncomingMessage): string {
-  return url.split("?", 1)[0] ?? "";
 }
 
 /** One open page, over `ws`. */
@@ -71,18 +61,15 @@ export class WebSocketPage {
   readonly #path: string;
   /** What is served besides, by path. */
   readonly #files = new Map<string, PageFile>();
-  readonly #door: PageDoor;
   readonly #feed: PageFeed | undefined;
   readonly #upgrader: WebSocketServer;
   #page: PageFile | undefined;
-  #release: (() => void) | undefined;
 
-  constructor(settings: PageSettings, path: string, door: PageDoor, { runner, controls }: ListenerContext) {
+  constructor(settings: PageSettings, path: string, { runner, controls }: ListenerContext) {
     this.#settings = settings;
     this.#path = path;
-    this.#door = door;
     // Relative to the page: whoever stands before the listener may serve it under another path.
-    const lend = settings.lend === undefined ? null : this.#beside(MODULE).slice(path.lastIndexOf("/") + 1);
+    const lend = settings.lend === undefined ? null : beside(path, MODULE).slice(path.lastIndexOf("/") + 1);
     const options = { ...settings, lend, clock: hostClock };
     this.#feed = runner === undefined ? undefined : new PageFeed(options, runner, controls);
     const upgrade: ServerOptions & WireSettings = {
@@ -105,20 +92,17 @@ export class WebSocketPage {
     const { lend } = this.#settings;
     this.#page = await readPage(lend !== undefined);
     if (lend === undefined) return;
-    this.#files.set(this.#beside(MODULE), await readLentModule(lend));
-    this.#files.set(this.#beside(TAB_SCRIPT), await readTabScript());
+    this.#files.set(beside(this.#path, MODULE), await readLentModule(lend));
+    this.#files.set(beside(this.#path, TAB_SCRIPT), await readTabScript());
   }
 
-  /** Answers browsers that come to the server, and begins to watch the runner. */
-  start(server: Server): void {
-    this.#release = answerFirst(server, (request, response) => this.#answer(request, response));
+  /** Begins to watch the runner. */
+  start(): void {
     this.#feed?.start();
   }
 
-  /** Ends both; open pages are closed by whoever holds their connections. May be called twice. */
+  /** Ends that; open pages are closed by whatever holds their connections. May be called twice. */
   stop(): void {
-    this.#release?.();
-    this.#release = undefined;
     this.#feed?.stop();
   }
 
@@ -154,23 +138,17 @@ export class WebSocketPage {
     feed.add(watcher);
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): boolean {
+  /** What a request is for: the page, or a file beside it. `undefined` when it is for neither. */
+  find(request: IncomingMessage): PageFile | undefined {
     const { method } = request;
-    if (method !== "GET" && method !== "HEAD") return false;
-    const path = pathOf(request);
-    const file = path === this.#path && wantsPage(request) ? this.#page : this.#files.get(path);
-    if (file === undefined) return false;
-    if (this.#door.mayLoadPage(request)) serve(request, response, file);
-    else refuse(response);
-    return true;
-  }
-
-  #beside(name: string): string {
-    return this.#path.endsWith("/") ? this.#path + name : `${this.#path}/${name}`;
+    if (method !== "GET" && method !== "HEAD") return undefined;
+    const path = requestPath(request);
+    return path === this.#path && wantsPage(request) ? this.#page : this.#files.get(path);
   }
 }
 
-function refuse(response: ServerResponse): void {
+/** Answers a request for the page that is refused. */
+export function refusePage(response: ServerResponse): void {
   response.writeHead(403, { "Content-Type": "text/plain; charset=utf-8", Connection: "close" });
   response.end(
     "this page is for this machine alone: open it as http://127.0.0.1 or http://localhost, or set a token\n",

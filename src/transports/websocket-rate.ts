@@ -18,13 +18,18 @@ export class Rate {
     this.#at = clock.now();
   }
 
-  /** Takes one, or says that there is none. */
-  take(): boolean {
-    if (this.#perSecond === Number.POSITIVE_INFINITY) return true;
+  /** Whether there is none to take now. */
+  get isEmpty(): boolean {
+    if (this.#perSecond === Number.POSITIVE_INFINITY) return false;
     const now = this.#clock.now();
     this.#left = Math.min(this.#burst, this.#left + ((now - this.#at) / 1_000) * this.#perSecond);
     this.#at = now;
-    if (this.#left < 1) return false;
+    return this.#left < 1;
+  }
+
+  /** Takes one, or says that there is none. */
+  take(): boolean {
+    if (this.isEmpty) return false;
     this.#left--;
     return true;
   }

@@ -1,8 +1,8 @@
 /**
- * One life of a WebSocket listener, from start to stop: the HTTP server under it, upgrades, and the connections it holds.
- * Whom to let in is websocket-admission.ts's decision; starting again is the listener's.
+ * One life of a WebSocket listener, from start to stop: upgrades, and the connections it holds. Who is let in is
+ * websocket-admission.ts's decision, plain requests are answered by websocket-plain.ts; starting again is the listener's.
  */
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket as TcpSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Server as TlsServer } from "node:tls";
@@ -12,12 +12,15 @@ import { hostClock } from "../core/host.ts";
 import type { ListenerContext } from "../core/listener.ts";
 import type { Peer } from "../core/peer.ts";
 import type { Socket } from "../core/socket.ts";
-import { isLoopback, SUBPROTOCOL } from "./websocket-address.ts";
-import { Admission, type Guest, type Refusal, type Verdict } from "./websocket-admission.ts";
+import { isLoopback, requestPath, SUBPROTOCOL } from "./websocket-address.ts";
+import { Admission, BUSY, type Guest, type Refusal, type Verdict } from "./websocket-admission.ts";
 import { KEEP_ALIVE_DELAY } from "./websocket-node-dialer.ts";
 import { nodeSocket, type WireSettings, wireSettings } from "./websocket-node-socket.ts";
 import type { WebSocketListenerSettings } from "./websocket-options.ts";
 import { WebSocketPage } from "./websocket-page.ts";
+import { PlainRequests } from "./websocket-plain.ts";
+import { OwnServer } from "./websocket-server.ts";
+import { answerText } from "./websocket-status.ts";
 import type { TicketOptions } from "./websocket-tickets.ts";
 
 /** How long `stop` waits for closing handshakes: so many times so many ms. A healthy peer needs one round trip. */
@@ -55,10 +58,6 @@ function isFirst(server: Server, listener: unknown): boolean {
   return server.listeners("upgrade")[0] === listener;
 }
 
-function pathOf(request: IncomingMessage): string {
-  return (request.url ?? "").split("?", 1)[0] ?? "";
-}
-
 function destroy(this: Duplex): void {
   this.destroy();
 }
@@ -85,7 +84,10 @@ export class WebSocketService {
   readonly #context: ListenerContext;
   readonly #admission: Admission;
   readonly #upgrader: WebSocketServer;
+  /** The server, when it is not a shared one. */
+  readonly #own: OwnServer | undefined;
   readonly #server: Server;
+  readonly #plain: PlainRequests;
   readonly #handshakes = new Set<Duplex>();
   readonly #open = new Map<WebSocket, Pick<Socket, "close">>();
   readonly #page: WebSocketPage | undefined;
@@ -105,9 +107,21 @@ export class WebSocketService {
       ...wireSettings(context.maxFrameBytes),
     };
     this.#upgrader = new WebSocketServer(options);
-    this.#server = settings.server ?? this.#ownServer();
-    const { page, path } = settings;
-    this.#page = page === undefined ? undefined : new WebSocketPage(page, path, this.#admission, context);
+    const { page, path, server } = settings;
+    this.#page = page === undefined ? undefined : new WebSocketPage(page, path, context);
+    this.#plain = new PlainRequests({
+      path,
+      admission: this.#admission,
+      page: this.#page,
+      status: settings.status,
+      onStatusFailed: (cause) => context.report(new Error(`${this.address}: \`status\` failed`, { cause })),
+    });
+    if (server === undefined) {
+      this.#own = new OwnServer(settings, this.#onRequest);
+      this.#server = this.#own.http;
+    } else {
+      this.#server = server;
+    }
     Object.defineProperty(this.#onUpgrade, OURS, { value: settings.path });
   }
 
@@ -124,6 +138,11 @@ export class WebSocketService {
     return this.#admission.tickets.issue(options);
   }
 
+  /** Answers a plain request that is for this listener; `false` when it is not. */
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    return !this.#stopping && this.#plain.handle(request, response);
+  }
+
   /** Resolves once workers can connect. */
   async start(): Promise<void> {
     const { server, host, port, path } = this.#settings;
@@ -135,8 +154,8 @@ export class WebSocketService {
       );
     }
     await this.#page?.load();
-    if (server === undefined) {
-      await this.#listen(host, port);
+    if (this.#own !== undefined) {
+      await this.#listen(this.#own, host, port);
       // Trouble of a shared server is its owner's to handle.
       this.#server.on("error", this.#onError);
     }
@@ -145,7 +164,7 @@ export class WebSocketService {
       throw new Error(`${this.address}: another listener has this path of the shared server; give each its own`);
     }
     this.#server.on("upgrade", this.#onUpgrade);
-    this.#page?.start(this.#server);
+    this.#page?.start();
   }
 
   /** Closes every connection, cuts off those that do not answer, and gives back the address. */
@@ -153,61 +172,34 @@ export class WebSocketService {
     this.#stopping = true;
     this.#server.off("upgrade", this.#onUpgrade);
     this.#page?.stop();
-    const closed = this.#settings.server === undefined ? this.#closeServer() : undefined;
+    const closed = this.#own?.close();
     this.#admission.close();
     for (const socket of this.#handshakes) socket.destroy();
     for (const socket of this.#open.values()) socket.close();
     await this.#emptied();
     for (const ws of this.#open.keys()) ws.terminate();
-    if (this.#settings.server === undefined) this.#server.closeAllConnections();
+    this.#own?.cut();
     await closed;
     this.#server.off("error", this.#onError);
   }
 
-  #ownServer(): Server {
-    const { headersTimeout, requestTimeout, connectionsCheckingInterval, maxHeaderSize, maxConnections } =
-      this.#settings;
-    const server = createServer({
-      headersTimeout,
-      requestTimeout: Math.max(headersTimeout, requestTimeout),
-      connectionsCheckingInterval,
-      maxHeaderSize,
-    });
-    // Beyond that not even a 503 is answered.
-    server.maxConnections = maxConnections + this.#settings.maxPending;
-    // Ending only is not enough: a peer that does not read would stay.
-    server.on("clientError", (_error, socket) => socket.destroy());
-    server.on("request", (request, response) => {
-      const status = this.#isHere(request) ? 426 : 404;
-      response.writeHead(status, {
-        Connection: "close",
-        "Content-Type": "text/plain",
-        ...(status === 426 ? { Upgrade: "websocket" } : {}),
-      });
-      response.end(STATUS_CODES[status]);
-    });
-    return server;
-  }
+  /** What nothing here answers is told what it could have asked for. */
+  readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    if (this.handleRequest(request, response)) return;
+    const status = this.#isHere(request) ? 426 : 404;
+    if (status === 426) response.setHeader("Upgrade", "websocket");
+    answerText(response, status, STATUS_CODES[status] ?? "");
+  };
 
-  #listen(host: string, port: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const failed = (cause: Error & { code?: unknown }): void => {
-        const why =
-          cause.code === "EADDRINUSE"
-            ? "the address is in use; choose another port, or 0 for a free one"
-            : cause.message;
-        reject(new Error(`cannot listen on ${listenerAddress(this.#settings)}: ${why}`, { cause }));
-      };
-      this.#server.once("error", failed);
-      this.#server.listen(port, host, () => {
-        this.#server.off("error", failed);
-        resolve();
-      });
-    });
-  }
-
-  #closeServer(): Promise<void> {
-    return new Promise((resolve) => void this.#server.close(() => resolve()));
+  async #listen(server: OwnServer, host: string, port: number): Promise<void> {
+    try {
+      await server.listen(host, port);
+    } catch (cause) {
+      const inUse = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
+      const words = cause instanceof Error ? cause.message : String(cause);
+      const why = inUse ? "the address is in use; choose another port, or 0 for a free one" : words;
+      throw new Error(`cannot listen on ${listenerAddress(this.#settings)}: ${why}`, { cause });
+    }
   }
 
   /** Resolves when the last connection is gone, or after a little while. */
@@ -229,7 +221,7 @@ export class WebSocketService {
   };
 
   #isHere(request: IncomingMessage): boolean {
-    return pathOf(request) === this.#settings.path;
+    return requestPath(request) === this.#settings.path;
   }
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
@@ -240,11 +232,11 @@ export class WebSocketService {
     }
     if (socket.destroyed) return;
     socket.on("error", destroy);
-    const address = request.socket.remoteAddress ?? "";
-    const full = this.#admission.enter(address);
-    if (full !== undefined) return refuse(socket, full);
+    const { limits } = this.#admission;
+    const network = this.#admission.networkOf(request);
+    if (!this.#admission.enter(request, network)) return refuse(socket, BUSY);
     // One place from here to the end of the connection, whichever way it ends.
-    socket.once("close", () => this.#admission.leave(address));
+    socket.once("close", () => limits.leave(network));
     this.#handshakes.add(socket);
     const verdict = this.#admission.judge(request);
     if (verdict instanceof Promise) void verdict.then((late) => this.#decided(request, socket, head, late));
@@ -254,7 +246,8 @@ export class WebSocketService {
   /** Whether all who are asked say that a path is not theirs, and it is up to this one to answer. */
   #isNobodys(request: IncomingMessage): boolean {
     const server = this.#server;
-    return isFirst(server, this.#onUpgrade) && isAllOurs(server) && !isServed(server, pathOf(request));
+    if (this.#own !== undefined) return true;
+    return isFirst(server, this.#onUpgrade) && isAllOurs(server) && !isServed(server, requestPath(request));
   }
 
   #turnAway(socket: Duplex, refusal: Refusal): void {
@@ -266,7 +259,10 @@ export class WebSocketService {
     this.#handshakes.delete(socket);
     if (socket.destroyed) return;
     if (this.#stopping) return refuse(socket, STOPPING);
-    if ("status" in verdict) return refuse(socket, verdict);
+    if ("status" in verdict) {
+      this.#admission.refused(request, verdict);
+      return refuse(socket, verdict);
+    }
     this.#harden(request.socket);
     if (verdict.role === "worker" || this.#page === undefined) {
       this.#upgrader.handleUpgrade(request, socket, head, (ws) => this.#opened(request, ws, verdict));
@@ -286,7 +282,9 @@ export class WebSocketService {
 
   #opened(request: IncomingMessage, ws: WebSocket, { principal, identity }: Guest): void {
     const { remoteAddress = "pipe", remotePort = 0 } = request.socket;
-    const peer: Peer = { transport: "websocket", address: hostPort(remoteAddress, remotePort), principal, identity };
+    const named = this.#admission.addressOf(request);
+    const address = named === remoteAddress || named === "" ? hostPort(remoteAddress, remotePort) : named;
+    const peer: Peer = { transport: "websocket", address, principal, identity };
     const socket = nodeSocket(ws, peer, this.#context.maxFrameBytes);
     this.#hold(ws, socket);
     this.#accept(socket);

@@ -68,6 +68,12 @@ export class Tickets {
     return ticket;
   }
 
+  /** Whether a ticket is out and good. */
+  has(ticket: string): boolean {
+    const kept = this.#kept.get(keyOf(ticket));
+    return kept !== undefined && kept.expires > this.#clock.now();
+  }
+
   /** Takes a ticket back, for good: whom it was for, or nothing when it is unknown, was used or has expired. */
   take(ticket: string): TicketOptions | undefined {
     const key = keyOf(ticket);

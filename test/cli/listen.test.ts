@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { ask, status } from "../transports/raw-client.ts";
+import { ask, RawClient, status } from "../transports/raw-client.ts";
 import { Command, jobs, linesOf, powerhose, seq } from "./child.ts";
 
 function fixture(name: string): string {
@@ -183,6 +183,7 @@ describe("status", () => {
   test("as a table and as JSON, with nothing of the jobs themselves", async () => {
     const { run: started, url } = await listening(["-w", "1", jobs("slow")]);
     await using run = started;
+    const silent = Array.from({ length: 50 }, () => new RawClient(Number(new URL(url).port)));
     const identity = ["--identity", "far-away", "--labels", "gpu,big"];
     await using work = new Command(["work", "-w", "2", ...identity, "--connect", url, jobs("slow")]);
     await work.says(/registered at/);
@@ -204,6 +205,8 @@ describe("status", () => {
       ],
     });
     expect(stdout + json.stdout).not.toContain("secret");
+    // Clients that say nothing are cut off, by the same limits as any listener's.
+    await Promise.all(silent.map((client) => client.end()));
   });
 
   test("nobody there is one clear line", async () => {
@@ -225,7 +228,7 @@ describe("the page", () => {
     expect(address).toBe(url.replace("ws:", "http:"));
     await run.says(/the run is over; the page stays for 10 min 0 s, or until Ctrl-C/);
     expect((await get(address, html)).body).toContain("<!doctype html>");
-    expect((await get(address, {})).status).toBe(404);
+    expect((await get(address, {})).status).toBe(426);
     expect((await powerhose(["status", url])).code).toBe(0);
     run.child.kill("SIGINT");
     const { code, stdout, stderr } = await run.ended;
@@ -237,7 +240,7 @@ describe("the page", () => {
     const { run: started, url } = await listening(["-w", "0", jobs()]);
     await using run = started;
     expect(run.stderr).not.toContain("browser");
-    expect((await get(url, html)).status).toBe(404);
+    expect((await get(url, html)).status).toBe(426);
   });
 });
 

@@ -130,12 +130,13 @@ function hasCrew(found: Import): boolean {
 
 /**
  * What the command runs inside its threads finds the user's module as all threads do. A peer's words are shown alike
- * everywhere, and bytes are budgeted alike everywhere.
+ * everywhere, bytes are budgeted alike everywhere, and one place knows which addresses are loopback.
  */
 const FOR_CLI: ReadonlySet<string> = new Set([
   "src/threads/load.ts",
   "src/observe/plain-text.ts",
   "src/core/byte-budget.ts",
+  "src/transports/websocket-address.ts",
 ]);
 
 /** All a rule may look at. */

@@ -39,8 +39,9 @@ export class RawClient {
   #ended = false;
   #changed: () => void = () => undefined;
 
-  constructor(port: number) {
-    this.#socket = connect(port, "127.0.0.1");
+  /** @param from - The loopback address to connect from: each of 127.0.0.0/8 is this machine's. */
+  constructor(port: number, from: string = "127.0.0.1") {
+    this.#socket = connect({ port, host: "127.0.0.1", localAddress: from });
     this.#socket.on("data", (chunk) => {
       this.#received = Buffer.concat([this.#received, chunk]);
       this.#changed();
@@ -109,7 +110,12 @@ export function status(head: string): number {
 }
 
 /** Sends one upgrade request and waits for the head of the answer; the connection is let go of. */
-export async function ask(port: number, path: string = "/", headers: Headers = {}): Promise<string> {
-  using client = new RawClient(port);
+export async function ask(
+  port: number,
+  path: string = "/",
+  headers: Headers = {},
+  from: string = "127.0.0.1",
+): Promise<string> {
+  using client = new RawClient(port, from);
   return await client.send(upgrade(path, headers)).head();
 }

@@ -1,11 +1,5 @@
 /** The page at the door: what is served to whom, with which headers, and whose WebSocket may watch. */
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type RequestListener,
-  type Server,
-} from "node:http";
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from "node:http";
 import { once } from "node:events";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
@@ -215,65 +209,61 @@ describe("the page", () => {
 });
 
 describe("on a server that is shared", () => {
-  async function shared(...names: readonly string[]): Promise<Server> {
-    const server = createServer();
-    for (const name of names) server.on("request", (_request, response) => void response.end(name));
+  /** A server whose owner asks the listeners in turn, and answers the rest. */
+  async function shared(listeners: () => readonly WebSocketListener[]): Promise<Server> {
+    const server = createServer((request, response) => {
+      if (listeners().some((one) => one.handleRequest(request, response))) return;
+      response.end("owner");
+    });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     return server;
   }
 
-  test("the page comes first and the rest is its owner's, as before and after", async () => {
-    const server = await shared("owner");
+  test("the listener answers what is for it, and the rest is the owner's, as before and after", async () => {
+    const listeners: WebSocketListener[] = [];
+    const server = await shared(() => listeners);
     await using house = await House.open({ server });
+    const { port } = house;
+    expect((await house.fetch()).body.toString()).toBe("owner");
+    listeners.push(house.listener);
     expect((await house.fetch()).headers["content-type"]).toContain("text/html");
     expect((await house.fetch("/", {})).body.toString()).toBe("owner");
     expect((await house.fetch("/other")).body.toString()).toBe("owner");
-    const { port } = house;
     await house.runner.stop();
-    expect(server.listenerCount("request")).toBe(1);
     const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { ...HTML, Connection: "close" } });
     expect(await answer.text()).toBe("owner");
   });
 
-  test("those who listen later have what is not the page's too, and can leave as ever", async () => {
-    const server = await shared();
-    await using house = await House.open({ server });
-    let seen = 0;
-    const late: RequestListener = (_request, response) => {
-      seen++;
-      response.writeHead(200).end("late");
-    };
-    server.on("request", late);
-    server.once("request", () => void (seen += 10));
-    expect((await house.fetch()).headers["content-type"]).toContain("text/html");
-    expect(seen).toBe(0);
-    for (const path of ["/other", "/other"]) expect((await house.fetch(path)).body.toString()).toBe("late");
-    expect(seen).toBe(12);
-    server.off("request", late);
-    server.on("request", (_request, response) => void response.end("last"));
-    expect((await house.fetch("/other")).body.toString()).toBe("last");
-    expect(seen).toBe(12);
-  });
-
-  test("is left as it was, however often its listeners take turns", async () => {
-    const server = await shared("owner");
+  test("nothing of the server is replaced, and only the upgrade is listened to", async () => {
+    const server = await shared(() => []);
     const own = Reflect.ownKeys(server);
+    const events = (): string =>
+      server
+        .eventNames()
+        .map((name) => `${String(name)} ${server.listenerCount(name)}`)
+        .join();
+    const before = events();
     const houses = await Promise.all(["/one", "/two"].map((path) => House.open({ server, path })));
+    expect([Reflect.ownKeys(server), Object.hasOwn(server, "emit")]).toEqual([own, false]);
+    expect(events()).toBe(`${before},upgrade 2`);
     for (const { runner } of [...houses, ...houses]) {
       await runner.stop();
       await runner.start();
     }
     for (const { runner } of houses) await runner.stop();
-    expect(Reflect.ownKeys(server)).toEqual(own);
+    expect([Reflect.ownKeys(server), events()]).toEqual([own, before]);
     await new Promise((resolve) => server.close(resolve));
   });
 
   test("two listeners have a page each, whichever stops first", async () => {
-    const server = await shared("owner");
+    const listeners: WebSocketListener[] = [];
+    const server = await shared(() => listeners);
     await using one = await House.open({ server, path: "/one", page: { title: "1" } });
-    const two = new JobRunner({ listen: listenWebSocket({ server, path: "/two", page: true }) });
+    const second = listenWebSocket({ server, path: "/two", page: true });
+    const two = new JobRunner({ listen: second });
     await two.start();
+    listeners.push(one.listener, second);
     for (const path of ["/one", "/two"]) expect((await one.fetch(path)).status).toBe(200);
     await two.stop();
     expect((await one.fetch("/one")).headers["content-type"]).toContain("text/html");
