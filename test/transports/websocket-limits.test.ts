@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { hostClock } from "../../src/core/host.ts";
-import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { ConnectionLimits, type ConnectionLimitSettings, networkOf } from "../../src/transports/websocket-limits.ts";
 import { WEBSOCKET_LISTENER_DEFAULTS } from "../../src/transports/websocket-node.ts";
 import { Gate } from "./gate.ts";
