@@ -37,7 +37,7 @@ export const storm = (handler) => async (sim) => {
   const bank = new FakeBank(sim);
   const runner = sim.runner({ heartbeat: 1_000, acquireTimeout: 120_000, attempts: 20, maxLost: 20 });
   for (const name of ["w1", "w2"]) sim.worker(name, handler(bank), { blocking: false });
-  sim.storm({ until: 30_000, every: 100 });
+  sim.injectFaults({ until: 30_000, every: 100 });
   for (let number = 1; number <= 12; number++) {
     await runner.execute(new Job(`order ${number}`, { "idempotency-key": `order ${number}` }));
     await sim.sleep(sim.random() * 5_000);

@@ -1,18 +1,18 @@
 /**
- * Every transport as the runner's laws see it: with workers behind it. Threads bring their workers along; behind the others
+ * Every transport as the runner's conformance cases see it: with workers behind it. Threads bring their workers along; behind the others
  * the workers live in the test. list.test.ts fails when one is missing.
  */
 import { threads } from "powerhose/threads";
 import type { Listener } from "../../src/core/listener.ts";
 import type { Socket } from "../../src/core/socket.ts";
-import type { FleetFactory, FleetRig } from "../../src/testing/conformance/fleet-harness.ts";
+import type { FleetHarnessFactory, FleetHarness } from "../../src/testing/conformance/harness.ts";
 import { inProcessFleet } from "../../src/testing/conformance/in-process-fleet.ts";
 import { realTime } from "../../src/testing/conformance/test-time.ts";
 import { transports } from "./harnesses.ts";
 
-function inThreads(count: number, capacity: number): Promise<FleetRig> {
+function inThreads(count: number, capacity: number): Promise<FleetHarness> {
   const time = realTime();
-  const inner = threads(new URL("fixtures/law-handler.js", import.meta.url), { size: count, capacity });
+  const inner = threads(new URL("fixtures/conformance-handler.js", import.meta.url), { size: count, capacity });
   const sockets: Socket[] = [];
   const listener: Listener = {
     start: (accept, context) =>
@@ -36,7 +36,7 @@ function inThreads(count: number, capacity: number): Promise<FleetRig> {
 }
 
 /** All transports, with workers. */
-export const fleets: readonly { readonly name: string; readonly make: FleetFactory }[] = [
+export const fleets: readonly { readonly name: string; readonly make: FleetHarnessFactory }[] = [
   ...transports.map(({ name, make }) => ({ name, make: inProcessFleet(make) })),
   { name: "threads", make: inThreads },
 ];

@@ -1,10 +1,10 @@
 /**
- * Every transport as the laws see it: a listener, dialers that reach it, and a way to wait for it. The law-suites run over
+ * Every transport as the cases see it: a listener, dialers that reach it, and a way to wait for it. The case-suites run over
  * this list; list.test.ts fails when a transport is missing from it.
  */
 import { WebSocket } from "ws";
 import type { Dialer, Listener } from "../../src/core/listener.ts";
-import type { Rig, RigFactory } from "../../src/testing/conformance/harness.ts";
+import type { Harness, HarnessFactory } from "../../src/testing/conformance/harness.ts";
 import { realTime, virtualTime } from "../../src/testing/conformance/test-time.ts";
 import { FaultyNetwork } from "../../src/testing/network/network.ts";
 import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
@@ -16,10 +16,10 @@ import { dialWebSocket } from "../../src/transports/websocket.ts";
 /** A transport and how to set it up. */
 export interface NamedRig {
   readonly name: string;
-  readonly make: RigFactory;
+  readonly make: HarnessFactory;
 }
 
-function memory(): Promise<Rig> {
+function memory(): Promise<Harness> {
   const time = virtualTime();
   const transport = new MemoryTransport({ clock: time.clock });
   return Promise.resolve({
@@ -35,7 +35,7 @@ function memory(): Promise<Rig> {
   });
 }
 
-function messagePort(): Promise<Rig> {
+function messagePort(): Promise<Harness> {
   const time = realTime();
   const listener = new MessagePortListener();
   const channels: MessageChannel[] = [];
@@ -59,7 +59,7 @@ function messagePort(): Promise<Rig> {
   });
 }
 
-function webSocketRig(dial: (address: string) => Dialer): Promise<Rig> {
+function webSocketRig(dial: (address: string) => Dialer): Promise<Harness> {
   const time = realTime();
   const inner = listenWebSocket();
   let address = "";
@@ -83,8 +83,8 @@ function webSocketRig(dial: (address: string) => Dialer): Promise<Rig> {
   });
 }
 
-/** The simulated network, as long as nothing is done to it. Its frames take no time: the laws do not move it. */
-function simulated(): Promise<Rig> {
+/** The simulated network, as long as nothing is done to it. Its frames take no time: the cases do not move it. */
+function simulated(): Promise<Harness> {
   const time = virtualTime();
   const network = new FaultyNetwork({ clock: time.clock, entropy: new SeededEntropy(1), latency: [0, 0] });
   const listener = network.listen("runner");

@@ -1,4 +1,4 @@
-/** No transport without a rig: the law-suites run over a list, and this is what keeps the list whole. */
+/** No transport without a harness: the case-suites run over a list, and this is what keeps the list whole. */
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { fleets } from "./fleets.ts";
@@ -32,25 +32,25 @@ function published(): string[] {
   });
 }
 
-/** Threads are a listener alone: nobody dials them, so the laws of sockets have nothing to hold on to. */
+/** Threads are a listener alone: nobody dials them, so the conformance cases of sockets have nothing to hold on to. */
 const withoutDialer = ["threads"];
 
-test("every transport in src/transports has a rig", () => {
+test("every transport in src/transports has a harness", () => {
   const used = parts();
   const heads = files.filter((file) => !used.has(file)).map((file) => file.replace(/\.ts$/, ""));
   expect(heads.length).toBeGreaterThan(0);
   expect(named).toEqual(expect.arrayContaining(heads));
 });
 
-test("every transport the package publishes has a rig for the laws of sockets", () => {
+test("every transport the package publishes has a harness for the conformance cases of sockets", () => {
   expect(published()).toEqual(expect.arrayContaining(withoutDialer));
   expect([...named, ...withoutDialer]).toEqual(expect.arrayContaining(published()));
 });
 
-test("every transport the package publishes has a fleet for the runner's laws", () => {
+test("every transport the package publishes has a fleet for the runner's conformance cases", () => {
   expect(fleets.map(({ name }) => name)).toEqual(expect.arrayContaining(published()));
 });
 
-test("no two rigs share a name", () => {
+test("no two harnesses share a name", () => {
   expect(new Set(named).size).toBe(named.length);
 });

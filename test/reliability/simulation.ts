@@ -1,7 +1,7 @@
 /** The simulated worlds: how many of each kind, in several processes, and what has to come of them. */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { RARE } from "../../src/testing/invariants/coverage-points.ts";
+import { COVERAGE_POINTS } from "../../src/testing/invariants/coverage-points.ts";
 import { runTypeScript } from "../support/run-typescript.ts";
 import type { Finding, Findings, Scale, Section } from "./section.ts";
 import { add, emptySum, WORLDS, type WorldSum } from "./simulated/worlds.ts";
@@ -106,7 +106,7 @@ function goldenFinding(drawn: WorldSum | undefined): Finding {
 }
 
 function sometimesFindings(total: WorldSum): Finding[] {
-  return RARE.map((name) => {
+  return COVERAGE_POINTS.map((name) => {
     const count = total.sometimes[name] ?? 0;
     return { what: `sometimes: ${name}`, figure: count.toLocaleString("en"), wanted: "over 0", ok: count > 0 };
   });

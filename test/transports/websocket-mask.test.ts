@@ -1,4 +1,4 @@
-/** With what the dialer of Node masks: the bytes that leave. That the listener reads them is in the transport's laws. */
+/** With what the dialer of Node masks: the bytes that leave. That the listener reads them is in the transport's conformance cases. */
 import { createHash } from "node:crypto";
 import { Agent, createServer, type Server } from "node:http";
 import { Agent as TlsAgent, createServer as createTlsServer } from "node:https";

@@ -1,14 +1,14 @@
-/** What the runner's laws let every worker do. Imports types alone, so that any kind of worker can load it. */
+/** What the runner's conformance cases let every worker do. Imports types alone, so that any kind of worker can load it. */
 import type { Handler, Payload } from "../../index.ts";
 
 /** No payload; what a handler in plain JavaScript may well return. */
 const NOT_A_PAYLOAD: unknown = 5;
 
 /**
- * The handler of every worker in a fleet that is held to the runner's laws. Where workers load a module by its name, that
- * module is one line: `export { lawHandler as default } from "powerhose/testing"`.
+ * The handler of every worker in a fleet that is held to the runner's conformance cases. Where workers load a module by its name, that
+ * module is one line: `export { conformanceHandler as default } from "powerhose/testing"`.
  */
-export const lawHandler: Handler = (job, context) => {
+export const conformanceHandler: Handler = (job, context) => {
   if (typeof job.data !== "string") return job.data.toReversed();
   const [command, text = ""] = job.data.split(/:(.*)/s);
   switch (command) {

@@ -1,4 +1,4 @@
-/** The few assertions the laws need. Each throws an `Error` that says what was looked at, what was expected and what was seen. */
+/** The few assertions the cases need. Each throws an `Error` that says what was looked at, what was expected and what was seen. */
 
 /** How much of a value is shown, in characters. */
 const SHOWN = 120;

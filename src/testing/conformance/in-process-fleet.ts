@@ -1,31 +1,30 @@
-/** A fleet made of a rig: workers of this process that dial the rig's listener. */
+/** A fleet made of a harness: workers of this process that dial the harness's listener. */
 import { type Dialer, type Socket, Worker } from "../../index.ts";
-import type { FleetFactory, FleetRig } from "./fleet-harness.ts";
-import { lawHandler } from "./conformance-handler.ts";
-import type { Rig, RigFactory } from "./harness.ts";
+import { conformanceHandler } from "./conformance-handler.ts";
+import type { FleetHarnessFactory, FleetHarness, Harness, HarnessFactory } from "./harness.ts";
 
 /** Remembers the worker's end of its connection, so that it can be cut behind the worker's back. */
 class Wire implements Dialer {
   socket: Socket | undefined;
-  readonly #rig: Rig;
+  readonly #harness: Harness;
 
-  constructor(rig: Rig) {
-    this.#rig = rig;
+  constructor(harness: Harness) {
+    this.#harness = harness;
   }
 
   async dial(...how: Parameters<Dialer["dial"]>): Promise<Socket> {
-    this.socket = await this.#rig.dialer().dial(...how);
+    this.socket = await this.#harness.dialer().dial(...how);
     return this.socket;
   }
 }
 
-function fleetOf(rig: Rig): FleetRig {
+function fleetOf(harness: Harness): FleetHarness {
   const workers: Worker[] = [];
   const wires: Wire[] = [];
-  const { clock, until, settle, quiet, pass, listener } = rig;
+  const { clock, until, settle, quiet, pass, listener } = harness;
   const add = async (capacity: number): Promise<void> => {
-    const wire = new Wire(rig);
-    const worker = new Worker({ dial: wire, handler: lawHandler, capacity, clock });
+    const wire = new Wire(harness);
+    const worker = new Worker({ dial: wire, handler: conformanceHandler, capacity, clock });
     wires.push(wire);
     workers.push(worker);
     await settle(worker.start());
@@ -48,13 +47,13 @@ function fleetOf(rig: Rig): FleetRig {
       try {
         for (const worker of workers) await settle(worker.stop());
       } finally {
-        await rig[Symbol.asyncDispose]();
+        await harness[Symbol.asyncDispose]();
       }
     },
   };
 }
 
-/** The fleet for `runnerLaws` over any transport with a dialer: what its rig is to the laws of sockets. */
-export function inProcessFleet(rig: RigFactory): FleetFactory {
-  return async () => fleetOf(await rig());
+/** The fleet for `runnerConformance` over any transport with a dialer: what its harness is to the conformance cases of sockets. */
+export function inProcessFleet(harness: HarnessFactory): FleetHarnessFactory {
+  return async () => fleetOf(await harness());
 }

@@ -1,4 +1,4 @@
-/** One end of a connection as a law sees it: what it was told, in what order. And the frames laws send, which tell where they belong. */
+/** One end of a connection as a case sees it: what it was told, in what order. And the frames conformance cases send, which tell where they belong. */
 import type { CloseReason, Receiver } from "../../index.ts";
 
 /** A receiver that writes down what it is told. */

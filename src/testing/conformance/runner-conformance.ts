@@ -4,22 +4,25 @@
  */
 import { ExecutionError, Job, RunnerStoppedError, WorkerLostError } from "../../index.ts";
 import { expectAtMost, expectEqual, expectFields, expectTrue, rejectionOf, show } from "./expectation.ts";
-import type { FleetFactory } from "./fleet-harness.ts";
-import type { Law } from "./conformance-case.ts";
-import { answered, type Crew, playScene, running, type Scene } from "./runner-fixture.ts";
+import type { FleetHarnessFactory, ConformanceCase } from "./harness.ts";
+import { answered, type FleetSize, withRunner, running, type RunnerFixture } from "./runner-fixture.ts";
 
-/** A law of the runner before it has a fleet. */
-interface RunnerCase extends Crew {
+/** A case of the runner before it has a fleet. */
+interface RunnerCase extends FleetSize {
   readonly name: string;
-  readonly check: (scene: Scene) => Promise<void>;
+  readonly check: (fixture: RunnerFixture) => Promise<void>;
 }
 
 /** The runner's own limit of a payload unless it is told otherwise, in bytes. */
 const MAX_PAYLOAD = 1_048_576;
 
-async function expectAnswer(scene: Scene, job: string | Uint8Array, answer: string | Uint8Array): Promise<void> {
+async function expectAnswer(
+  fixture: RunnerFixture,
+  job: string | Uint8Array,
+  answer: string | Uint8Array,
+): Promise<void> {
   const what = `the answer to ${show(job)}`;
-  expectEqual(await answered(scene, scene.runner.execute(job), what), answer, what);
+  expectEqual(await answered(fixture, fixture.runner.execute(job), what), answer, what);
 }
 
 function caught(promise: Promise<unknown>): Promise<unknown> {
@@ -31,26 +34,26 @@ const payloads: readonly RunnerCase[] = [
     name: "runs text, bytes, empty and odd data, and answers in kind",
     workers: 1,
     capacity: 1,
-    check: async (scene) => {
-      await expectAnswer(scene, "upper:straße é😀", "STRASSE É😀");
-      await expectAnswer(scene, "\ufeff\0:::NONE*****\r\n", "\ufeff\0:::NONE*****\r\n");
-      await expectAnswer(scene, "", "");
-      await expectAnswer(scene, Uint8Array.of(1, 2, 255), Uint8Array.of(255, 2, 1));
-      await expectAnswer(scene, new Uint8Array(), new Uint8Array());
+    check: async (fixture) => {
+      await expectAnswer(fixture, "upper:straße é😀", "STRASSE É😀");
+      await expectAnswer(fixture, "\ufeff\0:::NONE*****\r\n", "\ufeff\0:::NONE*****\r\n");
+      await expectAnswer(fixture, "", "");
+      await expectAnswer(fixture, Uint8Array.of(1, 2, 255), Uint8Array.of(255, 2, 1));
+      await expectAnswer(fixture, new Uint8Array(), new Uint8Array());
     },
   },
   {
     name: "carries headers of any spelling",
     workers: 1,
     capacity: 1,
-    check: async (scene) => {
+    check: async (fixture) => {
       const headers = [
         ["__proto__", "a:b"],
         ["", "\\"],
         ["NONE", ""],
         ["7", "\n"],
       ] as const;
-      const answer = await answered(scene, scene.runner.execute(new Job("headers", headers)), "the headers");
+      const answer = await answered(fixture, fixture.runner.execute(new Job("headers", headers)), "the headers");
       expectEqual(JSON.parse(String(answer)), headers, "the headers as the handler saw them");
     },
   },
@@ -58,17 +61,17 @@ const payloads: readonly RunnerCase[] = [
     name: "carries a payload of the limit both ways, and refuses one byte more",
     workers: 1,
     capacity: 2,
-    check: async (scene) => {
-      const { rig, runner } = scene;
+    check: async (fixture) => {
+      const { harness, runner } = fixture;
       const bytes = new Uint8Array(MAX_PAYLOAD).map((_, i) => i % 251);
-      await expectAnswer(scene, bytes, bytes.toReversed());
-      await expectAnswer(scene, `fill:${MAX_PAYLOAD}`, "x".repeat(MAX_PAYLOAD));
+      await expectAnswer(fixture, bytes, bytes.toReversed());
+      await expectAnswer(fixture, `fill:${MAX_PAYLOAD}`, "x".repeat(MAX_PAYLOAD));
       const over = await rejectionOf(runner.execute(new Uint8Array(MAX_PAYLOAD + 1)), "a job over the limit");
       expectFields(over, { code: "ENCODING" }, "the error of a job over the limit");
-      const tooLarge = rig.settle(runner.execute(`fill:${MAX_PAYLOAD + 1}`));
+      const tooLarge = harness.settle(runner.execute(`fill:${MAX_PAYLOAD + 1}`));
       const error = await rejectionOf(tooLarge, "a result over the limit");
       expectFields(error, { remoteCode: "RESULT_TOO_LARGE" }, "the error of a result over the limit");
-      await expectAnswer(scene, "upper:still here", "STILL HERE");
+      await expectAnswer(fixture, "upper:still here", "STILL HERE");
     },
   },
 ];
@@ -78,10 +81,10 @@ const fleets: readonly RunnerCase[] = [
     name: "settles a thousand jobs, each with its own answer",
     workers: 2,
     capacity: 8,
-    check: async (scene) => {
-      const { runner } = scene;
+    check: async (fixture) => {
+      const { runner } = fixture;
       const jobs = Array.from({ length: 1_000 }, (_, i) => runner.execute(`upper:job ${i}`));
-      const values = await answered(scene, Promise.all(jobs), "the answers");
+      const values = await answered(fixture, Promise.all(jobs), "the answers");
       const answers = jobs.map((_, i) => `JOB ${i}`);
       expectEqual(values, answers, "the answers");
       const stats = { submitted: 1_000, succeeded: 1_000, retries: 0, strikes: 0 };
@@ -92,9 +95,9 @@ const fleets: readonly RunnerCase[] = [
     name: "uses every worker",
     workers: 3,
     capacity: 1,
-    check: async (scene) => {
-      const jobs = Promise.all(Array.from({ length: 30 }, () => scene.runner.execute("who")));
-      const names = await answered(scene, jobs, "the names of the workers");
+    check: async (fixture) => {
+      const jobs = Promise.all(Array.from({ length: 30 }, () => fixture.runner.execute("who")));
+      const names = await answered(fixture, jobs, "the names of the workers");
       expectEqual(new Set(names).size, 3, "the number of workers that answered");
     },
   },
@@ -102,11 +105,11 @@ const fleets: readonly RunnerCase[] = [
     name: "holds a worker for related jobs",
     workers: 2,
     capacity: 1,
-    check: async (scene) => {
-      const jobs = scene.runner.workers.getContext((held) =>
+    check: async (fixture) => {
+      const jobs = fixture.runner.workers.getContext((held) =>
         Promise.all([held.execute("who"), held.execute("who"), held.execute("who")]),
       );
-      const names = await answered(scene, jobs, "the names of the workers");
+      const names = await answered(fixture, jobs, "the names of the workers");
       expectEqual(new Set(names).size, 1, "the number of workers that answered");
     },
   },
@@ -114,10 +117,10 @@ const fleets: readonly RunnerCase[] = [
     name: "maps in order and as they come, with no more at a time than asked",
     workers: 2,
     capacity: 4,
-    check: async (scene) => {
+    check: async (fixture) => {
       const all = Array.from({ length: 200 }, (_, i) => i);
-      expectEqual(await mapped(scene, true), all, "the order of the results");
-      const unordered = await mapped(scene, false);
+      expectEqual(await mapped(fixture, true), all, "the order of the results");
+      const unordered = await mapped(fixture, false);
       const sorted = unordered.toSorted((a, b) => a - b);
       expectEqual(sorted, all, "the results, sorted");
     },
@@ -125,7 +128,7 @@ const fleets: readonly RunnerCase[] = [
 ];
 
 /** Maps 200 inputs and returns the indexes of the results as they came. */
-function mapped(scene: Scene, ordered: boolean): Promise<readonly number[]> {
+function mapped(fixture: RunnerFixture, ordered: boolean): Promise<readonly number[]> {
   let pulled = 0;
   const inputs = function* (): Generator<string> {
     for (let i = 0; i < 200; i++) {
@@ -135,7 +138,7 @@ function mapped(scene: Scene, ordered: boolean): Promise<readonly number[]> {
   };
   const collect = async (): Promise<readonly number[]> => {
     const seen: number[] = [];
-    for await (const outcome of scene.runner.map(inputs(), { concurrency: 6, window: 10, ordered })) {
+    for await (const outcome of fixture.runner.map(inputs(), { concurrency: 6, window: 10, ordered })) {
       expectAtMost(pulled - (seen.length + 1), 10, "inputs ahead of the result read last"); // with the one just read
       expectFields(outcome, { ok: true, value: String(outcome.index) }, `outcome ${outcome.index}`);
       const attempts = outcome.attempts.map((attempt) => attempt.outcome);
@@ -144,7 +147,7 @@ function mapped(scene: Scene, ordered: boolean): Promise<readonly number[]> {
     }
     return seen;
   };
-  return answered(scene, collect(), "the results");
+  return answered(fixture, collect(), "the results");
 }
 
 const failures: readonly RunnerCase[] = [
@@ -152,40 +155,40 @@ const failures: readonly RunnerCase[] = [
     name: "hands errors over as they were thrown, and keeps the worker",
     workers: 1,
     capacity: 1,
-    check: async (scene) => {
-      const { rig, runner } = scene;
-      const error = await rig.settle(caught(runner.execute("fail:no luck")));
+    check: async (fixture) => {
+      const { harness, runner } = fixture;
+      const error = await harness.settle(caught(runner.execute("fail:no luck")));
       expectTrue(error instanceof ExecutionError, `an ExecutionError; it is ${show(error)}`);
       const fields = { remoteName: "RangeError", remoteMessage: "no luck", remoteCode: "E_LAW" };
       expectFields(error, fields, "the handler's error");
-      const wrong = await rig.settle(caught(runner.execute("wrong")));
+      const wrong = await harness.settle(caught(runner.execute("wrong")));
       expectFields(wrong, { remoteCode: "RESULT_TYPE" }, "the error of a result that is no payload");
-      await expectAnswer(scene, "upper:on", "ON");
+      await expectAnswer(fixture, "upper:on", "ON");
     },
   },
   {
     name: "tries again what a handler asks to",
     workers: 1,
     capacity: 1,
-    check: async (scene) => {
-      const job = scene.runner.execute("flaky:3");
-      await scene.rig.pass(400);
-      expectEqual(await answered(scene, job, "the answer of the third attempt"), "attempt 3", "the answer");
+    check: async (fixture) => {
+      const job = fixture.runner.execute("flaky:3");
+      await fixture.harness.pass(400);
+      expectEqual(await answered(fixture, job, "the answer of the third attempt"), "attempt 3", "the answer");
     },
   },
   {
     name: "cancels: the caller hears at once, the handler's signal aborts, the slot comes back",
     workers: 1,
     capacity: 1,
-    check: async (scene) => {
-      const { rig, runner } = scene;
+    check: async (fixture) => {
+      const { harness, runner } = fixture;
       const controller = new AbortController();
       const job = caught(runner.execute("hang", { signal: controller.signal }));
-      await running(scene, 1);
+      await running(fixture, 1);
       const reason = new Error("enough");
       controller.abort(reason);
-      expectEqual(await rig.settle(job), reason, "what the caller gets");
-      await expectAnswer(scene, "upper:next", "NEXT");
+      expectEqual(await harness.settle(job), reason, "what the caller gets");
+      await expectAnswer(fixture, "upper:next", "NEXT");
       expectEqual(runner.stats().registered, 1, "the number of registrations");
     },
   },
@@ -193,12 +196,12 @@ const failures: readonly RunnerCase[] = [
     name: "times an attempt out and goes on with the same worker",
     workers: 1,
     capacity: 1,
-    check: async (scene) => {
-      const { rig, runner } = scene;
+    check: async (fixture) => {
+      const { harness, runner } = fixture;
       const job = caught(runner.execute("hang", { timeout: 30, attempts: 1 }));
-      await rig.pass(30);
-      expectFields(await rig.settle(job), { code: "TIMEOUT", kind: "attempt" }, "what the caller gets");
-      await expectAnswer(scene, "upper:next", "NEXT");
+      await harness.pass(30);
+      expectFields(await harness.settle(job), { code: "TIMEOUT", kind: "attempt" }, "what the caller gets");
+      await expectAnswer(fixture, "upper:next", "NEXT");
       expectEqual(runner.stats().registered, 1, "the number of registrations");
     },
   },
@@ -206,16 +209,16 @@ const failures: readonly RunnerCase[] = [
     name: "loses no job with a worker: it runs elsewhere, or the caller is told",
     workers: 2,
     capacity: 1,
-    check: async (scene) => {
-      const { rig, runner } = scene;
+    check: async (fixture) => {
+      const { harness, runner } = fixture;
       const hanging = [1, 2].map(() => caught(runner.execute("hang", { attempts: 1 })));
-      await running(scene, 2);
-      await rig.lose();
-      const first = await rig.settle(Promise.race(hanging));
+      await running(fixture, 2);
+      await harness.lose();
+      const first = await harness.settle(Promise.race(hanging));
       expectTrue(first instanceof WorkerLostError, `a WorkerLostError; it is ${show(first)}`);
-      await rig.pass(250);
-      await rig.until(() => runner.workers.size === 2);
-      await expectAnswer(scene, "upper:on", "ON");
+      await harness.pass(250);
+      await harness.until(() => runner.workers.size === 2);
+      await expectAnswer(fixture, "upper:on", "ON");
       expectEqual(runner.stats().running, 1, "the number of jobs that still run");
     },
   },
@@ -226,14 +229,14 @@ const endings: readonly RunnerCase[] = [
     name: "drains: what runs and waits is finished, nothing new is taken",
     workers: 1,
     capacity: 1,
-    check: async (scene) => {
-      const { rig, runner } = scene;
+    check: async (fixture) => {
+      const { harness, runner } = fixture;
       const jobs = Promise.all([1, 2, 3].map((i) => runner.execute(`upper:${i}`)));
       const drained = runner.drain();
       const late = await rejectionOf(runner.execute("late"), "a job for a runner that drains");
       expectTrue(late instanceof RunnerStoppedError, `a RunnerStoppedError; it is ${show(late)}`);
-      expectEqual(await answered(scene, jobs, "the answers"), ["1", "2", "3"], "the answers");
-      await rig.settle(drained);
+      expectEqual(await answered(fixture, jobs, "the answers"), ["1", "2", "3"], "the answers");
+      await harness.settle(drained);
       expectEqual(runner.state, "stopped", "the runner's state");
     },
   },
@@ -241,12 +244,12 @@ const endings: readonly RunnerCase[] = [
     name: "settles everything when it stops",
     workers: 1,
     capacity: 1,
-    check: async (scene) => {
-      const { rig, runner } = scene;
+    check: async (fixture) => {
+      const { harness, runner } = fixture;
       const jobs = [1, 2].map(() => caught(runner.execute("hang")));
-      await running(scene, 1);
-      await rig.settle(runner.stop());
-      for (const error of await rig.settle(Promise.all(jobs))) {
+      await running(fixture, 1);
+      await harness.settle(runner.stop());
+      for (const error of await harness.settle(Promise.all(jobs))) {
         expectTrue(error instanceof RunnerStoppedError, `a RunnerStoppedError; it is ${show(error)}`);
       }
     },
@@ -254,17 +257,17 @@ const endings: readonly RunnerCase[] = [
 ];
 
 /**
- * The laws of a runner over a transport, each played on a fleet of its own. Under any test runner:
+ * The cases of a runner over a transport, each played on a fleet of its own. Under any test runner:
  *
  * ```ts
- * for (const law of runnerLaws(fleet)) it(law.name, law.run);
+ * for (const one of runnerConformance(fleet)) it(one.name, one.run);
  * ```
  *
- * @param fleet - Made of a rig by `inProcessFleet`, or written for a listener that starts its own workers.
+ * @param fleet - Made of a harness by `inProcessFleet`, or written for a listener that starts its own workers.
  */
-export function runnerLaws(fleet: FleetFactory): readonly Law[] {
-  return [...payloads, ...fleets, ...failures, ...endings].map((law) => ({
-    name: law.name,
-    run: () => playScene(fleet, law, law.check),
+export function runnerConformance(fleet: FleetHarnessFactory): readonly ConformanceCase[] {
+  return [...payloads, ...fleets, ...failures, ...endings].map((one) => ({
+    name: one.name,
+    run: () => withRunner(fleet, one, one.check),
   }));
 }

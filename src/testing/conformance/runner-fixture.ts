@@ -1,19 +1,19 @@
-/** What the runner's laws are played on: a started runner with all its workers there. Knows no law. */
+/** What the runner's conformance cases are played on: a started runner with all its workers there. Knows no case. */
 import { JobRunner, type RunnerStats } from "../../index.ts";
 import { expectFields, show } from "./expectation.ts";
-import type { FleetFactory, FleetRig } from "./fleet-harness.ts";
+import type { FleetHarnessFactory, FleetHarness } from "./harness.ts";
 import { expectNoTimers } from "./test-time.ts";
 
-/** What a law sees. */
-export interface Scene {
+/** What a case sees. */
+export interface RunnerFixture {
   /** The fleet. */
-  readonly rig: FleetRig;
+  readonly harness: FleetHarness;
   /** Started, on the fleet's listener and clock. */
   readonly runner: JobRunner;
 }
 
-/** The workers a law wants. */
-export interface Crew {
+/** The workers a case wants. */
+export interface FleetSize {
   /** How many there are. */
   readonly workers: number;
   /** Jobs each takes at a time. */
@@ -29,54 +29,54 @@ const NOTHING_LEFT: Partial<RunnerStats> = {
   queuedBytes: 0,
 };
 
-async function stop({ rig, runner }: Scene): Promise<void> {
+async function stop({ harness, runner }: RunnerFixture): Promise<void> {
   try {
-    await rig.settle(runner.stop());
+    await harness.settle(runner.stop());
     expectFields(runner.stats(), NOTHING_LEFT, "what is left when the runner has stopped");
   } finally {
-    await rig[Symbol.asyncDispose]();
+    await harness[Symbol.asyncDispose]();
   }
-  expectNoTimers(rig.clock);
+  expectNoTimers(harness.clock);
 }
 
-async function assemble({ rig, runner }: Scene, { workers, capacity }: Crew): Promise<void> {
-  await rig.settle(runner.start());
-  await rig.join(workers, capacity);
+async function assemble({ harness, runner }: RunnerFixture, { workers, capacity }: FleetSize): Promise<void> {
+  await harness.settle(runner.start());
+  await harness.join(workers, capacity);
   try {
-    await rig.until(() => runner.workers.size === workers);
+    await harness.until(() => runner.workers.size === workers);
   } catch (cause) {
     throw new Error(`waited in vain for ${workers} workers; ${runner.workers.size} have registered`, { cause });
   }
 }
 
-/** Plays one law on a scene of its own. What the law found goes before what the taking down finds. */
-export async function playScene(
-  fleet: FleetFactory,
-  crew: Crew,
-  check: (scene: Scene) => Promise<void>,
+/** Plays one case on a scene of its own. What the case found goes before what the taking down finds. */
+export async function withRunner(
+  fleet: FleetHarnessFactory,
+  size: FleetSize,
+  check: (fixture: RunnerFixture) => Promise<void>,
 ): Promise<void> {
-  const rig = await fleet(crew.workers, crew.capacity);
-  const scene = { rig, runner: new JobRunner({ clock: rig.clock, listen: rig.listener }) };
+  const harness = await fleet(size.workers, size.capacity);
+  const fixture = { harness, runner: new JobRunner({ clock: harness.clock, listen: harness.listener }) };
   try {
-    await assemble(scene, crew);
-    await check(scene);
+    await assemble(fixture, size);
+    await check(fixture);
   } catch (error) {
-    await stop(scene).catch(() => undefined);
+    await stop(fixture).catch(() => undefined);
     throw error;
   }
-  await stop(scene);
+  await stop(fixture);
 }
 
-/** Waits for what a law cannot go on without; when it fails, the error says what it was. */
-export async function answered<T>({ rig }: Scene, answer: Promise<T>, what: string): Promise<T> {
+/** Waits for what a case cannot go on without; when it fails, the error says what it was. */
+export async function answered<T>({ harness }: RunnerFixture, answer: Promise<T>, what: string): Promise<T> {
   try {
-    return await rig.settle(answer);
+    return await harness.settle(answer);
   } catch (cause) {
     throw new Error(`${what}: ${cause instanceof Error ? cause.message : show(cause)}`, { cause });
   }
 }
 
 /** Waits until so many jobs are with workers. */
-export async function running({ rig, runner }: Scene, count: number): Promise<void> {
-  await rig.until(() => runner.stats().running === count);
+export async function running({ harness, runner }: RunnerFixture, count: number): Promise<void> {
+  await harness.until(() => runner.stats().running === count);
 }

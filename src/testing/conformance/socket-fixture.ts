@@ -1,8 +1,8 @@
-/** What the laws of sockets are played on: a started listener, connections with a recorder at each end. Knows no law. */
+/** What the conformance cases of sockets are played on: a started listener, connections with a recorder at each end. Knows no case. */
 import type { ListenerContext, Socket } from "../../index.ts";
 import { expectAtMost, expectEqual, expectTrue } from "./expectation.ts";
 import { Recorder } from "./recorder.ts";
-import type { Rig, RigFactory } from "./harness.ts";
+import type { Harness, HarnessFactory } from "./harness.ts";
 import { expectNoTimers } from "./test-time.ts";
 
 /** The frame limit of every socket in the suite, in bytes. */
@@ -20,10 +20,10 @@ export interface Pair {
   readonly farSide: Recorder;
 }
 
-/** A rig with a started listener, and the sockets it opened. */
-export class Stage {
+/** A harness with a started listener, and the sockets it opened. */
+export class SocketFixture {
   /** The transport. */
-  readonly rig: Rig;
+  readonly harness: Harness;
   /** What the listener accepted, in that order. */
   readonly accepted: Socket[] = [];
   /** What the listener reported; nothing, if all is well. */
@@ -34,24 +34,24 @@ export class Stage {
   readonly accept = (socket: Socket): void => void this.accepted.push(socket);
   readonly #dialled: Socket[] = [];
 
-  /** @param rig - The transport. Its listener is not started yet. */
-  constructor(rig: Rig) {
-    this.rig = rig;
+  /** @param harness - The transport. Its listener is not started yet. */
+  constructor(harness: Harness) {
+    this.harness = harness;
   }
 
   /** Starts the listener, or starts it again. */
   start(): Promise<void> {
-    return this.rig.settle(this.rig.listener.start(this.accept, this.context));
+    return this.harness.settle(this.harness.listener.start(this.accept, this.context));
   }
 
   /** Stops the listener. */
   stop(): Promise<void> {
-    return this.rig.settle(this.rig.listener.stop());
+    return this.harness.settle(this.harness.listener.stop());
   }
 
-  /** Opens one socket, which is closed when the law is over. */
+  /** Opens one socket, which is closed when the case is over. */
   async dial(signal: AbortSignal): Promise<Socket> {
-    const socket = await this.rig.settle(this.rig.dialer().dial(signal, { maxFrameBytes: MAX }));
+    const socket = await this.harness.settle(this.harness.dialer().dial(signal, { maxFrameBytes: MAX }));
     this.#dialled.push(socket);
     return socket;
   }
@@ -110,7 +110,7 @@ export class Stage {
 
   async #until(condition: () => boolean, expected: () => string): Promise<void> {
     try {
-      await this.rig.until(condition);
+      await this.harness.until(condition);
     } catch (cause) {
       throw new Error(`waited in vain for ${expected()}`, { cause });
     }
@@ -119,33 +119,33 @@ export class Stage {
   async #tearDown(): Promise<void> {
     try {
       for (const socket of [...this.#dialled, ...this.accepted]) socket.close();
-      await this.rig.quiet();
+      await this.harness.quiet();
     } finally {
-      await this.rig[Symbol.asyncDispose]();
+      await this.harness[Symbol.asyncDispose]();
     }
   }
 
-  /** Plays one law on a stage of its own. What the law found goes before what the taking down finds. */
-  static async play(rig: RigFactory, check: (stage: Stage) => Promise<void>): Promise<void> {
-    const stage = new Stage(await rig());
+  /** Plays one case on a stage of its own. What the case found goes before what the taking down finds. */
+  static async play(harness: HarnessFactory, check: (fixture: SocketFixture) => Promise<void>): Promise<void> {
+    const fixture = new SocketFixture(await harness());
     try {
-      await stage.start();
-      await check(stage);
+      await fixture.start();
+      await check(fixture);
     } catch (error) {
-      await stage.#tearDown().catch(() => undefined);
+      await fixture.#tearDown().catch(() => undefined);
       throw error;
     }
-    await stage.#tearDown();
-    expectNoTimers(stage.rig.clock);
-    const reports = stage.reports.map(({ message }) => message).join("; ");
+    await fixture.#tearDown();
+    expectNoTimers(fixture.harness.clock);
+    const reports = fixture.reports.map(({ message }) => message).join("; ");
     expectTrue(reports === "", `a listener without trouble to report; it reported: ${reports}`);
   }
 }
 
-/** A law of sockets before it has a transport. */
+/** A case of sockets before it has a transport. */
 export interface SocketCase {
   /** What must hold. */
   readonly name: string;
   /** Throws where it does not. */
-  readonly check: (stage: Stage) => Promise<void>;
+  readonly check: (fixture: SocketFixture) => Promise<void>;
 }

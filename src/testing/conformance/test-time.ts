@@ -1,14 +1,14 @@
 /**
- * How the laws wait: for a condition, for a promise, for quiet. In virtual time for what takes a clock, in real time for
+ * How the cases wait: for a condition, for a promise, for quiet. In virtual time for what takes a clock, in real time for
  * all that moves by itself. No wait lasts for ever: a transport that loses something is told so in words.
  */
 import { type Clock, hostClock } from "../../index.ts";
 import { VirtualClock } from "../time/virtual-clock.ts";
 import { expectEqual } from "./expectation.ts";
 
-/** The time a rig lives in, and the ways to wait in it. Made by {@link realTime} or {@link virtualTime}. */
+/** The time a harness lives in, and the ways to wait in it. Made by {@link realTime} or {@link virtualTime}. */
 export interface TestTime {
-  /** The clock of everything on the rig. */
+  /** The clock of everything on the harness. */
   readonly clock: Clock;
   /** Waits until a condition holds; rejects with an `Error` when it does not come true. */
   readonly until: (condition: () => boolean) => Promise<void>;
@@ -20,17 +20,17 @@ export interface TestTime {
   readonly pass: (ms: number) => Promise<void>;
 }
 
-/** {@link TestTime} that stands still unless a law moves it. */
+/** {@link TestTime} that stands still unless a case moves it. */
 export interface VirtualTime extends TestTime {
   /** To be given to the transport. */
   readonly clock: VirtualClock;
 }
 
-/** For transports that take a `Clock` and do nothing without it. Each rig needs its own. */
+/** For transports that take a `Clock` and do nothing without it. Each harness needs its own. */
 export function virtualTime(): VirtualTime {
   const clock = new VirtualClock();
   let last = Promise.resolve();
-  // A clock is moved by one at a time, and laws wait for two things at once.
+  // A clock is moved by one at a time, and conformance cases wait for two things at once.
   const move = (ms: number): Promise<void> => {
     const moved = last.then(() => clock.advance(ms));
     last = moved.catch(() => undefined);
@@ -63,7 +63,7 @@ export function expectNoTimers(clock: Clock): void {
 /** How patient {@link realTime} is. */
 export interface RealTimeOptions {
   /** How long a condition or a promise is waited for, in ms. Default: 10,000. Less than your test runner's own limit gives better messages. */
-  readonly patience?: number | undefined;
+  readonly stuckAfter?: number | undefined;
   /** How long nothing new must come, in ms, until a connection counts as quiet. Default: 5, right for loopback; a network needs more. */
   readonly quiet?: number | undefined;
 }
@@ -89,17 +89,17 @@ function within<T>(promise: Promise<T>, ms: number): Promise<T> {
 
 /** For transports that move by themselves: networks, ports, threads. */
 export function realTime(options: RealTimeOptions = {}): TestTime {
-  const { patience = 10_000, quiet = 5 } = options;
+  const { stuckAfter = 10_000, quiet = 5 } = options;
   return {
     clock: hostClock,
     until: async (condition) => {
-      const giveUp = hostClock.now() + patience;
+      const giveUp = hostClock.now() + stuckAfter;
       while (!condition()) {
-        if (hostClock.now() > giveUp) throw new Error(`still not so after ${patience} ms: ${condition.toString()}`);
+        if (hostClock.now() > giveUp) throw new Error(`still not so after ${stuckAfter} ms: ${condition.toString()}`);
         await nextTurn();
       }
     },
-    settle: (promise) => within(promise, patience),
+    settle: (promise) => within(promise, stuckAfter),
     quiet: async () => {
       for (let turn = 0; turn < QUIET_TURNS; turn++) await nextTurn();
       await sleep(quiet);

@@ -3,8 +3,8 @@
  * of it is read for too long, its session ends. Judged by what the network says is waiting.
  */
 import { frameLimit } from "../../core/codec.ts";
-import type { Checker, RunnerView, Violation } from "./checker.ts";
-import type { Evidence } from "./checker-context.ts";
+import type { Checker, ObservedRunner, Violation } from "./checker.ts";
+import type { CheckerContext } from "./checker-context.ts";
 import { BACKLOG_POLL, type WireConnection } from "./wire.ts";
 
 /** Timers are rounded up to whole milliseconds. */
@@ -19,33 +19,33 @@ interface Pile {
   overSince: number | undefined;
 }
 
-/** Checks I27 for unsent bytes. */
-export class Backlogs implements Checker {
+/** Checks within-bounds for unsent bytes. */
+export class BackpressureChecker implements Checker {
   readonly #violation: Violation;
-  readonly #evidence: Evidence;
+  readonly #context: CheckerContext;
   readonly #piles = new WeakMap<WireConnection, Pile>();
 
-  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
-  constructor(violation: Violation, evidence: Evidence) {
+  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
-    this.#evidence = evidence;
+    this.#context = context;
   }
 
   /** What was sent and not read is at least what waits at the socket: only where that is much, the socket is asked, which is dear. */
-  betweenEvents(now: number, runners: readonly RunnerView[]): void {
+  betweenEvents(now: number, runners: readonly ObservedRunner[]): void {
     for (const view of runners) {
-      const wire = this.#evidence.ledger.runner(view.machine);
+      const wire = this.#context.wire.runner(view.machine);
       if (wire === undefined || wire.stalled) continue;
       for (const connection of wire.congested) this.#look(view, connection, now);
     }
   }
 
-  #look(view: RunnerView, connection: WireConnection, now: number): void {
+  #look(view: ObservedRunner, connection: WireConnection, now: number): void {
     const { machine, limits } = view;
     const bytes = view.buffered(connection.number);
     const pile = this.#pile(connection, bytes, now);
     const bound = limits.maxBuffered + frameLimit(limits.maxPayload);
-    if (bytes > bound) this.#violation("I27", `${machine}: ${bytes} bytes wait, ${bound} may`);
+    if (bytes > bound) this.#violation("within-bounds", `${machine}: ${bytes} bytes wait, ${bound} may`);
     if (bytes <= limits.maxBuffered) pile.overSince = undefined;
     else this.#claim(machine, connection, bytes, (pile.overSince ??= now), now - BACKLOG_POLL);
     if (bytes <= limits.highWater) pile.since = now;
@@ -63,6 +63,6 @@ export class Backlogs implements Checker {
 
   #claim(machine: string, { identity }: WireConnection, bytes: number, from: number, due: number): void {
     const what = `${identity} has not read ${bytes} bytes that wait since ${from} ms, and is still there`;
-    this.#evidence.patience.claim({ machine, from, late: due - from - TICK, promise: "I27", what });
+    this.#context.allowance.claim({ machine, from, late: due - from - TICK, promise: "within-bounds", what });
   }
 }

@@ -1,42 +1,42 @@
-/** What several checkers look at: the books on the frames, the runners' numbers, and what standing still excuses. */
-import type { Checker, RunnerView, Violation } from "./checker.ts";
+/** What several checkers look at: the model of the wire, the runners' numbers, and what standing still excuses. */
+import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
-import { Departures } from "./session-ends.ts";
-import { Glances } from "./stats-sampler.ts";
-import { Ledger } from "./wire-model.ts";
-import { Patience } from "./stall-allowance.ts";
+import { SessionEnds } from "./session-ends.ts";
+import { StatsSampler } from "./stats-sampler.ts";
+import { WireModel } from "./wire-model.ts";
+import { StallAllowance } from "./stall-allowance.ts";
 
-/** The evidence of one world. Has to be shown each observation before the checkers that use it. */
-export class Evidence implements Checker {
+/** What the checkers of one world share. Has to be shown each observation before the checkers that use it. */
+export class CheckerContext implements Checker {
   /** What the frames say. */
-  readonly ledger: Ledger = new Ledger();
+  readonly wire: WireModel = new WireModel();
   /** Who has gone, and how. */
-  readonly departures: Departures;
+  readonly ends: SessionEnds;
   /** What is late, and what excuses it. */
-  readonly patience: Patience;
+  readonly allowance: StallAllowance;
   /** What the runners say of themselves. */
-  readonly glances: Glances = new Glances();
+  readonly sampler: StatsSampler = new StatsSampler();
 
   /** @param violation - Is told of what came late without an excuse. */
   constructor(violation: Violation) {
-    this.departures = new Departures(this.ledger);
-    this.patience = new Patience(violation);
+    this.ends = new SessionEnds(this.wire);
+    this.allowance = new StallAllowance(violation);
   }
 
   observe(seen: Observation): void {
-    this.ledger.observe(seen);
-    this.patience.observe(seen);
-    this.departures.observe(seen);
-    this.glances.observe(seen);
+    this.wire.observe(seen);
+    this.allowance.observe(seen);
+    this.ends.observe(seen);
+    this.sampler.observe(seen);
   }
 
-  betweenEvents(now: number, runners: readonly RunnerView[]): void {
-    this.ledger.betweenEvents(now, runners);
-    this.patience.betweenEvents(now, runners);
-    this.glances.betweenEvents(now, runners);
+  betweenEvents(now: number, runners: readonly ObservedRunner[]): void {
+    this.wire.betweenEvents(now, runners);
+    this.allowance.betweenEvents(now, runners);
+    this.sampler.betweenEvents(now, runners);
   }
 
-  atEnd(now: number, runners: readonly RunnerView[]): void {
-    this.patience.atEnd(now, runners);
+  atEnd(now: number, runners: readonly ObservedRunner[]): void {
+    this.allowance.atEnd(now, runners);
   }
 }

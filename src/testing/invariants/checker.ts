@@ -3,7 +3,7 @@ import type { RunnerStats } from "../../core/stats.ts";
 import type { Observation } from "../history/observation.ts";
 
 /** A runner as the checkers see it, between two events. */
-export interface RunnerView {
+export interface ObservedRunner {
   /** Its machine's name. */
   readonly machine: string;
   /** Its numbers now. */
@@ -42,7 +42,7 @@ export interface RunnerView {
   readonly held?: number | undefined;
 }
 
-/** Says that a promise is broken: its name (`I7`), and what was seen. Ends the run. */
+/** Says that a promise is broken: its name (`within-capacity`), and what was seen. Ends the run. */
 export type Violation = (promise: string, what: string) => void;
 
 /** Watches one world from its beginning to its end. */
@@ -50,7 +50,7 @@ export interface Checker {
   /** Something happened. Called in the middle of an event: the world may not be consistent yet. */
   observe?(observation: Observation): void;
   /** An event and all it led to is over. `runners` are those that are up. Cheap: called for each event. */
-  betweenEvents?(now: number, runners: readonly RunnerView[]): void;
+  betweenEvents?(now: number, runners: readonly ObservedRunner[]): void;
   /** Everything was stopped, and nothing moves any more. */
-  atEnd?(now: number, runners: readonly RunnerView[]): void;
+  atEnd?(now: number, runners: readonly ObservedRunner[]): void;
 }

@@ -1,13 +1,13 @@
 /** All checkers of a simulated world, and what each of them proves. */
 import type { Checker, Violation } from "./checker.ts";
-import { Backlogs } from "./backpressure-checker.ts";
-import { Books } from "./stats-checker.ts";
-import { Causes } from "./session-end-checker.ts";
+import { BackpressureChecker } from "./backpressure-checker.ts";
+import { StatsChecker } from "./stats-checker.ts";
+import { SessionEndChecker } from "./session-end-checker.ts";
 import { Concurrency } from "./concurrency.ts";
-import { Evidence } from "./checker-context.ts";
+import { CheckerContext } from "./checker-context.ts";
 import { Identity } from "./identity.ts";
-import { Leaving } from "./drain-checker.ts";
-import { Liveness } from "./liveness-checker.ts";
+import { DrainChecker } from "./drain-checker.ts";
+import { LivenessChecker } from "./liveness-checker.ts";
 import { Oracle } from "./oracle.ts";
 import { Order } from "./order.ts";
 import { Settlement } from "./settlement.ts";
@@ -24,21 +24,21 @@ export interface CheckerSet {
 
 /** The checkers of one world. @param violation - Is told of each promise that is broken. */
 export function allCheckers(violation: Violation): CheckerSet {
-  const evidence = new Evidence(violation);
-  const sometimes = new Sometimes(evidence);
+  const context = new CheckerContext(violation);
+  const sometimes = new Sometimes(context);
   const all = [
-    evidence,
-    new Oracle(violation, evidence),
+    context,
+    new Oracle(violation, context),
     new Concurrency(violation),
-    new Identity(violation, evidence),
-    new Order(violation, evidence, (name) => sometimes.saw(name)),
-    new Throttle(violation, evidence),
-    new Liveness(violation, evidence),
-    new Causes(violation, evidence),
-    new Leaving(violation, evidence),
-    new Settlement(violation, evidence),
-    new Books(violation, evidence),
-    new Backlogs(violation, evidence),
+    new Identity(violation, context),
+    new Order(violation, context, (name) => sometimes.saw(name)),
+    new Throttle(violation, context),
+    new LivenessChecker(violation, context),
+    new SessionEndChecker(violation, context),
+    new DrainChecker(violation, context),
+    new Settlement(violation, context),
+    new StatsChecker(violation, context),
+    new BackpressureChecker(violation, context),
     sometimes,
   ];
   return { all, sometimes };
@@ -54,38 +54,47 @@ export interface Proof {
 
 /** The promises by name, and where each is proven. */
 export const PROOFS: Readonly<Record<string, Proof>> = {
-  I1: { checkers: ["settlement"] },
-  I2: { checkers: ["settlement"] },
-  I3: { checkers: ["oracle"] },
-  I4: {
+  "settles-once": { checkers: ["settlement"] },
+  "settles-in-time": { checkers: ["settlement"] },
+  "current-answer-counts": { checkers: ["oracle"] },
+  "value-of-handler": {
     checkers: ["concurrency"],
-    elsewhere: "with I3: the value sent is the handler's, the value given is the one sent",
+    elsewhere: "with current-answer-counts: the value sent is the handler's, the value given is the one sent",
   },
-  I5: { checkers: ["settlement"] },
-  I6: { checkers: ["stats-checker", "oracle"], elsewhere: "the leak test of the suite sees listeners of signals" },
-  I7: { checkers: ["oracle", "stats-checker"] },
-  I8: { checkers: ["concurrency"] },
-  I9: { checkers: ["oracle"] },
-  I10: { checkers: ["stats-checker"] },
-  I11: { checkers: ["oracle", "stats-checker", "order"] },
-  I12: { checkers: ["stats-checker"] },
-  I13: { checkers: ["order"] },
-  I14: { checkers: ["identity"] },
-  I15: { checkers: ["oracle"] },
-  I16: { checkers: ["identity"] },
-  I17: { checkers: ["oracle"] },
-  I18: { checkers: ["oracle"] },
-  I19: { checkers: ["order"] },
-  I20: { checkers: ["throttle"] },
-  I21: { checkers: [], elsewhere: "whoever heals the faults knows when: the simulations of liveness" },
-  I22: { checkers: ["liveness-checker", "session-end-checker"] },
-  I23: { checkers: ["liveness-checker"] },
-  I24: { checkers: ["stats-checker"], elsewhere: "the leak test of the suite sees rejections and warnings" },
-  I25: { checkers: ["drain-checker"] },
-  I26: { checkers: ["drain-checker", "oracle", "concurrency"] },
-  I27: { checkers: ["stats-checker", "backpressure-checker"] },
-  I28: { checkers: ["oracle"], elsewhere: "the fuzz tests of the decoder" },
-  I29: { checkers: [], elsewhere: "the golden hashes" },
-  I30: { checkers: [], elsewhere: "the linter" },
-  I31: { checkers: ["oracle"], elsewhere: "that `verify` asks different principals: the tests of verification.ts" },
+  "fitting-error": { checkers: ["settlement"] },
+  "leaves-nothing-behind": {
+    checkers: ["stats-checker", "oracle"],
+    elsewhere: "the leak test of the suite sees listeners of signals",
+  },
+  "within-capacity": { checkers: ["oracle", "stats-checker"] },
+  "handlers-within-capacity": { checkers: ["concurrency"] },
+  "one-current-attempt": { checkers: ["oracle"] },
+  "counts-add-up": { checkers: ["stats-checker"] },
+  "only-ready-workers": { checkers: ["oracle", "stats-checker", "order"] },
+  "no-idle-slot": { checkers: ["stats-checker"] },
+  "first-in-first-out": { checkers: ["order"] },
+  "one-session-per-identity": { checkers: ["identity"] },
+  "ended-connection-is-silent": { checkers: ["oracle"] },
+  "identity-stays-with-principal": { checkers: ["identity"] },
+  "attempts-limited": { checkers: ["oracle"] },
+  "no-retry-of-final": { checkers: ["oracle"] },
+  "retry-elsewhere": { checkers: ["order"] },
+  "retries-throttled": { checkers: ["throttle"] },
+  recovers: { checkers: [], elsewhere: "whoever heals the faults knows when: the simulations of liveness" },
+  "no-end-without-cause": { checkers: ["liveness-checker", "session-end-checker"] },
+  "dead-peer-detected": { checkers: ["liveness-checker"] },
+  "nothing-left-at-end": {
+    checkers: ["stats-checker"],
+    elsewhere: "the leak test of the suite sees rejections and warnings",
+  },
+  "drain-keeps-promises": { checkers: ["drain-checker"] },
+  "leaving-loses-no-job": { checkers: ["drain-checker", "oracle", "concurrency"] },
+  "within-bounds": { checkers: ["stats-checker", "backpressure-checker"] },
+  "nonsense-ends-its-connection": { checkers: ["oracle"], elsewhere: "the fuzz tests of the decoder" },
+  "same-seed-same-events": { checkers: [], elsewhere: "the golden hashes" },
+  "no-outside-time-or-chance": { checkers: [], elsewhere: "the linter" },
+  "required-labels": {
+    checkers: ["oracle"],
+    elsewhere: "that `verify` asks different principals: the tests of verification.ts",
+  },
 };

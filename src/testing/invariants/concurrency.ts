@@ -31,7 +31,7 @@ interface Shop {
   readonly garbled: Set<number>;
 }
 
-/** Checks I4 and I8, and of I26 that a worker hands back only what it has not begun. */
+/** Checks value-of-handler and handlers-within-capacity, and of leaving-loses-no-job that a worker hands back only what it has not begun. */
 export class Concurrency implements Checker {
   readonly #violation: Violation;
   readonly #shops = new Map<string, Shop>();
@@ -84,14 +84,17 @@ export class Concurrency implements Checker {
     const desk = shop.desks.get(connection);
     const errand = desk?.get(message.attemptId);
     if (errand === undefined)
-      return this.#violation("I4", `${machine} answers attempt ${message.attemptId}, which it was not given`);
+      return this.#violation(
+        "value-of-handler",
+        `${machine} answers attempt ${message.attemptId}, which it was not given`,
+      );
     desk?.delete(message.attemptId);
     shop.errands.delete(errand.key);
     if (type === "REJECT" && errand.begun)
-      this.#violation("I26", `${machine} hands back ${errand.key}, which it had begun`);
+      this.#violation("leaving-loses-no-job", `${machine} hands back ${errand.key}, which it had begun`);
     if (type !== "JOBRES") return;
     if (errand.value === undefined || !samePayload(errand.value, message.value))
-      this.#violation("I4", `${machine} answers ${errand.key} with what its handler did not return`);
+      this.#violation("value-of-handler", `${machine} answers ${errand.key} with what its handler did not return`);
   }
 
   #started(seen: Extract<Observation, { kind: "handler-started" }>): void {
@@ -100,10 +103,14 @@ export class Concurrency implements Checker {
     if (shop?.life !== life) return;
     shop.running.add(run);
     if (shop.running.size > capacity)
-      this.#violation("I8", `${machine} runs ${shop.running.size} handlers at a time, ${capacity} may run`);
+      this.#violation(
+        "handlers-within-capacity",
+        `${machine} runs ${shop.running.size} handlers at a time, ${capacity} may run`,
+      );
     const key = keyOf(jobId, attempt);
     const errand = shop.errands.get(key);
-    if (errand === undefined) return this.#violation("I4", `${machine} runs ${key}, which it was not given`);
+    if (errand === undefined)
+      return this.#violation("value-of-handler", `${machine} runs ${key}, which it was not given`);
     errand.begun = true;
     shop.runs.set(run, key);
   }
@@ -111,7 +118,8 @@ export class Concurrency implements Checker {
   #ended(machine: string, life: number, run: number, value: Payload | undefined): void {
     const shop = this.#shops.get(machine);
     if (shop?.life !== life) return;
-    if (!shop.running.delete(run)) this.#violation("I8", `${machine}: run ${run} ends, and did not run`);
+    if (!shop.running.delete(run))
+      this.#violation("handlers-within-capacity", `${machine}: run ${run} ends, and did not run`);
     const errand = shop.errands.get(shop.runs.get(run) ?? "");
     shop.runs.delete(run);
     if (errand !== undefined) errand.value = value;

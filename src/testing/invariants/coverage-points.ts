@@ -85,7 +85,7 @@ const RUNNERS = [
 ] as const;
 
 /** All of them. */
-export const RARE: readonly [
+export const COVERAGE_POINTS: readonly [
   ...typeof ERRORS,
   ...typeof GONE,
   ...typeof REFUSED,
@@ -96,4 +96,4 @@ export const RARE: readonly [
 ] = [...ERRORS, ...GONE, ...REFUSED, ...JOBS, ...WORKERS, ...FRAMES, ...RUNNERS];
 
 /** The name of one. */
-export type Rare = (typeof RARE)[number];
+export type CoveragePoint = (typeof COVERAGE_POINTS)[number];

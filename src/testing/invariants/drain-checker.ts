@@ -1,9 +1,9 @@
 /** Who leaves in good order takes nothing along: workers that are let go, and runners that drain. */
 import { RunnerStoppedError } from "../../core/errors.ts";
 import type { RunnerEvent } from "../../core/events.ts";
-import type { Checker, RunnerView, Violation } from "./checker.ts";
+import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
-import type { Evidence } from "./checker-context.ts";
+import type { CheckerContext } from "./checker-context.ts";
 
 /** A runner that drains. */
 interface Drain {
@@ -30,16 +30,16 @@ const TOOK_OVER = /took over (\d+(?:\.\d+)?) ms/;
 /** What it says of those it rejects as it begins to drain. One that stops at once says something else. */
 const DRAINS = "the runner drains";
 
-/** Checks I25 and I26. */
-export class Leaving implements Checker {
+/** Checks drain-keeps-promises and leaving-loses-no-job. */
+export class DrainChecker implements Checker {
   readonly #violation: Violation;
-  readonly #evidence: Evidence;
+  readonly #context: CheckerContext;
   readonly #houses = new Map<string, House>();
 
-  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
-  constructor(violation: Violation, evidence: Evidence) {
+  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
-    this.#evidence = evidence;
+    this.#context = context;
   }
 
   observe(seen: Observation): void {
@@ -58,7 +58,7 @@ export class Leaving implements Checker {
     }
   }
 
-  betweenEvents(now: number, _runners: readonly RunnerView[]): void {
+  betweenEvents(now: number, _runners: readonly ObservedRunner[]): void {
     for (const [machine, { drain }] of this.#houses) if (drain !== undefined) this.#checkDrain(machine, drain, now);
   }
 
@@ -72,17 +72,23 @@ export class Leaving implements Checker {
   #submitted(machine: string, jobId: number): void {
     const { made, drain } = this.#house(machine);
     made.set(jobId, 0);
-    if (drain !== undefined) this.#violation("I25", `${machine} takes in job ${jobId}, and drains`);
+    if (drain !== undefined) this.#violation("drain-keeps-promises", `${machine} takes in job ${jobId}, and drains`);
   }
 
   /** Once the time has moved: what a drain rejects it rejects at once, and a stop that follows at once may reject the rest. */
   #checkDrain(machine: string, { givenUp, unstarted, toldAt }: Drain, now: number): void {
-    if (this.#evidence.ledger.runner(machine)?.unsure(now) === true) return;
+    if (this.#context.wire.runner(machine)?.unsure(now) === true) return;
     const early = givenUp.find(({ at }) => at < now);
     if (early !== undefined)
-      this.#violation("I25", `${machine} drains, and gave up job ${early.jobId}, which it was to finish`);
+      this.#violation(
+        "drain-keeps-promises",
+        `${machine} drains, and gave up job ${early.jobId}, which it was to finish`,
+      );
     if (unstarted.size === 0 || toldAt >= now) return;
-    this.#violation("I25", `${machine} drains, and did not reject job ${[...unstarted].join()}, which had not started`);
+    this.#violation(
+      "drain-keeps-promises",
+      `${machine} drains, and did not reject job ${[...unstarted].join()}, which had not started`,
+    );
     unstarted.clear();
   }
 
@@ -93,7 +99,10 @@ export class Leaving implements Checker {
         return this.#state(machine, event.state, at);
       case "worker-gone":
         if (event.reason === "removed" && event.inFlight > 0)
-          this.#violation("I26", `${machine}: ${event.identity} was let go with ${event.inFlight} jobs`);
+          this.#violation(
+            "leaving-loses-no-job",
+            `${machine}: ${event.identity} was let go with ${event.inFlight} jobs`,
+          );
         return;
       case "job-started":
         return count(made, event.jobId, 1);
@@ -116,11 +125,11 @@ export class Leaving implements Checker {
       house.queued = undefined;
       return;
     }
-    if (house.drain !== undefined) this.#violation("I25", `${machine} begins to drain twice`);
+    if (house.drain !== undefined) this.#violation("drain-keeps-promises", `${machine} begins to drain twice`);
     const unstarted = new Set<number>();
     if (house.queued === "reject") for (const [jobId, made] of house.made) if (made === 0) unstarted.add(jobId);
     // One that stands still begins when it is asked to, and tells when it wakes.
-    const unsure = this.#evidence.ledger.runner(machine)?.unsure(at) === true;
+    const unsure = this.#context.wire.runner(machine)?.unsure(at) === true;
     house.drain = { since: unsure ? Number.NEGATIVE_INFINITY : at, toldAt: at, givenUp: [], unstarted };
   }
 
@@ -129,13 +138,16 @@ export class Leaving implements Checker {
     const timeout = TOOK_OVER.exec(error.message)?.[1];
     if (timeout === undefined) {
       if (attempts > 0 && error.message === DRAINS)
-        this.#violation("I25", `${machine} rejects job ${jobId} as it drains, and it had started`);
+        this.#violation("drain-keeps-promises", `${machine} rejects job ${jobId} as it drains, and it had started`);
       if (attempts > 0 || this.#house(machine).queued === "run") drain.givenUp.push({ jobId, at });
       return;
     }
-    const took = at - drain.since + this.#evidence.patience.jumped(machine, drain.since);
+    const took = at - drain.since + this.#context.allowance.jumped(machine, drain.since);
     if (took < Number(timeout) - 1e-6)
-      this.#violation("I25", `${machine} gave up job ${jobId} after ${took} ms of a drain of ${timeout} ms`);
+      this.#violation(
+        "drain-keeps-promises",
+        `${machine} gave up job ${jobId} after ${took} ms of a drain of ${timeout} ms`,
+      );
   }
 }
 

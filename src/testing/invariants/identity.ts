@@ -2,8 +2,8 @@
 import type { RunnerEvent, WorkerGoneEvent, WorkerJoinedEvent } from "../../core/events.ts";
 import type { Checker, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
-import type { Evidence } from "./checker-context.ts";
-import type { LedgerReader } from "./wire-model.ts";
+import type { CheckerContext } from "./checker-context.ts";
+import type { WireModelObserver } from "./wire-model.ts";
 import type { WireConnection } from "./wire.ts";
 
 /** Who has a name, or had it until a newcomer took it over. */
@@ -13,15 +13,15 @@ interface Holder {
   readonly replacedAt: number | undefined;
 }
 
-/** Checks I14 and I16. */
-export class Identity implements Checker, LedgerReader {
+/** Checks one-session-per-identity and identity-stays-with-principal. */
+export class Identity implements Checker, WireModelObserver {
   readonly #violation: Violation;
   readonly #holders = new Map<string, Map<string, Holder>>();
 
-  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
-  constructor(violation: Violation, evidence: Evidence) {
+  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
-    evidence.ledger.read(this);
+    context.wire.read(this);
   }
 
   observe(seen: Observation): void {
@@ -34,7 +34,7 @@ export class Identity implements Checker, LedgerReader {
     const holder = runner.workers.get(identity);
     if (holder !== undefined && holder !== connection)
       this.#violation(
-        "I14",
+        "one-session-per-identity",
         `${runner.machine} welcomes ${identity} on connection ${number} beside connection ${holder.number}`,
       );
   }
@@ -56,18 +56,27 @@ export class Identity implements Checker, LedgerReader {
     holders.set(identity, { principal: peer.principal, replacedAt: undefined });
     if (holder === undefined) return;
     if (holder.replacedAt === undefined)
-      return this.#violation("I14", `${machine}: ${identity} joins, and has not gone`);
+      return this.#violation("one-session-per-identity", `${machine}: ${identity} joins, and has not gone`);
     if (holder.replacedAt === at && holder.principal !== peer.principal)
-      this.#violation("I16", `${machine}: ${identity} of ${holder.principal} is taken over by ${peer.principal}`);
+      this.#violation(
+        "identity-stays-with-principal",
+        `${machine}: ${identity} of ${holder.principal} is taken over by ${peer.principal}`,
+      );
   }
 
   #gone(machine: string, { identity, peer, reason }: WorkerGoneEvent, at: number): void {
     const holders = this.#of(machine);
     const holder = holders.get(identity);
     if (holder === undefined || holder.replacedAt !== undefined)
-      return this.#violation("I14", `${machine}: ${identity} is gone (${reason}), and was not there`);
+      return this.#violation(
+        "one-session-per-identity",
+        `${machine}: ${identity} is gone (${reason}), and was not there`,
+      );
     if (holder.principal !== peer.principal)
-      this.#violation("I16", `${machine}: ${identity} came as ${holder.principal} and goes as ${peer.principal}`);
+      this.#violation(
+        "identity-stays-with-principal",
+        `${machine}: ${identity} came as ${holder.principal} and goes as ${peer.principal}`,
+      );
     // Kept after a replacement only: it says to whom the name went. The next to join takes the place.
     if (reason === "replaced") holders.set(identity, { principal: peer.principal, replacedAt: at });
     else holders.delete(identity);

@@ -10,8 +10,8 @@ import {
 import type { JobRetriedEvent, JobSettledEvent, RunnerEvent } from "../../core/events.ts";
 import type { CallOptions } from "../../core/execute-options.ts";
 import type { Observation, SettledObservation } from "../history/observation.ts";
-import type { Evidence } from "./checker-context.ts";
-import type { Rare } from "./coverage-points.ts";
+import type { CheckerContext } from "./checker-context.ts";
+import type { CoveragePoint } from "./coverage-points.ts";
 
 /** Where a job is. */
 interface Memory {
@@ -20,16 +20,16 @@ interface Memory {
   due: number;
 }
 
-/** Told by the names of {@link Rare}. */
-export class JobMemoir {
-  readonly #evidence: Evidence;
-  readonly #saw: (name: Rare) => void;
+/** Told by the names of {@link CoveragePoint}. */
+export class JobHistory {
+  readonly #context: CheckerContext;
+  readonly #saw: (name: CoveragePoint) => void;
   readonly #jobs = new Map<string, Map<number, Memory>>();
   /** Runners that drain, and whether they have given up a job. */
   readonly #drains = new Map<string, boolean>();
 
-  constructor(evidence: Evidence, saw: (name: Rare) => void) {
-    this.#evidence = evidence;
+  constructor(context: CheckerContext, saw: (name: CoveragePoint) => void) {
+    this.#context = context;
     this.#saw = saw;
   }
 
@@ -93,7 +93,7 @@ export class JobMemoir {
   }
 
   #ended(machine: string, event: JobSettledEvent, memory: Memory | undefined, at: number): void {
-    const job = this.#evidence.ledger.runner(machine)?.jobs.get(event.jobId);
+    const job = this.#context.wire.runner(machine)?.jobs.get(event.jobId);
     const { error } = event;
     if (event.ok) return event.attempts > 1 ? this.#saw("retry succeeded") : undefined;
     if (error instanceof RunnerStoppedError) return this.#stopped(machine, error);

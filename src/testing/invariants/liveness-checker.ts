@@ -1,35 +1,35 @@
 /** Who is silent is found out in time, and who is not is never taken for dead: judged by the frames that arrived. */
 import type { WorkerGoneEvent } from "../../core/events.ts";
-import type { Checker, RunnerView, Violation } from "./checker.ts";
-import type { Departure } from "./session-ends.ts";
-import type { Evidence } from "./checker-context.ts";
+import type { Checker, ObservedRunner, Violation } from "./checker.ts";
+import type { SessionEnd } from "./session-ends.ts";
+import type { CheckerContext } from "./checker-context.ts";
 import type { WireConnection, WireRunner } from "./wire.ts";
 
 /** Timers are rounded up to whole milliseconds. */
 const TICK = 1;
 const EPSILON = 1e-6;
 
-/** Checks I22 and I23. */
-export class Liveness implements Checker {
+/** Checks no-end-without-cause and dead-peer-detected. */
+export class LivenessChecker implements Checker {
   readonly #violation: Violation;
-  readonly #evidence: Evidence;
+  readonly #context: CheckerContext;
   readonly #heartbeats = new Map<string, number>();
   #nextPatrol = 0;
 
-  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
-  constructor(violation: Violation, evidence: Evidence) {
+  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
-    this.#evidence = evidence;
-    evidence.departures.read((departure, event, machine) => this.#gone(departure, event, machine));
+    this.#context = context;
+    context.ends.read((end, event, machine) => this.#gone(end, event, machine));
   }
 
-  betweenEvents(now: number, runners: readonly RunnerView[]): void {
+  betweenEvents(now: number, runners: readonly ObservedRunner[]): void {
     if (now < this.#nextPatrol) return;
     let shortest = Number.POSITIVE_INFINITY;
     for (const { machine, limits } of runners) {
       this.#heartbeats.set(machine, limits.heartbeat);
       shortest = Math.min(shortest, limits.heartbeat);
-      const runner = this.#evidence.ledger.runner(machine);
+      const runner = this.#context.wire.runner(machine);
       if (runner === undefined || runner.unsure(now)) continue;
       this.#patrol(runner, limits.heartbeat, now);
       this.#checkConfirmations(runner, limits.cancelGrace, now);
@@ -38,7 +38,7 @@ export class Liveness implements Checker {
     this.#nextPatrol = shortest === Number.POSITIVE_INFINITY ? now : now + shortest / 2;
   }
 
-  #gone({ connection, at }: Departure, { reason }: WorkerGoneEvent, machine: string): void {
+  #gone({ connection, at }: SessionEnd, { reason }: WorkerGoneEvent, machine: string): void {
     const heartbeat = this.#heartbeats.get(machine);
     if (reason !== "silent" || heartbeat === undefined) return;
     this.#checkPatience(connection, heartbeat, at);
@@ -49,19 +49,25 @@ export class Liveness implements Checker {
   /** Three intervals of silence, by the runner's own clock. */
   #checkPatience(connection: WireConnection, heartbeat: number, at: number): void {
     const { machine } = connection.runner;
-    const silence = at - connection.heardAt + this.#evidence.patience.jumped(machine, connection.heardAt);
+    const silence = at - connection.heardAt + this.#context.allowance.jumped(machine, connection.heardAt);
     if (silence < 3 * heartbeat - EPSILON)
-      this.#violation("I22", `${machine}: ${connection.identity} is gone as silent after ${silence} ms of silence`);
+      this.#violation(
+        "no-end-without-cause",
+        `${machine}: ${connection.identity} is gone as silent after ${silence} ms of silence`,
+      );
   }
 
   /** What came in while the runner stood still has to be read before anybody is judged by his silence. */
   #checkStall(connection: WireConnection, heartbeat: number, at: number): void {
     const { machine } = connection.runner;
-    const stall = this.#evidence.patience.lastStall(machine);
+    const stall = this.#context.allowance.lastStall(machine);
     if (stall === undefined || Math.abs(stall.to - at) > EPSILON) return;
-    const before = stall.from - connection.heardAt + this.#evidence.patience.jumped(machine, connection.heardAt);
+    const before = stall.from - connection.heardAt + this.#context.allowance.jumped(machine, connection.heardAt);
     if (before < 2 * heartbeat - EPSILON)
-      this.#violation("I22", `${machine}: ${connection.identity} is gone as silent as the runner wakes`);
+      this.#violation(
+        "no-end-without-cause",
+        `${machine}: ${connection.identity} is gone as silent as the runner wakes`,
+      );
   }
 
   /** Each time it stood still may have earned the worker one more interval, which is shorter than the standing still. */
@@ -71,7 +77,7 @@ export class Liveness implements Checker {
     if (late <= 0) return;
     const what = `${identity} has been silent since ${heardAt} ms`;
     const { machine } = runner;
-    this.#evidence.patience.claim({ machine, from: heardAt, late, twice: true, promise: "I23", what });
+    this.#context.allowance.claim({ machine, from: heardAt, late, twice: true, promise: "dead-peer-detected", what });
   }
 
   /** A worker that does not confirm a CANCEL in time is gone, so that its slots are not lost for ever. */
@@ -83,11 +89,11 @@ export class Liveness implements Checker {
         if (state !== "cancelled" || begunAt === undefined) continue;
         const since = Math.max(overAt, begunAt);
         const what = `${identity} has not confirmed the CANCEL of job ${job.id} since ${since} ms`;
-        this.#evidence.patience.claim({
+        this.#context.allowance.claim({
           machine,
           from: since,
           late: now - since - cancelGrace - TICK,
-          promise: "I23",
+          promise: "dead-peer-detected",
           what,
         });
       }

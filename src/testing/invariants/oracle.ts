@@ -1,15 +1,14 @@
 /**
  * Judges runners by the frames on the wire alone: what they may send, to whom, and whose answer may settle a job. A wrong
- * counter in a runner cannot vouch for itself here. The books it reads are in wire-model.ts.
+ * counter in a runner cannot vouch for itself here. The model it reads are in wire-model.ts.
  */
 import type { JobMessage, Message } from "../../core/message.ts";
 import { samePayload } from "../../core/verification.ts";
-import type { Checker, RunnerView, Violation } from "./checker.ts";
+import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation, SettledObservation } from "../history/observation.ts";
-import type { Evidence } from "./checker-context.ts";
-import type { LedgerReader } from "./wire-model.ts";
-import { fitsWire } from "./labels.ts";
-import type { WireAttempt, WireConnection, WireJob } from "./wire.ts";
+import type { CheckerContext } from "./checker-context.ts";
+import type { WireModelObserver } from "./wire-model.ts";
+import { hasRequiredLabels, type WireAttempt, type WireConnection, type WireJob } from "./wire.ts";
 
 interface Overlap {
   readonly older: WireAttempt;
@@ -26,25 +25,25 @@ function place(attempt: WireAttempt): string {
   return `job ${job.id}, attempt ${number} (number ${id} of connection ${connection.number})`;
 }
 
-/** Checks I3, I7, I9, I11, I15, I17, I18, I28 and I31, and of I6 that a settled job has no attempt left. */
-export class Oracle implements Checker, LedgerReader {
+/** Checks current-answer-counts, within-capacity, one-current-attempt, only-ready-workers, ended-connection-is-silent, attempts-limited, no-retry-of-final, nonsense-ends-its-connection and required-labels, and of leaves-nothing-behind that a settled job has no attempt left. */
+export class Oracle implements Checker, WireModelObserver {
   readonly #violation: Violation;
-  readonly #evidence: Evidence;
+  readonly #context: CheckerContext;
   #overlaps: Overlap[] = [];
   #broken: Broken[] = [];
 
-  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
-  constructor(violation: Violation, evidence: Evidence) {
+  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
-    this.#evidence = evidence;
-    evidence.ledger.read(this);
+    this.#context = context;
+    context.wire.read(this);
   }
 
   observe(seen: Observation): void {
     if (seen.kind === "settled") this.#settled(seen);
   }
 
-  betweenEvents(now: number, _runners: readonly RunnerView[]): void {
+  betweenEvents(now: number, _runners: readonly ObservedRunner[]): void {
     if (this.#broken.length > 0) this.#checkBroken();
     if (this.#overlaps.length > 0) this.#checkOverlaps(now);
   }
@@ -55,7 +54,10 @@ export class Oracle implements Checker, LedgerReader {
   }
 
   ghostSent(connection: WireConnection, message: JobMessage): void {
-    this.#violation("I18", `job ${message.jobId} has settled, and is sent on connection ${connection.number}`);
+    this.#violation(
+      "no-retry-of-final",
+      `job ${message.jobId} has settled, and is sent on connection ${connection.number}`,
+    );
   }
 
   broke(connection: WireConnection, what: string): void {
@@ -65,42 +67,51 @@ export class Oracle implements Checker, LedgerReader {
 
   registered(connection: WireConnection): void {
     if (connection.closed || connection.ended !== undefined)
-      this.#violation("I15", `WELCOME after the end of connection ${connection.number}`);
+      this.#violation("ended-connection-is-silent", `WELCOME after the end of connection ${connection.number}`);
   }
 
   said(connection: WireConnection, message: Message): void {
     if (connection.ended !== undefined)
-      this.#violation("I15", `${message.type} after ${connection.ended} on connection ${connection.number}`);
+      this.#violation(
+        "ended-connection-is-silent",
+        `${message.type} after ${connection.ended} on connection ${connection.number}`,
+      );
     if (message.type !== "REMOVED") return;
     const left = [...connection.inFlight.values()].find(({ doubtful }) => !doubtful);
-    if (left !== undefined) this.#violation("I26", `REMOVED while it is in flight: ${place(left)}`);
+    if (left !== undefined) this.#violation("leaving-loses-no-job", `REMOVED while it is in flight: ${place(left)}`);
   }
 
   sentAfterClose(machine: string, connection: number): void {
-    this.#violation("I15", `${machine} sends on connection ${connection}, which it has closed`);
+    this.#violation("ended-connection-is-silent", `${machine} sends on connection ${connection}, which it has closed`);
   }
 
   forgotten(job: WireJob): void {
     if (job.current !== undefined && !job.current.doubtful)
-      this.#violation("I6", `job ${job.id} has settled, and its attempt is still wanted: ${place(job.current)}`);
+      this.#violation(
+        "leaves-nothing-behind",
+        `job ${job.id} has settled, and its attempt is still wanted: ${place(job.current)}`,
+      );
   }
 
   /** May this connection be given a job? */
   #checkConnection(attempt: WireAttempt, at: number): void {
     const { connection } = attempt;
     const { runner, leaving, leavingAt } = connection;
-    if (connection.welcome === undefined) this.#violation("I11", `a JOB before WELCOME: ${place(attempt)}`);
-    if (connection.ended !== undefined) this.#violation("I15", `a JOB after ${connection.ended}: ${place(attempt)}`);
+    if (connection.welcome === undefined)
+      this.#violation("only-ready-workers", `a JOB before WELCOME: ${place(attempt)}`);
+    if (connection.ended !== undefined)
+      this.#violation("ended-connection-is-silent", `a JOB after ${connection.ended}: ${place(attempt)}`);
     // A job may have been handed over in the turn in which the worker asked to leave, and who holds a worker may try.
     const crossed = at === leavingAt || runner.unsure(at) || attempt.job.options === undefined;
-    if (leaving !== undefined && !crossed) this.#violation("I11", `a JOB after ${leaving}: ${place(attempt)}`);
-    if (!fitsWire(connection, attempt.job.options))
-      this.#violation("I31", `${connection.identity} has not the labels of ${place(attempt)}`);
+    if (leaving !== undefined && !crossed)
+      this.#violation("only-ready-workers", `a JOB after ${leaving}: ${place(attempt)}`);
+    if (!hasRequiredLabels(connection, attempt.job.options))
+      this.#violation("required-labels", `${connection.identity} has not the labels of ${place(attempt)}`);
     if (attempt.id !== connection.nextAttempt)
-      this.#violation("I9", `the next attempt is number ${connection.nextAttempt}: ${place(attempt)}`);
+      this.#violation("one-current-attempt", `the next attempt is number ${connection.nextAttempt}: ${place(attempt)}`);
     const most = connection.capacity + (connection.hello?.ahead ?? 0);
     if (connection.inFlight.size >= most)
-      this.#violation("I7", `${connection.inFlight.size} of ${most} are in flight: ${place(attempt)}`);
+      this.#violation("within-capacity", `${connection.inFlight.size} of ${most} are in flight: ${place(attempt)}`);
   }
 
   /** May this job be tried again? */
@@ -109,27 +120,35 @@ export class Oracle implements Checker, LedgerReader {
     if (job.current !== undefined) this.#overlaps.push({ older: job.current, at });
     const { options } = job;
     if (options !== undefined && number > options.attempts)
-      this.#violation("I17", `there are ${options.attempts} attempts: ${place(attempt)}`);
+      this.#violation("attempts-limited", `there are ${options.attempts} attempts: ${place(attempt)}`);
     if (options !== undefined && job.lost >= options.maxLost)
-      this.#violation("I17", `it was lost ${job.lost} times: ${place(attempt)}`);
+      this.#violation("attempts-limited", `it was lost ${job.lost} times: ${place(attempt)}`);
     if (previous === undefined || previous.doubtful) return;
     const rejected = previous.answer?.type === "REJECT";
     if (number < previous.number || (number === previous.number && !rejected))
-      this.#violation("I17", `attempt numbers grow: ${place(attempt)} after attempt ${previous.number}`);
-    if (isFinal(previous)) this.#violation("I18", `it was over: ${place(attempt)} after ${place(previous)}`);
+      this.#violation("attempts-limited", `attempt numbers grow: ${place(attempt)} after attempt ${previous.number}`);
+    if (isFinal(previous))
+      this.#violation("no-retry-of-final", `it was over: ${place(attempt)} after ${place(previous)}`);
   }
 
   #settled({ machine, jobId, outcome }: SettledObservation): void {
-    const job = jobId === undefined ? undefined : this.#evidence.ledger.runner(machine)?.jobs.get(jobId);
+    const job = jobId === undefined ? undefined : this.#context.wire.runner(machine)?.jobs.get(jobId);
     if (job === undefined) return;
     const answer = job.result?.answer;
     const value = answer?.type === "JOBRES" ? answer.value : undefined;
     if (outcome.ok && (value === undefined || !samePayload(value, outcome.value))) {
       // What came before the fault in a malformed frame may have settled it, and cannot be seen.
       const muddy = job.last?.doubtful === true && job.last.answer === undefined;
-      if (!muddy) this.#violation("I3", `job ${job.id} got a value that no current attempt of it was answered with`);
+      if (!muddy)
+        this.#violation(
+          "current-answer-counts",
+          `job ${job.id} got a value that no current attempt of it was answered with`,
+        );
     } else if (!outcome.ok && value !== undefined && job.result?.doubtful === false)
-      this.#violation("I3", `job ${job.id} failed although the result of its current attempt had arrived`);
+      this.#violation(
+        "current-answer-counts",
+        `job ${job.id} failed although the result of its current attempt had arrived`,
+      );
   }
 
   #checkBroken(): void {
@@ -137,7 +156,7 @@ export class Oracle implements Checker, LedgerReader {
     this.#broken = [];
     for (const { connection, what } of broken) {
       if (!connection.closed && this.#isUp(connection))
-        this.#violation("I28", `connection ${connection.number} is still open after ${what}`);
+        this.#violation("nonsense-ends-its-connection", `connection ${connection.number} is still open after ${what}`);
     }
   }
 
@@ -149,12 +168,12 @@ export class Oracle implements Checker, LedgerReader {
     for (const { older, at } of due) {
       const { connection, overAt, doubtful } = older;
       if (overAt > at && !doubtful && connection.runner.wokeAt < at && this.#isUp(connection))
-        this.#violation("I9", `it had two current attempts at ${at} ms: the older is ${place(older)}`);
+        this.#violation("one-current-attempt", `it had two current attempts at ${at} ms: the older is ${place(older)}`);
     }
   }
 
   #isUp({ runner }: WireConnection): boolean {
-    return this.#evidence.ledger.runner(runner.machine) === runner;
+    return this.#context.wire.runner(runner.machine) === runner;
   }
 }
 

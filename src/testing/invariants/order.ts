@@ -4,13 +4,12 @@
  * and of held workers are not in this order, as far as can be seen; the outcomes of a `map` are in an order of their own.
  */
 import type { JobRetriedEvent, RunnerEvent } from "../../core/events.ts";
-import type { Checker, RunnerView, Violation } from "./checker.ts";
+import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation, YieldedObservation } from "../history/observation.ts";
-import type { Evidence } from "./checker-context.ts";
-import type { LedgerReader } from "./wire-model.ts";
-import type { Rare } from "./coverage-points.ts";
-import { fitsWire, hasAll, lineOf } from "./labels.ts";
-import type { WireAttempt, WireConnection, WireRunner } from "./wire.ts";
+import type { CheckerContext } from "./checker-context.ts";
+import type { WireModelObserver } from "./wire-model.ts";
+import type { CoveragePoint } from "./coverage-points.ts";
+import { hasRequiredLabels, hasAll, labelKey, type WireAttempt, type WireConnection, type WireRunner } from "./wire.ts";
 
 /** One life of a runner's queue. */
 interface Queue {
@@ -50,32 +49,32 @@ interface Reuse {
 /** Timers are rounded up to whole milliseconds. */
 const TICK = 1;
 
-/** Checks I13 and I19. */
-export class Order implements Checker, LedgerReader {
+/** Checks first-in-first-out and retry-elsewhere. */
+export class Order implements Checker, WireModelObserver {
   readonly #violation: Violation;
-  readonly #evidence: Evidence;
+  readonly #context: CheckerContext;
   readonly #queues = new Map<string, Queue>();
   /** How many outcomes each `map` has handed over in order, by runner. */
   readonly #maps = new Map<string, Map<number, number>>();
-  readonly #saw: (name: Rare) => void;
+  readonly #saw: (name: CoveragePoint) => void;
   #reuses: Reuse[] = [];
   #passes: Pass[] = [];
 
   /**
-   * @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is.
+   * @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is.
    * @param saw - Is told of what is rare.
    */
-  constructor(violation: Violation, evidence: Evidence, saw: (name: Rare) => void) {
+  constructor(violation: Violation, context: CheckerContext, saw: (name: CoveragePoint) => void) {
     this.#violation = violation;
-    this.#evidence = evidence;
+    this.#context = context;
     this.#saw = saw;
-    evidence.ledger.read(this);
+    context.wire.read(this);
   }
 
   observe(seen: Observation): void {
     if (seen.kind === "runner") this.#event(seen.machine, seen.event, seen.at);
     else if (seen.kind === "yielded") this.#yielded(seen);
-    else if (seen.kind === "submitted") this.#line(this.#queue(seen.machine), lineOf(seen.options)).add(seen.jobId);
+    else if (seen.kind === "submitted") this.#line(this.#queue(seen.machine), labelKey(seen.options)).add(seen.jobId);
     else if (seen.kind === "machine" && seen.state === "down") {
       this.#queues.delete(seen.machine);
       this.#maps.delete(seen.machine);
@@ -89,10 +88,13 @@ export class Order implements Checker, LedgerReader {
     const next = maps.get(map) ?? 0;
     maps.set(map, next + 1);
     if (index !== next)
-      this.#violation("I13", `${machine}: map ${map} hands over outcome ${index} where ${next} was to come`);
+      this.#violation(
+        "first-in-first-out",
+        `${machine}: map ${map} hands over outcome ${index} where ${next} was to come`,
+      );
   }
 
-  betweenEvents(now: number, runners: readonly RunnerView[]): void {
+  betweenEvents(now: number, runners: readonly ObservedRunner[]): void {
     if (this.#reuses.length > 0) this.#checkReuses(now, runners);
     if (this.#passes.length > 0) this.#checkPasses(now);
   }
@@ -101,7 +103,7 @@ export class Order implements Checker, LedgerReader {
     const { job, connection } = attempt;
     const { machine } = connection.runner;
     const queue = this.#queue(machine);
-    if (job.options !== undefined) this.#line(queue, lineOf(job.options)).delete(job.id);
+    if (job.options !== undefined) this.#line(queue, labelKey(job.options)).delete(job.id);
     // What a runner sent ahead before it read, as it woke, what frees a slot looks as if it had found that slot.
     const blurred = connection.heardAt >= at && connection.runner.unsure(at);
     const ahead = blurred || connection.inFlight.size >= connection.capacity;
@@ -119,7 +121,10 @@ export class Order implements Checker, LedgerReader {
     const { machine } = connection.runner;
     const since = this.#queues.get(machine)?.suspects.get(connection.identity) ?? at;
     if (since < at && job.options !== undefined && !connection.runner.unsure(at))
-      this.#violation("I11", `${machine}: job ${job.id} goes to ${connection.identity}, suspect since ${since} ms`);
+      this.#violation(
+        "only-ready-workers",
+        `${machine}: job ${job.id} goes to ${connection.identity}, suspect since ${since} ms`,
+      );
   }
 
   #queue(machine: string): Queue {
@@ -168,12 +173,12 @@ export class Order implements Checker, LedgerReader {
     noLongerWaits(queue, jobId); // its JOB may never leave
     if (queue.retries.delete(jobId)) return refresh(queue);
     if (queue.started.has(jobId) || queue.ahead.has(jobId)) return;
-    const runner = this.#evidence.ledger.runner(machine);
+    const runner = this.#context.wire.runner(machine);
     // One that is unknown is of a `map` or of a held worker.
     const job = runner?.jobs.get(jobId);
     if (runner === undefined || job?.options === undefined) return;
     queue.started.add(jobId);
-    const line = lineOf(job.options);
+    const line = labelKey(job.options);
     const { id: latest } = queue.latest.get(line) ?? { id: 0 };
     if (jobId < latest && jobId >= queue.unseen) {
       if (job.last === undefined) queue.late.set(jobId, latest);
@@ -187,16 +192,16 @@ export class Order implements Checker, LedgerReader {
   }
 
   #overtaken(machine: string, jobId: number, latest: number): void {
-    this.#violation("I13", `${machine}: job ${jobId} starts after job ${latest}, which came later`);
+    this.#violation("first-in-first-out", `${machine}: job ${jobId} starts after job ${latest}, which came later`);
   }
 
   #checkOvertaking(connection: WireConnection, queue: Queue, jobId: number, at: number): void {
     const { machine, jobs } = connection.runner;
     for (const [retried, due] of queue.retries) {
       const options = jobs.get(retried)?.options;
-      if (retried > jobId || options === undefined || !fitsWire(connection, options)) continue;
+      if (retried > jobId || options === undefined || !hasRequiredLabels(connection, options)) continue;
       const what = `job ${jobId} starts before job ${retried}, which is to be tried again since ${due} ms`;
-      this.#evidence.patience.claim({ machine, from: due, late: at - due - TICK, promise: "I13", what });
+      this.#context.allowance.claim({ machine, from: due, late: at - due - TICK, promise: "first-in-first-out", what });
     }
   }
 
@@ -222,8 +227,7 @@ export class Order implements Checker, LedgerReader {
     this.#passes = this.#passes.filter(({ at }) => at >= now);
     for (const { jobId, line, connection, at } of due) {
       const { runner } = connection;
-      if (this.#evidence.ledger.runner(runner.machine) !== runner || runner.unsure(now) || runner.wokeAt >= at)
-        continue;
+      if (this.#context.wire.runner(runner.machine) !== runner || runner.unsure(now) || runner.wokeAt >= at) continue;
       for (const [other, [eldest]] of this.#queue(runner.machine).waiting)
         if (other !== line && eldest !== undefined && eldest < jobId) this.#checkPass(connection, jobId, eldest);
     }
@@ -233,20 +237,20 @@ export class Order implements Checker, LedgerReader {
     const { machine, jobs } = connection.runner;
     const options = jobs.get(eldest)?.options;
     if (options === undefined) return;
-    if (!fitsWire(connection, options)) return this.#saw("passed while it waited for its labels");
+    if (!hasRequiredLabels(connection, options)) return this.#saw("passed while it waited for its labels");
     const what = `job ${jobId} goes to ${connection.identity} before job ${eldest}, which came earlier`;
-    this.#violation("I13", `${machine}: ${what}`);
+    this.#violation("first-in-first-out", `${machine}: ${what}`);
   }
 
   /** Once the time has moved: until then, what was handed to others may not have left. */
-  #checkReuses(now: number, runners: readonly RunnerView[]): void {
+  #checkReuses(now: number, runners: readonly ObservedRunner[]): void {
     const due = this.#reuses.filter(({ at }) => at < now);
     if (due.length === 0) return;
     this.#reuses = this.#reuses.filter(({ at }) => at >= now);
     for (const { attempt, at } of due) {
       const { runner } = attempt.connection;
       const view = runners.find(({ machine }) => machine === runner.machine);
-      if (view === undefined || this.#evidence.ledger.runner(runner.machine) !== runner) continue;
+      if (view === undefined || this.#context.wire.runner(runner.machine) !== runner) continue;
       // Somebody may hold what looks free.
       if ((view.held ?? 0) > 0 || (view.held === undefined && runner.mixed)) continue;
       this.#checkReuse(attempt, runner, at);
@@ -261,7 +265,7 @@ export class Order implements Checker, LedgerReader {
       // Of a job of a `map` it is only known that this worker fits: so does who has as many labels.
       if (!hasAll(other.hello?.labels, job.options?.require ?? connection.hello?.labels ?? [])) continue;
       const what = `job ${job.id} goes back to ${connection.identity} although ${other.identity} was free`;
-      return this.#violation("I19", `${runner.machine}: ${what}`);
+      return this.#violation("retry-elsewhere", `${runner.machine}: ${what}`);
     }
   }
 }

@@ -3,25 +3,25 @@
  * what it says. That a dead worker is found out in time, and one that was heard is not taken for silent, is in liveness.ts.
  */
 import type { WorkerGoneEvent } from "../../core/events.ts";
-import type { Checker, RunnerView, Violation } from "./checker.ts";
+import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
-import type { Departure } from "./session-ends.ts";
-import type { Evidence } from "./checker-context.ts";
+import type { SessionEnd } from "./session-ends.ts";
+import type { CheckerContext } from "./checker-context.ts";
 
 const EPSILON = 1e-6;
 
-/** Checks I22 for all reasons but silence. */
-export class Causes implements Checker {
+/** Checks no-end-without-cause for all reasons but silence. */
+export class SessionEndChecker implements Checker {
   readonly #violation: Violation;
-  readonly #evidence: Evidence;
-  readonly #limits = new Map<string, RunnerView["limits"]>();
+  readonly #context: CheckerContext;
+  readonly #limits = new Map<string, ObservedRunner["limits"]>();
   readonly #states = new Map<string, string>();
 
-  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
-  constructor(violation: Violation, evidence: Evidence) {
+  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
-    this.#evidence = evidence;
-    evidence.departures.read((departure, event, machine) => this.#gone(departure, event, machine));
+    this.#context = context;
+    context.ends.read((end, event, machine) => this.#gone(end, event, machine));
   }
 
   observe(seen: Observation): void {
@@ -32,29 +32,30 @@ export class Causes implements Checker {
     if (seen.kind === "runner" && seen.event.type === "runner-state") this.#states.set(seen.machine, seen.event.state);
   }
 
-  betweenEvents(_now: number, runners: readonly RunnerView[]): void {
+  betweenEvents(_now: number, runners: readonly ObservedRunner[]): void {
     for (const { machine, limits } of runners) if (!this.#limits.has(machine)) this.#limits.set(machine, limits);
   }
 
-  #gone(departure: Departure, { identity, reason }: WorkerGoneEvent, machine: string): void {
+  #gone(end: SessionEnd, { identity, reason }: WorkerGoneEvent, machine: string): void {
     const limits = this.#limits.get(machine);
-    const missing = limits === undefined ? undefined : this.#missing(departure, reason, machine, limits);
-    if (missing !== undefined) this.#violation("I22", `${machine}: ${identity} is gone as ${reason}, but ${missing}`);
+    const missing = limits === undefined ? undefined : this.#missing(end, reason, machine, limits);
+    if (missing !== undefined)
+      this.#violation("no-end-without-cause", `${machine}: ${identity} is gone as ${reason}, but ${missing}`);
   }
 
   /** What the reason says and the frames do not show. */
   #missing(
-    departure: Departure,
+    end: SessionEnd,
     reason: WorkerGoneEvent["reason"],
     machine: string,
-    limits: RunnerView["limits"],
+    limits: ObservedRunner["limits"],
   ): string | undefined {
-    const { connection, byItself, inFlight, succeeded } = departure;
+    const { connection, byItself, inFlight, succeeded } = end;
     switch (reason) {
       case "unresponsive":
-        return this.#unconfirmed(departure, machine, limits.cancelGrace);
+        return this.#unconfirmed(end, machine, limits.cancelGrace);
       case "slow":
-        return this.#backlog(departure, machine, limits);
+        return this.#backlog(end, machine, limits);
       case "violation": {
         if (connection.broken !== undefined || connection.muddled || connection.strikes > limits.maxStrikes) return;
         return `it kept to the protocol, with ${connection.strikes} strikes of ${limits.maxStrikes}`;
@@ -73,13 +74,17 @@ export class Causes implements Checker {
     }
   }
 
-  #unconfirmed({ unconfirmedSince, at, unsure }: Departure, machine: string, cancelGrace: number): string | undefined {
+  #unconfirmed({ unconfirmedSince, at, unsure }: SessionEnd, machine: string, cancelGrace: number): string | undefined {
     if (unconfirmedSince === undefined) return "it owed no confirmation";
     const waited = this.#waited(machine, unconfirmedSince, at);
     return waited < cancelGrace - EPSILON && !unsure ? `it had ${waited} ms of ${cancelGrace} to confirm` : undefined;
   }
 
-  #backlog({ connection, at, unsure }: Departure, machine: string, limits: RunnerView["limits"]): string | undefined {
+  #backlog(
+    { connection, at, unsure }: SessionEnd,
+    machine: string,
+    limits: ObservedRunner["limits"],
+  ): string | undefined {
     const { unread, congestedSince, shrunkAt } = connection;
     if (unread > limits.maxBuffered) return undefined;
     if (congestedSince === undefined) return `only ${unread} bytes waited, of ${limits.highWater}`;
@@ -90,6 +95,6 @@ export class Causes implements Checker {
 
   /** By the runner's own clock. */
   #waited(machine: string, from: number, at: number): number {
-    return at - from + this.#evidence.patience.jumped(machine, from);
+    return at - from + this.#context.allowance.jumped(machine, from);
   }
 }

@@ -1,11 +1,11 @@
 /** Which connection a runner speaks of when it says that a worker is gone, and how that ended. Judges nothing. */
 import type { WorkerGoneEvent } from "../../core/events.ts";
 import type { ClosedObservation, Observation } from "../history/observation.ts";
-import type { Ledger, LedgerReader } from "./wire-model.ts";
+import type { WireModel, WireModelObserver } from "./wire-model.ts";
 import type { WireConnection, WireRunner } from "./wire.ts";
 
 /** A worker's end, as the frames show it. */
-export interface Departure {
+export interface SessionEnd {
   readonly connection: WireConnection;
   /** When the runner's end closed. */
   readonly at: number;
@@ -22,36 +22,36 @@ export interface Departure {
 }
 
 /** Is told of each departure, and of what the runner says of it. */
-export type DepartureReader = (departure: Departure, event: WorkerGoneEvent, machine: string, at: number) => void;
+export type SessionEndReader = (end: SessionEnd, event: WorkerGoneEvent, machine: string, at: number) => void;
 
 /** Matches connections that ended with the runners' words, which come later. */
-export class Departures implements LedgerReader {
-  readonly #ledger: Ledger;
-  readonly #readers: DepartureReader[] = [];
+export class SessionEnds implements WireModelObserver {
+  readonly #wire: WireModel;
+  readonly #readers: SessionEndReader[] = [];
   /** Registered connections that ended, oldest first, until the runner tells why; by runner and name. */
-  readonly #untold = new WeakMap<WireRunner, Map<string, Departure[]>>();
+  readonly #untold = new WeakMap<WireRunner, Map<string, SessionEnd[]>>();
 
-  /** @param ledger - Is shown everything before this is. */
-  constructor(ledger: Ledger) {
-    this.#ledger = ledger;
-    ledger.read(this);
+  /** @param wire - Is shown everything before this is. */
+  constructor(wire: WireModel) {
+    this.#wire = wire;
+    wire.read(this);
   }
 
   /** Adds a reader. */
-  read(reader: DepartureReader): void {
+  read(reader: SessionEndReader): void {
     this.#readers.push(reader);
   }
 
   observe(seen: Observation): void {
     if (seen.kind !== "runner" || seen.event.type !== "worker-gone") return;
-    const runner = this.#ledger.runner(seen.machine);
+    const runner = this.#wire.runner(seen.machine);
     const untold = runner === undefined ? undefined : this.#untold.get(runner);
     const { identity } = seen.event;
-    const departures = untold?.get(identity);
-    const departure = departures?.shift();
-    if (departures?.length === 0) untold?.delete(identity);
-    if (departure === undefined) return;
-    for (const reader of this.#readers) reader(departure, seen.event, seen.machine, seen.at);
+    const ends = untold?.get(identity);
+    const end = ends?.shift();
+    if (ends?.length === 0) untold?.delete(identity);
+    if (end === undefined) return;
+    for (const reader of this.#readers) reader(end, seen.event, seen.machine, seen.at);
   }
 
   ended(connection: WireConnection, { byItself }: ClosedObservation, at: number): void {
@@ -59,14 +59,14 @@ export class Departures implements LedgerReader {
     const { runner, identity } = connection;
     let untold = this.#untold.get(runner);
     if (untold === undefined) this.#untold.set(runner, (untold = new Map()));
-    const departure = departed(connection, byItself, at);
+    const end = departed(connection, byItself, at);
     const earlier = untold.get(identity);
-    if (earlier === undefined) untold.set(identity, [departure]);
-    else earlier.push(departure);
+    if (earlier === undefined) untold.set(identity, [end]);
+    else earlier.push(end);
   }
 }
 
-function departed(connection: WireConnection, byItself: boolean, at: number): Departure {
+function departed(connection: WireConnection, byItself: boolean, at: number): SessionEnd {
   const { runner, identity } = connection;
   let unconfirmedSince: number | undefined;
   let unsure = runner.unsure(at);

@@ -7,13 +7,12 @@ import { TimeoutError } from "../../core/errors.ts";
 import type { CallOptions } from "../../core/execute-options.ts";
 import type { Message } from "../../core/message.ts";
 import type { RunnerStats } from "../../core/stats.ts";
-import type { Checker, RunnerView, Violation } from "./checker.ts";
+import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation, SettledObservation } from "../history/observation.ts";
-import type { Evidence } from "./checker-context.ts";
-import type { LedgerReader } from "./wire-model.ts";
+import type { CheckerContext } from "./checker-context.ts";
+import type { WireModelObserver } from "./wire-model.ts";
 import { fitsRefusal, fitsSettlement } from "./outcome.ts";
-import { hasAll, lineOf } from "./labels.ts";
-import type { WireAttempt } from "./wire.ts";
+import { hasAll, labelKey, type WireAttempt } from "./wire.ts";
 
 /** One call that has not been accounted for. */
 interface Open {
@@ -63,27 +62,30 @@ const PATROL = 4_096;
 /** Times that were added up may differ in their last digits. */
 const EPSILON = 1e-6;
 
-/** Checks I1, I2 and I5. */
-export class Settlement implements Checker, LedgerReader {
+/** Checks settles-once, settles-in-time and fitting-error. */
+export class Settlement implements Checker, WireModelObserver {
   readonly #violation: Violation;
-  readonly #evidence: Evidence;
+  readonly #context: CheckerContext;
   readonly #houses = new Map<string, House>();
   #events = 0;
 
-  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
-  constructor(violation: Violation, evidence: Evidence) {
+  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
-    this.#evidence = evidence;
-    evidence.ledger.read(this);
+    this.#context = context;
+    context.wire.read(this);
   }
 
   /** An attempt has all the time it was given, whatever its caller is told afterwards. */
   cancelled({ job, cancelReason, begunAt, delayed, connection }: WireAttempt, at: number): void {
     if (cancelReason !== "timeout" || begunAt === undefined || job.options === undefined || delayed) return;
     const { machine } = connection.runner;
-    const took = at - begunAt + this.#evidence.patience.jumped(machine, begunAt);
+    const took = at - begunAt + this.#context.allowance.jumped(machine, begunAt);
     if (took < job.options.timeout - EPSILON)
-      this.#violation("I5", `${machine}: job ${job.id} timed out after ${took} ms of ${job.options.timeout}`);
+      this.#violation(
+        "fitting-error",
+        `${machine}: job ${job.id} timed out after ${took} ms of ${job.options.timeout}`,
+      );
   }
 
   observe(seen: Observation): void {
@@ -103,9 +105,9 @@ export class Settlement implements Checker, LedgerReader {
     }
   }
 
-  betweenEvents(now: number, runners: readonly RunnerView[]): void {
+  betweenEvents(now: number, runners: readonly ObservedRunner[]): void {
     for (const view of runners) {
-      const stats = this.#evidence.glances.fresh(view);
+      const stats = this.#context.sampler.fresh(view);
       if (stats === undefined) continue;
       for (const empty of this.#house(view.machine).empty.values()) {
         if (isServed(stats, empty.require)) empty.since = undefined;
@@ -115,12 +117,14 @@ export class Settlement implements Checker, LedgerReader {
     if (++this.#events % PATROL === 0) this.#patrol(now);
   }
 
-  atEnd(now: number, runners: readonly RunnerView[]): void {
+  atEnd(now: number, runners: readonly ObservedRunner[]): void {
     this.#patrol(now);
     for (const { machine } of runners) {
       for (const { jobId, promise, event } of this.#house(machine).calls.values()) {
-        if (promise === undefined) this.#violation("I1", `${machine}: the caller of job ${jobId} still waits`);
-        else if (event === undefined) this.#violation("I1", `${machine} never told that job ${jobId} has settled`);
+        if (promise === undefined)
+          this.#violation("settles-once", `${machine}: the caller of job ${jobId} still waits`);
+        else if (event === undefined)
+          this.#violation("settles-once", `${machine} never told that job ${jobId} has settled`);
       }
     }
   }
@@ -145,9 +149,9 @@ export class Settlement implements Checker, LedgerReader {
 
   #submitted(machine: string, jobId: number, options: CallOptions, at: number): void {
     const { calls, empty } = this.#house(machine);
-    const line = lineOf(options);
+    const line = labelKey(options);
     if (!empty.has(line)) empty.set(line, { require: options.require, since: undefined });
-    if (calls.has(jobId)) this.#violation("I1", `${machine}: job ${jobId} was taken in twice`);
+    if (calls.has(jobId)) this.#violation("settles-once", `${machine}: job ${jobId} was taken in twice`);
     const untold = { promise: undefined, event: undefined };
     const now = { said: at, after: 0, unsure: false };
     calls.set(jobId, { jobId, options, begun: at, phase: "queued", since: at, attempt: now, stay: now, ...untold });
@@ -156,15 +160,15 @@ export class Settlement implements Checker, LedgerReader {
   #settled(seen: SettledObservation, at: number): void {
     const { machine, jobId, outcome } = seen;
     if (jobId === undefined) {
-      if (outcome.ok) this.#violation("I1", `${machine}: a call that was never taken in got a value`);
+      if (outcome.ok) this.#violation("settles-once", `${machine}: a call that was never taken in got a value`);
       else if (!fitsRefusal(outcome.error))
-        this.#violation("I5", `${machine} refuses a call with ${String(outcome.error)}`);
+        this.#violation("fitting-error", `${machine} refuses a call with ${String(outcome.error)}`);
       return;
     }
     const { calls } = this.#house(machine);
     const call = calls.get(jobId);
     if (call === undefined || call.promise !== undefined)
-      return this.#violation("I1", `${machine}: the caller of job ${jobId} was told twice, or never asked`);
+      return this.#violation("settles-once", `${machine}: the caller of job ${jobId} was told twice, or never asked`);
     call.promise = outcome;
     this.#checkTime(machine, call, at);
     this.#checkError(machine, call, at);
@@ -179,7 +183,8 @@ export class Settlement implements Checker, LedgerReader {
     const call = calls.get(event.jobId);
     if (call === undefined) return this.#unknown(machine, event);
     if (event.type === "job-settled") {
-      if (call.event !== undefined) this.#violation("I1", `${machine} told twice that job ${event.jobId} has settled`);
+      if (call.event !== undefined)
+        this.#violation("settles-once", `${machine} told twice that job ${event.jobId} has settled`);
       call.event = event;
       return this.#compare(machine, calls, call);
     }
@@ -187,14 +192,14 @@ export class Settlement implements Checker, LedgerReader {
     const after = event.type === "job-started" ? 0 : event.after;
     call.phase = event.type === "job-started" ? "running" : "queued";
     call.since = at + after;
-    const begins = { said: at, after, unsure: this.#evidence.ledger.runner(machine)?.unsure(at) === true };
+    const begins = { said: at, after, unsure: this.#context.wire.runner(machine)?.unsure(at) === true };
     if (event.type === "job-started") call.attempt = begins;
     else if (event.outcome !== "rejected" && event.outcome !== "not-sent") call.stay = begins;
   }
 
   #unknown(machine: string, event: RunnerEvent): void {
-    if (event.type === "job-settled" && this.#evidence.ledger.runner(machine)?.wasSubmitted(event.jobId) === true)
-      this.#violation("I1", `${machine} told twice that job ${event.jobId} has settled`);
+    if (event.type === "job-settled" && this.#context.wire.runner(machine)?.wasSubmitted(event.jobId) === true)
+      this.#violation("settles-once", `${machine} told twice that job ${event.jobId} has settled`);
   }
 
   /** The promise and the event are of the same end. */
@@ -202,20 +207,23 @@ export class Settlement implements Checker, LedgerReader {
     if (promise === undefined || event === undefined) return;
     calls.delete(jobId);
     if (promise.ok !== event.ok || (!promise.ok && !Object.is(promise.error, event.error)))
-      this.#violation("I1", `${machine}: the caller of job ${jobId} was told something else than the runner tells`);
+      this.#violation(
+        "settles-once",
+        `${machine}: the caller of job ${jobId} was told something else than the runner tells`,
+      );
   }
 
   #checkTime(machine: string, call: Open, at: number): void {
     const late = at - call.begun - call.options.deadline - TICK;
     const what = `job ${call.jobId} settled after its deadline`;
-    if (late > 0) this.#evidence.patience.claim({ machine, from: call.begun, late, promise: "I2", what });
+    if (late > 0) this.#context.allowance.claim({ machine, from: call.begun, late, promise: "settles-in-time", what });
     this.#checkPhase(machine, call, at);
   }
 
   /** No wait and no attempt takes longer than its own limit. */
   #checkPhase(machine: string, call: Open, at: number): void {
     const { options, phase, since, jobId } = call;
-    const emptySince = this.#house(machine).empty.get(lineOf(options))?.since;
+    const emptySince = this.#house(machine).empty.get(labelKey(options))?.since;
     let until = since + (phase === "running" ? options.timeout : options.queueTimeout);
     if (phase === "queued" && emptySince !== undefined)
       until = Math.min(until, Math.max(since, emptySince, this.#hereSince(machine, jobId)) + options.acquireTimeout);
@@ -223,12 +231,12 @@ export class Settlement implements Checker, LedgerReader {
     const late = at - until - (phase === "queued" ? 2 * TICK : TICK);
     if (late <= 0) return;
     const what = `job ${jobId} was ${phase} until ${at} ms, over its limit`;
-    this.#evidence.patience.claim({ machine, from: since, late, promise: "I2", what });
+    this.#context.allowance.claim({ machine, from: since, late, promise: "settles-in-time", what });
   }
 
   /** Since when it waits here and not at a worker. One that was sent ahead has a worker, whatever that one is worth by now. */
   #hereSince(machine: string, jobId: number): number {
-    const last = this.#evidence.ledger.runner(machine)?.jobs.get(jobId)?.last;
+    const last = this.#context.wire.runner(machine)?.jobs.get(jobId)?.last;
     if (last === undefined) return Number.NEGATIVE_INFINITY;
     const { sentAt, begunAt = last.overAt } = last;
     return begunAt > sentAt ? begunAt : Number.NEGATIVE_INFINITY;
@@ -237,12 +245,12 @@ export class Settlement implements Checker, LedgerReader {
   /** Nobody gives up for want of a worker while there is one. */
   #checkEmptiness(machine: string, { promise, jobId, options }: Open, at: number): void {
     if (promise === undefined || promise.ok || !(promise.error instanceof TimeoutError)) return;
-    if (promise.error.kind !== "acquire" || this.#evidence.ledger.runner(machine)?.unsure(at) !== false) return;
-    const emptySince = this.#house(machine).empty.get(lineOf(options))?.since;
-    const empty = emptySince === undefined ? 0 : at - emptySince + this.#evidence.patience.jumped(machine, emptySince);
+    if (promise.error.kind !== "acquire" || this.#context.wire.runner(machine)?.unsure(at) !== false) return;
+    const emptySince = this.#house(machine).empty.get(labelKey(options))?.since;
+    const empty = emptySince === undefined ? 0 : at - emptySince + this.#context.allowance.jumped(machine, emptySince);
     if (empty < options.acquireTimeout - TICK)
       this.#violation(
-        "I2",
+        "settles-in-time",
         `${machine}: job ${jobId} could not get a worker, and for the last ${empty} ms only there was none`,
       );
   }
@@ -250,19 +258,19 @@ export class Settlement implements Checker, LedgerReader {
   #checkError(machine: string, call: Open, at: number): void {
     const { promise, jobId, options } = call;
     if (promise === undefined || promise.ok) return;
-    const waited = at - call.begun + this.#evidence.patience.jumped(machine, call.begun);
+    const waited = at - call.begun + this.#context.allowance.jumped(machine, call.begun);
     const wrong = fitsSettlement(promise.error, options, waited) ?? this.#early(machine, call, promise.error, at);
-    if (wrong !== undefined) this.#violation("I5", `${machine}: job ${jobId} failed with ${wrong}`);
+    if (wrong !== undefined) this.#violation("fitting-error", `${machine}: job ${jobId} failed with ${wrong}`);
   }
 
   /** The limit of an attempt, or of a stay in the queue, runs from its own beginning and not from that of the call. */
   #early(machine: string, { phase, attempt, stay }: Open, error: unknown, at: number): string | undefined {
     if (!(error instanceof TimeoutError) || (error.kind !== "attempt" && error.kind !== "queue")) return undefined;
     // One that stands still, or has just woken, has yet to tell what it did meanwhile.
-    if (this.#evidence.ledger.runner(machine)?.unsure(at) !== false) return undefined;
+    if (this.#context.wire.runner(machine)?.unsure(at) !== false) return undefined;
     if ((error.kind === "attempt") !== (phase === "running")) return `a ${error.kind} timeout while it was ${phase}`;
     const { said, after, unsure } = error.kind === "attempt" ? attempt : stay;
-    const took = at - said - after + this.#evidence.patience.jumped(machine, said);
+    const took = at - said - after + this.#context.allowance.jumped(machine, said);
     if (unsure || took >= error.ms - EPSILON) return undefined;
     return `a ${error.kind} timeout of ${error.ms} ms after ${took} ms of it`;
   }

@@ -4,13 +4,13 @@
  */
 import type { CancelledMessage, Message, WireErrorCode } from "../../core/message.ts";
 import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
-import type { Checker, RunnerView } from "./checker.ts";
+import type { Checker, ObservedRunner } from "./checker.ts";
 import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../history/observation.ts";
-import type { Evidence } from "./checker-context.ts";
-import { JobMemoir } from "./job-history.ts";
-import type { LedgerReader } from "./wire-model.ts";
-import { RARE, type Rare } from "./coverage-points.ts";
-import type { Answer, WireAttempt, WireConnection } from "./wire.ts";
+import type { CheckerContext } from "./checker-context.ts";
+import { JobHistory } from "./job-history.ts";
+import type { WireModelObserver } from "./wire-model.ts";
+import { COVERAGE_POINTS, type CoveragePoint } from "./coverage-points.ts";
+import type { WireAnswer, WireAttempt, WireConnection } from "./wire.ts";
 
 /** How a worker last introduced itself. */
 interface Introduction {
@@ -19,7 +19,7 @@ interface Introduction {
   readonly capacity: number;
 }
 
-const REFUSALS: Partial<Record<WireErrorCode, Rare>> = {
+const REFUSALS: Partial<Record<WireErrorCode, CoveragePoint>> = {
   ID_TAKEN: "refused: identity taken",
   FLAPPING: "refused: flapping",
   BUSY: "refused: busy",
@@ -29,24 +29,24 @@ const REFUSALS: Partial<Record<WireErrorCode, Rare>> = {
 };
 
 /** Counts those of one world. */
-export class Sometimes implements Checker, LedgerReader {
+export class Sometimes implements Checker, WireModelObserver {
   /** How often each was seen; those that were not are there with 0. */
-  readonly counts: ReadonlyMap<Rare, number>;
-  readonly #counts = new Map<Rare, number>(RARE.map((name) => [name, 0]));
-  readonly #evidence: Evidence;
-  readonly #jobs: JobMemoir;
+  readonly counts: ReadonlyMap<CoveragePoint, number>;
+  readonly #counts = new Map<CoveragePoint, number>(COVERAGE_POINTS.map((name) => [name, 0]));
+  readonly #context: CheckerContext;
+  readonly #jobs: JobHistory;
   readonly #lives = new Map<string, number>();
   readonly #introductions = new Map<string, Introduction>();
   /** What each runner had stood still when last looked at. */
   readonly #stoodStill = new Map<string, number>();
   readonly #heartbeats = new Map<string, number>();
 
-  /** @param evidence - Is shown everything before this checker is. */
-  constructor(evidence: Evidence) {
+  /** @param context - Is shown everything before this checker is. */
+  constructor(context: CheckerContext) {
     this.counts = this.#counts;
-    this.#evidence = evidence;
-    this.#jobs = new JobMemoir(evidence, (name) => this.saw(name));
-    evidence.ledger.read(this);
+    this.#context = context;
+    this.#jobs = new JobHistory(context, (name) => this.saw(name));
+    context.wire.read(this);
   }
 
   observe(seen: Observation): void {
@@ -64,7 +64,7 @@ export class Sometimes implements Checker, LedgerReader {
     }
   }
 
-  betweenEvents(_now: number, runners: readonly RunnerView[]): void {
+  betweenEvents(_now: number, runners: readonly ObservedRunner[]): void {
     for (const { machine, limits, stoodStill } of runners) {
       this.#heartbeats.set(machine, limits.heartbeat);
       const before = this.#stoodStill.get(machine) ?? 0;
@@ -78,7 +78,7 @@ export class Sometimes implements Checker, LedgerReader {
     if (connection.inFlight.size >= connection.capacity) this.saw("sent ahead");
   }
 
-  answered(attempt: WireAttempt, answer: Answer | CancelledMessage, current: boolean, at: number): void {
+  answered(attempt: WireAttempt, answer: WireAnswer | CancelledMessage, current: boolean, at: number): void {
     const { connection, cancelReason } = attempt;
     if (cancelReason !== undefined) this.saw("cancel confirmed");
     if (!current && answer.type === "JOBRES") this.saw("late result dropped");
@@ -113,7 +113,7 @@ export class Sometimes implements Checker, LedgerReader {
   }
 
   /** One more of these. */
-  saw(name: Rare): void {
+  saw(name: CoveragePoint): void {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
   }
 
@@ -150,9 +150,9 @@ export class Sometimes implements Checker, LedgerReader {
     if (capacity < before.capacity) this.saw("fewer slots offered");
   }
 
-  /** Liveness is looked at every two intervals at least: after a longer pause, and one more, some timer was late by over one. */
+  /** LivenessChecker is looked at every two intervals at least: after a longer pause, and one more, some timer was late by over one. */
   #stood(machine: string, ms: number, heartbeat: number): void {
-    const runner = this.#evidence.ledger.runner(machine);
+    const runner = this.#context.wire.runner(machine);
     if (ms >= 3 * heartbeat && runner !== undefined && runner.workers.size > 0) this.saw("stall guard used");
   }
 }

@@ -2,7 +2,7 @@
  * When a runner stood still, and what that excuses: whoever finds that something came late claims so here, and the claim
  * becomes a violation only if the runner's own standing still does not explain it. What has a limit is the claimer's business.
  */
-import type { Checker, RunnerView, Violation } from "./checker.ts";
+import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
 
 /** Something came too late. */
@@ -47,7 +47,7 @@ const EPSILON = 1e-6;
 const PAUSES_KEPT = 256;
 
 /** Judges lateness. */
-export class Patience implements Checker {
+export class StallAllowance implements Checker {
   readonly #violation: Violation;
   readonly #machines = new Map<string, Stillness>();
   #claims: Claim[] = [];
@@ -83,7 +83,7 @@ export class Patience implements Checker {
     this.#claims = this.#claims.filter(({ machine }) => machine !== seen.machine);
   }
 
-  betweenEvents(now: number, runners: readonly RunnerView[]): void {
+  betweenEvents(now: number, runners: readonly ObservedRunner[]): void {
     for (const { machine, stoodStill } of runners) {
       const still = this.#of(machine);
       if (stoodStill !== still.all) note(still, stoodStill, now);
@@ -92,7 +92,7 @@ export class Patience implements Checker {
     if (this.#claims.length > 0) this.#judge();
   }
 
-  atEnd(now: number, runners: readonly RunnerView[]): void {
+  atEnd(now: number, runners: readonly ObservedRunner[]): void {
     this.betweenEvents(now, runners);
   }
 

@@ -4,11 +4,10 @@
  */
 import { JOB_LIMITS } from "../../core/headers.ts";
 import type { RunnerStats, WorkerStats } from "../../core/stats.ts";
-import type { Checker, RunnerView, Violation } from "./checker.ts";
+import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
-import type { Evidence } from "./checker-context.ts";
-import { hasAll } from "./labels.ts";
-import { BACKLOG_POLL, type WireRunner } from "./wire.ts";
+import type { CheckerContext } from "./checker-context.ts";
+import { BACKLOG_POLL, hasAll, type WireRunner } from "./wire.ts";
 
 interface Page {
   /** The numbers of the last look. */
@@ -17,32 +16,32 @@ interface Page {
   idleSince: number | undefined;
 }
 
-/** Checks I6, I7, I10, I11, I12, I24 and I27. */
-export class Books implements Checker {
+/** Checks leaves-nothing-behind, within-capacity, counts-add-up, only-ready-workers, no-idle-slot, nothing-left-at-end and within-bounds. */
+export class StatsChecker implements Checker {
   readonly #violation: Violation;
-  readonly #evidence: Evidence;
+  readonly #context: CheckerContext;
   readonly #pages = new Map<string, Page>();
 
-  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
-  constructor(violation: Violation, evidence: Evidence) {
+  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
-    this.#evidence = evidence;
+    this.#context = context;
   }
 
   observe(seen: Observation): void {
     if (seen.kind === "machine" && seen.state === "down") this.#pages.delete(seen.machine);
   }
 
-  betweenEvents(now: number, runners: readonly RunnerView[]): void {
+  betweenEvents(now: number, runners: readonly ObservedRunner[]): void {
     for (const view of runners) {
-      const stats = this.#evidence.glances.fresh(view);
+      const stats = this.#context.sampler.fresh(view);
       if (stats !== undefined) this.#look(view, stats, now);
       const page = this.#pages.get(view.machine);
       if (page !== undefined) this.#checkTimers(view, page, now);
     }
   }
 
-  atEnd(_now: number, runners: readonly RunnerView[]): void {
+  atEnd(_now: number, runners: readonly ObservedRunner[]): void {
     for (const view of runners) {
       const { queued, running, backoff, queuedBytes, workers, pending } = view.stats();
       const left = {
@@ -59,13 +58,13 @@ export class Books implements Checker {
         "slots held": view.held ?? 0,
       };
       for (const [what, count] of Object.entries(left))
-        if (count !== 0) this.#violation("I24", `${view.machine}: ${count} ${what} at the end`);
+        if (count !== 0) this.#violation("nothing-left-at-end", `${view.machine}: ${count} ${what} at the end`);
     }
   }
 
-  #look(view: RunnerView, stats: RunnerStats, now: number): void {
+  #look(view: ObservedRunner, stats: RunnerStats, now: number): void {
     const { machine } = view;
-    const wire = this.#evidence.ledger.runner(machine);
+    const wire = this.#context.wire.runner(machine);
     const page = this.#pages.get(machine);
     this.#checkBalance(machine, stats);
     this.#checkLimits(view, stats, page?.stats);
@@ -80,41 +79,45 @@ export class Books implements Checker {
     const sum = succeeded + failed + queued + running + backoff;
     if (submitted !== sum || Math.min(queued, running, backoff) < 0)
       this.#violation(
-        "I10",
+        "counts-add-up",
         `${machine}: ${submitted} submitted, but ${succeeded} succeeded, ${failed} failed, ${queued} queued, ${running} running, ${backoff} in backoff`,
       );
     if (stats.queuedBytes < 0 || (queued + backoff === 0 && stats.queuedBytes !== 0))
-      this.#violation("I10", `${machine}: ${stats.queuedBytes} bytes of ${queued + backoff} jobs that wait`);
+      this.#violation("counts-add-up", `${machine}: ${stats.queuedBytes} bytes of ${queued + backoff} jobs that wait`);
     if (state === "stopped" && queued + running + backoff > 0)
-      this.#violation("I24", `${machine} has stopped with ${queued + running + backoff} jobs unsettled`);
+      this.#violation(
+        "nothing-left-at-end",
+        `${machine} has stopped with ${queued + running + backoff} jobs unsettled`,
+      );
   }
 
   /** Retries go back to the queue whatever its length; only what is taken in anew is refused. */
-  #checkLimits({ machine, limits }: RunnerView, stats: RunnerStats, before: RunnerStats | undefined): void {
+  #checkLimits({ machine, limits }: ObservedRunner, stats: RunnerStats, before: RunnerStats | undefined): void {
     const { queued, backoff, queuedBytes, retries, pending, workers } = stats;
     const waiting = queued + backoff;
     const returned = retries - (before?.retries ?? 0);
     const mayWait = Math.max(limits.maxQueue, (before?.queued ?? 0) + (before?.backoff ?? 0)) + returned;
-    if (waiting > mayWait) this.#violation("I27", `${machine}: ${waiting} jobs wait, ${mayWait} may`);
+    if (waiting > mayWait) this.#violation("within-bounds", `${machine}: ${waiting} jobs wait, ${mayWait} may`);
     const largest = 2 * (limits.maxPayload + JOB_LIMITS.maxHeaderBytes);
     const mayHold = Math.max(limits.maxQueueBytes, before?.queuedBytes ?? 0, largest) + returned * largest;
-    if (queuedBytes > mayHold) this.#violation("I27", `${machine}: ${queuedBytes} bytes wait, ${mayHold} may`);
+    if (queuedBytes > mayHold)
+      this.#violation("within-bounds", `${machine}: ${queuedBytes} bytes wait, ${mayHold} may`);
     if (pending > limits.maxPending)
-      this.#violation("I27", `${machine}: ${pending} connections pending, ${limits.maxPending} may be`);
+      this.#violation("within-bounds", `${machine}: ${pending} connections pending, ${limits.maxPending} may be`);
     if (workers.length > limits.maxWorkers)
-      this.#violation("I27", `${machine}: ${workers.length} workers, ${limits.maxWorkers} may be`);
+      this.#violation("within-bounds", `${machine}: ${workers.length} workers, ${limits.maxWorkers} may be`);
   }
 
   #checkSlots(machine: string, { workers }: RunnerStats): void {
     for (const { identity, inFlight, capacity, state } of workers) {
       if (inFlight < 0 || inFlight > capacity)
-        this.#violation("I7", `${machine}: ${identity} has ${inFlight} jobs in ${capacity} slots`);
+        this.#violation("within-capacity", `${machine}: ${identity} has ${inFlight} jobs in ${capacity} slots`);
       if (state === "gone" || state === "connecting")
-        this.#violation("I11", `${machine}: ${identity} is ${state} and still among the workers`);
+        this.#violation("only-ready-workers", `${machine}: ${identity} is ${state} and still among the workers`);
     }
   }
 
-  #checkIdleness(view: RunnerView, stats: RunnerStats, wire: WireRunner, now: number): void {
+  #checkIdleness(view: ObservedRunner, stats: RunnerStats, wire: WireRunner, now: number): void {
     const waiting = view.inLine ?? stats.queued;
     if (waiting === 0 || wire.stalled) return;
     for (const { require, except, jobs } of stats.waiting) {
@@ -123,20 +126,23 @@ export class Books implements Checker {
         if (hasAll(worker.labels, require) && !except.includes(worker.peer.principal))
           free += freeSlots(worker, wire, now);
       const what = `${jobs} wait for a slot (${require.join(", ") || "any"})`;
-      if (free > 0) this.#violation("I12", `${view.machine}: ${what}, and ${free} are free`);
+      if (free > 0) this.#violation("no-idle-slot", `${view.machine}: ${what}, and ${free} are free`);
     }
   }
 
   /** A timer may outlive the last caller by what is left of the turn. */
-  #checkTimers(view: RunnerView, page: Page, now: number): void {
+  #checkTimers(view: ObservedRunner, page: Page, now: number): void {
     const { queued, running, backoff } = page.stats;
-    const wire = this.#evidence.ledger.runner(view.machine);
+    const wire = this.#context.wire.runner(view.machine);
     const busy = queued + running + backoff > 0 || view.waiting > 0 || (view.inLine ?? 0) > 0;
     if (busy || view.keepAliveTimers === 0 || wire === undefined || wire.dials || wire.unsure(now))
       page.idleSince = undefined;
     else if (page.idleSince === undefined) page.idleSince = now;
     else if (now > page.idleSince)
-      this.#violation("I6", `${view.machine}: ${view.keepAliveTimers} timers keep it alive, and nobody waits`);
+      this.#violation(
+        "leaves-nothing-behind",
+        `${view.machine}: ${view.keepAliveTimers} timers keep it alive, and nobody waits`,
+      );
   }
 }
 

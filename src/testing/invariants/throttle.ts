@@ -8,9 +8,9 @@ import type { CallOptions } from "../../core/execute-options.ts";
 import type { CancelledMessage, JobErrorMessage } from "../../core/message.ts";
 import type { Checker, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
-import type { Evidence } from "./checker-context.ts";
-import type { LedgerReader } from "./wire-model.ts";
-import type { Answer, WireAttempt, WireRunner } from "./wire.ts";
+import type { CheckerContext } from "./checker-context.ts";
+import type { WireModelObserver } from "./wire-model.ts";
+import type { WireAnswer, WireAttempt, WireRunner } from "./wire.ts";
 
 /** Ten tokens, and none is spent when five or fewer would be left. */
 const SPENDABLE = 5;
@@ -32,20 +32,20 @@ interface Count {
   successes: number;
 }
 
-/** Checks I20. */
-export class Throttle implements Checker, LedgerReader {
+/** Checks retries-throttled. */
+export class Throttle implements Checker, WireModelObserver {
   readonly #violation: Violation;
-  readonly #evidence: Evidence;
+  readonly #context: CheckerContext;
   readonly #pauses = new Map<string, Map<number, Pause>>();
   /** What each runner may spend, at most. */
   readonly #tokens = new Map<string, number>();
   readonly #counts = new WeakMap<WireRunner, Count>();
 
-  /** @param violation - Is told of what is wrong. @param evidence - Is shown everything before this checker is. */
-  constructor(violation: Violation, evidence: Evidence) {
+  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
-    this.#evidence = evidence;
-    evidence.ledger.read(this);
+    this.#context = context;
+    context.wire.read(this);
   }
 
   observe(seen: Observation): void {
@@ -62,7 +62,7 @@ export class Throttle implements Checker, LedgerReader {
     this.#tokens.set(machine, tokens - 1);
     if (tokens - 1 < EPSILON)
       this.#violation(
-        "I20",
+        "retries-throttled",
         `${machine}: job ${event.jobId} is tried again after its ${event.outcome}, without a token`,
       );
   }
@@ -75,10 +75,10 @@ export class Throttle implements Checker, LedgerReader {
     const count = this.#count(connection.runner);
     count.retries++;
     if (count.retries > SPENDABLE + REFILL * count.successes - EPSILON)
-      this.#violation("I20", `job ${job.id}: ${count.retries} retries for ${count.successes} successes`);
+      this.#violation("retries-throttled", `job ${job.id}: ${count.retries} retries for ${count.successes} successes`);
   }
 
-  answered(attempt: WireAttempt, answer: Answer | CancelledMessage, current: boolean): void {
+  answered(attempt: WireAttempt, answer: WireAnswer | CancelledMessage, current: boolean): void {
     if (current && answer.type === "JOBRES") this.#count(attempt.connection.runner).successes++;
   }
 
@@ -86,10 +86,10 @@ export class Throttle implements Checker, LedgerReader {
   #checkWish({ job, connection, sentAt }: WireAttempt, { answer, overAt, doubtful }: WireAttempt): void {
     if (answer?.type !== "JOBERR" || doubtful) return;
     const { machine } = connection.runner;
-    const waited = sentAt - overAt + this.#evidence.patience.jumped(machine, overAt);
+    const waited = sentAt - overAt + this.#context.allowance.jumped(machine, overAt);
     const wish = wishOf(answer, job.options);
     if (waited < wish - TINY)
-      this.#violation("I20", `${machine}: job ${job.id} is tried again after ${waited} ms, not ${wish}`);
+      this.#violation("retries-throttled", `${machine}: job ${job.id} is tried again after ${waited} ms, not ${wish}`);
   }
 
   /** What is to be tried again after a pause is, and the pause is at least as long as its handler wished. */
@@ -100,18 +100,24 @@ export class Throttle implements Checker, LedgerReader {
     if (pauses === undefined) this.#pauses.set(machine, (pauses = new Map()));
     const pause = pauses.get(jobId);
     pauses.delete(jobId);
-    const runner = this.#evidence.ledger.runner(machine);
+    const runner = this.#context.wire.runner(machine);
     if (event.type === "job-retried") {
       const job = runner?.jobs.get(jobId);
       const last = job?.last;
       const wish = event.outcome === "error" && last?.answer?.type === "JOBERR" ? wishOf(last.answer, job?.options) : 0;
       if (event.after < wish - TINY && last?.doubtful === false)
-        this.#violation("I20", `${machine}: job ${jobId} is to be tried again in ${event.after} ms, not ${wish}`);
+        this.#violation(
+          "retries-throttled",
+          `${machine}: job ${jobId} is to be tried again in ${event.after} ms, not ${wish}`,
+        );
       if (event.after > 0 && runner?.unsure(at) === false) pauses.set(jobId, { said: at, after: event.after });
     } else if (event.type === "job-started" && pause !== undefined) {
-      const waited = at - pause.said + this.#evidence.patience.jumped(machine, pause.said);
+      const waited = at - pause.said + this.#context.allowance.jumped(machine, pause.said);
       if (waited < pause.after - TINY)
-        this.#violation("I20", `${machine}: job ${jobId} starts after a pause of ${waited} ms, not ${pause.after}`);
+        this.#violation(
+          "retries-throttled",
+          `${machine}: job ${jobId} starts after a pause of ${waited} ms, not ${pause.after}`,
+        );
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * Keeps the books on the frames of a simulated world: who is registered, which attempt is whose, what was answered. Reads
+ * Keeps the model of the wire of a simulated world: who is registered, which attempt is whose, what was answered. Reads
  * what was sent and delivered and nothing else, so that no counter of the runner can vouch for itself. Judges nothing: its
  * readers do.
  *
@@ -8,12 +8,12 @@
  */
 import type { CancelledMessage, CancelMessage, JobMessage, Message } from "../../core/message.ts";
 import { PROTOCOL_VERSION } from "../../core/message.ts";
-import type { Checker, RunnerView } from "./checker.ts";
+import type { Checker, ObservedRunner } from "./checker.ts";
 import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../history/observation.ts";
-import { type Answer, WireAttempt, WireConnection, type WireJob, WireRunner } from "./wire.ts";
+import { type WireAnswer, WireAttempt, WireConnection, type WireJob, WireRunner } from "./wire.ts";
 
 /** Who is told what the frames mean. */
-export interface LedgerReader {
+export interface WireModelObserver {
   /** A JOB was sent. Called before the books know of it: they stand as they did when it was sent. */
   jobSent?(attempt: WireAttempt, at: number): void;
   /** A JOB was sent of a job that has settled and been forgotten. */
@@ -21,7 +21,7 @@ export interface LedgerReader {
   /** The CANCEL of an attempt was sent. */
   cancelled?(attempt: WireAttempt, at: number): void;
   /** An answer arrived that frees a slot. `current`: it came while it could settle its job. */
-  answered?(attempt: WireAttempt, answer: Answer | CancelledMessage, current: boolean, at: number): void;
+  answered?(attempt: WireAttempt, answer: WireAnswer | CancelledMessage, current: boolean, at: number): void;
   /** An answer arrived that nobody waits for. */
   stray?(connection: WireConnection, attemptId: number, at: number): void;
   /** What must end a connection arrived on it. */
@@ -39,16 +39,16 @@ export interface LedgerReader {
 }
 
 /** The state of all wires. */
-export class Ledger implements Checker {
+export class WireModel implements Checker {
   readonly #runners = new Map<string, WireRunner>();
   readonly #connections = new Map<number, WireConnection>();
-  readonly #readers: LedgerReader[] = [];
+  readonly #readers: WireModelObserver[] = [];
   /** What the frame read last has answered. */
   readonly #answered: WireAttempt[] = [];
   #opened = 0;
 
   /** Adds a reader. */
-  read(reader: LedgerReader): void {
+  read(reader: WireModelObserver): void {
     this.#readers.push(reader);
   }
 
@@ -86,7 +86,7 @@ export class Ledger implements Checker {
     }
   }
 
-  betweenEvents(now: number, views: readonly RunnerView[]): void {
+  betweenEvents(now: number, views: readonly ObservedRunner[]): void {
     this.#answered.length = 0;
     for (const view of views) {
       const runner = this.#up(view.machine);
@@ -189,7 +189,7 @@ export class Ledger implements Checker {
     return true;
   }
 
-  #answer(connection: WireConnection, message: Answer | CancelledMessage, at: number): boolean {
+  #answer(connection: WireConnection, message: WireAnswer | CancelledMessage, at: number): boolean {
     const { attemptId } = message;
     const attempt = connection.inFlight.get(attemptId);
     if (attempt === undefined) return this.#unexpected(connection, attemptId, at);
@@ -203,7 +203,7 @@ export class Ledger implements Checker {
     return true;
   }
 
-  #accept(attempt: WireAttempt, message: Answer | CancelledMessage, at: number): void {
+  #accept(attempt: WireAttempt, message: WireAnswer | CancelledMessage, at: number): void {
     const { job } = attempt;
     attempt.connection.inFlight.delete(attempt.id);
     giveSlots(attempt.connection, at);

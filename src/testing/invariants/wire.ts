@@ -20,7 +20,7 @@ const PINGS_AN_INTERVAL = 4;
 const EPSILON = 1e-6;
 
 /** What ends an attempt, said by a worker. */
-export type Answer = JobResultMessage | JobErrorMessage | RejectMessage;
+export type WireAnswer = JobResultMessage | JobErrorMessage | RejectMessage;
 
 /** Where an attempt stands for its job: only a `current` one may still settle it. */
 export type AttemptState = "current" | "cancelled" | "answered" | "lost";
@@ -39,7 +39,7 @@ export class WireAttempt {
   /** When it stopped being current. */
   overAt: number = Number.POSITIVE_INFINITY;
   /** What ended it, if that came while it was current. */
-  answer: Answer | undefined;
+  answer: WireAnswer | undefined;
   cancelReason: CancelReason | undefined;
   /** Whether the runner may have seen its end in another order than the network: nothing strict can be said of it. */
   doubtful = false;
@@ -290,4 +290,19 @@ export class WireRunner {
   forgetOthers(): void {
     for (const id of this.#othersOver.splice(0)) this.#others.delete(id);
   }
+}
+
+/** Whether all labels that are asked for are among those a worker has. */
+export function hasAll(labels: readonly string[] | undefined, require: readonly string[]): boolean {
+  return require.every((label) => labels?.includes(label) === true);
+}
+
+/** Whether a worker has the labels a job asks for. Of a job that `execute` did not take in nobody knows them: any will do. */
+export function hasRequiredLabels({ hello }: WireConnection, options: CallOptions | undefined): boolean {
+  return hasAll(hello?.labels, options?.require ?? []);
+}
+
+/** The same for all jobs that wait in the same line. */
+export function labelKey({ require }: CallOptions): string {
+  return [...new Set(require)].sort().join(" ");
 }

@@ -6,8 +6,8 @@ import type { FaultyNetwork } from "../network/network.ts";
 import type { SimulatedRunner } from "./simulated-runner.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
 
-/** A kind of fault a storm can bring. */
-export type StormFault =
+/** A kind of fault a fault schedule can bring. */
+export type InjectedFault =
   | "cut"
   | "half-open"
   | "partition"
@@ -19,8 +19,8 @@ export type StormFault =
   | "worker-clock"
   | "runner-clock";
 
-/** How a storm is. All durations in ms of virtual time. */
-export interface StormOptions {
+/** How a fault schedule is. All durations in ms of virtual time. */
+export interface InjectFaultsOptions {
   /** When it ends: then the network is healed, and every worker that crashed is started again. */
   readonly until: number;
   /** When it begins; default now. */
@@ -30,11 +30,11 @@ export interface StormOptions {
   /** How long a fault lasts at most; default 2,000. */
   readonly lasts?: number | undefined;
   /** Which; default all. */
-  readonly faults?: readonly StormFault[] | undefined;
+  readonly faults?: readonly InjectedFault[] | undefined;
 }
 
-/** All kinds of faults of a storm. */
-export const STORM_FAULTS: readonly StormFault[] = [
+/** All kinds of faults of a fault schedule. */
+export const INJECTED_FAULTS: readonly InjectedFault[] = [
   "cut",
   "half-open",
   "partition",
@@ -51,19 +51,19 @@ const CRASHES: readonly CrashKind[] = ["fin", "rst", "silent"];
 
 const instant: Rule = (value) =>
   typeof value === "number" && value >= 0 && value < Number.POSITIVE_INFINITY ? undefined : "a number of ms from 0";
-const RULES: Rules<StormOptions> = {
+const RULES: Rules<InjectFaultsOptions> = {
   until: instant,
   from: instant,
   every: finiteDuration,
   lasts: finiteDuration,
   faults: (value) => {
-    const known = Array.isArray(value) && value.every((fault) => STORM_FAULTS.includes(fault as StormFault));
-    return known ? undefined : `an array of ${STORM_FAULTS.join(", ")}`;
+    const known = Array.isArray(value) && value.every((fault) => INJECTED_FAULTS.includes(fault as InjectedFault));
+    return known ? undefined : `an array of ${INJECTED_FAULTS.join(", ")}`;
   },
 };
 
-/** The world a storm comes over. */
-export interface StormWorld {
+/** The world a fault schedule comes over. */
+export interface FaultTargets {
   readonly network: FaultyNetwork;
   readonly workers: readonly SimulatedWorker[];
   readonly runners: readonly SimulatedRunner[];
@@ -71,16 +71,17 @@ export interface StormWorld {
   at(ms: number, fn: () => unknown): void;
 }
 
-class Storm {
-  readonly #sim: StormWorld;
+class FaultSchedule {
+  readonly #sim: FaultTargets;
   readonly #chance: SeededEntropy;
-  readonly #options: Required<{ [K in keyof StormOptions]: NonNullable<StormOptions[K]> }>;
+  readonly #options: Required<{ [K in keyof InjectFaultsOptions]: NonNullable<InjectFaultsOptions[K]> }>;
 
-  constructor(options: StormOptions, sim: StormWorld, chance: SeededEntropy) {
-    checkOptions("storm", options, RULES);
-    const { from = sim.now(), every = 500, lasts = 2_000, faults = STORM_FAULTS, until } = options;
-    if (until === undefined) throw new TypeError("storm: `until` is missing: the time when it ends");
-    if (until < from) throw new RangeError(`storm: it would end, at ${until} ms, before it begins, at ${from} ms`);
+  constructor(options: InjectFaultsOptions, sim: FaultTargets, chance: SeededEntropy) {
+    checkOptions("injectFaults", options, RULES);
+    const { from = sim.now(), every = 500, lasts = 2_000, faults = INJECTED_FAULTS, until } = options;
+    if (until === undefined) throw new TypeError("injectFaults: `until` is missing: the time when it ends");
+    if (until < from)
+      throw new RangeError(`injectFaults: it would end, at ${until} ms, before it begins, at ${from} ms`);
     this.#sim = sim;
     this.#chance = chance;
     this.#options = { from, until, every, lasts, faults };
@@ -92,7 +93,7 @@ class Storm {
     this.#next(from + this.#below(2 * every));
   }
 
-  /** One fault after the other: all of a long storm at once would be a timer each. */
+  /** One fault after the other: all of a long schedule at once would be a timer each. */
   #next(at: number): void {
     const { until, every, faults } = this.#options;
     if (at >= until || faults.length === 0) return;
@@ -164,7 +165,7 @@ class Storm {
   }
 }
 
-/** Sets a storm up. @throws TypeError or RangeError when an option is wrong, or its times make no sense. */
-export function scheduleStorm(options: StormOptions, sim: StormWorld, chance: SeededEntropy): void {
-  new Storm(options, sim, chance).schedule();
+/** Sets a fault schedule up. @throws TypeError or RangeError when an option is wrong, or its times make no sense. */
+export function scheduleFaults(options: InjectFaultsOptions, sim: FaultTargets, chance: SeededEntropy): void {
+  new FaultSchedule(options, sim, chance).schedule();
 }

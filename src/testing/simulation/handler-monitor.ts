@@ -62,7 +62,7 @@ export interface HandlerClock {
 }
 
 /** Watches every handler of a simulation. */
-export class HandlerWatch {
+export class HandlerMonitor {
   readonly #record: (observed: Observed) => void;
   readonly #clock: HandlerClock;
   readonly #escaped: (who: string) => void;

@@ -6,7 +6,7 @@ import type { Clock, TimerHandle } from "../../core/clock.ts";
 import type { VirtualClock } from "../time/virtual-clock.ts";
 
 /** Whose code the present event runs: what it starts, and what follows from it, belongs to that machine. */
-export interface Stage {
+export interface ActiveMachine {
   /** The machine, or `undefined` for the test itself. */
   actor: Machine | undefined;
 }
@@ -44,7 +44,7 @@ export class Machine implements Clock {
   /** Which start of it, from 1. */
   readonly life: number;
   readonly #world: VirtualClock;
-  readonly #stage: Stage;
+  readonly #active: ActiveMachine;
   readonly #timers = new Set<MachineTimer>();
   readonly #timersFirst: () => boolean;
   #held: Held = nothing();
@@ -60,14 +60,14 @@ export class Machine implements Clock {
     role: MachineRole,
     life: number,
     world: VirtualClock,
-    stage: Stage,
+    active: ActiveMachine,
     timersFirst: () => boolean = (): boolean => false,
   ) {
     this.name = name;
     this.role = role;
     this.life = life;
     this.#world = world;
-    this.#stage = stage;
+    this.#active = active;
     this.#timersFirst = timersFirst;
   }
 
@@ -183,7 +183,7 @@ export class Machine implements Clock {
       this.#held[kind].push(fn);
       return;
     }
-    this.#stage.actor = this;
+    this.#active.actor = this;
     fn();
   }
 

@@ -18,10 +18,10 @@ const FRAME = /^\s*at \S.*:\d+:\d+\)?$|^[^@]*@.+:\d+:\d+$/;
 /** Frames that tell a reader nothing: the host's own, and those of packages. */
 const FOREIGN = /node:|[/\\]node_modules[/\\]/;
 /** The folder above this package's modules, where they have one: not in a bundle. */
-const PACKAGE = /^(?:file:\/\/)?(.*\/)testing\/failure\.\w+$/.exec(import.meta.url)?.[1];
+const PACKAGE = /^(?:file:\/\/)?(.*\/)testing\/simulation\/report\.\w+$/.exec(import.meta.url)?.[1];
 
 /** What the words are made of. */
-export interface Failure {
+export interface FailureDetails {
   /** `seed 7 of 100 failed at 12.0 ms`. */
   readonly headline: string;
   /** The seed that fails. */
@@ -37,7 +37,7 @@ export interface Failure {
 }
 
 /** All of it, in lines. */
-export function failureText({ headline, seed, doubts, thrown, unreached, log }: Failure): string {
+export function failureText({ headline, seed, doubts, thrown, unreached, log }: FailureDetails): string {
   const again = `Again: POWERHOSE_SEED=${seed} <your test command>, or simulate({ from: ${seed}, seeds: 1 }, …)`;
   const lines = [`${headline}. ${again}`, ...doubts.map((doubt) => `  ${doubt}`)];
   if (thrown !== undefined) lines.push(...thrownLines(thrown.error));

@@ -30,7 +30,7 @@ export interface SimulationReport {
   readonly jobs: number;
   /** Things observed, over all seeds. */
   readonly observations: number;
-  /** Steps planned by `at` or by a storm for a time after the scenario's end, over all seeds: they never happened. */
+  /** Steps planned by `at` or by a fault schedule for a time after the scenario's end, over all seeds: they never happened. */
   readonly unreached: number;
   /** Rare things that happened, by name, and how often. A name that is never seen shows what a scenario does not try. */
   readonly sometimes: ReadonlyMap<string, number>;
@@ -84,7 +84,7 @@ const RULES: Rules<SimulateOptions> = {
   from: integer(0),
   verify: integer(0),
   logLines: integer(0),
-  patience: duration,
+  stuckAfter: duration,
   shuffle: flag,
   network: shape("an object"),
 };
@@ -145,9 +145,9 @@ function check(options: SimulateOptions, scenario: Scenario): void {
 
 /** `compared`: it is kept what another run of the same seed is held against. */
 async function play(seed: number, options: SimulateOptions, scenario: Scenario, compared: boolean): Promise<Played> {
-  const { network, patience, shuffle } = options;
+  const { network, stuckAfter, shuffle } = options;
   let sometimes: ReadonlyMap<string, number> = new Map();
-  const sim = new Simulation(seed, { network, patience, shuffle }, (violation) => {
+  const sim = new Simulation(seed, { network, stuckAfter, shuffle }, (violation) => {
     const checkers = allCheckers(violation);
     sometimes = checkers.sometimes.counts;
     return checkers.all;

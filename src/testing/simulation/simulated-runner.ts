@@ -8,7 +8,7 @@ import { withDefaults } from "../../core/options.ts";
 import { resolveLimits } from "../../core/registration.ts";
 import { JobRunner } from "../../core/runner.ts";
 import { type DrainOptions, RUNNER_DEFAULTS, type RunnerOptions } from "../../core/runner-options.ts";
-import type { RunnerView } from "../invariants/checker.ts";
+import type { ObservedRunner } from "../invariants/checker.ts";
 import type { Machine, MachineState } from "./machine.ts";
 import type { SettledObservation } from "../history/observation.ts";
 import { type CrashKind, crash, jumpClock, stall } from "./simulated-process.ts";
@@ -113,7 +113,7 @@ export class SimulatedRunner extends JobRunner {
   }
 
   /** @internal As the checkers see it. */
-  view(): RunnerView {
+  view(): ObservedRunner {
     const { network } = this.#world;
     const machine = this.#machine;
     const open = this.#open;

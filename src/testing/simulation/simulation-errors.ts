@@ -4,7 +4,7 @@
 export class InvariantError extends Error {
   /** Names the class. */
   override readonly name: string = "InvariantError";
-  /** Which: `I7`. The list is in docs/testing.md. */
+  /** Which: `within-capacity`. The list is in docs/testing.md. */
   readonly invariant: string;
 
   /** @internal */

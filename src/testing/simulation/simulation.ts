@@ -4,10 +4,10 @@
  */
 import type { Entropy } from "../../core/clock.ts";
 import type { Handler } from "../../core/task.ts";
-import type { Checker, RunnerView, Violation } from "../invariants/checker.ts";
+import type { Checker, ObservedRunner, Violation } from "../invariants/checker.ts";
 import { escaped, InvariantError, StuckError } from "./simulation-errors.ts";
-import { HandlerWatch } from "./handler-monitor.ts";
-import { Machine, type MachineRole, type Stage } from "./machine.ts";
+import { HandlerMonitor } from "./handler-monitor.ts";
+import { Machine, type MachineRole, type ActiveMachine } from "./machine.ts";
 import { FaultyNetwork, type FaultyNetworkOptions } from "../network/network.ts";
 import type { Observation, Observed } from "../history/observation.ts";
 import { SeededEntropy } from "../time/seeded-random.ts";
@@ -15,7 +15,7 @@ import { SimulatedPeer, type SimulatedPeerOptions } from "./simulated-peer.ts";
 import { SimulatedRunner, type SimulatedRunnerOptions } from "./simulated-runner.ts";
 import { SimulatedWorker, type SimulatedWorkerOptions } from "./simulated-worker.ts";
 import { crash } from "./simulated-process.ts";
-import { scheduleStorm, type StormOptions } from "./fault-schedule.ts";
+import { scheduleFaults, type InjectFaultsOptions } from "./fault-schedule.ts";
 import { Trace } from "../history/trace.ts";
 import { cut, delay, drop, pass, tamper, type Verdict } from "../network/rules.ts";
 import { type SimulationClock, VirtualClock } from "../time/virtual-clock.ts";
@@ -26,12 +26,12 @@ export interface SimulationOptions {
   /** The network's, but for what the simulation brings itself. */
   readonly network?: Omit<FaultyNetworkOptions, "clock" | "entropy" | "observe"> | undefined;
   /** Virtual ms without progress after which a run has failed; default an hour. */
-  readonly patience?: number | undefined;
+  readonly stuckAfter?: number | undefined;
   /** Whether events that are due at the same instant change places, by the seed; default true. */
   readonly shuffle?: boolean | undefined;
 }
 
-const PATIENCE = 3_600_000;
+const DEFAULT_STUCK_AFTER_MS = 3_600_000;
 /** Virtual ms after which whatever is left of a world that was stopped has been left behind. */
 const AFTERMATH = 60_000;
 
@@ -53,22 +53,22 @@ export class Simulation {
   /** Between the machines. */
   readonly network: FaultyNetwork;
   /** @internal */
-  readonly handlers: HandlerWatch;
+  readonly handlers: HandlerMonitor;
   /** @internal */
   readonly trace: Trace = new Trace();
   readonly #clock: VirtualClock;
   readonly #entropy: SeededEntropy;
   readonly #workload: SeededEntropy;
-  readonly #stage: Stage = { actor: undefined };
+  readonly #active: ActiveMachine = { actor: undefined };
   readonly #waits: Waits;
-  readonly #patience: number;
+  readonly #stuckAfter: number;
   readonly #checkers: readonly Checker[];
   readonly #lives = new Map<string, number>();
   /** Those that are up. */
   #machines: readonly Machine[] = [];
   readonly #runners: SimulatedRunner[] = [];
   readonly #workers: SimulatedWorker[] = [];
-  #views: readonly RunnerView[] = [];
+  #views: readonly ObservedRunner[] = [];
   /** The first failure. What is thrown may be anything. */
   #broken: { readonly error: unknown } | undefined;
   #progressAt = 0;
@@ -84,13 +84,13 @@ export class Simulation {
     this.seed = seed;
     this.#entropy = new SeededEntropy(seed);
     this.#workload = this.#entropy.stream("workload");
-    this.#patience = options.patience ?? PATIENCE;
+    this.#stuckAfter = options.stuckAfter ?? DEFAULT_STUCK_AFTER_MS;
     this.#checkers = checkers((promise, what) => this.#fail(new InvariantError(promise, what)));
     const shuffle = options.shuffle === false ? undefined : this.#entropy.stream("order");
     this.#clock = new VirtualClock({ shuffle, betweenEvents: () => this.#betweenEvents() });
     const record = (observed: Observed): void => this.record(observed);
-    this.handlers = new HandlerWatch(this.#clock, record, (who) => this.#fail(escaped(who)));
-    this.#waits = new Waits(this.#clock, this.#stage, this.handlers, () => this.#progress());
+    this.handlers = new HandlerMonitor(this.#clock, record, (who) => this.#fail(escaped(who)));
+    this.#waits = new Waits(this.#clock, this.#active, this.handlers, () => this.#progress());
     this.network = new FaultyNetwork({
       ...options.network,
       clock: this.#clock,
@@ -188,14 +188,14 @@ export class Simulation {
     });
   }
 
-  /** @internal What was planned by `at` or by a storm and has not happened. */
+  /** @internal What was planned by `at` or by a fault schedule and has not happened. */
   get planned(): number {
     return this.#planned;
   }
 
-  /** Faults by chance from the seed, until a time: see {@link StormOptions}. After it everything is healed and up. */
-  storm(options: StormOptions): void {
-    scheduleStorm(options, this, this.#entropy.stream("faults"));
+  /** Faults by chance from the seed, until a time: see {@link InjectFaultsOptions}. After it everything is healed and up. */
+  injectFaults(options: InjectFaultsOptions): void {
+    scheduleFaults(options, this, this.#entropy.stream("faults"));
   }
 
   /** Words for the log of a run that fails. @throws TypeError when it is no string. */
@@ -245,7 +245,7 @@ export class Simulation {
     const life = (this.#lives.get(name) ?? 0) + 1;
     this.#lives.set(name, life);
     const wakes = this.#entropy.stream(`${name} ${life} wakes`);
-    const machine = new Machine(name, role, life, this.#clock, this.#stage, () => wakes.below(2) === 1);
+    const machine = new Machine(name, role, life, this.#clock, this.#active, () => wakes.below(2) === 1);
     this.network.attach(name, machine);
     this.#machines = [...this.#machines.filter(({ state }) => state !== "down"), machine];
     this.record({ kind: "machine", machine: name, role, life, state: "up" });
@@ -349,7 +349,7 @@ export class Simulation {
   }
 
   #betweenEvents(): void {
-    this.#stage.actor = undefined;
+    this.#active.actor = undefined;
     for (const checker of this.#checkers) checker.betweenEvents?.(this.#clock.now(), this.#views);
     this.#throwBroken();
   }
@@ -361,13 +361,13 @@ export class Simulation {
       throw new StuckError(
         "nothing is left to happen, and the test still waits: for real time, real I/O, a `simulate` of its own, or for nothing at all?",
       );
-    if (!this.#waits.sleeping && next - this.#progressAt > this.#patience) {
+    if (!this.#waits.sleeping && next - this.#progressAt > this.#stuckAfter) {
       const pending = this.handlers.all();
       const who =
         pending.length > 0
           ? `, and these have not ended:\n    ${pending.join("\n    ")}`
           : ", and the test still waits: for real time, real I/O, a `simulate` of its own, or for nothing at all?";
-      throw new StuckError(`no progress for ${this.#patience} ms of virtual time${who}`);
+      throw new StuckError(`no progress for ${this.#stuckAfter} ms of virtual time${who}`);
     }
   }
 

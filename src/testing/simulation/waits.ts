@@ -2,8 +2,8 @@
  * How code under simulation waits: on virtual time, or for ever. What waits on a machine that crashes does not go on. Counts
  * who waits, because a world in which nobody waits for anything in it stands still for a reason.
  */
-import type { HandlerWatch } from "./handler-monitor.ts";
-import type { Machine, Stage } from "./machine.ts";
+import type { HandlerMonitor } from "./handler-monitor.ts";
+import type { Machine, ActiveMachine } from "./machine.ts";
 import type { VirtualClock } from "../time/virtual-clock.ts";
 
 /** One that waits, and where; `undefined`: in the test itself. */
@@ -16,16 +16,16 @@ interface Wait {
 /** The waits of one simulation. */
 export class Waits {
   readonly #clock: VirtualClock;
-  readonly #stage: Stage;
-  readonly #handlers: HandlerWatch;
+  readonly #active: ActiveMachine;
+  readonly #handlers: HandlerMonitor;
   /** Called when somebody goes on. */
   readonly #progress: () => void;
   readonly #waiting = new Set<Wait>();
   #over = false;
 
-  constructor(clock: VirtualClock, stage: Stage, handlers: HandlerWatch, progress: () => void) {
+  constructor(clock: VirtualClock, active: ActiveMachine, handlers: HandlerMonitor, progress: () => void) {
     this.#clock = clock;
-    this.#stage = stage;
+    this.#active = active;
     this.#handlers = handlers;
     this.#progress = progress;
   }
@@ -120,7 +120,7 @@ export class Waits {
   #owner(signal: AbortSignal | undefined): Machine | undefined {
     const owner = signal === undefined ? undefined : this.#handlers.ownerOf(signal);
     if (owner !== undefined) return owner;
-    const { actor } = this.#stage;
+    const { actor } = this.#active;
     return actor?.role === "worker" ? actor : undefined;
   }
 }

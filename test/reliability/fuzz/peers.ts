@@ -8,7 +8,7 @@ import { JobRunner } from "../../../src/core/runner.ts";
 import type { Socket } from "../../../src/core/socket.ts";
 import { Worker } from "../../../src/core/worker.ts";
 import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
-import type { Rig } from "../../../src/testing/conformance/harness.ts";
+import type { Harness } from "../../../src/testing/conformance/harness.ts";
 import { transports } from "../../conformance/harnesses.ts";
 import { encode } from "../../support/frames.ts";
 import { hello } from "../../support/scripted-peer.ts";
@@ -59,7 +59,7 @@ interface Toll {
   readonly left: number;
 }
 
-async function vandalise(rig: Rig, sessions: number): Promise<Toll> {
+async function vandalise(rig: Harness, sessions: number): Promise<Toll> {
   const runner = new JobRunner({ listen: rig.listener, clock: rig.clock });
   await rig.settle(runner.start());
   const dial = { dial: (signal: AbortSignal) => rig.dialer().dial(signal, LIMITS) };

@@ -1,6 +1,6 @@
 /**
  * A process with a bug planted in its core: plays worlds until one of them finds it, or enough has been tried. Prints
- * `{"seeds": 3, "found": "I7: …"}`, without `found` when nothing was.
+ * `{"seeds": 3, "found": "within-capacity: …"}`, without `found` when nothing was.
  */
 import { WORLDS, playWorlds } from "../simulated/worlds.ts";
 

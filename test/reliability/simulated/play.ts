@@ -146,7 +146,7 @@ class Play {
       if (!failFast && error instanceof NoWorkerError) throw new TypeError("NoWorkerError, unasked", { cause: error });
       // Who held a worker has given it back by now, and the queue moved on.
       if (error instanceof QueueFullError && call.by === "execute" && !this.#isFull(data))
-        throw new TypeError("I27: refused, and the queue is not full", { cause: error });
+        throw new TypeError("within-bounds: refused, and the queue is not full", { cause: error });
       this.played.failed++;
     }
   }
@@ -161,7 +161,8 @@ class Play {
   /** A call that has settled does not listen any more: its signal may live as long as the process. */
   #checkLetGo(signal: AbortSignal): void {
     const listeners = getEventListeners(signal, "abort").length;
-    if (listeners > 0) throw new TypeError(`I6: ${listeners} listeners are left on the signal of a settled call`);
+    if (listeners > 0)
+      throw new TypeError(`leaves-nothing-behind: ${listeners} listeners are left on the signal of a settled call`);
   }
 
   /** A worker can lie about its own jobs, and only a lying one may. */
@@ -261,14 +262,14 @@ class Play {
     for (const { name } of this.#workers.slice(0, this.#plan.lostForGood)) this.#sim.network.partition(name, "runner");
   }
 
-  /** Liveness: whatever happened, every call settles. */
+  /** LivenessChecker: whatever happened, every call settles. */
   async #settled(): Promise<void> {
     const limit = this.#sim.now() + this.#recovery() + this.#plan.runner.acquireTimeout + this.#longestCall();
     const all = Promise.all(this.#calls).then(() => true);
     const settled = await Promise.race([all, this.#sim.sleep(limit - this.#sim.now()).then(() => false)]);
     if (this.#wrong !== undefined) throw this.#wrong;
     if (!settled)
-      throw new Error(`I21: a call has not settled ${limit - this.#plan.calmAt} ms after the faults were over`);
+      throw new Error(`recovers: a call has not settled ${limit - this.#plan.calmAt} ms after the faults were over`);
   }
 
   /** The longest that a worker stays away once nothing goes wrong any more: it dials into silence, pauses, says HELLO. */
@@ -289,7 +290,7 @@ class Play {
     return (calls.length + 10) * attempts * each;
   }
 
-  /** Liveness: every worker that can be reached is back, with all its slots free. */
+  /** LivenessChecker: every worker that can be reached is back, with all its slots free. */
   async #backAgain(): Promise<void> {
     if (this.#plan.runner.maxWorkers < this.#workers.length) return; // somebody has to stay outside
     const missing = new Set(this.#workers.slice(this.#plan.lostForGood).map(({ worker }) => worker.identity));
@@ -302,7 +303,7 @@ class Play {
         if (state === "idle" && this.#capacities(identity).includes(capacity)) missing.delete(identity);
     }
     if (missing.size > 0)
-      throw new Error(`I21: ${[...missing].join(", ")} did not come back in ${limit - this.#plan.calmAt} ms`);
+      throw new Error(`recovers: ${[...missing].join(", ")} did not come back in ${limit - this.#plan.calmAt} ms`);
   }
 
   /** What the workers of that name can do. */
@@ -343,7 +344,7 @@ class Play {
       ({ status, ...rest }) => status === "rejected" && "reason" in rest && rest.reason instanceof RunnerStoppedError,
     );
     if (this.#plan.ending === "drain" && givenUp.length > 0 && took < LAST_DRAIN - 1e-6)
-      throw new Error(`I25: a drain gave up ${givenUp.length} jobs after ${took} ms of ${LAST_DRAIN}`);
+      throw new Error(`drain-keeps-promises: a drain gave up ${givenUp.length} jobs after ${took} ms of ${LAST_DRAIN}`);
   }
 }
 

@@ -22,7 +22,7 @@ export async function soak(sim: Simulation, hours: number): Promise<void> {
     sim.worker(`w${i}`, work, { capacity: 1 + (i % 4), blocking: i % 2 === 0 });
   }
   const end = hours * HOUR;
-  sim.storm({ until: end, every: 30_000, lasts: 60_000 });
+  sim.injectFaults({ until: end, every: 30_000, lasts: 60_000 });
   const calls: Promise<string | undefined>[] = [];
   for (let job = 0; sim.now() < end; job++) {
     await sim.sleep(sim.random() * 2 * EVERY);

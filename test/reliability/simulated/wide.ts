@@ -13,7 +13,7 @@ export async function wide(sim: Simulation, workers: number, jobs: number): Prom
   });
   for (let i = 0; i < workers; i++) sim.worker(`w${i}`, (job) => `${String(job.data)} done`, { capacity: 1 + (i % 8) });
   await sim.sleep(1_000);
-  sim.storm({ until: 10_000, every: 100, faults: ["cut", "crash", "stall-worker", "partition"] });
+  sim.injectFaults({ until: 10_000, every: 100, faults: ["cut", "crash", "stall-worker", "partition"] });
   const call = async (job: number): Promise<void> => {
     await sim.sleep(sim.random() * 9_000);
     const value = await runner.execute(`job ${job}`);

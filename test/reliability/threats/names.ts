@@ -9,7 +9,7 @@ import { JobRunner } from "../../../src/core/runner.ts";
 import type { RunnerOptions } from "../../../src/core/runner-options.ts";
 import { Worker } from "../../../src/core/worker.ts";
 import type { WorkerOptions } from "../../../src/core/worker-options.ts";
-import type { Rig } from "../../../src/testing/conformance/harness.ts";
+import type { Harness } from "../../../src/testing/conformance/harness.ts";
 import { transports } from "../../conformance/harnesses.ts";
 import type { Finding, Scale } from "../section.ts";
 import { unkindCommands } from "./commands.ts";
@@ -146,7 +146,7 @@ async function damage(scale: Scale): Promise<readonly Finding[]> {
 }
 
 /** How many texts a worker behind a transport does not get, and give back, exactly; or gets although they are no text. */
-async function damaged(rig: Rig, texts: readonly string[]): Promise<number> {
+async function damaged(rig: Harness, texts: readonly string[]): Promise<number> {
   const runner = new JobRunner({ listen: rig.listener, clock: rig.clock, maxQueue: texts.length });
   await rig.settle(runner.start());
   const dial: Dialer = { dial: (signal, limits) => rig.dialer().dial(signal, limits) };

@@ -4,7 +4,7 @@
  */
 import type { Dialer, Listener, ListenerContext } from "../../../src/core/listener.ts";
 import type { Receiver, Socket, SocketLimits } from "../../../src/core/socket.ts";
-import type { RigFactory } from "../../../src/testing/conformance/harness.ts";
+import type { HarnessFactory } from "../../../src/testing/conformance/harness.ts";
 import { type VirtualTime, virtualTime } from "../../../src/testing/conformance/test-time.ts";
 import { MemoryTransport } from "../../../src/transports/memory.ts";
 
@@ -30,8 +30,8 @@ export interface Wire extends VirtualTime {
 export interface TransportFault {
   /** What it does. */
   readonly what: string;
-  /** The law that has to notice; others may. */
-  readonly law: string;
+  /** The case that has to notice; others may. */
+  readonly one: string;
   /** Changes each end of each connection. */
   readonly socket?: (inner: Socket, wire: Wire) => SocketChange;
   /** Changes who opens them. */
@@ -126,7 +126,7 @@ class BrokenTransport implements Listener, Dialer {
 }
 
 /** Sets a transport up that has this fault, or none. */
-export function rigWith(fault?: TransportFault): RigFactory {
+export function harnessWith(fault?: TransportFault): HarnessFactory {
   return () => {
     const time = virtualTime();
     const transport = new BrokenTransport(time, fault);

@@ -5,7 +5,7 @@ import { type Frame, opened, type TransportFault } from "./broken-harness.ts";
 const opening: readonly TransportFault[] = [
   {
     what: "throws away what comes before open",
-    law: "frames sent before the other end opens are held, in order",
+    one: "frames sent before the other end opens are held, in order",
     socket: (inner) => {
       let reader: Receiver | undefined;
       inner.open({ frame: (bytes) => reader?.frame(bytes), closed: (reason) => reader?.closed(reason) });
@@ -14,7 +14,7 @@ const opening: readonly TransportFault[] = [
   },
   {
     what: "may be opened twice",
-    law: "opening twice throws",
+    one: "opening twice throws",
     socket: (inner) => {
       let isOpen = false;
       return {
@@ -27,7 +27,7 @@ const opening: readonly TransportFault[] = [
   },
   {
     what: "tells of the close before the frames it held",
-    law: "frames and the close that came before open are delivered, in that order",
+    one: "frames and the close that came before open are delivered, in that order",
     socket: (inner) => {
       const late: Uint8Array[] = [];
       return {
@@ -45,24 +45,24 @@ const opening: readonly TransportFault[] = [
   },
   {
     what: "delivers held frames on after a close",
-    law: "closing (undefined) in the middle of held frames ends them",
+    one: "closing (undefined) in the middle of held frames ends them",
     socket: (inner, wire) => ({
       close: (reason) => wire.clock.nextTurn(() => inner.close(reason)),
     }),
   },
   {
     what: "gives every dialler the same address",
-    law: "peers that dial in are told apart by their address",
+    one: "peers that dial in are told apart by their address",
     socket: (inner) => ({ peer: { ...inner.peer, address: "somewhere" } }),
   },
   {
     what: "names no principal",
-    law: "both ends say who is there, in words",
+    one: "both ends say who is there, in words",
     socket: (inner) => ({ peer: { ...inner.peer, principal: "" } }),
   },
   {
     what: "declares other faults than it has",
-    law: "both ends declare the transport's faults",
+    one: "both ends declare the transport's faults",
     socket: () => ({ faults: "port" }),
   },
 ];
@@ -72,7 +72,7 @@ const SILENT: Partial<Receiver> = { closed: () => undefined };
 const closing: readonly TransportFault[] = [
   {
     what: "does not tell of a local close",
-    law: "a local close is told once at both ends: local here, peer there",
+    one: "a local close is told once at both ends: local here, peer there",
     socket: (inner) => {
       let here = false;
       return {
@@ -86,12 +86,12 @@ const closing: readonly TransportFault[] = [
   },
   {
     what: "never tells of any close",
-    law: "and so when the listener's end closes",
+    one: "and so when the listener's end closes",
     socket: (inner) => opened(inner, () => SILENT),
   },
   {
     what: "tells of a close twice",
-    law: "both ends closing at once are each told once",
+    one: "both ends closing at once are each told once",
     socket: (inner) =>
       opened(inner, (receiver) => ({
         closed: (reason) => {
@@ -102,7 +102,7 @@ const closing: readonly TransportFault[] = [
   },
   {
     what: "tells of a close inside close()",
-    law: "closed never comes inside close()",
+    one: "closed never comes inside close()",
     socket: (inner) => {
       let tell: ((reason: CloseReason) => void) | undefined;
       return {
@@ -127,7 +127,7 @@ const closing: readonly TransportFault[] = [
   },
   {
     what: "delivers a frame after closed",
-    law: "a local close is told once at both ends: local here, peer there",
+    one: "a local close is told once at both ends: local here, peer there",
     socket: (inner) =>
       opened(inner, (receiver) => ({
         closed: (reason) => {
@@ -138,19 +138,19 @@ const closing: readonly TransportFault[] = [
   },
   {
     what: "delivers on after a local close",
-    law: "no frame is delivered after a local close, whatever is on its way",
+    one: "no frame is delivered after a local close, whatever is on its way",
     socket: (inner, wire) => ({
       close: (reason) => wire.clock.nextTurn(() => wire.clock.nextTurn(() => inner.close(reason))),
     }),
   },
   {
     what: "forgets the reason of a close",
-    law: "a close for the reason violation is told here as given",
+    one: "a close for the reason violation is told here as given",
     socket: (inner) => ({ close: () => inner.close() }),
   },
   {
     what: "tells the peer what was meant for this end",
-    law: "a close for the reason error is told here as given",
+    one: "a close for the reason error is told here as given",
     socket: (inner, { words }) => ({
       ...opened(inner, (receiver) => ({
         closed: (reason) => receiver.closed({ ...reason, message: words.join() }),
@@ -163,7 +163,7 @@ const closing: readonly TransportFault[] = [
   },
   {
     what: "throws on a reason of more than 123 bytes",
-    law: "a reason with a very long message closes all the same",
+    one: "a reason with a very long message closes all the same",
     socket: (inner) => ({
       close: (reason) => {
         if ((reason?.message.length ?? 0) > 123) throw new Error("the message is too long");
@@ -173,7 +173,7 @@ const closing: readonly TransportFault[] = [
   },
   {
     what: "throws when it is closed again",
-    law: "closing twice, and again after it is closed, changes nothing",
+    one: "closing twice, and again after it is closed, changes nothing",
     socket: (inner) => {
       let closed = false;
       return {
@@ -187,7 +187,7 @@ const closing: readonly TransportFault[] = [
   },
   {
     what: "drops on close what was sent before",
-    law: "frames sent before close arrive before the close",
+    one: "frames sent before close arrive before the close",
     socket: (inner, wire) => {
       let frames: Frame[] = [];
       const flush = (): void => {
@@ -207,7 +207,7 @@ const closing: readonly TransportFault[] = [
   },
   {
     what: "closes its neighbours along with it",
-    law: "one closed socket leaves the others alone",
+    one: "one closed socket leaves the others alone",
     socket: (inner, { sockets }) => {
       let closed = false;
       return {
@@ -222,5 +222,5 @@ const closing: readonly TransportFault[] = [
   },
 ];
 
-/** For the laws of opening and closing. */
+/** For the cases of opening and closing. */
 export const closeFaults: readonly TransportFault[] = [...opening, ...closing];

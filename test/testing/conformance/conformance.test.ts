@@ -1,39 +1,38 @@
-/** The laws as the author of a transport meets them: the sound one passes, and each planted fault is named by a law. */
+/** The cases as the author of a transport meets them: the sound one passes, and each planted fault is named by a case. */
 import { describe, expect, test } from "vitest";
-import type { FleetFactory } from "../../../src/testing/conformance/fleet-harness.ts";
+import type { FleetHarnessFactory, ConformanceCase } from "../../../src/testing/conformance/harness.ts";
 import { inProcessFleet } from "../../../src/testing/conformance/in-process-fleet.ts";
-import type { Law } from "../../../src/testing/conformance/conformance-case.ts";
-import { runnerLaws } from "../../../src/testing/conformance/runner-conformance.ts";
-import { socketLaws } from "../../../src/testing/conformance/socket-conformance.ts";
-import { rigWith, type TransportFault } from "./broken-harness.ts";
+import { runnerConformance } from "../../../src/testing/conformance/runner-conformance.ts";
+import { socketConformance } from "../../../src/testing/conformance/socket-conformance.ts";
+import { harnessWith, type TransportFault } from "./broken-harness.ts";
 import { closeFaults } from "./close-faults.ts";
 import { frameFaults } from "./frame-faults.ts";
 import { listenerFaults } from "./listener-faults.ts";
 
 const transportFaults: readonly TransportFault[] = [...frameFaults, ...closeFaults, ...listenerFaults];
 
-/** What a law says; `undefined` when it finds nothing. */
-async function verdict(law: Law | undefined): Promise<string | undefined> {
-  if (law === undefined) return undefined;
-  return law.run().then(
+/** What a case says; `undefined` when it finds nothing. */
+async function verdict(one: ConformanceCase | undefined): Promise<string | undefined> {
+  if (one === undefined) return undefined;
+  return one.run().then(
     () => undefined,
     (error: unknown) => (error instanceof Error ? error.message : "not an Error"),
   );
 }
 
-function lawNamed(laws: readonly Law[], name: string): Law {
-  const law = laws.find((one) => one.name === name);
-  if (law === undefined) throw new Error(`no law is called ${name}`);
-  return law;
+function caseNamed(cases: readonly ConformanceCase[], name: string): ConformanceCase {
+  const found = cases.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no case is called ${name}`);
+  return found;
 }
 
-/** The faults a law is there for, then the others. */
+/** The faults a case is there for, then the others. */
 function faultsFor(name: string): readonly TransportFault[] {
-  return transportFaults.toSorted((a, b) => Number(b.law === name) - Number(a.law === name));
+  return transportFaults.toSorted((a, b) => Number(b.one === name) - Number(a.one === name));
 }
 
-describe("the laws of sockets", () => {
-  const names = socketLaws(rigWith()).map(({ name }) => name);
+describe("the conformance cases of sockets", () => {
+  const names = socketConformance(harnessWith()).map(({ name }) => name);
 
   test("have names of their own", () => {
     expect(names.length).toBeGreaterThan(60);
@@ -41,16 +40,16 @@ describe("the laws of sockets", () => {
   });
 
   test("find nothing wrong with a sound transport, as often as they are run", async () => {
-    for (const law of socketLaws(rigWith())) {
-      expect(await verdict(law), law.name).toBeUndefined();
-      expect(await verdict(law), law.name).toBeUndefined();
+    for (const one of socketConformance(harnessWith())) {
+      expect(await verdict(one), one.name).toBeUndefined();
+      expect(await verdict(one), one.name).toBeUndefined();
     }
   });
 
   test.each(transportFaults.map((fault) => [fault.what, fault] as const))(
     "notice one that %s",
     async (_what, fault) => {
-      const said = await verdict(lawNamed(socketLaws(rigWith(fault)), fault.law));
+      const said = await verdict(caseNamed(socketConformance(harnessWith(fault)), fault.one));
       expect(said).toMatch(/\S/);
       expect(said).not.toBe("not an Error");
     },
@@ -58,7 +57,7 @@ describe("the laws of sockets", () => {
 
   test.each(names.map((name) => [name]))("can be broken: %s", async (name) => {
     for (const fault of faultsFor(name)) {
-      if ((await verdict(lawNamed(socketLaws(rigWith(fault)), name))) !== undefined) return;
+      if ((await verdict(caseNamed(socketConformance(harnessWith(fault)), name))) !== undefined) return;
     }
     throw new Error("none of the faults breaks it");
   });
@@ -75,34 +74,34 @@ describe("the laws of sockets", () => {
     ["keeps reporting trouble", "it reported: this is no good"],
   ])("say of one that %s: %s", async (what, words) => {
     const fault = transportFaults.find((one) => one.what === what);
-    expect(await verdict(lawNamed(socketLaws(rigWith(fault)), fault?.law ?? what))).toContain(words);
+    expect(await verdict(caseNamed(socketConformance(harnessWith(fault)), fault?.one ?? what))).toContain(words);
   });
 });
 
 /** A fleet over the transport that has this fault, or none. */
-function fleetWith(what?: string): FleetFactory {
+function fleetWith(what?: string): FleetHarnessFactory {
   const fault = transportFaults.find((one) => one.what === what);
   if (what !== undefined && fault === undefined) throw new Error(`no fault is called ${what}`);
-  return inProcessFleet(rigWith(fault));
+  return inProcessFleet(harnessWith(fault));
 }
 
 /** One that is short of a worker. */
-const shortHanded: FleetFactory = async (count, capacity) => {
+const shortHanded: FleetHarnessFactory = async (count, capacity) => {
   const fleet = await fleetWith()(count, capacity);
   return { ...fleet, join: (workers, each) => fleet.join(workers - 1, each) };
 };
 
 /** One that cannot cut a connection, and says it has. */
-const uncut: FleetFactory = async (count, capacity) => ({
+const uncut: FleetHarnessFactory = async (count, capacity) => ({
   ...(await fleetWith()(count, capacity)),
   lose: () => Promise.resolve(),
 });
 
 /** One whose connections break with the tenth frame. */
-const brittle: FleetFactory = inProcessFleet(
-  rigWith({
+const brittle: FleetHarnessFactory = inProcessFleet(
+  harnessWith({
     what: "breaks after a while",
-    law: "",
+    one: "",
     socket: (inner) => {
       let sent = 0;
       return {
@@ -115,9 +114,9 @@ const brittle: FleetFactory = inProcessFleet(
   }),
 );
 
-describe("the runner's laws", () => {
+describe("the runner's conformance cases", () => {
   test("find nothing wrong with a sound fleet", async () => {
-    for (const law of runnerLaws(fleetWith())) expect(await verdict(law), law.name).toBeUndefined();
+    for (const one of runnerConformance(fleetWith())) expect(await verdict(one), one.name).toBeUndefined();
   });
 
   test.each([
@@ -159,7 +158,7 @@ describe("the runner's laws", () => {
       "nothing moves any more, and the promise has not settled",
     ],
   ])("notice a fleet that %s", async (_what, fleet, name, words) => {
-    const said = await verdict(lawNamed(runnerLaws(fleet), name));
+    const said = await verdict(caseNamed(runnerConformance(fleet), name));
     expect(said).toBeDefined();
     expect(said).toContain(words);
   });

@@ -15,22 +15,22 @@ function each(change: (frame: Frame) => Frame): (inner: Socket) => SocketChange 
 const wholeness: readonly TransportFault[] = [
   {
     what: "reorders frames",
-    law: "ten thousand small frames arrive in order",
+    one: "ten thousand small frames arrive in order",
     socket: (inner, wire) => batched(inner, wire, (frames) => frames.toReversed()),
   },
   {
     what: "lets small frames overtake large ones",
-    law: "large and small frames do not overtake each other",
+    one: "large and small frames do not overtake each other",
     socket: (inner, wire) => batched(inner, wire, (frames) => frames.toSorted((a, b) => a.byteLength - b.byteLength)),
   },
   {
     what: "glues together what is sent at once",
-    law: "any frames arrive exactly, in order, nothing added",
+    one: "any frames arrive exactly, in order, nothing added",
     socket: (inner, wire) => batched(inner, wire, glued),
   },
   {
     what: "loses one frame in a thousand",
-    law: "ten thousand small frames arrive in order",
+    one: "ten thousand small frames arrive in order",
     socket: (inner) => {
       let sent = 0;
       return { send: (frame) => ++sent % 1_000 === 0 || inner.send(frame) };
@@ -38,27 +38,27 @@ const wholeness: readonly TransportFault[] = [
   },
   {
     what: "sends every frame twice",
-    law: "a frame of 1 bytes arrives whole",
+    one: "a frame of 1 bytes arrives whole",
     socket: (inner) => ({ send: (frame) => inner.send(frame.slice()) && inner.send(frame) }),
   },
   {
     what: "drops what is over 65,535 bytes of a frame",
-    law: "a frame of 65536 bytes arrives whole",
+    one: "a frame of 65536 bytes arrives whole",
     socket: each((frame) => frame.slice(0, 65_535)),
   },
   {
     what: "takes bytes for text",
-    law: "every byte value passes, and text of any script",
+    one: "every byte value passes, and text of any script",
     socket: each((frame) => new TextEncoder().encode(new TextDecoder().decode(frame))),
   },
   {
     what: "sends the buffer below a view",
-    law: "views of one buffer arrive exactly, and leave the rest of it usable",
+    one: "views of one buffer arrive exactly, and leave the rest of it usable",
     socket: each((frame) => new Uint8Array(frame.buffer.slice(0))),
   },
   {
     what: "takes the whole buffer away with a view of it",
-    law: "views of one buffer arrive exactly, and leave the rest of it usable",
+    one: "views of one buffer arrive exactly, and leave the rest of it usable",
     socket: each((frame) => {
       const copy = frame.slice();
       structuredClone(frame.buffer, { transfer: [frame.buffer] });
@@ -67,7 +67,7 @@ const wholeness: readonly TransportFault[] = [
   },
   {
     what: "reuses the memory of a frame for the next",
-    law: "a received frame is the receiver's to write into",
+    one: "a received frame is the receiver's to write into",
     socket: (inner) => {
       const memory = new Uint8Array(1 << 17);
       return opened(inner, (receiver) => ({
@@ -80,7 +80,7 @@ const wholeness: readonly TransportFault[] = [
   },
   {
     what: "delivers a class of its own",
-    law: "a received frame is a plain Uint8Array",
+    one: "a received frame is a plain Uint8Array",
     socket: (inner) => {
       class Odd extends Uint8Array {}
       return opened(inner, (receiver) => ({ frame: (bytes) => receiver.frame(new Odd(bytes)) }));
@@ -91,7 +91,7 @@ const wholeness: readonly TransportFault[] = [
 const sending: readonly TransportFault[] = [
   {
     what: "leaves a timer behind for each frame",
-    law: "and so in the other direction",
+    one: "and so in the other direction",
     socket: (inner, wire) => ({
       send: (frame) => {
         wire.clock.set(60_000, () => undefined);
@@ -101,7 +101,7 @@ const sending: readonly TransportFault[] = [
   },
   {
     what: "delivers inside send",
-    law: "send never delivers synchronously",
+    one: "send never delivers synchronously",
     socket: (inner, wire) => ({
       send: (frame) => {
         const reader = [...wire.readers].find(([socket]) => socket !== inner)?.[1];
@@ -117,7 +117,7 @@ const sending: readonly TransportFault[] = [
   },
   {
     what: "throws from send once closed",
-    law: "send is false after a local close, and nothing arrives",
+    one: "send is false after a local close, and nothing arrives",
     socket: (inner) => ({
       send: (frame) => {
         if (!inner.send(frame)) throw new Error("this socket is closed");
@@ -127,12 +127,12 @@ const sending: readonly TransportFault[] = [
   },
   {
     what: "says it sent what it did not",
-    law: "send is false once the peer has closed",
+    one: "send is false once the peer has closed",
     socket: (inner) => ({ send: (frame) => inner.send(frame) || true }),
   },
   {
     what: "ignores the frame limit",
-    law: "a frame over the limit from the dialler closes both ends",
+    one: "a frame over the limit from the dialler closes both ends",
     transport: (inner) => ({
       start: (accept, context) =>
         inner.start(accept, { report: (error) => context.report(error), maxFrameBytes: Number.POSITIVE_INFINITY }),
@@ -141,12 +141,12 @@ const sending: readonly TransportFault[] = [
   },
   {
     what: "drops a frame over the limit without a word",
-    law: "a frame over the limit from the listener closes both ends",
+    one: "a frame over the limit from the listener closes both ends",
     socket: (inner) => ({ send: (frame) => frame.byteLength > 65_536 || inner.send(frame) }),
   },
   {
     what: "counts bufferedBytes up and never down",
-    law: "bufferedBytes is a count that goes back to 0",
+    one: "bufferedBytes is a count that goes back to 0",
     socket: (inner) => {
       let sent = 0;
       return {
@@ -160,10 +160,10 @@ const sending: readonly TransportFault[] = [
   },
   {
     what: "does not know bufferedBytes and says NaN",
-    law: "bufferedBytes is a count that goes back to 0",
+    one: "bufferedBytes is a count that goes back to 0",
     socket: () => ({ buffered: () => Number.NaN }),
   },
 ];
 
-/** For the laws of frames. */
+/** For the cases of frames. */
 export const frameFaults: readonly TransportFault[] = [...wholeness, ...sending];

@@ -6,7 +6,7 @@ import type { TransportFault } from "./broken-harness.ts";
 const listening: readonly TransportFault[] = [
   {
     what: "stops and leaves its sockets open",
-    law: "stop closes the accepted sockets, and their peers learn of it",
+    one: "stop closes the accepted sockets, and their peers learn of it",
     transport: (_inner, time) => {
       let current = new MemoryTransport({ clock: time.clock });
       return {
@@ -21,12 +21,12 @@ const listening: readonly TransportFault[] = [
   },
   {
     what: "does not stop",
-    law: "dialling after stop fails with an error that says where, unless there is no telling",
+    one: "dialling after stop fails with an error that says where, unless there is no telling",
     transport: () => ({ stop: () => Promise.resolve() }),
   },
   {
     what: "cannot be stopped twice",
-    law: "it may be stopped twice, also at once",
+    one: "it may be stopped twice, also at once",
     transport: (inner) => {
       let stopped = false;
       return {
@@ -40,7 +40,7 @@ const listening: readonly TransportFault[] = [
   },
   {
     what: "cannot be started again",
-    law: "it may be started again after stop, and works",
+    one: "it may be started again after stop, and works",
     transport: (inner) => {
       let stopped = false;
       return {
@@ -55,7 +55,7 @@ const listening: readonly TransportFault[] = [
   },
   {
     what: "takes a start behind a stop for the same run",
-    law: "start right behind stop waits its turn",
+    one: "start right behind stop waits its turn",
     transport: (inner, time) => ({
       stop: async () => {
         await new Promise<void>((resolve) => time.clock.nextTurn(resolve));
@@ -65,7 +65,7 @@ const listening: readonly TransportFault[] = [
   },
   {
     what: "hands its sockets to two takers",
-    law: "starting twice for the same taker changes nothing; for another it is refused",
+    one: "starting twice for the same taker changes nothing; for another it is refused",
     transport: (inner) => {
       let started = false;
       return {
@@ -82,7 +82,7 @@ const listening: readonly TransportFault[] = [
   },
   {
     what: "keeps reporting trouble",
-    law: "it has an address, started or not",
+    one: "it has an address, started or not",
     transport: (inner) => ({
       start: (accept, context) => {
         context.report(new Error("this is no good"));
@@ -92,12 +92,12 @@ const listening: readonly TransportFault[] = [
   },
   {
     what: "has no address",
-    law: "it has an address, started or not",
+    one: "it has an address, started or not",
     transport: () => ({ address: "" }),
   },
   {
     what: "loses on stop what was sent before",
-    law: "frames sent before stop arrive",
+    one: "frames sent before stop arrive",
     socket: (inner, wire) => ({
       send: (frame) => {
         // Out of the turn in which the listener closes this socket.
@@ -111,19 +111,19 @@ const listening: readonly TransportFault[] = [
 const dialling: readonly TransportFault[] = [
   {
     what: "does not look at the dial's signal",
-    law: "an aborted signal rejects the dial with its reason",
+    one: "an aborted signal rejects the dial with its reason",
     transport: (inner) => ({ dial: (_signal, limits) => inner.dial(new AbortController().signal, limits) }),
   },
   {
     what: "looks at the dial's signal only at first",
-    law: "aborting during the dial rejects it with the reason, unless it was quicker",
+    one: "aborting during the dial rejects it with the reason, unless it was quicker",
     transport: (inner) => ({
       dial: (signal, limits) => inner.dial(signal.aborted ? signal : new AbortController().signal, limits),
     }),
   },
   {
     what: "rejects an aborted dial with an error of its own",
-    law: "an aborted signal rejects the dial with its reason",
+    one: "an aborted signal rejects the dial with its reason",
     transport: (inner) => ({
       dial: (signal, limits) =>
         inner.dial(signal, limits).catch((cause: unknown) => {
@@ -133,14 +133,14 @@ const dialling: readonly TransportFault[] = [
   },
   {
     what: "never ends a dial when nobody listens",
-    law: "dialling after stop fails with an error that says where, unless there is no telling",
+    one: "dialling after stop fails with an error that says where, unless there is no telling",
     transport: (inner) => ({
       dial: (signal, limits) => inner.dial(signal, limits).catch(() => new Promise<Socket>(() => undefined)),
     }),
   },
   {
     what: "leaves its listener on the signal",
-    law: "a dial leaves no listener on the signal",
+    one: "a dial leaves no listener on the signal",
     transport: (inner) => ({
       dial: (signal, limits) => {
         signal.addEventListener("abort", () => undefined);
@@ -150,7 +150,7 @@ const dialling: readonly TransportFault[] = [
   },
   {
     what: "closes the socket when the signal aborts later",
-    law: "aborting after the dial does not touch the socket",
+    one: "aborting after the dial does not touch the socket",
     transport: (inner) => ({
       dial: async (signal, limits) => {
         const socket = await inner.dial(signal, limits);
@@ -161,5 +161,5 @@ const dialling: readonly TransportFault[] = [
   },
 ];
 
-/** For the laws of listeners and dialers. */
+/** For the cases of listeners and dialers. */
 export const listenerFaults: readonly TransportFault[] = [...listening, ...dialling];

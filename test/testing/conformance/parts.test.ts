@@ -1,4 +1,4 @@
-/** What the laws are made of: assertions that say what they saw, waits that end, a signal that knows its listeners. */
+/** What the cases are made of: assertions that say what they saw, waits that end, a signal that knows its listeners. */
 import { describe, expect, test } from "vitest";
 import {
   expectAtMost,
@@ -85,7 +85,7 @@ describe("expectations", () => {
 
 describe.each([
   ["virtual", virtualTime, "nothing moves any more"],
-  ["real", (): ReturnType<typeof realTime> => realTime({ patience: 1, quiet: 0 }), "1 ms"],
+  ["real", (): ReturnType<typeof realTime> => realTime({ stuckAfter: 1, quiet: 0 }), "1 ms"],
 ] as const)("%s time", (_name, make, words) => {
   test("gives up on a condition and on a promise, in words", async () => {
     const time = make();

@@ -11,7 +11,7 @@ import {
 } from "../../../src/core/errors.ts";
 import type { GoneReason } from "../../../src/core/events.ts";
 import type { WireErrorCode } from "../../../src/core/message.ts";
-import { RARE, type Rare } from "../../../src/testing/invariants/coverage-points.ts";
+import { COVERAGE_POINTS, type CoveragePoint } from "../../../src/testing/invariants/coverage-points.ts";
 import { cancel, hello, HEARTBEAT, jobError, peerOf, type Plot, type Story, told } from "./story.ts";
 
 const failure = new ExecutionError({ name: "Error", message: "no", code: "", stack: "" });
@@ -58,7 +58,7 @@ function lost(): WorkerLostError {
   return new WorkerLostError("", { attempts: [{ identity: "w", outcome: "lost", ms: 1 }] });
 }
 
-const STORIES: Readonly<Record<Rare, Plot>> = {
+const STORIES: Readonly<Record<CoveragePoint, Plot>> = {
   "error: EXECUTION": fails(failure),
   "error: WORKER_LOST": fails(lost()),
   "error: NO_WORKER": fails(new NoWorkerError("")),
@@ -174,7 +174,7 @@ function seen(plot: Plot): readonly string[] {
 
 describe("rare things", () => {
   it("are all listed from the beginning", () => {
-    expect([...told(() => undefined).checkers.sometimes.counts]).toEqual(RARE.map((name) => [name, 0]));
+    expect([...told(() => undefined).checkers.sometimes.counts]).toEqual(COVERAGE_POINTS.map((name) => [name, 0]));
   });
 
   it("are not seen where nothing happens", () => {
@@ -189,7 +189,7 @@ describe("rare things", () => {
 });
 
 describe("what is no such thing", () => {
-  it.each<[Rare, string, Plot]>([
+  it.each<[CoveragePoint, string, Plot]>([
     ["retry throttled", "the last attempt", (s) => busy(s).says(1, jobError(1, true)).fails(1, failure, 3)],
     [
       "retry throttled",

@@ -1,27 +1,27 @@
 import { describe, expect, it } from "vitest";
-import type { RunnerView } from "../../../src/testing/invariants/checker.ts";
-import { Patience } from "../../../src/testing/invariants/stall-allowance.ts";
+import type { ObservedRunner } from "../../../src/testing/invariants/checker.ts";
+import { StallAllowance } from "../../../src/testing/invariants/stall-allowance.ts";
 
 /** One runner, of which only the standing still is looked at. */
 class Watch {
   readonly said: string[] = [];
-  readonly patience: Patience = new Patience((promise) => this.said.push(promise));
+  readonly allowance: StallAllowance = new StallAllowance((promise) => this.said.push(promise));
   #stoodStill = 0;
 
   at(now: number, more = 0): this {
     this.#stoodStill += more;
-    const view: Pick<RunnerView, "machine" | "stoodStill"> = { machine: "r", stoodStill: this.#stoodStill };
-    this.patience.betweenEvents(now, [view as RunnerView]);
+    const view: Pick<ObservedRunner, "machine" | "stoodStill"> = { machine: "r", stoodStill: this.#stoodStill };
+    this.allowance.betweenEvents(now, [view as ObservedRunner]);
     return this;
   }
 
   stall(now: number, ms: number): this {
-    this.patience.observe({ kind: "machine", machine: "r", role: "runner", life: 1, state: "stalled", at: now });
+    this.allowance.observe({ kind: "machine", machine: "r", role: "runner", life: 1, state: "stalled", at: now });
     return this.at(now, ms);
   }
 
   claim(from: number, late: number, twice = false): readonly string[] {
-    this.patience.claim({ machine: "r", from, late, twice, promise: "late", what: "it came" });
+    this.allowance.claim({ machine: "r", from, late, twice, promise: "late", what: "it came" });
     this.at(1_000_000);
     return this.said.splice(0);
   }
@@ -53,23 +53,23 @@ describe("patience", () => {
 
   it("adds up a stall and another that began before it was over", () => {
     const watch = new Watch().at(0).stall(100, 50).stall(120, 30);
-    expect(watch.patience.lastStall("r")).toMatchObject({ from: 100, to: 180 });
+    expect(watch.allowance.lastStall("r")).toMatchObject({ from: 100, to: 180 });
     expect(watch.claim(160, 20)).toEqual([]);
     expect(watch.claim(160, 21)).toEqual(["late"]);
   });
 
   it("takes no jump for a stall, also after a stall that added nothing", () => {
     const watch = new Watch().at(0).stall(100, 50).stall(110, 0).at(120, 30);
-    expect(watch.patience.jumped("r", 120)).toBe(30);
-    expect(watch.patience.jumped("r", 121)).toBe(0);
+    expect(watch.allowance.jumped("r", 120)).toBe(30);
+    expect(watch.allowance.jumped("r", 121)).toBe(0);
   });
 
   it("forgets a life that is over, with what was claimed of it", () => {
     const watch = new Watch().at(0).stall(100, 50);
-    watch.patience.claim({ machine: "r", from: 0, late: 500, promise: "late", what: "it came" });
-    watch.patience.observe({ kind: "machine", machine: "r", role: "runner", life: 1, state: "down", at: 200 });
-    watch.patience.betweenEvents(200, []);
+    watch.allowance.claim({ machine: "r", from: 0, late: 500, promise: "late", what: "it came" });
+    watch.allowance.observe({ kind: "machine", machine: "r", role: "runner", life: 1, state: "down", at: 200 });
+    watch.allowance.betweenEvents(200, []);
     expect(watch.said).toEqual([]);
-    expect(watch.patience.lastStall("r")).toBeUndefined();
+    expect(watch.allowance.lastStall("r")).toBeUndefined();
   });
 });

@@ -48,7 +48,7 @@ const noGpu = new TimeoutError("", "acquire", 50);
 
 const SETTLEMENT: readonly Rule[] = [
   {
-    promise: "I2",
+    promise: "settles-in-time",
     rule: "nobody gives up for want of a worker while there is one that has the labels",
     kept: (s) =>
       s
@@ -65,7 +65,7 @@ const SETTLEMENT: readonly Rule[] = [
     },
   },
   {
-    promise: "I2",
+    promise: "settles-in-time",
     rule: "a job gives up in time although a worker is there, but none that has the labels",
     kept: (s) =>
       s
@@ -83,13 +83,13 @@ const SETTLEMENT: readonly Rule[] = [
         .after(1),
   },
   {
-    promise: "I1",
+    promise: "settles-once",
     rule: "a caller is told",
     kept: (s) => s.joins().submitted(1).starts(1).answers(1).succeeds(1).after(1).end(),
     broken: (s) => s.joins().submitted(1).starts(1).after(1).end(),
   },
   {
-    promise: "I1",
+    promise: "settles-once",
     rule: "a caller is told once",
     kept: (s) => s.submitted(1).fails(1, new RunnerStoppedError("stop"), 0).after(1),
     broken: (s) => {
@@ -98,7 +98,7 @@ const SETTLEMENT: readonly Rule[] = [
     },
   },
   {
-    promise: "I1",
+    promise: "settles-once",
     rule: "a caller and the runner's listeners are told the same",
     kept: (s) => s.joins().submitted(1).starts(1).says(1, jobError(1, false)).fails(1, failure),
     broken: (s) => {
@@ -108,13 +108,13 @@ const SETTLEMENT: readonly Rule[] = [
     },
   },
   {
-    promise: "I1",
+    promise: "settles-once",
     rule: "a job is taken in once",
     kept: (s) => s.submitted(1).submitted(2),
     broken: (s) => s.submitted(1).submitted(1),
   },
   {
-    promise: "I2",
+    promise: "settles-in-time",
     rule: "a call settles by its deadline",
     kept: (s) =>
       s
@@ -130,7 +130,7 @@ const SETTLEMENT: readonly Rule[] = [
         .after(1),
   },
   {
-    promise: "I2",
+    promise: "settles-in-time",
     rule: "only the runner's own standing still is an excuse",
     kept: (s) => {
       s.submitted(1, { deadline: 50 }).machine("r", "runner", "stalled");
@@ -150,7 +150,7 @@ const SETTLEMENT: readonly Rule[] = [
     },
   },
   {
-    promise: "I2",
+    promise: "settles-in-time",
     rule: "no wait in the queue is over its limit",
     kept: (s) =>
       s
@@ -161,7 +161,7 @@ const SETTLEMENT: readonly Rule[] = [
     broken: (s) => s.submitted(1, { queueTimeout: 50 }).after(60).starts(1).after(1),
   },
   {
-    promise: "I2",
+    promise: "settles-in-time",
     rule: "nobody waits for ever for a first worker",
     kept: (s) => {
       s.stats({ capacity: 0 }).submitted(1, { acquireTimeout: 50 });
@@ -177,19 +177,19 @@ const SETTLEMENT: readonly Rule[] = [
     },
   },
   {
-    promise: "I2",
+    promise: "settles-in-time",
     rule: "an attempt is over by its timeout",
     kept: (s) => s.joins().submitted(1, { timeout: 50 }).starts(1).after(50).event(retried(1, "timeout")).after(1),
     broken: (s) => s.joins().submitted(1, { timeout: 50 }).starts(1).after(60).event(retried(1, "timeout")).after(1),
   },
   {
-    promise: "I5",
+    promise: "fitting-error",
     rule: "what a call fails with is of the closed set",
     kept: (s) => s.submitted(1).fails(1, new RunnerStoppedError("stop"), 0),
     broken: (s) => s.submitted(1).fails(1, new TypeError("x is undefined"), 0),
   },
   {
-    promise: "I5",
+    promise: "fitting-error",
     rule: "a call that was taken in does not fail for a reason to refuse it",
     kept: (s) =>
       s.see({
@@ -201,7 +201,7 @@ const SETTLEMENT: readonly Rule[] = [
     broken: (s) => s.submitted(1).fails(1, new QueueFullError("full", FULL), 0),
   },
   {
-    promise: "I5",
+    promise: "fitting-error",
     rule: "what a call is refused with is of the closed set",
     kept: (s) =>
       s.see({ kind: "settled", machine: "r", jobId: undefined, outcome: { ok: false, error: new Error("mine") } }),
@@ -209,7 +209,7 @@ const SETTLEMENT: readonly Rule[] = [
       s.see({ kind: "settled", machine: "r", jobId: undefined, outcome: { ok: false, error: new ReferenceError("") } }),
   },
   {
-    promise: "I5",
+    promise: "fitting-error",
     rule: "only whoever can abort a call aborts it, and with his own reason",
     kept: (s) => {
       const signal = AbortSignal.abort("enough");
@@ -218,7 +218,7 @@ const SETTLEMENT: readonly Rule[] = [
     broken: (s) => s.submitted(1).fails(1, new AbortError("aborted", "cancelled"), 0),
   },
   {
-    promise: "I5",
+    promise: "fitting-error",
     rule: "no limit is said to be reached before it is",
     kept: (s) =>
       s
@@ -232,7 +232,7 @@ const SETTLEMENT: readonly Rule[] = [
         .fails(1, new TimeoutError("late", "deadline", 50), 0),
   },
   {
-    promise: "I5",
+    promise: "fitting-error",
     rule: "a limit is the one that was asked for",
     kept: (s) =>
       s
@@ -246,7 +246,7 @@ const SETTLEMENT: readonly Rule[] = [
         .fails(1, new TimeoutError("late", "queue", 40), 0),
   },
   {
-    promise: "I5",
+    promise: "fitting-error",
     rule: "an attempt has all its time before it is said to have timed out",
     kept: (s) =>
       s
@@ -267,13 +267,13 @@ const SETTLEMENT: readonly Rule[] = [
         .fails(1, new TimeoutError("late", "attempt", 50)),
   },
   {
-    promise: "I5",
+    promise: "fitting-error",
     rule: "an attempt is not cancelled for its time before that is over",
     kept: (s) => s.joins().submitted(1, { timeout: 50 }).starts(1).after(50).tells(1, cancel(1)),
     broken: (s) => s.joins().submitted(1, { timeout: 50 }).starts(1).after(49).tells(1, cancel(1)),
   },
   {
-    promise: "I5",
+    promise: "fitting-error",
     rule: "a jump of the runner's own clock is time, too",
     kept: (s) => {
       s.joins().submitted(1, { timeout: 50 }).starts(1).after(10);
@@ -287,7 +287,7 @@ const SETTLEMENT: readonly Rule[] = [
     },
   },
   {
-    promise: "I5",
+    promise: "fitting-error",
     rule: "each stay in the queue has all its time",
     kept: (s) =>
       again(s, "error", { queueTimeout: 50 }, 20)
@@ -299,7 +299,7 @@ const SETTLEMENT: readonly Rule[] = [
         .fails(1, new TimeoutError("late", "queue", 50)),
   },
   {
-    promise: "I5",
+    promise: "fitting-error",
     rule: "being handed back does not begin another stay, and what runs does not stay",
     kept: (s) =>
       again(s, "rejected", { queueTimeout: 50 })
@@ -315,19 +315,19 @@ const SETTLEMENT: readonly Rule[] = [
 
 const RESULTS: readonly Rule[] = [
   {
-    promise: "I3",
+    promise: "current-answer-counts",
     rule: "a value is the one that came for the current attempt",
     kept: (s) => s.joins().submitted(1).starts(1).answers(1, "4").succeeds(1, "4"),
     broken: (s) => s.joins().submitted(1).starts(1).answers(1, "4").succeeds(1, "5"),
   },
   {
-    promise: "I3",
+    promise: "current-answer-counts",
     rule: "bytes count by what is in them",
     kept: (s) => s.joins().submitted(1).starts(1).answers(1, Uint8Array.of(4, 2)).succeeds(1, Uint8Array.of(4, 2)),
     broken: (s) => s.joins().submitted(1).starts(1).answers(1, Uint8Array.of(4, 2)).succeeds(1, Uint8Array.of(4, 3)),
   },
   {
-    promise: "I3",
+    promise: "current-answer-counts",
     rule: "a late value is dropped",
     kept: (s) => {
       s.joins(1, { capacity: 2 }).submitted(1, { timeout: 1 }).starts(1).after(1).tells(1, cancel(1));
@@ -341,14 +341,14 @@ const RESULTS: readonly Rule[] = [
     },
   },
   {
-    promise: "I3",
+    promise: "current-answer-counts",
     rule: "a value that has come is not thrown away",
     kept: (s) =>
       s.joins().submitted(1).starts(1).tells(1, cancel(1, "cancelled")).answers(1).fails(1, new RunnerStoppedError("")),
     broken: (s) => s.joins().submitted(1).starts(1).answers(1).fails(1, new RunnerStoppedError("")),
   },
   {
-    promise: "I9",
+    promise: "one-current-attempt",
     rule: "a job has one current attempt",
     kept: (s) => {
       s.joins().joins(2, { identity: "v" }).submitted(1, { timeout: 1 }).starts(1).after(1);
@@ -362,32 +362,32 @@ const RESULTS: readonly Rule[] = [
     },
   },
   {
-    promise: "I9",
+    promise: "one-current-attempt",
     rule: "attempts of a connection are counted by one",
     kept: (s) => s.joins(1, { capacity: 2 }).submitted(1).submitted(2).starts(1, 1, 1).starts(2, 1, 2),
     broken: (s) => s.joins(1, { capacity: 2 }).submitted(1).submitted(2).starts(1, 1, 1).starts(2, 1, 3),
   },
   {
-    promise: "I17",
+    promise: "attempts-limited",
     rule: "attempt numbers grow",
     kept: (s) => s.joins().submitted(1).starts(1).says(1, jobError(1, true)).event(retried(1, "error")).starts(1, 2, 2),
     broken: (s) =>
       s.joins().submitted(1).starts(1).says(1, jobError(1, true)).event(retried(1, "error")).starts(1, 1, 2),
   },
   {
-    promise: "I17",
+    promise: "attempts-limited",
     rule: "a job that is handed back did not use up an attempt, but there is no other way back",
     kept: (s) => s.joins().submitted(1).starts(1).says(1, reject).event(retried(1, "rejected")).starts(1, 1, 2),
     broken: (s) => s.joins().submitted(1, { timeout: 0 }).starts(1).tells(1, cancel(1)).says(1, reject).starts(1, 1, 2),
   },
   {
-    promise: "I17",
+    promise: "attempts-limited",
     rule: "there are no more attempts than were asked for",
     kept: (s) => s.joins().submitted(1, { attempts: 2 }).starts(1).says(1, jobError(1, true)).starts(1, 2, 2),
     broken: (s) => s.joins().submitted(1, { attempts: 1 }).starts(1).says(1, jobError(1, true)).starts(1, 2, 2),
   },
   {
-    promise: "I17",
+    promise: "attempts-limited",
     rule: "a job that kills its workers is given up",
     kept: (s) => {
       s.joins().submitted(1, { maxLost: 2 }).starts(1).after(1).closed(1, false).event(gone("closed", 1));
@@ -399,13 +399,13 @@ const RESULTS: readonly Rule[] = [
     },
   },
   {
-    promise: "I18",
+    promise: "no-retry-of-final",
     rule: "an error that does not ask for it is not tried again",
     kept: (s) => s.joins().submitted(1).starts(1).says(1, jobError(1, true)).starts(1, 2, 2),
     broken: (s) => s.joins().submitted(1).starts(1).says(1, jobError(1, false)).starts(1, 2, 2),
   },
   {
-    promise: "I18",
+    promise: "no-retry-of-final",
     rule: "a timeout is not tried again when that was asked for",
     kept: (s) => s.joins(1, { capacity: 2 }).submitted(1, { timeout: 0 }).starts(1).tells(1, cancel(1)).starts(1, 2, 2),
     broken: (s) =>
@@ -417,13 +417,13 @@ const RESULTS: readonly Rule[] = [
         .starts(1, 2, 2),
   },
   {
-    promise: "I18",
+    promise: "no-retry-of-final",
     rule: "an aborted job is not tried again",
     kept: (s) => s.joins(1, { capacity: 2 }).submitted(1, { timeout: 0 }).starts(1).tells(1, cancel(1)).starts(1, 2, 2),
     broken: (s) => s.joins(1, { capacity: 2 }).submitted(1).starts(1).tells(1, cancel(1, "cancelled")).starts(1, 2, 2),
   },
   {
-    promise: "I18",
+    promise: "no-retry-of-final",
     rule: "a settled job is not sent",
     kept: (s) => s.joins().submitted(1).starts(1).answers(1).succeeds(1).after(1).submitted(2).starts(2, 1, 2),
     broken: (s) => {
@@ -432,26 +432,26 @@ const RESULTS: readonly Rule[] = [
     },
   },
   {
-    promise: "I6",
+    promise: "leaves-nothing-behind",
     rule: "a settled job lets go of its attempt",
     kept: (s) =>
       s.joins().submitted(1).starts(1).fails(1, new RunnerStoppedError("")).tells(1, cancel(1, "cancelled")).after(1),
     broken: (s) => s.joins().submitted(1).starts(1).fails(1, new RunnerStoppedError("")).after(1),
   },
   {
-    promise: "I20",
+    promise: "retries-throttled",
     rule: "retries of a storm are stopped",
     kept: (s) => storm(s, 4),
     broken: (s) => storm(s, 5),
   },
   {
-    promise: "I20",
+    promise: "retries-throttled",
     rule: "a handler says how long to wait at least",
     kept: (s) => wished(s, 30, 30),
     broken: (s) => wished(s, 29, 30),
   },
   {
-    promise: "I20",
+    promise: "retries-throttled",
     rule: "and so long is waited, as the frames tell",
     kept: (s) =>
       wished(s, 30, 30)
@@ -463,7 +463,7 @@ const RESULTS: readonly Rule[] = [
         .tells(1, job(1, 2, 2)),
   },
   {
-    promise: "I20",
+    promise: "retries-throttled",
     rule: "a pause is as long as was told",
     kept: (s) => wished(s, 30, 0).after(30).starts(1, 2, 2),
     broken: (s) => wished(s, 30, 0).after(29).starts(1, 2, 2),
@@ -496,13 +496,13 @@ const UNSPEAKABLE: Readonly<Record<string, Message>> = {
 
 const SESSIONS: readonly Rule[] = [
   {
-    promise: "I7",
+    promise: "within-capacity",
     rule: "no more is in flight than there are slots",
     kept: (s) => s.joins(1, { capacity: 2 }).submitted(1).submitted(2).starts(1, 1, 1).starts(2, 1, 2),
     broken: (s) => s.joins().submitted(1).submitted(2).starts(1, 1, 1).starts(2, 1, 2),
   },
   {
-    promise: "I7",
+    promise: "within-capacity",
     rule: "a cancelled attempt keeps its slot until that is confirmed",
     kept: (s) =>
       s
@@ -516,19 +516,19 @@ const SESSIONS: readonly Rule[] = [
     broken: (s) => s.joins().submitted(1).starts(1).tells(1, cancel(1, "cancelled")).submitted(2).starts(2, 1, 2),
   },
   {
-    promise: "I7",
+    promise: "within-capacity",
     rule: "the runner's own numbers say so, too",
     kept: (s) => s.stats({ workers: [workerStats({ inFlight: 1 })] }).after(1),
     broken: (s) => s.stats({ workers: [workerStats({ inFlight: 2 })] }).after(1),
   },
   {
-    promise: "I11",
+    promise: "only-ready-workers",
     rule: "nobody is given a job before WELCOME",
     kept: (s) => s.joins().submitted(1).starts(1),
     broken: (s) => s.opened(1).says(1, hello()).submitted(1).starts(1),
   },
   {
-    promise: "I11",
+    promise: "only-ready-workers",
     rule: "who has asked to leave is given no job",
     kept: (s) =>
       s.joins(1, { capacity: 2 }).submitted(1).submitted(2).starts(1).says(1, { type: "REMOVE" }).starts(2, 1, 2),
@@ -543,56 +543,56 @@ const SESSIONS: readonly Rule[] = [
         .starts(2, 1, 2),
   },
   {
-    promise: "I11",
+    promise: "only-ready-workers",
     rule: "who was sent away is given no job",
     kept: (s) => s.joins().submitted(1).starts(1).tells(1, { type: "GOAWAY", reason: "stopping", retryAfter: 0 }),
     broken: (s) =>
       s.joins().submitted(1).tells(1, { type: "GOAWAY", reason: "stopping", retryAfter: 0 }).after(1).starts(1),
   },
   {
-    promise: "I11",
+    promise: "only-ready-workers",
     rule: "who is gone is not among the workers",
     kept: (s) => s.stats({ workers: [workerStats({ state: "draining" })] }).after(1),
     broken: (s) => s.stats({ workers: [workerStats({ state: "gone" })] }).after(1),
   },
   {
-    promise: "I15",
+    promise: "ended-connection-is-silent",
     rule: "ERROR is the last word",
     kept: (s) => s.joins().submitted(1).starts(1).tells(1, wireError()).closed(1),
     broken: (s) => s.joins().submitted(1).tells(1, wireError()).starts(1),
   },
   {
-    promise: "I15",
+    promise: "ended-connection-is-silent",
     rule: "REMOVED is the last word",
     kept: (s) => s.joins().says(1, { type: "REMOVE" }).tells(1, { type: "REMOVED" }).closed(1),
     broken: (s) => s.joins().tells(1, { type: "REMOVED" }, { type: "PING", nonce: 1 }),
   },
   {
-    promise: "I15",
+    promise: "ended-connection-is-silent",
     rule: "nothing is sent on a connection that is closed",
     kept: (s) => s.joins().tells(1, { type: "PING", nonce: 1 }).closed(1),
     broken: (s) => s.joins().closed(1).tells(1, { type: "PING", nonce: 1 }),
   },
   ...Object.entries(UNSPEAKABLE).map(([what, message]): Rule => ({
-    promise: "I28",
+    promise: "nonsense-ends-its-connection",
     rule: `${what} ends the connection`,
     kept: (s) => s.joins().submitted(1).starts(1).after(1).says(1, message).closed(1).after(1),
     broken: (s) => s.joins().submitted(1).starts(1).after(1).says(1, message).after(1),
   })),
   {
-    promise: "I28",
+    promise: "nonsense-ends-its-connection",
     rule: "anything before HELLO ends the connection",
     kept: (s) => s.opened(1).answers(1).closed(1).after(1),
     broken: (s) => s.opened(1).answers(1).after(1),
   },
   {
-    promise: "I28",
+    promise: "nonsense-ends-its-connection",
     rule: "a malformed frame ends the connection",
     kept: (s) => s.joins().frame(1, "w", "r", undefined).closed(1).after(1),
     broken: (s) => s.joins().frame(1, "w", "r", undefined).after(1),
   },
   {
-    promise: "I14",
+    promise: "one-session-per-identity",
     rule: "a name has one session",
     kept: (s) => s.joins().comes(2).tells(1, wireError()).closed(1).event(gone("replaced")).isLetIn(2),
     broken: (s) =>
@@ -603,19 +603,19 @@ const SESSIONS: readonly Rule[] = [
         .tells(2, { ...WELCOME }),
   },
   {
-    promise: "I14",
+    promise: "one-session-per-identity",
     rule: "a name is told to be there once",
     kept: (s) => s.joins().closed(1, false).event(gone("closed")).joins(2),
     broken: (s) => s.joins().closed(1, false).joins(2),
   },
   {
-    promise: "I16",
+    promise: "identity-stays-with-principal",
     rule: "a name goes to nobody else while it is held",
     kept: (s) => s.joins().comes(2).closed(1).event(gone("replaced")).isLetIn(2, {}, "me"),
     broken: (s) => s.joins().comes(2).closed(1).event(gone("replaced")).isLetIn(2, {}, "you"),
   },
   {
-    promise: "I16",
+    promise: "identity-stays-with-principal",
     rule: "who comes is who goes",
     kept: (s) => s.joins().closed(1, false).event(gone("closed")).after(1).joins(2, {}, "you"),
     broken: (s) =>
@@ -641,19 +641,19 @@ function wireError() {
 
 const QUEUE: readonly Rule[] = [
   {
-    promise: "I10",
+    promise: "counts-add-up",
     rule: "no job is lost from the count",
     kept: (s) => s.stats({ submitted: 5, succeeded: 1, failed: 1, queued: 1, running: 1, backoff: 1 }).after(1),
     broken: (s) => s.stats({ submitted: 5, succeeded: 1, failed: 1, queued: 1, running: 1 }).after(1),
   },
   {
-    promise: "I12",
+    promise: "no-idle-slot",
     rule: "no slot is free beside a job that waits",
     kept: (s) => s.stats({ submitted: 1, queued: 1, workers: [workerStats({ inFlight: 1 })] }).after(1),
     broken: (s) => s.stats({ submitted: 1, queued: 1, workers: [workerStats()] }).after(1),
   },
   {
-    promise: "I12",
+    promise: "no-idle-slot",
     rule: "only slots that somebody holds, and workers that may not be given work, do not count",
     kept: (s) => {
       s.shown.held = 1;
@@ -665,7 +665,7 @@ const QUEUE: readonly Rule[] = [
     },
   },
   {
-    promise: "I12",
+    promise: "no-idle-slot",
     rule: "a worker that does not read is no free slot, until it has",
     kept: (s) => {
       s.joins().see({ kind: "sent", connection: 1, from: "r", to: "w", messages: [], bytes: 5_000 });
@@ -677,13 +677,13 @@ const QUEUE: readonly Rule[] = [
     },
   },
   {
-    promise: "I13",
+    promise: "first-in-first-out",
     rule: "jobs start in the order they came",
     kept: (s) => s.joins(1, { capacity: 2 }).submitted(1).submitted(2).starts(1, 1, 1).starts(2, 1, 2),
     broken: (s) => s.joins(1, { capacity: 2 }).submitted(1).submitted(2).after(1).starts(2, 1, 1).starts(1, 1, 2),
   },
   {
-    promise: "I13",
+    promise: "first-in-first-out",
     rule: "one that was sent ahead may start late, before its frame has left, too",
     kept: (s) => {
       s.joins().joins(2, { identity: "v" }).submitted(1).submitted(2).submitted(3).submitted(4);
@@ -696,7 +696,7 @@ const QUEUE: readonly Rule[] = [
     },
   },
   {
-    promise: "I13",
+    promise: "first-in-first-out",
     rule: "one that was sent ahead to a worker that went in that moment may come back late",
     kept: (s) => {
       s.joins().joins(2, { identity: "v" }).submitted(1).submitted(2).submitted(3).after(1);
@@ -715,7 +715,7 @@ const QUEUE: readonly Rule[] = [
     },
   },
   {
-    promise: "I12",
+    promise: "no-idle-slot",
     rule: "a slot is not free beside a job that requires what its worker has",
     kept: (s) => {
       const waiting = [{ require: ["gpu"], except: ["me"], jobs: 1, workers: 1 }];
@@ -729,7 +729,7 @@ const QUEUE: readonly Rule[] = [
     },
   },
   {
-    promise: "I13",
+    promise: "first-in-first-out",
     rule: "a job waits for its labels, and not behind who waits for others",
     kept: (s) => {
       s.joins(1, { capacity: 2 })
@@ -749,7 +749,7 @@ const QUEUE: readonly Rule[] = [
     },
   },
   {
-    promise: "I13",
+    promise: "first-in-first-out",
     rule: "a retry is at the head of the queue",
     kept: (s) => {
       s.joins(1, { capacity: 3 })
@@ -769,7 +769,7 @@ const QUEUE: readonly Rule[] = [
     },
   },
   {
-    promise: "I31",
+    promise: "required-labels",
     rule: "a job goes to a worker that has its labels",
     kept: (s) =>
       s
@@ -785,7 +785,7 @@ const QUEUE: readonly Rule[] = [
         .after(1),
   },
   {
-    promise: "I19",
+    promise: "retry-elsewhere",
     rule: "a retry goes to another worker if one is free",
     kept: (s) => {
       s.joins().joins(2, { identity: "v" }).submitted(1).submitted(2).starts(1).starts(2, 1, 1, 2).after(1);
@@ -797,7 +797,7 @@ const QUEUE: readonly Rule[] = [
     },
   },
   {
-    promise: "I27",
+    promise: "within-bounds",
     rule: "the queue is bounded, but for what comes back",
     kept: (s) => {
       s.stats({ submitted: 12, queued: 10, running: 2 }).after(1);
@@ -806,13 +806,13 @@ const QUEUE: readonly Rule[] = [
     broken: (s) => s.stats({ submitted: 11, queued: 11 }).after(1),
   },
   {
-    promise: "I27",
+    promise: "within-bounds",
     rule: "what is in backoff waits, too",
     kept: (s) => s.stats({ submitted: 10, queued: 5, backoff: 5 }).after(1),
     broken: (s) => s.stats({ submitted: 11, queued: 5, backoff: 6 }).after(1),
   },
   {
-    promise: "I27",
+    promise: "within-bounds",
     rule: "the queue is bounded in bytes, but for what comes back",
     kept: (s) => {
       s.stats({ submitted: 4, queued: 2, running: 2, queuedBytes: 50_000 }).after(1);
@@ -821,26 +821,26 @@ const QUEUE: readonly Rule[] = [
     broken: (s) => s.stats({ submitted: 2, queued: 2, queuedBytes: 50_001 }).after(1),
   },
   {
-    promise: "I10",
+    promise: "counts-add-up",
     rule: "no bytes are left of jobs that wait no longer",
     kept: (s) =>
       s.stats({ submitted: 1, queued: 1, queuedBytes: 1 }).after(1).stats({ queued: 0, running: 1, queuedBytes: 0 }),
     broken: (s) => s.stats({ submitted: 1, running: 1, queuedBytes: 1 }).after(1),
   },
   {
-    promise: "I27",
+    promise: "within-bounds",
     rule: "connections without a HELLO are bounded",
     kept: (s) => s.stats({ pending: 2 }).after(1),
     broken: (s) => s.stats({ pending: 3 }).after(1),
   },
   {
-    promise: "I27",
+    promise: "within-bounds",
     rule: "workers are bounded",
     kept: (s) => s.stats({ workers: ["a", "b", "c"].map((identity) => workerStats({ identity })) }).after(1),
     broken: (s) => s.stats({ workers: ["a", "b", "c", "d"].map((identity) => workerStats({ identity })) }).after(1),
   },
   {
-    promise: "I27",
+    promise: "within-bounds",
     rule: "what waits at a connection is bounded",
     kept: (s) => {
       s.shown.buffered = () => 10_000;
@@ -852,7 +852,7 @@ const QUEUE: readonly Rule[] = [
     },
   },
   {
-    promise: "I6",
+    promise: "leaves-nothing-behind",
     rule: "nothing keeps the process alive when nobody waits",
     kept: (s) => {
       s.shown.keepAliveTimers = 1;
@@ -864,7 +864,7 @@ const QUEUE: readonly Rule[] = [
     },
   },
   {
-    promise: "I24",
+    promise: "nothing-left-at-end",
     rule: "nothing is left at the end",
     kept: (s) => s.end(),
     broken: (s) => {
@@ -873,7 +873,7 @@ const QUEUE: readonly Rule[] = [
     },
   },
   {
-    promise: "I24",
+    promise: "nothing-left-at-end",
     rule: "a runner that has stopped has settled everything",
     kept: (s) => s.stats({ state: "stopped", submitted: 1, failed: 1 }).after(1),
     broken: (s) => s.stats({ state: "stopped", submitted: 1, running: 1 }).after(1),
@@ -916,37 +916,37 @@ function strikes(s: Story, count: number): Story {
 /** The reasons of an end, and what each takes. */
 const CAUSES: readonly Rule[] = [
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "a worker has its grace to confirm a CANCEL",
     kept: (s) => ends(s.joins().submitted(1).starts(1).tells(1, cancel(1, "cancelled")).after(50), "unresponsive"),
     broken: (s) => ends(s.joins().submitted(1).starts(1).tells(1, cancel(1, "cancelled")).after(49), "unresponsive"),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "only who was asked for a confirmation owes one",
     kept: (s) => ends(s.joins().submitted(1).starts(1).tells(1, cancel(1, "cancelled")).after(60), "unresponsive"),
     broken: (s) => ends(s.joins().submitted(1).starts(1).after(60), "unresponsive"),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "nobody is slow for whom little waits",
     kept: (s) => ends(piles(s.joins(), 10_001), "slow"),
     broken: (s) => ends(piles(s.joins(), 900), "slow"),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "who is sent much has time to read it",
     kept: (s) => ends(piles(s.joins(), 2_000).after(50), "slow"),
     broken: (s) => ends(piles(s.joins(), 2_000).after(49), "slow"),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "who reads, however slowly, is not given up",
     kept: (s) => ends(reads(piles(s.joins(), 5_000).after(40), 500).after(50), "slow"),
     broken: (s) => ends(reads(piles(s.joins(), 5_000).after(40), 500).after(49), "slow"),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "a runner that looks now and then need not see what grows again at once",
     kept: (s) => {
       piles(reads(piles(s.joins(), 5_000).after(40), 500).after(3), 600);
@@ -958,19 +958,19 @@ const CAUSES: readonly Rule[] = [
     },
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "only who breaks the protocol is sent away for it",
     kept: (s) => ends(s.joins().answers(9), "violation"),
     broken: (s) => ends(s.joins(), "violation"),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "PONGs nobody asked for are forgiven, up to a number",
     kept: (s) => strikes(s, 3),
     broken: (s) => strikes(s, 2),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "PONGs somebody asked for are no strikes",
     kept: (s) => strikes(s, 4),
     broken: (s) => {
@@ -980,56 +980,56 @@ const CAUSES: readonly Rule[] = [
     },
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "PINGs are forgiven, ten at once and four in each interval",
     kept: (s) => pings(s, 13, 0),
     broken: (s) => pings(s, 15, HEARTBEAT),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "answers nobody waits for are forgiven, up to a number",
     kept: (s) => ends(s.joins().submitted(1).starts(1).answers(1).answers(1).answers(1).answers(1), "violation"),
     broken: (s) => ends(s.joins().submitted(1).starts(1).answers(1).answers(1).answers(1), "violation"),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "a connection is closed by the other end when the runner says so",
     kept: (s) => s.joins().closed(1, false).event(gone("closed")),
     broken: (s) => s.joins().closed(1, true).event(gone("closed")),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "only who leaves is let go",
     kept: (s) =>
       s.joins().tells(1, { type: "GOAWAY", reason: "stopping", retryAfter: 0 }).closed(1).event(gone("removed")),
     broken: (s) => s.joins().closed(1).event(gone("removed")),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "only who has a successor is replaced",
     kept: (s) => ends(s.joins().comes(2), "replaced"),
     broken: (s) => ends(s.joins().comes(2, { identity: "v" }), "replaced"),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "only a runner that stops sends everybody away",
     kept: (s) => ends(s.joins().event({ type: "runner-state", state: "stopped" }), "stopped"),
     broken: (s) => ends(s.event({ type: "runner-state", state: "started" }).joins(), "stopped"),
   },
   {
-    promise: "I27",
+    promise: "within-bounds",
     rule: "who lets too much wait is given up within a look",
     kept: (s) => waits(s, 10_001, 7),
     broken: (s) => waits(s, 10_001, 8),
   },
   {
-    promise: "I27",
+    promise: "within-bounds",
     rule: "who reads nothing for long is given up",
     kept: (s) => waits(s, 2_000, 63),
     broken: (s) => waits(s, 2_000, 64),
   },
   {
-    promise: "I27",
+    promise: "within-bounds",
     rule: "only what waits above the high-water mark counts, from when it does",
     kept: (s) => rises(s, 1_000),
     broken: (s) => rises(s, 1_001),
@@ -1068,7 +1068,7 @@ const drained = {
 
 const LEAVING: readonly Rule[] = [
   {
-    promise: "I25",
+    promise: "drain-keeps-promises",
     rule: "a drain that rejects rejects what has not started",
     kept: (s) =>
       drains(s, "reject")
@@ -1077,7 +1077,7 @@ const LEAVING: readonly Rule[] = [
     broken: (s) => drains(s, "reject").after(1),
   },
   {
-    promise: "I25",
+    promise: "drain-keeps-promises",
     rule: "a drain that rejects finishes what has started",
     kept: (s) =>
       drains(s, "reject")
@@ -1090,7 +1090,7 @@ const LEAVING: readonly Rule[] = [
         .after(1),
   },
   {
-    promise: "I25",
+    promise: "drain-keeps-promises",
     rule: "a drain that runs what is queued rejects nothing",
     kept: (s) => drains(s, "run").after(1),
     broken: (s) =>
@@ -1099,7 +1099,7 @@ const LEAVING: readonly Rule[] = [
         .after(1),
   },
   {
-    promise: "I25",
+    promise: "drain-keeps-promises",
     rule: "what was handed back has not started",
     kept: (s) => {
       s.joins().submitted(1).starts(1).says(1, reject).event(retried(1, "rejected")).after(1);
@@ -1113,13 +1113,13 @@ const LEAVING: readonly Rule[] = [
     },
   },
   {
-    promise: "I13",
+    promise: "first-in-first-out",
     rule: "a map hands its outcomes over in order, if that was asked for",
     kept: (s) => yields(yields(s, true, 0, 1, 2).machine("r", "runner", "down").machine("r", "runner"), true, 0),
     broken: (s) => yields(s, true, 0, 2, 1),
   },
   {
-    promise: "I13",
+    promise: "first-in-first-out",
     rule: "one map is not another, and order is not for all of them",
     kept: (s) => yields(s, true, 0).see({ kind: "yielded", machine: "r", map: 2, ordered: false, index: 4 }),
     broken: (s) => yields(s, true, 0).see({ kind: "yielded", machine: "r", map: 2, ordered: true, index: 1 }),
@@ -1128,7 +1128,7 @@ const LEAVING: readonly Rule[] = [
 
 const LIVES: readonly Rule[] = [
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "nobody is silent who was heard in time",
     kept: (s) =>
       s
@@ -1144,13 +1144,13 @@ const LIVES: readonly Rule[] = [
         .event(gone("silent")),
   },
   {
-    promise: "I22",
+    promise: "no-end-without-cause",
     rule: "a runner that wakes reads before it judges",
     kept: (s) => stalls(s).after(HEARTBEAT).closed(1).event(gone("silent")),
     broken: (s) => stalls(s).closed(1).event(gone("silent")),
   },
   {
-    promise: "I23",
+    promise: "dead-peer-detected",
     rule: "who is silent is found out",
     kept: (s) =>
       s
@@ -1166,7 +1166,7 @@ const LIVES: readonly Rule[] = [
         .after(1),
   },
   {
-    promise: "I23",
+    promise: "dead-peer-detected",
     rule: "only who blocks and is busy is spared",
     kept: (s) =>
       s
@@ -1182,13 +1182,13 @@ const LIVES: readonly Rule[] = [
         .after(1),
   },
   {
-    promise: "I25",
+    promise: "drain-keeps-promises",
     rule: "a runner that drains takes nothing in",
     kept: (s) => s.submitted(1).event({ type: "runner-state", state: "draining" }),
     broken: (s) => s.event({ type: "runner-state", state: "draining" }).submitted(1),
   },
   {
-    promise: "I25",
+    promise: "drain-keeps-promises",
     rule: "a runner that drains gives nothing up before its time",
     kept: (s) =>
       s
@@ -1208,7 +1208,7 @@ const LIVES: readonly Rule[] = [
         .event(settled(new RunnerStoppedError("the drain took over 50 ms"))),
   },
   {
-    promise: "I25",
+    promise: "drain-keeps-promises",
     rule: "only a stop gives up what is under way at once",
     kept: (s) => {
       s.joins().submitted(1).starts(1).event({ type: "runner-state", state: "draining" }).after(1);
@@ -1221,7 +1221,7 @@ const LIVES: readonly Rule[] = [
     },
   },
   {
-    promise: "I25",
+    promise: "drain-keeps-promises",
     rule: "a runner drains once",
     kept: (s) => {
       s.event({ type: "runner-state", state: "draining" }).event({ type: "runner-state", state: "stopped" });
@@ -1232,13 +1232,13 @@ const LIVES: readonly Rule[] = [
     },
   },
   {
-    promise: "I26",
+    promise: "leaving-loses-no-job",
     rule: "who is let go takes no job along, as the runner tells",
     kept: (s) => s.joins().says(1, { type: "REMOVE" }).tells(1, { type: "REMOVED" }).closed(1).event(gone("removed")),
     broken: (s) => s.joins().says(1, { type: "REMOVE" }).closed(1).event(gone("removed", 1)),
   },
   {
-    promise: "I26",
+    promise: "leaving-loses-no-job",
     rule: "who is let go takes no job along, as the frames tell",
     kept: (s) => s.joins().submitted(1).starts(1).answers(1).says(1, { type: "REMOVE" }).tells(1, { type: "REMOVED" }),
     broken: (s) => s.joins().submitted(1).starts(1).says(1, { type: "REMOVE" }).tells(1, { type: "REMOVED" }),
@@ -1267,19 +1267,19 @@ function returns(run: number, value: string | undefined = "ok") {
 
 const WORKERS: readonly Rule[] = [
   {
-    promise: "I4",
+    promise: "value-of-handler",
     rule: "a worker sends what its handler returned",
     kept: (s) => works(s).see(runs(1)).see(returns(1, "4")).answers(1, "4"),
     broken: (s) => works(s).see(runs(1)).see(returns(1, "4")).answers(1, "5"),
   },
   {
-    promise: "I4",
+    promise: "value-of-handler",
     rule: "a worker runs what it was given",
     kept: (s) => works(s).see(runs(1)),
     broken: (s) => works(s).see(runs(1, "run-2")),
   },
   {
-    promise: "I4",
+    promise: "value-of-handler",
     rule: "a worker answers what it was given",
     kept: (s) => works(s).see(runs(1)).see(returns(1)).answers(1),
     broken: (s) => {
@@ -1288,7 +1288,7 @@ const WORKERS: readonly Rule[] = [
     },
   },
   {
-    promise: "I8",
+    promise: "handlers-within-capacity",
     rule: "a worker runs no more handlers than it offers",
     kept: (s) => {
       works(s, 2).submitted(2).starts(2, 1, 2);
@@ -1300,7 +1300,7 @@ const WORKERS: readonly Rule[] = [
     },
   },
   {
-    promise: "I8",
+    promise: "handlers-within-capacity",
     rule: "the handlers of an earlier start do not count, and none ends twice",
     kept: (s) => {
       works(s).see(runs(1)).machine("w", "worker", "down").machine("w", "worker", "up", 2);
@@ -1313,7 +1313,7 @@ const WORKERS: readonly Rule[] = [
     broken: (s) => works(s).see(runs(1)).see(returns(1)).see(returns(1)),
   },
   {
-    promise: "I26",
+    promise: "leaving-loses-no-job",
     rule: "a worker does not hand back what it has begun",
     kept: (s) => works(s).says(1, reject),
     broken: (s) => works(s).see(runs(1)).says(1, reject),

@@ -5,14 +5,14 @@ import { Job } from "../../../src/core/job.ts";
 import type { HelloMessage, JobErrorMessage, JobMessage, Message, Payload } from "../../../src/core/message.ts";
 import type { Peer } from "../../../src/core/peer.ts";
 import type { RunnerStats, WorkerStats } from "../../../src/core/stats.ts";
-import type { RunnerView } from "../../../src/testing/invariants/checker.ts";
+import type { ObservedRunner } from "../../../src/testing/invariants/checker.ts";
 import { allCheckers, type CheckerSet } from "../../../src/testing/invariants/checkers.ts";
-import { Evidence } from "../../../src/testing/invariants/checker-context.ts";
+import { CheckerContext } from "../../../src/testing/invariants/checker-context.ts";
 import type { Observation, Observed } from "../../../src/testing/history/observation.ts";
 
 export const HEARTBEAT = 100;
 
-const LIMITS: RunnerView["limits"] = {
+const LIMITS: ObservedRunner["limits"] = {
   heartbeat: HEARTBEAT,
   helloTimeout: 1_000,
   cancelGrace: 50,
@@ -49,7 +49,7 @@ const STATS: RunnerStats = {
 };
 
 /** What a runner's view shows; a test changes it. */
-type Shown = { -readonly [K in Exclude<keyof RunnerView, "stats" | "limits" | "machine">]: RunnerView[K] } & {
+type Shown = { -readonly [K in Exclude<keyof ObservedRunner, "stats" | "limits" | "machine">]: ObservedRunner[K] } & {
   stats: RunnerStats;
 };
 
@@ -91,10 +91,10 @@ export class Story {
   }
 
   /** What the checkers look at. */
-  get evidence(): Evidence {
-    const evidence = this.checkers.all.find((checker) => checker instanceof Evidence);
-    if (evidence === undefined) throw new Error("the checkers have no evidence");
-    return evidence;
+  get context(): CheckerContext {
+    const context = this.checkers.all.find((checker) => checker instanceof CheckerContext);
+    if (context === undefined) throw new Error("the checkers have no evidence");
+    return context;
   }
 
   /** The time moves; the event before it is over. */
@@ -214,7 +214,7 @@ export class Story {
     for (const checker of this.checkers.all) checker.betweenEvents?.(this.now, [this.#view()]);
   }
 
-  #view(): RunnerView {
+  #view(): ObservedRunner {
     const { stats, ...shown } = this.shown;
     return { machine: "r", limits: LIMITS, stats: () => stats, ...shown };
   }

@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { RunnerStoppedError } from "../../../src/core/errors.ts";
 import { EXECUTE_DEFAULTS } from "../../../src/core/execute-options.ts";
-import { Ledger, type LedgerReader } from "../../../src/testing/invariants/wire-model.ts";
+import { WireModel, type WireModelObserver } from "../../../src/testing/invariants/wire-model.ts";
 import type { Observed } from "../../../src/testing/history/observation.ts";
 import { cancel, hello, job, jobError, told, welcome } from "./story.ts";
 
 /** A ledger that was shown this, all at one time. */
-function shown(...seen: readonly Observed[]): Ledger {
-  const ledger = new Ledger();
-  for (const observed of seen) ledger.observe({ ...observed, at: 1 });
-  return ledger;
+function shown(...seen: readonly Observed[]): WireModel {
+  const wire = new WireModel();
+  for (const observed of seen) wire.observe({ ...observed, at: 1 });
+  return wire;
 }
 
 const UP = { kind: "machine", machine: "r", role: "runner", life: 1, state: "up" } as const;
@@ -25,7 +25,7 @@ const CLOSED = {
   reason: { code: "local", message: "" },
 } as const;
 
-describe("the books on the frames", () => {
+describe("the model of the wire", () => {
   it("know who is registered, with what in flight", () => {
     const runner = shown(UP, OPENED, HELLO, WELCOME, JOB).runner("r");
     const connection = runner?.workers.get("w");
@@ -34,8 +34,8 @@ describe("the books on the frames", () => {
   });
 
   it("tell the runner's end by the machines, whoever dialled", () => {
-    const ledger = shown(UP, { ...OPENED, from: "r", to: "w" }, HELLO, WELCOME);
-    expect(ledger.runner("r")?.workers.get("w")).toMatchObject({ peer: "w", dialled: true });
+    const wire = shown(UP, { ...OPENED, from: "r", to: "w" }, HELLO, WELCOME);
+    expect(wire.runner("r")?.workers.get("w")).toMatchObject({ peer: "w", dialled: true });
   });
 
   it("forget a connection when it closes, and count what was lost with it", () => {
@@ -50,24 +50,24 @@ describe("the books on the frames", () => {
   });
 
   it("know nothing of a runner's former life", () => {
-    const ledger = shown(UP, OPENED, HELLO, WELCOME, JOB, { ...UP, state: "down" }, { ...UP, life: 2 });
-    expect([...ledger.runners].map(({ jobs, workers }) => [jobs.size, workers.size])).toEqual([[0, 0]]);
+    const wire = shown(UP, OPENED, HELLO, WELCOME, JOB, { ...UP, state: "down" }, { ...UP, life: 2 });
+    expect([...wire.runners].map(({ jobs, workers }) => [jobs.size, workers.size])).toEqual([[0, 0]]);
   });
 
   it("read no further in a frame than the runner does", () => {
     const answered: number[] = [];
-    const reader: LedgerReader = { answered: ({ id }) => answered.push(id) };
-    const ledger = shown(UP, OPENED, { ...HELLO, messages: [hello({ capacity: 2 })] }, WELCOME);
-    ledger.read(reader);
-    ledger.observe({ ...JOB, messages: [job(1, 1, 1), job(2, 1, 2)], at: 1 });
+    const reader: WireModelObserver = { answered: ({ id }) => answered.push(id) };
+    const wire = shown(UP, OPENED, { ...HELLO, messages: [hello({ capacity: 2 })] }, WELCOME);
+    wire.read(reader);
+    wire.observe({ ...JOB, messages: [job(1, 1, 1), job(2, 1, 2)], at: 1 });
     const messages = [jobError(1, false), hello(), jobError(2, false)];
-    ledger.observe({ ...HELLO, messages, at: 1 });
+    wire.observe({ ...HELLO, messages, at: 1 });
     expect(answered).toEqual([1]);
   });
 
   it("doubt what a frame says if the runner closes in the middle of it", () => {
-    const ledger = shown(UP, OPENED, HELLO, WELCOME, JOB, { ...HELLO, messages: [jobError(1, false)] }, CLOSED);
-    expect(ledger.runner("r")?.jobs.get(1)?.last).toMatchObject({ state: "answered", doubtful: true });
+    const wire = shown(UP, OPENED, HELLO, WELCOME, JOB, { ...HELLO, messages: [jobError(1, false)] }, CLOSED);
+    expect(wire.runner("r")?.jobs.get(1)?.last).toMatchObject({ state: "answered", doubtful: true });
   });
 
   it("tell jobs of `execute` from others by the gaps in their numbers", () => {
@@ -97,6 +97,6 @@ it("the state of what is over is dropped", () => {
     }
   });
   expect(story.said).toEqual([]);
-  expect(story.evidence.ledger.runner("r")?.jobs.size).toBe(0);
-  expect(story.evidence.ledger.runner("r")?.connections.size).toBe(0);
+  expect(story.context.wire.runner("r")?.jobs.size).toBe(0);
+  expect(story.context.wire.runner("r")?.connections.size).toBe(0);
 });

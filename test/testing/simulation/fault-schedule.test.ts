@@ -2,20 +2,24 @@
 import { describe, expect, it } from "vitest";
 import { simulate } from "../../../src/testing/simulation/simulate.ts";
 import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
-import { STORM_FAULTS, type StormFault, type StormOptions } from "../../../src/testing/simulation/fault-schedule.ts";
+import {
+  INJECTED_FAULTS,
+  type InjectedFault,
+  type InjectFaultsOptions,
+} from "../../../src/testing/simulation/fault-schedule.ts";
 
 const END = 20_000;
 
-/** Three workers in a storm; gives back the lines of the log that tell of faults. */
-async function stormed(options: Partial<StormOptions> = {}, from = 1, seeds = 1): Promise<string[][]> {
-  const storms: string[][] = [];
+/** Three workers in a fault schedule; gives back the lines of the log that tell of faults. */
+async function scheduled(options: Partial<InjectFaultsOptions> = {}, from = 1, seeds = 1): Promise<string[][]> {
+  const runs: string[][] = [];
   await simulate({ from, seeds, verify: 0 }, async (sim) => {
     crew(sim);
-    sim.storm({ until: END, every: 200, ...options });
+    sim.injectFaults({ until: END, every: 200, ...options });
     await sim.sleep(END + 1);
-    storms.push(sim.trace.lines(400).filter((line) => line.includes("***")));
+    runs.push(sim.trace.lines(400).filter((line) => line.includes("***")));
   });
-  return storms;
+  return runs;
 }
 
 function crew(sim: Simulation): void {
@@ -24,7 +28,7 @@ function crew(sim: Simulation): void {
 }
 
 /** What the log calls a kind of fault. */
-const WORDS: Readonly<Record<StormFault, string>> = {
+const WORDS: Readonly<Record<InjectedFault, string>> = {
   cut: "cut: w",
   "half-open": "half-open:",
   partition: "partition:",
@@ -37,11 +41,11 @@ const WORDS: Readonly<Record<StormFault, string>> = {
   "runner-clock": "clock-jump: runner",
 };
 
-describe("a storm", () => {
-  it.each(STORM_FAULTS.filter((fault) => WORDS[fault] !== ""))(
+describe("a fault schedule", () => {
+  it.each(INJECTED_FAULTS.filter((fault) => WORDS[fault] !== ""))(
     "of %s alone brings that, and no other",
     async (fault) => {
-      const [lines = []] = await stormed({ faults: [fault] });
+      const [lines = []] = await scheduled({ faults: [fault] });
       const faults = lines.filter((line) => !line.includes("heal:") && !line.includes("restart:"));
       expect(faults.length).toBeGreaterThan(0);
       expect(faults.filter((line) => !line.includes(WORDS[fault]))).toEqual([]);
@@ -49,11 +53,11 @@ describe("a storm", () => {
   );
 
   it("of latency makes frames slow", async () => {
-    const longest = async (faults: readonly StormFault[]): Promise<number> => {
+    const longest = async (faults: readonly InjectedFault[]): Promise<number> => {
       let most = 0;
       await simulate({ seeds: 1, verify: 0 }, async (sim) => {
         crew(sim);
-        sim.storm({ until: END, every: 200, faults });
+        sim.injectFaults({ until: END, every: 200, faults });
         for (let i = 0; i < 100; i++) {
           const began = sim.now();
           await sim.runners[0]?.execute("job");
@@ -68,7 +72,7 @@ describe("a storm", () => {
   });
 
   it("is the same for the same seed, and another for another", async () => {
-    const [one, same, other] = [await stormed({}, 7), await stormed({}, 7), await stormed({}, 8)];
+    const [one, same, other] = [await scheduled({}, 7), await scheduled({}, 7), await scheduled({}, 8)];
     expect(one[0]?.length).toBeGreaterThan(20);
     expect(same).toEqual(one);
     expect(other).not.toEqual(one);
@@ -80,7 +84,7 @@ describe("a storm", () => {
       await simulate({ seeds: 1, verify: 0 }, async (sim) => {
         crew(sim);
         for (let i = 0; i < draws; i++) sim.random();
-        sim.storm({ until: END, faults: ["cut"] });
+        sim.injectFaults({ until: END, faults: ["cut"] });
         await sim.sleep(END + 1);
         times.push(sim.trace.lines(400).filter((line) => line.includes("cut:")));
       });
@@ -89,7 +93,7 @@ describe("a storm", () => {
   });
 
   it("stays within its times", async () => {
-    const lines = (await stormed({ from: 5_000, until: 9_000 }, 1, 10)).flat();
+    const lines = (await scheduled({ from: 5_000, until: 9_000 }, 1, 10)).flat();
     const times = lines.map((line) => Number(line.slice(0, 12).replaceAll(",", "")));
     expect(Math.min(...times)).toBeGreaterThanOrEqual(5_000);
     expect(Math.max(...times)).toBe(9_000);
@@ -98,7 +102,12 @@ describe("a storm", () => {
   it("leaves everything healed, and every worker that crashed up again and back at work", async () => {
     await simulate({ seeds: 20 }, async (sim) => {
       crew(sim);
-      sim.storm({ until: END, every: 100, faults: ["crash", "partition", "half-open", "slow-reader"], lasts: 60_000 });
+      sim.injectFaults({
+        until: END,
+        every: 100,
+        faults: ["crash", "partition", "half-open", "slow-reader"],
+        lasts: 60_000,
+      });
       await sim.sleep(END + 1);
       expect(sim.workers.map(({ machineState }) => machineState)).toEqual(["up", "up", "up"]);
       await sim.sleep(120_000);
@@ -108,7 +117,7 @@ describe("a storm", () => {
 
   it("over nobody, or without a runner, does no harm", async () => {
     await simulate({ seeds: 3 }, async (sim) => {
-      sim.storm({ until: 5_000, every: 50 });
+      sim.injectFaults({ until: 5_000, every: 50 });
       await sim.sleep(2_000);
       sim.worker("w1", () => "done");
       await sim.sleep(4_000);
@@ -119,7 +128,7 @@ describe("a storm", () => {
     await simulate({ seeds: 1 }, (sim) => {
       crew(sim);
       const before = sim.clock.pending;
-      sim.storm({ until: 1e9, every: 10 });
+      sim.injectFaults({ until: 1e9, every: 10 });
       expect(sim.clock.pending - before).toBe(2); // the first, and the end
     });
   });
@@ -133,9 +142,9 @@ describe("a storm", () => {
     [{ until: "soon" }, "expected `until` to be a number of ms"],
   ])("of options that are wrong is refused: %j", async (options, words) => {
     await simulate({ seeds: 1 }, (sim) => {
-      const storm = (): void => sim.storm(options as StormOptions);
-      expect(storm).toThrow(TypeError);
-      expect(storm).toThrow(words);
+      const inject = (): void => sim.injectFaults(options as InjectFaultsOptions);
+      expect(inject).toThrow(TypeError);
+      expect(inject).toThrow(words);
     });
   });
 
@@ -149,7 +158,7 @@ describe("a storm", () => {
     { until: 5, lasts: Number.POSITIVE_INFINITY },
   ])("of times that make no sense is refused: %j", async (options) => {
     await simulate({ seeds: 1 }, (sim) => {
-      expect(() => sim.storm(options)).toThrow(RangeError);
+      expect(() => sim.injectFaults(options)).toThrow(RangeError);
     });
   });
 });

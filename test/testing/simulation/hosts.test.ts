@@ -9,7 +9,7 @@ const LIMIT = 20_000;
 
 /** Runs Node on a file of the fixtures; resolves to its exit code and what it printed. */
 function node(...args: readonly string[]): Promise<{ code: unknown; stdout: string }> {
-  const cwd = fileURLToPath(new URL("fixtures", import.meta.url));
+  const cwd = fileURLToPath(new URL("../fixtures", import.meta.url));
   // Node's own runner would report to a runner above it instead of to us.
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined, POWERHOSE_SEED: undefined };
   return new Promise((resolve) => {

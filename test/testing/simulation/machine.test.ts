@@ -1,17 +1,17 @@
 /** One simulated process: its time, its stalls, jumps and end, and the count of its timers. */
 import { describe, expect, it } from "vitest";
-import { Machine, type Stage } from "../../../src/testing/simulation/machine.ts";
+import { Machine, type ActiveMachine } from "../../../src/testing/simulation/machine.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 
 function set(): {
   clock: VirtualClock;
-  stage: Stage;
+  stage: ActiveMachine;
   machine: Machine;
   seen: string[];
   note: (name: string) => () => void;
 } {
   const clock = new VirtualClock();
-  const stage: Stage = { actor: undefined };
+  const stage: ActiveMachine = { actor: undefined };
   const machine = new Machine("w1", "worker", 1, clock, stage);
   const seen: string[] = [];
   const note = (name: string) => (): void => void seen.push(`${name}@${clock.now()}`);
@@ -70,7 +70,7 @@ describe("a machine that stands still", () => {
     "runs its due timers before its input, or after it, and what is left of its turn before both: %s",
     async (first, order) => {
       const clock = new VirtualClock();
-      const stage: Stage = { actor: undefined };
+      const stage: ActiveMachine = { actor: undefined };
       const asked: number[] = [];
       const machine = new Machine("w1", "worker", 1, clock, stage, () => (asked.push(clock.now()), first));
       const seen: string[] = [];

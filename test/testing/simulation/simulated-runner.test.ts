@@ -185,7 +185,7 @@ describe("what a scenario leaves behind", () => {
       (sim: Simulation) => sim.worker("w2", () => "done"),
       (sim: Simulation) => sim.peer("p"),
       (sim: Simulation) => sim.at(5, () => undefined),
-      (sim: Simulation) => sim.storm({ until: sim.now() + 5 }),
+      (sim: Simulation) => sim.injectFaults({ until: sim.now() + 5 }),
       (sim: Simulation) => sim.workers[0]?.restart(),
     ]) {
       const over = left;

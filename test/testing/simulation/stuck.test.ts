@@ -20,7 +20,7 @@ async function immediates(count: number): Promise<void> {
 
 /** What the simulation got stuck on, as its message says it, and when. */
 async function stuck(scenario: (sim: Simulation) => unknown, patience?: number): Promise<{ why: string; at: number }> {
-  const error: unknown = await simulate({ seeds: 1, patience }, scenario).then(
+  const error: unknown = await simulate({ seeds: 1, stuckAfter: patience }, scenario).then(
     () => undefined,
     (reason: unknown) => reason,
   );
@@ -121,7 +121,7 @@ describe("no progress", () => {
   });
 
   it("is not seen in what just takes long", async () => {
-    await simulate({ seeds: 1, patience: 5_000 }, async (sim) => {
+    await simulate({ seeds: 1, stuckAfter: 5_000 }, async (sim) => {
       sim.runner();
       for (let i = 0; i < 100; i++) await sim.sleep(4_000);
       sim.at(sim.now() + 4_000, () => undefined);
