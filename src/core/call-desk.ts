@@ -81,7 +81,10 @@ export interface CallDesk<C> {
 
 /** Who runs it: any worker of the fleet, or the one that somebody holds. */
 export interface Place {
-  readonly pool: Pick<Workers<Session, never>, "wait" | "leave" | "free" | "serves" | "fitting" | "countMatching">;
+  readonly pool: Pick<
+    Workers<Session, never>,
+    "wait" | "leave" | "free" | "withdraw" | "serves" | "fitting" | "countMatching"
+  >;
   /** Set when there is but one worker to run it: what it cannot do is not tried elsewhere. */
   readonly held: boolean;
 }

@@ -104,6 +104,8 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
 
   /** Queues it, once. `now`: the clock's time. */
   start(now: number = this.born): void {
+    // Whoever watches the desk was told of it, and may have stopped it.
+    if (this.#end === undefined) return;
     if (this.#options.signal !== undefined) this.#desk.aborts.watch(this.#options.signal, this);
     this.#enqueue(now);
   }
@@ -157,9 +159,13 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     }
     const ttl = Math.min(this.#options.timeout, this.#expires - now);
     const attempt = this.#handOver(session, job, ttl, now);
-    if (attempt === undefined || attempt instanceof EncodingError) {
+    if (attempt instanceof EncodingError) {
       this.#place.pool.free(session, now);
-      if (attempt !== undefined) return this.#fail(attempt);
+      return this.#fail(attempt);
+    }
+    if (attempt === undefined) {
+      // Its session can never be handed a job again: with its slot back it would be the next one to try, for ever.
+      this.#place.pool.withdraw(session);
       return this.#failed({ kind: "not-sent" }, () => this.#lostError(session, "is gone"));
     }
     this.#attempt = attempt;

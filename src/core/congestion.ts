@@ -49,9 +49,9 @@ export class Congestion {
     const { bufferedBytes } = this.#owner;
     if (this.#backlog.congested || bufferedBytes <= rules.highWater) return;
     this.#backlog.look(bufferedBytes, clock.now());
-    this.#owner.congested(true);
     // The verdict waits a step: this runs inside the hand-over of a job, which must not find its session gone.
     timers.set(this.#alarm, 0);
+    this.#owner.congested(true);
   }
 
   /** Watches no longer. */

@@ -21,3 +21,17 @@ export class Deferred<T> {
     this.#reject(error);
   }
 }
+
+/**
+ * Starts `work` once `hold` has its promise. User code that `work` calls at once, and that asks for the same, then finds
+ * that promise instead of starting the work again.
+ */
+export function startHeld(work: () => Promise<void>, hold: (promise: Promise<void>) => void): Promise<void> {
+  const done = new Deferred<void>();
+  hold(done.promise);
+  work().then(
+    () => done.resolve(),
+    (error: unknown) => done.reject(error),
+  );
+  return done.promise;
+}

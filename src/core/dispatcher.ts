@@ -15,7 +15,7 @@ import type { EventStream } from "./event-stream.ts";
 import { heldJobBytes } from "./held-bytes.ts";
 import { Job } from "./job.ts";
 import type { CancelReason, Payload } from "./message.ts";
-import { checkOptions } from "./options.ts";
+import { checkedCopy } from "./options.ts";
 import { RetryThrottle } from "./retry.ts";
 import { Verification } from "./verification.ts";
 
@@ -166,9 +166,10 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
   }
 
   #take(input: Job | Payload, options: ExecuteOptions | undefined, place: Place, end: CallEnd<TakenJob>): TakenJob {
-    const closed = this.#options.closed?.();
-    if (closed !== undefined) throw closed;
+    this.#checkOpen();
     const resolved = this.#resolve(options);
+    // Options may have getters, which are user code.
+    if (options !== undefined) this.#checkOpen();
     const job = input instanceof Job ? input : new Job(input);
     this.checkSize(job);
     if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
@@ -292,10 +293,14 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
     return calls;
   }
 
+  #checkOpen(): void {
+    const closed = this.#options.closed?.();
+    if (closed !== undefined) throw closed;
+  }
+
   #resolve(options: ExecuteOptions | undefined): CallOptions {
     if (options === undefined) return this.#options.defaults;
-    checkOptions("execute", options, EXECUTE_RULES);
-    return resolveCall(options, this.#options.defaults);
+    return resolveCall(checkedCopy("execute", options, EXECUTE_RULES), this.#options.defaults);
   }
 
   checkSize(job: Job): void {

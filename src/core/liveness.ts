@@ -92,16 +92,16 @@ export class Liveness {
       return;
     }
     const { exempt } = this.#owner;
-    if (!exempt && this.#isDead(now)) return;
+    // Set before the owner is told, which may stop it.
     timers.set(this.#alarm, exempt ? rules.heartbeat : this.#pulse.untilNext(now));
+    if (!exempt) this.#judge(now);
   }
 
-  #isDead(now: number): boolean {
+  #judge(now: number): void {
     const verdict = this.#pulse.verdict(now);
-    if (verdict === "dead") this.#owner.silent(`nothing heard for ${3 * this.#keeper.rules.heartbeat} ms`);
-    if (verdict !== "suspect") return verdict === "dead";
+    if (verdict === "dead") return this.#owner.silent(`nothing heard for ${3 * this.#keeper.rules.heartbeat} ms`);
+    if (verdict !== "suspect") return;
     this.#owner.suspicious();
     this.#owner.ask(this.#asked++);
-    return false;
   }
 }

@@ -8,7 +8,7 @@ import { EXECUTE_RULES, type ExecuteOptions } from "./execute-options.ts";
 import { AbortError, type AttemptRecord, RunnerStoppedError } from "./errors.ts";
 import type { Job } from "./job.ts";
 import type { Payload } from "./message.ts";
-import { checkOptions, flag, integer } from "./options.ts";
+import { checkedCopy, flag, integer } from "./options.ts";
 
 /** What `map` accepts as one input: a job, or what a job can be made of. */
 export type MapInput = Job | Payload;
@@ -141,8 +141,11 @@ class MapRun<T extends MapInput> {
   #pull(): void {
     if (this.#filling) return;
     this.#filling = true;
-    this.#fill();
-    this.#filling = false;
+    try {
+      this.#fill();
+    } finally {
+      this.#filling = false;
+    }
   }
 
   #fill(): void {
@@ -259,8 +262,9 @@ export async function* mapJobs<T extends MapInput>(
   options: MapOptions | undefined,
   desk: MapDesk,
 ): AsyncGenerator<Outcome<T>, void, undefined> {
-  checkOptions("map", options ?? {}, { ...EXECUTE_RULES, concurrency: integer(1), ordered: flag, window: integer(1) });
-  const run = new MapRun(inputs, options ?? {}, desk);
+  const rules = { ...EXECUTE_RULES, concurrency: integer(1), ordered: flag, window: integer(1) };
+  const given = checkedCopy("map", options ?? {}, rules);
+  const run = new MapRun(inputs, given, desk);
   try {
     do {
       for (let outcome = run.next(); outcome !== undefined; outcome = run.next()) yield outcome;

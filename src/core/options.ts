@@ -40,6 +40,13 @@ export function checkOptions<T extends object>(owner: string, given: T, rules: R
   }
 }
 
+/** A checked copy, each option read once: what a getter gives the next time would not have been checked. Throws as {@link checkOptions}. */
+export function checkedCopy<T extends object>(owner: string, given: T, rules: Rules<T>): T {
+  const copy = typeof given === "object" && given !== null && !Array.isArray(given) ? { ...given } : given;
+  checkOptions(owner, copy, rules);
+  return copy;
+}
+
 /** The defaults with what was given laid over them; `undefined` does not override. */
 export function withDefaults<D extends object, T extends object>(defaults: D, given: T): D & T {
   const options = { ...defaults } as Record<string, unknown>;

@@ -96,9 +96,10 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
 
   /** Says HELLO. */
   open(): void {
+    // Before it is opened: it may be closed by then, which ends this post in the same call.
+    this.#beat.set(HELLO_PATIENCE);
     this.#link.open();
     this.#send(this.#hello);
-    this.#beat.set(HELLO_PATIENCE);
   }
 
   /** Asks to leave after what runs; `ended` follows. */

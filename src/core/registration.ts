@@ -253,7 +253,7 @@ export class WorkerRegistration {
     }
     const ours = [...this.#listening];
     this.#listening.clear();
-    const stops = await Promise.allSettled(ours.map((listener) => listener.stop()));
+    const stops = await Promise.allSettled(ours.map(async (listener) => listener.stop()));
     const failed = stops.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
   }
@@ -268,12 +268,13 @@ export class WorkerRegistration {
     const session = new Session(`s${this.#nextSession++}`, socket, this);
     this.#pending.add(session);
     if (afterwards !== undefined) this.#afterwards.set(session, afterwards);
-    session.open();
+    // Refused before it is opened: HELLO may be there already, and would be read in that call.
     if (!this.#open) session.end("stopped", "the runner is stopped");
     else if (socket.faults === "lossy")
       session.refuse("refused", "PROTOCOL", "transports that lose frames are not supported");
     else if (this.#pending.size > this.#limits.maxPending)
       session.refuse("refused", "BUSY", "too many new connections", 1_000);
+    session.open();
   }
 
   /** @internal */
@@ -301,6 +302,9 @@ export class WorkerRegistration {
         return session.refuse("refused", "FLAPPING", `${hello.identity} is used by several workers`, Math.ceil(wait));
       // Gone, and its jobs resolved, before the newcomer is welcomed: nobody can ever be given work by the old name.
       holder.refuse("replaced", "REPLACED", "a newer worker of this identity registered");
+      // The end of those jobs ran user code, which may have stopped this runner, or let in another of that name.
+      if (session.state === "gone") return;
+      if (this.#registered.has(hello.identity)) return this.hello(session, hello);
     }
     this.#register(session, hello);
   }

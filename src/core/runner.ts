@@ -4,7 +4,7 @@
  */
 import { Alarm, DeadlineQueue } from "./deadline.ts";
 import { frameLimit } from "./codec.ts";
-import { Deferred } from "./deferred.ts";
+import { Deferred, startHeld } from "./deferred.ts";
 import type { Place } from "./call-desk.ts";
 import { type CallCounts, Dispatcher } from "./dispatcher.ts";
 import { type CallOptions, EXECUTE_DEFAULTS, type ExecuteOptions, resolveCall } from "./execute-options.ts";
@@ -108,8 +108,11 @@ export class JobRunner implements Dialer {
   /** Lets workers in. Resolves once every listener listens; a second call returns the same promise. Rejects with a listener's error. */
   start(): Promise<void> {
     if (this.#stopping !== undefined) return this.#stopping.then(() => this.start());
-    this.#starting ??= this.#start();
-    return this.#starting;
+    if (this.#starting !== undefined) return this.#starting;
+    return startHeld(
+      () => this.#start(),
+      (starting) => void (this.#starting = starting),
+    );
   }
 
   /**
@@ -180,16 +183,21 @@ export class JobRunner implements Dialer {
     if (this.#stopping !== undefined) return this.#stopping;
     if (this.#state !== "started") return this.stop();
     this.#become("draining");
-    this.#stopping = this.#drain(options.timeout ?? this.#drainTimeout, options.queued ?? "run");
-    return this.#stopping;
+    return startHeld(
+      () => this.#drain(options.timeout ?? this.#drainTimeout, options.queued ?? "run"),
+      (stopping) => void (this.#stopping = stopping),
+    );
   }
 
   /** Rejects every unsettled job with RunnerStoppedError, sends the workers away and stops listening. May be called twice. */
   stop(): Promise<void> {
     if (this.#state === "stopped" && this.#stopping === undefined) return Promise.resolve();
     if (this.#state === "draining") this.#abortAll("the runner was stopped");
-    this.#stopping ??= this.#stop();
-    return this.#stopping;
+    if (this.#stopping !== undefined) return this.#stopping;
+    return startHeld(
+      () => this.#stop(),
+      (stopping) => void (this.#stopping = stopping),
+    );
   }
 
   /** {@link JobRunner.stop}, for `await using`. */
@@ -220,7 +228,9 @@ export class JobRunner implements Dialer {
     }
     if (this.#state !== "starting") throw this.#notStarted();
     this.#become("started");
-    this.#redials = this.#dialers.map((dialer) => this.#keepUp(dialer));
+    this.#redials = this.#dialers.map((dialer) => this.#redialFor(dialer));
+    // Dialers are user code: a stop in the middle of this finds all of them.
+    for (const redial of this.#redials) redial.dial();
   }
 
   async #drain(timeout: number, queued: "run" | "reject"): Promise<void> {
@@ -237,6 +247,8 @@ export class JobRunner implements Dialer {
 
   async #stop(reason: GoAwayReason = "stopping"): Promise<void> {
     const starting = this.#starting;
+    // First, as user code runs from here on: no job may be taken in that nobody would settle.
+    this.#state = "stopped";
     for (const redial of this.#redials) redial.stop();
     this.#redials = [];
     this.#abortAll("the runner was stopped");
@@ -257,7 +269,8 @@ export class JobRunner implements Dialer {
     this.#dispatcher.stop(() => new RunnerStoppedError(why), "stopped", "all");
   }
 
-  #keepUp(dialer: Dialer): Redial {
+  /** Keeps the connection to a worker that listens, from the first `dial` on. */
+  #redialFor(dialer: Dialer): Redial {
     const { clock, entropy, maxPayload } = this.#limits;
     const redial: Redial = new Redial({
       ...RECONNECT,
@@ -271,7 +284,6 @@ export class JobRunner implements Dialer {
         return true;
       },
     });
-    redial.dial();
     return redial;
   }
 

@@ -84,6 +84,7 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
 
   start(): void {
     const { failFast, verify } = this.#options;
+    if (this.#end === undefined) return;
     // Nothing is begun that could only wait in vain.
     if (this.#place.held) this.#fail(heldVerified(verify));
     else if (failFast && this.#principals().size < verify) this.#fail(this.#tooFew());

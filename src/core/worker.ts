@@ -270,18 +270,24 @@ export class Worker {
       this.#listener = undefined;
       return this.#end(error);
     }
+    // A stop that came meanwhile may have come too early for it.
+    if (this.#phase.state === "stopped") return this.#stopListener();
     this.#apply({ type: "welcomed" });
     this.#started.resolve();
   }
 
   /** The worker has stopped even when its listener could not. */
   async #stopListening(): Promise<void> {
+    await this.#stopListener();
+    this.#stopped.resolve();
+  }
+
+  async #stopListener(): Promise<void> {
     try {
       await this.#listener?.stop();
     } catch (error) {
       this.#events.emit({ type: "disconnected", reason: "listener", message: "the listener could not stop", error });
     }
-    this.#stopped.resolve();
   }
 
   #report(error: Error): void {

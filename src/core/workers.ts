@@ -13,7 +13,7 @@ import { type Demand, type Demanded, demandFor, inWords } from "./demand.ts";
 import { Fleet } from "./fleet.ts";
 import { labelList } from "./labels.ts";
 import { Leases, type Leasing } from "./leases.ts";
-import { abortSignal, callable, checkOptions, duration, integer, type Rules, shape } from "./options.ts";
+import { abortSignal, callable, checkedCopy, checkOptions, duration, integer, type Rules, shape } from "./options.ts";
 import { Queue, type WaitingLine } from "./queue.ts";
 import { Seat, type Standing } from "./seats.ts";
 import type { Waiter } from "./waiter.ts";
@@ -177,11 +177,13 @@ export class Workers<W extends PooledWorker, L = W> {
    * @throws TimeoutError (kind `acquire`) when `timeout` passes first, or the signal's reason.
    */
   async acquire(options: AcquireOptions = {}): Promise<L> {
-    checkOptions("acquire", options, { timeout: duration, signal: abortSignal, require: labelList });
-    const { timeout = ACQUIRE_TIMEOUT, signal, require = [] } = options;
+    const rules = { timeout: duration, signal: abortSignal, require: labelList };
+    const { timeout = ACQUIRE_TIMEOUT, signal, require = [] } = checkedCopy("acquire", options, rules);
+    const demand = demandFor(require);
+    // After all of the options were read, as they may have getters, which are user code.
     if (signal?.aborted === true) throw signal.reason;
     if (this.#shut !== undefined) throw this.#shut.error;
-    const acquisition = new Acquisition<W, L>(demandFor(require), (worker) => this.#lease(worker));
+    const acquisition = new Acquisition<W, L>(demand, (worker) => this.#lease(worker));
     // Whoever gives up leaves the line in the same step: a slot granted to somebody who has left would never come back.
     const giveUp = (error: unknown): void => {
       if (this.#queue.leave(acquisition)) acquisition.granted.reject(error);

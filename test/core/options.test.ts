@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   abortSignal,
   callable,
+  checkedCopy,
   checkOptions,
   duration,
   finiteDuration,
@@ -144,5 +145,24 @@ describe("defaults", () => {
     const defaults = Object.freeze({ a: 1, b: 2, c: 3 });
     expect(withDefaults(defaults, { a: 9, b: undefined, d: 0 })).toEqual({ a: 9, b: 2, c: 3, d: 0 });
     expect(defaults).toEqual({ a: 1, b: 2, c: 3 });
+  });
+});
+
+describe("a checked copy", () => {
+  it("has each option read once, so that what was checked is what is used", () => {
+    let reads = 0;
+    const given = {
+      get ms(): number {
+        return ++reads === 1 ? 5 : Number.NaN;
+      },
+    };
+    expect(checkedCopy("it", given, { ms: duration })).toEqual({ ms: 5 });
+    expect(reads).toBe(1);
+  });
+
+  it.each([null, [], "x", 5] as unknown[])("is not made of %j", (given) => {
+    expect(() => checkedCopy("it", given as Some, { ms: duration, n: integer(1) })).toThrow(
+      /^it: expected an options object/,
+    );
   });
 });
