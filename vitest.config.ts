@@ -1,12 +1,35 @@
+import { availableParallelism } from "node:os";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+
+/** A file that says by its name that it takes long: `npm test` leaves it out, `npm run test:long` runs these alone. */
+const LONG = "test/**/*.long.test.ts";
+
+/** Folders of tests on virtual time alone. */
+const PURE = ["core", "crew", "observe", "properties", "testing"].map((folder) => `test/${folder}/**/*.test.ts`);
+
+const maxWorkers = availableParallelism();
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     setupFiles: ["test/support/leaks.ts"],
-    // A process per file: the leak test counts what the process holds, and in a thread it would see vitest's own ports.
+    // Processes: the leak test counts what the process holds, and in a thread it would see vitest's own ports.
     pool: "forks",
-    testTimeout: 20_000,
+    // A guard against hanging, not a measure: tests wait for conditions, and a busy machine may be ten times slower.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        // Nothing of the host is touched here, so files share processes: one for each would cost as much as its tests.
+        test: { name: "pure", include: PURE, exclude: [LONG], isolate: false, maxWorkers },
+      },
+      { extends: true, test: { name: "real", include: ["test/**/*.test.ts"], exclude: [LONG, ...PURE], maxWorkers } },
+      {
+        extends: true,
+        // One file at a time, after the others: most start as many processes as there are cores.
+        test: { name: "long", include: [LONG], maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });
 

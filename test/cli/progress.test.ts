@@ -146,6 +146,8 @@ const hasScript = ((): boolean => {
   }
 })();
 
+if (!hasScript) process.stderr.write("on a terminal: skipped, no `script` (Debian: apt-get install bsdutils)\n");
+
 test.runIf(hasScript)("on a terminal the bar is drawn, and gone at the end", async () => {
   const main = process.env["POWERHOSE_MAIN"] ?? join(root, "dist/cli/main.js");
   const line = `seq 1 8 | '${process.execPath}' '${main}' run -w 1 '${jobs("slow")}'`;

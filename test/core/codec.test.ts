@@ -6,6 +6,7 @@ import { EncodingError, ProtocolError, type RemoteError } from "../../src/core/e
 import { Job, JOB_LIMITS } from "../../src/core/job.ts";
 import type { Message } from "../../src/core/message.ts";
 import { anyMessage, decode, decodeOne, encode, golden, plain, result, toHex, valueOf } from "../support/frames.ts";
+import { growthOf } from "../support/growth.ts";
 import { errorOf } from "../support/job-texts.ts";
 
 describe("golden frames", () => {
@@ -240,27 +241,15 @@ describe("the time it takes", () => {
     ["zeros", (n) => new Uint8Array(n)],
   ];
 
-  function bestTime(run: () => void): number {
-    let best = Number.POSITIVE_INFINITY;
-    for (let round = 0; round < 7; round++) {
-      const start = performance.now();
-      run();
-      best = Math.min(best, performance.now() - start);
-    }
-    return best;
-  }
+  // Twice as large a frame takes about twice as long; in a quadratic reader, four times.
+  const MAX_GROWTH = 3;
 
   it.each(shapes)("grows no faster than the frame: %s", (_, shape) => {
-    const n = 1 << 20;
-    // The best of several rounds, since other work on the machine only ever adds; a floor keeps noise out.
-    const ratio = (): number => {
-      const once = bestTime(() => errorOf(() => decode(shape(n))));
-      const twice = bestTime(() => errorOf(() => decode(shape(2 * n))));
-      return twice / Math.max(once, 0.2);
+    const reading = (doublings: number) => {
+      const frame = shape((1 << 18) << doublings);
+      return (): void => void errorOf(() => decode(frame));
     };
-    let best = ratio();
-    for (let again = 0; again < 4 && best > 3; again++) best = Math.min(best, ratio());
-    expect(best).toBeLessThan(3.5);
+    expect(growthOf(reading, MAX_GROWTH)).toBeLessThanOrEqual(MAX_GROWTH);
   });
 });
 

@@ -10,6 +10,7 @@ import {
   readOrRefused,
   wellFormed,
 } from "../support/job-texts.ts";
+import { growthOf } from "../support/growth.ts";
 
 describe("a text", () => {
   it.each([
@@ -211,28 +212,16 @@ describe("the time it takes to read", () => {
     ["almost the sentinel", (n) => "NONE::".repeat(n / 6)],
   ];
 
-  function bestTime(texts: readonly string[]): number {
-    let best = Number.POSITIVE_INFINITY;
-    for (const each of texts) {
-      const start = performance.now();
-      errorOf(() => Job.loadFromString(each));
-      errorOf(() => Job.loadFromBytes(Buffer.from(each), "bytes"));
-      best = Math.min(best, performance.now() - start);
-    }
-    return best;
-  }
+  // Twice as long a text takes about twice as long; in a quadratic reader, four times.
+  const MAX_GROWTH = 3;
 
   it.each(shapes)("grows no faster than the text: %s", (_, shape) => {
-    const n = 1 << 19;
-    // New texts each time: engines remember what they found out about a string. A busy machine may slow one round down,
-    // so the best of several rounds counts, and a floor keeps noise out of times that do not grow at all.
-    const ratio = (): number => {
-      const once = bestTime(Array.from({ length: 7 }, () => shape(n)));
-      const twice = bestTime(Array.from({ length: 7 }, () => shape(2 * n)));
-      return twice / Math.max(once, 0.2);
+    // New texts each time: engines remember what they found out about a string.
+    const reading = (doublings: number) => (): void => {
+      const text = shape((1 << 17) << doublings);
+      errorOf(() => Job.loadFromString(text));
+      errorOf(() => Job.loadFromBytes(Buffer.from(text), "bytes"));
     };
-    let best = ratio();
-    for (let again = 0; again < 4 && best > 3; again++) best = Math.min(best, ratio());
-    expect(best).toBeLessThan(3.5);
+    expect(growthOf(reading, MAX_GROWTH)).toBeLessThanOrEqual(MAX_GROWTH);
   });
 });

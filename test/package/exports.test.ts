@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { runNode } from "../support/fenced-code.ts";
 import { doors, filesBelow, manifest, read, root, type Door } from "../support/package-files.ts";
 
-const LIMIT = 20_000;
+const LIMIT = 100_000;
 
 /** What is in a package a `npm install` would run. */
 const INSTALL_SCRIPTS: readonly string[] = [
@@ -71,18 +71,14 @@ describe("the doors", () => {
     for (const file of [door.source, door.module, door.types]) expect(existsSync(join(root, file)), file).toBe(true);
   });
 
-  test.each(cases)(
-    "%s is imported by name, and the import does nothing else",
-    { timeout: 2 * LIMIT },
-    async (specifier) => {
-      const { code, stdout, stderr } = await importByName(specifier);
-      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-      expect(stdout).not.toBe("");
-      expect(stdout.split(",")).not.toContain("default");
-    },
-  );
+  test.each(cases)("%s is imported by name, and the import does nothing else", async (specifier) => {
+    const { code, stdout, stderr } = await importByName(specifier);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).not.toBe("");
+    expect(stdout.split(",")).not.toContain("default");
+  });
 
-  test("the importer sees an import that does something", { timeout: 2 * LIMIT }, async () => {
+  test("the importer sees an import that does something", async () => {
     const effects: Readonly<Record<string, string>> = {
       "globalThis.planted = 1": "changed a global",
       "globalThis.setTimeout = () => {}": "changed a global",

@@ -1,77 +1,22 @@
-/**
- * The code in README.md and docs/*.md is code: every `ts` and `js` block type-checks by itself against the built package,
- * and none is exempt. In README.md, a `ts` block that speaks of a `runner` or of `simulate`, and of no fixed address
- * (`ws://…`, `port: 7070`), is also run, and so is every block of docs/testing.md; it has to end by itself within 20 s
- * without an error.
- *
- * - A block that begins with `// file: square.js` is not run; it stands beside the next block that is.
- * - `console.log(x); // 144` on one line promises that `144` is printed, in that order. When every `console.log` of a
- *   block has its promise, nothing else may be printed, but for what `node:test` reports.
- */
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+/** The code in README.md and docs/*.md is code; see listings.ts. What README.md runs is run here, what docs/testing.md runs in listings.long.test.ts. */
 import { describe, expect, test } from "vitest";
-import {
-  blocksOf,
-  checkListings,
-  expectedOutput,
-  listingsOf,
-  missingLine,
-  runListing,
-  type Block,
-  type Listing,
-} from "../support/fenced-code.ts";
-import { read, root } from "../support/package-files.ts";
-
-const RUN_LIMIT = 20_000;
-const TEST_LIMIT = 60_000;
-
-function isRun(block: Block): boolean {
-  if (block.page === "docs/testing.md") return block.file === undefined;
-  if (block.page !== "README.md" || block.language !== "ts" || block.file !== undefined) return false;
-  return /\b(runner|simulate)\b/.test(block.code) && !/wss?:\/\/|\bport: [1-9]/.test(block.code);
-}
-
-/** What is wrong with a listing once it was run; empty when it kept its promises. */
-async function faultsOfRunning(listing: Listing): Promise<readonly string[]> {
-  const { code, stdout, stderr } = await runListing(listing, RUN_LIMIT);
-  const { lines, isAll } = expectedOutput(listing.block.code);
-  const isReported = listing.block.code.includes('from "node:test"');
-  const printed = stdout.split("\n").slice(0, -1);
-  const faults: string[] = [];
-  if (code !== 0) faults.push(`ended with ${code ?? "a kill"}: ${stderr}`);
-  const missing = missingLine(lines, printed);
-  if (missing !== undefined) faults.push(`did not print ${missing}, but: ${stdout}`);
-  else if (isAll && !isReported && printed.length > lines.length)
-    faults.push(`printed more than it promises: ${stdout}`);
-  return faults;
-}
-
-function nameOf({ block }: Listing): string {
-  return `${block.page}:${block.line}`;
-}
+import { blocksOf, checkListings, expectedOutput, listingsOf, missingLine } from "../support/fenced-code.ts";
+import { allListings, faultsOfRunning, isRun, nameOf } from "./listings.ts";
 
 describe("the pages", () => {
-  const docs = existsSync(join(root, "docs"))
-    ? readdirSync(join(root, "docs")).filter((file) => file.endsWith(".md"))
-    : [];
-  const pages = ["README.md", ...docs.map((file) => `docs/${file}`)].filter((page) => existsSync(join(root, page)));
-  // A page of which all is run tells one story: its files stay where they are.
-  const isLast = (block: Block): boolean => block.page !== "docs/testing.md" && isRun(block);
-  const listings = pages.flatMap((page) => listingsOf(blocksOf(page, read(page)), isLast));
-  const run = listings.filter(({ block }) => isRun(block));
+  const listings = allListings();
+  const run = listings.filter(({ block }) => block.page === "README.md" && isRun(block));
 
   test("README.md shows a runner at work", () => {
     expect(run).not.toEqual([]);
   });
 
-  test("every block type-checks", { timeout: TEST_LIMIT }, () => {
+  test("every block type-checks", () => {
     expect(checkListings(listings)).toEqual([]);
   });
 
   test.each(run.map((listing) => [nameOf(listing), listing] as const))(
     "%s runs and prints what it promises",
-    { timeout: TEST_LIMIT },
     async (_name, listing) => {
       expect(await faultsOfRunning(listing)).toEqual([]);
     },
@@ -134,7 +79,7 @@ describe("the machinery", () => {
     ]);
   });
 
-  test("reports what does not type-check, by page and line", { timeout: TEST_LIMIT }, () => {
+  test("reports what does not type-check, by page and line", () => {
     expect(checkListings(listings)).toEqual([
       "README.md:21: Type 'string' is not assignable to type 'number'.",
       expect.stringContaining("README.md:34: Cannot find module './square.js'"),
@@ -142,7 +87,7 @@ describe("the machinery", () => {
     ]);
   });
 
-  test("reports promises not kept and bad endings", { timeout: TEST_LIMIT }, async () => {
+  test("reports promises not kept and bad endings", async () => {
     const faults = await Promise.all(listings.filter((one) => isRun(one.block)).map(faultsOfRunning));
     expect(faults).toEqual([
       [],

@@ -1,4 +1,4 @@
 import { edge } from "./edge.ts";
-import { tryAll } from "./trial.ts";
+import { tryFew } from "./trial.ts";
 
-tryAll(edge);
+tryFew(edge);

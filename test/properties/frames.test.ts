@@ -1,4 +1,4 @@
 import { frames } from "./frames.ts";
-import { tryAll } from "./trial.ts";
+import { tryFew } from "./trial.ts";
 
-tryAll(frames);
+tryFew(frames);

@@ -1,4 +1,4 @@
 import { pool } from "./pool.ts";
-import { tryAll } from "./trial.ts";
+import { tryFew } from "./trial.ts";
 
-tryAll(pool);
+tryFew(pool);

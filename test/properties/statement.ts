@@ -1,6 +1,6 @@
 /**
  * One statement that is to hold for all inputs, and how often it is tried. Who tries it is not its business: trial.ts does
- * in every test run, test/reliability/properties.ts in the long one.
+ * in tests, test/reliability/properties.ts in `npm run reliability`.
  */
 import type { IRawProperty } from "fast-check";
 
@@ -28,11 +28,11 @@ export class Tally {
 export interface Statement {
   /** What holds, after the name of its row: `P3: …`. */
   readonly name: string;
-  /** How many inputs are tried in every test run. */
+  /** How many inputs the long test tries; `npm test` tries a tenth of them. */
   readonly runs: number;
-  /** How many are tried in the long form. */
+  /** How many `npm run reliability` tries. */
   readonly fullRuns: number;
-  /** What has to be met at least once in every test run: without it the statement says nothing about it. */
+  /** What has to be met at least once in the long test: without it the statement says nothing about it. */
   readonly meets: readonly string[];
   /** The property, which counts what it meets. */
   property(tally: Tally): IRawProperty<unknown>;

@@ -2,6 +2,6 @@ import { deadlines } from "./deadlines.ts";
 import { line } from "./line.ts";
 import { numberTable } from "./number-table.ts";
 import { retry } from "./retry.ts";
-import { tryAll } from "./trial.ts";
+import { tryFew } from "./trial.ts";
 
-tryAll([...deadlines, ...numberTable, ...line, ...retry]);
+tryFew([...deadlines, ...numberTable, ...line, ...retry]);

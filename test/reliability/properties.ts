@@ -1,33 +1,13 @@
-/** Every statement of test/properties, tried many times: the long form of what each test run tries a little. */
+/** Every statement of test/properties, tried many times: the long form of what the tests try a little. */
 import * as fc from "fast-check";
-import { deadlines } from "../properties/deadlines.ts";
-import { edge } from "../properties/edge.ts";
-import { frames } from "../properties/frames.ts";
-import { jobText } from "../properties/job-text.ts";
-import { line } from "../properties/line.ts";
-import { numberTable } from "../properties/number-table.ts";
-import { original } from "../properties/original.ts";
-import { pool } from "../properties/pool.ts";
-import { retry } from "../properties/retry.ts";
 import { type Statement, Tally } from "../properties/statement.ts";
+import { STATEMENTS } from "../properties/statements.ts";
 import type { Finding, Findings, Scale, Section } from "./section.ts";
-
-const STATEMENTS: readonly Statement[] = [
-  ...pool,
-  ...edge,
-  ...jobText,
-  ...original,
-  ...deadlines,
-  ...numberTable,
-  ...line,
-  ...retry,
-  ...frames,
-];
 
 /** So many inputs are tried between two reports of progress, each lot with a seed of its own. */
 const LOT = 10_000;
 
-/** The tests beside the statements try them in every run already; here it is only to show that this works. */
+/** The tests beside the statements try them already; here it is only to show that this works. */
 const TEST_SHARE = 0.02;
 
 function runsAt(statement: Statement, scale: Scale): number {

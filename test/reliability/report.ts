@@ -25,7 +25,7 @@ const PAGE = new URL("../../docs/reliability.md", import.meta.url);
 const HEAD = `# Reliability: what was proven, and how
 
 This page is written by \`npm run reliability\`; nothing in it is written by hand. Each section says what was done to the real
-code, how often, and what was seen. Every test run does the same things smaller (\`npm test\`), \`npm run reliability -- --quick\`
+code, how often, and what was seen. \`npm run test:long\` does the same things smaller, \`npm run reliability -- --quick\`
 does them in minutes, and \`npm run reliability -- --only NAME\` does one section at full length. What the promises are, and how
 to use the simulator in your own tests, is in [testing.md](testing.md).
 `;

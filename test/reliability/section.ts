@@ -1,9 +1,9 @@
 /**
- * One part of the evidence: something done to the real code at a chosen scale, and what was found. A test runs it small;
+ * One part of the evidence: something done to the real code at a chosen scale, and what was found. A long test runs it small;
  * `npm run reliability` runs it large and writes the findings down.
  */
 
-/** How much: what every test run does, what a quick look does (about a minute in all), and the long form. */
+/** How much: what the long tests do, what a quick look does (about a minute in all), and the long form. */
 export type Scale = "test" | "quick" | "full";
 
 /** One statement, with the figure behind it. */

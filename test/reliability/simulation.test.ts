@@ -1,11 +1,21 @@
-/** Simulated worlds, as many as every test run can afford; `npm run reliability` plays more. */
+/** Simulated worlds, as many as `npm test` can afford: a few of each kind, in this process. The long test plays thousands. */
+import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { simulation } from "./simulation.ts";
+import { GOLDEN } from "./simulation.ts";
+import { playWorlds, WORLDS } from "./simulated/worlds.ts";
 
-it("simulated worlds: every promise holds, every rare thing happens", { timeout: 600_000 }, async () => {
-  const said: string[] = [];
-  const { findings, counts } = await simulation.run("test", (line) => said.push(line));
-  const broken = findings.filter(({ ok }) => !ok).map(({ what, figure }) => `${what}: ${figure}`);
-  expect(broken, said.join("\n")).toEqual([]);
-  expect(counts["jobs"]).toBeGreaterThan(190_000);
+/** How many seeds of a kind. */
+const SEEDS: Readonly<Record<string, number>> = { drawn: 20, short: 100, cuts: 10, stalls: 10, lies: 10, slow: 10 };
+/** Every how many seeds one is played twice. */
+const TWICE = 10;
+
+it.each(Object.entries(SEEDS))("no promise is broken in a world of the kind %s", async (name, count) => {
+  const kind = WORLDS[name];
+  if (kind === undefined) throw new Error(`no kind of world is called ${name}`);
+  const { seeds, jobs, failures, hashes } = await playWorlds(kind, 1, count, TWICE);
+  expect(failures).toEqual([]);
+  expect(seeds).toBe(count);
+  expect(jobs).toBeGreaterThan(seeds);
+  const recorded: unknown = name === "drawn" ? JSON.parse(readFileSync(GOLDEN, "utf8")) : hashes;
+  expect(hashes).toEqual(recorded);
 });

@@ -1,26 +1,8 @@
 import { expect, test } from "vitest";
-import { describeInChromium } from "./chromium.ts";
 import { findChromium } from "./chromium-program.ts";
-import { modulePage, PageServer } from "./page-server.ts";
 
 test("Chromium is looked for where it is said to be, and nowhere else then", () => {
   expect(findChromium({ PATH: "" })).toBeUndefined();
   expect(findChromium({ PATH: "/nowhere/at/all", CHROME_PATH: process.execPath })).toBe(process.execPath);
   expect(() => findChromium({ PATH: process.env["PATH"], CHROME_PATH: "/nowhere/chrome" })).toThrow("/nowhere/chrome");
-});
-
-describeInChromium("the browser itself", (browser) => {
-  test("opens a page that imports the build by name", async () => {
-    await using server = await PageServer.start({
-      files: {
-        "/index.html": modulePage(`import { Job } from "powerhose"; document.title = new Job("in a page").data;`),
-      },
-    });
-    const page = await browser().newPage();
-    await page.goto(`${server.origin}/`);
-    await page.waitForFunction(() => document.title === "in a page");
-    await page.close();
-    expect((await fetch(`${server.origin}/dist/../package.json`)).status).toBe(404);
-    expect((await fetch(`${server.origin}/dist/%2e%2e%2fpackage.json`)).status).toBe(404);
-  });
 });

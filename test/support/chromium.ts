@@ -25,8 +25,8 @@ function runInChromium(name: string, path: string, body: (browser: () => Browser
     let browser: Browser | undefined;
     beforeAll(async () => {
       browser = await startChromium(path);
-    }, 60_000);
-    afterAll(() => browser?.close(), 60_000);
+    });
+    afterAll(() => browser?.close());
     body(() => {
       if (browser === undefined) throw new Error("Chromium is there from the suite's first test on, not before");
       return browser;

@@ -90,8 +90,17 @@ function placeOf(index: number, block: Block): string {
   return join(root, "coverage", `listing-${index}`, block.file ?? `main.${block.language}`);
 }
 
+/** What the compiler has read of the libraries and of this package: the same for all programs, as their options are alike. */
+const parsed = new Map<string, ts.SourceFile | undefined>();
+
 function check(files: ReadonlyMap<string, Block>, options: ts.CompilerOptions): readonly string[] {
   const host = ts.createCompilerHost(options, true);
+  const parse = host.getSourceFile.bind(host);
+  host.getSourceFile = (name, ...more) => {
+    if (files.has(name)) return parse(name, ...more);
+    if (!parsed.has(name)) parsed.set(name, parse(name, ...more));
+    return parsed.get(name);
+  };
   const real = ts.createCompilerHost(options, true);
   host.readFile = (name) => files.get(name)?.code ?? real.readFile(name);
   host.fileExists = (name) => files.has(name) || real.fileExists(name);

@@ -12,7 +12,7 @@ import type { Worker, WorkerOptions } from "node:worker_threads";
 import { beforeEach } from "vitest";
 
 /** How long a socket, a port or a thread may take to finish closing after the test, in ms. Only a leak waits this long. */
-const GRACE = 1_000;
+const GRACE = 10_000;
 /** Turns of the event loop to look again at once, before looking every few milliseconds. */
 const QUICK_TURNS = 20;
 
@@ -39,11 +39,20 @@ interface Started {
   alive(): boolean;
 }
 
-// The real ones, from before anything is replaced: the watch must not see itself.
-const { setTimeout: realSetTimeout, setInterval: realSetInterval, setImmediate: realSetImmediate } = globalThis;
+/** What one process has once, however often this file is loaded: test files that share a process load it again each. */
+interface Tracking {
+  /** The real functions, from before they were replaced: the watch must not see itself. */
+  readonly real: Pick<typeof globalThis, "setTimeout" | "setInterval" | "setImmediate">;
+  /** All timers and threads started since tracking began that may still be alive. */
+  readonly started: Set<Started>;
+}
 
-/** All timers and threads started since this file was loaded that may still be alive. */
-const started = new Set<Started>();
+const TRACKING = Symbol.for("powerhose.leaks");
+
+const known = Reflect.get(globalThis, TRACKING) as Tracking | undefined;
+const tracking: Tracking = known ?? { real: { setTimeout, setInterval, setImmediate }, started: new Set() };
+const { started } = tracking;
+const { setTimeout: realSetTimeout, setInterval: realSetInterval, setImmediate: realSetImmediate } = tracking.real;
 
 /** The first line of a stack that is neither this file's nor Node's. */
 function place(stack: string): string {
@@ -152,8 +161,11 @@ export class LeakWatch {
   }
 }
 
-trackTimers();
-trackThreads();
+if (known === undefined) {
+  Reflect.set(globalThis, TRACKING, tracking);
+  trackTimers();
+  trackThreads();
+}
 
 beforeEach((context) => {
   if (context.task.concurrent === true) throw new Error("concurrent tests would see each other's resources as leaks");

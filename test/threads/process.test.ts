@@ -3,7 +3,7 @@ import { runNode } from "../support/fenced-code.ts";
 import { root } from "../support/package-files.ts";
 import { commands } from "./stage.ts";
 
-const LIMIT = 15_000;
+const LIMIT = 100_000;
 
 /** Runs a script that has `runner` over threads in a process of its own, to see whether and how that ends. */
 function script(text: string): ReturnType<typeof runNode> {

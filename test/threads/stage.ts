@@ -38,7 +38,7 @@ export async function setUp(options: StageOptions = {}): Promise<Stage> {
   return { runner, events, [Symbol.asyncDispose]: () => runner.stop() };
 }
 
-const PATIENCE = 10_000;
+const PATIENCE = 100_000;
 
 /** Waits until something is so. */
 export async function until(condition: () => boolean): Promise<void> {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** How long anything may take before it counts as never, in ms. Far beyond what a loaded machine needs. */
-export const PATIENCE = 30_000;
+export const PATIENCE = 100_000;
 
 /** Resolves with true once something is so, with false when it still is not after `patience` ms. */
 export async function eventually(condition: () => boolean, patience: number = PATIENCE): Promise<boolean> {

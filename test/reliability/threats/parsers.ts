@@ -12,7 +12,7 @@ import { decode, fromHex } from "../../support/frames.ts";
 import type { Finding, Scale } from "../section.ts";
 import { crudeFrame } from "./crude-frame.ts";
 import { holds, none, type Row, sized } from "./row.ts";
-import { growthOf } from "./timing.ts";
+import { growthOf } from "../../support/growth.ts";
 
 /** Shapes that have been the undoing of some parser, each repeated as often as it takes. */
 export const SHAPES: Readonly<Record<string, string>> = {

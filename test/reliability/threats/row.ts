@@ -12,7 +12,7 @@ export interface Row {
   check(scale: Scale, lab: Lab): Promise<readonly Finding[]>;
 }
 
-/** A number for each scale: what every test run does, a quick look, and the long form. */
+/** A number for each scale: what the long tests do, a quick look, and the long form. */
 export function sized(scale: Scale, test: number, quick: number, full: number): number {
   return { test, quick, full }[scale];
 }

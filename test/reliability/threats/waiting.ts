@@ -2,7 +2,7 @@
 import { hostClock } from "../../../src/core/host.ts";
 
 /** Far beyond what a slow machine needs; only a failure waits this long. In ms. */
-const PATIENCE = 60_000;
+const PATIENCE = 100_000;
 
 /** A little while, in ms: for polling, never as a proof that something has happened. */
 export function pause(ms: number): Promise<void> {

@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findingsOf, THREATS, threatRows } from "./threats.ts";
 import { Lab } from "./threats/lab.ts";
-import { growthOf } from "./threats/timing.ts";
+import { growthOf } from "../support/growth.ts";
 
 describe("the threat model", () => {
   let lab: Lab;
   beforeAll(async () => {
     lab = await Lab.open();
-  }, 60_000);
+  });
   afterAll(() => lab[Symbol.asyncDispose]());
 
   it("has every row, once, in order", () => {

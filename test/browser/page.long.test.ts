@@ -120,7 +120,7 @@ describeInChromium("the live page", (browser) => {
     expect(statSync(path).size).toBeGreaterThan(1_000);
   }
 
-  test("shows workers, throughput and failures, and hostile words as words", { timeout: 60_000 }, async () => {
+  test("shows workers, throughput and failures, and hostile words as words", async () => {
     await using house = await House.open();
     await house.worker("w-1", ["gpu"]);
     await house.worker("w-2");
@@ -143,7 +143,7 @@ describeInChromium("the live page", (browser) => {
     });
   });
 
-  test.each(["light", "dark"] as const)("has nothing axe would mend, in %s", { timeout: 60_000 }, async (theme) => {
+  test.each(["light", "dark"] as const)("has nothing axe would mend, in %s", async (theme) => {
     await using house = await House.open({ page: { admin: "root", lend: LEND } });
     await house.worker("w-1", ["gpu"]);
     await look(`${house.url}#token=root`, { ...WIDE, colorScheme: theme }, async (page) => {
@@ -155,7 +155,7 @@ describeInChromium("the live page", (browser) => {
     });
   });
 
-  test("fits a phone, also when there is nothing to show", { timeout: 60_000 }, async () => {
+  test("fits a phone, also when there is nothing to show", async () => {
     await using house = await House.open();
     await look(house.url, PHONE, async (page) => {
       await page.locator("#workers .empty").waitFor();
@@ -170,7 +170,7 @@ describeInChromium("the live page", (browser) => {
     });
   });
 
-  test("asks for a token, keeps it in the tab, and shows nothing without", { timeout: 60_000 }, async () => {
+  test("asks for a token, keeps it in the tab, and shows nothing without", async () => {
     await using house = await House.open({ token: TOKEN, page: true });
     await look(house.url, WIDE, async (page) => {
       await page.locator("#token").waitFor();
@@ -190,7 +190,7 @@ describeInChromium("the live page", (browser) => {
     expect(house.runner.stats()).toMatchObject({ registered: 0, pending: 0, refused: 0 });
   });
 
-  test("takes a token from its address also while it is open", { timeout: 60_000 }, async () => {
+  test("takes a token from its address also while it is open", async () => {
     await using house = await House.open({ token: TOKEN, page: true });
     await look(house.url, WIDE, async (page) => {
       await page.locator("#token").waitFor();
@@ -200,7 +200,7 @@ describeInChromium("the live page", (browser) => {
     });
   });
 
-  test("goes on watching when a token of an admin is refused", { timeout: 60_000 }, async () => {
+  test("goes on watching when a token of an admin is refused", async () => {
     await using house = await House.open({ page: { admin: "root" } });
     await look(house.url, WIDE, async (page) => {
       await page.getByRole("button", { name: "Use a token" }).click();
@@ -215,7 +215,7 @@ describeInChromium("the live page", (browser) => {
     });
   });
 
-  test("opens by itself once there is room for another page", { timeout: 60_000 }, async () => {
+  test("opens by itself once there is room for another page", async () => {
     await using house = await House.open();
     const open = Array.from({ length: MOST_WATCHERS }, () => new WebSocket(house.listener.address, PAGE_SUBPROTOCOL));
     await Promise.all(open.map((ws) => once(ws, "message")));
@@ -226,7 +226,7 @@ describeInChromium("the live page", (browser) => {
     });
   });
 
-  test("shows the labels a worker has now", { timeout: 60_000 }, async () => {
+  test("shows the labels a worker has now", async () => {
     await using house = await House.open();
     await look(house.url, WIDE, async (page) => {
       await house.worker("w", ["old"]);
@@ -237,7 +237,7 @@ describeInChromium("the live page", (browser) => {
     });
   });
 
-  test("is not for pages of elsewhere", { timeout: 60_000 }, async () => {
+  test("is not for pages of elsewhere", async () => {
     await using house = await House.open();
     await using other = await House.open();
     // Not the other's page itself, whose own policy would keep it from trying.
@@ -254,7 +254,7 @@ describeInChromium("the live page", (browser) => {
     });
   });
 
-  test("lets an admin send a worker away, by keyboard, after a question", { timeout: 60_000 }, async () => {
+  test("lets an admin send a worker away, by keyboard, after a question", async () => {
     await using house = await House.open({ page: { admin: "root" } });
     await house.worker("w-1");
     await look(`${house.url}#token=root`, WIDE, async (page) => {
@@ -272,7 +272,7 @@ describeInChromium("the live page", (browser) => {
     });
   });
 
-  test("lends its tab, politely takes it back, and says when the listener is gone", { timeout: 60_000 }, async () => {
+  test("lends its tab, politely takes it back, and says when the listener is gone", async () => {
     await using house = await House.open({ token: TOKEN, page: { lend: LEND } });
     await look(`${house.url}#token=${encodeURIComponent(TOKEN)}`, WIDE, async (page, faults) => {
       await page.locator("#lend-size").selectOption("1");

@@ -29,7 +29,7 @@ describe("a consumer's compiler", () => {
   test.each([
     ["nodenext", { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext }],
     ["bundler", { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler }],
-  ])("has nothing to say (%s)", { timeout: 60_000 }, (_name, options) => {
+  ])("has nothing to say (%s)", (_name, options) => {
     expect(faults(options)).toEqual([]);
   });
 });

@@ -93,7 +93,7 @@ describeInChromium("what a page loads", (browser) => {
     test.each([
       ["a Worker in the page", INLINE],
       ["serveFromTab", LENT],
-    ])("%s", { timeout: 60_000 }, async (_what, script) => {
+    ])("%s", async (_what, script) => {
       const folder = await mkdtemp(join(root, "node_modules/.page-"));
       try {
         await writeFile(join(folder, "index.html"), `<!doctype html><script type="module" src="/main.js"></script>`);
