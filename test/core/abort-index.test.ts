@@ -1,4 +1,5 @@
 import { getEventListeners } from "node:events";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Abortable, AbortIndex } from "../../src/core/abort-index.ts";
 
@@ -116,5 +117,76 @@ describe("an index of signals", () => {
     expect(getEventListeners(signal, "abort")).toHaveLength(1);
     index.forget(signal, waiter);
     expect(getEventListeners(signal, "abort")).toHaveLength(0);
+  });
+});
+
+describe("an index of signals beside a list of who waits", () => {
+  interface Change {
+    readonly op: "watch" | "forget" | "abort";
+    readonly signal: number;
+    readonly waiter: number;
+  }
+  const change: fc.Arbitrary<Change> = fc.record({
+    op: fc.constantFrom("watch", "watch", "forget", "abort"),
+    signal: fc.nat(2),
+    waiter: fc.nat(5),
+  });
+
+  it("tells whom the list says, in its order, also while others are told", () => {
+    fc.assert(
+      fc.property(
+        fc.array(change, { maxLength: 60, size: "max" }),
+        fc.array(fc.option(change), { minLength: 6, maxLength: 6 }),
+        (steps, told) => {
+          const index = new AbortIndex();
+          const signals = Array.from({ length: 3 }, () => new Counted());
+          const seen: string[] = [];
+          const expected: string[] = [];
+          /** Each signal's waiters in the order they came; absent once it has aborted. */
+          const model = signals.map((): number[] => []);
+          const aborted = new Set<number>();
+          const waiters = told.map((next, n): Abortable => ({
+            aborted: (reason) => {
+              seen.push(`${n} ${String(reason)}`);
+              if (next !== null) real(next);
+            },
+          }));
+          const real = ({ op, signal, waiter }: Change): void => {
+            const counted = signals[signal];
+            const one = waiters[waiter];
+            if (counted === undefined || one === undefined) return;
+            if (op === "abort") counted.aborter.abort(signal);
+            else if (op === "forget") index.forget(counted.signal, one);
+            else if (!counted.signal.aborted) index.watch(counted.signal, one);
+          };
+          const play = ({ op, signal, waiter }: Change): void => {
+            const all = model[signal] ?? [];
+            if (op === "forget") model[signal] = all.filter((one) => one !== waiter);
+            if (op === "watch" && !aborted.has(signal) && !all.includes(waiter)) all.push(waiter);
+            if (op !== "abort" || aborted.has(signal)) return;
+            aborted.add(signal);
+            const done = new Set<number>();
+            for (
+              let next = model[signal]?.[0];
+              next !== undefined;
+              next = model[signal]?.find((one) => !done.has(one))
+            ) {
+              done.add(next);
+              expected.push(`${next} ${signal}`);
+              const then = told[next];
+              if (then !== null && then !== undefined) play(then);
+            }
+            model[signal] = [];
+          };
+          for (const each of steps) {
+            real(each);
+            play(each);
+            expect(seen).toEqual(expected);
+            expect(index.size).toBe(model.filter((all) => all.length > 0).length);
+            expect(signals.map(({ listeners }) => listeners)).toEqual(model.map((all) => Number(all.length > 0)));
+          }
+        },
+      ),
+    );
   });
 });

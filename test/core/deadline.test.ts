@@ -357,3 +357,119 @@ describe("deadlines that come again and again with the same delay", () => {
     expect([queue.size, clock.pending]).toEqual([0, 0]);
   });
 });
+
+describe("deadlines that change others as they ring", () => {
+  const COUNT = 60;
+  /** With these every lane is taken, so that all other delays are in the heap. */
+  const IN_LANES = [1_001, 1_002, 1_003, 1_004, 1_005, 1_006, 1_007, 1_008];
+
+  interface Change {
+    readonly op: "set" | "drop";
+    readonly n: number;
+    readonly ms: number;
+  }
+
+  interface Entry {
+    readonly n: number;
+    readonly due: number;
+    readonly turn: number;
+  }
+
+  /** A list that is searched for the earliest. */
+  class Searched {
+    list: Entry[] = [];
+    #turn = 0;
+    readonly rang: number[] = [];
+
+    change({ op, n, ms }: Change, now: number): void {
+      this.list = this.list.filter((entry) => entry.n !== n);
+      if (op === "set") this.list.push({ n, due: now + ms, turn: this.#turn++ });
+    }
+
+    /** One round: what was set during it rings in the next one. */
+    ring(now: number, changes: readonly (readonly Change[])[]): void {
+      const turn = this.#turn;
+      for (let first = this.#first(); first !== undefined && first.due <= now; first = this.#first()) {
+        const { n } = first;
+        if (first.turn >= turn) return this.ring(now, changes);
+        this.list = this.list.filter((entry) => entry.n !== n);
+        this.rang.push(n);
+        for (const change of changes[n] ?? []) this.change(change, now);
+      }
+    }
+
+    #first(): Entry | undefined {
+      return this.list.toSorted((a, b) => a.due - b.due || a.turn - b.turn)[0];
+    }
+  }
+
+  const ms = fc.oneof(
+    { weight: 5, arbitrary: fc.integer({ min: 1, max: 400 }) },
+    { weight: 1, arbitrary: fc.constantFrom(...IN_LANES, 10, 10) },
+  );
+  const change = fc.record({ op: fc.constantFrom("set", "set", "drop"), n: fc.nat(COUNT - 1), ms });
+  const step = fc.oneof(
+    { weight: 9, arbitrary: change },
+    { weight: 1, arbitrary: fc.record({ op: fc.constant("stall" as const), ms: fc.nat(120) }) },
+  );
+
+  function play(
+    steps: readonly (Change | { op: "stall"; ms: number })[],
+    changes: readonly (readonly Change[])[],
+  ): void {
+    const clock = new HandClock();
+    const queue = new DeadlineQueue(clock, true);
+    const model = new Searched();
+    const rang: number[] = [];
+    const set = ({ op, n, ms: delay }: Change): void => {
+      const alarm = alarms[n];
+      if (alarm === undefined) return;
+      if (op === "set") queue.set(alarm, delay);
+      else queue.drop(alarm);
+    };
+    const alarms = Array.from({ length: COUNT + IN_LANES.length }, (_, n) => {
+      const ring = (): void => {
+        rang.push(n);
+        for (const each of changes[n] ?? []) set(each);
+      };
+      return new Alarm(ring);
+    });
+    for (const [i, delay] of IN_LANES.entries()) {
+      const inLane: Change = { op: "set", n: COUNT + i, ms: delay };
+      set(inLane);
+      model.change(inLane, clock.now());
+    }
+    for (const each of steps) {
+      if (each.op === "stall") {
+        clock.jump(each.ms);
+        clock.pass(0);
+        model.ring(clock.now(), changes);
+      } else {
+        set(each);
+        model.change(each, clock.now());
+      }
+      expect(rang.splice(0)).toEqual(model.rang.splice(0));
+      expect([queue.size, clock.pending]).toEqual([model.list.length, model.list.length > 0 ? 1 : 0]);
+    }
+    for (const alarm of alarms) queue.drop(alarm);
+    expect([queue.size, clock.pending]).toEqual([0, 0]);
+  }
+
+  it(
+    "ring in the order of a list that is searched each time, from the heap and from lanes",
+    { timeout: 120_000 },
+    () => {
+      fc.assert(
+        fc.property(
+          fc.array(step, { minLength: 40, maxLength: 160, size: "max" }),
+          fc.array(fc.oneof(fc.constant([]), fc.array(change, { maxLength: 3 })), {
+            minLength: COUNT,
+            maxLength: COUNT,
+          }),
+          play,
+        ),
+        { numRuns: 200 },
+      );
+    },
+  );
+});

@@ -164,3 +164,51 @@ describe("a measured number of jobs", () => {
     );
   });
 });
+
+describe("a measured number of jobs beside a list of all of them", () => {
+  /** What the list of all times says; only as long as none is forgotten. */
+  function worth(jobs: readonly { ran: number; took: number | undefined }[], capacity: number, most: number): number[] {
+    if (jobs.length < 32) return [0];
+    const mean = jobs.reduce((sum, { ran }) => sum + ran, 0) / jobs.length;
+    const variance = jobs.reduce((sum, { ran }) => sum + (ran - mean) ** 2, 0) / jobs.length;
+    let trip = Number.POSITIVE_INFINITY;
+    for (const { ran, took } of jobs) {
+      if (took === undefined) continue;
+      const way = Math.max(0, took - ran);
+      trip = way < trip ? way : trip + (way - trip) / 64;
+    }
+    const expected = mean + Math.sqrt(variance) / 8;
+    // Sums in another order differ in their last digits: to either side of a whole number.
+    return [1 - 1e-9, 1 + 1e-9].map((part) => {
+      if (trip === Number.POSITIVE_INFINITY || expected * part >= trip) return 0;
+      const count = Math.floor((trip + 0.001) / Math.max(expected * part, (trip * part) / 128));
+      return Math.max(0, Math.min(most, 128, count - (capacity - 1)));
+    });
+  }
+
+  it("is what the list says", () => {
+    const time = fc.integer({ min: 1, max: 4_000 }).map((us) => us / 1_000);
+    const short = fc.integer({ min: 1, max: 60 }).map((us) => us / 1_000);
+    const job = fc.record({
+      ran: fc.oneof({ weight: 20, arbitrary: short }, { weight: 1, arbitrary: time }),
+      way: fc.option(time, { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(job, { minLength: 33, maxLength: 120, size: "max" }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 1, max: 200 }),
+        (jobs, capacity, most) => {
+          const one = pace("auto", capacity, most);
+          const all: { ran: number; took: number | undefined }[] = [];
+          for (const { ran, way } of jobs) {
+            const took = way === undefined ? undefined : ran + way;
+            one.note(ran, took);
+            all.push({ ran, took });
+            expect(worth(all, capacity, most)).toContain(one.ahead);
+          }
+        },
+      ),
+    );
+  });
+});

@@ -41,3 +41,24 @@ describe("a budget of PINGs", () => {
     );
   });
 });
+
+describe("a budget of PINGs beside a count in whole parts", () => {
+  it("lets through what the parts allow, however they come", () => {
+    const gaps = fc.array(fc.oneof(fc.constant(0), fc.nat(600)), { minLength: 1, maxLength: 120, size: "max" });
+    fc.assert(
+      // Powers of two, so that fractions of a token are exact.
+      fc.property(gaps, fc.constantFrom(64, 256, 1_024), (pauses, interval) => {
+        let now = 1_000;
+        const budget = new PingBudget(interval, now);
+        let parts = 10 * interval;
+        for (const pause of pauses) {
+          now += pause;
+          parts = Math.min(10 * interval, parts + 4 * pause);
+          const isEnough = parts >= interval;
+          if (isEnough) parts -= interval;
+          expect(budget.spend(now)).toBe(isEnough);
+        }
+      }),
+    );
+  });
+});

@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Replacements } from "../../src/core/replacements.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
@@ -61,5 +62,51 @@ describe("the count of replacements", () => {
     expect(replacements.size).toBe(25);
     for (let i = 0; i < 4; i++) replacements.note("young-0");
     expect(replacements.note("young-0"), "its first one counts still").toBe(1);
+  });
+});
+
+describe("the count of replacements beside a list of all of them", () => {
+  it("is what the list says, whenever they come", () => {
+    const step = fc.record({
+      identity: fc.constantFrom("a", "b", "c"),
+      pause: fc.oneof(fc.nat(30_000), fc.constant(60_000)),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60, size: "max" }), fc.integer({ min: 1, max: 5 }), (steps, allowed) => {
+        const clock = new VirtualClock();
+        const replacements = new Replacements(clock, allowed);
+        const passed: { identity: string; at: number }[] = [];
+        for (const { identity, pause } of steps) {
+          clock.jump(pause);
+          const now = clock.now();
+          const recent = passed.filter((one) => one.identity === identity && one.at > now - 60_000);
+          const [oldest] = recent;
+          const wait = oldest === undefined || recent.length < allowed ? 0 : oldest.at + 60_000 - now;
+          expect(replacements.note(identity)).toBe(wait);
+          if (wait === 0) passed.push({ identity, at: now });
+        }
+      }),
+    );
+  });
+
+  it("keeps no more than those of the last minute and a thousand others", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(60_000), { minLength: 20, maxLength: 60, size: "max" }), (pauses) => {
+        const clock = new VirtualClock();
+        const replacements = new Replacements(clock, 5);
+        const times: number[] = [];
+        for (const [round, pause] of pauses.entries()) {
+          clock.jump(pause);
+          for (let n = 0; n < 200; n++) {
+            replacements.note(`${round}/${n}`);
+            times.push(clock.now());
+          }
+          const recent = times.filter((time) => time > clock.now() - 60_000).length;
+          expect(replacements.size).toBeGreaterThanOrEqual(Math.min(recent, times.length));
+          expect(replacements.size).toBeLessThanOrEqual(Math.max(1_024, recent));
+        }
+      }),
+      { numRuns: 20 },
+    );
   });
 });

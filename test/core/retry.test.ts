@@ -233,3 +233,25 @@ describe("a job that never left", () => {
     expect(nextTry({ kind: "not-sent" }, history, policy, new RetryThrottle(), half)).toBe(0);
   });
 });
+
+describe("the throttle beside a count in tenths", () => {
+  it("is what the count says, whatever succeeds and fails", () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 300, size: "max" }), (outcomes) => {
+        const throttle = new RetryThrottle();
+        let tenths = 100;
+        for (const [n, ok] of [...outcomes, false].entries()) {
+          if (ok) {
+            throttle.refill();
+            tenths = Math.min(100, tenths + 1);
+            continue;
+          }
+          tenths = Math.max(0, tenths - 10);
+          const may = throttle.spend();
+          // Tenths add up to nearly five in binary fractions: there either is right.
+          expect(may || tenths === 50, `after ${n}`).toBe(tenths >= 50);
+        }
+      }),
+    );
+  });
+});

@@ -1,8 +1,10 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TimerHandle } from "../../src/core/clock.ts";
 import { MAX_DURATION } from "../../src/core/options.ts";
 import { Timer } from "../../src/core/timer.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
+import { HandClock } from "../properties/hand-clock.ts";
 
 /** Writes down what the host is asked for. */
 class HostCalls extends VirtualClock {
@@ -85,5 +87,47 @@ describe("a timer", () => {
     ]);
     await clock.advance(5);
     expect(rings).toEqual([[MAX_DURATION + 5, 0]]);
+  });
+});
+
+describe("a timer beside a single time", () => {
+  it("rings when that has come, whatever is set, moved and dropped, and set again by its ring", () => {
+    const step = fc.record({
+      op: fc.constantFrom("set", "setAt", "drop", "pass", "pass", "stall"),
+      ms: fc.oneof(fc.nat(60), fc.constantFrom(MAX_DURATION + 7, Number.POSITIVE_INFINITY)),
+    });
+    const again = fc.array(fc.option(fc.integer({ min: 1, max: 60 })), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60, size: "max" }), again, (steps, pauses) => {
+        const clock = new HandClock();
+        const rings: [at: number, lateBy: number][] = [];
+        const expected: [at: number, lateBy: number][] = [];
+        const pause = (n: number): number => pauses[n % pauses.length] ?? Number.POSITIVE_INFINITY;
+        const timer: Timer = new Timer(clock, true, (lateBy) => {
+          rings.push([clock.now(), lateBy]);
+          timer.set(pause(rings.length));
+        });
+        let due = Number.POSITIVE_INFINITY;
+        for (const { op, ms } of steps) {
+          const now = clock.now();
+          if (op === "set") timer.set(ms);
+          else if (op === "setAt") timer.setAt(ms);
+          else if (op === "drop") timer.drop();
+          else if (op === "stall") clock.jump(Math.min(ms, 100));
+          else clock.pass(Math.min(ms, 100));
+          if (op === "set") due = now + ms;
+          else if (op === "setAt") due = ms;
+          else if (op === "drop") due = Number.POSITIVE_INFINITY;
+          const end = op === "pass" ? clock.now() : Number.NEGATIVE_INFINITY;
+          for (let at = Math.max(now, due); at <= end; at = Math.max(now, due)) {
+            expected.push([at, at - due]);
+            due = at + pause(expected.length);
+          }
+          expect(rings).toEqual(expected);
+          expect([timer.due, clock.pending]).toEqual([due, due === Number.POSITIVE_INFINITY ? 0 : 1]);
+          expect(clock.faults).toEqual([]);
+        }
+      }),
+    );
   });
 });
