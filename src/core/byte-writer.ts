@@ -1,28 +1,41 @@
 /**
  * A growing buffer that numbers and texts are written into, once, without arrays in between. Knows nothing of messages:
  * see encode.ts. A number that does not fit its field is the caller's mistake and wraps; encode.ts sees to it.
+ *
+ * Invariant: a writer without unsent bytes retains its own {@link OWN_BYTES} and nothing more. See spare-buffers.ts.
  */
+import { GrowingBuffer, SpareBuffers } from "./spare-buffers.ts";
 
 const encoder = new TextEncoder();
 
-/** What an idle writer holds on to; most frames of a quiet session fit. */
-const FIRST_BYTES = 512;
-/** A buffer that has grown larger than this is given up with the frame that made it grow. */
-const MAX_KEPT_BYTES = 256 * 1024;
+/** What each writer owns; most frames of a quiet session fit. */
+export const OWN_BYTES = 512;
 /** Up to here a loop in JavaScript beats the call into the host. */
 const SHORT_TEXT = 24;
 /** From here a piece counts as large: room is made for it exactly, in the hope that the frame ends with it. */
 const LARGE_BYTES = 32 * 1024;
 
+/** The grown buffers of all writers. Why one for all: thousands of sessions are open, and few write at the same time. */
+export const spareBuffers: SpareBuffers = new SpareBuffers();
+
 /** Writes big-endian numbers, texts and bytes one after the other. */
 export class ByteWriter {
-  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_BYTES);
-  #view: DataView<ArrayBuffer> = new DataView(this.#bytes.buffer);
+  readonly #own: GrowingBuffer = new GrowingBuffer(OWN_BYTES);
+  #buffer: GrowingBuffer = this.#own;
+  #bytes: Uint8Array<ArrayBuffer> = this.#own.bytes;
+  #view: DataView<ArrayBuffer> = this.#own.view;
   #at = 0;
+  /** Length of the last frame that outgrew the own buffer: the next one grows to it in one step. */
+  #expected = 0;
 
   /** Bytes written since the last `take`. */
   get length(): number {
     return this.#at;
+  }
+
+  /** Bytes of memory this writer holds, unsent bytes included. */
+  get retained(): number {
+    return this.#buffer === this.#own ? OWN_BYTES : OWN_BYTES + this.#bytes.length;
   }
 
   /** Makes room for `count` bytes. Whoever writes numbers must have asked for their room first. */
@@ -32,14 +45,17 @@ export class ByteWriter {
     // A large piece on top of little gets exactly its room: a frame that fills its buffer leaves without another copy.
     // Otherwise doubling, so that a long frame is not copied for each of its messages.
     const exact = count >= LARGE_BYTES && this.#at < count;
-    const bytes = new Uint8Array(exact ? needed : Math.max(needed, 2 * this.#bytes.length));
-    bytes.set(this.#bytes.subarray(0, this.#at));
-    this.#replace(bytes);
+    const doubled = Math.max(needed, 2 * this.#bytes.length);
+    const larger = exact ? new GrowingBuffer(needed) : spareBuffers.borrow(doubled, this.#expected);
+    larger.bytes.set(this.#bytes.subarray(0, this.#at));
+    if (this.#buffer !== this.#own) spareBuffers.giveBack(this.#buffer);
+    this.#replace(larger);
   }
 
-  #replace(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer);
+  #replace(buffer: GrowingBuffer): void {
+    this.#buffer = buffer;
+    this.#bytes = buffer.bytes;
+    this.#view = buffer.view;
   }
 
   /** Writes one byte. */
@@ -118,10 +134,15 @@ export class ByteWriter {
 
   /** What was written, in a buffer of its own that nothing here refers to any more. Then starts anew. */
   take(): Uint8Array<ArrayBuffer> {
-    const full = this.#at === this.#bytes.length;
-    const taken = full ? this.#bytes : this.#bytes.slice(0, this.#at);
+    const length = this.#at;
     this.#at = 0;
-    if (full || this.#bytes.length > MAX_KEPT_BYTES) this.#replace(new Uint8Array(FIRST_BYTES));
+    const buffer = this.#buffer;
+    if (buffer === this.#own) return this.#bytes.slice(0, length);
+    this.#expected = length;
+    this.#replace(this.#own);
+    if (length === buffer.bytes.length) return buffer.bytes;
+    const taken = buffer.bytes.slice(0, length);
+    spareBuffers.giveBack(buffer);
     return taken;
   }
 }

@@ -23,7 +23,7 @@ export interface Codec<Sent extends Message, Heard extends Message> {
   readonly decode: (input: ByteReader, type: Message["type"]) => Heard;
 }
 
-/** Collects messages into one frame. Reusable: its buffer outlives the frame, but nothing of an earlier frame leaves it. */
+/** Collects messages into one frame. Reusable: nothing of an earlier frame leaves it. */
 export class OutgoingFrame<Sent extends Message> {
   readonly #encode: Codec<Sent, never>["encode"];
   readonly #out: ByteWriter = new ByteWriter();
