@@ -52,7 +52,7 @@ export class Assignments<S> {
   readonly #inFlight = new InFlight<S>();
   #capacity = 1;
   #pace: Pace | undefined;
-  /** Of the jobs that were sent ahead: not every transport tells what it holds. */
+  /** Of the jobs that were sent ahead: once they have left they wait at the worker, and no socket counts them. */
   #bytesWaiting = 0;
   #nextId = 1;
   #served = 0;
@@ -111,10 +111,11 @@ export class Assignments<S> {
     now: number,
   ): Attempt<S> | undefined {
     const attempt = new Attempt(this.#nextId, this.#owner.self, owner, this.#link.framesSent);
+    const before = this.#link.bytesSent;
     if (!this.#link.send({ type: "JOB", attemptId: attempt.id, attempt: number, jobId, ttl, job })) return undefined;
     this.#nextId++;
     this.#inFlight.add(attempt, this.#capacity);
-    if (attempt.waits) this.#bytesWaiting += attempt.bytes = job.data.length;
+    if (attempt.waits) this.#bytesWaiting += attempt.bytes = this.#link.bytesSent - before;
     else if (this.#pace?.measures === true) attempt.sentAt = now;
     return attempt;
   }

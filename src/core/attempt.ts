@@ -42,7 +42,7 @@ export class Attempt<S> implements Member<Attempt<S>> {
   readonly batch: number;
   /** When it was handed over to a slot that was free, where somebody measures that. */
   sentAt: number | undefined;
-  /** About so many bytes it has, if it was sent ahead. */
+  /** Bytes of its JOB, if it was sent ahead. */
   bytes = 0;
   /** Whether the worker was asked to hand it back unless it has begun. */
   recalled = false;

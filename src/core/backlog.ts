@@ -1,6 +1,6 @@
 /**
- * Does the peer read what it is sent? Decides from the bytes that have not left yet and nothing else; session.ts looks and
- * acts. Without it one paused peer would make the runner buffer without bound.
+ * Does the peer read what it is sent? Decides from the bytes that have not left yet and nothing else; congestion.ts looks,
+ * the session or the worker acts. Without it one paused peer would make the other end buffer without bound.
  */
 
 /** The limits of a backlog. */
@@ -13,6 +13,17 @@ export interface BacklogRules {
   readonly stallTimeout: number;
 }
 
+/** The limits as they hold, with room for two of the largest payloads. */
+export function backlogLimits(given: {
+  readonly highWater: number;
+  readonly maxBuffered: number;
+  readonly maxPayload: number;
+}): { readonly highWater: number; readonly maxBuffered: number } {
+  const maxBuffered = Math.max(given.maxBuffered, 2 * given.maxPayload);
+  // A backlog is only looked at above the high-water mark: one above the hard limit would switch that off.
+  return { maxBuffered, highWater: Math.min(given.highWater, maxBuffered) };
+}
+
 /** What a backlog means. */
 export type BacklogVerdict = "clear" | "congested" | "overflow" | "stuck";
 
@@ -21,20 +32,44 @@ export class Backlog {
   readonly #rules: BacklogRules;
   #bytes = 0;
   #since = 0;
-  /** Whether it was over the high-water mark when last looked at. */
+  #allowance = 0;
+  /** Whether the peer was to get no new work when this was last looked at. */
   congested = false;
 
   constructor(rules: BacklogRules) {
     this.#rules = rules;
   }
 
-  /** Looks at the bytes that wait now. */
-  look(bytes: number, now: number): BacklogVerdict {
+  /**
+   * Looks at the bytes that wait now.
+   * @param isOverShare - Whether they are too many for what all peers hold together, though not for this one.
+   */
+  look(bytes: number, now: number, isOverShare = false): BacklogVerdict {
+    const { highWater, maxBuffered, stallTimeout } = this.#rules;
     if (!this.congested || bytes < this.#bytes) this.#since = now;
     this.#bytes = bytes;
-    this.congested = bytes > this.#rules.highWater;
-    if (!this.congested) return "clear";
-    if (bytes > this.#rules.maxBuffered) return "overflow";
-    return now - this.#since >= this.#rules.stallTimeout ? "stuck" : "congested";
+    const isHigh = bytes > highWater;
+    this.congested = isHigh || isOverShare;
+    if (!this.congested) {
+      this.#allowance = 0;
+      return "clear";
+    }
+    if (bytes > maxBuffered + this.#allowance) return "overflow";
+    return isHigh && this.unchangedFor(now) >= stallTimeout ? "stuck" : "congested";
+  }
+
+  /** For how many ms it has not shrunk. */
+  unchangedFor(now: number): number {
+    return now - this.#since;
+  }
+
+  /** So many ms do not count: nothing could be taken meanwhile. */
+  excuse(ms: number): void {
+    this.#since += ms;
+  }
+
+  /** So many bytes more may wait until it is clear again: they were admitted before it was not. */
+  allow(bytes: number): void {
+    this.#allowance += bytes;
   }
 }

@@ -1,41 +1,51 @@
 /**
- * Watches whether the worker of one session reads what it is sent, as judged by backlog.ts: polls while there is a backlog,
- * as a socket tells how much waits but not when it has left. What follows is in session.ts.
+ * Watches whether the peer of one session reads what it is sent, as judged by backlog.ts: polls while there is a backlog, as
+ * a socket tells how much waits but not when it has left. Both ends have one. What follows is in session.ts and post.ts.
  */
 import { Backlog, type BacklogRules } from "./backlog.ts";
 import type { Clock } from "./clock.ts";
 import { Alarm, type DeadlineQueue } from "./deadline.ts";
+import type { BudgetHolder, SendBudget } from "./send-budget.ts";
 
-const POLL = 5; // ms
+const POLL_INTERVAL_MS = 5;
 
-/** Whoever keeps the sessions. */
-export interface CongestionKeeper {
+/** What it is given. */
+export interface CongestionContext {
   readonly clock: Clock;
   readonly timers: DeadlineQueue;
   readonly rules: BacklogRules;
+  /** What all sessions may hold together; absent: there is but this one. */
+  readonly budget?: SendBudget | undefined;
 }
 
-/** Whose worker it is. */
+/** The session it watches. */
 export interface CongestionOwner {
   /** Bytes that have not left yet. */
   readonly bufferedBytes: number;
-  /** It was looked at while there was a backlog, and this is how it stands. */
+  /**
+   * Whether the peer has to read whatever else it does. If not, bytes only hold back new work: on a port they wait for an
+   * event loop that is busy, and so they do for a worker that runs its handlers on the event loop that would read.
+   */
+  readonly mustRead: boolean;
+  /** New work is to be held back, or no longer. */
   congested(congested: boolean): void;
-  /** It does not read. The owner calls {@link Congestion.stop}. */
+  /** The peer does not read. The owner calls {@link Congestion.stop}. */
   tooSlow(message: string): void;
 }
 
-/** The backlog of one worker. */
-export class Congestion {
-  readonly #keeper: CongestionKeeper;
+/** The backlog of one peer. */
+export class Congestion implements BudgetHolder {
+  /** What the budget has counted for it. */
+  counted = 0;
+  readonly #context: CongestionContext;
   readonly #owner: CongestionOwner;
   readonly #backlog: Backlog;
-  readonly #alarm: Alarm = new Alarm(() => this.#poll());
+  readonly #alarm: Alarm = new Alarm((lateBy) => this.review(lateBy));
 
-  constructor(keeper: CongestionKeeper, owner: CongestionOwner) {
-    this.#keeper = keeper;
+  constructor(context: CongestionContext, owner: CongestionOwner) {
+    this.#context = context;
     this.#owner = owner;
-    this.#backlog = new Backlog(keeper.rules);
+    this.#backlog = new Backlog(context.rules);
   }
 
   /** Whether more waited than may when it was last looked at. */
@@ -43,29 +53,81 @@ export class Congestion {
     return this.#backlog.congested;
   }
 
-  /** Something was sent. */
+  /** Bytes that have not left yet. */
+  get bufferedBytes(): number {
+    return this.#owner.bufferedBytes;
+  }
+
+  /** A frame was sent. */
   sent(): void {
-    const { clock, rules, timers } = this.#keeper;
-    const { bufferedBytes } = this.#owner;
-    if (this.#backlog.congested || bufferedBytes <= rules.highWater) return;
-    this.#backlog.look(bufferedBytes, clock.now());
+    const bytes = this.#owner.bufferedBytes;
+    this.#context.budget?.count(this, bytes);
+    const isTooMuch = this.#isTooMuch(bytes);
+    if (isTooMuch === this.#backlog.congested) return;
     // The verdict waits a step: this runs inside the hand-over of a job, which must not find its session gone.
-    timers.set(this.#alarm, 0);
+    this.#context.timers.set(this.#alarm, 0);
+    if (!isTooMuch) return;
+    this.#look(bytes);
     this.#owner.congested(true);
+  }
+
+  /** A frame arrived: a peer that answers may have read, and need not wait until that is polled for. */
+  heard(): void {
+    if (this.#backlog.congested && !this.#isTooMuch(this.#owner.bufferedBytes)) this.review(0);
+  }
+
+  /** So many bytes were admitted before the backlog: they are no reason to give the peer up while it lasts. */
+  allow(bytes: number): void {
+    this.#backlog.allow(bytes);
+  }
+
+  /** Looks at it again, which may end the session. @param lateBy - So much later than was planned, in ms. */
+  review(lateBy: number): void {
+    // This process stood still, and so did what brings the bytes away.
+    if (lateBy > POLL_INTERVAL_MS) this.#backlog.excuse(lateBy);
+    const { congested } = this.#backlog;
+    const bytes = this.#owner.bufferedBytes;
+    this.#context.budget?.count(this, bytes);
+    const verdict = this.#look(bytes);
+    if (verdict === "overflow" || verdict === "stuck") return this.#giveUp(bytes);
+    const { timers, rules } = this.#context;
+    // What is only over its share is reviewed by the budget.
+    if (bytes > rules.highWater) timers.set(this.#alarm, POLL_INTERVAL_MS);
+    else timers.drop(this.#alarm);
+    if (congested !== this.#backlog.congested) this.#owner.congested(!congested);
+  }
+
+  /** Whether the peer has read nothing for the longest time it may. */
+  isStuck(now: number): boolean {
+    return this.#owner.mustRead && this.#backlog.unchangedFor(now) >= this.#context.rules.stallTimeout;
+  }
+
+  /** Gives the peer up: it holds most of what is too much for all. */
+  evict(): void {
+    this.#giveUp(this.#owner.bufferedBytes);
   }
 
   /** Watches no longer. */
   stop(): void {
-    this.#keeper.timers.drop(this.#alarm);
+    this.#context.timers.drop(this.#alarm);
+    this.#context.budget?.count(this, 0);
   }
 
-  #poll(): void {
-    const { clock, timers } = this.#keeper;
-    const bytes = this.#owner.bufferedBytes;
-    const verdict = this.#backlog.look(bytes, clock.now());
-    if (verdict === "overflow" || verdict === "stuck")
-      return this.#owner.tooSlow(`it does not read: ${bytes} bytes wait`);
-    if (verdict === "congested") timers.set(this.#alarm, POLL);
-    this.#owner.congested(verdict === "congested");
+  #isTooMuch(bytes: number): boolean {
+    const { rules, budget } = this.#context;
+    return bytes > rules.highWater || budget?.isOverShare(bytes) === true;
+  }
+
+  #look(bytes: number): "clear" | "congested" | "overflow" | "stuck" {
+    const { clock, budget } = this.#context;
+    const now = clock.now();
+    const { mustRead } = this.#owner;
+    if (!mustRead) this.#backlog.excuse(this.#backlog.unchangedFor(now));
+    const verdict = this.#backlog.look(bytes, now, budget?.isOverShare(bytes));
+    return mustRead || verdict === "clear" ? verdict : "congested";
+  }
+
+  #giveUp(bytes: number): void {
+    this.#owner.tooSlow(`it does not read: ${bytes} bytes wait`);
   }
 }

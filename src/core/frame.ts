@@ -44,13 +44,13 @@ export class OutgoingFrame<Sent extends Message> {
   }
 
   /**
-   * Adds a message at the end of the frame. Texts for people (JOBERR, ERROR) are cut to their bounds and made
+   * Adds a message at the end of the frame and returns its length in bytes. Texts for people (JOBERR, ERROR) are cut to their bounds and made
    * well-formed; durations are rounded up to whole milliseconds.
    *
    * @throws ProtocolError when a name or a number is outside its bounds; the frame is as before.
    * @throws EncodingError when a result is text with a lone surrogate; the frame is as before.
    */
-  append(message: Sent): void {
+  append(message: Sent): number {
     const out = this.#out;
     const start = out.length;
     try {
@@ -62,8 +62,10 @@ export class OutgoingFrame<Sent extends Message> {
       out.truncate(start);
       throw error;
     }
-    out.patchU32(start + 1, out.length - start - HEAD_BYTES);
+    const bytes = out.length - start;
+    out.patchU32(start + 1, bytes - HEAD_BYTES);
     this.#messages++;
+    return bytes;
   }
 
   /** Hands out the frame, in memory of its own that belongs to the caller, and starts an empty one. */

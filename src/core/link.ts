@@ -8,7 +8,7 @@ import { ProtocolError } from "./errors.ts";
 import { type Codec, OutgoingFrame, readFrame } from "./frame.ts";
 import type { Message } from "./message.ts";
 import type { Peer } from "./peer.ts";
-import type { CloseReason, Receiver, Socket } from "./socket.ts";
+import type { CloseReason, FaultProfile, Receiver, Socket } from "./socket.ts";
 
 const BATCH_MESSAGES = 64;
 const BATCH_BYTES = 64 * 1024;
@@ -39,6 +39,8 @@ export class Link<Sent extends Message = Message, Heard extends Message = Messag
   readonly #writer: OutgoingFrame<Sent>;
   #flushing = false;
   #closed = false;
+  /** Bytes of all messages that were sent, those of the unsent batch included. */
+  bytesSent = 0;
   /** Frames the socket has taken: tells which messages have certainly not left when it closes. */
   framesSent = 0;
 
@@ -54,6 +56,11 @@ export class Link<Sent extends Message = Message, Heard extends Message = Messag
   /** Who is at the other end, according to the transport. */
   get peer(): Peer {
     return this.#socket.peer;
+  }
+
+  /** What can go wrong on the way. */
+  get faults(): FaultProfile {
+    return this.#socket.faults;
   }
 
   /** Whether it is closed, by either end. */
@@ -74,7 +81,7 @@ export class Link<Sent extends Message = Message, Heard extends Message = Messag
   /** Adds a message to the batch; `false` when the link is closed. */
   send(message: Sent): boolean {
     if (this.#closed) return false;
-    this.#writer.append(message);
+    this.bytesSent += this.#writer.append(message);
     if (this.#writer.messages >= BATCH_MESSAGES || this.#writer.bytes >= BATCH_BYTES) {
       this.flush();
     } else if (!this.#flushing) {

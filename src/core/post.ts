@@ -5,6 +5,7 @@
 import { payloadBytes, WORKER_CODEC } from "./codec.ts";
 import { type AbortReason, AuthError, ProtocolError } from "./errors.ts";
 import { Link, type LinkOwner } from "./link.ts";
+import { Congestion, type CongestionOwner } from "./congestion.ts";
 import type {
   CancelCode,
   HelloMessage,
@@ -34,7 +35,7 @@ const NOT_BEGUN: TaskResult = { ok: true, value: "" };
 export const MOST_AHEAD: number = 256;
 
 /** One session, from the worker's side. */
-export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
+export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, CongestionOwner {
   /** The signal of the instance it was opened for: a later one leaves for reasons of its own. */
   readonly shuttingDown: AbortSignal;
   readonly #owner: PostOwner<Post>;
@@ -56,6 +57,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   #retryAfter = 0;
   #ended = false;
   readonly #starter: Starter;
+  readonly #congestion: Congestion;
   /** What this frame asked for that runs user code: done once the frame is read. */
   #starts: Task[] = [];
   #aborts: { readonly task: Task; readonly reason: AbortReason }[] = [];
@@ -67,6 +69,10 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
     this.#timed = hello.capacity <= MAX_AHEAD && (hello.ahead ?? 0) > 0;
     this.#starter = new Starter(owner.clock, this);
     this.#link = new Link(socket, owner.clock, this, owner.maxFrameBytes, WORKER_CODEC);
+    const { clock, timers, highWater, maxBuffered } = owner;
+    // Heartbeats judge a runner that stands still. It may have all the time they give it to read what waits.
+    const rules = { highWater, maxBuffered, stallTimeout: Number.POSITIVE_INFINITY };
+    this.#congestion = new Congestion({ clock, timers, rules }, this);
     this.#beat = new Timer(owner.clock, false, (lateBy) => this.#onBeat(lateBy));
     this.#pulse = new Pulse(HELLO_PATIENCE, owner.clock.now());
   }
@@ -124,11 +130,16 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
     if (this.#watched) this.#starter.ended(task, this.#owner.clock.now());
     const attended = this.#tasks.delete(task.attemptId);
     this.#owner.taskServed(task, result.ok && task.wanted, !attended);
-    if (attended && !this.#ended) {
-      if (task.wanted) this.#answer(task, this.#fitting(result));
-      else this.#send({ type: "CANCELLED", attemptId: task.attemptId });
-    }
+    if (attended && !this.#ended) this.#settle(task, result);
     this.#owner.slotFreed(this);
+  }
+
+  /** While there is a backlog no job begins, so that what is sent besides it is bounded by the slots, and always may be. */
+  #settle(task: Task, result: TaskResult): void {
+    const before = this.#congestion.isCongested ? this.#link.bytesSent : undefined;
+    if (task.wanted) this.#answer(task, this.#fitting(result));
+    else this.#send({ type: "CANCELLED", attemptId: task.attemptId });
+    if (before !== undefined) this.#congestion.allow(this.#link.bytesSent - before);
   }
 
   /** Whether anybody wants to know what jobs take. */
@@ -142,7 +153,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   }
 
   hasSlot(): boolean {
-    return this.running < this.capacity && this.#owner.hasRoom;
+    return !this.#congestion.isCongested && this.running < this.capacity && this.#owner.hasRoom;
   }
 
   took(): void {
@@ -152,6 +163,26 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
   heard(): void {
     this.#heardAt = this.#owner.clock.now();
     this.#pulse.heard(this.#heardAt);
+    this.#congestion.heard();
+  }
+
+  get bufferedBytes(): number {
+    return this.#link.bufferedBytes;
+  }
+
+  get mustRead(): boolean {
+    return this.#link.faults !== "port";
+  }
+
+  /** What was held back begins at the end of the turn: a frame may be half read. */
+  congested(congested: boolean): void {
+    // What made it so was admitted before it was.
+    if (congested) this.#congestion.allow(Math.max(0, this.bufferedBytes - this.#owner.highWater));
+    else this.#owner.clock.endOfTurn(() => this.startNext());
+  }
+
+  tooSlow(message: string): void {
+    this.#lost(`the runner is too slow: ${message}`);
   }
 
   message(message: RunnerMessage): void {
@@ -199,8 +230,9 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
     this.#lost(error.message, error);
   }
 
-  flushed(): void {
+  flushed(taken: boolean): void {
     this.#sentAt = this.#owner.clock.now();
+    if (taken) this.#congestion.sent();
   }
 
   closed(reason: CloseReason): void {
@@ -226,7 +258,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
     const { attemptId } = message;
     if (this.#welcome === undefined || this.#tasks.has(attemptId))
       return this.malformed(new ProtocolError("an unexpected JOB"));
-    const waits = this.#starter.waiting > 0 || this.running >= this.capacity;
+    const waits = this.#starter.waiting > 0 || this.#congestion.isCongested || this.running >= this.capacity;
     const reason = this.#refusal(waits);
     if (reason !== undefined) return this.#send({ type: "REJECT", attemptId, reason });
     const task = new Task(message, this);
@@ -236,11 +268,19 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
     this.#starts.push(task);
   }
 
-  /** A job that its runner means for a free slot does not wait for one that another runner's job has. */
+  /**
+   * A job that its runner means for a free slot does not wait for one that another runner's job has. It does wait for a runner
+   * that does not read: handed back, it would only make the backlog longer.
+   */
   #refusal(waits: boolean): RejectReason | undefined {
     if (this.#leaving) return "draining";
-    const full = waits ? this.#starter.waiting >= (this.#hello.ahead ?? 0) : !this.#owner.hasRoom;
+    const full = waits ? this.#isFull() : !this.#owner.hasRoom;
     return full ? "overloaded" : undefined;
+  }
+
+  #isFull(): boolean {
+    const most = this.capacity + (this.#hello.ahead ?? 0);
+    return this.#tasks.size >= most || this.#starter.bytes > this.#owner.maxBuffered;
   }
 
   /** An attempt that is unknown was answered a moment ago: the answer and the CANCEL crossed. */
@@ -342,6 +382,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner {
     if (this.#ended) return;
     this.#ended = true;
     this.#beat.drop();
+    this.#congestion.stop();
     this.#link.close();
     // Jobs read from the same frame but not begun never will be.
     for (const task of this.#starts.splice(0)) {

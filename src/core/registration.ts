@@ -3,6 +3,7 @@
  * REMOVE → REMOVED and out of it. Decides who may have which identity. What a session does is in session.ts, who gets a
  * job in workers.ts.
  */
+import { backlogLimits } from "./backlog.ts";
 import type { Clock, Entropy } from "./clock.ts";
 import { DeadlineQueue } from "./deadline.ts";
 import { frameLimit } from "./codec.ts";
@@ -31,6 +32,7 @@ import {
 import type { Prefetch } from "./pace.ts";
 import { Replacements } from "./replacements.ts";
 import type { Standing } from "./seats.ts";
+import { SendBudget } from "./send-budget.ts";
 import { Session } from "./session.ts";
 import type { Dispatch, SessionRules } from "./session-keeper.ts";
 import type { Socket } from "./socket.ts";
@@ -56,6 +58,11 @@ export interface RegistrationLimits {
   readonly highWater?: number | undefined;
   /** Unsent bytes above which a worker is given up; default 8 MiB, at least twice `maxPayload`. */
   readonly maxBuffered?: number | undefined;
+  /**
+   * Unsent bytes of all workers together; default 256 MiB. Above, whoever holds more than a fair share gets no new work, and the
+   * largest that reads nothing for `stallTimeout` is given up.
+   */
+  readonly maxBufferedTotal?: number | undefined;
   /** A worker that reads nothing of its backlog for so long is given up; default 10,000. */
   readonly stallTimeout?: number | undefined;
   /** Whether stacks that workers send are shown in errors; default false. */
@@ -85,6 +92,7 @@ export const REGISTRATION_DEFAULTS: Filled<Omit<RegistrationLimits, "clock" | "e
   maxPayload: DEFAULT_PAYLOAD,
   highWater: 1_048_576,
   maxBuffered: 8_388_608,
+  maxBufferedTotal: 268_435_456,
   stallTimeout: 10_000,
   remoteStacks: false,
 });
@@ -105,6 +113,7 @@ export const REGISTRATION_RULES: Rules<RegistrationLimits> = Object.freeze({
   maxPayload: payloadLimit,
   highWater: integer(1),
   maxBuffered: integer(1),
+  maxBufferedTotal: limit(1),
   stallTimeout: finiteDuration,
   remoteStacks: flag,
   clock: shape("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
@@ -120,9 +129,7 @@ export type ResolvedLimits = Filled<RegistrationLimits>;
 /** @internal */
 export function resolveLimits(given: RegistrationLimits): ResolvedLimits {
   const limits = withDefaults({ ...REGISTRATION_DEFAULTS, clock: hostClock, entropy: hostEntropy }, given);
-  const maxBuffered = Math.max(limits.maxBuffered, 2 * limits.maxPayload);
-  // Who waits is only looked at above the high-water mark: one above the hard limit would switch that off.
-  return { ...limits, maxBuffered, highWater: Math.min(limits.highWater, maxBuffered) };
+  return { ...limits, ...backlogLimits(limits) };
 }
 
 /** @internal What a JobRunner shares with its registration. */
@@ -152,6 +159,8 @@ export class WorkerRegistration {
   readonly timers: DeadlineQueue;
   /** @internal */
   readonly rules: SessionRules;
+  /** @internal */
+  readonly budget: SendBudget;
   /** @internal */
   readonly dispatch: Dispatch<Session>;
   /** @internal */
@@ -191,7 +200,8 @@ export class WorkerRegistration {
     this.#limits = resolveLimits(limits);
     this.clock = this.#limits.clock;
     this.timers = new DeadlineQueue(this.clock, false);
-    const { maxPayload } = this.#limits;
+    const { maxPayload, maxBufferedTotal } = this.#limits;
+    this.budget = new SendBudget(this.clock, this.timers, maxBufferedTotal);
     this.rules = { ...this.#limits, maxFrameBytes: frameLimit(maxPayload), prefetch: shared?.prefetch ?? 0 };
     this.#listeners = [...listOf(listen)];
     this.#pool = pool;

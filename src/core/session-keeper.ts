@@ -7,6 +7,7 @@ import type { GoneReason } from "./events.ts";
 import type { Job } from "./job.ts";
 import type { HelloMessage, Payload } from "./message.ts";
 import type { Prefetch } from "./pace.ts";
+import type { SendBudget } from "./send-budget.ts";
 import type { Standing } from "./seats.ts";
 
 /** Runs one job on one session. */
@@ -28,6 +29,8 @@ export interface SessionKeeper<S> {
   /** Liveness: not a reason for the process to stay. */
   readonly timers: DeadlineQueue;
   readonly rules: SessionRules;
+  /** What all sessions may hold unsent together. */
+  readonly budget: SendBudget;
   /** Runs one job on one session. */
   readonly dispatch: Dispatch<S>;
   /** HELLO arrived on a session that waits for it: welcome it or end it. */

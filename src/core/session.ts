@@ -222,6 +222,7 @@ export class Session implements PooledWorker {
   heard(): void {
     this.#heardAt = this.#keeper.clock.now();
     this.#liveness.heard(this.#heardAt);
+    this.#congestion.heard();
     if (this.#phase === "suspect") this.#suspect(false);
   }
 
@@ -261,6 +262,11 @@ export class Session implements PooledWorker {
   /** @internal */
   get bufferedBytes(): number {
     return this.#link.bufferedBytes;
+  }
+
+  /** @internal A worker that may be computing on the event loop that would read is judged by its attempts' timers instead. */
+  get mustRead(): boolean {
+    return this.#link.faults !== "port" && !this.exempt;
   }
 
   /** @internal */

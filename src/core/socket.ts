@@ -8,7 +8,8 @@ import type { Peer } from "./peer.ts";
  * What can go wrong on a transport, declared as data so that the core adapts to the declaration and never to a name.
  *
  * - `stream`: an ordered prefix arrives, then the connection is cut and both ends see it (TCP, WebSocket).
- * - `port`: as `stream`, but a dead peer may stay silent: only missing heartbeats tell (MessagePort).
+ * - `port`: as `stream`, but a dead peer may stay silent: only missing heartbeats tell (MessagePort). Nothing but the peer's
+ *   own event loop takes what is sent: bytes that wait say that it is busy. They hold back new work and never end a session.
  * - `lossy`: single frames may vanish. Needs an acknowledged hand-over, which version 1 does not have: refused.
  */
 export type FaultProfile = "stream" | "port" | "lossy";
@@ -44,7 +45,10 @@ export interface Socket {
    * synchronously. `false` once closed. A frame taken before `close()` still leaves if the connection is healthy.
    */
   send(frame: Uint8Array<ArrayBuffer>): boolean;
-  /** Bytes taken by `send` that have not left yet: the caller's only back-pressure signal. */
+  /**
+   * Bytes taken by `send` that the network, or on a port the peer, has not taken yet: the caller's only back-pressure signal.
+   * Grows while nothing is taken, and is 0 again once all is; up to 64 KiB may go uncounted.
+   */
   readonly bufferedBytes: number;
   /** Who the transport says this is. */
   readonly peer: Peer;

@@ -24,6 +24,7 @@ export class Starter {
   readonly #waiting = new Line<Task>();
   readonly #clock: Clock;
   readonly #owner: StarterOwner;
+  #bytes = 0;
   #starting = false;
   #pausing = false;
   #now = 0;
@@ -38,6 +39,11 @@ export class Starter {
     return this.#waiting.length;
   }
 
+  /** Bytes of those that wait. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Who waits, the one that came last first, each as it is asked for. */
   *latestFirst(): Generator<Task> {
     for (let task = this.#waiting.last; task !== undefined; task = this.#waiting.last) yield task;
@@ -46,11 +52,14 @@ export class Starter {
   /** Lets one wait for a slot. */
   add(task: Task): void {
     this.#waiting.join(task);
+    this.#bytes += task.bytes;
   }
 
   /** Takes one out that waits. `false` when it does not. */
   delete(task: Task): boolean {
-    return this.#waiting.leave(task);
+    const waited = this.#waiting.leave(task);
+    if (waited) this.#bytes -= task.bytes;
+    return waited;
   }
 
   /** Starts those that have a slot, then as many as find one. `now`: the clock's time, if anybody wants to know what they take. */
@@ -68,7 +77,7 @@ export class Starter {
     this.#starting = true;
     this.#now = now ?? this.#clock.now();
     for (let task = this.#first(); task !== undefined; task = this.#first()) {
-      this.#waiting.leave(task);
+      this.delete(task);
       this.#owner.took(task);
       this.#start(task);
     }

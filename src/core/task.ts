@@ -70,6 +70,11 @@ export class Task implements JobContext, Member<Task> {
     this.#owner = owner;
   }
 
+  /** About so many bytes of data it was sent with. */
+  get bytes(): number {
+    return this.#job.data.length;
+  }
+
   get jobId(): string {
     return `${this.#owner.runnerId}-${this.#jobNumber}`;
   }

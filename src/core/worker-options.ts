@@ -1,4 +1,5 @@
 /** What a Worker can be told, what it does when it is not told, and what is refused. */
+import { backlogLimits } from "./backlog.ts";
 import type { Clock, Entropy } from "./clock.ts";
 import { labelList } from "./labels.ts";
 import type { Dialer, Listener } from "./listener.ts";
@@ -56,6 +57,13 @@ export interface WorkerOptions {
   readonly drainTimeout?: number | undefined;
   /** The largest job it accepts, in bytes; default 1 MiB. Not less than the runner's, or a job in between costs it its session. */
   readonly maxPayload?: number | undefined;
+  /** Unsent bytes above which no job begins until the runner has read; default 1 MiB. */
+  readonly highWater?: number | undefined;
+  /**
+   * Unsent bytes above which the worker leaves a runner that does not read; default 8 MiB, at least twice `maxPayload`. Results
+   * of jobs that ran already do not count.
+   */
+  readonly maxBuffered?: number | undefined;
   /** Whether stacks of handler errors are sent to the runner; default false. */
   readonly remoteStacks?: boolean | undefined;
   /** Where time comes from; the host's by default. */
@@ -81,6 +89,8 @@ export const WORKER_DEFAULTS: WorkerDefaults = Object.freeze({
   reconnectMax: 30_000,
   drainTimeout: 30_000,
   maxPayload: DEFAULT_PAYLOAD,
+  highWater: 1_048_576,
+  maxBuffered: 8_388_608,
   remoteStacks: false,
 });
 
@@ -103,6 +113,8 @@ const RULES: Rules<WorkerOptions> = {
   reconnectMax: finiteDuration,
   drainTimeout: duration,
   maxPayload: payloadLimit,
+  highWater: integer(1),
+  maxBuffered: integer(1),
   remoteStacks: flag,
   clock: shape("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
   entropy: shape("an Entropy", "u32", "id"),
@@ -118,5 +130,6 @@ export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOpti
   if ((options.dial === undefined) === (options.listen === undefined)) {
     throw new TypeError("Worker: give either `dial` (how to reach the runner) or `listen`");
   }
-  return withDefaults(WORKER_DEFAULTS, options);
+  const filled = withDefaults(WORKER_DEFAULTS, options);
+  return { ...filled, ...backlogLimits(filled) };
 }

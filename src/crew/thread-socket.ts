@@ -8,8 +8,8 @@ import { messagePortSocket, type PortLike } from "../transports/message-port.ts"
 
 /** A socket to a supervised thread. */
 export class ThreadSocket implements Socket {
-  /** The supervisor sees every death, and the frames sent before it still arrive. */
-  readonly faults = "stream";
+  /** The supervisor sees every death; but only the thread itself takes what is sent, whenever its handlers let it. */
+  readonly faults = "port";
   readonly #inner: Socket;
   readonly #onClosed: (reason: CloseReason) => void;
   #receiver: Receiver | undefined;

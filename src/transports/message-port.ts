@@ -50,6 +50,13 @@ export interface MessagePortSocketOptions extends SocketLimits {
   readonly peer?: Partial<Peer> | undefined;
 }
 
+/**
+ * A port does not tell what it holds, so the receiving end acknowledges what it has taken: a number of bytes, posted as it
+ * is, at the first frame that makes it this many. Measured: a message of its own costs about 5 us. At this many bytes it
+ * goes with one of twenty frames of a busy session of 16-byte jobs, and a lone job has none.
+ */
+const ACKNOWLEDGED_BYTES = 64 * 1024;
+
 // The peer of a browser port does not learn of `close()`, so it is told.
 const CLOSE_NOTE = "powerhose:close";
 const EVENTS = ["messageerror", "close"] as const;
@@ -58,6 +65,7 @@ const CLOSED_THERE: CloseReason = { code: "peer", message: "closed by the other 
 const PORT_CLOSED: CloseReason = { code: "peer", message: "the port was closed" };
 const UNREADABLE: CloseReason = { code: "violation", message: "a message that cannot be read here" };
 const NOT_BYTES: CloseReason = { code: "violation", message: "a message that is not bytes" };
+const NOT_SENT: CloseReason = { code: "violation", message: "an acknowledgement of bytes that were not sent" };
 
 function tooLarge(bytes: number, limit: number): CloseReason {
   return { code: "too-large", message: `a frame of ${bytes} bytes is over the limit of ${limit}` };
@@ -81,13 +89,15 @@ function bytesOf(message: unknown): Uint8Array | undefined {
 
 class MessagePortSocket implements Socket {
   readonly faults: FaultProfile = "port";
-  // A port does not tell what it holds. What bounds a slow peer is the number of attempts in flight.
-  readonly bufferedBytes = 0;
   readonly peer: Peer;
   readonly #port: PortLike;
   readonly #maxFrameBytes: number;
   readonly #onClosed: ((socket: Socket) => void) | undefined;
   readonly #inbox = new Inbox();
+  /** Bytes sent that were not acknowledged. */
+  #unacknowledged = 0;
+  /** Bytes taken that were not acknowledged. */
+  #taken = 0;
 
   constructor(port: PortLike, peer: Peer, maxFrameBytes: number, onClosed?: (socket: Socket) => void) {
     this.#port = port;
@@ -100,13 +110,20 @@ class MessagePortSocket implements Socket {
     port.start?.();
   }
 
+  /** What the peer is certain not to have taken: fewer bytes than it acknowledges at a time do not count. */
+  get bufferedBytes(): number {
+    return this.#inbox.isClosed ? 0 : Math.max(0, this.#unacknowledged - ACKNOWLEDGED_BYTES + 1);
+  }
+
   send(frame: Uint8Array<ArrayBuffer>): boolean {
     if (this.#inbox.isClosed) return false;
-    if (frame.byteLength > this.#maxFrameBytes) return this.#fail(tooLarge(frame.byteLength, this.#maxFrameBytes));
+    const { byteLength } = frame;
+    if (byteLength > this.#maxFrameBytes) return this.#fail(tooLarge(byteLength, this.#maxFrameBytes));
     // Transferring takes the whole buffer along; of a view, only its own bytes may go.
-    const { buffer } = frame.byteLength === frame.buffer.byteLength ? frame : frame.slice();
+    const { buffer } = byteLength === frame.buffer.byteLength ? frame : frame.slice();
     try {
       this.#port.postMessage(buffer, [buffer]);
+      this.#unacknowledged += byteLength;
       return true;
     } catch (error) {
       return this.#fail({
@@ -144,12 +161,32 @@ class MessagePortSocket implements Socket {
   };
 
   readonly #onMessage = (message: unknown): void => {
-    if (message === CLOSE_NOTE) return this.#end(CLOSED_THERE, false);
     const bytes = bytesOf(message);
-    if (bytes === undefined) return this.#end(NOT_BYTES, true);
+    if (bytes === undefined) return this.#onNote(message);
     if (bytes.byteLength > this.#maxFrameBytes) return this.#end(tooLarge(bytes.byteLength, this.#maxFrameBytes), true);
+    this.#acknowledge(bytes.byteLength);
     this.#inbox.frame(bytes);
   };
+
+  #onNote(message: unknown): void {
+    if (message === CLOSE_NOTE) return this.#end(CLOSED_THERE, false);
+    if (typeof message !== "number") return this.#end(NOT_BYTES, true);
+    const isSent = Number.isInteger(message) && message >= ACKNOWLEDGED_BYTES && message <= this.#unacknowledged;
+    if (isSent) this.#unacknowledged -= message;
+    else this.#end(NOT_SENT, true);
+  }
+
+  /** Before the frame is delivered, which may run a handler for long: the peer is not to wait for that. */
+  #acknowledge(bytes: number): void {
+    this.#taken += bytes;
+    if (this.#taken < ACKNOWLEDGED_BYTES || this.#inbox.isClosed) return;
+    try {
+      this.#port.postMessage(this.#taken, []);
+      this.#taken = 0;
+    } catch {
+      // The port is gone, and tells so itself.
+    }
+  }
 
   #leave(tellPeer: boolean): void {
     const port = this.#port;
@@ -168,7 +205,7 @@ class MessagePortSocket implements Socket {
 
 /**
  * Makes a socket of one end of a channel; the other end must be one too. The port is the socket's from here on, and is
- * closed with it when it is a MessagePort. `bufferedBytes` is always 0, as a port does not tell what it holds.
+ * closed with it when it is a MessagePort.
  */
 export function messagePortSocket(port: PortLike, options: MessagePortSocketOptions): Socket {
   return new MessagePortSocket(port, peerOf(options.peer, "port"), options.maxFrameBytes);

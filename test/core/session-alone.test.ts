@@ -6,9 +6,10 @@ import type { Attempt, AttemptOwner } from "../../src/core/attempt.ts";
 import type { HelloMessage, Message } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
 import type { Peer } from "../../src/core/peer.ts";
+import { SendBudget } from "../../src/core/send-budget.ts";
 import { Session } from "../../src/core/session.ts";
 import type { Dispatch, SessionKeeper, SessionRules } from "../../src/core/session-keeper.ts";
-import type { CloseReason, Receiver, Socket } from "../../src/core/socket.ts";
+import type { CloseReason, FaultProfile, Receiver, Socket } from "../../src/core/socket.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer } from "../support/scripted-peer.ts";
 
@@ -18,6 +19,7 @@ const PEER: Peer = { transport: "test", address: "", principal: "me" };
 class Keeper implements SessionKeeper<Session>, AttemptOwner<Session> {
   readonly clock: VirtualClock;
   readonly timers: DeadlineQueue;
+  readonly budget: SendBudget;
   readonly rules: SessionRules = {
     helloTimeout: 5_000,
     heartbeat: 1_000,
@@ -35,6 +37,7 @@ class Keeper implements SessionKeeper<Session>, AttemptOwner<Session> {
   constructor(clock: VirtualClock) {
     this.clock = clock;
     this.timers = new DeadlineQueue(clock, false);
+    this.budget = new SendBudget(clock, this.timers, Number.POSITIVE_INFINITY);
   }
   hello(session: Session, message: HelloMessage): void {
     session.welcome(message, "r1", 1_000_000);
@@ -83,7 +86,7 @@ class Keeper implements SessionKeeper<Session>, AttemptOwner<Session> {
 /** A socket whose backlog is the test's to say. */
 class Clogged implements Socket {
   readonly peer: Peer = PEER;
-  readonly faults = "stream";
+  faults: FaultProfile = "stream";
   waits = 0;
   looks = 0;
   taken = true;
@@ -395,6 +398,90 @@ describe("a backlog", () => {
     await clock.advance(10);
     expect(keeper.told.slice(4).every((standing) => standing === "congested")).toBe(true);
     await end();
+  });
+});
+
+describe("bytes that are not read", () => {
+  const beat = async ({ clock, peer }: ReturnType<typeof alone>, ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 500) {
+      await clock.advance(500);
+      peer.send({ type: "PING", nonce: 0 });
+    }
+    await clock.settle();
+  };
+
+  it("end the session after the stall timeout, and at once when they are too many", async () => {
+    for (const [waits, ms] of [
+      [50_000, 10_500],
+      [100_001, 500],
+    ] as const) {
+      const set = alone();
+      await set.join({ capacity: 9 });
+      set.socket.waits = waits;
+      await set.give();
+      await beat(set, ms);
+      expect(set.keeper.told.at(-1)).toBe("freed");
+      expect(set.keeper.told).toContain(`gone: slow, it does not read: ${waits} bytes wait`);
+      await set.end();
+    }
+  });
+
+  it("on a port hold back new work, and never end the session", async () => {
+    const set = alone();
+    set.socket.faults = "port";
+    await set.join({ capacity: 9 });
+    set.socket.waits = 1_000_000;
+    await set.give();
+    await beat(set, 60_000);
+    expect(set.keeper.told).toEqual(["congested"]);
+    set.socket.waits = 0;
+    await set.clock.advance(5);
+    expect(set.keeper.told).toEqual(["congested", "ready"]);
+    await set.end();
+  });
+
+  it("of a worker that may be computing hold back new work, until its attempts are over", async () => {
+    const set = alone();
+    await set.join({ capacity: 9, blocking: true });
+    set.socket.waits = 90_000;
+    await set.give();
+    await beat(set, 60_000);
+    set.socket.waits = 100_001;
+    await beat(set, 1_000);
+    expect(set.keeper.told).toEqual(["congested"]);
+    set.socket.waits = 90_000;
+    set.peer.answer("done");
+    await beat(set, 9_500);
+    expect(set.keeper.told, "counted from the answer").toEqual(["congested", "succeeded: done", "freed"]);
+    await beat(set, 1_000);
+    expect(set.keeper.told.at(-1)).toBe("gone: slow, it does not read: 90000 bytes wait");
+    await set.end();
+  });
+
+  it("while this process stood still are nobody's fault", async () => {
+    const set = alone();
+    await set.join({ capacity: 9 });
+    set.socket.waits = 50_000;
+    await set.give();
+    await beat(set, 1_000);
+    set.keeper.stalled = (): void => set.session.forgive(set.clock.now());
+    set.clock.jump(10_000);
+    await beat(set, 8_500);
+    expect(set.session.state).toBe("busy");
+    await beat(set, 1_000);
+    expect(set.keeper.told).toContain("gone: slow, it does not read: 50000 bytes wait");
+    await set.end();
+  });
+
+  it("are looked at again as soon as the worker is heard", async () => {
+    const set = alone();
+    await set.join({ capacity: 9 });
+    set.socket.waits = 50_000;
+    await set.give();
+    set.socket.waits = 0;
+    await set.say({ type: "PING", nonce: 1 });
+    expect(set.keeper.told).toEqual(["congested", "ready"]);
+    await set.end();
   });
 });
 

@@ -42,8 +42,11 @@ class FakePort implements PortLike {
   }
 }
 
-function opened(port: PortLike): { socket: Socket; frames: Uint8Array[]; closes: CloseReason[] } {
-  const socket = messagePortSocket(port, limits);
+function opened(
+  port: PortLike,
+  maxFrameBytes: number = limits.maxFrameBytes,
+): { socket: Socket; frames: Uint8Array[]; closes: CloseReason[] } {
+  const socket = messagePortSocket(port, { maxFrameBytes });
   const [frames, closes]: [Uint8Array[], CloseReason[]] = [[], []];
   socket.open({ frame: (bytes) => void frames.push(bytes), closed: (reason) => void closes.push(reason) });
   return { socket, frames, closes };
@@ -63,7 +66,7 @@ test.each<[string, unknown]>([
   ["text", "hello"],
   ["nothing", undefined],
   ["null", null],
-  ["a number", 7],
+  ["a number of bytes that were not sent", 70_000],
   ["a list", [1, 2, 3]],
   ["a map", new Map([["a", 1]])],
   ["a date", new Date(0)],
@@ -78,6 +81,63 @@ test.each<[string, unknown]>([
   await vi.waitUntil(() => closes.length === 1);
   expect(closes[0]?.code).toBe("violation");
   expect(frames).toEqual([]);
+});
+
+test.each([
+  ["more than was sent", 100_001],
+  ["none", 0],
+  ["less than none", -70_000],
+  ["fewer than are acknowledged at a time", 65_535],
+  ["a part of one", 65_536.5],
+  ["no number of bytes", Number.NaN],
+])("an acknowledgement of %s is a violation", async (_what, bytes) => {
+  const port = new FakePort();
+  const { socket, closes } = opened(port, 100_000);
+  socket.send(new Uint8Array(100_000));
+  port.emit("message", bytes);
+  expect(closes).toEqual([{ code: "violation", message: "an acknowledgement of bytes that were not sent" }]);
+  expect(socket.bufferedBytes).toBe(0);
+});
+
+test("what was taken is acknowledged when it is 64 KiB, and before it is delivered", () => {
+  const port = new FakePort();
+  const socket = messagePortSocket(port, { maxFrameBytes: 200_000 });
+  const postedBy: number[] = [];
+  socket.open({ frame: () => void postedBy.push(port.posted.length), closed: () => undefined });
+  for (const length of [40_000, 25_535, 1, 10, 150_000]) port.emit("message", new ArrayBuffer(length));
+  expect(port.posted).toEqual([65_536, 150_010]);
+  expect(postedBy).toEqual([0, 0, 1, 1, 2]);
+});
+
+test("a thousand small frames are acknowledged by one message", () => {
+  const port = new FakePort();
+  opened(port);
+  for (let frame = 0; frame < 1_000; frame++) port.emit("message", new ArrayBuffer(100));
+  expect(port.posted).toEqual([65_600]);
+});
+
+test("what a peer does not take is counted, and no longer once it is acknowledged", () => {
+  const port = new FakePort();
+  const { socket } = opened(port, 100_000);
+  const counts = [1_000, 64_535, 1, 100_000, 100_000].map((length) => {
+    socket.send(new Uint8Array(length));
+    return socket.bufferedBytes;
+  });
+  expect(counts, "less than 64 KiB may have been taken").toEqual([0, 0, 1, 100_001, 200_001]);
+  port.emit("message", 165_536);
+  expect(socket.bufferedBytes).toBe(34_465);
+  port.emit("message", 100_000);
+  expect(socket.bufferedBytes).toBe(0);
+});
+
+test("a port that throws at an acknowledgement still delivers", () => {
+  const port = new FakePort();
+  const { frames, closes } = opened(port, 100_000);
+  port.postMessage = (): void => {
+    throw new Error("gone");
+  };
+  port.emit("message", new ArrayBuffer(70_000));
+  expect([frames.length, closes]).toEqual([1, []]);
 });
 
 test("bytes are taken as a buffer or as a view, and a cyclic value is no crash", async () => {

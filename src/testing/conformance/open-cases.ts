@@ -161,6 +161,9 @@ const limits: readonly SocketCase[] = [
   },
 ];
 
+/** Frames: 64 MiB. A loopback connection holds some MiB. */
+const MOST_ON_THE_WAY = 1_024;
+
 const facts: readonly SocketCase[] = [
   {
     name: "both ends say who is there, in words",
@@ -199,6 +202,22 @@ const facts: readonly SocketCase[] = [
       }
       await fixture.arrived(farSide, 50);
       await fixture.emptied(near);
+    },
+  },
+  {
+    name: "bufferedBytes grows while the peer takes nothing",
+    check: async (stage) => {
+      const { near, farSide } = await stage.pair();
+      // In one turn the peer takes nothing. A network between may, until it is full.
+      let sent = 0;
+      for (; near.bufferedBytes === 0 && sent < MOST_ON_THE_WAY; sent++) near.send(bytes(MAX, sent));
+      const counted = near.bufferedBytes;
+      expectTrue(counted > 0, `bytes that wait are counted; bufferedBytes is 0 after ${sent * MAX} bytes in one turn`);
+      for (const last = sent + 16; sent < last; sent++) near.send(bytes(MAX, sent));
+      const grown = near.bufferedBytes - counted;
+      expectTrue(grown >= 15 * MAX, `what is sent besides is counted; bufferedBytes grew by ${grown} of ${16 * MAX}`);
+      await stage.arrived(farSide, sent);
+      await stage.emptied(near);
     },
   },
   {

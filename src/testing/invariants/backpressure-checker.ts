@@ -44,6 +44,11 @@ export class BackpressureChecker implements Checker {
     const { machine, limits } = view;
     const bytes = view.buffered(connection.number);
     const pile = this.#pile(connection, bytes, now);
+    if (!connection.mustRead) {
+      // Then bytes hold back new work, and no more than that.
+      pile.overSince = undefined;
+      pile.since = now;
+    }
     const bound = limits.maxBuffered + frameLimit(limits.maxPayload);
     if (bytes > bound) this.#violation("within-bounds", `${machine}: ${bytes} bytes wait, ${bound} may`);
     if (bytes <= limits.maxBuffered) pile.overSince = undefined;

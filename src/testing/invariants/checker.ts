@@ -1,4 +1,5 @@
 /** What a checker is: it watches a simulated world and says when a promise is broken. Knows none of the promises. */
+import type { FaultProfile } from "../../core/socket.ts";
 import type { RunnerStats } from "../../core/stats.ts";
 import type { Observation } from "../history/observation.ts";
 
@@ -21,9 +22,12 @@ export interface ObservedRunner {
     readonly maxStrikes: number;
     readonly highWater: number;
     readonly maxBuffered: number;
+    readonly maxBufferedTotal: number;
     readonly maxPayload: number;
     readonly drainTimeout: number;
   };
+  /** What can go wrong with its connections. */
+  readonly faults: FaultProfile;
   /** Timers it has set that would keep its process alive. */
   readonly keepAliveTimers: number;
   /** All timers it has set. */

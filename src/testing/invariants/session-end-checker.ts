@@ -81,11 +81,14 @@ export class SessionEndChecker implements Checker {
   }
 
   #backlog(
-    { connection, at, unsure }: SessionEnd,
+    { connection, at, unsure, inFlight }: SessionEnd,
     machine: string,
     limits: ObservedRunner["limits"],
   ): string | undefined {
-    const { unread, congestedSince, shrunkAt } = connection;
+    const { unread, congestedSince, shrunkAt, runner } = connection;
+    if (!unsure && runner.onPort) return "on a port whoever does not read is busy";
+    if (!unsure && inFlight > 0 && connection.hello?.blocking === true) return "it may have been computing";
+    if (runner.overBudgetAt !== Number.NEGATIVE_INFINITY && runner.isOverBudget(at)) return undefined;
     if (unread > limits.maxBuffered) return undefined;
     if (congestedSince === undefined) return `only ${unread} bytes waited, of ${limits.highWater}`;
     const waited = this.#waited(machine, Math.max(congestedSince, shrunkAt), at);

@@ -153,6 +153,7 @@ function freeSlots(worker: WorkerStats, wire: WireRunner, now: number): number {
   if (connection !== undefined) {
     const { unread, congestedAt } = connection;
     const lately = now - Math.max(congestedAt, wire.wokeAt) <= BACKLOG_POLL;
+    if (wire.overBudgetAt !== Number.NEGATIVE_INFINITY && wire.isOverBudget(now)) return 0;
     if (unread > wire.highWater || (congestedAt !== Number.NEGATIVE_INFINITY && lately)) return 0;
   }
   return worker.capacity - worker.inFlight;

@@ -91,6 +91,8 @@ export class WireModel implements Checker {
     for (const view of views) {
       const runner = this.#up(view.machine);
       runner.highWater = view.limits.highWater;
+      runner.budget = view.limits.maxBufferedTotal;
+      runner.onPort = view.faults === "port";
       if (runner.settled.length > 0 || runner.mixed) this.#forget(runner, now);
     }
   }
@@ -302,6 +304,7 @@ export class WireModel implements Checker {
     this.#connections.delete(connection.number);
     runner.connections.delete(connection.number);
     runner.congested.delete(connection);
+    runner.counted(-connection.unread, at);
     if (runner.workers.get(identity) === connection) runner.workers.delete(identity);
   }
 

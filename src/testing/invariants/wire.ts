@@ -15,6 +15,8 @@ import type {
 
 /** A congested worker is looked at again every 5 ms, and the timer may be a tick late. */
 export const BACKLOG_POLL = 6;
+/** How often a runner looks at all sessions while they hold too much together, in ms, and a tick. */
+const BUDGET_REVIEW = 21;
 const PINGS_AT_ONCE = 10;
 const PINGS_AN_INTERVAL = 4;
 const EPSILON = 1e-6;
@@ -151,6 +153,7 @@ export class WireConnection {
     this.#shrinksAt = undefined;
     this.#sentAt = at;
     this.unread += bytes;
+    this.runner.counted(bytes, at);
     this.#weigh(at);
   }
 
@@ -160,6 +163,7 @@ export class WireConnection {
     this.#lookAround(at);
     if (at - this.#sentAt > BACKLOG_POLL) this.#shrinksAt ??= at;
     this.unread -= bytes;
+    this.runner.counted(-bytes, at);
     this.#weigh(at);
   }
 
@@ -202,6 +206,11 @@ export class WireConnection {
     }
   }
 
+  /** Whether bytes that wait may end the session: not on a port, nor while the worker may be computing. */
+  get mustRead(): boolean {
+    return !this.runner.onPort && !(this.hello?.blocking === true && this.inFlight.size > 0);
+  }
+
   /** How many jobs the worker takes at a time. */
   get capacity(): number {
     return this.hello?.capacity ?? 1;
@@ -228,6 +237,12 @@ export class WireRunner {
   wokeAt: number = Number.NEGATIVE_INFINITY;
   /** Unsent bytes above which a worker gets no new work; known between events. */
   highWater: number = Number.POSITIVE_INFINITY;
+  /** Unsent bytes of all workers above which some get no new work; known between events. */
+  budget: number = Number.POSITIVE_INFINITY;
+  /** Whether its connections are ports. */
+  onPort = false;
+  /** When more bytes than that were last unread at all workers together. */
+  overBudgetAt: number = Number.NEGATIVE_INFINITY;
   /** Whether it dials workers itself. */
   dials = false;
   /** Whether it was seen to be used by `map`, or by somebody who holds workers. */
@@ -236,6 +251,7 @@ export class WireRunner {
   othersAt: number = Number.NEGATIVE_INFINITY;
   /** Jobs whose callers were told in this moment. */
   settled: WireJob[] = [];
+  #unread = 0;
   #highest = 0;
   /** Numbers below the highest that `execute` did not take in, and that have not settled. */
   readonly #others = new Set<number>();
@@ -246,6 +262,18 @@ export class WireRunner {
 
   constructor(machine: string) {
     this.machine = machine;
+  }
+
+  /** So many more bytes are unread, or fewer. */
+  counted(bytes: number, at: number): void {
+    if (this.#unread > this.budget) this.overBudgetAt = at;
+    this.#unread += bytes;
+    if (this.#unread > this.budget) this.overBudgetAt = at;
+  }
+
+  /** Whether workers may be held back for the sake of the others, or were until it looked around. */
+  isOverBudget(at: number): boolean {
+    return this.#unread > this.budget || at - Math.max(this.overBudgetAt, this.wokeAt) <= BUDGET_REVIEW;
   }
 
   /** Whether what it does now may come before, or after, what it has read: it stands still, or has just woken. */

@@ -122,6 +122,7 @@ export class SimulatedRunner extends JobRunner {
     return {
       machine: this.name,
       limits,
+      faults: network.faults,
       stats: () => this.stats(),
       get keepAliveTimers() {
         return machine.keepAliveTimers;

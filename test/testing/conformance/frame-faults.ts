@@ -159,6 +159,25 @@ const sending: readonly TransportFault[] = [
     },
   },
   {
+    what: "does not know bufferedBytes and says 0",
+    one: "bufferedBytes grows while the peer takes nothing",
+    socket: () => ({ buffered: () => 0 }),
+  },
+  {
+    what: "counts the last frame only",
+    one: "bufferedBytes grows while the peer takes nothing",
+    socket: (inner) => {
+      let last = 0;
+      return {
+        send: (frame) => {
+          last = frame.byteLength;
+          return inner.send(frame);
+        },
+        buffered: () => Math.min(last, inner.bufferedBytes),
+      };
+    },
+  },
+  {
     what: "does not know bufferedBytes and says NaN",
     one: "bufferedBytes is a count that goes back to 0",
     socket: () => ({ buffered: () => Number.NaN }),

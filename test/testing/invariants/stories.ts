@@ -935,6 +935,35 @@ const CAUSES: readonly Rule[] = [
   },
   {
     promise: "no-end-without-cause",
+    rule: "who may be computing is not slow",
+    kept: (s) => ends(piles(s.joins(1, { blocking: true }), 2_000).after(60), "slow"),
+    broken: (s) => ends(piles(s.joins(1, { blocking: true }).submitted(1).starts(1), 2_000).after(60), "slow"),
+  },
+  {
+    promise: "no-end-without-cause",
+    rule: "on a port nobody is slow",
+    kept: (s) => ends(piles(s.joins(), 20_000), "slow"),
+    broken: (s) => {
+      s.shown.faults = "port";
+      ends(piles(s.after(1).joins(), 20_000), "slow");
+    },
+  },
+  {
+    promise: "no-end-without-cause",
+    rule: "who has little to read may be given up when all together have too much",
+    kept: (s) => {
+      piles(s.joins(2, { identity: "v" }).joins(), 900);
+      s.see({ kind: "sent", connection: 2, from: "r", to: "v", messages: [], bytes: 100_000 });
+      ends(s, "slow");
+    },
+    broken: (s) => {
+      piles(s.joins(2, { identity: "v" }).joins(), 900);
+      s.see({ kind: "sent", connection: 2, from: "r", to: "v", messages: [], bytes: 90_000 });
+      ends(s, "slow");
+    },
+  },
+  {
+    promise: "no-end-without-cause",
     rule: "who is sent much has time to read it",
     kept: (s) => ends(piles(s.joins(), 2_000).after(50), "slow"),
     broken: (s) => ends(piles(s.joins(), 2_000).after(49), "slow"),
@@ -1021,6 +1050,15 @@ const CAUSES: readonly Rule[] = [
     rule: "who lets too much wait is given up within a look",
     kept: (s) => waits(s, 10_001, 7),
     broken: (s) => waits(s, 10_001, 8),
+  },
+  {
+    promise: "within-bounds",
+    rule: "who reads nothing for long is given up, but on a port",
+    kept: (s) => {
+      s.shown.faults = "port";
+      waits(s.after(1), 2_000, 100);
+    },
+    broken: (s) => waits(s.after(1), 2_000, 100),
   },
   {
     promise: "within-bounds",

@@ -24,6 +24,7 @@ const LIMITS: ObservedRunner["limits"] = {
   maxStrikes: 2,
   highWater: 1_000,
   maxBuffered: 10_000,
+  maxBufferedTotal: 100_000,
   maxPayload: 1_000,
   drainTimeout: 1_000,
 };
@@ -77,6 +78,7 @@ export class Story {
     stoodStill: 0,
     openConnections: 0,
     buffered: () => 0,
+    faults: "stream",
     inLine: undefined,
     held: undefined,
   };
