@@ -4,8 +4,8 @@
  * done with an outcome is run.ts.
  */
 import type { ByteBudget } from "../core/byte-budget.ts";
+import { heldAttemptBytes, heldErrorBytes, heldPayloadBytes } from "../core/held-bytes.ts";
 import { type AttemptRecord, type Payload, RunnerStoppedError } from "../index.ts";
-import { attemptsBytes, errorBytes, LINE_COST, payloadBytes } from "./held-bytes.ts";
 import type { JobLine } from "./job-line.ts";
 import { LineQueue } from "./line-queue.ts";
 
@@ -45,6 +45,8 @@ export interface PumpOwner {
   jobFailed(): void;
 }
 
+/** What a line takes besides its text, amply: what bounds how far short jobs run ahead of the reader. */
+const LINE_BYTES = 4_096;
 /** Jobs the runner is given at least, for workers that are about to come. */
 const LEAST_SUBMITTED = 16;
 /** Jobs are sent ahead of a slot as long as all results under way are expected to fit this part of the budget. */
@@ -139,7 +141,7 @@ export class JobPump {
       this.#nextLine ??= this.#source.next();
       const line = this.#nextLine;
       if (line === undefined) return this.#readOn();
-      const bytes = LINE_COST + payloadBytes(line.text) + (line.fault?.length ?? 0);
+      const bytes = LINE_BYTES + heldPayloadBytes(line.text) + heldPayloadBytes(line.fault ?? "");
       if (!this.#budget.admits(bytes, line.fault === undefined)) return;
       this.#nextLine = undefined;
       this.#take(line, bytes);
@@ -183,7 +185,7 @@ export class JobPump {
     } catch (error) {
       this.#running--;
       this.#fail(line, error);
-      this.#count(line, errorBytes(error));
+      this.#count(line, heldErrorBytes(error));
       this.#settle(line);
     }
   }
@@ -194,10 +196,10 @@ export class JobPump {
     if (value === undefined) {
       this.#failed ||= !(error instanceof RunnerStoppedError);
       this.#fail(line, error);
-      this.#count(line, errorBytes(error) + attemptsBytes(records));
+      this.#count(line, heldErrorBytes(error));
     } else {
       line.value = value;
-      this.#count(line, payloadBytes(value) + attemptsBytes(records));
+      this.#count(line, heldPayloadBytes(value) + heldAttemptBytes(records.length));
     }
     this.#settle(line);
   }

@@ -10,8 +10,9 @@ export const DEFAULT_MAX_PAYLOAD: number = 1_048_576;
 /** What a run may hold when nothing is said, in bytes. */
 export const DEFAULT_BUFFER: number = 64 * 1_048_576;
 
-const SMALLEST_BUFFER = 1_048_576;
-const LARGEST_BUFFER = 65_536 * 1_048_576;
+const MIN_BUFFER = 1_048_576;
+/** The most that may be asked for. */
+export const MAX_BUFFER: number = 65_536 * 1_048_576;
 
 /** Beyond that a text of twice the bytes no longer fits in one string, and a few jobs fill the memory. */
 const LARGEST = 256 * 1_048_576;
@@ -29,5 +30,5 @@ export function readMaxPayload(flags: Flags): number {
  * @throws CommandError (usage) when it is not a whole number from 1 MiB to 64 GiB.
  */
 export function readBuffer(flags: Flags): number {
-  return flags.integer("buffer", SMALLEST_BUFFER, LARGEST_BUFFER) ?? DEFAULT_BUFFER;
+  return flags.integer("buffer", MIN_BUFFER, MAX_BUFFER) ?? DEFAULT_BUFFER;
 }

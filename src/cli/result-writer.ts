@@ -4,11 +4,11 @@
  * like is outcome-text.ts, how bytes get out is output.ts.
  */
 import type { ByteBudget } from "../core/byte-budget.ts";
+import { heldPayloadBytes } from "../core/held-bytes.ts";
 import { CommandError, wordsOf } from "./faults.ts";
-import { payloadBytes } from "./held-bytes.ts";
 import { isReaderGone, type Output, type Written } from "./output.ts";
 
-const ENOUGH = 64 * 1_024; // bytes that make a write worth it
+const ENOUGH = 128 * 1_024; // bytes held that make a write worth it
 const LINGER = 4; // ms to wait for more
 
 /** Told of what happens to the output. */
@@ -34,7 +34,7 @@ class Batch {
     this.#results.push(result);
     this.#ends.push(end);
     this.#receipts.push(receipt);
-    const bytes = payloadBytes(result) + end.length + receipt.length;
+    const bytes = heldPayloadBytes(result) + heldPayloadBytes(end) + heldPayloadBytes(receipt);
     this.bytes += bytes;
     return bytes;
   }

@@ -58,6 +58,9 @@ export class RunFleet {
       timeout,
       deadline,
       maxPayload,
+      // The pump hands in no more than can run, within its own budget: no job of a run is refused.
+      maxQueue: Number.MAX_SAFE_INTEGER,
+      maxQueueBytes: Number.POSITIVE_INFINITY,
       // Somebody at the terminal decides how long to wait for workers.
       acquireTimeout: Number.POSITIVE_INFINITY,
       // So does an admin on the page: what runs is finished, as after a first Ctrl-C.

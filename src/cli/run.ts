@@ -16,6 +16,7 @@ import { JobSource } from "./job-source.ts";
 import type { Notices } from "./notices.ts";
 import { badLine, type FailureText, failureText, jsonRecord } from "./outcome-text.ts";
 import { lastByte, outputOf } from "./output.ts";
+import { MAX_BUFFER } from "./payload-limit.ts";
 import { progressLine, type ProgressStyle } from "./progress.ts";
 import { Rate } from "./rate.ts";
 import { ResultWriter, type WriterOwner } from "./result-writer.ts";
@@ -29,6 +30,12 @@ import { counted } from "./terminal-text.ts";
 /** Failures told one by one; of the others only the number. */
 const TOLD = 10;
 const SAMPLE = 250; // ms between looks at the count
+
+const MEBIBYTE = 1_048_576;
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / MEBIBYTE).toFixed(1)} MiB`;
+}
 
 /** One run. */
 export class Run implements FleetOwner, PumpOwner, WriterOwner {
@@ -44,6 +51,7 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
   #log: JobLog | undefined;
   readonly #ending = new Ending();
   readonly #cpu: NodeJS.CpuUsage = process.cpuUsage();
+  readonly #budget: ByteBudget;
   readonly #pump: JobPump;
   readonly #isRemote = (identity: string): boolean => this.#fleet.isRemote(identity);
   /** Ends the time the page stays after the run. */
@@ -67,9 +75,9 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
       skip: (index, text) => this.#log?.has(index, text) ?? false,
     });
     this.#fleet = new RunFleet(settings, notices, this);
-    const budget = new ByteBudget(settings.buffer);
-    this.#writer = new ResultWriter(outputOf(host.stdout), this, budget);
-    this.#pump = new JobPump(this.#source, this.#fleet.desk, this, budget, settings.ordered);
+    this.#budget = new ByteBudget(settings.buffer);
+    this.#writer = new ResultWriter(outputOf(host.stdout), this, this.#budget);
+    this.#pump = new JobPump(this.#source, this.#fleet.desk, this, this.#budget, settings.ordered);
   }
 
   /** Runs until the input has ended or something ends it. Resolves to the exit code; rejects with what went wrong. */
@@ -317,6 +325,17 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     return this.#ending.exitCode(failed);
   }
 
+  /** Says so when threads stood idle because the budget has no room for a result of each. */
+  #adviseBuffer(): void {
+    const { workers, capacity } = this.#settings;
+    const { largest, limit } = this.#budget;
+    if (largest * workers * capacity <= limit) return;
+    const enough = Math.min(MAX_BUFFER, MEBIBYTE * Math.ceil((largest * workers * capacity) / MEBIBYTE + 1));
+    this.#notices.say(
+      `--buffer has no room for a result of each slot (up to ${mebibytes(largest)}); with --buffer ${enough} more jobs run at a time`,
+    );
+  }
+
   #sumUp(): void {
     const { failed, done, localMs, localAttempts, remoteAttempts, remoteMs } = this.#tally;
     const { meter, remotes } = this.#fleet;
@@ -337,6 +356,7 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
       localRuns: localAttempts,
     };
     for (const said of summary(numbers)) this.#notices.say(said);
+    this.#adviseBuffer();
     if (this.#unfinished > 0) {
       this.#notices.say(
         `ended early: ${counted(this.#unfinished, "line")} read ahead and not run, besides what was not read`,

@@ -16,6 +16,7 @@ export class ByteBudget {
   #held = 0;
   #inFlight = 0;
   #estimate = 0;
+  #largest = 0;
 
   /** @param limit - In bytes. */
   constructor(limit: number) {
@@ -37,6 +38,11 @@ export class ByteBudget {
     return this.#estimate;
   }
 
+  /** The largest result of all, in bytes. */
+  get largest(): number {
+    return this.#largest;
+  }
+
   /** Whether an item of `bytes` may be admitted now. Its result is reserved too when `isJob`. */
   admits(bytes: number, isJob: boolean = true): boolean {
     if (this.#held === 0 && this.#inFlight === 0) return true;
@@ -56,6 +62,7 @@ export class ByteBudget {
     this.#inFlight--;
     const faded = this.#estimate - this.#estimate * DECAY;
     this.#estimate = bytes > faded ? bytes : faded;
+    if (bytes > this.#largest) this.#largest = bytes;
   }
 
   /** Holds bytes that belong to no job in flight. */

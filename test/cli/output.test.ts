@@ -120,7 +120,7 @@ test("bytes are held until the output has them, and receipts come back with them
   void writer.put("ab", "\n", "1;");
   void writer.put(new Uint8Array(3), "\n", "2;");
   const flushed = writer.flush();
-  expect([budget.held, told]).toEqual([11, []]);
+  expect([budget.held, told]).toEqual([19, []]);
   take({ bytes: 7 });
   await flushed;
   expect([budget.held, told]).toEqual([0, ["1;2;"]]);

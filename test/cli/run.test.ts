@@ -13,19 +13,38 @@ function folder(): string {
   return path;
 }
 
-/** Feeds lines for ever, as fast as they are taken; tells how many bytes went. */
-function feed({ child }: Command): { readonly sent: () => number } {
-  const chunk = Buffer.from("a line of work for the run\n".repeat(2_000));
-  let sent = 0;
+/** Feeds lines for ever, as fast as they are taken, or until told to stop; tells how many bytes went. */
+function feed(
+  { child }: Command,
+  line: string = "a line of work for the run\n",
+): { readonly sent: () => number; readonly stop: () => void } {
+  const chunk = Buffer.from(line.repeat(Math.ceil(54_000 / line.length)));
+  let [sent, stopped] = [0, false];
   const write = (): void => {
     child.stdin.write(chunk, (error) => {
       if (error !== null && error !== undefined) return;
       sent += chunk.length;
-      write();
+      if (!stopped) return write();
+      child.stdin.end();
     });
   };
   write();
-  return { sent: () => sent };
+  return { sent: () => sent, stop: () => (stopped = true) };
+}
+
+/** More than pipes hold before a command reads from them. */
+const PIPES = 250_000;
+
+/** Resolves once the command reads and no more is taken for a while, or enough was: to how much. */
+async function stalled({ child }: Command, sent: () => number, enough: number): Promise<number> {
+  let [before, still] = [-1, 0];
+  while (still < 10 && sent() < enough && child.exitCode === null) {
+    still = sent() === before && before > PIPES ? still + 1 : 0;
+    before = sent();
+    // Nothing tells that a process does nothing: it has to be watched.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return sent();
 }
 
 /** A handler whose threads die by themselves once the file named by PLAGUE is there. */
@@ -190,19 +209,51 @@ describe("streams", { timeout: 180_000 }, () => {
     expect([code, linesOf(stdout).length, stderr]).toEqual([0, 50, ""]);
   });
 
-  test("large results wait for a slow reader in bounded memory", async () => {
-    const count = 300;
-    const args = ["run", "-w", "2", "-q", jobs("megabyte")];
+  test.each([2, 8, 16])("large results of %i threads wait for a slow reader in bounded memory", async (threads) => {
+    const count = 200;
+    // More slots than there is memory for: what a fast machine sends ahead of a slot comes to the same.
+    const args = ["run", "-w", String(threads), "-c", String(512 / threads), "-q", jobs("megabyte")];
     const env = { NODE_OPTIONS: "--max-old-space-size=160" };
-    await using command = new Command(args, { input: seq(count), env, unread: true });
+    await using command = new Command(args, { env, unread: true });
+    const { stdin, stdout } = command.child;
+    // The first result tells how large they are.
+    stdin.write("1\n");
     let bytes = 0;
-    for await (const chunk of command.child.stdout as AsyncIterable<Buffer>) {
+    for await (const chunk of stdout as AsyncIterable<Buffer>) {
+      const before = bytes;
       bytes += chunk.length;
+      if (before <= 1_000_000 && bytes > 1_000_000) stdin.end(seq(count).slice(2));
       // Slow enough for the jobs to run far ahead, if nothing held them.
-      if (bytes < 2_000_000) await new Promise((resolve) => setTimeout(resolve, 20));
+      else if (bytes < 3_000_000) await new Promise((resolve) => setTimeout(resolve, 20));
     }
     expect((await command.ended).code).toBe(0);
     expect(bytes).toBe(count * 1_000_001);
+  });
+
+  test("results over the whole budget go through one at a time, and the summary says what would help", async () => {
+    const args = ["run", "-w", "2", "--buffer", "1048576", jobs("megabyte")];
+    const { code, stdout, stderr } = await powerhose(args, { input: seq(9) });
+    expect([code, stdout.length]).toEqual([0, 9 * 1_000_001]);
+    expect(stderr).toContain(
+      "--buffer has no room for a result of each slot (up to 1.9 MiB); with --buffer 5242880 more",
+    );
+  });
+
+  test("long errors wait behind a slow first line in bounded memory", async () => {
+    const gate = join(folder(), "gate");
+    const env = { NODE_OPTIONS: "--max-old-space-size=160", GATE: gate };
+    await using command = new Command(["run", "-w", "2", "-q", jobs("gated")], { env, unread: true });
+    const { child } = command;
+    child.stdin.write("first\n");
+    const { sent, stop } = feed(command, `${"x".repeat(999)}\n`);
+    const enough = 8_000_000;
+    expect(await stalled(command, sent, enough)).toBeLessThan(enough);
+    writeFileSync(gate, "");
+    stop();
+    let lines = 0;
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) lines += chunk.toString().split("\n").length - 1;
+    expect((await command.ended).code).toBe(1);
+    expect(lines).toBe(1 + sent() / 1_000);
   });
 
   test("a reader that has had enough ends the run quietly", async () => {
@@ -220,14 +271,7 @@ describe("streams", { timeout: 180_000 }, () => {
     const { sent } = feed(command);
     // Whatever the pipes, the window and the buffers hold must be less than this, and is then all that is ever taken.
     const enough = 4_000_000;
-    let [before, still] = [-1, 0];
-    while (still < 5 && sent() < enough) {
-      still = sent() === before && before > 0 ? still + 1 : 0;
-      before = sent();
-      // Nothing tells that a process does nothing: it has to be watched.
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    expect(before).toBeLessThan(enough);
+    expect(await stalled(command, sent, enough)).toBeLessThan(enough);
   });
 
   test("60 MB go through in bounded memory", async () => {

@@ -21,6 +21,11 @@ describe("a wrong command line is one clear line and exit code 2", () => {
     [["run", "x".repeat(300)], "the name is too long"],
     [["run", "-w", "-1", jobs()], "option -w needs a value, one that does not begin with a dash"],
     [["run", "--max-payload", "268435457", jobs()], "--max-payload: expected a whole number from 1 to 268435456"],
+    [["run", "--buffer", "1048575", jobs()], "--buffer: expected a whole number from 1048576 to 68719476736"],
+    [
+      ["run", "--buffer", "64MiB", jobs()],
+      '--buffer: expected a whole number from 1048576 to 68719476736, got "64MiB"',
+    ],
     [["run", "--timeout", "-5", jobs()], "option --timeout needs a value, one that does not begin with a dash"],
     [["help", "jump"], 'unknown command "jump"'],
     [["run", "--wrokers", "2", jobs()], "unknown option --wrokers (did you mean --workers?)"],

@@ -136,6 +136,7 @@ const FOR_CLI: ReadonlySet<string> = new Set([
   "src/threads/load.ts",
   "src/observe/plain-text.ts",
   "src/core/byte-budget.ts",
+  "src/core/held-bytes.ts",
   "src/transports/websocket-address.ts",
 ]);
 
