@@ -115,6 +115,20 @@ export async function powerhose(args: readonly string[], given: Given = {}): Pro
   return await command.ended;
 }
 
+/**
+ * Runs commands that end by themselves at once, such as those that are wrong, one after the other in one process: starting
+ * a process for each takes a hundred times longer than the commands do.
+ */
+export async function powerhoseEach(commands: readonly (readonly string[])[]): Promise<readonly Ended[]> {
+  const script = fileURLToPath(new URL("fixtures/each.js", import.meta.url));
+  const child = spawn(process.execPath, [script, MAIN], { env: environment(), stdio: ["pipe", "pipe", "inherit"] });
+  child.stdin.end(JSON.stringify(commands));
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (more: string) => (text += more));
+  await new Promise((resolve) => void child.once("close", resolve));
+  return JSON.parse(text) as readonly Ended[];
+}
+
 /** `1\n2\n…`: what `seq` prints. */
 export function seq(last: number): string {
   return Array.from({ length: last }, (_, index) => `${index + 1}\n`).join("");
