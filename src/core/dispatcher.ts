@@ -118,6 +118,8 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
   #refuse: Reject = noEnd;
   #nextId = 1;
   #idle: (() => void) | undefined;
+  /** Told when jobs have stopped waiting. */
+  #roomWanted: Set<() => void> | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -196,6 +198,21 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
     return waiting === 0 || (waiting < maxQueue && queuedBytes + bytes <= maxQueueBytes);
   }
 
+  /** Calls `fn` once, soon after a job has stopped waiting. The returned function ends that. */
+  whenRoom(fn: () => void): () => void {
+    const waiting = (this.#roomWanted ??= new Set());
+    waiting.add(fn);
+    return () => void waiting.delete(fn);
+  }
+
+  /** In a step of its own, as user code runs then: `map` pulls its input. Not by the clock, which a crash ends. */
+  #announceRoom(waiting: ReadonlySet<() => void>): void {
+    this.#roomWanted = undefined;
+    void Promise.resolve().then(() => {
+      for (const fn of waiting) fn();
+    });
+  }
+
   #full(bytes: number): QueueFullError {
     const { maxQueue, maxQueueBytes } = this.#options;
     const { queuedBytes } = this.counts;
@@ -228,6 +245,7 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
   moved(call: TakenJob, from: CallState, to: CallState): void {
     this.#count(from, -1, -call.bytes);
     this.#count(to, 1, call.bytes);
+    if (this.#roomWanted !== undefined && from !== "running" && from !== "new") this.#announceRoom(this.#roomWanted);
     if (to !== "settled") return;
     this.#strike(call);
     if (call.ok) this.counts.succeeded++;

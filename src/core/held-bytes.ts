@@ -3,6 +3,7 @@
  * counts two bytes for each UTF-16 unit, as V8 keeps it at most; what a value shares with others counts for each of them.
  */
 import { ExecutionError, PowerhoseError, VerificationError } from "./errors.ts";
+import { NO_HEADERS } from "./headers.ts";
 import { Job } from "./job.ts";
 import type { Payload } from "./message.ts";
 import { isBytes } from "./text.ts";
@@ -11,6 +12,8 @@ import { isBytes } from "./text.ts";
 const ERROR_BYTES = 1_024;
 /** One record of an attempt. */
 const ATTEMPT_BYTES = 128;
+
+const NO_HEADERS_BYTES = 2 * NO_HEADERS.length;
 
 /** The bytes of a text, or of bytes. */
 export function heldPayloadBytes(value: Payload): number {
@@ -22,10 +25,10 @@ export function heldJobBytes({ data, head }: Job): number {
   return heldPayloadBytes(data) + 2 * head.length;
 }
 
-/** The bytes of what a caller gives as a job; 0 when it is none. */
+/** The bytes of the job that is made of what a caller gives; 0 when none can be. */
 export function heldInputBytes(input: unknown): number {
   if (input instanceof Job) return heldJobBytes(input);
-  return typeof input === "string" || isBytes(input) ? heldPayloadBytes(input) : 0;
+  return typeof input === "string" || isBytes(input) ? heldPayloadBytes(input) + NO_HEADERS_BYTES : 0;
 }
 
 /** The bytes of so many records of attempts. */

@@ -1,14 +1,19 @@
 /**
  * Many jobs, bounded: pulls inputs only as fast as workers free up and outcomes are read, and hands outcomes over in input
  * order or as they come. How one job runs is in call.ts.
+ *
+ * Invariants: what was submitted is never held back, and the earliest input that has no outcome was submitted. The next
+ * input waits while the window is full, in number or in bytes, or while the runner's queue is.
  */
+import { ByteBudget } from "./byte-budget.ts";
 import type { TakenJob } from "./call-desk.ts";
 import { Deferred } from "./deferred.ts";
+import { heldAttemptBytes, heldErrorBytes, heldInputBytes, heldPayloadBytes } from "./held-bytes.ts";
 import { EXECUTE_RULES, type ExecuteOptions } from "./execute-options.ts";
 import { AbortError, type AttemptRecord, RunnerStoppedError } from "./errors.ts";
 import type { Job } from "./job.ts";
 import type { Payload } from "./message.ts";
-import { checkedCopy, flag, integer } from "./options.ts";
+import { checkedCopy, type Filled, flag, integer, limit, type Rules } from "./options.ts";
 
 /** What `map` accepts as one input: a job, or what a job can be made of. */
 export type MapInput = Job | Payload;
@@ -21,7 +26,27 @@ export interface MapOptions extends ExecuteOptions {
   readonly ordered?: boolean | undefined;
   /** Inputs that may be ahead of the outcome read last: bounds the memory; default 8 × concurrency, at least 1,024. */
   readonly window?: number | undefined;
+  /**
+   * Bytes of inputs and outcomes that may be ahead of the outcome read last, with what the jobs under way are expected to
+   * result in; a text counts two bytes a UTF-16 unit. An item that is larger is taken alone. Default 64 MiB; `Infinity`:
+   * no limit.
+   */
+  readonly windowBytes?: number | undefined;
 }
+
+/** What `map` does when nothing else is asked for; see {@link MapOptions} for what follows the fleet. */
+export const MAP_DEFAULTS: Filled<Pick<MapOptions, "ordered" | "windowBytes">> = Object.freeze({
+  ordered: true,
+  windowBytes: 67_108_864,
+});
+
+const MAP_RULES: Rules<MapOptions> = Object.freeze({
+  ...EXECUTE_RULES,
+  concurrency: integer(1),
+  ordered: flag,
+  window: integer(1),
+  windowBytes: limit(1),
+});
 
 /** A job that succeeded. */
 export interface Success<T> {
@@ -58,6 +83,10 @@ export type Outcome<T> = Success<T> | Failure<T>;
 export interface MapDesk {
   /** Slots in the fleet now. */
   capacity(): number;
+  /** Whether a new job of so many bytes may wait in the runner's queue. */
+  hasRoom(bytes: number): boolean;
+  /** Calls `fn` once, soon after a job has stopped waiting. The returned function ends that. */
+  whenRoom(fn: () => void): () => void;
   /** Takes a job in, or throws. */
   submit(job: MapInput, options: ExecuteOptions | undefined, settled: (call: TakenJob) => void): TakenJob;
 }
@@ -65,17 +94,35 @@ export interface MapDesk {
 const LEAST_CONCURRENCY = 16;
 const LEAST_WINDOW = 1_024;
 
+/** An input that was pulled and not submitted yet. */
+interface Pulled<T> {
+  readonly input: T;
+  readonly bytes: number;
+}
+
+/** An outcome that was not read yet. */
+interface Unread<T> {
+  readonly outcome: Outcome<T>;
+  /** What it holds of the budget, its input included. */
+  readonly bytes: number;
+}
+
 class MapRun<T extends MapInput> {
   readonly #desk: MapDesk;
   readonly #how: ExecuteOptions | undefined;
   readonly #concurrency: number | undefined;
   readonly #window: number | undefined;
+  readonly #budget: ByteBudget;
   readonly #ordered: boolean;
   readonly #inputs: Iterator<T> | AsyncIterator<T>;
   readonly #async: boolean;
   readonly #calls = new Set<TakenJob>();
   /** Outcomes not yet read, by the place they will be read at. */
-  readonly #ready = new Map<number, Outcome<T>>();
+  readonly #ready = new Map<number, Unread<T>>();
+  #next: Pulled<T> | undefined;
+  /** Ends the wait for room in the runner's queue. */
+  #forgetRoom: (() => void) | undefined;
+  /** Inputs that were submitted. */
   #pulled = 0;
   #running = 0;
   #arrived = 0;
@@ -90,13 +137,14 @@ class MapRun<T extends MapInput> {
   #reader: Deferred<void> | undefined;
 
   constructor(inputs: Iterable<T> | AsyncIterable<T>, options: MapOptions, desk: MapDesk) {
-    const { concurrency, window, ordered, ...how } = options;
+    const { concurrency, window, windowBytes, ordered, ...how } = options;
     this.#desk = desk;
     // The runner checks and completes what it is given for each job, unless it is given nothing.
     this.#how = Object.values(how).every((value) => value === undefined) ? undefined : how;
     this.#concurrency = concurrency;
     this.#window = window;
-    this.#ordered = ordered ?? true;
+    this.#budget = new ByteBudget(windowBytes ?? MAP_DEFAULTS.windowBytes);
+    this.#ordered = ordered ?? MAP_DEFAULTS.ordered;
     this.#async = isAsync(inputs);
     this.#inputs = iterate(inputs);
     how.signal?.addEventListener("abort", this.#onAbort);
@@ -105,9 +153,11 @@ class MapRun<T extends MapInput> {
   /** The next outcome, if it is there, which most are: a promise for each would cost more than it tells. */
   next(): Outcome<T> | undefined {
     this.#pull();
-    const outcome = this.#ready.get(this.#read);
-    if (outcome !== undefined) this.#ready.delete(this.#read++);
-    return outcome;
+    const unread = this.#ready.get(this.#read);
+    if (unread === undefined) return undefined;
+    this.#ready.delete(this.#read++);
+    this.#budget.release(unread.bytes);
+    return unread.outcome;
   }
 
   /** No outcome is there: `true` once there is news, `false` after the last. Rejects with what the input threw. */
@@ -124,6 +174,8 @@ class MapRun<T extends MapInput> {
   /** Aborts what still runs and lets go of the input. */
   async close(): Promise<void> {
     this.#exhausted = true;
+    this.#next = undefined;
+    this.#forgetRoom?.();
     this.#how?.signal?.removeEventListener("abort", this.#onAbort);
     for (const call of this.#calls)
       call.stop(new AbortError("nobody reads the results any more", "cancelled"), "cancelled");
@@ -149,12 +201,23 @@ class MapRun<T extends MapInput> {
   }
 
   #fill(): void {
-    const limit = this.#concurrency ?? Math.max(LEAST_CONCURRENCY, 2 * this.#desk.capacity());
-    const window = this.#window ?? Math.max(LEAST_WINDOW, 8 * limit);
-    while (!this.#exhausted && !this.#pulling && this.#running < limit && this.#pulled - this.#read < window) {
+    const concurrency = this.#concurrency ?? Math.max(LEAST_CONCURRENCY, 2 * this.#desk.capacity());
+    const window = this.#window ?? Math.max(LEAST_WINDOW, 8 * concurrency);
+    while (!this.#exhausted && !this.#pulling && this.#running < concurrency && this.#pulled - this.#read < window) {
       if (this.#how?.signal?.aborted === true) return this.#end({ error: this.#how?.signal.reason });
-      this.#pullOne();
+      if (!this.#budget.admits(this.#next?.bytes ?? 0)) return;
+      if (this.#next === undefined) this.#pullOne();
+      else if (this.#desk.hasRoom(this.#next.bytes)) this.#submit(this.#next);
+      else return this.#awaitRoom();
     }
+  }
+
+  /** Other callers, or jobs in backoff, fill the runner's queue. To be refused is for those who cannot wait. */
+  #awaitRoom(): void {
+    this.#forgetRoom ??= this.#desk.whenRoom(() => {
+      this.#forgetRoom = undefined;
+      this.#pull();
+    });
   }
 
   #pullOne(): void {
@@ -191,28 +254,33 @@ class MapRun<T extends MapInput> {
     } catch (error) {
       return this.#inputIsOver({ error });
     }
-    this.#submit(input);
+    this.#next = { input, bytes: heldInputBytes(input) };
   }
 
-  #submit(input: T): void {
+  #submit({ input, bytes }: Pulled<T>): void {
     const index = this.#pulled++;
+    this.#next = undefined;
     this.#running++;
+    this.#budget.begin(bytes);
     let settledCall: TakenJob | undefined;
     try {
       const submitted = this.#desk.submit(input, this.#how, (call) => {
         settledCall = call;
         this.#calls.delete(call);
-        this.#arrive(call.value === undefined ? failure(call, input, index) : success(call, call.value, input, index));
+        const { value } = call;
+        this.#arrive(value === undefined ? failure(call, input, index) : success(call, value, input, index), bytes);
       });
       if (submitted !== settledCall) this.#calls.add(submitted);
     } catch (error) {
-      this.#arrive({ ok: false, error, input, index, attempts: [] });
+      this.#arrive({ ok: false, error, input, index, attempts: [] }, bytes);
     }
   }
 
-  #arrive(outcome: Outcome<T>): void {
+  #arrive(outcome: Outcome<T>, inputBytes: number): void {
     this.#running--;
-    this.#ready.set(this.#ordered ? outcome.index : this.#arrived++, outcome);
+    const bytes = bytesOf(outcome);
+    this.#budget.settle(bytes);
+    this.#ready.set(this.#ordered ? outcome.index : this.#arrived++, { outcome, bytes: inputBytes + bytes });
     if (!outcome.ok && outcome.error instanceof RunnerStoppedError) this.#end({ error: outcome.error });
     this.#wake();
     // A slow reader must not leave workers idle while there is room for outcomes.
@@ -248,6 +316,12 @@ function iterate<T>(inputs: Iterable<T> | AsyncIterable<T>): Iterator<T> | Async
   throw new TypeError("map: expected an iterable or an async iterable of jobs, strings or bytes");
 }
 
+/** What an outcome holds besides its input. */
+function bytesOf(outcome: Outcome<unknown>): number {
+  const made = heldAttemptBytes(outcome.attempts.length);
+  return made + (outcome.ok ? heldPayloadBytes(outcome.value) : heldErrorBytes(outcome.error));
+}
+
 function success<T>(call: TakenJob, value: Payload, input: T, index: number): Success<T> {
   return { ok: true, value, input, index, attempts: call.records };
 }
@@ -262,9 +336,7 @@ export async function* mapJobs<T extends MapInput>(
   options: MapOptions | undefined,
   desk: MapDesk,
 ): AsyncGenerator<Outcome<T>, void, undefined> {
-  const rules = { ...EXECUTE_RULES, concurrency: integer(1), ordered: flag, window: integer(1) };
-  const given = checkedCopy("map", options ?? {}, rules);
-  const run = new MapRun(inputs, given, desk);
+  const run = new MapRun(inputs, checkedCopy("map", options ?? {}, MAP_RULES), desk);
   try {
     do {
       for (let outcome = run.next(); outcome !== undefined; outcome = run.next()) yield outcome;

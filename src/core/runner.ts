@@ -138,6 +138,8 @@ export class JobRunner implements Dialer {
   get desk(): MapDesk {
     return {
       capacity: () => this.workers.room,
+      hasRoom: (bytes) => this.#dispatcher.hasRoom(bytes),
+      whenRoom: (fn) => this.#dispatcher.whenRoom(fn),
       submit: (job, how, settled) => this.#dispatcher.submit(job, how, this.#place, settled),
     };
   }
