@@ -54,7 +54,7 @@ export interface ServeFromTabOptions {
   readonly drainTimeout?: number | undefined;
   /** How long a Web Worker may take to load the module; default 30,000. */
   readonly startTimeout?: number | undefined;
-  /** A Web Worker's place is given up after so many crashes in a row, none of which had begun a job; default 10. */
+  /** A Web Worker's place is given up after so many crashes in a row, none of which had begun a job or lived 10 s; default 10. */
   readonly maxCrashes?: number | undefined;
   /** The first pause after a crash is random up to this; it doubles with each further one; default 100. */
   readonly restartMin?: number | undefined;

@@ -5,7 +5,7 @@
 import { MAX_PAYLOAD } from "../core/options.ts";
 import { CrewListener } from "../crew/listener.ts";
 import type { ThreadPlan } from "../crew/thread.ts";
-import { type Dialer, JobRunner, type RunnerEvent, Worker, type WorkerEvent } from "../index.ts";
+import { type Dialer, JobRunner, type RunnerEvent, Worker, type WorkerEvent, WorkerStartError } from "../index.ts";
 import { dialWebSocket } from "../transports/websocket.ts";
 import type { Order, Report, TabErrand } from "./errand.ts";
 import { NetworkGate } from "./network-gate.ts";
@@ -197,9 +197,11 @@ export class TabService {
 
   #heardInside(event: RunnerEvent): void {
     if (event.type !== "listener-error" || this.#works === undefined) return;
-    const none = ++this.#givenUp === this.#works.settings.size;
-    if (none) this.#giveUp(event.error.message);
-    else this.#trouble(event.error.message, false);
+    const { error } = event;
+    const isTriedAgain = error instanceof WorkerStartError && error.retryIn !== undefined;
+    const none = !isTriedAgain && ++this.#givenUp === this.#works.settings.size;
+    if (none) this.#giveUp(error.message);
+    else this.#trouble(error.message, false);
   }
 
   get #state(): TabState {

@@ -3,6 +3,7 @@
  * itself; what the times are used for is summary.ts.
  */
 import { workerData } from "node:worker_threads";
+import { scarcityOf, withCode } from "../crew/scarcity.ts";
 import type { Handler } from "../index.ts";
 import { loadHandler } from "../threads/load.ts";
 import { wordsOf } from "./faults.ts";
@@ -13,8 +14,9 @@ async function load({ path, module, exportName }: MeteredModule): Promise<Handle
   try {
     return await loadHandler(module, exportName, path);
   } catch (error) {
-    // oxlint-disable-next-line preserve-caught-error -- what cannot leave the thread would take the words along
-    throw new Error(`${MODULE_FAULT}${wordsOf(error)}`);
+    // Not with its cause: what cannot leave the thread would take the words along.
+    const message = `${MODULE_FAULT}${wordsOf(error)}`;
+    throw withCode(new Error(message), message, scarcityOf(error));
   }
 }
 

@@ -3,7 +3,7 @@
  * to the fleet; what it is given to do is run.ts.
  */
 import { basename } from "node:path";
-import { JobRunner, type Listener, type RunnerEvent, WorkerStartError } from "../index.ts";
+import { JobRunner, type Listener, type RunnerEvent } from "../index.ts";
 import { isLoopback } from "../transports/websocket-address.ts";
 import { listenWebSocket, type PageOptions, type WebSocketListener } from "../transports/websocket-node.ts";
 import { CommandError, wordsOf } from "./faults.ts";
@@ -14,7 +14,7 @@ import { DEFAULT_MAX_PAYLOAD } from "./payload-limit.ts";
 import { RunMeter } from "./run-meter.ts";
 import type { RunPage, RunSettings } from "./run-options.ts";
 import { shellWord } from "./shell-word.ts";
-import { startFault } from "./start-fault.ts";
+import { isPlaceLost, startFault } from "./start-fault.ts";
 import type { StatusReport } from "./status-report.ts";
 import { counted } from "./terminal-text.ts";
 import { userThreads } from "./user-threads.ts";
@@ -173,7 +173,7 @@ export class RunFleet {
 
   #inTrouble(error: Error): void {
     this.#notices.say(wordsOf(error));
-    if (!(error instanceof WorkerStartError) || ++this.#placesLost < this.#settings.workers) return;
+    if (!isPlaceLost(error) || ++this.#placesLost < this.#settings.workers) return;
     if (this.#door !== undefined) return this.#notices.say("no thread is left here; waiting for remote workers");
     this.#owner.forsaken(new CommandError("no thread is left to run the jobs: all of them kept crashing"));
   }

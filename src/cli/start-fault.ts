@@ -1,4 +1,5 @@
-/** Turns what the threads say when none of them can start into one line about what the user named. */
+/** What the threads say when none of them can start, or no more of them, and what it means for the command. */
+import { scarcityOf } from "../crew/scarcity.ts";
 import { WorkerStartError } from "../index.ts";
 import { CommandError, EXIT } from "./faults.ts";
 import { MODULE_FAULT } from "./metered-module.ts";
@@ -9,5 +10,11 @@ export function startFault(error: unknown, typed: string): unknown {
   const { cause } = error;
   const ofModule = cause instanceof Error && cause.message.startsWith(MODULE_FAULT);
   const said = ofModule ? cause.message.slice(MODULE_FAULT.length) : `cannot load ${typed}: ${error.message}`;
-  return new CommandError(said, EXIT.usage, { cause: error });
+  // What has run out is nothing that was typed wrong.
+  return new CommandError(said, scarcityOf(error) === undefined ? EXIT.usage : EXIT.failed, { cause: error });
+}
+
+/** Whether a listener's trouble is a thread's place that was given up: one that is tried again is none. */
+export function isPlaceLost(error: Error): boolean {
+  return error instanceof WorkerStartError && error.retryIn === undefined;
 }

@@ -13,7 +13,6 @@ import {
   RunnerStoppedError,
   Worker,
   type WorkerEvent,
-  WorkerStartError,
 } from "../index.ts";
 import { dialWebSocket } from "../transports/websocket-node.ts";
 import type { CommandHost } from "./command-host.ts";
@@ -27,7 +26,7 @@ import { type ModuleName, readModuleName } from "./module-name.ts";
 import type { Notices } from "./notices.ts";
 import { readMaxPayload } from "./payload-limit.ts";
 import { RunMeter } from "./run-meter.ts";
-import { startFault } from "./start-fault.ts";
+import { isPlaceLost, startFault } from "./start-fault.ts";
 import { counted } from "./terminal-text.ts";
 import { userThreads } from "./user-threads.ts";
 
@@ -245,7 +244,7 @@ export class Work {
 
   #inTrouble(error: Error): void {
     this.#notices.say(wordsOf(error));
-    if (!(error instanceof WorkerStartError) || ++this.#placesLost < this.#settings.workers) return;
+    if (!isPlaceLost(error) || ++this.#placesLost < this.#settings.workers) return;
     this.#fault ??= new CommandError("no thread is left to run jobs: all of them kept crashing");
     void this.#worker.stop();
   }

@@ -70,6 +70,8 @@ export interface CallDesk<C> {
   readonly aborts: AbortIndex;
   readonly throttle: RetryThrottle;
   readonly remoteStacks: boolean;
+  /** Why workers are missing, as far as a listener has told. */
+  readonly trouble: Error | undefined;
   readonly events: CallEvents | undefined;
   /** What was tried by other calls of the same job; absent: nothing. */
   readonly earlier?: readonly AttemptRecord[];

@@ -1,6 +1,6 @@
 /** What a call is rejected with when it was not the handler's fault, in words. */
 import { type Demand, inWords } from "./demand.ts";
-import { type AttemptRecord, NoWorkerError, TimeoutError, WorkerLostError } from "./errors.ts";
+import { type AttemptRecord, because, NoWorkerError, TimeoutError, WorkerLostError } from "./errors.ts";
 
 type Records = readonly AttemptRecord[];
 
@@ -13,9 +13,14 @@ function missing(demand: Demand | undefined, nobody: string): string {
 }
 
 /** No worker that could take it registered for `ms`. */
-export function acquireTimedOut(ms: number, demand: Demand | undefined, attempts: Records): TimeoutError {
-  const message = `Could not get a worker in ${ms} ms (${missing(demand, "none is registered")})`;
-  return new TimeoutError(message, "acquire", ms, { attempts });
+export function acquireTimedOut(
+  ms: number,
+  demand: Demand | undefined,
+  attempts: Records,
+  trouble: Error | undefined,
+): TimeoutError {
+  const why = `${missing(demand, "none is registered")}${because(trouble)}`;
+  return new TimeoutError(`Could not get a worker in ${ms} ms (${why})`, "acquire", ms, { attempts, cause: trouble });
 }
 
 /** No slot was free for `ms`. */
@@ -41,10 +46,9 @@ export function deadlinePassed(ms: number, attempts: Records): TimeoutError {
 }
 
 /** There is no worker that could take it, and the caller did not want to wait for one. */
-export function noWorker(demand: Demand | undefined, attempts: Records): NoWorkerError {
-  return new NoWorkerError(`${missing(demand, "no worker is registered")}, and the call asked to fail fast`, {
-    attempts,
-  });
+export function noWorker(demand: Demand | undefined, attempts: Records, trouble: Error | undefined): NoWorkerError {
+  const message = `${missing(demand, "no worker is registered")}, and the call asked to fail fast${because(trouble)}`;
+  return new NoWorkerError(message, { attempts, cause: trouble });
 }
 
 /** The one worker there is for the job is held by its caller, and does not fit. */

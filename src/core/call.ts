@@ -259,7 +259,7 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     const { failFast, demand, queueTimeout, acquireTimeout } = this.#options;
     this.#move("queued");
     if ((failFast || this.#place.held) && !pool.serves(demand) && pool.countMatching(demand) === 0)
-      return this.#fail(this.#place.held ? unfitHeld(demand) : noWorker(demand, this.records));
+      return this.#fail(this.#place.held ? unfitHeld(demand) : noWorker(demand, this.records, this.#desk.trouble));
     if (queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
     this.#acquireBy = undefined;
     pool.wait(this, now);
@@ -289,7 +289,7 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     this.#cancelAttempt("cancelled", "cancelled");
     const attempts = this.records;
     if (this.#acquireBy !== undefined && now >= this.#acquireBy)
-      return this.#fail(acquireTimedOut(acquireTimeout, demand, attempts));
+      return this.#fail(acquireTimedOut(acquireTimeout, demand, attempts, this.#desk.trouble));
     this.#fail(queueTimedOut(queueTimeout, this.#place.pool.countMatching(demand), demand, attempts));
   }
 

@@ -38,6 +38,8 @@ export interface DispatcherOptions {
   readonly maxQueueBytes: number;
   readonly maxPayload: number;
   readonly remoteStacks: boolean;
+  /** Why workers are missing, as far as it is known. */
+  trouble?(): Error | undefined;
   /** Why no job is taken in now, if so. */
   closed?(): Error | undefined;
   /** A job was taken in. */
@@ -127,6 +129,10 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
     this.entropy = options.entropy;
     this.remoteStacks = options.remoteStacks;
     this.timers = new DeadlineQueue(options.clock, true);
+  }
+
+  get trouble(): Error | undefined {
+    return this.#options.trouble?.();
   }
 
   /** Somebody listens. */

@@ -246,6 +246,19 @@ export class WorkerStartError extends PowerhoseError {
   readonly code = "WORKER_START";
   /** The name of the class, as in logs. */
   override readonly name = "WorkerStartError";
+  /** The next try comes within so many ms: something that passes is in the way. Absent when there is no next try. */
+  readonly retryIn: number | undefined;
+
+  /** @internal */
+  constructor(message: string, options: PowerhoseErrorOptions & { readonly retryIn?: number | undefined } = {}) {
+    super(message, options);
+    this.retryIn = options.retryIn;
+  }
+}
+
+/** @internal Why there is no worker, as far as it is known, as the end of a message. */
+export function because(trouble: Error | undefined): string {
+  return trouble === undefined ? "" : `: ${trouble.message}`;
 }
 
 /** A peer broke the protocol, or speaks another version of it. */

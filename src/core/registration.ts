@@ -9,6 +9,7 @@ import { DeadlineQueue } from "./deadline.ts";
 import { frameLimit } from "./codec.ts";
 import { Dispatcher, QUEUE_DEFAULTS } from "./dispatcher.ts";
 import { EXECUTE_DEFAULTS } from "./execute-options.ts";
+import { WorkerStartError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { GoneReason, RunnerEvent } from "./events.ts";
 import { hostClock, hostEntropy } from "./host.ts";
@@ -178,6 +179,8 @@ export class WorkerRegistration {
   readonly #reconnections: Replacements;
   readonly #runnerId: string;
   readonly #context: Partial<ListenerContext>;
+  /** Why workers could not be started; no more, once one has registered. */
+  #trouble: WorkerStartError | undefined;
   #nextSession = 1;
   #open = false;
 
@@ -223,6 +226,11 @@ export class WorkerRegistration {
     return this.#registered.values();
   }
 
+  /** @internal Why workers are missing, as far as a listener has told. */
+  get trouble(): WorkerStartError | undefined {
+    return this.#trouble;
+  }
+
   /** @internal Connections that have not said HELLO. */
   get pending(): number {
     return this.#pending.size;
@@ -237,10 +245,11 @@ export class WorkerRegistration {
   async start(): Promise<void> {
     if (this.#open) return;
     this.#open = true;
+    this.#trouble = undefined;
     const context: ListenerContext = {
       ...this.#context,
       maxFrameBytes: this.rules.maxFrameBytes,
-      report: (error: Error) => this.#events.emit({ type: "listener-error", error }),
+      report: (error: Error) => this.#report(error),
     };
     const results = await Promise.allSettled(this.#listeners.map((listener) => this.#startOne(listener, context)));
     const failed = results.find((result) => result.status === "rejected");
@@ -362,6 +371,11 @@ export class WorkerRegistration {
     for (const session of this.sessions()) session.forgive(now);
   }
 
+  #report(error: Error): void {
+    if (error instanceof WorkerStartError) this.#trouble = error;
+    this.#events.emit({ type: "listener-error", error });
+  }
+
   /** Only what was started here is ever stopped here: a listener that refuses may be another runner's. */
   async #startOne(listener: Listener, context: ListenerContext): Promise<void> {
     this.#listening.add(listener);
@@ -377,6 +391,7 @@ export class WorkerRegistration {
   #register(session: Session, hello: HelloMessage): void {
     this.#pending.delete(session);
     this.#registered.set(hello.identity, session);
+    this.#trouble = undefined;
     this.counts.registered++;
     session.welcome(hello, this.#runnerId, this.#limits.maxPayload);
     this.#events.emit({

@@ -81,6 +81,7 @@ export class JobRunner implements Dialer {
       ...limits,
       events: this.#events,
       defaults: resolveCall(options, EXECUTE_DEFAULTS),
+      trouble: () => this.#registration.trouble,
       closed: () => (this.#state === "started" ? undefined : this.#notStarted()),
       taken: (jobId, how) => this.taken?.(jobId, how),
     });
@@ -296,6 +297,7 @@ export class JobRunner implements Dialer {
       onSpare: () => {
         if (this.#recall.due === Number.POSITIVE_INFINITY) this.#recalls.set(this.#recall, RECALL_AFTER);
       },
+      trouble: () => this.#registration.trouble,
       leasing: { wrap: (session) => this.#held(session), unwrap: (held, free) => held.giveBack(free) },
     });
   }

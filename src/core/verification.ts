@@ -143,6 +143,10 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
     return this.#desk.remoteStacks;
   }
 
+  get trouble(): Error | undefined {
+    return this.#desk.trouble;
+  }
+
   get events(): CallEvents | undefined {
     return this.#desk.events;
   }

@@ -7,7 +7,7 @@ import { type Abortable, AbortIndex } from "./abort-index.ts";
 import { Acquisition } from "./acquisition.ts";
 import type { Clock } from "./clock.ts";
 import { Alarm, DeadlineQueue } from "./deadline.ts";
-import { TimeoutError } from "./errors.ts";
+import { because, TimeoutError } from "./errors.ts";
 import { hostClock } from "./host.ts";
 import { type Demand, type Demanded, demandFor, inWords } from "./demand.ts";
 import { Fleet } from "./fleet.ts";
@@ -48,6 +48,8 @@ export interface WorkersOptions<W, L> {
   readonly ahead?: ((worker: W) => number) | undefined;
   /** @internal Called when a slot is free, nobody waits for it, and jobs that were sent ahead wait elsewhere. */
   readonly onSpare?: (() => void) | undefined;
+  /** @internal Why workers are missing, as far as it is known. */
+  readonly trouble?: (() => Error | undefined) | undefined;
   /** @internal How many workers a search passes over before those that fit are kept in an order of their own; default 64. */
   readonly patience?: number | undefined;
 }
@@ -59,6 +61,7 @@ const RULES: Rules<WorkersOptions<PooledWorker, unknown>> = {
   leasing: shape("a Leasing", "wrap", "unwrap"),
   ahead: callable,
   onSpare: callable,
+  trouble: callable,
   patience: integer(0),
 };
 
@@ -75,6 +78,7 @@ export class Workers<W extends PooledWorker, L = W> {
   readonly #aborts = new AbortIndex();
   readonly #leasing: Leasing<W, L> | undefined;
   readonly #onSpare: (() => void) | undefined;
+  readonly #trouble: (() => Error | undefined) | undefined;
   readonly #clock: Clock;
   /** Whose slot was freed last: a frame brings many answers of one worker. */
   #recent: Seat<W> | undefined;
@@ -92,6 +96,7 @@ export class Workers<W extends PooledWorker, L = W> {
     this.#queue = new Queue(this.#fleet);
     this.#leasing = options.leasing;
     this.#onSpare = options.onSpare;
+    this.#trouble = options.trouble;
   }
 
   /** How many workers are in the pool, whatever their standing. */
@@ -190,8 +195,10 @@ export class Workers<W extends PooledWorker, L = W> {
     };
     const alarm = new Alarm(() => {
       const there = this.#fleet.countMatching(acquisition.demand);
-      const message = `Could not get a worker in ${timeout} ms (${there} registered${inWords(require)})`;
-      giveUp(new TimeoutError(message, "acquire", timeout));
+      const trouble = this.#trouble?.();
+      const why = `${there} registered${inWords(require)}${because(trouble)}`;
+      const message = `Could not get a worker in ${timeout} ms (${why})`;
+      giveUp(new TimeoutError(message, "acquire", timeout, { cause: trouble }));
     });
     const abortable: Abortable = { aborted: giveUp };
     if (signal !== undefined) this.#aborts.watch(signal, abortable);

@@ -40,7 +40,13 @@ export type ThreadNote =
   /** It begins its first job. */
   | { readonly step: "begun" }
   /** It will never serve. */
-  | { readonly step: "failed"; readonly message: string; readonly cause: unknown };
+  | {
+      readonly step: "failed";
+      readonly message: string;
+      readonly cause: unknown;
+      /** The code of what has run out, if that is why: the cause does not say so any more when it was cloned. */
+      readonly scarce: string | undefined;
+    };
 
 const NOTE = "powerhose:note";
 

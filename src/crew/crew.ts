@@ -2,6 +2,7 @@
 import type { ListenerContext } from "../core/listener.ts";
 import type { Socket } from "../core/socket.ts";
 import { RunnerStoppedError, WorkerStartError } from "../index.ts";
+import { startHeld } from "../core/deferred.ts";
 import type { RestartLimits } from "./restarts.ts";
 import { Slot, type SlotOwner } from "./slot.ts";
 import type { ThreadPlan } from "./thread.ts";
@@ -34,6 +35,10 @@ export class Crew implements SlotOwner {
     });
     this.started.catch(() => undefined); // whoever called `start` hears of it
     this.#slots = plans.map((plan) => new Slot(plan, limits, this));
+  }
+
+  /** Starts the threads. To be called once its owner knows it, as this runs user code. */
+  start(): void {
     for (const slot of this.#slots) slot.start();
   }
 
@@ -57,6 +62,12 @@ export class Crew implements SlotOwner {
     void this.#end(error);
   }
 
+  scarce(message: string, cause: unknown, retryIn: number): void {
+    // Where none was ever ready, the start rejects, unless another gets ready.
+    const error = new WorkerStartError(`${message}; tried again until it can be started`, { cause, retryIn });
+    if (this.#stopping === undefined) this.#context.report(error);
+  }
+
   gaveUp(message: string, cause: unknown): void {
     const none = ++this.#givenUp === this.#slots.length ? "; no thread is left" : "";
     this.#context.report(new WorkerStartError(message + none, { cause }));
@@ -64,7 +75,13 @@ export class Crew implements SlotOwner {
 
   /** Rejects the start, where it is still open, once nothing is left of it. */
   #end(reason: unknown): Promise<void> {
-    this.#stopping ??= Promise.all(this.#slots.map((slot) => slot.stop())).then(() => this.#reject(reason));
-    return this.#stopping;
+    if (this.#stopping !== undefined) return this.#stopping;
+    return startHeld(
+      async () => {
+        await Promise.all(this.#slots.map((slot) => slot.stop()));
+        this.#reject(reason);
+      },
+      (stopping) => void (this.#stopping = stopping),
+    );
   }
 }

@@ -38,8 +38,8 @@ export class CrewListener implements Listener {
     if (this.#crew !== undefined && this.#accept !== accept)
       return Promise.reject(new Error(`${this.#terms.owner}: already started; give each runner threads of its own`));
     this.#accept = accept;
-    this.#crew ??= this.#hire(accept, context);
-    return this.#crew.started;
+    const crew = this.#crew ?? this.#hire(accept, context);
+    return crew.started;
   }
 
   /** Ends the threads, within a moment even when a handler spins, and resolves once none is left. May be called twice. */
@@ -57,6 +57,9 @@ export class CrewListener implements Listener {
     crew.started.catch(() => {
       if (this.#crew === crew) this.#crew = undefined;
     });
+    // Known before its threads are started: a stop that user code asks for meanwhile finds it.
+    this.#crew = crew;
+    crew.start();
     return crew;
   }
 }

@@ -5,6 +5,7 @@
 import { type Dialer, type Handler, Worker } from "../index.ts";
 import { dialMessagePort } from "../transports/message-port.ts";
 import { type Boot, oneLine, type ThreadNote } from "./boot.ts";
+import { scarcityOf } from "./scarcity.ts";
 
 /** Tells the supervisor how far the thread has come, each step once. */
 export class Progress {
@@ -37,12 +38,13 @@ export class Progress {
   }
 
   /** It will never serve. */
-  failed(message: string, cause: unknown): void {
+  failed(message: string, cause: unknown, error: unknown = cause): void {
+    const scarce = scarcityOf(error);
     try {
-      this.#tell({ step: "failed", message, cause });
+      this.#tell({ step: "failed", message, cause, scarce });
     } catch {
       // What was thrown cannot be cloned.
-      this.#tell({ step: "failed", message, cause: oneLine(cause) });
+      this.#tell({ step: "failed", message, cause: oneLine(cause), scarce });
     }
   }
 
@@ -88,6 +90,7 @@ export async function serve(
     progress.failed(
       error instanceof Error ? error.message : String(error),
       error instanceof Error ? error.cause : error,
+      error,
     );
   }
 }

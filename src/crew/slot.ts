@@ -1,6 +1,7 @@
 /**
  * One place in the pool: keeps a thread in it. Replaces one that has left at once and one that has crashed after a pause,
  * until restarts.ts says that it makes no sense. How a thread is started and ended is in thread.ts.
+ * A start runs user code: `workerData` is cloned and may have getters, which may stop all this.
  */
 import type { TimerHandle } from "../core/clock.ts";
 import type { Socket } from "../core/socket.ts";
@@ -16,6 +17,8 @@ export interface SlotOwner {
   ready(): void;
   /** The first thread of this place never got ready. Another is tried. */
   failed(error: WorkerStartError): void;
+  /** Something has run out. More threads are tried here until one is of use; the next one within so many ms. */
+  scarce(message: string, cause: unknown, retryIn: number): void;
   /** No more threads are tried here. */
   gaveUp(message: string, cause: unknown): void;
 }
@@ -30,6 +33,8 @@ export class Slot implements ThreadOwner {
   #current: Thread | undefined;
   #timer: TimerHandle;
   #first = true;
+  /** A thread is being made. */
+  #starting = false;
   #stopped: (() => void) | undefined;
 
   constructor(plan: ThreadPlan, limits: RestartLimits, owner: SlotOwner) {
@@ -40,9 +45,13 @@ export class Slot implements ThreadOwner {
 
   /** Starts a thread in it. */
   start(): void {
+    if (this.#stopped !== undefined) return;
+    this.#starting = true;
     const thread = new Thread(this.#plan, this);
+    this.#starting = false;
     this.#current = thread;
     this.#alive.add(thread);
+    if (this.#isStopped) thread.stop();
   }
 
   /** Ends what runs, starts no more. Resolves once no thread is left. To be called once. */
@@ -51,8 +60,13 @@ export class Slot implements ThreadOwner {
       this.#stopped = resolve;
       hostClock.clear(this.#timer);
       for (const thread of this.#alive) thread.stop();
-      if (this.#alive.size === 0) resolve();
+      if (this.#alive.size === 0 && !this.#starting) resolve();
     });
+  }
+
+  /** Read anew, as user code may have run. */
+  get #isStopped(): boolean {
+    return this.#stopped !== undefined;
   }
 
   accept(socket: Socket): void {
@@ -80,13 +94,14 @@ export class Slot implements ThreadOwner {
 
   #crashed(end: ThreadEnd): void {
     const { message, cause } = end;
-    const pause = this.#restarts.crashed(end);
+    const { after, isScarce } = this.#restarts.crashed(end);
     if (this.#first) this.#owner.failed(new WorkerStartError(message, { cause }));
     this.#first = false;
     if (this.#stopped !== undefined) return;
-    if (pause === undefined)
+    if (after === undefined)
       return this.#owner.gaveUp(`${message}; given up after ${this.#restarts.inARow} crashes in a row`, cause);
     // While it waits, no thread holds the process, which is not over for all that.
-    this.#timer = hostClock.set(pause, () => this.start(), true);
+    this.#timer = hostClock.set(after, () => this.start(), true);
+    if (isScarce) this.#owner.scarce(message, cause, after);
   }
 }

@@ -8,6 +8,7 @@ import type { CloseReason, Socket } from "../core/socket.ts";
 import { hostClock, hostEntropy } from "../index.ts";
 import { type Boot, type BootPort, oneLine, type ThreadNote, unsealed } from "./boot.ts";
 import type { Life } from "./restarts.ts";
+import { scarcityOf, withCode } from "./scarcity.ts";
 import { ThreadSocket } from "./thread-socket.ts";
 
 /** How long a thread that has nothing left to do may take to end by itself, in ms: long enough to flush what it printed. */
@@ -90,7 +91,7 @@ export class Thread {
     this.#port = port1;
     this.#host = this.#spawn();
     if (this.#host === undefined) return;
-    this.#host.post({ ...plan.boot, port: port2, seal: this.#seal }, port2);
+    this.#order(this.#host, port2);
     this.#timer = hostClock.set(plan.startTimeout, () => this.#tooSlow(), false);
   }
 
@@ -112,6 +113,15 @@ export class Thread {
       this.#inTrouble(`cannot be started: ${oneLine(error)}`, error);
       hostClock.nextTurn(() => this.#exited("never ran"));
       return undefined;
+    }
+  }
+
+  #order(host: HostedThread, port: BootPort): void {
+    try {
+      host.post({ ...this.#plan.boot, port, seal: this.#seal }, port);
+    } catch (error) {
+      this.#inTrouble(`cannot be told what to do: ${oneLine(error)}`, error);
+      host.terminate();
     }
   }
 
@@ -146,8 +156,8 @@ export class Thread {
     this.#owner.registered();
   }
 
-  #failed({ message, cause }: ThreadNote & { readonly step: "failed" }): void {
-    this.#inTrouble(`could not start: ${message}`, cause);
+  #failed({ message, cause, scarce }: ThreadNote & { readonly step: "failed" }): void {
+    this.#inTrouble(`could not start: ${message}`, withCode(cause, message, scarce));
     this.#kill();
   }
 
@@ -192,6 +202,7 @@ export class Thread {
       registered,
       released: registered && this.#socket?.closedHere === true,
       begun: this.#begun,
+      scarce: scarcityOf(this.#trouble?.cause) !== undefined,
       lived: registered ? hostClock.now() - this.#registeredAt : 0,
       message,
       cause: this.#trouble?.cause,

@@ -35,7 +35,10 @@ export interface ThreadsOptions {
   readonly maxAge?: number | undefined;
   /** At most so much is added to `maxAge` by chance, so that not all go at once; default a tenth of it. */
   readonly maxAgeJitter?: number | undefined;
-  /** A thread's place is given up after so many crashes in a row, none of which had begun a job or lived 10 s; default 10. */
+  /**
+   * A thread's place is given up after so many crashes in a row, none of which had begun a job or lived 10 s; default 10.
+   * For want of descriptors or memory it is never given up: threads are tried until one is of use.
+   */
   readonly maxCrashes?: number | undefined;
   /** The first pause after a crash is random up to this; it doubles with each further one; default 100. */
   readonly restartMin?: number | undefined;

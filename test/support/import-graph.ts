@@ -117,6 +117,7 @@ function guestMay({ to, typeOnly }: Import): boolean {
 /** Options are checked and pauses drawn alike everywhere, and threads speak over ports. */
 const FOR_CREWS: ReadonlySet<string> = new Set([
   "src/core/clock.ts",
+  "src/core/deferred.ts",
   "src/core/options.ts",
   "src/core/principal.ts",
   "src/transports/message-port.ts",
@@ -130,10 +131,11 @@ function hasCrew(found: Import): boolean {
 
 /**
  * What the command runs inside its threads finds the user's module as all threads do. A peer's words are shown alike
- * everywhere, bytes are budgeted alike everywhere, and one place knows which addresses are loopback.
+ * everywhere, bytes are budgeted and scarcity is known alike everywhere, and one place knows which addresses are loopback.
  */
 const FOR_CLI: ReadonlySet<string> = new Set([
   "src/threads/load.ts",
+  "src/crew/scarcity.ts",
   "src/observe/plain-text.ts",
   "src/core/byte-budget.ts",
   "src/core/held-bytes.ts",
