@@ -24,6 +24,9 @@ import { Pace, type Prefetch } from "./pace.ts";
 /** What a worker says of a job. */
 export type AnswerMessage = JobResultMessage | JobErrorMessage | RejectMessage | CancelledMessage;
 
+/** What jobs are sent over. */
+export type JobLink = Pick<Link<RunnerMessage, WorkerMessage>, "send" | "framesSent">;
+
 /** What the session's keeper has set. */
 export interface AssignmentKeeper {
   readonly timers: DeadlineQueue;
@@ -46,7 +49,7 @@ export interface AssignmentOwner<S> {
 
 /** What one worker was given. */
 export class Assignments<S> {
-  readonly #link: Link<RunnerMessage, WorkerMessage>;
+  readonly #link: JobLink;
   readonly #keeper: AssignmentKeeper;
   readonly #owner: AssignmentOwner<S>;
   readonly #inFlight = new InFlight<S>();
@@ -62,7 +65,7 @@ export class Assignments<S> {
    */
   #stuck = false;
 
-  constructor(link: Link<RunnerMessage, WorkerMessage>, keeper: AssignmentKeeper, owner: AssignmentOwner<S>) {
+  constructor(link: JobLink, keeper: AssignmentKeeper, owner: AssignmentOwner<S>) {
     this.#link = link;
     this.#keeper = keeper;
     this.#owner = owner;

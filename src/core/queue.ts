@@ -74,18 +74,18 @@ export class Queue<W extends Demanded> {
   /** Takes somebody out, wherever he stands; `false` when he does not wait here. */
   leave(waiter: Waiter<W>): boolean {
     const { demand } = waiter;
-    const queue = demand === undefined ? undefined : this.#queues.get(demand.key);
-    const line = demand === undefined ? this.#plain : queue?.waiters;
-    if (line === undefined) return false;
-    const { first } = line;
-    if (!line.leave(waiter)) return false;
-    this.length--;
-    if (queue === undefined || first !== waiter) return true;
-    if (line.length > 0) this.#indexOf(queue).update(queue);
-    else {
-      this.#queues.delete(queue.selector.key);
-      this.#indexOf(queue).remove(queue);
+    if (demand === undefined) {
+      if (!this.#plain.leave(waiter)) return false;
+      this.length--;
+      return true;
     }
+    const queue = this.#queues.get(demand.key);
+    if (queue === undefined) return false;
+    const { first } = queue.waiters;
+    if (!queue.waiters.leave(waiter)) return false;
+    this.length--;
+    if (queue.waiters.length === 0) this.#drop(queue);
+    else if (first === waiter) this.#indexOf(queue).update(queue);
     return true;
   }
 
@@ -145,6 +145,11 @@ export class Queue<W extends Demanded> {
 
   #indexOf({ hasCandidates }: SelectorQueue<W>): SelectorQueueIndex<W> {
     return hasCandidates ? this.#supplied : this.#stranded;
+  }
+
+  #drop(queue: SelectorQueue<W>): void {
+    this.#queues.delete(queue.selector.key);
+    this.#indexOf(queue).remove(queue);
   }
 
   #makeQueue(selector: Demand, first: Waiter<W>): void {
