@@ -16,10 +16,11 @@ const SHORT_TEXT = 24;
 const LARGE_BYTES = 32 * 1024;
 
 /** The grown buffers of all writers. Why one for all: thousands of sessions are open, and few write at the same time. */
-export const spareBuffers: SpareBuffers = new SpareBuffers();
+const spareBuffers: SpareBuffers = new SpareBuffers();
 
 /** Writes big-endian numbers, texts and bytes one after the other. */
 export class ByteWriter {
+  readonly #spares: SpareBuffers;
   readonly #own: GrowingBuffer = new GrowingBuffer(OWN_BYTES);
   #buffer: GrowingBuffer = this.#own;
   #bytes: Uint8Array<ArrayBuffer> = this.#own.bytes;
@@ -27,6 +28,11 @@ export class ByteWriter {
   #at = 0;
   /** Length of the last frame that outgrew the own buffer: the next one grows to it in one step. */
   #expected = 0;
+
+  /** @param spares - Where grown buffers come from, and go back to. */
+  constructor(spares: SpareBuffers = spareBuffers) {
+    this.#spares = spares;
+  }
 
   /** Bytes written since the last `take`. */
   get length(): number {
@@ -46,9 +52,9 @@ export class ByteWriter {
     // Otherwise doubling, so that a long frame is not copied for each of its messages.
     const exact = count >= LARGE_BYTES && this.#at < count;
     const doubled = Math.max(needed, 2 * this.#bytes.length);
-    const larger = exact ? new GrowingBuffer(needed) : spareBuffers.borrow(doubled, this.#expected);
+    const larger = exact ? new GrowingBuffer(needed) : this.#spares.borrow(doubled, this.#expected);
     larger.bytes.set(this.#bytes.subarray(0, this.#at));
-    if (this.#buffer !== this.#own) spareBuffers.giveBack(this.#buffer);
+    if (this.#buffer !== this.#own) this.#spares.giveBack(this.#buffer);
     this.#replace(larger);
   }
 
@@ -142,7 +148,7 @@ export class ByteWriter {
     this.#replace(this.#own);
     if (length === buffer.bytes.length) return buffer.bytes;
     const taken = buffer.bytes.slice(0, length);
-    spareBuffers.giveBack(buffer);
+    this.#spares.giveBack(buffer);
     return taken;
   }
 }

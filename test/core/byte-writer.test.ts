@@ -1,7 +1,7 @@
 /** Whose buffer is whose, and how often it is copied. What is written is tested with the codec. */
 import { describe, expect, it, vi } from "vitest";
-import { ByteWriter, OWN_BYTES, spareBuffers } from "../../src/core/byte-writer.ts";
-import { MAX_SPARE_BYTES } from "../../src/core/spare-buffers.ts";
+import { ByteWriter, OWN_BYTES } from "../../src/core/byte-writer.ts";
+import { MAX_SPARE_BYTES, SpareBuffers } from "../../src/core/spare-buffers.ts";
 
 /** Whether taking what was written took a copy: it does not when the buffer is just full. */
 function copies(writer: ByteWriter): boolean {
@@ -17,7 +17,11 @@ function copies(writer: ByteWriter): boolean {
 }
 
 function written(...pieces: readonly number[]): ByteWriter {
-  const writer = new ByteWriter();
+  return writtenWith(new SpareBuffers(), ...pieces);
+}
+
+function writtenWith(spares: SpareBuffers, ...pieces: readonly number[]): ByteWriter {
+  const writer = new ByteWriter(spares);
   for (const length of pieces) writer.raw(new Uint8Array(length));
   return writer;
 }
@@ -69,7 +73,8 @@ describe("an idle writer", () => {
   });
 
   it("is one of thousands that together retain no more than a few: the spare buffers have a bound", () => {
-    const writers = Array.from({ length: 2_000 }, () => written(100, 20_000, 20_000));
+    const spareBuffers = new SpareBuffers();
+    const writers = Array.from({ length: 2_000 }, () => writtenWith(spareBuffers, 100, 20_000, 20_000));
     for (const writer of writers) writer.take();
     const retained = writers.reduce((sum, writer) => sum + writer.retained, 0);
     expect(retained).toBe(2_000 * OWN_BYTES);
@@ -78,10 +83,11 @@ describe("an idle writer", () => {
   });
 
   it("has no part in what the next writer takes out", () => {
-    const secret = new ByteWriter();
+    const spareBuffers = new SpareBuffers();
+    const secret = new ByteWriter(spareBuffers);
     secret.raw(new Uint8Array(5_000).fill(0xaa));
     secret.take();
-    const next = written(600);
+    const next = writtenWith(spareBuffers, 600);
     next.raw(new Uint8Array(600));
     expect(next.take()).toEqual(new Uint8Array(1_200));
   });
@@ -89,7 +95,8 @@ describe("an idle writer", () => {
 
 describe("a writer that is busy again and again", () => {
   it("allocates nothing to grow: it finds a spare buffer as large as its last frame", () => {
-    const writer = written(10, 600, 3_000, 9_000);
+    const spareBuffers = new SpareBuffers();
+    const writer = writtenWith(spareBuffers, 10, 600, 3_000, 9_000);
     writer.take();
     const before = spareBuffers.bytes;
     for (let frame = 0; frame < 3; frame++) {
@@ -102,7 +109,8 @@ describe("a writer that is busy again and again", () => {
   });
 
   it("allocates no more than it needs when nothing is spare", () => {
-    const busy = Array.from({ length: 2_000 }, () => written(100, 20_000, 20_000));
+    const spareBuffers = new SpareBuffers();
+    const busy = Array.from({ length: 2_000 }, () => writtenWith(spareBuffers, 100, 20_000, 20_000));
     expect(spareBuffers.bytes, "small ones of their growth may be spare").toBeLessThanOrEqual(MAX_SPARE_BYTES);
     for (const writer of busy) writer.take();
     for (const writer of busy) writer.raw(new Uint8Array(600));

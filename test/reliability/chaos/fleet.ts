@@ -5,7 +5,7 @@ import { Child } from "./child.ts";
 /** What a worker process is told: the options of its `Worker` that are plain data. */
 export type WorkerSettings = Pick<
   WorkerOptions,
-  "capacity" | "blocking" | "reconnectMin" | "reconnectMax" | "maxPayload"
+  "capacity" | "blocking" | "reconnectMin" | "reconnectMax" | "maxPayload" | "highWater"
 >;
 
 /** A fleet of processes. */

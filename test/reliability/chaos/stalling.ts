@@ -17,6 +17,8 @@ const LANES = 16;
 const HEARTBEAT = 500; // ms
 /** How long things stand still, in ms: silence ends a session after three intervals. */
 const STILL = 5 * HEARTBEAT;
+/** Characters of a large job, at most. */
+const LARGE = 200_000;
 
 /** A runner process with its workers and a flow of jobs. */
 interface Stage {
@@ -72,6 +74,41 @@ async function stallAlone(stage: Stage, times: number): Promise<readonly Finding
   ];
 }
 
+/**
+ * The runner alone, for less than a worker takes for its death, with large jobs and results under way: what its workers send
+ * meanwhile waits, and they begin no more. Nothing is lost, and nobody leaves.
+ */
+async function stallBriefly(times: number): Promise<Findings> {
+  const about = "R4, the runner stopped for two heartbeats";
+  const options = { heartbeat: HEARTBEAT, highWater: LARGE, acquireTimeout: 30_000 };
+  await using runner = new RunnerProcess(await fixedPort(), options);
+  const worker = () => ({ capacity: 4, blocking: false, highWater: LARGE });
+  await using fleet = new Fleet({ url: runner.url, processes: PROCESSES, worker });
+  await runner.start();
+  const allThere = (): boolean => runner.registered.size === PROCESSES;
+  await needed("all workers are registered", allThere, () => fleet.said);
+  const before = fleet.disconnects;
+  await using audit = new Audit({ name: "R4b", filler: LARGE, execute: (data) => runner.execute(data) });
+  audit.begin(LANES);
+  for (let time = 0; time < times; time++) {
+    await sleep(HEARTBEAT);
+    runner.stop();
+    await sleep(2 * HEARTBEAT);
+    runner.go();
+  }
+  await sleep(HEARTBEAT);
+  await audit.end();
+  const ended = runner.sessionsGone() + fleet.disconnects - before;
+  return {
+    findings: [
+      none(`${about}: sessions ended, at either end`, ended),
+      none(`${about}: attempts made again`, runner.retries),
+      ...audit.findings(about),
+    ],
+    counts: { "runner stopped briefly": times, "large jobs": audit.submitted },
+  };
+}
+
 async function run(scale: Scale): Promise<Findings> {
   const options = { heartbeat: HEARTBEAT, attempts: 10, maxLost: 10, acquireTimeout: 30_000 };
   await using runner = new RunnerProcess(await fixedPort(), options);
@@ -89,9 +126,11 @@ async function run(scale: Scale): Promise<Findings> {
   const together = await sleepTogether(stage, times);
   const alone = await stallAlone(stage, times);
   await audit.end();
+  const brief = await stallBriefly(times);
   return {
-    findings: [...together, ...alone, ...audit.findings("R4")],
+    findings: [...together, ...alone, ...audit.findings("R4"), ...brief.findings],
     counts: {
+      ...brief.counts,
       jobs: audit.submitted,
       "runner and workers stopped": times,
       "runner stopped": times,

@@ -215,7 +215,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "no time to read a backlog",
     file: "backlog",
-    from: 'return now - this.#since >= this.#rules.stallTimeout ? "stuck" : "congested";',
+    from: 'return isHigh && this.unchangedFor(now) >= stallTimeout ? "stuck" : "congested";',
     to: 'return "stuck";',
   },
   {
@@ -233,7 +233,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "too much kept for a slow reader",
     file: "backlog",
-    from: 'if (bytes > this.#rules.maxBuffered) return "overflow";',
+    from: 'if (bytes > maxBuffered + this.#allowance) return "overflow";',
     to: "",
   },
   {
