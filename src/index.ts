@@ -26,6 +26,7 @@ export { RUNNER_DEFAULTS } from "./core/runner-options.ts";
 export type { Session } from "./core/session.ts";
 export type { SessionState } from "./core/stats.ts";
 export type { CloseCode, CloseReason, FaultProfile, Receiver, Socket, SocketLimits } from "./core/socket.ts";
+export type { IncomingBytes, IncomingOwner, IncomingReservation } from "./core/socket.ts";
 export type { Peer } from "./core/peer.ts";
 export type { Dialer, Listener, ListenerContext, RunnerControls, RunnerView } from "./core/listener.ts";
 export { Inbox } from "./core/inbox.ts";

@@ -11,7 +11,7 @@ export type GoneReason =
   | "unresponsive" // it did not answer a CANCEL in time
   | "replaced" // a newer session of the same identity took over
   | "violation" // it broke the protocol
-  | "slow" // it did not read what it was sent
+  | "slow" // it did not read what it was sent, or what it sent came too slowly while others waited
   | "deleted" // `workers.delete` or `close` was called
   | "refused" // it was not let in
   | "stopped"; // the runner was stopped or drained

@@ -24,6 +24,11 @@ export class Inbox {
     else this.#receiver.frame(bytes);
   }
 
+  /** Part of a frame has arrived. */
+  progress(): void {
+    if (this.#reason === undefined) this.#receiver?.progress?.();
+  }
+
   /** Starts delivery; a second call throws, as a socket has one reader. */
   open(receiver: Receiver): void {
     if (this.#receiver !== undefined) throw new Error("this socket is already open");

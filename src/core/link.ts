@@ -73,6 +73,11 @@ export class Link<Sent extends Message = Message, Heard extends Message = Messag
     return this.#socket.bufferedBytes + this.#writer.bytes;
   }
 
+  /** Whether the transport does not read what the peer sends. */
+  get isPaused(): boolean {
+    return this.#socket.isPaused === true;
+  }
+
   /** Starts delivery. */
   open(): void {
     this.#socket.open(this);
@@ -120,6 +125,11 @@ export class Link<Sent extends Message = Message, Heard extends Message = Messag
       if (!this.#closed) this.#owner.malformed(error);
     }
     this.#owner.frameDone?.();
+  }
+
+  /** @internal Called by the socket: part of a frame is a sign of life, too. */
+  progress(): void {
+    if (!this.#closed) this.#owner.heard();
   }
 
   /** @internal Called by the socket. */

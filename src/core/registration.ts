@@ -13,6 +13,7 @@ import { WorkerStartError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { GoneReason, RunnerEvent } from "./events.ts";
 import { hostClock, hostEntropy } from "./host.ts";
+import { IncomingBudget } from "./incoming-budget.ts";
 import type { Listener, ListenerContext } from "./listener.ts";
 import { type GoAwayReason, type HelloMessage, PROTOCOL_VERSION } from "./message.ts";
 import {
@@ -36,7 +37,7 @@ import type { Standing } from "./seats.ts";
 import { SendBudget } from "./send-budget.ts";
 import { Session } from "./session.ts";
 import type { Dispatch, SessionRules } from "./session-keeper.ts";
-import type { Socket } from "./socket.ts";
+import type { Socket, SocketLimits } from "./socket.ts";
 import { Workers } from "./workers.ts";
 
 /** How workers are let in and kept. All durations in ms. */
@@ -60,12 +61,18 @@ export interface RegistrationLimits {
   /** Unsent bytes above which a worker is given up; default 8 MiB, at least twice `maxPayload`. */
   readonly maxBuffered?: number | undefined;
   /**
-   * Unsent bytes of all workers together; default 256 MiB. Above, whoever holds more than a fair share gets no new work, and the
+   * Unsent bytes of all workers together; default 256 MiB. Above, a worker that holds more than a fair share gets no new work, and the
    * largest that reads nothing for `stallTimeout` is given up.
    */
   readonly maxBufferedTotal?: number | undefined;
   /** A worker that reads nothing of its backlog for so long is given up; default 10,000. */
   readonly stallTimeout?: number | undefined;
+  /**
+   * Bytes of frames that all connections together may be receiving; beyond them the younger ones are not read for a while.
+   * One frame is always read. While some wait, a frame of which too little comes in `stallTimeout` ends its session as
+   * `slow`. Default 256 MiB.
+   */
+  readonly maxIncomingBytes?: number | undefined;
   /** Whether stacks that workers send are shown in errors; default false. */
   readonly remoteStacks?: boolean | undefined;
   /** Where time comes from; the host's by default. */
@@ -95,6 +102,7 @@ export const REGISTRATION_DEFAULTS: Filled<Omit<RegistrationLimits, "clock" | "e
   maxBuffered: 8_388_608,
   maxBufferedTotal: 268_435_456,
   stallTimeout: 10_000,
+  maxIncomingBytes: 268_435_456,
   remoteStacks: false,
 });
 
@@ -116,6 +124,7 @@ export const REGISTRATION_RULES: Rules<RegistrationLimits> = Object.freeze({
   maxBuffered: integer(1),
   maxBufferedTotal: limit(1),
   stallTimeout: finiteDuration,
+  maxIncomingBytes: integer(1),
   remoteStacks: flag,
   clock: shape("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
   entropy: shape("an Entropy", "u32", "id"),
@@ -166,6 +175,10 @@ export class WorkerRegistration {
   readonly dispatch: Dispatch<Session>;
   /** @internal */
   readonly counts: RegistrationCounts = { registered: 0, refused: 0, strikes: 0 };
+  /** @internal The budget for frames that arrive. */
+  readonly incoming: IncomingBudget;
+  /** @internal What every socket of this registration is held to. */
+  readonly socketLimits: SocketLimits;
   readonly #limits: ResolvedLimits;
   readonly #listeners: readonly Listener[];
   readonly #listening = new Set<Listener>();
@@ -203,9 +216,11 @@ export class WorkerRegistration {
     this.#limits = resolveLimits(limits);
     this.clock = this.#limits.clock;
     this.timers = new DeadlineQueue(this.clock, false);
-    const { maxPayload, maxBufferedTotal } = this.#limits;
+    const { maxPayload, maxBufferedTotal, maxIncomingBytes, stallTimeout } = this.#limits;
     this.budget = new SendBudget(this.clock, this.timers, maxBufferedTotal);
-    this.rules = { ...this.#limits, maxFrameBytes: frameLimit(maxPayload), prefetch: shared?.prefetch ?? 0 };
+    this.incoming = new IncomingBudget(maxIncomingBytes, stallTimeout, this.clock);
+    this.socketLimits = { maxFrameBytes: frameLimit(maxPayload), incoming: this.incoming };
+    this.rules = { ...this.#limits, maxFrameBytes: this.socketLimits.maxFrameBytes, prefetch: shared?.prefetch ?? 0 };
     this.#listeners = [...listOf(listen)];
     this.#pool = pool;
     this.#events = shared?.events ?? new EventStream(this.clock);
@@ -248,7 +263,7 @@ export class WorkerRegistration {
     this.#trouble = undefined;
     const context: ListenerContext = {
       ...this.#context,
-      maxFrameBytes: this.rules.maxFrameBytes,
+      ...this.socketLimits,
       report: (error: Error) => this.#report(error),
     };
     const results = await Promise.allSettled(this.#listeners.map((listener) => this.#startOne(listener, context)));

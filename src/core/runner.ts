@@ -12,6 +12,7 @@ import { RunnerStoppedError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { RunnerEvent, RunnerState } from "./events.ts";
 import { HeldWorker } from "./held-worker.ts";
+import type { IncomingBudget } from "./incoming-budget.ts";
 import type { Job } from "./job.ts";
 import type { Dialer } from "./listener.ts";
 import { type MapDesk, type MapInput, type MapOptions, mapJobs, type Outcome } from "./map.ts";
@@ -145,6 +146,11 @@ export class JobRunner implements Dialer {
     };
   }
 
+  /** @internal The budget for frames that arrive. */
+  get incoming(): IncomingBudget {
+    return this.#registration.incoming;
+  }
+
   /** @internal How many calls are where: of `stats` the part that costs nothing. */
   get calls(): CallCounts {
     return this.#dispatcher.counts;
@@ -274,13 +280,13 @@ export class JobRunner implements Dialer {
 
   /** Keeps the connection to a worker that listens, from the first `dial` on. */
   #redialFor(dialer: Dialer): Redial {
-    const { clock, entropy, maxPayload } = this.#limits;
+    const { clock, entropy } = this.#limits;
     const redial: Redial = new Redial({
       ...RECONNECT,
       dialer,
       clock,
       entropy,
-      limits: { maxFrameBytes: frameLimit(maxPayload) },
+      limits: this.#registration.socketLimits,
       connected: (socket) => this.#registration.accept(socket, () => redial.dialIn(redial.pause())),
       failed: (error, retryIn) => {
         this.#events.emit({ type: "dial-failed", error, retryIn });

@@ -281,7 +281,7 @@ export class Session implements PooledWorker {
 
   /** @internal */
   closed(reason: CloseReason): void {
-    this.end("closed", reason.message);
+    this.end(reason.code === "too-slow" ? "slow" : "closed", reason.message);
   }
 
   #first(message: WorkerMessage): void {
@@ -334,7 +334,8 @@ export class Session implements PooledWorker {
 
   /** @internal A worker that runs its handlers on the event loop that would answer is judged by its attempts' timers instead. */
   get exempt(): boolean {
-    return this.#hello?.blocking === true && this.#assignments.size > 0;
+    // A worker whose frames wait to be read cannot be heard.
+    return this.#link.isPaused || (this.#hello?.blocking === true && this.#assignments.size > 0);
   }
 
   /** @internal */

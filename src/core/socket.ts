@@ -20,6 +20,7 @@ export type CloseCode =
   | "peer" // the other end closed
   | "error" // the transport failed: reset, crash, exit
   | "too-large" // a frame over the limit
+  | "too-slow" // a frame of the peer came too slowly while other connections waited
   | "violation"; // the peer sent what the transport does not carry
 
 /** Why a socket closed; transport errors are folded into it. */
@@ -34,6 +35,8 @@ export interface CloseReason {
 export interface Receiver {
   /** One whole frame, in the order sent. The bytes belong to the receiver from here on. */
   frame(bytes: Uint8Array): void;
+  /** Part of a frame has arrived: the peer is alive. A transport that sees frames only whole never calls it. */
+  progress?(): void;
   /** The socket is closed. Called exactly once, also after a local `close()`; no frame follows it. */
   closed(reason: CloseReason): void;
 }
@@ -52,6 +55,8 @@ export interface Socket {
   readonly bufferedBytes: number;
   /** Who the transport says this is. */
   readonly peer: Peer;
+  /** Whether the transport does not read what the peer sends, to hold back bytes: its silence says nothing then. */
+  readonly isPaused?: boolean;
   /** What can go wrong on this socket. */
   readonly faults: FaultProfile;
   /** Starts delivery, once. Frames that arrived earlier were held and are delivered before this returns or soon after. */
@@ -60,8 +65,42 @@ export interface Socket {
   close(reason?: CloseReason): void;
 }
 
+/** What a reservation tells its connection. */
+export interface IncomingOwner {
+  /** What it waited for is granted: read on. */
+  onGranted(): void;
+  /** It held bytes for too long while others waited, and holds none any more: end the connection. */
+  onEvicted(message: string): void;
+}
+
+/** What one connection holds of the budget, for one frame at a time. */
+export interface IncomingReservation {
+  /** Whether it waits for bytes it has asked for. */
+  readonly isWaiting: boolean;
+  /**
+   * Asks for `bytes` in all for the frame that is under way, of which `received` have arrived. `false` when it has to wait:
+   * {@link IncomingOwner.onGranted} follows, unless it is released before. Not to be called while it waits.
+   */
+  reserve(bytes: number, received: number): boolean;
+  /** So many bytes of the frame have arrived. */
+  progress(received: number): void;
+  /** The frame was delivered, or its connection is gone. May be called twice. */
+  release(): void;
+}
+
+/** The budget, as transports see it. */
+export interface IncomingBytes {
+  /** Makes the reservation of one connection. It holds nothing yet. */
+  reservation(owner: IncomingOwner): IncomingReservation;
+}
+
 /** What a listener or dialer is told by whoever runs it. */
 export interface SocketLimits {
   /** The largest frame to accept or send, in bytes; a larger one closes the socket with `too-large`. */
   readonly maxFrameBytes: number;
+  /**
+   * The budget for frames that arrive, shared by all sockets of a runner. For transports that learn a frame's length before
+   * its body arrives, and can stop reading.
+   */
+  readonly incoming?: IncomingBytes;
 }

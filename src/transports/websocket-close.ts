@@ -19,6 +19,7 @@ const SENT: Readonly<Record<CloseCode, readonly [standard: number, text: string]
   peer: [1000, "closed"],
   error: [1011, "internal error"],
   "too-large": [1009, "frame too large"],
+  "too-slow": [1013, "frame too slow"],
   violation: [1003, "binary frames only"],
 };
 
@@ -36,6 +37,9 @@ export function closeReason(code: number): CloseReason {
     case 1009:
     case 4009:
       return { code: "too-large", message: "the other end refused a frame as too large" };
+    case 1013:
+    case 4013:
+      return { code: "peer", message: "the other end gave up a frame that came too slowly" };
     case 1003:
     case 4003:
       return { code: "peer", message: `the other end refused what it was sent (${code})` };

@@ -1,5 +1,6 @@
 /** Dials from Node with `ws`: the token as a header, TLS options, and an answer to why a connection was refused. */
 import type { Agent } from "node:http";
+import type { Duplex } from "node:stream";
 import type { SecureContextOptions } from "node:tls";
 import { type ClientOptions, WebSocket } from "ws";
 import { AuthError } from "../core/errors.ts";
@@ -138,8 +139,10 @@ class NodeWebSocketDialer implements Dialer {
       };
       const onAbort = (): void => fail(signal.reason);
       signal.addEventListener("abort", onAbort);
+      let tcp: Duplex | undefined;
+      ws.on("upgrade", (response) => (tcp = response.socket));
       ws.on("open", () => {
-        if (!waiting) return;
+        if (!waiting || tcp === undefined) return;
         if (ws.protocol !== SUBPROTOCOL) return fail(new Error(`${shown(this.#url)} does not speak ${SUBPROTOCOL}`));
         done();
         const peer: Peer = {
@@ -147,7 +150,7 @@ class NodeWebSocketDialer implements Dialer {
           address: shown(this.#url),
           principal: dialledPrincipal(this.#url),
         };
-        resolve(nodeSocket(ws, peer, limits.maxFrameBytes));
+        resolve(nodeSocket(ws, tcp, peer, limits));
       });
       ws.on("unexpected-response", (_request, response) => fail(this.#refused(response.statusCode ?? 0)));
       // Stays for good: `terminate` while connecting is an error event of its own, which somebody has to hear.

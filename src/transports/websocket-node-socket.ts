@@ -2,11 +2,13 @@
  * A socket over the WebSocket class of `ws`, for both ends: binary messages as they come, without copies, and the errors
  * of `ws` as close reasons. Who listens and who dials is decided elsewhere.
  */
+import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
 import { hostClock } from "../core/host.ts";
 import type { Peer } from "../core/peer.ts";
-import type { CloseCode, CloseReason } from "../core/socket.ts";
+import type { CloseCode, CloseReason, SocketLimits } from "../core/socket.ts";
 import { closeFrame, closeReason, NOT_BINARY } from "./websocket-close.ts";
+import { meterFrames } from "./websocket-frames.ts";
 import { Rate } from "./websocket-rate.ts";
 import { type Wire, WireSocket } from "./websocket-wire.ts";
 
@@ -25,13 +27,19 @@ export interface WireSettings {
   readonly closeTimeout: number;
 }
 
-/** Compression is off as a bomb needs it; our peers never fragment, so few fragments are a lot. */
+/** Chunks of a frame that are small on average are an attempt to cost more than their bytes. */
+const MIN_CHUNK_BYTES = 512;
+
+/**
+ * Compression is off as a bomb needs it; our peers never fragment, so few fragments are a lot. A frame arrives in as many
+ * chunks as the network likes: their number is bounded by its largest size.
+ */
 export function wireSettings(maxFrameBytes: number): WireSettings {
   return {
     perMessageDeflate: false,
     maxPayload: maxFrameBytes,
     maxFragments: 64,
-    maxBufferedChunks: 1_024,
+    maxBufferedChunks: Math.max(1_024, Math.ceil(maxFrameBytes / MIN_CHUNK_BYTES)),
     closeTimeout: CLOSE_TIMEOUT,
   };
 }
@@ -64,6 +72,10 @@ class NodeWire implements Wire {
     return this.#ws.readyState === this.#ws.OPEN;
   }
 
+  get isPaused(): boolean {
+    return this.#ws.isPaused;
+  }
+
   get bufferedBytes(): number {
     return this.#ws.bufferedAmount;
   }
@@ -78,9 +90,13 @@ class NodeWire implements Wire {
   }
 }
 
-/** Makes a socket of an open WebSocket of `ws` that was made with {@link wireSettings}. */
-export function nodeSocket(ws: WebSocket, peer: Peer, maxFrameBytes: number): WireSocket {
-  const socket = new WireSocket(new NodeWire(ws), peer, maxFrameBytes);
+/**
+ * Makes a socket of a WebSocket of `ws` that has just opened over `tcp`, and was made with {@link wireSettings}. To be called
+ * in the turn in which it opened: later, part of what came is missed.
+ */
+export function nodeSocket(ws: WebSocket, tcp: Duplex, peer: Peer, limits: SocketLimits): WireSocket {
+  const socket = new WireSocket(new NodeWire(ws), peer, limits.maxFrameBytes);
+  meterFrames(ws, tcp, socket, limits);
   ws.on("message", (data, isBinary) => {
     const bytes = isBinary ? plain(data) : undefined;
     if (bytes === undefined) socket.failed(NOT_BINARY);

@@ -285,7 +285,7 @@ export class WebSocketService {
     const named = this.#admission.addressOf(request);
     const address = named === remoteAddress || named === "" ? hostPort(remoteAddress, remotePort) : named;
     const peer: Peer = { transport: "websocket", address, principal, identity };
-    const socket = nodeSocket(ws, peer, this.#context.maxFrameBytes);
+    const socket = nodeSocket(ws, request.socket, peer, this.#context);
     this.#hold(ws, socket);
     this.#accept(socket);
   }

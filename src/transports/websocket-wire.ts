@@ -15,6 +15,8 @@ export interface Wire {
   readonly isOpen: boolean;
   /** Bytes taken and not yet handed to the network. */
   readonly bufferedBytes: number;
+  /** Whether it does not read what the peer sends. */
+  readonly isPaused: boolean;
   /** Sends one binary message. May throw. */
   send(frame: Uint8Array<ArrayBuffer>): void;
   /** Begins the closing handshake, behind what was sent. May be called when it is closing already. */
@@ -38,6 +40,10 @@ export class WireSocket implements Socket {
   /** Nothing waits in a closed socket, whatever the wire underneath still counts. */
   get bufferedBytes(): number {
     return this.#inbox.isClosed ? 0 : this.#wire.bufferedBytes;
+  }
+
+  get isPaused(): boolean {
+    return this.#wire.isPaused;
   }
 
   send(frame: Uint8Array<ArrayBuffer>): boolean {
@@ -71,6 +77,11 @@ export class WireSocket implements Socket {
   received(bytes: Uint8Array): void {
     if (bytes.byteLength > this.#maxFrameBytes) this.failed(tooLarge(bytes.byteLength, this.#maxFrameBytes));
     else this.#inbox.frame(bytes);
+  }
+
+  /** From the wire: part of a binary message. */
+  progressed(): void {
+    this.#inbox.progress();
   }
 
   /** From the wire: something that cannot go on. Closes it. */

@@ -63,6 +63,7 @@ export interface DialWebSocketOptions {
 const OPEN = 1;
 
 class PortableWire implements Wire {
+  readonly isPaused = false;
   readonly #ws: WebSocketLike;
 
   constructor(ws: WebSocketLike) {

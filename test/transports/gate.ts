@@ -1,5 +1,5 @@
 /** A started WebSocket listener with what it accepted and reported, for tests of who gets in. */
-import type { Receiver, Socket } from "../../src/core/socket.ts";
+import type { Receiver, Socket, SocketLimits } from "../../src/core/socket.ts";
 import {
   listenWebSocket,
   type WebSocketListener,
@@ -18,12 +18,15 @@ export class Gate {
   /** How many frames all of them got. */
   frames = 0;
 
-  constructor(options: WebSocketListenerOptions = {}) {
+  readonly #limits: SocketLimits;
+
+  constructor(options: WebSocketListenerOptions = {}, limits: SocketLimits = { maxFrameBytes: MAX }) {
     this.listener = listenWebSocket(options);
+    this.#limits = limits;
   }
 
-  static async open(options: WebSocketListenerOptions = {}): Promise<Gate> {
-    const gate = new Gate(options);
+  static async open(options: WebSocketListenerOptions = {}, limits?: SocketLimits): Promise<Gate> {
+    const gate = new Gate(options, limits);
     await gate.start();
     return gate;
   }
@@ -33,7 +36,7 @@ export class Gate {
   }
 
   start(): Promise<void> {
-    return this.listener.start(this.#accept, { maxFrameBytes: MAX, report: (error) => void this.reports.push(error) });
+    return this.listener.start(this.#accept, { ...this.#limits, report: (error) => void this.reports.push(error) });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

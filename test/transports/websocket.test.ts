@@ -248,6 +248,7 @@ test.each([
   ["peer", 1000],
   ["error", 4011],
   ["too-large", 4009],
+  ["too-slow", 4013],
   ["violation", 4003],
 ] as const)("a close for %s is sent as %i, which a browser allows", async (code, sent) => {
   const { ws, closes, socket } = opened();

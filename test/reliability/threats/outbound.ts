@@ -182,7 +182,7 @@ async function refusal(port: number, path: string, headers: Headers): Promise<st
 /** A path, an address in a source, a stack, a version or a process id: what says something of this process. */
 const REVEALING = /[/\\][\w.-]+[/\\]|\.[cm]?[jt]s\b|node:|\bat \S+ \(|\n|v?20\.\d|\bpid\b/;
 
-const CLOSE_CODES = ["local", "peer", "error", "too-large", "violation"] as const;
+const CLOSE_CODES = ["local", "peer", "error", "too-large", "too-slow", "violation"] as const;
 
 async function leakage(): Promise<readonly Finding[]> {
   const [runner, worker, http] = [await runnerErrors(), await workerErrors(), await httpRefusals()];
@@ -242,6 +242,7 @@ const SAYABLE: readonly RegExp[] = [
   /^1000: closed$/,
   /^1011: internal error$/,
   /^1009: frame too large$/,
+  /^1013: frame too slow$/,
   /^1003: binary frames only$/,
 ];
 
