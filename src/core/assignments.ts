@@ -25,7 +25,7 @@ import { Pace, type Prefetch } from "./pace.ts";
 export type AnswerMessage = JobResultMessage | JobErrorMessage | RejectMessage | CancelledMessage;
 
 /** What jobs are sent over. */
-export type JobLink = Pick<Link<RunnerMessage, WorkerMessage>, "send" | "framesSent">;
+export type JobLink = Pick<Link<RunnerMessage, WorkerMessage>, "send" | "framesSent" | "bytesSent">;
 
 /** What the session's keeper has set. */
 export interface AssignmentKeeper {

@@ -8,6 +8,12 @@
 import type { Clock, TimerHandle } from "./clock.ts";
 import type { IncomingBytes, IncomingOwner, IncomingReservation } from "./socket.ts";
 
+/** Bytes that frames may reserve together, and how long one may bring in nothing while others wait, in ms. */
+export const INCOMING_DEFAULTS: { readonly maxIncomingBytes: number; readonly stallTimeout: number } = Object.freeze({
+  maxIncomingBytes: 268_435_456,
+  stallTimeout: 10_000,
+});
+
 /** What a reservation has to bring in between two looks while others wait: so much, and such a part of what it holds. */
 const MIN_PROGRESS_BYTES = 16_384;
 const MIN_PROGRESS_PART = 1 / 16;
@@ -70,7 +76,7 @@ export class IncomingBudget implements IncomingBytes {
   /** Those that wait, in the order they asked. */
   readonly #waiting = new Set<Reservation>();
   #held = 0;
-  #timer: TimerHandle | undefined;
+  #timer: TimerHandle;
 
   /** @param stallTimeout - How long a reservation may bring in nothing while others wait, in ms. */
   constructor(limit: number, stallTimeout: number, clock: Clock) {

@@ -355,7 +355,8 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
     const now = this.#owner.clock.now();
     if (this.#welcome === undefined) return this.#lost("the runner does not answer HELLO");
     const { heartbeat } = this.#welcome;
-    if (this.#pulse.stalled(lateBy)) this.#pulse.forgive(now);
+    // What is not read cannot be heard.
+    if (this.#pulse.stalled(lateBy) || this.#link.isPaused) this.#pulse.forgive(now);
     if (this.#pulse.verdict(now) === "dead") return this.#lost(`nothing heard from the runner for ${3 * heartbeat} ms`);
     const asks = this.#pulse.quiet(now) || now - this.#sentAt >= heartbeat;
     if (asks) this.#send({ type: "PING", nonce: this.#nonce++ % 0x1_0000_0000 });

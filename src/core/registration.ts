@@ -13,7 +13,7 @@ import { WorkerStartError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { GoneReason, RunnerEvent } from "./events.ts";
 import { hostClock, hostEntropy } from "./host.ts";
-import { IncomingBudget } from "./incoming-budget.ts";
+import { INCOMING_DEFAULTS, IncomingBudget } from "./incoming-budget.ts";
 import type { Listener, ListenerContext } from "./listener.ts";
 import { type GoAwayReason, type HelloMessage, PROTOCOL_VERSION } from "./message.ts";
 import {
@@ -101,8 +101,7 @@ export const REGISTRATION_DEFAULTS: Filled<Omit<RegistrationLimits, "clock" | "e
   highWater: 1_048_576,
   maxBuffered: 8_388_608,
   maxBufferedTotal: 268_435_456,
-  stallTimeout: 10_000,
-  maxIncomingBytes: 268_435_456,
+  ...INCOMING_DEFAULTS,
   remoteStacks: false,
 });
 

@@ -27,8 +27,8 @@ function ipv6Network(address: string): string {
   const [head = "", tail] = address.split("::", 2);
   const front = head === "" ? [] : head.split(":");
   const back = tail === undefined || tail === "" ? [] : tail.split(":");
-  while (tail !== undefined && front.length + back.length < 8) front.push("0");
-  const groups = [...front, ...back].slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
+  const zeros = Array.from({ length: tail === undefined ? 0 : 8 - front.length - back.length }, () => "0");
+  const groups = [...front, ...zeros, ...back].slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
   return `${groups.join(":")}::/64`;
 }
 

@@ -9,9 +9,10 @@ import { Server as TlsServer } from "node:tls";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { AuthError } from "../core/errors.ts";
 import { hostClock } from "../core/host.ts";
+import { INCOMING_DEFAULTS, IncomingBudget } from "../core/incoming-budget.ts";
 import type { ListenerContext } from "../core/listener.ts";
 import type { Peer } from "../core/peer.ts";
-import type { Socket } from "../core/socket.ts";
+import type { Socket, SocketLimits } from "../core/socket.ts";
 import { isLoopback, requestPath, SUBPROTOCOL } from "./websocket-address.ts";
 import { Admission, BUSY, type Guest, type Refusal, type Verdict } from "./websocket-admission.ts";
 import { KEEP_ALIVE_DELAY } from "./websocket-node-dialer.ts";
@@ -82,6 +83,7 @@ export class WebSocketService {
   readonly #settings: WebSocketListenerSettings;
   readonly #accept: (socket: Socket) => void;
   readonly #context: ListenerContext;
+  readonly #limits: SocketLimits;
   readonly #admission: Admission;
   readonly #upgrader: WebSocketServer;
   /** The server, when it is not a shared one. */
@@ -98,6 +100,10 @@ export class WebSocketService {
     this.#settings = settings;
     this.#accept = accept;
     this.#context = context;
+    // A worker that listens has no budget of its own.
+    const { maxIncomingBytes, stallTimeout } = INCOMING_DEFAULTS;
+    const { maxFrameBytes, incoming = new IncomingBudget(maxIncomingBytes, stallTimeout, hostClock) } = context;
+    this.#limits = { maxFrameBytes, incoming };
     this.#admission = new Admission(settings, hostClock, (error) => context.report(error));
     const options: ServerOptions & WireSettings = {
       noServer: true,
@@ -285,7 +291,7 @@ export class WebSocketService {
     const named = this.#admission.addressOf(request);
     const address = named === remoteAddress || named === "" ? hostPort(remoteAddress, remotePort) : named;
     const peer: Peer = { transport: "websocket", address, principal, identity };
-    const socket = nodeSocket(ws, request.socket, peer, this.#context);
+    const socket = nodeSocket(ws, request.socket, peer, this.#limits);
     this.#hold(ws, socket);
     this.#accept(socket);
   }

@@ -50,6 +50,7 @@ type Answer = Extract<Step, { op: "answer" }>;
 
 class Link implements JobLink {
   framesSent = 0;
+  bytesSent = 0;
   open = true;
   readonly log: string[];
 

@@ -68,6 +68,8 @@ async function opened() {
   const puppet = new Puppet();
   const owner = new Owner(clock, puppet.handler);
   const [ours, theirs] = socketPair({ clock, peers: [PEER, PEER], maxFrameBytes: 1_000_000 });
+  const transport = { isPaused: false };
+  Object.defineProperty(ours, "isPaused", { get: () => transport.isPaused });
   const post = new Post(ours, hello({ capacity: 4 }), owner);
   const runner = new ScriptedPeer(theirs);
   post.open();
@@ -77,7 +79,7 @@ async function opened() {
     await clock.settle();
   };
   const types = (): string[] => runner.received.map(({ type }) => type);
-  return { clock, puppet, owner, post, runner, say, types };
+  return { clock, puppet, owner, post, runner, say, types, transport };
 }
 
 /** The same, let in by the runner. */
@@ -284,5 +286,25 @@ describe("the heartbeat", () => {
     expect(runner.all("PING")).toEqual([]);
     await clock.advance(1);
     expect(runner.all("PING")).toHaveLength(1);
+  });
+
+  it("does not count the silence of a runner whose frame waits to be read", async () => {
+    const { clock, owner, transport } = await registered();
+    transport.isPaused = true;
+    await clock.advance(20_000);
+    expect(owner.ends).toEqual([]);
+    transport.isPaused = false;
+    // One interval more than was left of it.
+    await clock.advance(2_000);
+    expect(owner.ends.map(({ message }) => message)).toEqual(["nothing heard from the runner for 3000 ms"]);
+  });
+
+  it("counts part of a frame as a sign of life", async () => {
+    const { clock, owner, post } = await registered();
+    for (let second = 0; second < 20; second++) {
+      await clock.advance(1_000);
+      post.heard();
+    }
+    expect(owner.ends).toEqual([]);
   });
 });

@@ -295,7 +295,7 @@ describe("a runner that dials", () => {
       },
     };
     await using _set = await stage({ dial, maxPayload: 5_000 });
-    expect(seen).toEqual([{ maxFrameBytes: frameLimit(5_000) }]);
+    expect(seen).toMatchObject([{ maxFrameBytes: frameLimit(5_000) }]);
   });
 });
 

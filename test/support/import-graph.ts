@@ -63,9 +63,19 @@ export interface Doors {
 }
 
 const CORE_FOR_TRANSPORTS: ReadonlySet<string> = new Set(
-  ["socket", "listener", "inbox", "peer", "pair", "principal", "errors", "options", "clock", "host"].map(
-    (name) => `src/core/${name}.ts`,
-  ),
+  [
+    "socket",
+    "listener",
+    "inbox",
+    "peer",
+    "pair",
+    "principal",
+    "incoming-budget",
+    "errors",
+    "options",
+    "clock",
+    "host",
+  ].map((name) => `src/core/${name}.ts`),
 );
 
 /**

@@ -90,7 +90,7 @@ describe("the heads of frames", () => {
       short | (masked ? 0x80 : 0),
       ...rest,
       ...(masked ? [1, 2, 3, 4] : []),
-      ...new Array<number>(size).fill(0xff),
+      ...new Uint8Array(size).fill(0xff),
     ]);
   }
 
@@ -218,6 +218,18 @@ test("connections that go give back what they hold, and their place in line", as
   third?.send(new Uint8Array(1));
   await vi.waitUntil(() => house.gate.frames === 1, PATIENT);
   expect(house.budget.held).toBe(0);
+});
+
+test("a listener whose user has no budget keeps one of its own", async () => {
+  await using gate = await Gate.open({}, { maxFrameBytes: 300 * MIB });
+  const clients = [new RawClient(gate.port), new RawClient(gate.port)];
+  for (const client of clients) {
+    expect(status(await client.send(upgrade("/")).head())).toBe(101);
+    client.send(frame(0x82, new Uint8Array(0), 200 * MIB));
+  }
+  await vi.waitUntil(() => gate.accepted.some((socket) => socket.isPaused === true), PATIENT);
+  expect(gate.accepted.map((socket) => socket.isPaused)).toContain(false);
+  for (const client of clients) client[Symbol.dispose]();
 });
 
 test("a frame may come in as many chunks as the network makes of it", async () => {
