@@ -60,7 +60,10 @@ class Link implements JobLink {
 
   send(message: RunnerMessage): boolean {
     if (!this.open) return false;
-    if (message.type === "JOB") this.log.push(`JOB ${message.attemptId}`);
+    if (message.type === "JOB") {
+      this.log.push(`JOB ${message.attemptId}`);
+      this.bytesSent += message.job.data.length;
+    }
     if (message.type === "CANCEL") this.log.push(`CANCEL ${message.attemptId} ${message.reason}`);
     return true;
   }
