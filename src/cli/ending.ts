@@ -46,6 +46,11 @@ export class Ending {
     return first;
   }
 
+  /** Results or records could not be written. Counts whatever ended the run: a failed job is no reason to keep that quiet. */
+  writeFailed(fault: Error): void {
+    this.#fault ??= fault;
+  }
+
   /** The exit code of a run of which so many jobs failed and nothing went wrong. */
   exitCode(failed: number): number {
     if (this.#interrupted) return EXIT.interrupted;

@@ -182,14 +182,15 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     try {
       this.#log?.append(receipts);
     } catch (error) {
-      this.#cut("fault", asError(error));
+      this.#writeFailed(asError(error));
     }
     // What was written is no longer held against the budget.
     this.#pump.pull();
   }
 
   broken(fault: CommandError | undefined): void {
-    this.#cut(fault === undefined ? "unread" : "fault", fault);
+    if (fault === undefined) this.#cut("unread");
+    else this.#writeFailed(fault);
   }
 
   async #work(): Promise<void> {
@@ -290,6 +291,11 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     this.#notices.endProgress();
     this.#notices.say("stopped");
     this.#host.exit(EXIT.interrupted);
+  }
+
+  #writeFailed(fault: Error): void {
+    this.#ending.writeFailed(fault);
+    this.#cut("fault", fault);
   }
 
   #cut(why: Cut, fault?: Error): void {

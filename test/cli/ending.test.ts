@@ -28,3 +28,15 @@ test("the first reason stays, and so does the first fault", () => {
   expect([ending.cut("fault", first), ending.cut("fault", second), ending.cut("unread")]).toEqual([true, false, false]);
   expect([ending.fault, ending.isUnread]).toEqual([first, false]);
 });
+
+test("what could not be written is told, whatever ended the run before", () => {
+  for (const why of ["fail-fast", "unread"] as const) {
+    const ending = new Ending();
+    const [first, second] = [new Error("disk full"), new Error("log full")];
+    ending.cut(why);
+    ending.writeFailed(first);
+    ending.cut("fault", first);
+    ending.writeFailed(second);
+    expect(ending.fault).toBe(first);
+  }
+});

@@ -136,6 +136,8 @@ test.skipIf(!existsSync("/dev/full"))(
     }
     const results = await powerhose(["run", "-w", "1", "-q", jobs()], { input: seq(3), shell });
     expect(results).toMatchObject({ code: 1, stderr: expect.stringContaining("cannot write the results: ENOSPC") });
+    const failed = await powerhose(["run", "-w", "1", "-q", "--fail-fast", jobs("odd")], { input: seq(2), shell });
+    expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining("cannot write the results: ENOSPC") });
     const mute = await powerhose(["run", "-w", "1", jobs("odd")], { input: seq(3), shell: 'exec "$@" 2> /dev/full' });
     expect(mute).toEqual({ code: 1, stdout: "1\n\n3\n", stderr: "" });
   },
