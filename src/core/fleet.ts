@@ -27,6 +27,7 @@ export class Fleet<W extends Demanded & { readonly identity: string }> {
   readonly #views = new Map<string, SeatView<W>>();
   readonly #patience: number;
   readonly #maxCompared: number;
+  readonly #maxViewSeats: number;
   /** Seats that can be given work, now or as soon as a slot is free. */
   usable = 0;
   /** Their slots. */
@@ -35,10 +36,12 @@ export class Fleet<W extends Demanded & { readonly identity: string }> {
   /**
    * @param ahead - How many jobs a worker can be sent beyond its slots now; absent: none.
    * @param patience - How many seats are passed over in a search before a view is made.
+   * @param maxViewSeats - How many seats all views together may have.
    */
-  constructor(ahead?: (worker: W) => number, patience: number = PATIENCE) {
+  constructor(ahead?: (worker: W) => number, patience: number = PATIENCE, maxViewSeats: number = MAX_VIEW_SEATS) {
     this.#index = new SeatIndex(ahead);
     this.#patience = patience;
+    this.#maxViewSeats = maxViewSeats;
     this.#maxCompared = Math.min(patience, MAX_COMPARED);
   }
 
@@ -228,7 +231,7 @@ export class Fleet<W extends Demanded & { readonly identity: string }> {
     let seats = size;
     for (const view of this.#views.values()) seats += view.size;
     const idlest = [...this.#views.values()].sort((one, other) => one.idle - other.idle);
-    while (this.#views.size >= MAX_VIEWS || seats > MAX_VIEW_SEATS) {
+    while (this.#views.size >= MAX_VIEWS || seats > this.#maxViewSeats) {
       const view = idlest.pop();
       if (view === undefined) return;
       seats -= view.size;

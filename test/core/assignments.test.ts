@@ -18,7 +18,9 @@ interface Listed {
   recalled: boolean;
 }
 
-const HIGH_WATER = 20;
+const HIGH_WATER = 40;
+/** What a JOB has beside its data. */
+const HEADER_BYTES = 5;
 
 const number = fc.nat(99);
 const step = fc.oneof(
@@ -62,7 +64,7 @@ class Link implements JobLink {
     if (!this.open) return false;
     if (message.type === "JOB") {
       this.log.push(`JOB ${message.attemptId}`);
-      this.bytesSent += message.job.data.length;
+      this.bytesSent += HEADER_BYTES + message.job.data.length;
     }
     if (message.type === "CANCEL") this.log.push(`CANCEL ${message.attemptId} ${message.reason}`);
     return true;
@@ -136,7 +138,13 @@ class Beside {
     this.link.open = true;
     expect(attempt === undefined).toBe(!isOpen);
     if (attempt === undefined) return;
-    const listed = { id: ++this.#ids, frame: this.link.framesSent, bytes, cancelled: false, recalled: false };
+    const listed = {
+      id: ++this.#ids,
+      frame: this.link.framesSent,
+      bytes: bytes + HEADER_BYTES,
+      cancelled: false,
+      recalled: false,
+    };
     this.expected.push(`JOB ${listed.id}`);
     this.attempts.set(attempt.id, attempt);
     this.list.push({ ...listed, begun: this.#running < this.#capacity });

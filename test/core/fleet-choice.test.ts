@@ -214,3 +214,55 @@ describe("the workers of a pool", () => {
     120_000,
   );
 });
+
+describe("the orders kept for kinds of workers", () => {
+  /** Free workers of no use, so that a search is in vain; and busy ones of so many kinds. */
+  function crowded(kinds: number, each: number, maxViewSeats?: number): { fleet: Fleet<One>; busy: Seat<One>[] } {
+    const fleet = new Fleet<One>(undefined, 20, maxViewSeats);
+    for (let n = 0; n < 30; n++) fleet.add(new Seat(new One(`free${n}`, undefined, undefined), 1));
+    const busy = Array.from({ length: kinds * each }, (_, n) => {
+      const seat = new Seat(new One(`w${n}`, [`kind-${n % kinds}`], undefined), 1);
+      fleet.add(seat);
+      seat.leases = 1;
+      fleet.place(seat);
+      return seat;
+    });
+    for (let kind = 0; kind < kinds; kind++)
+      expect(fleet.first(new Demand([`kind-${kind}`]), undefined)).toBeUndefined();
+    return { fleet, busy };
+  }
+
+  function followed(seats: readonly Seat<One>[]): number {
+    return seats.filter(({ watchers }) => watchers !== undefined).length;
+  }
+
+  it("are no more than 256", () => {
+    const { busy } = crowded(280, 17);
+    expect(followed(busy)).toBe(256 * 17);
+  });
+
+  it("have no more workers in all than they may have, those asked for last", () => {
+    const { fleet, busy } = crowded(10, 20, 65);
+    expect(followed(busy)).toBe(60);
+    for (const seat of busy) {
+      seat.leases = 0;
+      fleet.place(seat);
+    }
+    expect(fleet.first(new Demand(["kind-0"]), undefined)).toBe(busy[0]);
+  });
+
+  it("are gone with the changes that nobody asked after, and stay as long as somebody does", () => {
+    const { fleet, busy } = crowded(1, 20);
+    const demand = new Demand(["kind-0"]);
+    const change = (times: number): void => {
+      for (let n = 0; n < times; n++) for (const seat of busy.slice(0, 1)) fleet.place(seat);
+    };
+    for (let round = 0; round < 10; round++) {
+      change(80);
+      expect(followed(busy), "still of use").toBe(20);
+      expect(fleet.first(demand, undefined)).toBeUndefined();
+    }
+    change(100);
+    expect(followed(busy)).toBe(0);
+  });
+});

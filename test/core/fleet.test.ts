@@ -357,3 +357,38 @@ describe("a pool that is changed by whoever is given a slot", () => {
     expect(spent / 100).toBeLessThan(100);
   });
 });
+
+describe("jobs that no worker of the many fits", () => {
+  function owned(principal: string, isBusy: boolean): { pool: Workers<Labelled>; looks: Looks } {
+    const looks = new Looks();
+    const pool = new Workers<Labelled>({ clock: new VirtualClock() });
+    for (let n = 0; n < 1_000; n++) {
+      pool.add(new Labelled(`w${n}`, ["hot"], looks, principal));
+      if (isBusy) pool.wait(new Wanting());
+    }
+    return { pool, looks };
+  }
+
+  it("cost nothing when all belong to a principal they exclude", () => {
+    const { pool, looks } = owned("me", false);
+    const wanting = new Wanting(new CountedDemand(looks, [], new Set(["me", "you"])));
+    const spent = looks.during(() => pool.wait(wanting));
+    expect([wanting.got, pool.serves(wanting.demand), pool.countMatching(wanting.demand)]).toEqual([
+      undefined,
+      false,
+      0,
+    ]);
+    expect(spent).toBe(0);
+  });
+
+  it("cost a few looks, each with another principal, when all with the label belong to one", () => {
+    const { pool, looks } = owned("me", true);
+    const wait = (n: number): void =>
+      pool.wait(new Wanting(new CountedDemand(looks, ["hot"], new Set(["me", `p${n}`]))));
+    wait(0);
+    const spent = looks.during(() => {
+      for (let n = 1; n <= 100; n++) wait(n);
+    });
+    expect(spent / 100).toBeLessThan(200);
+  });
+});

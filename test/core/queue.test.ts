@@ -1,9 +1,23 @@
 /** The queue of a pool beside a list that is searched each time. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Demand, type Demanded } from "../../src/core/demand.ts";
 import { Queue, type WorkerSupply } from "../../src/core/queue.ts";
 import type { Waiter } from "../../src/core/waiter.ts";
+
+setFlagsFromString("--expose-gc");
+const gc: () => void = runInNewContext("gc");
+
+/** Bytes of the heap that are in use. */
+async function heap(): Promise<number> {
+  for (let round = 0; round < 3; round++) {
+    gc();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return process.memoryUsage().heapUsed;
+}
 
 interface Owned extends Demanded {
   readonly labels: readonly string[];
@@ -15,12 +29,15 @@ interface Owned extends Demanded {
 /** Workers in a list, which is searched. */
 class Supply implements WorkerSupply<Owned> {
   workers: Owned[] = [];
+  /** How often it was asked how common a label is. */
+  asked = 0;
 
   serves(selector: Demand): boolean {
     return this.workers.some((worker) => worker.usable && selector.fits(worker));
   }
 
   countWith(label: string): number {
+    this.asked++;
     return this.workers.filter(({ labels }) => labels.includes(label)).length;
   }
 
@@ -183,7 +200,7 @@ class Beside {
     expect(eligible, "the oldest who can be served").toBe(
       this.waiting.find((one) => usable.some((worker) => one.fits(worker))),
     );
-    for (const { demand } of this.waiting)
+    for (const demand of [...this.waiting.map((one) => one.demand), new Demand(["a", "b"])])
       if (demand !== undefined) expect(this.queue.isSupplied(demand)).toBe(this.supply.serves(demand));
     expect(this.queue.all()).toEqual(this.waiting);
     this.#checkLines();
@@ -243,5 +260,75 @@ describe("the queue of a pool", () => {
       expect([other.leave(waiting), one.leave(waiting), one.leave(waiting)]).toEqual([false, true, false]);
     }
     expect([one.length, other.length]).toEqual([0, 0]);
+  });
+
+  it("is put in another order for a label only when twice as many workers have it", () => {
+    const { queue, supply } = new Beside();
+    for (let n = 0; n < 200; n++) {
+      const one = new Waiting(["zone", `own-${n % 2}`, ...String(n).split("")], [], () => undefined);
+      queue.admit(one);
+      queue.join(one);
+    }
+    supply.asked = 0;
+    for (let n = 0; n < 256; n++) {
+      const worker = {
+        labels: ["zone", "own-0", "own-1", ..."0123456789".split("")],
+        peer: undefined,
+        usable: true,
+        room: false,
+      };
+      supply.workers.push(worker);
+      queue.changed(worker, true, n === 0);
+    }
+    // Nine times for each of its labels at most, and not 256 times.
+    expect(supply.asked).toBeLessThan(60_000);
+  });
+
+  it("compares a worker with few of those that wait for a kind that nobody has", () => {
+    const { queue, supply } = new Beside();
+    let looks = 0;
+    class Counted extends Demand {
+      override fits(worker: Demanded): boolean {
+        looks++;
+        return super.fits(worker);
+      }
+    }
+    for (let n = 0; n < 1_000; n++) {
+      const one = new Waiting([], [], () => undefined);
+      const waiting: Waiter<Owned> = Object.assign(one, { demand: new Counted(["common", `own-${n}`]) });
+      queue.admit(waiting);
+      queue.join(waiting);
+    }
+    const worker = { labels: ["common"], peer: undefined, usable: true, room: true };
+    supply.workers.push(worker);
+    queue.changed(worker, true, true);
+    expect(looks).toBeLessThan(10);
+  });
+
+  it("keeps nothing of those that have left", async () => {
+    const { queue } = new Beside();
+    const stay = [new Waiting([], ["kept"], () => undefined), new Waiting(["kept"], [], () => undefined)];
+    const pass = (rounds: number): void => {
+      for (let n = 0; n < rounds; n++) {
+        const name = `${n}`.padStart(200, "x");
+        for (const one of [
+          new Waiting([name], [], () => undefined),
+          new Waiting([], [name, "kept"], () => undefined),
+        ]) {
+          queue.admit(one);
+          queue.join(one);
+          queue.leave(one);
+        }
+      }
+    };
+    for (const one of stay) {
+      queue.admit(one);
+      queue.join(one);
+    }
+    pass(100);
+    const before = await heap();
+    pass(20_000);
+    expect((await heap()) - before).toBeLessThan(2_000_000);
+    expect(queue.all()).toEqual(stay);
   });
 });
