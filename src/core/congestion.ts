@@ -4,15 +4,23 @@
  */
 import { Backlog, type BacklogRules } from "./backlog.ts";
 import type { Clock } from "./clock.ts";
-import { Alarm, type DeadlineQueue } from "./deadline.ts";
 import type { BudgetHolder, SendBudget } from "./send-budget.ts";
 
 const POLL_INTERVAL_MS = 5;
 
+/** Waits for the next look. */
+export interface ReviewTimer {
+  /** Sets (or moves) it to `delay` ms from now. */
+  set(delay: number): void;
+  /** Forgets it. */
+  drop(): void;
+}
+
 /** What it is given. */
 export interface CongestionContext {
   readonly clock: Clock;
-  readonly timers: DeadlineQueue;
+  /** Makes the timer of one session; it tells how late it is, in ms. */
+  readonly reviewTimer: (review: (lateBy: number) => void) => ReviewTimer;
   readonly rules: BacklogRules;
   /** What all sessions may hold together; absent: there is but this one. */
   readonly budget?: SendBudget | undefined;
@@ -40,12 +48,13 @@ export class Congestion implements BudgetHolder {
   readonly #context: CongestionContext;
   readonly #owner: CongestionOwner;
   readonly #backlog: Backlog;
-  readonly #alarm: Alarm = new Alarm((lateBy) => this.review(lateBy));
+  readonly #timer: ReviewTimer;
 
   constructor(context: CongestionContext, owner: CongestionOwner) {
     this.#context = context;
     this.#owner = owner;
     this.#backlog = new Backlog(context.rules);
+    this.#timer = context.reviewTimer((lateBy) => this.review(lateBy));
   }
 
   /** Whether more waited than may when it was last looked at. */
@@ -65,7 +74,7 @@ export class Congestion implements BudgetHolder {
     const isTooMuch = this.#isTooMuch(bytes);
     if (isTooMuch === this.#backlog.congested) return;
     // The verdict waits a step: this runs inside the hand-over of a job, which must not find its session gone.
-    this.#context.timers.set(this.#alarm, 0);
+    this.#timer.set(0);
     if (!isTooMuch) return;
     this.#look(bytes);
     this.#owner.congested(true);
@@ -90,10 +99,9 @@ export class Congestion implements BudgetHolder {
     this.#context.budget?.count(this, bytes);
     const verdict = this.#look(bytes);
     if (verdict === "overflow" || verdict === "stuck") return this.#giveUp(bytes);
-    const { timers, rules } = this.#context;
     // What is only over its share is reviewed by the budget.
-    if (bytes > rules.highWater) timers.set(this.#alarm, POLL_INTERVAL_MS);
-    else timers.drop(this.#alarm);
+    if (bytes > this.#context.rules.highWater) this.#timer.set(POLL_INTERVAL_MS);
+    else this.#timer.drop();
     if (congested !== this.#backlog.congested) this.#owner.congested(!congested);
   }
 
@@ -109,7 +117,7 @@ export class Congestion implements BudgetHolder {
 
   /** Watches no longer. */
   stop(): void {
-    this.#context.timers.drop(this.#alarm);
+    this.#timer.drop();
     this.#context.budget?.count(this, 0);
   }
 

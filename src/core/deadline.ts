@@ -39,6 +39,27 @@ export class Alarm extends Deadline {
   }
 }
 
+/** An alarm of a queue, to be set and dropped on its own. */
+export class AlarmTimer {
+  readonly #queue: DeadlineQueue;
+  readonly #alarm: Alarm;
+
+  constructor(queue: DeadlineQueue, ring: (lateBy: number) => void) {
+    this.#queue = queue;
+    this.#alarm = new Alarm(ring);
+  }
+
+  /** Sets (or moves) it to `delay` ms from now. */
+  set(delay: number): void {
+    this.#queue.set(this.#alarm, delay);
+  }
+
+  /** Forgets it. */
+  drop(): void {
+    this.#queue.drop(this.#alarm);
+  }
+}
+
 function before(a: Deadline, b: Deadline): boolean {
   return a.due < b.due || (a.due === b.due && a.turn < b.turn);
 }

@@ -1,6 +1,5 @@
 /** What a post needs of the worker behind it, and what it tells: the seam between post.ts and worker.ts. */
 import type { Clock } from "./clock.ts";
-import type { DeadlineQueue } from "./deadline.ts";
 import type { PowerhoseError } from "./errors.ts";
 import type { DisconnectReason } from "./events.ts";
 import type { Handler, Task } from "./task.ts";
@@ -22,8 +21,6 @@ export interface PostEnd {
 /** The worker behind a post. */
 export interface PostOwner<P> {
   readonly clock: Clock;
-  /** Not a reason for the process to stay. */
-  readonly timers: DeadlineQueue;
   /** Unsent bytes above which no job begins, and above which the session is left. */
   readonly highWater: number;
   readonly maxBuffered: number;

@@ -69,10 +69,11 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
     this.#timed = hello.capacity <= MAX_AHEAD && (hello.ahead ?? 0) > 0;
     this.#starter = new Starter(owner.clock, this);
     this.#link = new Link(socket, owner.clock, this, owner.maxFrameBytes, WORKER_CODEC);
-    const { clock, timers, highWater, maxBuffered } = owner;
+    const { clock, highWater, maxBuffered } = owner;
     // Heartbeats judge a runner that stands still. It may have all the time they give it to read what waits.
     const rules = { highWater, maxBuffered, stallTimeout: Number.POSITIVE_INFINITY };
-    this.#congestion = new Congestion({ clock, timers, rules }, this);
+    const reviewTimer = (review: (lateBy: number) => void): Timer => new Timer(clock, false, review);
+    this.#congestion = new Congestion({ clock, rules, reviewTimer }, this);
     this.#beat = new Timer(owner.clock, false, (lateBy) => this.#onBeat(lateBy));
     this.#pulse = new Pulse(HELLO_PATIENCE, owner.clock.now());
   }

@@ -8,6 +8,7 @@ import type { Attempt, AttemptOwner } from "./attempt.ts";
 import { RUNNER_CODEC } from "./codec.ts";
 import type { ExecuteOptions } from "./execute-options.ts";
 import { Congestion } from "./congestion.ts";
+import { AlarmTimer } from "./deadline.ts";
 import type { Demand } from "./demand.ts";
 import type { ProtocolError } from "./errors.ts";
 import type { GoneReason } from "./events.ts";
@@ -57,7 +58,11 @@ export class Session implements PooledWorker {
     this.#since = clock.now();
     this.#heardAt = this.#since;
     this.#pings = new PingBudget(rules.heartbeat, this.#since);
-    this.#congestion = new Congestion(keeper, this);
+    const { timers, budget } = keeper;
+    this.#congestion = new Congestion(
+      { clock, rules, budget, reviewTimer: (review) => new AlarmTimer(timers, review) },
+      this,
+    );
     this.#link = new Link(socket, clock, this, rules.maxFrameBytes, RUNNER_CODEC);
     this.#assignments = new Assignments(this.#link, keeper, this);
     this.#liveness = new Liveness(keeper, this, this.#since);

@@ -5,7 +5,6 @@
  */
 import { type Clock, type Entropy } from "./clock.ts";
 import { frameLimit } from "./codec.ts";
-import { DeadlineQueue } from "./deadline.ts";
 import { Deferred } from "./deferred.ts";
 import { AbortError, AuthError, type PowerhoseError, WorkerStoppedError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
@@ -41,8 +40,6 @@ export class Worker {
   readonly highWater: number;
   /** @internal */
   readonly maxBuffered: number;
-  /** @internal */
-  readonly timers: DeadlineQueue;
   /** Fulfils once the worker has stopped, for whatever reason. */
   readonly closed: Promise<void>;
   readonly #options: ResolvedWorkerOptions;
@@ -82,7 +79,6 @@ export class Worker {
     this.maxFrameBytes = frameLimit(this.#options.maxPayload);
     this.highWater = this.#options.highWater;
     this.maxBuffered = this.#options.maxBuffered;
-    this.timers = new DeadlineQueue(this.clock, false);
     this.#instance = this.#entropy.id();
     this.#tenure = new Tenure(this.#options, this.clock, this.#entropy, () => this.#retire());
     this.closed = this.#stopped.promise;

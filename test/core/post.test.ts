@@ -1,7 +1,6 @@
 /** One post by itself: the worker behind it is the test's and writes down what it is told, the runner is scripted. */
 import { describe, expect, it } from "vitest";
 import type { Clock } from "../../src/core/clock.ts";
-import { DeadlineQueue } from "../../src/core/deadline.ts";
 import { AuthError, ProtocolError } from "../../src/core/errors.ts";
 import { Job } from "../../src/core/job.ts";
 import type { JobMessage, Message, WelcomeMessage } from "../../src/core/message.ts";
@@ -18,7 +17,6 @@ const PEER: Peer = { transport: "test", address: "", principal: "me" };
 
 class Owner implements PostOwner<Post> {
   readonly clock: Clock;
-  readonly timers: DeadlineQueue;
   readonly highWater = 1_000_000;
   readonly maxBuffered = 2_000_000;
   readonly identity = "w";
@@ -35,7 +33,6 @@ class Owner implements PostOwner<Post> {
 
   constructor(clock: Clock, handler: Handler) {
     this.clock = clock;
-    this.timers = new DeadlineQueue(clock, false);
     this.handler = handler;
   }
   welcomed(): void {

@@ -21,11 +21,11 @@ export const PARTS: readonly Part[] = [
   {
     name: "a worker over WebSocket",
     entry: `export { Worker } from "./dist/index.js"; export { dialWebSocket } from "./dist/transports/websocket.js";`,
-    limit: 14_848,
+    limit: 16_640,
   },
   { name: "serveFromTab: in the page", entry: `export * from "./dist/browser/index.js";`, limit: 6_144 },
-  { name: "serveFromTab: its connection", entry: "dist/browser/socket-entry.js", limit: 35_840 },
-  { name: "serveFromTab: each handler", entry: "dist/browser/handler-entry.js", limit: 14_848 },
+  { name: "serveFromTab: its connection", entry: "dist/browser/socket-entry.js", limit: 39_936 },
+  { name: "serveFromTab: each handler", entry: "dist/browser/handler-entry.js", limit: 16_640 },
 ];
 
 /** What a part weighs. */
