@@ -269,8 +269,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a map out of order",
     file: "map",
-    from: "this.#ready.set(this.#ordered ? outcome.index : this.#arrived++, outcome);",
-    to: "this.#ready.set(this.#arrived++, outcome);",
+    from: "this.#ready.set(this.#ordered ? outcome.index : this.#arrived++,",
+    to: "this.#ready.set(this.#arrived++,",
   },
   {
     name: "a job called back although it has begun",

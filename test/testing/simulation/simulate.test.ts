@@ -240,7 +240,7 @@ describe("the words of a failure", () => {
       "seed 1 failed at 0.0 ms. Again: POWERHOSE_SEED=1 <your test command>, or simulate({ from: 1, seeds: 1 }, …)",
     );
     expect([why, more]).toEqual(["  RangeError: one", "      two"]);
-    expect(where).toMatch(/^ {6}at .*test\/testing\/simulate\.test\.ts:\d+:\d+\)?$/);
+    expect(where).toMatch(/^ {6}at .*test\/testing\/simulation\/simulate\.test\.ts:\d+:\d+\)?$/);
     expect(log).toBe("  The last that happened (virtual time, who, what):");
   });
 
