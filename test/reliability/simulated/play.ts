@@ -262,7 +262,7 @@ class Play {
     for (const { name } of this.#workers.slice(0, this.#plan.lostForGood)) this.#sim.network.partition(name, "runner");
   }
 
-  /** LivenessChecker: whatever happened, every call settles. */
+  /** Liveness: whatever happened, every call settles. */
   async #settled(): Promise<void> {
     const limit = this.#sim.now() + this.#recovery() + this.#plan.runner.acquireTimeout + this.#longestCall();
     const all = Promise.all(this.#calls).then(() => true);
@@ -290,7 +290,7 @@ class Play {
     return (calls.length + 10) * attempts * each;
   }
 
-  /** LivenessChecker: every worker that can be reached is back, with all its slots free. */
+  /** Liveness: every worker that can be reached is back, with all its slots free. */
   async #backAgain(): Promise<void> {
     if (this.#plan.runner.maxWorkers < this.#workers.length) return; // somebody has to stay outside
     const missing = new Set(this.#workers.slice(this.#plan.lostForGood).map(({ worker }) => worker.identity));
