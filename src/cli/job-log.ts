@@ -7,14 +7,15 @@ import { createHash } from "node:crypto";
 import {
   closeSync,
   constants,
-  createReadStream,
   fstatSync,
   ftruncateSync,
   openSync,
+  read,
   type Stats,
   statSync,
   writeSync,
 } from "node:fs";
+import { promisify } from "node:util";
 import { DoneLines, MAX_PLACE } from "./done-lines.ts";
 import { codeOf, CommandError, usage, wordsOf } from "./faults.ts";
 import { type Line, LineSplitter } from "./line-splitter.ts";
@@ -210,13 +211,25 @@ function isTorn(tail: Line | undefined): boolean {
   return typeof tail === "string" && (tail.startsWith(RECORD_HEAD) || RECORD_HEAD.startsWith(tail));
 }
 
+const readAt = promisify(read);
+
+/** A file from its beginning. Not a stream: that closes the descriptor when the reader leaves early, and it is ours. */
+async function* chunksOf(file: number): AsyncGenerator<Buffer, void, undefined> {
+  for (let at = 0; ;) {
+    const { bytesRead, buffer } = await readAt(file, Buffer.alloc(LONGEST), 0, LONGEST, at);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+    at += bytesRead;
+  }
+}
+
 /** Reads a log and returns the length of its whole lines. Throws when anything in it is not a record, or the beginning of one. */
 async function readLog(file: number, path: string, done: DoneLines): Promise<number> {
   const splitter = new LineSplitter({ terminator: "newline", longest: LONGEST });
   let number = 0;
   let length = 0;
   let size = 0;
-  for await (const chunk of createReadStream(path, { fd: file, start: 0, autoClose: false }) as AsyncIterable<Buffer>) {
+  for await (const chunk of chunksOf(file)) {
     const end = chunk.lastIndexOf(10);
     if (end >= 0) length = size + end + 1;
     size += chunk.length;
