@@ -35,8 +35,8 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
   line: object | undefined;
   ahead: Waiter<Session> | undefined;
   behind: Waiter<Session> | undefined;
-  /** Sessions that have had this job. */
-  avoid: Set<Session> | undefined;
+  /** Sessions that have had this job; weakly, as it may wait for long after they are gone. */
+  avoid: WeakSet<Session> | undefined;
   elder: TakenJob | undefined;
   younger: TakenJob | undefined;
   bytes = 0;
@@ -322,7 +322,7 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     const ms = this.#desk.clock.now() - this.#since;
     this.#failures ??= [];
     if (this.#failures.length < MAX_RECORDS) this.#failures.push({ identity: session.identity, outcome, ms });
-    if (!this.#place.held) (this.avoid ??= new Set()).add(session);
+    if (!this.#place.held) (this.avoid ??= new WeakSet()).add(session);
   }
 
   #failed(failure: Failure, error: () => unknown): void {

@@ -10,6 +10,7 @@ import { Demand, type Demanded } from "./demand.ts";
 import { SeatView } from "./seat-view.ts";
 import { isUsedBefore, NO_LABELS, type Seat, SeatIndex } from "./seats.ts";
 import { SetMap } from "./set-map.ts";
+import type { Avoided } from "./waiter.ts";
 
 const PATIENCE = 64;
 /** So many candidates are compared one by one. */
@@ -97,7 +98,7 @@ export class Fleet<W extends Demanded & { readonly identity: string }> {
   }
 
   /** The free seat to use next, if any; one whose worker is in `avoid` only when no other is free. */
-  first(demand: Demand | undefined, avoid: ReadonlySet<W> | undefined): Seat<W> | undefined {
+  first(demand: Demand | undefined, avoid: Avoided<W> | undefined): Seat<W> | undefined {
     if (demand === undefined) return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);
     const few = this.#fewFor(demand);
     if (few !== undefined) return firstOf(few, demand, avoid);
@@ -259,7 +260,7 @@ const NOBODY: ReadonlySet<never> = new Set<never>();
 function firstOf<W extends Demanded>(
   seats: Iterable<Seat<W>>,
   demand: Demand,
-  avoid: ReadonlySet<W> | undefined,
+  avoid: Avoided<W> | undefined,
 ): Seat<W> | undefined {
   let first: Seat<W> | undefined;
   let avoided: Seat<W> | undefined;

@@ -119,6 +119,8 @@ class MapRun<T extends MapInput> {
   readonly #calls = new Set<TakenJob>();
   /** Outcomes not yet read, by the place they will be read at. */
   readonly #ready = new Map<number, Unread<T>>();
+  /** The one of them that is to be taken. */
+  #unread: Unread<T> | undefined;
   #next: Pulled<T> | undefined;
   /** Ends the wait for room in the runner's queue. */
   #forgetRoom: (() => void) | undefined;
@@ -150,11 +152,18 @@ class MapRun<T extends MapInput> {
     how.signal?.addEventListener("abort", this.#onAbort);
   }
 
-  /** The next outcome, if it is there, which most are: a promise for each would cost more than it tells. */
-  next(): Outcome<T> | undefined {
+  /** Whether the next outcome is there to be taken, as most are: a promise for each would cost more than it tells. */
+  next(): boolean {
     this.#pull();
-    const unread = this.#ready.get(this.#read);
-    if (unread === undefined) return undefined;
+    this.#unread = this.#ready.get(this.#read);
+    return this.#unread !== undefined;
+  }
+
+  /** That outcome, which is not held here any longer. */
+  take(): Outcome<T> {
+    const unread = this.#unread;
+    if (unread === undefined) throw new Error("no outcome is there");
+    this.#unread = undefined;
     this.#ready.delete(this.#read++);
     this.#budget.release(unread.bytes);
     return unread.outcome;
@@ -339,7 +348,8 @@ export async function* mapJobs<T extends MapInput>(
   const run = new MapRun(inputs, checkedCopy("map", options ?? {}, MAP_RULES), desk);
   try {
     do {
-      for (let outcome = run.next(); outcome !== undefined; outcome = run.next()) yield outcome;
+      // Not by a variable: it would hold the outcome for as long as the reader is busy.
+      while (run.next()) yield run.take();
     } while (await run.more());
   } finally {
     await run.close();

@@ -4,6 +4,7 @@
  */
 import type { Demand, Demanded } from "./demand.ts";
 import { Seat, SeatIndex, type SeatWatcher } from "./seats.ts";
+import type { Avoided } from "./waiter.ts";
 
 /** A view of some seats. */
 export class SeatView<W extends Demanded> implements SeatWatcher<W> {
@@ -80,7 +81,7 @@ export class SeatView<W extends Demanded> implements SeatWatcher<W> {
   /**
    * The free seat to use next among those that match; one whose worker is in `avoid` only when no other is free.
    */
-  first(selector: Demand, avoid: ReadonlySet<W> | undefined): Seat<W> | undefined {
+  first(selector: Demand, avoid: Avoided<W> | undefined): Seat<W> | undefined {
     if (avoid === undefined && selector.key === this.key) return this.#index.first()?.worker;
     let avoided: Seat<W> | undefined;
     for (const { worker: seat } of this.#index.free()) {

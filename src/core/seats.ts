@@ -4,6 +4,7 @@
  * thousand. Whom a demand fits is in fleet.ts, who waits for a seat in workers.ts.
  */
 import { Line, type Member } from "./line.ts";
+import type { Avoided } from "./waiter.ts";
 
 /** Whether a worker can be given work: only a `ready` one; a `congested` one can soon; a `suspect` one counts as absent. */
 export type Standing = "ready" | "congested" | "suspect";
@@ -162,7 +163,7 @@ export class SeatIndex<W> {
   }
 
   /** The free seat to use next among those that are not in `avoid`, or just the next one when all are. */
-  firstExcept(avoid: ReadonlySet<W>): Seat<W> | undefined {
+  firstExcept(avoid: Avoided<W>): Seat<W> | undefined {
     for (const line of this.#byLoad) {
       for (const seat of line) if (!avoid.has(seat.worker)) return seat;
     }
@@ -173,7 +174,7 @@ export class SeatIndex<W> {
    * The free seat to use next among those that fit; one in `avoid` only when no other is free. `"unsure"` when more than
    * `most` were passed over and it has yet to be found.
    */
-  search(fits: Fits<W>, avoid: ReadonlySet<W> | undefined, most: number): Seat<W> | undefined | "unsure" {
+  search(fits: Fits<W>, avoid: Avoided<W> | undefined, most: number): Seat<W> | undefined | "unsure" {
     let avoided: Seat<W> | undefined;
     let passed = 0;
     for (const line of this.#byLoad) {

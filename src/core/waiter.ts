@@ -2,14 +2,20 @@
 import type { Demand } from "./demand.ts";
 import type { Member } from "./line.ts";
 
+/** Workers not to be used while another is free. Asked about one worker at a time, so that it may hold them weakly. */
+export interface Avoided<W> {
+  /** Whether this is one of them. */
+  has(worker: W): boolean;
+}
+
 /** Who waits for a slot of a worker. */
 export interface Waiter<W> extends Member<Waiter<W>> {
   /** Its place in the order of arrival, given by the pool and kept when it comes back; 0 before it first waits. */
   rank: number;
   /** Which workers will do; absent: any. The same as long as it waits. */
   readonly demand?: Demand | undefined;
-  /** Workers not to be used while another is free. */
-  readonly avoid: ReadonlySet<W> | undefined;
+  /** Those that it has had, or does not like. */
+  readonly avoid: Avoided<W> | undefined;
   /** Whether a place behind a worker's slots will do while no slot is free. */
   readonly maySendAhead?: boolean;
   /** The slot is yours; give it back with `free`. Called with the pool consistent; may change it. `now`: the clock's time. */

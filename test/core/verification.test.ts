@@ -62,6 +62,21 @@ describe("a job that is verified", () => {
     expect(set.of("job-started")).toHaveLength(2);
   });
 
+  it("keeps its place in the queue from answer to answer", async () => {
+    const { set, house } = await houses({ prefetch: 0, acquireTimeout: Infinity });
+    await using _ = set;
+    const ann = await house.worker(set, "a", "ann");
+    const verified = await set.execute("verified", { verify: 2 });
+    for (const later of ["b", "c", "d"]) await set.execute(later);
+    await answers(set, ann, "same");
+    expect(ann.jobs).toEqual(["verified", "b"]);
+    // It came before those that wait, and is served first by whoever will do.
+    const bob = await house.worker(set, "b", "bob");
+    expect(bob.jobs).toEqual(["verified"]);
+    await answers(set, bob, "same");
+    expect([verified.value, bob.jobs]).toEqual(["same", ["verified", "c"]]);
+  });
+
   it("says in each error what was tried, by all of its calls", async () => {
     const { set, house } = await houses();
     await using _ = set;

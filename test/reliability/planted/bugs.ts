@@ -149,7 +149,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "retry on a worker that has failed the job",
     file: "call",
-    from: "if (!this.#place.held) (this.avoid ??= new Set()).add(session);",
+    from: "if (!this.#place.held) (this.avoid ??= new WeakSet()).add(session);",
     to: "void this.#place;",
   },
   {
