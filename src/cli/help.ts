@@ -35,7 +35,7 @@ export function helpText(command: CommandSpec): string {
   const environment = [...twins, ...variables].join(", ");
   return [
     wrap(about),
-    ...(Object.keys(synopsis).length > 0 ? [forms(synopsis)] : []),
+    forms(synopsis),
     ...(notes === undefined ? [] : [notes]),
     ...Object.entries(options).map(([title, rules]) => group(title, rules)),
     ["Examples:", ...examples.map((example) => `  ${example}`)].join("\n"),

@@ -1,4 +1,7 @@
-/** docs/architecture.md says what the code says: the map names every file there is, the table of limits every default. */
+/**
+ * docs/architecture.md and docs/semantics.md say what the code says: the map names every file there is, the tables every
+ * state and every default.
+ */
 import { describe, expect, test } from "vitest";
 import { EXECUTE_DEFAULTS, REGISTRATION_DEFAULTS, RUNNER_DEFAULTS, WORKER_DEFAULTS } from "../../src/index.ts";
 import type { CallState } from "../../src/core/call-desk.ts";
@@ -6,6 +9,7 @@ import type { SessionState, WorkerState } from "../../src/index.ts";
 import { filesBelow, read } from "../support/package-files.ts";
 
 const page: string = read("docs/architecture.md");
+const semantics: string = read("docs/semantics.md");
 
 /** The files of the map, by their indentation. */
 function mapped(text: string): readonly string[] {
@@ -35,9 +39,11 @@ describe("docs/architecture.md", () => {
   test("maps every file of src and no other", () => {
     expect(mapped(page)).toEqual(filesBelow("src", ".ts"));
   });
+});
 
+describe("docs/semantics.md", () => {
   test("states the defaults of the limits in time", () => {
-    const limits = secondColumn(page, "Limits in time");
+    const limits = secondColumn(semantics, "Limits in time");
     const defaults: Readonly<Record<string, unknown>> = {
       ...WORKER_DEFAULTS,
       ...REGISTRATION_DEFAULTS,
@@ -77,7 +83,7 @@ describe("docs/architecture.md", () => {
       draining: true,
       stopped: true,
     };
-    const machines = page.split("\n## State machines\n")[1]?.split("\n## ")[0] ?? "";
+    const machines = semantics.split("\n## State machines\n")[1]?.split("\n## ")[0] ?? "";
     const tables = machines.split("\n### ").slice(1);
     const named = tables.map((table) => Array.from(table.matchAll(/^\| `(\w+)` /gm), ([, state = ""]) => state));
     expect(named).toEqual([sessions, jobs, workers].map((states) => Object.keys(states)));

@@ -1,5 +1,5 @@
 /**
- * The table of retries in docs/architecture.md, read cell by cell into what it says. A cell in words that are not known here
+ * The table of retries in docs/semantics.md, read cell by cell into what it says. A cell in words that are not known here
  * is an error: whoever changes the table changes the reading of it.
  */
 import { readFileSync } from "node:fs";
@@ -74,7 +74,7 @@ function known<T>(readings: Readonly<Record<string, T>>, cell: string | undefine
 
 /** The row of each failure. */
 export function retryTable(): Readonly<Record<Failure["kind"], RetryRow>> {
-  const page = readFileSync(new URL("../../docs/architecture.md", import.meta.url), "utf8");
+  const page = readFileSync(new URL("../../docs/semantics.md", import.meta.url), "utf8");
   const rows = page
     .split("\n")
     .filter((line) => line.startsWith("| "))

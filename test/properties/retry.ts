@@ -1,4 +1,4 @@
-/** P5: what is tried again, when, and how much of it at all, is what the table in docs/architecture.md says. */
+/** P5: what is tried again, when, and how much of it at all, is what the table in docs/semantics.md says. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import type { Entropy } from "../../src/core/clock.ts";
@@ -55,7 +55,7 @@ const share = fc.nat({ max: 0xffff_ffff });
 /** P5, of retries. */
 export const retry: readonly Statement[] = [
   {
-    name: "P5: failures are tried again as the table of docs/architecture.md says, under one throttle",
+    name: "P5: failures are tried again as the table of docs/semantics.md says, under one throttle",
     runs: 5_000,
     fullRuns: 200_000,
     meets: ["tried again", "given up", "throttled"],
