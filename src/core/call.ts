@@ -104,7 +104,7 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
 
   /** Queues it, once. `now`: the clock's time. */
   start(now: number = this.born): void {
-    // Whoever watches the desk was told of it, and may have stopped it.
+    // The `taken` hook runs before this, and may have stopped it.
     if (this.#end === undefined) return;
     if (this.#options.signal !== undefined) this.#desk.aborts.watch(this.#options.signal, this);
     this.#enqueue(now);

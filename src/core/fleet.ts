@@ -217,7 +217,7 @@ export class Fleet<W extends Demanded & { readonly identity: string }> {
   #makeView(demand: Demand): SeatView<W> {
     const candidates = [...this.#candidates(demand)];
     const view = new SeatView<W>(demand, candidates.length);
-    // In the order of their use, so that nobody can tell whether there is a view.
+    // In the order of their use, so that a view changes no choice.
     for (const seat of candidates.sort((one, other) => one.since - other.since)) {
       if (demand.fits(seat.worker)) view.add(seat);
     }

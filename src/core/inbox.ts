@@ -2,7 +2,7 @@
 import type { CloseReason, Receiver } from "./socket.ts";
 
 /**
- * The half of a socket every transport has alike: frames are held until somebody opens it, and it closes exactly once.
+ * The half of a socket every transport has alike: frames are held until it is opened, and it closes exactly once.
  * A transport owns one per socket end and feeds it; it knows nothing of bytes on their way out.
  */
 export class Inbox {

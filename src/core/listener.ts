@@ -11,7 +11,7 @@ export interface RunnerView {
   on(listener: (event: RunnerEvent) => void): () => void;
 }
 
-/** What a listener may ask of the runner it serves, for somebody who has shown the right to. */
+/** What a listener may ask of the runner it serves, for a client that has shown the right to. */
 export interface RunnerControls {
   /**
    * Sends a worker away; `false` when none of that name is registered. `gently`, it gets no more work, finishes what it
@@ -28,7 +28,7 @@ export interface ListenerContext extends SocketLimits {
   readonly runner?: RunnerView;
   /** The same, to act on. */
   readonly controls?: RunnerControls;
-  /** Reports trouble that is nobody's call to fail: a server error, a thread that cannot be kept alive. */
+  /** Reports trouble that fails no call: a server error, a thread that cannot be kept alive. */
   report(error: Error): void;
 }
 

@@ -221,7 +221,7 @@ class MapRun<T extends MapInput> {
     }
   }
 
-  /** Other callers, or jobs in backoff, fill the runner's queue. To be refused is for those who cannot wait. */
+  /** Other callers, or jobs in backoff, fill the runner's queue. `map` can wait, so it is not refused. */
   #awaitRoom(): void {
     this.#forgetRoom ??= this.#desk.whenRoom(() => {
       this.#forgetRoom = undefined;

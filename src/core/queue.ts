@@ -1,5 +1,5 @@
 /**
- * Those who wait in a pool: in a queue for each selector, so that nobody is held up by somebody who waits for something else.
+ * The waiters of a pool: in a queue for each selector, so that no waiter is held up by one that waits for another kind of worker.
  * Knows who came first, and who is first for a given worker. Which worker somebody gets is decided in workers.ts.
  *
  * Queues that no usable worker matches are indexed apart: they cost nothing when a slot is freed.
@@ -89,14 +89,14 @@ export class Queue<W extends Demanded> {
     return true;
   }
 
-  /** Who came first among those whom this worker, a usable one, would do. */
+  /** The oldest waiter that this worker, a usable one, matches. */
   firstFor(worker: W): Waiter<W> | undefined {
     const { first } = this.#plain;
     return this.#queues.size === 0 ? first : this.#supplied.oldestFor(worker, first);
   }
 
   /**
-   * Those one of whom is to be served next, if anybody can be, the oldest before the others: the first for each worker with
+   * The waiters of which one is served next, the oldest before the others: the first for each worker with
    * room or the first of each queue, whichever are fewer.
    */
   eligible(): Waiter<W>[] {

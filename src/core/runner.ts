@@ -256,7 +256,7 @@ export class JobRunner implements Dialer {
 
   async #stop(reason: GoAwayReason = "stopping"): Promise<void> {
     const starting = this.#starting;
-    // First, as user code runs from here on: no job may be taken in that nobody would settle.
+    // First, as user code runs from here on: a job that is taken in now would never be settled.
     this.#state = "stopped";
     for (const redial of this.#redials) redial.stop();
     this.#redials = [];

@@ -1,5 +1,5 @@
 /**
- * What all sessions of a runner may hold unsent together. Over the budget, whoever holds more than a fair share gets no new
+ * What all sessions of a runner may hold unsent together. Over the budget, a session with more than a fair share gets no new
  * work; what does not shrink meanwhile is given up, the largest first. Counts what each session said when it last sent or was
  * looked at: constant work for each frame. Looks at all holders only while they seem to hold too much. See congestion.ts.
  */
@@ -84,7 +84,7 @@ export class SendBudget {
     }
   }
 
-  /** Whoever was held back for the sake of the others no longer is. */
+  /** Sessions that were held back for the sake of the others no longer are. */
   #release(): void {
     this.#timers.drop(this.#alarm);
     const holders = [...this.#holders];

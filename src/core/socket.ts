@@ -94,7 +94,7 @@ export interface IncomingBytes {
   reservation(owner: IncomingOwner): IncomingReservation;
 }
 
-/** What a listener or dialer is told by whoever runs it. */
+/** What a runner or a worker tells its listeners and dialers. */
 export interface SocketLimits {
   /** The largest frame to accept or send, in bytes; a larger one closes the socket with `too-large`. */
   readonly maxFrameBytes: number;

@@ -10,7 +10,7 @@ export type WorkerPhase =
   | { readonly state: "registered" }
   | {
       readonly state: "draining";
-      /** It retires: nobody has set a limit to what runs. */
+      /** It retires: what runs has no limit of time. */
       readonly retired: boolean;
     }
   | { readonly state: "stopped" };

@@ -379,7 +379,7 @@ export class Workers<W extends PooledWorker, L = W> {
     this.#served(now);
   }
 
-  /** What those who were given slots have changed meanwhile may serve anybody who is the first of some. */
+  /** Waiters that were granted slots may have changed the pool: the first of each queue is looked at again. */
   #served(now?: number): void {
     while (this.#unserved) {
       this.#unserved = false;
