@@ -2,7 +2,7 @@
  * What is over is let go of: a job, its headers, its result, its signal, its call and the session that had it, while all that
  * may outlive them is still there. Each test holds one such thing, and collects.
  */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { ExecuteOptions } from "../../src/core/execute-options.ts";
 import { TimeoutError } from "../../src/core/errors.ts";
 import { Job } from "../../src/core/job.ts";
@@ -42,16 +42,18 @@ function forget(set: Stage, peer?: ScriptedPeer): void {
 
 /** Sessions that are welcomed while `act` runs, weakly. */
 async function sessionsOf(act: () => Promise<unknown>): Promise<WeakRef<object>[]> {
-  const { welcome } = Session.prototype;
   const sessions: WeakRef<object>[] = [];
-  Session.prototype.welcome = function watched(this: Session, ...given) {
+  const original = Object.getOwnPropertyDescriptor(Session.prototype, "welcome");
+  const watched = vi.spyOn(Session.prototype, "welcome").mockImplementation(function (this: Session, ...given) {
     sessions.push(new WeakRef(this));
-    welcome.apply(this, given);
-  };
+    Reflect.apply(original?.value as Session["welcome"], this, given);
+  });
   try {
     await act();
   } finally {
-    Session.prototype.welcome = welcome;
+    // Restored and forgotten: a spy remembers the sessions it was called on.
+    watched.mockReset();
+    watched.mockRestore();
   }
   return sessions;
 }
