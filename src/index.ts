@@ -13,7 +13,7 @@ export { Job, JOB_LIMITS } from "./core/job.ts";
 export type { HeldWorker } from "./core/held-worker.ts";
 export type { Failure, MapInput, MapOptions, Outcome, Success } from "./core/map.ts";
 export { MAP_DEFAULTS } from "./core/map.ts";
-export type { Payload } from "./core/message.ts";
+export type { Payload } from "./core/peer.ts";
 export type { Prefetch } from "./core/pace.ts";
 export type { Filled } from "./core/options.ts";
 export type { RegistrationLimits, RegistrationOptions } from "./core/registration.ts";

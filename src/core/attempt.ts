@@ -1,9 +1,10 @@
 /** One attempt at a job on one session. The session keeps it until its slot is free; who gave the job is its owner. */
-import type { CancelReason, JobErrorMessage, Payload, RejectReason } from "./message.ts";
+import type { CancelReason, JobErrorMessage, RejectReason } from "./message.ts";
 import type { Alarm } from "./deadline.ts";
 import type { Demand } from "./demand.ts";
 import type { GoneReason } from "./events.ts";
 import type { Member } from "./line.ts";
+import type { Payload } from "./peer.ts";
 
 /**
  * Who gave the job. Exactly one of the first five is called for an attempt, and none once `cancel` was; `freed` is called

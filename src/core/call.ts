@@ -13,15 +13,16 @@ import {
   unfitHeld,
   workerLost,
 } from "./call-errors.ts";
+import type { CallOptions } from "./call-options.ts";
+import { MAX_DURATION } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { CallDesk, CallEnd, CallState, Place, TakenJob } from "./call-desk.ts";
 import type { Demand } from "./demand.ts";
 import { AbortError, type AttemptOutcome, type AttemptRecord, EncodingError, ExecutionError } from "./errors.ts";
 import type { GoneReason } from "./events.ts";
-import type { CallOptions } from "./execute-options.ts";
 import type { Job } from "./job.ts";
-import type { CancelReason, JobErrorMessage, Payload, RejectReason } from "./message.ts";
-import { MAX_DURATION } from "./options.ts";
+import type { CancelReason, JobErrorMessage, RejectReason } from "./message.ts";
+import type { Payload } from "./peer.ts";
 import { type Failure, nextTry } from "./retry.ts";
 import type { Session } from "./session.ts";
 import type { Waiter } from "./waiter.ts";

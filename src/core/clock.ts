@@ -32,3 +32,6 @@ export interface Entropy {
 export function jitter(entropy: Entropy, limit: number): number {
   return (entropy.u32() / 0x1_0000_0000) * limit;
 }
+
+/** The longest timer a host can set, in ms: beyond it `setTimeout` fires at once. */
+export const MAX_DURATION = 0x7fff_ffff;

@@ -4,6 +4,7 @@
  */
 import type { ByteReader } from "./byte-reader.ts";
 import { ProtocolError } from "./errors.ts";
+import { IDENTITY_FORM, isIdentity, MAX_LABELS } from "./identifiers.ts";
 import { Job } from "./job.ts";
 import type {
   HelloMessage,
@@ -23,9 +24,6 @@ import {
   FLAG,
   FOREVER,
   GOAWAY_CODES,
-  IDENTITY_FORM,
-  isIdentity,
-  MAX_LABELS,
   MORE,
   namesByCode,
   REJECT_CODES,

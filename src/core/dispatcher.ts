@@ -3,6 +3,7 @@
  * call goes on is in call.ts.
  */
 import { AbortIndex } from "./abort-index.ts";
+import { type CallOptions, resolveCall } from "./call-options.ts";
 import { Call } from "./call.ts";
 import type { CallDesk, CallEnd, CallEvents, CallFacts, CallState, Place, TakenJob } from "./call-desk.ts";
 import type { Clock, Entropy } from "./clock.ts";
@@ -10,12 +11,13 @@ import { DeadlineQueue } from "./deadline.ts";
 import { payloadBytes } from "./codec.ts";
 import { AbortError, type AttemptOutcome, EncodingError, QueueFullError } from "./errors.ts";
 import type { RunnerEvent } from "./events.ts";
-import { type CallOptions, EXECUTE_RULES, type ExecuteOptions, resolveCall } from "./execute-options.ts";
+import { EXECUTE_RULES, type ExecuteOptions } from "./execute-options.ts";
 import type { EventStream } from "./event-stream.ts";
 import { heldJobBytes } from "./held-bytes.ts";
 import { Job } from "./job.ts";
-import type { CancelReason, Payload } from "./message.ts";
+import type { CancelReason } from "./message.ts";
 import { checkedCopy } from "./options.ts";
+import type { Payload } from "./peer.ts";
 import { RetryThrottle } from "./retry.ts";
 import { Verification } from "./verification.ts";
 

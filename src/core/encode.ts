@@ -5,6 +5,7 @@
  */
 import type { ByteWriter } from "./byte-writer.ts";
 import { EncodingError, ProtocolError } from "./errors.ts";
+import { isIdentity, MAX_LABELS } from "./identifiers.ts";
 import type {
   HelloMessage,
   JobErrorMessage,
@@ -22,8 +23,6 @@ import {
   FLAG,
   FOREVER,
   GOAWAY_CODES,
-  isIdentity,
-  MAX_LABELS,
   MORE,
   REJECT_CODES,
   TEXT_BYTES,

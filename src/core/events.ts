@@ -1,7 +1,6 @@
 /** What a runner and a worker tell whoever listens: one discriminated union each, the source of every log and metric. */
 import type { AttemptOutcome } from "./errors.ts";
-import type { Payload } from "./message.ts";
-import type { Peer } from "./peer.ts";
+import type { Payload, Peer } from "./peer.ts";
 
 /** Why a session ended. */
 export type GoneReason =

@@ -1,6 +1,5 @@
 /** How one job is run: what `execute` and `map` can be told, and what holds when nothing is said. */
-import { type Demand, demandFor } from "./demand.ts";
-import { labelList } from "./labels.ts";
+import { labelList } from "./identifiers.ts";
 import { abortSignal, duration, type Filled, flag, integer, type Rules } from "./options.ts";
 
 /** How one job is run. All durations in ms; `Infinity` means no limit. */
@@ -35,13 +34,6 @@ export interface ExecuteOptions {
   readonly verify?: number | undefined;
 }
 
-/** {@link ExecuteOptions} with every default filled in. */
-export interface CallOptions extends Filled<Omit<ExecuteOptions, "signal">> {
-  readonly signal?: AbortSignal | undefined;
-  /** @internal What `require` comes to. */
-  readonly demand?: Demand | undefined;
-}
-
 /** What `execute` does when nothing else is asked for. */
 export const EXECUTE_DEFAULTS: Filled<Omit<ExecuteOptions, "signal">> = Object.freeze({
   attempts: 3,
@@ -74,24 +66,3 @@ export const EXECUTE_DEFAULT_RULES: Rules<Omit<ExecuteOptions, "signal">> = Obje
 
 /** @internal */
 export const EXECUTE_RULES: Rules<ExecuteOptions> = Object.freeze({ ...EXECUTE_DEFAULT_RULES, signal: abortSignal });
-
-/** @internal Completes the options of one call; they have been checked. */
-export function resolveCall(options: ExecuteOptions, defaults: CallOptions): CallOptions {
-  const { signal, require } = options;
-  const demand = require === undefined ? defaults.demand : demandFor(require);
-  return {
-    attempts: options.attempts ?? defaults.attempts,
-    timeout: options.timeout ?? defaults.timeout,
-    acquireTimeout: options.acquireTimeout ?? defaults.acquireTimeout,
-    queueTimeout: options.queueTimeout ?? defaults.queueTimeout,
-    deadline: options.deadline ?? defaults.deadline,
-    retryOnTimeout: options.retryOnTimeout ?? defaults.retryOnTimeout,
-    maxRetryAfter: options.maxRetryAfter ?? defaults.maxRetryAfter,
-    maxLost: options.maxLost ?? defaults.maxLost,
-    failFast: options.failFast ?? defaults.failFast,
-    require: demand?.labels ?? EXECUTE_DEFAULTS.require,
-    verify: options.verify ?? defaults.verify,
-    demand,
-    ...(signal === undefined ? {} : { signal }),
-  };
-}

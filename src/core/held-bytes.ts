@@ -5,7 +5,7 @@
 import { ExecutionError, PowerhoseError, VerificationError } from "./errors.ts";
 import { NO_HEADERS } from "./headers.ts";
 import { Job } from "./job.ts";
-import type { Payload } from "./message.ts";
+import type { Payload } from "./peer.ts";
 import { isBytes } from "./text.ts";
 
 /** An error besides its texts: its trace, above all. */

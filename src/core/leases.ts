@@ -1,5 +1,8 @@
 /** Who holds what: the leases of a pool and the seats they are for. When a seat is free again is decided in workers.ts. */
+import { Deferred } from "./deferred.ts";
+import type { Demand } from "./demand.ts";
 import type { Seat } from "./seats.ts";
+import type { Waiter } from "./waiter.ts";
 
 /** How a pool hands its workers out; by default the worker itself is the lease. */
 export interface Leasing<W, L> {
@@ -36,5 +39,27 @@ export class Leases<W, L> {
     const seat = seats?.shift();
     if (seats?.length === 0) this.#seats.delete(lease);
     return seat;
+  }
+}
+
+/** Somebody who wants a slot to hold. */
+export class Acquisition<W, L> implements Waiter<W> {
+  readonly demand: Demand | undefined;
+  readonly avoid: undefined;
+  rank = 0;
+  line: object | undefined;
+  ahead: Waiter<W> | undefined;
+  behind: Waiter<W> | undefined;
+  readonly granted: Deferred<L> = new Deferred<L>();
+  readonly #lease: (worker: W) => L;
+
+  constructor(demand: Demand | undefined, lease: (worker: W) => L) {
+    this.demand = demand;
+    this.#lease = lease;
+  }
+
+  take(worker: W): void {
+    // Written down in the step of the grant: until the holder's promise is heard, the worker may have gone and come back.
+    this.granted.resolve(this.#lease(worker));
   }
 }

@@ -4,8 +4,8 @@
  * of the same turn. What the messages mean is up to the owner.
  */
 import type { Clock } from "./clock.ts";
+import { type Codec, OutgoingFrame, readFrame } from "./codec.ts";
 import { ProtocolError } from "./errors.ts";
-import { type Codec, OutgoingFrame, readFrame } from "./frame.ts";
 import type { Message } from "./message.ts";
 import type { Peer } from "./peer.ts";
 import type { CloseReason, FaultProfile, Receiver, Socket } from "./socket.ts";

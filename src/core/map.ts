@@ -12,8 +12,8 @@ import { heldAttemptBytes, heldErrorBytes, heldInputBytes, heldPayloadBytes } fr
 import { EXECUTE_RULES, type ExecuteOptions } from "./execute-options.ts";
 import { AbortError, type AttemptRecord, RunnerStoppedError } from "./errors.ts";
 import type { Job } from "./job.ts";
-import type { Payload } from "./message.ts";
 import { checkedCopy, type Filled, flag, integer, limit, type Rules } from "./options.ts";
+import type { Payload } from "./peer.ts";
 
 /** What `map` accepts as one input: a job, or what a job can be made of. */
 export type MapInput = Job | Payload;

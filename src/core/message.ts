@@ -4,12 +4,10 @@
  */
 import type { RemoteError } from "./errors.ts";
 import type { Job } from "./job.ts";
+import type { Payload } from "./peer.ts";
 
 /** The protocol version this library speaks. */
 export const PROTOCOL_VERSION = 1;
-
-/** What a job's data and a handler's result may be. */
-export type Payload = string | Uint8Array;
 
 /** worker → runner: who I am and what I can take. The first message on a socket. */
 export interface HelloMessage {

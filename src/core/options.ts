@@ -2,9 +2,7 @@
  * How options are checked: one flat record, unknown keys refused, every number in its range, once. Each class keeps its
  * own defaults beside its rules; nothing here knows which options exist.
  */
-
-/** The longest timer a host can set, in ms: beyond it `setTimeout` fires at once. */
-export const MAX_DURATION = 0x7fff_ffff;
+import { MAX_DURATION } from "./clock.ts";
 
 /** Returns what was expected when a value is wrong, or nothing. */
 export type Rule = (value: unknown) => string | undefined;

@@ -4,12 +4,10 @@
  * who is sent ahead is decided in workers.ts, what becomes of it in assignments.ts.
  */
 import type { HelloMessage } from "./message.ts";
+import { MAX_AHEAD } from "./wire-format.ts";
 
 /** How jobs are sent ahead: by what they are measured to take, or so many for each worker; 0: never. */
 export type Prefetch = "auto" | number;
-
-/** The most that is sent ahead by measure: more would not make a worker of very short jobs any busier. */
-export const MAX_AHEAD = 128;
 
 /** Jobs before the first is sent ahead: fewer say nothing of how long the rare ones take. */
 const LEAST_JOBS = 32;

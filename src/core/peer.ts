@@ -11,3 +11,6 @@ export interface Peer {
   /** The only identity it may register by, when the transport was told so. */
   readonly identity?: string | undefined;
 }
+
+/** What a job's data and a handler's result may be. */
+export type Payload = string | Uint8Array;

@@ -2,15 +2,16 @@
  * A worker's end of one session: HELLO, the heartbeat, jobs in and answers out, and leaving in good order. Whether and when
  * to connect again is decided in worker.ts; how a handler is run, in task.ts.
  */
+import type { Clock } from "./clock.ts";
 import { payloadBytes, WORKER_CODEC } from "./codec.ts";
-import { type AbortReason, AuthError, ProtocolError } from "./errors.ts";
+import { type AbortReason, AuthError, type PowerhoseError, ProtocolError } from "./errors.ts";
+import type { DisconnectReason } from "./events.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { Congestion, type CongestionOwner } from "./congestion.ts";
 import type {
   CancelCode,
   HelloMessage,
   JobMessage,
-  Payload,
   RejectReason,
   RunnerMessage,
   WelcomeMessage,
@@ -18,21 +19,18 @@ import type {
   WorkerMessage,
 } from "./message.ts";
 import { NumberTable } from "./number-table.ts";
-import { MAX_AHEAD } from "./pace.ts";
-import type { PostEnd, PostOwner } from "./post-owner.ts";
+import type { Payload } from "./peer.ts";
 import { Pulse } from "./pulse.ts";
 import type { CloseReason, Socket } from "./socket.ts";
 import { Starter, type StarterOwner } from "./starter.ts";
-import { Task, type TaskOwner, type TaskResult, tooLarge, unreadable } from "./task.ts";
+import { type Handler, Task, type TaskOwner, type TaskResult, tooLarge, unreadable } from "./task.ts";
 import { Timer } from "./timer.ts";
+import { MAX_AHEAD } from "./wire-format.ts";
 
 /** How long a runner may take to answer HELLO, in ms. */
 const HELLO_PATIENCE = 10_000;
 
 const NOT_BEGUN: TaskResult = { ok: true, value: "" };
-
-/** The most that is taken in ahead of a free slot. */
-export const MOST_AHEAD: number = 256;
 
 /** One session, from the worker's side. */
 export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, CongestionOwner {
@@ -401,4 +399,48 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
     this.#owner.ended(this, { reason, message, error, retryAfter, asked: this.#asked, orphans });
     this.#owner.clock.endOfTurn(() => this.frameDone());
   }
+}
+
+/** How a post ended. */
+export interface PostEnd {
+  readonly reason: DisconnectReason;
+  readonly message: string;
+  /** What the runner or the protocol said, when there is an error. */
+  readonly error: PowerhoseError | undefined;
+  /** The runner's wish, in ms; 0: none. */
+  readonly retryAfter: number;
+  /** Whether this worker had asked to leave. */
+  readonly asked: boolean;
+  /** Handlers that still run for it. */
+  readonly orphans: number;
+}
+
+/** The worker behind a post. */
+export interface PostOwner<P> {
+  readonly clock: Clock;
+  /** Unsent bytes above which no job begins, and above which the session is left. */
+  readonly highWater: number;
+  readonly maxBuffered: number;
+  readonly identity: string;
+  readonly handler: Handler;
+  readonly shuttingDown: AbortSignal;
+  readonly remoteStacks: boolean;
+  readonly maxFrameBytes: number;
+  /** Whether a handler can be started. */
+  readonly hasRoom: boolean;
+  /** Whether somebody wants to know what jobs take. */
+  readonly observed: boolean;
+  /** WELCOME arrived. */
+  welcomed(post: P): void;
+  /** A job has a slot, and its handler has returned. */
+  taskStarted(): void;
+  taskServed(task: Task, ok: boolean, isOrphan: boolean): void;
+  /** A job had a slot and never began. */
+  taskDropped(): void;
+  /** A slot is free again. */
+  slotFreed(by: P): void;
+  /** The runner wants no more of it after what runs. */
+  sentAway(post: P): void;
+  /** The session is over. Called once. */
+  ended(post: P, end: PostEnd): void;
 }

@@ -3,8 +3,8 @@
  * REMOVE → REMOVED and out of it. Decides who may have which identity. What a session does is in session.ts, who gets a
  * job in workers.ts.
  */
-import { backlogLimits } from "./backlog.ts";
 import type { Clock, Entropy } from "./clock.ts";
+import { backlogLimits } from "./congestion.ts";
 import { DeadlineQueue } from "./deadline.ts";
 import { frameLimit } from "./codec.ts";
 import { Dispatcher, QUEUE_DEFAULTS } from "./dispatcher.ts";

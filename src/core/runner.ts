@@ -2,12 +2,13 @@
  * JobRunner: the front of it all. Puts together the pool (workers.ts), the door (registration.ts) and the desk
  * (dispatcher.ts), and owns their life: start, drain, stop.
  */
+import { type CallOptions, resolveCall } from "./call-options.ts";
 import { Alarm, DeadlineQueue } from "./deadline.ts";
 import { frameLimit } from "./codec.ts";
 import { Deferred, startHeld } from "./deferred.ts";
 import type { Place } from "./call-desk.ts";
 import { type CallCounts, Dispatcher } from "./dispatcher.ts";
-import { type CallOptions, EXECUTE_DEFAULTS, type ExecuteOptions, resolveCall } from "./execute-options.ts";
+import { EXECUTE_DEFAULTS, type ExecuteOptions } from "./execute-options.ts";
 import { RunnerStoppedError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { RunnerEvent, RunnerState } from "./events.ts";
@@ -16,10 +17,11 @@ import type { IncomingBudget } from "./incoming-budget.ts";
 import type { Job } from "./job.ts";
 import type { Dialer } from "./listener.ts";
 import { type MapDesk, type MapInput, type MapOptions, mapJobs, type Outcome } from "./map.ts";
-import type { GoAwayReason, Payload } from "./message.ts";
+import type { GoAwayReason } from "./message.ts";
 import { checkOptions, duration, listOf, oneOf, pickOptions, withDefaults } from "./options.ts";
 import { oversight } from "./oversight.ts";
 import { socketPair } from "./pair.ts";
+import type { Payload } from "./peer.ts";
 import { LOCAL } from "./principal.ts";
 import type { WaitingLine } from "./queue.ts";
 import { Redial } from "./redial.ts";

@@ -1,12 +1,13 @@
 /** What a session needs of whoever keeps it, and what it tells: the seam between session.ts and registration.ts. */
-import type { BacklogRules } from "./backlog.ts";
 import type { Clock } from "./clock.ts";
+import type { BacklogRules } from "./congestion.ts";
 import type { DeadlineQueue } from "./deadline.ts";
 import type { ExecuteOptions } from "./execute-options.ts";
 import type { GoneReason } from "./events.ts";
 import type { Job } from "./job.ts";
-import type { HelloMessage, Payload } from "./message.ts";
+import type { HelloMessage } from "./message.ts";
 import type { Prefetch } from "./pace.ts";
+import type { Payload } from "./peer.ts";
 import type { SendBudget } from "./send-budget.ts";
 import type { Standing } from "./seats.ts";
 

@@ -19,12 +19,11 @@ import type {
   CancelReason,
   GoAwayReason,
   HelloMessage,
-  Payload,
   RunnerMessage,
   WireErrorCode,
   WorkerMessage,
 } from "./message.ts";
-import type { Peer } from "./peer.ts";
+import type { Payload, Peer } from "./peer.ts";
 import { PingBudget } from "./ping-budget.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import type { CloseReason, Socket } from "./socket.ts";

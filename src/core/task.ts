@@ -1,9 +1,10 @@
 /** One job at a worker: the handler that runs, what it is told, and what becomes of its result. */
+import { MAX_DURATION } from "./clock.ts";
 import { AbortError, type AbortReason, ExecutionError, type RemoteError } from "./errors.ts";
 import type { Job } from "./job.ts";
 import type { Member } from "./line.ts";
-import type { JobMessage, Payload } from "./message.ts";
-import { MAX_DURATION } from "./options.ts";
+import type { JobMessage } from "./message.ts";
+import type { Payload } from "./peer.ts";
 import { isBytes } from "./text.ts";
 
 /** What a handler is told besides the job. */

@@ -2,8 +2,7 @@
  * One wait on a clock, however long: for whoever waits for one thing at a time, now and then. Whoever has as many waits as
  * there are jobs joins a queue: deadline.ts.
  */
-import type { Clock, TimerHandle } from "./clock.ts";
-import { MAX_DURATION } from "./options.ts";
+import { type Clock, MAX_DURATION, type TimerHandle } from "./clock.ts";
 
 /** A timer that can be set, moved and dropped any number of times. */
 export class Timer {

@@ -4,6 +4,7 @@
  * is in call.ts.
  */
 import type { AbortIndex } from "./abort-index.ts";
+import type { CallOptions } from "./call-options.ts";
 import { Call } from "./call.ts";
 import type { CallDesk, CallEnd, CallEvents, CallState, Place, TakenJob } from "./call-desk.ts";
 import { heldVerified, tooFewPrincipals } from "./call-errors.ts";
@@ -11,10 +12,10 @@ import type { Clock, Entropy } from "./clock.ts";
 import type { DeadlineQueue } from "./deadline.ts";
 import { Demand } from "./demand.ts";
 import { type AttemptRecord, NoWorkerError, TimeoutError, VerificationError, type WorkerAnswer } from "./errors.ts";
-import type { CallOptions } from "./execute-options.ts";
 import { heldPayloadBytes } from "./held-bytes.ts";
 import type { Job } from "./job.ts";
-import type { CancelReason, Payload } from "./message.ts";
+import type { CancelReason } from "./message.ts";
+import type { Payload } from "./peer.ts";
 import type { RetryThrottle } from "./retry.ts";
 
 /** Whether two payloads are the same: the same kind, and the same content. */

@@ -70,8 +70,6 @@ export const FLAG = 1;
 export const MORE = 2;
 /** A ttl of this many ms means no limit. */
 export const FOREVER = 0xffff_ffff;
-/** The most labels of a HELLO. */
-export const MAX_LABELS = 32;
 
 /** The longest texts for people, in bytes of UTF-8; longer ones are cut by whoever sends them and whoever gets them. */
 export const TEXT_BYTES: Readonly<Record<"name" | "message" | "code" | "stack" | "text", number>> = Object.freeze({
@@ -82,10 +80,8 @@ export const TEXT_BYTES: Readonly<Record<"name" | "message" | "code" | "stack" |
   text: 1024,
 });
 
-/** What can name something, in words. */
-export const IDENTITY_FORM = "1 to 128 characters of A-Z a-z 0-9 . _ : -";
+/** The most that is sent ahead by measure: more would not make a worker of very short jobs any busier. */
+export const MAX_AHEAD = 128;
 
-/** Whether `text` can name a worker, an instance, a session, a runner or a label: `[A-Za-z0-9._:-]{1,128}`. */
-export function isIdentity(text: string): boolean {
-  return text.length >= 1 && text.length <= 128 && !/[^A-Za-z0-9._:-]/.test(text);
-}
+/** The most that is taken in ahead of a free slot. */
+export const MOST_AHEAD: number = 256;

@@ -1,7 +1,7 @@
 /** What a Worker can be told, what it does when it is not told, and what is refused. */
-import { backlogLimits } from "./backlog.ts";
 import type { Clock, Entropy } from "./clock.ts";
-import { labelList } from "./labels.ts";
+import { backlogLimits } from "./congestion.ts";
+import { IDENTITY_FORM, isIdentity, labelList } from "./identifiers.ts";
 import type { Dialer, Listener } from "./listener.ts";
 import {
   type Filled,
@@ -20,7 +20,6 @@ import {
   withDefaults,
 } from "./options.ts";
 import type { Handler } from "./task.ts";
-import { IDENTITY_FORM, isIdentity } from "./wire-format.ts";
 
 /** Options of {@link Worker}. All durations in ms. */
 export interface WorkerOptions {

@@ -13,13 +13,13 @@ import { hostClock, hostEntropy } from "./host.ts";
 import type { Dialer, Listener } from "./listener.ts";
 import { type HelloMessage, PROTOCOL_VERSION } from "./message.ts";
 import { checkOptions, duration } from "./options.ts";
-import { MOST_AHEAD, Post } from "./post.ts";
-import type { PostEnd } from "./post-owner.ts";
+import { Post, type PostEnd } from "./post.ts";
 import { Redial } from "./redial.ts";
 import type { Socket } from "./socket.ts";
 import type { Handler, Task } from "./task.ts";
 import { Tenure } from "./tenure.ts";
 import { Timer } from "./timer.ts";
+import { MOST_AHEAD } from "./wire-format.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 import { nextStep, type WorkerAction, type WorkerInput, type WorkerPhase } from "./worker-state.ts";
 

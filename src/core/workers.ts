@@ -4,15 +4,14 @@
  * waited longest of those whom its worker fits, so no slot is ever free while somebody who could use it waits.
  */
 import { type Abortable, AbortIndex } from "./abort-index.ts";
-import { Acquisition } from "./acquisition.ts";
 import type { Clock } from "./clock.ts";
 import { Alarm, DeadlineQueue } from "./deadline.ts";
 import { because, TimeoutError } from "./errors.ts";
 import { hostClock } from "./host.ts";
 import { type Demand, type Demanded, demandFor, inWords } from "./demand.ts";
 import { Fleet } from "./fleet.ts";
-import { labelList } from "./labels.ts";
-import { Leases, type Leasing } from "./leases.ts";
+import { labelList } from "./identifiers.ts";
+import { Acquisition, Leases, type Leasing } from "./leases.ts";
 import { abortSignal, callable, checkedCopy, checkOptions, duration, integer, type Rules, shape } from "./options.ts";
 import { Queue, type WaitingLine } from "./queue.ts";
 import { Seat, type Standing } from "./seats.ts";

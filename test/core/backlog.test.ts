@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Backlog } from "../../src/core/backlog.ts";
+import { Backlog } from "../../src/core/congestion.ts";
 
 const rules = { highWater: 100, maxBuffered: 1_000, stallTimeout: 50 };
 

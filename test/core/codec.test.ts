@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { frameLimit, FrameWriter, isIdentity, payloadBytes } from "../../src/core/codec.ts";
+import { frameLimit, FrameWriter, payloadBytes } from "../../src/core/codec.ts";
 import { EncodingError, ProtocolError, type RemoteError } from "../../src/core/errors.ts";
+import { isIdentity } from "../../src/core/identifiers.ts";
 import { Job, JOB_LIMITS } from "../../src/core/job.ts";
 import type { Message } from "../../src/core/message.ts";
 import { anyMessage, decode, decodeOne, encode, golden, plain, result, toHex, valueOf } from "../support/frames.ts";

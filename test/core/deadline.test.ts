@@ -1,8 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { TimerHandle } from "../../src/core/clock.ts";
+import { MAX_DURATION, type TimerHandle } from "../../src/core/clock.ts";
 import { Alarm, DeadlineQueue } from "../../src/core/deadline.ts";
-import { MAX_DURATION } from "../../src/core/options.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { HandClock } from "../properties/hand-clock.ts";
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { TakenJob } from "../../src/core/call-desk.ts";
 import { Job } from "../../src/core/job.ts";
 import { MAP_DEFAULTS, type MapDesk, type MapInput, mapJobs, type Outcome } from "../../src/core/map.ts";
-import type { Payload } from "../../src/core/message.ts";
+import type { Payload } from "../../src/core/peer.ts";
 import type { Handler } from "../../src/core/task.ts";
 import { simulate } from "../../src/testing/index.ts";
 import { Puppet, type Stage, stage, watch } from "../support/stage.ts";

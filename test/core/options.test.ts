@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { MAX_DURATION } from "../../src/core/clock.ts";
 import {
   abortSignal,
   callable,
@@ -9,7 +10,6 @@ import {
   flag,
   integer,
   limit,
-  MAX_DURATION,
   oneOf,
   oneOrMore,
   type Rule,

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MAX_AHEAD, Pace, type Prefetch } from "../../src/core/pace.ts";
+import { Pace, type Prefetch } from "../../src/core/pace.ts";
+import { MAX_AHEAD } from "../../src/core/wire-format.ts";
 
 function pace(prefetch: Prefetch = "auto", capacity = 1, ahead: number | undefined = 256): Pace {
   return new Pace(prefetch, { capacity, ahead });

@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { QueueFullError } from "../../src/core/errors.ts";
 import { Job } from "../../src/core/job.ts";
-import type { JobErrorMessage, Message, Payload } from "../../src/core/message.ts";
+import type { JobErrorMessage, Message } from "../../src/core/message.ts";
+import type { Payload } from "../../src/core/peer.ts";
 import { JobRunner } from "../../src/core/runner.ts";
 import { RUNNER_DEFAULTS } from "../../src/core/runner-options.ts";
 import { type Stage, stage, type Watched, watch } from "../support/stage.ts";

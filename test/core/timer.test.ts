@@ -1,7 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { TimerHandle } from "../../src/core/clock.ts";
-import { MAX_DURATION } from "../../src/core/options.ts";
+import { MAX_DURATION, type TimerHandle } from "../../src/core/clock.ts";
 import { Timer } from "../../src/core/timer.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { HandClock } from "../properties/hand-clock.ts";

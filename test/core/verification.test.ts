@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { ExecutionError, NoWorkerError, VerificationError } from "../../src/core/errors.ts";
 import type { Listener } from "../../src/core/listener.ts";
-import type { Payload } from "../../src/core/message.ts";
 import { socketPair } from "../../src/core/pair.ts";
+import type { Payload } from "../../src/core/peer.ts";
 import type { RunnerOptions } from "../../src/core/runner-options.ts";
 import type { Socket } from "../../src/core/socket.ts";
 import { samePayload } from "../../src/core/verification.ts";

@@ -6,7 +6,7 @@ import type { Scheduler } from "fast-check";
 import { RunnerStoppedError } from "../../src/core/errors.ts";
 import type { ExecuteOptions } from "../../src/core/execute-options.ts";
 import type { HeldWorker } from "../../src/core/held-worker.ts";
-import type { Payload } from "../../src/core/message.ts";
+import type { Payload } from "../../src/core/peer.ts";
 import { JobRunner } from "../../src/core/runner.ts";
 import { Worker } from "../../src/core/worker.ts";
 import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { decodeFrame, FrameWriter } from "../../src/core/codec.ts";
 import { Job } from "../../src/core/job.ts";
-import type { Message, Payload } from "../../src/core/message.ts";
+import type { Message } from "../../src/core/message.ts";
+import type { Payload } from "../../src/core/peer.ts";
 
 /** One entry of `test/golden/frames.json`: bytes stand as `{"bytes": hex}`, no limit as `"Infinity"`, a job as its data and headers. */
 export interface Golden {

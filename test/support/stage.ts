@@ -1,7 +1,8 @@
 /** A runner on virtual time, with real and scripted workers in the same process. Disposing checks that nothing is left. */
 import { expect } from "vitest";
 import type { RunnerEvent } from "../../src/core/events.ts";
-import type { HelloMessage, Payload } from "../../src/core/message.ts";
+import type { HelloMessage } from "../../src/core/message.ts";
+import type { Payload } from "../../src/core/peer.ts";
 import { JobRunner } from "../../src/core/runner.ts";
 import type { RunnerOptions } from "../../src/core/runner-options.ts";
 import type { Handler } from "../../src/core/task.ts";

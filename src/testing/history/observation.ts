@@ -2,10 +2,11 @@
  * What can be seen of a simulated world, as it happens: the only input of its checkers, its trace and its log. Says nothing
  * about what is right.
  */
+import type { CallOptions } from "../../core/call-options.ts";
 import type { AttemptOutcome } from "../../core/errors.ts";
 import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
-import type { CallOptions } from "../../core/execute-options.ts";
-import type { Message, Payload } from "../../core/message.ts";
+import type { Message } from "../../core/message.ts";
+import type { Payload } from "../../core/peer.ts";
 import type { CloseReason } from "../../core/socket.ts";
 
 /** A frame was handed to the network, or reached the other end. */

@@ -3,7 +3,8 @@
  * has to find out why. Judges nothing.
  */
 import type { RunnerEvent } from "../../core/events.ts";
-import type { Message, Payload } from "../../core/message.ts";
+import type { Message } from "../../core/message.ts";
+import type { Payload } from "../../core/peer.ts";
 import { textIn } from "../simulation/error-words.ts";
 import { logLine, logLines } from "./format.ts";
 import type { Observation } from "./observation.ts";

@@ -1,4 +1,5 @@
 /** What became of the jobs of a simulated world that is worth counting: how they were retried, aborted and given up. */
+import type { CallOptions } from "../../core/call-options.ts";
 import {
   AbortError,
   ExecutionError,
@@ -8,7 +9,6 @@ import {
   WorkerLostError,
 } from "../../core/errors.ts";
 import type { JobRetriedEvent, JobSettledEvent, RunnerEvent } from "../../core/events.ts";
-import type { CallOptions } from "../../core/execute-options.ts";
 import type { Observation, SettledObservation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
 import type { CoveragePoint } from "./coverage-points.ts";

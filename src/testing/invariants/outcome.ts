@@ -1,4 +1,5 @@
 /** Which errors a caller may see: the closed set, and the limits they speak of. Knows no call. */
+import type { CallOptions } from "../../core/call-options.ts";
 import {
   type AttemptOutcome,
   PowerhoseError,
@@ -6,7 +7,6 @@ import {
   TimeoutError,
   WorkerLostError,
 } from "../../core/errors.ts";
-import type { CallOptions } from "../../core/execute-options.ts";
 
 const OF_SETTLED: ReadonlySet<string> = new Set([
   "TIMEOUT",

@@ -2,7 +2,7 @@
  * What the frames of a simulated world say of its runners: connections, jobs and attempts, as records. They are kept by
  * wire-model.ts; what is right is for the checkers to say.
  */
-import type { CallOptions } from "../../core/execute-options.ts";
+import type { CallOptions } from "../../core/call-options.ts";
 import type {
   CancelReason,
   HelloMessage,

@@ -2,8 +2,8 @@
  * Handlers that have begun and not ended, and what the simulation knows they wait for. Finds those that wait for something
  * outside of it: virtual time would pass for ever without them.
  */
-import type { Payload } from "../../core/message.ts";
 import type { Job } from "../../core/job.ts";
+import type { Payload } from "../../core/peer.ts";
 import type { Handler, JobContext } from "../../core/task.ts";
 import { data as shown, time } from "../history/format.ts";
 import type { Machine } from "./machine.ts";

@@ -1,10 +1,11 @@
 /** A runner on a machine of its own that can stand still and crash. It is the real one; only its calls are watched. */
+import type { CallOptions } from "../../core/call-options.ts";
 import { RunnerStoppedError } from "../../core/errors.ts";
-import type { CallOptions, ExecuteOptions } from "../../core/execute-options.ts";
+import type { ExecuteOptions } from "../../core/execute-options.ts";
 import type { Job } from "../../core/job.ts";
 import type { MapInput, MapOptions, Outcome } from "../../core/map.ts";
-import type { Payload } from "../../core/message.ts";
 import { withDefaults } from "../../core/options.ts";
+import type { Payload } from "../../core/peer.ts";
 import { resolveLimits } from "../../core/registration.ts";
 import { JobRunner } from "../../core/runner.ts";
 import { type DrainOptions, RUNNER_DEFAULTS, type RunnerOptions } from "../../core/runner-options.ts";

@@ -1,6 +1,7 @@
 /** A runner on virtual time with scripted workers, for rows that are about answers and not about a transport. */
 import type { RunnerEvent } from "../../../src/core/events.ts";
-import type { HelloMessage, Payload } from "../../../src/core/message.ts";
+import type { HelloMessage } from "../../../src/core/message.ts";
+import type { Payload } from "../../../src/core/peer.ts";
 import { JobRunner } from "../../../src/core/runner.ts";
 import type { RunnerOptions } from "../../../src/core/runner-options.ts";
 import type { Handler } from "../../../src/core/task.ts";

@@ -1,9 +1,10 @@
 /** A simulated world that never was: tells the checkers what a test makes up, and keeps what they say. */
+import type { CallOptions } from "../../../src/core/call-options.ts";
 import type { RunnerEvent, WorkerEvent } from "../../../src/core/events.ts";
-import { type CallOptions, EXECUTE_DEFAULTS } from "../../../src/core/execute-options.ts";
+import { EXECUTE_DEFAULTS } from "../../../src/core/execute-options.ts";
 import { Job } from "../../../src/core/job.ts";
-import type { HelloMessage, JobErrorMessage, JobMessage, Message, Payload } from "../../../src/core/message.ts";
-import type { Peer } from "../../../src/core/peer.ts";
+import type { HelloMessage, JobErrorMessage, JobMessage, Message } from "../../../src/core/message.ts";
+import type { Payload, Peer } from "../../../src/core/peer.ts";
 import type { RunnerStats, WorkerStats } from "../../../src/core/stats.ts";
 import type { ObservedRunner } from "../../../src/testing/invariants/checker.ts";
 import { allCheckers, type CheckerSet } from "../../../src/testing/invariants/checkers.ts";

@@ -1,0 +1,23 @@
+/** Identities and labels: what they may look like, and how they are checked. */
+import type { Rule } from "./options.ts";
+
+/** The most labels of a HELLO. */
+export const MAX_LABELS = 32;
+
+/** What can name something, in words. */
+export const IDENTITY_FORM = "1 to 128 characters of A-Z a-z 0-9 . _ : -";
+
+/** Whether `text` can name a worker, an instance, a session, a runner or a label: `[A-Za-z0-9._:-]{1,128}`. */
+export function isIdentity(text: string): boolean {
+  return text.length >= 1 && text.length <= 128 && !/[^A-Za-z0-9._:-]/.test(text);
+}
+
+/** At most 32 labels, of the alphabet of identities. */
+export const labelList: Rule = (value) => {
+  const fits =
+    Array.isArray(value) &&
+    value.length <= MAX_LABELS &&
+    // Spread: `every` would pass over the holes of a list.
+    [...value].every((label) => typeof label === "string" && isIdentity(label));
+  return fits ? undefined : `at most ${MAX_LABELS} labels, each ${IDENTITY_FORM}`;
+};
