@@ -6,26 +6,18 @@
 /** The parts, each with the files that belong to it; the first that fits has it. */
 /** @type {readonly (readonly [part: string, file: RegExp])[]} */
 const FILES = [
-  ["encode", /core\/(encode|byte-writer)\.js$/],
-  ["decode", /core\/(decode|byte-reader)\.js$/],
-  ["headers, jobs and errors", /core\/(job|headers|message|errors|wire-format)\.js$/],
-  ["timers", /core\/(clock|host|pulse|deadline|timer|tenure)\.js$|node:(internal\/)?timers/],
-  [
-    "queue and choice of a worker",
-    /core\/(line|queue|selector-queues|heap|set-map|demand|workers|fleet|seats|seat-view|acquisition|leases|dispatcher|call-desk|pace)\.js$/,
-  ],
-  [
-    "one call: limits, attempts, outcome",
-    /core\/(call|attempt|retry|execute-options|options|deferred|abort-index|number-table|verification)\.js$/,
-  ],
-  [
-    "sessions and batches",
-    /core\/(session|session-keeper|assignments|in-flight|liveness|congestion|link|registration|ping-budget|codec|frame|held-worker|runner)\.js$/,
-  ],
-  ["the worker's end", /core\/(post|starter|task|worker|worker-options|worker-state|relay|redial)\.js$/],
-  ["events and figures", /core\/(events|event-stream|stats)\.js$/],
-  ["transport", /(core\/(pair|socket|inbox)|dist\/transports\/[^/]*|dist\/threads\/[^/]*)\.js$/],
-  ["core, other", /dist\/(core\/[^/]*|index)\.js$/],
+  ["encode", /core\/protocol\/(encoder|byte-writer)\.js$/],
+  ["decode", /core\/protocol\/(decoder|byte-reader)\.js$/],
+  ["headers, jobs and errors", /core\/(job\/|errors\.js$|protocol\/(message|constants)\.js$)/],
+  ["timers", /core\/time\/|node:(internal\/)?timers/],
+  ["queue and choice of a worker", /core\/pool\//],
+  ["one call: limits, attempts, outcome", /core\/(dispatch\/|options\.js$)/],
+  ["sessions and batches", /core\/(session|runner|health|protocol)\//],
+  ["the worker's end", /core\/(worker\/|relay\.js$)/],
+  ["events and figures", /core\/(async\/|events\.js$|stats\.js$)/],
+  ["lists and maps", /core\/collections\//],
+  ["transport", /(core\/transport\/|dist\/transports\/|dist\/threads\/).*\.js$/],
+  ["core, other", /dist\/(core\/|index\.js$)/],
   ["transport: ws", /node_modules\/ws\//],
   [
     "promises, microtasks, the turn",
@@ -36,7 +28,7 @@ const FILES = [
 ];
 
 /** Who works for whoever calls: text, buffers, checks and clocks are for decoding, sending or timing something. */
-const SERVANTS = /core\/text\.js$|node:(internal\/)?(encoding|buffer|validators|util|errors|perf)/;
+const SERVANTS = /core\/job\/utf8\.js$|node:(internal\/)?(encoding|buffer|validators|util|errors|perf)/;
 
 /** What the engine calls the time it spends in no function of anybody's. */
 /** @type {Readonly<Record<string, string>>} */

@@ -13,7 +13,7 @@ import { findChromium, startChromium, WITHOUT_CHROMIUM } from "../test/support/c
 
 /** How long one example may take, in ms. */
 const LIMIT = 30_000;
-const here = fileURLToPath(new URL(".", import.meta.url));
+const here = fileURLToPath(new URL("./", import.meta.url));
 
 /** Opens a page until it is told to close it. */
 async function openPage(address) {

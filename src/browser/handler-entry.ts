@@ -1,7 +1,7 @@
 /** What a Web Worker that runs handlers runs: takes its orders, imports the user's module and serves it over a port. */
-import { type Boot, oneLine, sealed } from "../crew/boot.ts";
-import { handlerAmong } from "../crew/export.ts";
-import { serve } from "../crew/service.ts";
+import { type Boot, oneLine, sealed } from "../supervisor/thread-protocol.ts";
+import { handlerAmong } from "../supervisor/handler-export.ts";
+import { serve } from "../supervisor/thread-main.ts";
 import { type Handler, WorkerStartError } from "../index.ts";
 
 /** The part of a dedicated worker's global scope that is used. */

@@ -1,14 +1,14 @@
 /**
- * The public door of `powerhose/browser`: a tab that serves jobs. What the page sees of it is tab-share.ts; what runs in its
+ * The public door of `powerhose/browser`: a tab that serves jobs. What the page sees of it is tab-worker.ts; what runs in its
  * Web Workers, socket-entry.ts and handler-entry.ts.
  */
 import { type ServeFromTabOptions, tabSettings } from "./options.ts";
-import { TabShare } from "./tab-share.ts";
+import { TabShare } from "./tab-worker.ts";
 
 export type { ServeFromTabOptions, TabDefaults, TabScripts } from "./options.ts";
 export { TAB_DEFAULTS } from "./options.ts";
-export type { TabShare } from "./tab-share.ts";
-export type { TabEvent, TabProgressEvent, TabState, TabStateEvent, TabStats, TabTroubleEvent } from "./tab-news.ts";
+export type { TabShare } from "./tab-worker.ts";
+export type { TabEvent, TabProgressEvent, TabState, TabStateEvent, TabStats, TabTroubleEvent } from "./tab-events.ts";
 
 /**
  * Makes this tab a worker: `await serveFromTab("wss://example.org/", { module: new URL("./square.js", import.meta.url) })`.

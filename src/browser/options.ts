@@ -15,7 +15,7 @@ import {
   withDefaults,
 } from "../core/options.ts";
 import { hostEntropy, WORKER_DEFAULTS } from "../index.ts";
-import { dialWebSocket, type Secret } from "../transports/websocket.ts";
+import { dialWebSocket, type Secret } from "../transports/websocket/index.ts";
 import { browserFamily } from "./user-agent.ts";
 
 /** The scripts of the Web Workers, for a page that brings them itself: URLs, `blob:` ones included. Module scripts. */

@@ -1,6 +1,6 @@
 /** What the Web Worker that holds a tab's connection runs: takes its errand and does what the page tells it. */
-import type { Order, Report } from "./errand.ts";
-import { TabService } from "./tab-service.ts";
+import type { Order, Report } from "./worker-protocol.ts";
+import { TabService } from "./tab-worker-host.ts";
 
 /** The part of a dedicated worker's global scope that is used. */
 interface WorkerScope {

@@ -1,5 +1,5 @@
-/** A Web Worker, as the supervisor of crew/thread.ts wants to see it. */
-import type { HostedEvents, HostedThread } from "../crew/thread.ts";
+/** A Web Worker, as the supervisor of supervisor/thread-instance.ts wants to see it. */
+import type { HostedEvents, HostedThread } from "../supervisor/thread-instance.ts";
 import { hostClock } from "../index.ts";
 
 function start(script: string | undefined): Worker {

@@ -1,16 +1,16 @@
 #!/usr/bin/env node
 /** The `powerhose` command: selects the subcommand, runs it, and turns its outcome into an exit code. */
 import { readFileSync } from "node:fs";
-import type { CommandHost } from "./command-host.ts";
-import { CommandError, EXIT, usage, wordsOf } from "./faults.ts";
-import { Flags, HELP_FLAG, suggest } from "./flags.ts";
-import { type CommandSpec, flagsOf, helpText } from "./help.ts";
-import { Notices } from "./notices.ts";
-import { isReaderGone, outputOf } from "./output.ts";
-import { Run } from "./run.ts";
-import { readRunSettings, RUN_COMMAND } from "./run-options.ts";
-import { askStatus, STATUS_COMMAND } from "./status.ts";
-import { readWorkSettings, Work, WORK_COMMAND } from "./work.ts";
+import type { CommandHost } from "./terminal/command-host.ts";
+import { CommandError, EXIT, usage, wordsOf } from "./terminal/errors.ts";
+import { Flags, HELP_FLAG, suggest } from "./terminal/flags.ts";
+import { type CommandSpec, flagsOf, helpText } from "./terminal/help.ts";
+import { Notices } from "./terminal/terminal.ts";
+import { isReaderGone, outputOf } from "./terminal/output.ts";
+import { Run } from "./run/run.ts";
+import { readRunSettings, RUN_COMMAND } from "./run/options.ts";
+import { askStatus, STATUS_COMMAND } from "./status/status.ts";
+import { readWorkSettings, Work, WORK_COMMAND } from "./work/work.ts";
 
 /** A subcommand. */
 interface Command {

@@ -2,7 +2,7 @@
  * How options are checked: one flat record, unknown keys refused, every number in its range, once. Each class keeps its
  * own defaults beside its rules; nothing here knows which options exist.
  */
-import { MAX_DURATION } from "./clock.ts";
+import { MAX_DURATION } from "./time/clock.ts";
 
 /** Returns what was expected when a value is wrong, or nothing. */
 export type Rule = (value: unknown) => string | undefined;

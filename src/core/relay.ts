@@ -3,10 +3,10 @@
  * thread and whose handlers run in threads is a Worker with a relay to a runner over threads; a broker is the same with a
  * fleet behind it.
  */
-import type { ExecuteOptions } from "./execute-options.ts";
+import type { ExecuteOptions } from "./job/execute-options.ts";
 import { ExecutionError, PowerhoseError } from "./errors.ts";
-import type { JobRunner } from "./runner.ts";
-import type { Handler } from "./task.ts";
+import type { JobRunner } from "./runner/runner.ts";
+import type { Handler } from "./worker/execution.ts";
 
 /** A failure that is the fleet's, not the job's: the caller's runner may try elsewhere. */
 function asRetryable(error: PowerhoseError): Error {

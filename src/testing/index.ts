@@ -27,7 +27,7 @@ export { Simulation } from "./simulation/simulation.ts";
 export type { InjectedFault, InjectFaultsOptions } from "./simulation/fault-schedule.ts";
 export { INJECTED_FAULTS } from "./simulation/fault-schedule.ts";
 export type { DelayVerdict, FrameOnItsWay, PlainVerdict, Rule, TamperVerdict, Verdict } from "./network/rules.ts";
-export type * from "../core/message.ts";
+export type * from "../core/protocol/message.ts";
 export { cut, delay, drop, pass, tamper } from "./network/rules.ts";
 export type { SimulationClock, VirtualClockOptions } from "./time/virtual-clock.ts";
 export { VirtualClock } from "./time/virtual-clock.ts";

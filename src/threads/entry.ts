@@ -3,8 +3,8 @@
  * Takes nothing from the user's module: `workerData` is theirs, and `parentPort` is left alone once the orders are in.
  */
 import { parentPort } from "node:worker_threads";
-import { type Boot, sealed } from "../crew/boot.ts";
-import { type Progress, serve } from "../crew/service.ts";
+import { type Boot, sealed } from "../supervisor/thread-protocol.ts";
+import { type Progress, serve } from "../supervisor/thread-main.ts";
 import type { Handler } from "../index.ts";
 import { loadHandler } from "./load.ts";
 

@@ -1,6 +1,6 @@
 /**
  * The public door of `powerhose/threads`: a listener that starts worker threads of its own, each serving one handler.
- * What a thread does is in entry.ts; how it is watched, in thread.ts; when the next one is started, in slot.ts.
+ * What a thread does is in entry.ts; how it is watched, in thread-instance.ts; when the next one is started, in supervised-thread.ts.
  */
 import { ThreadsListener } from "./listener.ts";
 import type { ThreadsOptions } from "./options.ts";

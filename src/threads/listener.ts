@@ -1,10 +1,10 @@
-/** The listener around the threads: what they are started with. How many live at a time is crew/crew.ts's business. */
+/** The listener around the threads: what they are started with. How many live at a time is supervisor/thread-pool.ts's business. */
 import type { WorkerOptions } from "node:worker_threads";
-import type { Listener, ListenerContext } from "../core/listener.ts";
+import type { Listener, ListenerContext } from "../core/transport/listener.ts";
 import { MAX_PAYLOAD } from "../core/options.ts";
-import type { Socket } from "../core/socket.ts";
-import { CrewListener } from "../crew/listener.ts";
-import type { ThreadPlan } from "../crew/thread.ts";
+import type { Socket } from "../core/transport/socket.ts";
+import { CrewListener } from "../supervisor/listener.ts";
+import type { ThreadPlan } from "../supervisor/thread-instance.ts";
 import { spawnThread } from "./node-thread.ts";
 import { moduleUrl, type ThreadsOptions, type ThreadsSettings, threadsSettings } from "./options.ts";
 

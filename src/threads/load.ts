@@ -1,8 +1,8 @@
 /** Finds the handler in the user's module, or says in one line why there is none. Runs in the thread. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { oneLine } from "../crew/boot.ts";
-import { handlerAmong } from "../crew/export.ts";
+import { oneLine } from "../supervisor/thread-protocol.ts";
+import { handlerAmong } from "../supervisor/handler-export.ts";
 import { type Handler, WorkerStartError } from "../index.ts";
 
 function isMissing(module: string): boolean {

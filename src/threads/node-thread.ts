@@ -1,6 +1,6 @@
-/** A worker thread of Node, as the supervisor of crew/thread.ts wants to see it. */
+/** A worker thread of Node, as the supervisor of supervisor/thread-instance.ts wants to see it. */
 import { type MessagePort, Worker as NodeWorker, type WorkerOptions } from "node:worker_threads";
-import type { HostedEvents, HostedThread } from "../crew/thread.ts";
+import type { HostedEvents, HostedThread } from "../supervisor/thread-instance.ts";
 
 const ENTRY = new URL("./entry.js", import.meta.url);
 

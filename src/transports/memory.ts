@@ -1,15 +1,15 @@
 /**
  * Runner and workers in one process, without infrastructure: one listener, any number of dialers. The pipe itself is
- * core/pair.ts; here is only who finds whom, and which accepted sockets are to be closed by `stop`.
+ * core/transport/socket-pair.ts; here is only who finds whom, and which accepted sockets are to be closed by `stop`.
  */
-import type { Clock } from "../core/clock.ts";
-import { hostClock } from "../core/host.ts";
-import type { Dialer, Listener, ListenerContext } from "../core/listener.ts";
-import { socketPair } from "../core/pair.ts";
+import type { Clock } from "../core/time/clock.ts";
+import { hostClock } from "../core/time/system.ts";
+import type { Dialer, Listener, ListenerContext } from "../core/transport/listener.ts";
+import { socketPair } from "../core/transport/socket-pair.ts";
 import type { Peer } from "../core/peer.ts";
-import { LOCAL } from "../core/principal.ts";
-import type { CloseReason, FaultProfile } from "../core/socket.ts";
-import type { Receiver, Socket, SocketLimits } from "../core/socket.ts";
+import { LOCAL } from "../core/transport/principal.ts";
+import type { CloseReason, FaultProfile } from "../core/transport/socket.ts";
+import type { Receiver, Socket, SocketLimits } from "../core/transport/socket.ts";
 
 /** What a {@link MemoryTransport} can be told. */
 export interface MemoryTransportOptions {

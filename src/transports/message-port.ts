@@ -2,13 +2,13 @@
  * Sockets over anything shaped like a MessagePort: one frame is one transferred buffer. Knows nothing of threads or tabs;
  * who makes the port, and who notices that a thread died, is decided elsewhere.
  */
-import { hostClock } from "../core/host.ts";
-import { Inbox } from "../core/inbox.ts";
-import type { Dialer, Listener, ListenerContext } from "../core/listener.ts";
+import { hostClock } from "../core/time/system.ts";
+import { Inbox } from "../core/transport/inbox.ts";
+import type { Dialer, Listener, ListenerContext } from "../core/transport/listener.ts";
 import type { Peer } from "../core/peer.ts";
-import { LOCAL } from "../core/principal.ts";
-import type { CloseReason, FaultProfile } from "../core/socket.ts";
-import type { Receiver, Socket, SocketLimits } from "../core/socket.ts";
+import { LOCAL } from "../core/transport/principal.ts";
+import type { CloseReason, FaultProfile } from "../core/transport/socket.ts";
+import type { Receiver, Socket, SocketLimits } from "../core/transport/socket.ts";
 
 /** What is read of a port's events. */
 export interface PortEvent {

@@ -8,7 +8,7 @@ import { PARTS, sizeOf } from "../support/bundle-size.ts";
 import { root } from "../support/package-files.ts";
 import { modulePage, PageServer } from "../support/page-server.ts";
 import { JobRunner } from "../../src/index.ts";
-import { listenWebSocket } from "../../src/transports/websocket-node.ts";
+import { listenWebSocket } from "../../src/transports/websocket/node/index.ts";
 
 const ADDRESS = `location.hash.slice(1)`;
 const INLINE = `

@@ -6,7 +6,7 @@ import {
   listenWebSocket,
   type WebSocketListenerOptions,
   type WebSocketListener,
-} from "../../src/transports/websocket-node.ts";
+} from "../../src/transports/websocket/node/index.ts";
 import { root } from "../support/package-files.ts";
 import { modulePage, PageServer } from "../support/page-server.ts";
 

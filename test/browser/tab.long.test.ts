@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { Worker } from "../../src/index.ts";
-import { dialWebSocket } from "../../src/transports/websocket-node.ts";
+import { dialWebSocket } from "../../src/transports/websocket/node/index.ts";
 import { describeInChromium } from "../support/chromium.ts";
 import { BackgroundTab } from "./background-tab.ts";
 import { look, TabStage, until } from "./tab-stage.ts";

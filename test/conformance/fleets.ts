@@ -3,8 +3,8 @@
  * the workers live in the test. list.test.ts fails when one is missing.
  */
 import { threads } from "powerhose/threads";
-import type { Listener } from "../../src/core/listener.ts";
-import type { Socket } from "../../src/core/socket.ts";
+import type { Listener } from "../../src/core/transport/listener.ts";
+import type { Socket } from "../../src/core/transport/socket.ts";
 import type { FleetHarnessFactory, FleetHarness } from "../../src/testing/conformance/harness.ts";
 import { inProcessFleet } from "../../src/testing/conformance/in-process-fleet.ts";
 import { realTime } from "../../src/testing/conformance/test-time.ts";

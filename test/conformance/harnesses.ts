@@ -3,15 +3,15 @@
  * this list; list.test.ts fails when a transport is missing from it.
  */
 import { WebSocket } from "ws";
-import type { Dialer, Listener } from "../../src/core/listener.ts";
+import type { Dialer, Listener } from "../../src/core/transport/listener.ts";
 import type { Harness, HarnessFactory } from "../../src/testing/conformance/harness.ts";
 import { realTime, virtualTime } from "../../src/testing/conformance/test-time.ts";
 import { FaultyNetwork } from "../../src/testing/network/network.ts";
 import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
 import { MemoryTransport } from "../../src/transports/memory.ts";
 import { dialMessagePort, MessagePortListener } from "../../src/transports/message-port.ts";
-import { dialWebSocket as dialFromNode, listenWebSocket } from "../../src/transports/websocket-node.ts";
-import { dialWebSocket } from "../../src/transports/websocket.ts";
+import { dialWebSocket as dialFromNode, listenWebSocket } from "../../src/transports/websocket/node/index.ts";
+import { dialWebSocket } from "../../src/transports/websocket/index.ts";
 
 /** A transport and how to set it up. */
 export interface NamedRig {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MAX_DURATION } from "../../src/core/clock.ts";
+import { MAX_DURATION } from "../../src/core/time/clock.ts";
 import {
   abortSignal,
   callable,

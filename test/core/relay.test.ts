@@ -1,9 +1,9 @@
 /** A relay by itself: what it asks of the runner behind it, and what it makes of a failure there. */
 import { describe, expect, it } from "vitest";
 import { ExecutionError, TimeoutError } from "../../src/core/errors.ts";
-import { Job } from "../../src/core/job.ts";
+import { Job } from "../../src/core/job/job.ts";
 import { relay } from "../../src/core/relay.ts";
-import type { JobContext } from "../../src/core/task.ts";
+import type { JobContext } from "../../src/core/worker/execution.ts";
 import { type Stage, stage, watch, type Watched } from "../support/stage.ts";
 
 const CONTEXT: JobContext = {

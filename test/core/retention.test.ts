@@ -3,12 +3,12 @@
  * may outlive them is still there. Each test holds one such thing, and collects.
  */
 import { describe, expect, it, vi } from "vitest";
-import type { ExecuteOptions } from "../../src/core/execute-options.ts";
+import type { ExecuteOptions } from "../../src/core/job/execute-options.ts";
 import { TimeoutError } from "../../src/core/errors.ts";
-import { Job } from "../../src/core/job.ts";
-import type { Outcome } from "../../src/core/map.ts";
-import type { JobErrorMessage } from "../../src/core/message.ts";
-import { Session } from "../../src/core/session.ts";
+import { Job } from "../../src/core/job/job.ts";
+import type { Outcome } from "../../src/core/dispatch/map.ts";
+import type { JobErrorMessage } from "../../src/core/protocol/message.ts";
+import { Session } from "../../src/core/session/session.ts";
 import { held, isCollected } from "../support/collected.ts";
 import type { ScriptedPeer } from "../support/scripted-peer.ts";
 import { type Stage, stage, watch } from "../support/stage.ts";

@@ -1,28 +1,16 @@
 /**
- * docs/architecture.md and docs/semantics.md say what the code says: the map names every file there is, the tables every
+ * docs/architecture.md and docs/semantics.md say what the code says: the map is the table of layers, the tables every
  * state and every default.
  */
 import { describe, expect, test } from "vitest";
 import { EXECUTE_DEFAULTS, REGISTRATION_DEFAULTS, RUNNER_DEFAULTS, WORKER_DEFAULTS } from "../../src/index.ts";
-import type { CallState } from "../../src/core/call-desk.ts";
+import type { CallState } from "../../src/core/dispatch/call-context.ts";
 import type { SessionState, WorkerState } from "../../src/index.ts";
-import { filesBelow, read } from "../support/package-files.ts";
+import { printedLayers } from "../support/layers.ts";
+import { read } from "../support/package-files.ts";
 
 const page: string = read("docs/architecture.md");
 const semantics: string = read("docs/semantics.md");
-
-/** The files of the map, by their indentation. */
-function mapped(text: string): readonly string[] {
-  const map = /```text\nsrc\/\n(.*?)```/s.exec(text)?.[1] ?? "";
-  let folder = "";
-  const files: string[] = [];
-  for (const line of map.split("\n")) {
-    const [, indent = "", name = ""] = /^( *)(\S+)/.exec(line) ?? [];
-    if (name.endsWith("/")) folder = name;
-    else if (name !== "") files.push(`src/${indent.length === 2 ? "" : folder}${name}`);
-  }
-  return files.sort();
-}
 
 /** The second column of the rows whose first is a name in code, under a heading. */
 function secondColumn(text: string, heading: string): ReadonlyMap<string, string> {
@@ -36,8 +24,12 @@ function written(value: unknown): string {
 }
 
 describe("docs/architecture.md", () => {
-  test("maps every file of src and no other", () => {
-    expect(mapped(page)).toEqual(filesBelow("src", ".ts"));
+  test("prints the table that the layers test reads", () => {
+    const section = page.split("\n## The map\n")[1]?.split("\n## ")[0] ?? "";
+    const rows = Array.from(section.matchAll(/^\| (`.*) \|$/gm), ([, row = ""]) =>
+      row.split(" | ").map((cell) => cell.trim()),
+    );
+    expect(rows).toEqual(printedLayers());
   });
 });
 

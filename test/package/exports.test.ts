@@ -116,10 +116,10 @@ describe("the command", () => {
 
 describe("the tarball", () => {
   test("every source is built, and nothing else is", () => {
-    const bundled = "src/observe/page/"; // into one page
+    const bundled = "src/dashboard-client/"; // into one page
     const sources = filesBelow("src", ".ts").filter((path) => !path.startsWith(bundled));
     const built = sources.map((path) => path.replace(/^src/, "dist").replace(/\.ts$/, ".js"));
-    expect(filesBelow("dist", ".js")).toEqual([...built, "dist/observe/tab.js"].sort());
+    expect(filesBelow("dist", ".js")).toEqual([...built, "dist/dashboard/tab.js"].sort());
   });
 
   test("holds the build and the papers alone", () => {

@@ -15,7 +15,7 @@ test.each(PARTS.map((part) => [part.name, part] as const))(
 );
 
 test("the scale sees what is not fit for a browser", async () => {
-  const entry = `export { listenWebSocket } from "./dist/transports/websocket-node.js";`;
+  const entry = `export { listenWebSocket } from "./dist/transports/websocket/node/index.js";`;
   const { modules } = await sizeOf({ name: "planted", entry, limit: 0 });
   expect(modules).toEqual(expect.arrayContaining(["ws", "node:http"]));
 });

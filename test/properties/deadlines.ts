@@ -1,8 +1,8 @@
 /** P5: the queue of deadlines is a list that is searched for the earliest, whatever is set, moved and dropped, and when. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { MAX_DURATION } from "../../src/core/clock.ts";
-import { Alarm, DeadlineQueue } from "../../src/core/deadline.ts";
+import { MAX_DURATION } from "../../src/core/time/clock.ts";
+import { Alarm, DeadlineQueue } from "../../src/core/time/timer-queue.ts";
 import { HandClock } from "./hand-clock.ts";
 import type { Statement, Tally } from "./statement.ts";
 

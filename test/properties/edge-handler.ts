@@ -1,7 +1,7 @@
 /** What runs behind the workers of an edge world: handlers that end when the scheduler says so, in whatever order. */
 import type { Scheduler } from "fast-check";
-import type { JobRunner } from "../../src/core/runner.ts";
-import type { Handler } from "../../src/core/task.ts";
+import type { JobRunner } from "../../src/core/runner/runner.ts";
+import type { Handler } from "../../src/core/worker/execution.ts";
 import type { Deed } from "./edge-plan.ts";
 
 /** What a job that ends well comes to. */

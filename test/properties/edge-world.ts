@@ -4,11 +4,11 @@
  */
 import type { Scheduler } from "fast-check";
 import { RunnerStoppedError } from "../../src/core/errors.ts";
-import type { ExecuteOptions } from "../../src/core/execute-options.ts";
-import type { HeldWorker } from "../../src/core/held-worker.ts";
+import type { ExecuteOptions } from "../../src/core/job/execute-options.ts";
+import type { HeldWorker } from "../../src/core/runner/worker-lease.ts";
 import type { Payload } from "../../src/core/peer.ts";
-import { JobRunner } from "../../src/core/runner.ts";
-import { Worker } from "../../src/core/worker.ts";
+import { JobRunner } from "../../src/core/runner/runner.ts";
+import { Worker } from "../../src/core/worker/worker.ts";
 import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { CountedSignal } from "./counted-signal.ts";

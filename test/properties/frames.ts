@@ -1,9 +1,9 @@
 /** P6: frames carry messages, whole and in order, or say what is wrong; and both ends agree on every limit. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { decodeFrame, FrameWriter } from "../../src/core/codec.ts";
+import { decodeFrame, FrameWriter } from "../../src/core/protocol/codec.ts";
 import { EncodingError, ProtocolError } from "../../src/core/errors.ts";
-import type { Message } from "../../src/core/message.ts";
+import type { Message } from "../../src/core/protocol/message.ts";
 import { anyMessage, encode, plain, toHex } from "../support/frames.ts";
 import { errorOf } from "../support/job-texts.ts";
 import { type Loose, looseMessage } from "./loose-message.ts";

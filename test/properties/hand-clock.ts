@@ -2,7 +2,7 @@
  * A clock for models: time passes within one call, without a turn of the event loop, so that hundreds of thousands of
  * scripts fit into seconds. Promise callbacks do not run in between, which only code without promises can live with.
  */
-import type { Clock, TimerHandle } from "../../src/core/clock.ts";
+import type { Clock, TimerHandle } from "../../src/core/time/clock.ts";
 
 interface Timer {
   readonly due: number;

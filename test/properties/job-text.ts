@@ -1,10 +1,10 @@
 /** P3: the text form of a job is the job, whatever its strings are made of. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { decodeFrame, FrameWriter } from "../../src/core/codec.ts";
+import { decodeFrame, FrameWriter } from "../../src/core/protocol/codec.ts";
 import { EncodingError } from "../../src/core/errors.ts";
-import { Job, JOB_LIMITS } from "../../src/core/job.ts";
-import type { Message } from "../../src/core/message.ts";
+import { Job, JOB_LIMITS } from "../../src/core/job/job.ts";
+import type { Message } from "../../src/core/protocol/message.ts";
 import { anyText, errorOf, headerPairs, readOrRefused, wellFormed } from "../support/job-texts.ts";
 import type { Statement, Tally } from "./statement.ts";
 

@@ -1,7 +1,7 @@
 /** P5: a line is an array that is searched, whoever joins it, leaves it, and leaves while it is read. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { Line, type Member } from "../../src/core/line.ts";
+import { Line, type Member } from "../../src/core/collections/linked-queue.ts";
 import type { Statement, Tally } from "./statement.ts";
 
 class Person implements Member<Person> {

@@ -3,8 +3,8 @@
  * must become of it, worked out here from docs/protocol.md: refused by the writer, or read back as so.
  */
 import * as fc from "fast-check";
-import { Job } from "../../src/core/job.ts";
-import type { Message } from "../../src/core/message.ts";
+import { Job } from "../../src/core/job/job.ts";
+import type { Message } from "../../src/core/protocol/message.ts";
 
 /** A message, and what arrives; `undefined`: the writer refuses it. */
 export interface Loose {

@@ -1,7 +1,7 @@
 /** P5: a table by number is a `Map`, also where its numbers collide. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { NumberTable } from "../../src/core/number-table.ts";
+import { NumberTable } from "../../src/core/collections/int-map.ts";
 import type { Statement, Tally } from "./statement.ts";
 
 /** Neighbours; numbers alike in their lower bits, which all have the same home; the largest ones. */

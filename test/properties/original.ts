@@ -1,7 +1,7 @@
 /** P4: where the Python original was right, this says the same. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { Job } from "../../src/core/job.ts";
+import { Job } from "../../src/core/job/job.ts";
 import { readOrRefused, wellFormed } from "../support/job-texts.ts";
 import { originalRead, originalWrite } from "./original-parser.ts";
 import type { Statement, Tally } from "./statement.ts";

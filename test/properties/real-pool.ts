@@ -1,9 +1,9 @@
 /** A real pool on a clock moved by hand, with a diary of what those who wait for it learn. */
-import { Demand } from "../../src/core/demand.ts";
+import { Demand } from "../../src/core/pool/worker-selector.ts";
 import { TimeoutError } from "../../src/core/errors.ts";
-import type { Leasing } from "../../src/core/leases.ts";
-import { type AcquireOptions, Workers } from "../../src/core/workers.ts";
-import type { Waiter } from "../../src/core/waiter.ts";
+import type { Leasing } from "../../src/core/pool/leases.ts";
+import { type AcquireOptions, Workers } from "../../src/core/pool/workers.ts";
+import type { Waiter } from "../../src/core/pool/waiter.ts";
 import { HandClock } from "./hand-clock.ts";
 import type { Mode, ModelWaiter } from "./pool-model.ts";
 import type { Pooled } from "./pooled.ts";

@@ -3,7 +3,7 @@
  * is an error: whoever changes the table changes the reading of it.
  */
 import { readFileSync } from "node:fs";
-import type { Failure, History, RetryPolicy } from "../../src/core/retry.ts";
+import type { Failure, History, RetryPolicy } from "../../src/core/dispatch/retry.ts";
 
 /** One attempt that failed, with all that the decision depends on. */
 export interface Case {

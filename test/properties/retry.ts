@@ -1,8 +1,8 @@
 /** P5: what is tried again, when, and how much of it at all, is what the table in docs/semantics.md says. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import type { Entropy } from "../../src/core/clock.ts";
-import { type Failure, nextTry, RetryThrottle } from "../../src/core/retry.ts";
+import type { Entropy } from "../../src/core/time/clock.ts";
+import { type Failure, nextTry, RetryThrottle } from "../../src/core/dispatch/retry.ts";
 import { type Case, retryTable } from "./retry-table.ts";
 import type { Statement } from "./statement.ts";
 

@@ -1,6 +1,7 @@
 /** The long run itself needs a download; here is what can break it unseen until then, and how its report is read. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { filesBelow } from "../support/package-files.ts";
 import { judged, scores, WANTED } from "./mutation/report.ts";
 import { mutation } from "./mutation.ts";
 
@@ -63,7 +64,7 @@ describe("a report of Stryker's", () => {
 
 describe("what the tests of the core use of vitest", () => {
   const own = readFileSync("test/reliability/mutation/vitest.js", "utf8");
-  const tests = readdirSync("test/core").map((name) => readFileSync(`test/core/${name}`, "utf8"));
+  const tests = filesBelow("test/core", ".ts").map((path) => readFileSync(path, "utf8"));
 
   it("is there when they run without it", () => {
     const imported = tests.flatMap((text) => {

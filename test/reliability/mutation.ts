@@ -53,7 +53,11 @@ async function mutate(root: string, files: readonly string[]): Promise<Score[]> 
 async function everything(say: (line: string) => void): Promise<Score[]> {
   const root = await workshop();
   try {
-    const files = (await readdir("src/core")).toSorted().map((name) => `src/core/${name}`);
+    const below = await readdir("src/core", { recursive: true });
+    const files = below
+      .filter((name) => name.endsWith(".ts"))
+      .toSorted()
+      .map((name) => `src/core/${name}`);
     const all: Score[] = [];
     for (let at = 0; at < files.length; at += GROUP) {
       const found = await mutate(root, files.slice(at, at + GROUP));

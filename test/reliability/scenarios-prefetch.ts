@@ -3,10 +3,10 @@
  * virtual time, with a network that takes 30 µs each way and handlers that take what their job says. A handler that waits
  * stands in for one that computes, as each worker has but one slot.
  */
-import type { Prefetch } from "../../src/core/pace.ts";
-import { JobRunner } from "../../src/core/runner.ts";
-import type { Handler } from "../../src/core/task.ts";
-import { Worker } from "../../src/core/worker.ts";
+import type { Prefetch } from "../../src/core/session/prefetch.ts";
+import { JobRunner } from "../../src/core/runner/runner.ts";
+import type { Handler } from "../../src/core/worker/execution.ts";
+import { Worker } from "../../src/core/worker/worker.ts";
 import { FaultyNetwork } from "../../src/testing/network/network.ts";
 import type { Observed } from "../../src/testing/history/observation.ts";
 import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";

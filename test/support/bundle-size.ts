@@ -20,7 +20,7 @@ export interface Part {
 export const PARTS: readonly Part[] = [
   {
     name: "a worker over WebSocket",
-    entry: `export { Worker } from "./dist/index.js"; export { dialWebSocket } from "./dist/transports/websocket.js";`,
+    entry: `export { Worker } from "./dist/index.js"; export { dialWebSocket } from "./dist/transports/websocket/index.js";`,
     limit: 16_640,
   },
   { name: "serveFromTab: in the page", entry: `export * from "./dist/browser/index.js";`, limit: 6_144 },

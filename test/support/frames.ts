@@ -1,9 +1,9 @@
 /** Frames for tests: the golden ones, any valid message, and the shortest ways to write and read a frame. */
 import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
-import { decodeFrame, FrameWriter } from "../../src/core/codec.ts";
-import { Job } from "../../src/core/job.ts";
-import type { Message } from "../../src/core/message.ts";
+import { decodeFrame, FrameWriter } from "../../src/core/protocol/codec.ts";
+import { Job } from "../../src/core/job/job.ts";
+import type { Message } from "../../src/core/protocol/message.ts";
 import type { Payload } from "../../src/core/peer.ts";
 
 /** One entry of `test/golden/frames.json`: bytes stand as `{"bytes": hex}`, no limit as `"Infinity"`, a job as its data and headers. */

@@ -1,6 +1,6 @@
 /** A socket whose peer takes nothing until it is told to: what is sent meanwhile is held, and counted. */
 import type { Peer } from "../../src/core/peer.ts";
-import type { CloseReason, FaultProfile, Receiver, Socket } from "../../src/core/socket.ts";
+import type { CloseReason, FaultProfile, Receiver, Socket } from "../../src/core/transport/socket.ts";
 
 export class HeldSocket implements Socket {
   readonly peer: Peer;

@@ -1,11 +1,11 @@
 /**
- * Reads the imports of a set of TypeScript sources and judges them: which layer may import which, cycles, and what an
- * entry point reaches. Works on a map of texts, so that a test can plant a breach; knows no file system.
+ * Reads the imports of a set of TypeScript sources: cycles, and what an entry point reaches. Works on a map of texts, so that a test can
+ * plant a breach. Which folder may import which is in layers.ts.
  */
 import { posix } from "node:path";
 import ts from "typescript";
 
-/** Source texts by path from the root of the repository: `src/core/job.ts`. */
+/** Source texts by path from the root of the repository: `src/core/job/job.ts`. */
 export type Sources = ReadonlyMap<string, string>;
 
 /** One import, export-from, `import()` or import type. */
@@ -53,146 +53,6 @@ const known = new WeakMap<Sources, readonly Import[]>();
 export function readImports(sources: Sources): readonly Import[] {
   const found = known.get(sources) ?? [...sources].flatMap(([path, text]) => importsOf(path, text));
   known.set(sources, found);
-  return found;
-}
-
-/** What the rules need to know of the package. */
-export interface Doors {
-  /** The source files that package.json exports. */
-  readonly publicFiles: readonly string[];
-}
-
-const CORE_FOR_TRANSPORTS: ReadonlySet<string> = new Set(
-  [
-    "socket",
-    "listener",
-    "inbox",
-    "peer",
-    "pair",
-    "principal",
-    "incoming-budget",
-    "errors",
-    "options",
-    "clock",
-    "host",
-  ].map((name) => `src/core/${name}.ts`),
-);
-
-/**
- * The family a transport's file belongs to: `websocket` for websocket.ts, websocket-node.ts and whatever else begins with
- * an exported transport's name and a dash.
- */
-function familyOf(path: string, doors: Doors): string {
-  const name = posix.basename(path, ".ts");
-  const families = doors.publicFiles
-    .filter((file) => file.startsWith("src/transports/"))
-    .map((file) => posix.basename(file, ".ts").replace(/-node$/, ""));
-  return families.find((family) => name === family || name.startsWith(`${family}-`)) ?? name;
-}
-
-/** Only a family with a door for Node has Node's modules and `ws`, and only in files its other door does not reach. */
-function mayUseNode(path: string, house: House): boolean {
-  const family = `src/transports/${familyOf(path, house.doors)}`;
-  if (!house.doors.publicFiles.includes(`${family}-node.ts`)) return false;
-  return path !== `${family}.ts` && !reach(house.sources, `${family}.ts`).has(path);
-}
-
-/** What runs in the browser that looks at the page: bundled, and nobody's to import. */
-const PAGE = "src/observe/page/";
-const FOR_PAGE: ReadonlySet<string> = new Set([
-  "uplot",
-  "src/transports/websocket-address.ts",
-  "src/browser/index.ts",
-  "src/browser/socket-entry.ts",
-  "src/browser/handler-entry.ts",
-]);
-
-function observeMay(found: Import): boolean {
-  return found.from.startsWith(PAGE) ? FOR_PAGE.has(found.to) : guestMay(found) && !found.to.startsWith(PAGE);
-}
-
-function transportMay({ from, to }: Import, house: House): boolean {
-  if (CORE_FOR_TRANSPORTS.has(to)) return true;
-  if (to === "ws" || to.startsWith("node:")) return mayUseNode(from, house);
-  // A listener on Node may serve the page; what dials must stay small.
-  if (to.startsWith("src/observe/") && !to.startsWith(PAGE)) return mayUseNode(from, house);
-  return to.startsWith("src/transports/") && familyOf(from, house.doors) === familyOf(to, house.doors);
-}
-
-/** Besides its own folder: the front door, and the core's types. */
-function guestMay({ to, typeOnly }: Import): boolean {
-  return to === "src/index.ts" || (typeOnly && to.startsWith("src/core/"));
-}
-
-/** Options are checked and pauses drawn alike everywhere, and threads speak over ports. */
-const FOR_CREWS: ReadonlySet<string> = new Set([
-  "src/core/clock.ts",
-  "src/core/deferred.ts",
-  "src/core/options.ts",
-  "src/core/principal.ts",
-  "src/transports/message-port.ts",
-]);
-
-/** What a crew's threads load is the user's to name. */
-function hasCrew(found: Import): boolean {
-  const { to } = found;
-  return guestMay(found) || FOR_CREWS.has(to) || to.startsWith("src/crew/") || to === "(computed)";
-}
-
-/**
- * What the command runs inside its threads finds the user's module as all threads do. A peer's words are shown alike
- * everywhere, bytes are budgeted and scarcity is known alike everywhere, and one place knows which addresses are loopback.
- */
-const FOR_CLI: ReadonlySet<string> = new Set([
-  "src/threads/load.ts",
-  "src/crew/scarcity.ts",
-  "src/observe/plain-text.ts",
-  "src/core/byte-budget.ts",
-  "src/core/held-bytes.ts",
-  "src/transports/websocket-address.ts",
-]);
-
-/** All a rule may look at. */
-interface House {
-  readonly sources: Sources;
-  readonly doors: Doors;
-}
-
-type Rule = (found: Import, house: House) => boolean;
-
-const RULES: Readonly<Record<string, Rule>> = {
-  core: () => false,
-  transports: transportMay,
-  // Threads of whatever host: worker threads and Web Workers are supervised alike.
-  crew: (found) => guestMay(found) || FOR_CREWS.has(found.to),
-  threads: (found) => hasCrew(found) || found.to.startsWith("node:"),
-  browser: (found) => hasCrew(found) || found.to === "src/transports/websocket.ts",
-  // A simulated world is made of the core's own parts, and its oracle reads frames.
-  testing: ({ to }) => to === "src/index.ts" || to.startsWith("src/core/"),
-  observe: observeMay,
-  cli: ({ to }, { doors }) => doors.publicFiles.includes(to) || FOR_CLI.has(to) || to.startsWith("node:"),
-};
-
-function isAllowed(found: Import, house: House): boolean {
-  if (found.from === "src/index.ts") return found.to.startsWith("src/core/");
-  const folder = found.from.split("/")[1] ?? "";
-  const rule = RULES[folder];
-  if (rule === undefined) return false;
-  if (folder !== "transports" && found.to.startsWith(`src/${folder}/`)) return true;
-  return rule(found, house);
-}
-
-/** Imports that go against the layout, and imports of files that do not exist; as sentences. */
-export function breaches(sources: Sources, doors: Doors): readonly string[] {
-  const found: string[] = [];
-  for (const one of readImports(sources)) {
-    const what = `${one.from} imports ${one.to}${one.typeOnly ? " (types)" : ""}`;
-    if (!isAllowed(one, { sources, doors })) found.push(what);
-    else if (one.to.startsWith("src/") && !sources.has(one.to)) found.push(`${what}, which does not exist`);
-  }
-  for (const path of sources.keys()) {
-    if (path !== "src/index.ts" && RULES[path.split("/")[1] ?? ""] === undefined) found.push(`${path}: no rule for it`);
-  }
   return found;
 }
 

@@ -1,7 +1,7 @@
 /** What tests feed to jobs: texts that mean something to the grammar, to UTF-8 or to JavaScript objects. */
 import * as fc from "fast-check";
 import { EncodingError } from "../../src/core/errors.ts";
-import { Job } from "../../src/core/job.ts";
+import { Job } from "../../src/core/job/job.ts";
 
 const pieces = String.raw`: \ ::: :: \e \: * ***** NONE NONE::: e é 漢 😀 __proto__ constructor toString 10 2 a`
   .split(" ")

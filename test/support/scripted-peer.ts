@@ -1,7 +1,7 @@
 /** A peer that says exactly what a test tells it to: for everything an honest Worker or JobRunner would never send. */
-import { decodeFrame, FrameWriter } from "../../src/core/codec.ts";
-import type { HelloMessage, JobMessage, Message, WelcomeMessage } from "../../src/core/message.ts";
-import type { CloseReason, Socket } from "../../src/core/socket.ts";
+import { decodeFrame, FrameWriter } from "../../src/core/protocol/codec.ts";
+import type { HelloMessage, JobMessage, Message, WelcomeMessage } from "../../src/core/protocol/message.ts";
+import type { CloseReason, Socket } from "../../src/core/transport/socket.ts";
 
 export class ScriptedPeer {
   readonly received: Message[] = [];

@@ -1,13 +1,13 @@
 /** A runner on virtual time, with real and scripted workers in the same process. Disposing checks that nothing is left. */
 import { expect } from "vitest";
 import type { RunnerEvent } from "../../src/core/events.ts";
-import type { HelloMessage } from "../../src/core/message.ts";
+import type { HelloMessage } from "../../src/core/protocol/message.ts";
 import type { Payload } from "../../src/core/peer.ts";
-import { JobRunner } from "../../src/core/runner.ts";
-import type { RunnerOptions } from "../../src/core/runner-options.ts";
-import type { Handler } from "../../src/core/task.ts";
-import { Worker } from "../../src/core/worker.ts";
-import type { WorkerOptions } from "../../src/core/worker-options.ts";
+import { JobRunner } from "../../src/core/runner/runner.ts";
+import type { RunnerOptions } from "../../src/core/runner/runner-options.ts";
+import type { Handler } from "../../src/core/worker/execution.ts";
+import { Worker } from "../../src/core/worker/worker.ts";
+import type { WorkerOptions } from "../../src/core/worker/worker-options.ts";
 import { hello, ScriptedPeer } from "./scripted-peer.ts";
 import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";

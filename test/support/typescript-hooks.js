@@ -1,6 +1,6 @@
 /**
  * The module hooks behind typescript.js: `.ts` files are read with their types dropped. `POWERHOSE_PLANT` plants a bug while
- * it reads: `{"file": "src/core/retry.ts", "from": "…", "to": "…"}`. What was made of a file is kept below node_modules, as
+ * it reads: `{"file": "src/core/dispatch/retry.ts", "from": "…", "to": "…"}`. What was made of a file is kept below node_modules, as
  * the compiler takes longer to load than most of what is run with it.
  */
 import { createHash } from "node:crypto";

@@ -1,5 +1,5 @@
 /**
- * Lets Node run the TypeScript of this repository as it is: `node --import ./test/support/typescript.js file.ts`.
+ * Lets Node run the TypeScript of this repository as it is: `node --import ./test/support/typescript.js main.ts`.
  * For the long runs, which are no tests of vitest's. Types are dropped, not checked.
  */
 import { register } from "node:module";

@@ -1,5 +1,5 @@
 /** Two machines of a simulated network and what each was told: for tests of the network alone, below jobs and messages. */
-import type { Socket } from "../../src/core/socket.ts";
+import type { Socket } from "../../src/core/transport/socket.ts";
 import { bytes, Recorder } from "../../src/testing/conformance/recorder.ts";
 import { FaultyNetwork, type FaultyNetworkOptions } from "../../src/testing/network/network.ts";
 import type { Observed } from "../../src/testing/history/observation.ts";

@@ -1,6 +1,6 @@
 /** What is particular to the memory transport: names, limits and whose turn it is. */
 import { expect, test } from "vitest";
-import type { Socket } from "../../src/core/socket.ts";
+import type { Socket } from "../../src/core/transport/socket.ts";
 import { MemoryTransport } from "../../src/transports/memory.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 

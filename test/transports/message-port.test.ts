@@ -1,7 +1,7 @@
 /** What is particular to ports: what they carry, how they are closed, and the scopes that are only shaped like one. */
 import { MessageChannel as NodeMessageChannel } from "node:worker_threads";
 import { expect, test, vi } from "vitest";
-import type { CloseReason, Socket } from "../../src/core/socket.ts";
+import type { CloseReason, Socket } from "../../src/core/transport/socket.ts";
 import {
   dialMessagePort,
   MessagePortListener,

@@ -1,4 +1,4 @@
-// The few web-platform names the core may use, and all that `src/core/host.ts` wraps. `tsconfig.core.json` compiles the
+// The few web-platform names the core may use, and all that `src/core/time/system.ts` wraps. `tsconfig.core.json` compiles the
 // core against these instead of the DOM or Node types, so that any other platform name in it is a compile error.
 
 interface AbortSignal {
@@ -20,7 +20,7 @@ declare class TextDecoder {
   decode(bytes: Uint8Array): string;
 }
 
-// Only for host.ts; the linter bans these names in every other core file.
+// Only for system.ts; the linter bans these names in every other core file.
 declare function setTimeout(callback: () => void, delay: number): unknown;
 declare function clearTimeout(handle: unknown): void;
 declare function queueMicrotask(callback: () => void): void;

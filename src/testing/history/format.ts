@@ -1,8 +1,8 @@
 /** Observations as lines for people: when, where, what. What a failure says around them is in report.ts. */
 import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
-import type { Message } from "../../core/message.ts";
+import type { Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
-import { textIn, wordsOf } from "../simulation/error-words.ts";
+import { textIn, wordsOf } from "./error-words.ts";
 import type { Observation, Observed } from "./observation.ts";
 
 /** Longer data is cut: a log is read, not parsed. */

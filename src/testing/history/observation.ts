@@ -2,12 +2,12 @@
  * What can be seen of a simulated world, as it happens: the only input of its checkers, its trace and its log. Says nothing
  * about what is right.
  */
-import type { CallOptions } from "../../core/call-options.ts";
+import type { CallOptions } from "../../core/dispatch/call-options.ts";
 import type { AttemptOutcome } from "../../core/errors.ts";
 import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
-import type { Message } from "../../core/message.ts";
+import type { Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
-import type { CloseReason } from "../../core/socket.ts";
+import type { CloseReason } from "../../core/transport/socket.ts";
 
 /** A frame was handed to the network, or reached the other end. */
 export interface FrameObservation {

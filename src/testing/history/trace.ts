@@ -3,9 +3,9 @@
  * has to find out why. Judges nothing.
  */
 import type { RunnerEvent } from "../../core/events.ts";
-import type { Message } from "../../core/message.ts";
+import type { Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
-import { textIn } from "../simulation/error-words.ts";
+import { textIn } from "./error-words.ts";
 import { logLine, logLines } from "./format.ts";
 import type { Observation } from "./observation.ts";
 

@@ -2,7 +2,7 @@
  * A worker that does not read what it is sent is found out: what waits for it is bounded, and when that is too much, or nothing
  * of it is read for too long, its session ends. Judged by what the network says is waiting.
  */
-import { frameLimit } from "../../core/codec.ts";
+import { frameLimit } from "../../core/protocol/codec.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { CheckerContext } from "./checker-context.ts";
 import { BACKLOG_POLL, type WireConnection } from "./wire.ts";

@@ -1,5 +1,5 @@
 /** What a checker is: it watches a simulated world and says when a promise is broken. Knows none of the promises. */
-import type { FaultProfile } from "../../core/socket.ts";
+import type { FaultProfile } from "../../core/transport/socket.ts";
 import type { RunnerStats } from "../../core/stats.ts";
 import type { Observation } from "../history/observation.ts";
 

@@ -2,9 +2,9 @@
  * Holds what workers send against what their handlers did: never more at a time than they offer, and no value that no handler
  * returned for that attempt. Peers that follow a script may lie, and are not looked at.
  */
-import type { JobMessage, Message } from "../../core/message.ts";
+import type { JobMessage, Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
-import { samePayload } from "../../core/verification.ts";
+import { samePayload } from "../../core/dispatch/verification.ts";
 import type { Checker, Violation } from "./checker.ts";
 import type { FrameObservation, Observation } from "../history/observation.ts";
 

@@ -1,5 +1,5 @@
 /** What became of the jobs of a simulated world that is worth counting: how they were retried, aborted and given up. */
-import type { CallOptions } from "../../core/call-options.ts";
+import type { CallOptions } from "../../core/dispatch/call-options.ts";
 import {
   AbortError,
   ExecutionError,

@@ -2,8 +2,8 @@
  * Judges runners by the frames on the wire alone: what they may send, to whom, and whose answer may settle a job. A wrong
  * counter in a runner cannot vouch for itself here. The model it reads are in wire-model.ts.
  */
-import type { JobMessage, Message } from "../../core/message.ts";
-import { samePayload } from "../../core/verification.ts";
+import type { JobMessage, Message } from "../../core/protocol/message.ts";
+import { samePayload } from "../../core/dispatch/verification.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation, SettledObservation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";

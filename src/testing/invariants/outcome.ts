@@ -1,5 +1,5 @@
 /** Which errors a caller may see: the closed set, and the limits they speak of. Knows no call. */
-import type { CallOptions } from "../../core/call-options.ts";
+import type { CallOptions } from "../../core/dispatch/call-options.ts";
 import {
   type AttemptOutcome,
   PowerhoseError,

@@ -1,6 +1,6 @@
 /**
  * Nobody is sent away without a cause: for each reason that a runner gives for the end of a session, the frames have to show
- * what it says. That a dead worker is found out in time, and one that was heard is not taken for silent, is in liveness.ts.
+ * what it says. That a dead worker is found out in time, and one that was heard is not taken for silent, is in heartbeat-monitor.ts.
  */
 import type { WorkerGoneEvent } from "../../core/events.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";

@@ -2,10 +2,10 @@
  * Every call settles, once, in time, and with a value or one of a closed set of errors. Watches the calls that `execute` took
  * in, by what their callers see and by what the runner tells. Whether a value is the right one is for oracle.ts to say.
  */
-import type { CallOptions } from "../../core/call-options.ts";
+import type { CallOptions } from "../../core/dispatch/call-options.ts";
 import type { RunnerEvent } from "../../core/events.ts";
 import { TimeoutError } from "../../core/errors.ts";
-import type { Message } from "../../core/message.ts";
+import type { Message } from "../../core/protocol/message.ts";
 import type { RunnerStats } from "../../core/stats.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation, SettledObservation } from "../history/observation.ts";

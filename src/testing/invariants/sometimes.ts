@@ -2,7 +2,7 @@
  * Counts the rare things that happen in simulated worlds. A simulation in which one of them never happens proves nothing about
  * it. Judges nothing; what becomes of jobs is in job-history.ts.
  */
-import type { CancelledMessage, Message, WireErrorCode } from "../../core/message.ts";
+import type { CancelledMessage, Message, WireErrorCode } from "../../core/protocol/message.ts";
 import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
 import type { Checker, ObservedRunner } from "./checker.ts";
 import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../history/observation.ts";

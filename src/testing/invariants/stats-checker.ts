@@ -2,7 +2,7 @@
  * Holds a runner's own numbers against each other and against its limits: nothing is lost from the count, no slot is idle
  * beside a job that waits, nothing grows over its bound, and nothing is left at the end.
  */
-import { JOB_LIMITS } from "../../core/headers.ts";
+import { JOB_LIMITS } from "../../core/job/headers.ts";
 import type { RunnerStats, WorkerStats } from "../../core/stats.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";

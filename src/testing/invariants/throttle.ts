@@ -3,9 +3,9 @@
  * by the runner's events, for any stretch of time, and by the frames, over its life. And none comes sooner than was said, or
  * than its handler wished.
  */
-import type { CallOptions } from "../../core/call-options.ts";
+import type { CallOptions } from "../../core/dispatch/call-options.ts";
 import type { RunnerEvent } from "../../core/events.ts";
-import type { CancelledMessage, JobErrorMessage } from "../../core/message.ts";
+import type { CancelledMessage, JobErrorMessage } from "../../core/protocol/message.ts";
 import type { Checker, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";

@@ -6,8 +6,8 @@
  * It relies on three things: a frame is seen `delivered` just before its receiver reads it; a `closed` is seen while the end
  * closes; and only frames that a socket took are seen `sent`.
  */
-import type { CancelledMessage, CancelMessage, JobMessage, Message } from "../../core/message.ts";
-import { PROTOCOL_VERSION } from "../../core/message.ts";
+import type { CancelledMessage, CancelMessage, JobMessage, Message } from "../../core/protocol/message.ts";
+import { PROTOCOL_VERSION } from "../../core/protocol/message.ts";
 import type { Checker, ObservedRunner } from "./checker.ts";
 import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../history/observation.ts";
 import { type WireAnswer, WireAttempt, WireConnection, type WireJob, WireRunner } from "./wire.ts";

@@ -2,7 +2,7 @@
  * What the frames of a simulated world say of its runners: connections, jobs and attempts, as records. They are kept by
  * wire-model.ts; what is right is for the checkers to say.
  */
-import type { CallOptions } from "../../core/call-options.ts";
+import type { CallOptions } from "../../core/dispatch/call-options.ts";
 import type {
   CancelReason,
   HelloMessage,
@@ -11,7 +11,7 @@ import type {
   JobResultMessage,
   RejectMessage,
   WelcomeMessage,
-} from "../../core/message.ts";
+} from "../../core/protocol/message.ts";
 
 /** A congested worker is looked at again every 5 ms, and the timer may be a tick late. */
 export const BACKLOG_POLL = 6;

@@ -1,8 +1,8 @@
 /** A simulated connection: two sockets and the two pipes between them. What goes wrong with it is told by network.ts. */
-import type { Clock } from "../../core/clock.ts";
-import { Inbox } from "../../core/inbox.ts";
+import type { Clock } from "../../core/time/clock.ts";
+import { Inbox } from "../../core/transport/inbox.ts";
 import type { Peer } from "../../core/peer.ts";
-import type { CloseReason, FaultProfile, Receiver, Socket } from "../../core/socket.ts";
+import type { CloseReason, FaultProfile, Receiver, Socket } from "../../core/transport/socket.ts";
 import type { SeededEntropy } from "../time/seeded-random.ts";
 import { type Arrival, type Frame, Pipe } from "./pipe.ts";
 

@@ -1,6 +1,6 @@
 /** One dial over the simulated network: it knocks until it is let in, is refused, gives up or is called off. */
-import type { Clock, TimerHandle } from "../../core/clock.ts";
-import type { Socket } from "../../core/socket.ts";
+import type { Clock, TimerHandle } from "../../core/time/clock.ts";
+import type { Socket } from "../../core/transport/socket.ts";
 import type { Site } from "./connection.ts";
 
 /** Who dials whom. */

@@ -1,5 +1,5 @@
 /** The names of machines: what one may be, and which there are, so that a fault for a machine that is not there is not lost. */
-import { nameOf } from "../simulation/error-words.ts";
+import { nameOf } from "../history/error-words.ts";
 
 /**
  * A name that somebody gave.

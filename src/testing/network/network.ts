@@ -2,13 +2,13 @@
  * A network that fails on command, or by chance from a seed. Owns the routes, the connections and what is done to them; what
  * one connection does is in connection.ts, which faults come when is its user's choice.
  */
-import type { Clock } from "../../core/clock.ts";
-import type { Dialer, Listener } from "../../core/listener.ts";
+import type { Clock } from "../../core/time/clock.ts";
+import type { Dialer, Listener } from "../../core/transport/listener.ts";
 import { callable, checkOptions, finiteDuration, integer, oneOf, type Rules, shape } from "../../core/options.ts";
-import type { CloseReason, FaultProfile, Socket } from "../../core/socket.ts";
+import type { CloseReason, FaultProfile, Socket } from "../../core/transport/socket.ts";
 import { Connection, type NetworkSocket, type Site } from "./connection.ts";
 import { dial, type DialRequest } from "./dial.ts";
-import { nameOf } from "../simulation/error-words.ts";
+import { nameOf } from "../history/error-words.ts";
 import { machineName, MachineNames } from "./machine-names.ts";
 import type { FaultKind, Observed } from "../history/observation.ts";
 import { type Frame, frameOf } from "./pipe.ts";

@@ -2,11 +2,11 @@
  * One direction of a simulated connection: frames on their way, in order, each with its time of arrival. Knows no faults by
  * name; connection.ts and network.ts block it, slow it down and cut it.
  */
-import type { Clock, TimerHandle } from "../../core/clock.ts";
-import { decodeFrame } from "../../core/codec.ts";
+import type { Clock, TimerHandle } from "../../core/time/clock.ts";
+import { decodeFrame } from "../../core/protocol/codec.ts";
 import { ProtocolError } from "../../core/errors.ts";
-import type { Message } from "../../core/message.ts";
-import type { CloseReason } from "../../core/socket.ts";
+import type { Message } from "../../core/protocol/message.ts";
+import type { CloseReason } from "../../core/transport/socket.ts";
 
 /** A frame on its way. */
 export interface Frame {

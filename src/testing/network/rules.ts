@@ -1,7 +1,7 @@
 /** What a rule of the network can say about a frame, and whether what it said is one of these. */
-import type { Message } from "../../core/message.ts";
-import { isBytes } from "../../core/text.ts";
-import { nameOf } from "../simulation/error-words.ts";
+import type { Message } from "../../core/protocol/message.ts";
+import { isBytes } from "../../core/job/utf8.ts";
+import { nameOf } from "../history/error-words.ts";
 
 /** A frame about to leave, as a rule sees it. */
 export interface FrameOnItsWay {

@@ -2,9 +2,9 @@
  * Handlers that have begun and not ended, and what the simulation knows they wait for. Finds those that wait for something
  * outside of it: virtual time would pass for ever without them.
  */
-import type { Job } from "../../core/job.ts";
+import type { Job } from "../../core/job/job.ts";
 import type { Payload } from "../../core/peer.ts";
-import type { Handler, JobContext } from "../../core/task.ts";
+import type { Handler, JobContext } from "../../core/worker/execution.ts";
 import { data as shown, time } from "../history/format.ts";
 import type { Machine } from "./machine.ts";
 import type { Observed } from "../history/observation.ts";

@@ -2,7 +2,7 @@
  * One simulated process: its view of the time, which can stand still, jump and end. What runs on it is whatever was given
  * it for a clock; who talks to whom is the network's business.
  */
-import type { Clock, TimerHandle } from "../../core/clock.ts";
+import type { Clock, TimerHandle } from "../../core/time/clock.ts";
 import type { VirtualClock } from "../time/virtual-clock.ts";
 
 /** Whose code the present event runs: what it starts, and what follows from it, belongs to that machine. */

@@ -2,7 +2,7 @@
  * What a simulation that failed says: with which seed, how to see it again, what was thrown and where, and what happened
  * last. Which runs failed is for simulate.ts to find out. Making these words does not throw, whatever was thrown.
  */
-import { textIn, wordsOf } from "./error-words.ts";
+import { textIn, wordsOf } from "../history/error-words.ts";
 import { printable } from "../history/format.ts";
 import type { Trace } from "../history/trace.ts";
 

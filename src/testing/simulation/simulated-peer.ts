@@ -1,11 +1,11 @@
 /** A connection to a runner that says exactly what it is told: for everything an honest worker would never send. */
-import { FrameWriter } from "../../core/codec.ts";
-import type { HelloMessage, Message } from "../../core/message.ts";
-import { decodeFrame } from "../../core/codec.ts";
-import type { CloseReason, Socket } from "../../core/socket.ts";
-import { isBytes } from "../../core/text.ts";
-import { MESSAGE_CODES } from "../../core/wire-format.ts";
-import { nameOf } from "./error-words.ts";
+import { FrameWriter } from "../../core/protocol/codec.ts";
+import type { HelloMessage, Message } from "../../core/protocol/message.ts";
+import { decodeFrame } from "../../core/protocol/codec.ts";
+import type { CloseReason, Socket } from "../../core/transport/socket.ts";
+import { isBytes } from "../../core/job/utf8.ts";
+import { MESSAGE_CODES } from "../../core/protocol/constants.ts";
+import { nameOf } from "../history/error-words.ts";
 import { machineName } from "../network/machine-names.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";

@@ -1,5 +1,5 @@
 /** What can be done to any simulated process. What runs in it is its owner's. */
-import { nameOf } from "./error-words.ts";
+import { nameOf } from "../history/error-words.ts";
 import { time } from "../history/format.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";

@@ -1,14 +1,14 @@
 /** A runner on a machine of its own that can stand still and crash. It is the real one; only its calls are watched. */
-import type { CallOptions } from "../../core/call-options.ts";
+import type { CallOptions } from "../../core/dispatch/call-options.ts";
 import { RunnerStoppedError } from "../../core/errors.ts";
-import type { ExecuteOptions } from "../../core/execute-options.ts";
-import type { Job } from "../../core/job.ts";
-import type { MapInput, MapOptions, Outcome } from "../../core/map.ts";
+import type { ExecuteOptions } from "../../core/job/execute-options.ts";
+import type { Job } from "../../core/job/job.ts";
+import type { MapInput, MapOptions, Outcome } from "../../core/dispatch/map.ts";
 import { withDefaults } from "../../core/options.ts";
 import type { Payload } from "../../core/peer.ts";
-import { resolveLimits } from "../../core/registration.ts";
-import { JobRunner } from "../../core/runner.ts";
-import { type DrainOptions, RUNNER_DEFAULTS, type RunnerOptions } from "../../core/runner-options.ts";
+import { resolveLimits } from "../../core/runner/registration.ts";
+import { JobRunner } from "../../core/runner/runner.ts";
+import { type DrainOptions, RUNNER_DEFAULTS, type RunnerOptions } from "../../core/runner/runner-options.ts";
 import type { ObservedRunner } from "../invariants/checker.ts";
 import type { Machine, MachineState } from "./machine.ts";
 import type { SettledObservation } from "../history/observation.ts";

@@ -1,10 +1,10 @@
 /** A worker on a machine of its own that can crash and start again. The worker is the real one. */
 import type { WorkerEvent } from "../../core/events.ts";
-import type { Handler } from "../../core/task.ts";
-import { Worker } from "../../core/worker.ts";
-import type { WorkerOptions } from "../../core/worker-options.ts";
+import type { Handler } from "../../core/worker/execution.ts";
+import { Worker } from "../../core/worker/worker.ts";
+import type { WorkerOptions } from "../../core/worker/worker-options.ts";
 import { type CrashKind, crash, jumpClock, stall } from "./simulated-process.ts";
-import { nameOf } from "./error-words.ts";
+import { nameOf } from "../history/error-words.ts";
 import { machineName } from "../network/machine-names.ts";
 import type { Machine, MachineState } from "./machine.ts";
 import type { World } from "./world.ts";

@@ -2,8 +2,8 @@
  * One simulated world from one seed: virtual time, machines, a network, and the checkers that watch them. Owns who is in it
  * and how it ends; which seeds are played, and what a failure looks like, is in simulate.ts.
  */
-import type { Entropy } from "../../core/clock.ts";
-import type { Handler } from "../../core/task.ts";
+import type { Entropy } from "../../core/time/clock.ts";
+import type { Handler } from "../../core/worker/execution.ts";
 import type { Checker, ObservedRunner, Violation } from "../invariants/checker.ts";
 import { escaped, InvariantError, StuckError } from "./simulation-errors.ts";
 import { HandlerMonitor } from "./handler-monitor.ts";

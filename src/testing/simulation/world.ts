@@ -1,5 +1,5 @@
 /** What runners, workers and peers of a simulation share: the seam between them and simulation.ts. */
-import type { Entropy } from "../../core/clock.ts";
+import type { Entropy } from "../../core/time/clock.ts";
 import type { HandlerMonitor } from "./handler-monitor.ts";
 import type { Machine, MachineRole } from "./machine.ts";
 import type { FaultyNetwork } from "../network/network.ts";

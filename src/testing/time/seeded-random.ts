@@ -1,5 +1,5 @@
 /** Chance from a seed: the same numbers on every engine, and streams that do not disturb each other. */
-import type { Entropy } from "../../core/clock.ts";
+import type { Entropy } from "../../core/time/clock.ts";
 
 /** Draws thrown away first, so that seeds that differ by one bit do not begin alike. */
 const WARM_UP = 12;

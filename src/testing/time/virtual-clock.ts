@@ -2,7 +2,7 @@
  * A clock that moves only when told. Owns the order of events: one at a time, each followed by every promise callback it
  * leads to, before the next. What the events do is their owners' business.
  */
-import type { Clock, Entropy, TimerHandle } from "../../core/clock.ts";
+import type { Clock, Entropy, TimerHandle } from "../../core/time/clock.ts";
 import { inTurns } from "./event-loop.ts";
 
 /** The time of a simulated world: to be read, and to set timers by. Nobody moves it. */

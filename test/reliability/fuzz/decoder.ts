@@ -1,8 +1,8 @@
 /** The decoder under hostile frames of each type: a ProtocolError or messages that mean what the bytes say, nothing else. */
-import { decodeFrame } from "../../../src/core/codec.ts";
+import { decodeFrame } from "../../../src/core/protocol/codec.ts";
 import { ProtocolError } from "../../../src/core/errors.ts";
-import type { Message } from "../../../src/core/message.ts";
-import { namesByCode, MESSAGE_CODES } from "../../../src/core/wire-format.ts";
+import type { Message } from "../../../src/core/protocol/message.ts";
+import { namesByCode, MESSAGE_CODES } from "../../../src/core/protocol/constants.ts";
 import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
 import { encode, golden, plain, toHex } from "../../support/frames.ts";
 import type { Finding, Scale } from "../section.ts";

@@ -1,7 +1,7 @@
 /** Anything instead of a handshake, over raw TCP: the listener answers or lets go, and serves the next one. */
 import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
-import { Gate } from "../../transports/gate.ts";
-import { ask, status, upgrade } from "../../transports/raw-client.ts";
+import { Gate } from "../../transports/websocket/node/gate.ts";
+import { ask, status, upgrade } from "../../transports/websocket/node/raw-client.ts";
 import type { Finding, Scale } from "../section.ts";
 import { knock } from "../threats/raw-worker.ts";
 import { exactly, holds, none, same, sized } from "../threats/row.ts";

@@ -2,11 +2,11 @@
  * Hostile frames over every transport to a real runner: each session that is sent one goes on or ends for it, nothing is
  * registered by mistake, nobody else notices.
  */
-import { decodeFrame } from "../../../src/core/codec.ts";
+import { decodeFrame } from "../../../src/core/protocol/codec.ts";
 import { ProtocolError } from "../../../src/core/errors.ts";
-import { JobRunner } from "../../../src/core/runner.ts";
-import type { Socket } from "../../../src/core/socket.ts";
-import { Worker } from "../../../src/core/worker.ts";
+import { JobRunner } from "../../../src/core/runner/runner.ts";
+import type { Socket } from "../../../src/core/transport/socket.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
 import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
 import type { Harness } from "../../../src/testing/conformance/harness.ts";
 import { transports } from "../../conformance/harnesses.ts";

@@ -104,7 +104,7 @@ class WarmRunner {
   async #load() {
     this.#loads++;
     const tests = [];
-    for (const file of readdirSync(FOLDER).filter((name) => name.endsWith(".test.ts"))) {
+    for (const file of readdirSync(FOLDER, { recursive: true }).filter((name) => name.endsWith(".test.ts"))) {
       const url = `${pathToFileURL(resolve(FOLDER, file)).href}?load=${this.#loads}`;
       tests.push(...(await this.#collect(file, () => import(url))));
     }

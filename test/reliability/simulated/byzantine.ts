@@ -1,5 +1,5 @@
 /** A peer that breaks every rule of the protocol, by chance from the seed. */
-import type { Message } from "../../../src/core/message.ts";
+import type { Message } from "../../../src/core/protocol/message.ts";
 import type { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
 import type { SimulatedPeer } from "../../../src/testing/simulation/simulated-peer.ts";
 import type { Simulation } from "../../../src/testing/simulation/simulation.ts";

@@ -4,10 +4,10 @@
  */
 import { getEventListeners } from "node:events";
 import { NoWorkerError, PowerhoseError, QueueFullError, RunnerStoppedError } from "../../../src/core/errors.ts";
-import { heldJobBytes } from "../../../src/core/held-bytes.ts";
-import { Job } from "../../../src/core/job.ts";
+import { heldJobBytes } from "../../../src/core/job/held-bytes.ts";
+import { Job } from "../../../src/core/job/job.ts";
 import type { Payload } from "../../../src/core/peer.ts";
-import type { Handler } from "../../../src/core/task.ts";
+import type { Handler } from "../../../src/core/worker/execution.ts";
 import type { SimulatedWorker } from "../../../src/testing/simulation/simulated-worker.ts";
 import type { SimulatedRunner } from "../../../src/testing/simulation/simulated-runner.ts";
 import type { Simulation } from "../../../src/testing/simulation/simulation.ts";

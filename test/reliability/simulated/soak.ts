@@ -1,6 +1,6 @@
 /** A long life: fifty workers, a few jobs a minute, and faults all along. For what only shows after hours. */
 import { PowerhoseError } from "../../../src/core/errors.ts";
-import type { JobRunner } from "../../../src/core/runner.ts";
+import type { JobRunner } from "../../../src/core/runner/runner.ts";
 import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
 
 const HOUR = 3_600_000;

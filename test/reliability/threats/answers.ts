@@ -1,9 +1,9 @@
 /** Answers that are false, malformed, missing or deadly. Rows T15 to T18. */
 import { JobRunner } from "powerhose";
 import { threads } from "powerhose/threads";
-import { frameLimit } from "../../../src/core/codec.ts";
+import { frameLimit } from "../../../src/core/protocol/codec.ts";
 import { ExecutionError, TimeoutError, WorkerLostError } from "../../../src/core/errors.ts";
-import type { Message } from "../../../src/core/message.ts";
+import type { Message } from "../../../src/core/protocol/message.ts";
 import type { ScriptedPeer } from "../../support/scripted-peer.ts";
 import type { Finding, Scale } from "../section.ts";
 import { Slander } from "./liar.ts";

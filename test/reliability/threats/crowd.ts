@@ -1,10 +1,10 @@
 /** Too many, too slow, too often: what costs the listener its connections. Rows T10 to T13 and T30. */
-import type { Listener } from "../../../src/core/listener.ts";
-import type { Receiver, Socket } from "../../../src/core/socket.ts";
-import { JobRunner } from "../../../src/core/runner.ts";
-import { Worker } from "../../../src/core/worker.ts";
-import { dialWebSocket, listenWebSocket } from "../../../src/transports/websocket-node.ts";
-import { frame, RawClient, upgrade } from "../../transports/raw-client.ts";
+import type { Listener } from "../../../src/core/transport/listener.ts";
+import type { Receiver, Socket } from "../../../src/core/transport/socket.ts";
+import { JobRunner } from "../../../src/core/runner/runner.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
+import { dialWebSocket, listenWebSocket } from "../../../src/transports/websocket/node/index.ts";
+import { frame, RawClient, upgrade } from "../../transports/websocket/node/raw-client.ts";
 import type { Finding, Scale } from "../section.ts";
 import type { Lab, Victim } from "./lab.ts";
 import { knock, rawWorker, said, upgraded } from "./raw-worker.ts";

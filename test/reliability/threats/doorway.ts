@@ -1,6 +1,6 @@
 /** A listener whose connections a test makes. */
-import type { Listener } from "../../../src/core/listener.ts";
-import type { Socket } from "../../../src/core/socket.ts";
+import type { Listener } from "../../../src/core/transport/listener.ts";
+import type { Socket } from "../../../src/core/transport/socket.ts";
 
 /** Accepts what `accept` is called with, as any principal. */
 export class Doorway implements Listener {

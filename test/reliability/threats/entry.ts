@@ -1,12 +1,12 @@
 /** The door of a WebSocket listener: who may come in at all. Rows T1 to T4; how many and how slowly is crowd.ts. */
 import { WebSocketServer } from "ws";
-import { JobRunner } from "../../../src/core/runner.ts";
-import { Worker } from "../../../src/core/worker.ts";
-import { bearerSubprotocol } from "../../../src/transports/websocket-address.ts";
-import { dialWebSocket, listenWebSocket } from "../../../src/transports/websocket-node.ts";
+import { JobRunner } from "../../../src/core/runner/runner.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
+import { bearerSubprotocol } from "../../../src/transports/websocket/address.ts";
+import { dialWebSocket, listenWebSocket } from "../../../src/transports/websocket/node/index.ts";
 import { read } from "../../support/package-files.ts";
-import { Gate } from "../../transports/gate.ts";
-import { ask, type Headers, status } from "../../transports/raw-client.ts";
+import { Gate } from "../../transports/websocket/node/gate.ts";
+import { ask, type Headers, status } from "../../transports/websocket/node/raw-client.ts";
 import type { Finding, Scale } from "../section.ts";
 import { failureOf, told } from "./refused-dial.ts";
 import { all, none, type Row, same, sized } from "./row.ts";
@@ -150,7 +150,7 @@ async function comparison(scale: Scale): Promise<readonly Finding[]> {
     const answers = [await ask(gate.port, "/", bearer(wrong)), await ask(gate.port, "/", inProtocol(wrong))];
     refused += answers.filter((answer) => status(answer) === 401).length;
   });
-  const sources = ["src/transports/websocket-admission.ts"];
+  const sources = ["src/transports/websocket/node/admission.ts"];
   const constant = sources.filter((path) => /timingSafeEqual\((known|digest\()/.test(read(path)));
   return [
     all("wrong tokens of all lengths refused with 401", refused, 2 * lengths),

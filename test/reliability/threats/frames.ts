@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import { deflateRawSync } from "node:zlib";
-import { frameLimit } from "../../../src/core/codec.ts";
-import { dialWebSocket } from "../../../src/transports/websocket-node.ts";
-import { ask, frame } from "../../transports/raw-client.ts";
+import { frameLimit } from "../../../src/core/protocol/codec.ts";
+import { dialWebSocket } from "../../../src/transports/websocket/node/index.ts";
+import { ask, frame } from "../../transports/websocket/node/raw-client.ts";
 import type { Finding, Scale } from "../section.ts";
 import type { Lab, Victim } from "./lab.ts";
 import { frameHeads, rawWorker, said, upgraded } from "./raw-worker.ts";

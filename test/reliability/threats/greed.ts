@@ -1,8 +1,8 @@
 /** What a submitter may ask for, in this process and from another. Row T26. */
 import { EncodingError, QueueFullError } from "../../../src/core/errors.ts";
-import { Job, JOB_LIMITS } from "../../../src/core/job.ts";
-import { socketPair } from "../../../src/core/pair.ts";
-import { Worker } from "../../../src/core/worker.ts";
+import { Job, JOB_LIMITS } from "../../../src/core/job/job.ts";
+import { socketPair } from "../../../src/core/transport/socket-pair.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
 import type { Finding } from "../section.ts";

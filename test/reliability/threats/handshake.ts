@@ -1,10 +1,10 @@
 /** The connection before anything is said over it: who can listen in, and how large a handshake may be. Rows T5 and T22. */
 import { createServer } from "node:https";
 import { AuthError } from "../../../src/core/errors.ts";
-import { dialWebSocket, type NodeDialOptions } from "../../../src/transports/websocket-node.ts";
-import { CERTIFICATE, KEY } from "../../transports/certificate.ts";
-import { Gate } from "../../transports/gate.ts";
-import { ask, RawClient, status, upgrade } from "../../transports/raw-client.ts";
+import { dialWebSocket, type NodeDialOptions } from "../../../src/transports/websocket/node/index.ts";
+import { CERTIFICATE, KEY } from "../../transports/websocket/node/certificate.ts";
+import { Gate } from "../../transports/websocket/node/gate.ts";
+import { ask, RawClient, status, upgrade } from "../../transports/websocket/node/raw-client.ts";
 import type { Finding } from "../section.ts";
 import { failureOf, told } from "./refused-dial.ts";
 import { all, holds, type Row, same } from "./row.ts";

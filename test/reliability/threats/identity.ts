@@ -1,10 +1,10 @@
 /** Who is who: names that are stolen, addresses that are claimed, ids that are guessed. Rows T14, T27 and T29. */
 import { createServer } from "node:net";
-import { hostEntropy } from "../../../src/core/host.ts";
-import type { Message } from "../../../src/core/message.ts";
-import { JobRunner } from "../../../src/core/runner.ts";
-import { Worker } from "../../../src/core/worker.ts";
-import { dialWebSocket, listenWebSocket } from "../../../src/transports/websocket-node.ts";
+import { hostEntropy } from "../../../src/core/time/system.ts";
+import type { Message } from "../../../src/core/protocol/message.ts";
+import { JobRunner } from "../../../src/core/runner/runner.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
+import { dialWebSocket, listenWebSocket } from "../../../src/transports/websocket/node/index.ts";
 import { readImports } from "../../support/import-graph.ts";
 import { textsBelow } from "../../support/package-files.ts";
 import { hello, ScriptedPeer } from "../../support/scripted-peer.ts";
@@ -118,10 +118,10 @@ async function takeover(): Promise<readonly Finding[]> {
 
 /** The only files that may open a connection: dialers of addresses that a user passed in. */
 const MAY_CONNECT: ReadonlySet<string> = new Set([
-  "src/transports/websocket-node-dialer.ts",
-  "src/transports/websocket.ts",
-  "src/observe/page/connection.ts", // in a browser, back to the listener it came from
-  "src/cli/status.ts", // asks the address on its command line
+  "src/transports/websocket/node/dialer.ts",
+  "src/transports/websocket/index.ts",
+  "src/dashboard-client/connection.ts", // in a browser, back to the listener it came from
+  "src/cli/status/status.ts", // asks the address on its command line
 ]);
 const CONNECTS =
   /\bnew (?:this\.#)?WebSocket\(|\bfetch\(|\b(?:net|tls|http|https)\.(?:connect|request|get)\(|\bcreateConnection\(/;

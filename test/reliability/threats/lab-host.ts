@@ -2,8 +2,8 @@
  * The process in which runners are attacked: it opens them on request, tells what they cost, and lets jobs run on them. A
  * process of its own because memory is measured, and the attackers' own must not count. Started by lab.ts.
  */
-import { JobRunner } from "../../../src/core/runner.ts";
-import { listenWebSocket } from "../../../src/transports/websocket-node.ts";
+import { JobRunner } from "../../../src/core/runner/runner.ts";
+import { listenWebSocket } from "../../../src/transports/websocket/node/index.ts";
 import type { Figures, LabAnswer, LabRequest } from "./lab-talk.ts";
 
 const open = new Map<number, { readonly runner: JobRunner; readonly gone: Record<string, number> }>();

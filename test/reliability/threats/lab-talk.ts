@@ -1,6 +1,6 @@
 /** What the lab's two processes say to each other. */
-import type { RunnerOptions } from "../../../src/core/runner-options.ts";
-import type { WebSocketListenerOptions } from "../../../src/transports/websocket-options.ts";
+import type { RunnerOptions } from "../../../src/core/runner/runner-options.ts";
+import type { WebSocketListenerOptions } from "../../../src/transports/websocket/node/options.ts";
 
 /** How a runner to be attacked is set up. */
 export interface VictimOptions {

@@ -2,10 +2,10 @@
  * A runner on virtual time among workers that lie: answers that are forged, repeated, late or another's, in any order and
  * any number. An oracle that only looks at the wire says whose answer may count: that of the attempt handed over last.
  */
-import { decodeFrame } from "../../../src/core/codec.ts";
-import type { JobMessage, Message } from "../../../src/core/message.ts";
-import { JobRunner } from "../../../src/core/runner.ts";
-import type { Socket } from "../../../src/core/socket.ts";
+import { decodeFrame } from "../../../src/core/protocol/codec.ts";
+import type { JobMessage, Message } from "../../../src/core/protocol/message.ts";
+import { JobRunner } from "../../../src/core/runner/runner.ts";
+import type { Socket } from "../../../src/core/transport/socket.ts";
 import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { encode } from "../../support/frames.ts";

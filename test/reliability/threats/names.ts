@@ -1,14 +1,14 @@
 /** Names and texts that mean something to JavaScript, to UTF-8 or to a terminal. Rows T19, T23 and T24. */
 import * as fc from "fast-check";
-import { Notices } from "../../../src/cli/notices.ts";
-import { type StatusReport, statusTable } from "../../../src/cli/status-report.ts";
+import { Notices } from "../../../src/cli/terminal/terminal.ts";
+import { type StatusReport, statusTable } from "../../../src/cli/status/report.ts";
 import { ExecutionError } from "../../../src/core/errors.ts";
-import { Job } from "../../../src/core/job.ts";
-import type { Dialer } from "../../../src/core/listener.ts";
-import { JobRunner } from "../../../src/core/runner.ts";
-import type { RunnerOptions } from "../../../src/core/runner-options.ts";
-import { Worker } from "../../../src/core/worker.ts";
-import type { WorkerOptions } from "../../../src/core/worker-options.ts";
+import { Job } from "../../../src/core/job/job.ts";
+import type { Dialer } from "../../../src/core/transport/listener.ts";
+import { JobRunner } from "../../../src/core/runner/runner.ts";
+import type { RunnerOptions } from "../../../src/core/runner/runner-options.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
+import type { WorkerOptions } from "../../../src/core/worker/worker-options.ts";
 import type { Harness } from "../../../src/testing/conformance/harness.ts";
 import { transports } from "../../conformance/harnesses.ts";
 import type { Finding, Scale } from "../section.ts";

@@ -1,7 +1,7 @@
 /** Ids that are no numbers, or too large. Row T28. */
-import { Job } from "../../../src/core/job.ts";
-import { socketPair } from "../../../src/core/pair.ts";
-import { Worker } from "../../../src/core/worker.ts";
+import { Job } from "../../../src/core/job/job.ts";
+import { socketPair } from "../../../src/core/transport/socket-pair.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { decode, fromHex } from "../../support/frames.ts";
 import { ScriptedPeer, welcome } from "../../support/scripted-peer.ts";

@@ -1,14 +1,14 @@
 /** What leaves this process unasked: errors, refusals, close frames. Row T25. */
-import { Job } from "../../../src/core/job.ts";
-import type { JobMessage, Message } from "../../../src/core/message.ts";
-import { socketPair } from "../../../src/core/pair.ts";
-import type { Socket } from "../../../src/core/socket.ts";
-import { Worker } from "../../../src/core/worker.ts";
+import { Job } from "../../../src/core/job/job.ts";
+import type { JobMessage, Message } from "../../../src/core/protocol/message.ts";
+import { socketPair } from "../../../src/core/transport/socket-pair.ts";
+import type { Socket } from "../../../src/core/transport/socket.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
-import { closeFrame } from "../../../src/transports/websocket-close.ts";
+import { closeFrame } from "../../../src/transports/websocket/close-codes.ts";
 import { hello, ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
-import { Gate } from "../../transports/gate.ts";
-import { type Headers, RawClient, upgrade } from "../../transports/raw-client.ts";
+import { Gate } from "../../transports/websocket/node/gate.ts";
+import { type Headers, RawClient, upgrade } from "../../transports/websocket/node/raw-client.ts";
 import type { Finding } from "../section.ts";
 import { all, none, type Row, same } from "./row.ts";
 import { Doorway } from "./doorway.ts";

@@ -1,13 +1,13 @@
 /** How long it takes to read text and bytes from others. Row T21. */
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
-import { LineSplitter } from "../../../src/cli/line-splitter.ts";
-import { plain } from "../../../src/cli/terminal-text.ts";
-import { hostClock } from "../../../src/core/host.ts";
-import { Job } from "../../../src/core/job.ts";
-import { bearerSubprotocol, dialAddress, isLoopback } from "../../../src/transports/websocket-address.ts";
-import { Admission } from "../../../src/transports/websocket-admission.ts";
-import { listenerSettings } from "../../../src/transports/websocket-options.ts";
+import { LineSplitter } from "../../../src/cli/run/line-splitter.ts";
+import { plain } from "../../../src/cli/terminal/format.ts";
+import { hostClock } from "../../../src/core/time/system.ts";
+import { Job } from "../../../src/core/job/job.ts";
+import { bearerSubprotocol, dialAddress, isLoopback } from "../../../src/transports/websocket/address.ts";
+import { Admission } from "../../../src/transports/websocket/node/admission.ts";
+import { listenerSettings } from "../../../src/transports/websocket/node/options.ts";
 import { decode, fromHex } from "../../support/frames.ts";
 import type { Finding, Scale } from "../section.ts";
 import { crudeFrame } from "./crude-frame.ts";

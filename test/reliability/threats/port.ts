@@ -1,7 +1,7 @@
 /** Values at the end of a MessagePort that are no frames: whatever a structured clone can carry. Row T32. */
 import * as fc from "fast-check";
-import { JobRunner } from "../../../src/core/runner.ts";
-import { Worker } from "../../../src/core/worker.ts";
+import { JobRunner } from "../../../src/core/runner/runner.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
 import { dialMessagePort, MessagePortListener } from "../../../src/transports/message-port.ts";
 import { encode } from "../../support/frames.ts";
 import { hello } from "../../support/scripted-peer.ts";

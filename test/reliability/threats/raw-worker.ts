@@ -1,9 +1,9 @@
 /** A worker of bytes on a TCP connection: says HELLO like any other, and then whatever a test wants. */
 import { connect, type Socket } from "node:net";
-import type { Message } from "../../../src/core/message.ts";
+import type { Message } from "../../../src/core/protocol/message.ts";
 import { encode } from "../../support/frames.ts";
 import { hello } from "../../support/scripted-peer.ts";
-import { frame, RawClient, upgrade } from "../../transports/raw-client.ts";
+import { frame, RawClient, upgrade } from "../../transports/websocket/node/raw-client.ts";
 
 /** Messages as one WebSocket frame. */
 export function said(...messages: Message[]): Uint8Array {

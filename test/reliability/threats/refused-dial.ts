@@ -1,5 +1,5 @@
 /** A dial that is expected to fail, and all that its error tells. */
-import type { Dialer } from "../../../src/core/listener.ts";
+import type { Dialer } from "../../../src/core/transport/listener.ts";
 
 const LIMITS = { maxFrameBytes: 64 * 1024 };
 

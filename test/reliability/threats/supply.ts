@@ -27,7 +27,7 @@ async function supply(): Promise<readonly Finding[]> {
   const locked = Object.entries(packages).filter(([path]) => path !== "");
   const runtime = locked.filter(([, one]) => one.dev !== true);
   // What the page is made of is bundled into it, and installed nowhere.
-  const sources = [...textsBelow("src", ".ts")].filter(([path]) => !path.startsWith("src/observe/page/"));
+  const sources = [...textsBelow("src", ".ts")].filter(([path]) => !path.startsWith("src/dashboard-client/"));
   const foreign = readImports(new Map(sources)).filter(({ to }) => !/^(src\/|node:|\(computed\)$)/.test(to));
   const others = ["peerDependencies", "optionalDependencies", "bundleDependencies", "bundledDependencies"];
   return Promise.resolve([

@@ -1,11 +1,11 @@
 /** A runner on virtual time with scripted workers, for rows that are about answers and not about a transport. */
 import type { RunnerEvent } from "../../../src/core/events.ts";
-import type { HelloMessage } from "../../../src/core/message.ts";
+import type { HelloMessage } from "../../../src/core/protocol/message.ts";
 import type { Payload } from "../../../src/core/peer.ts";
-import { JobRunner } from "../../../src/core/runner.ts";
-import type { RunnerOptions } from "../../../src/core/runner-options.ts";
-import type { Handler } from "../../../src/core/task.ts";
-import { Worker } from "../../../src/core/worker.ts";
+import { JobRunner } from "../../../src/core/runner/runner.ts";
+import type { RunnerOptions } from "../../../src/core/runner/runner-options.ts";
+import type { Handler } from "../../../src/core/worker/execution.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
 import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer } from "../../support/scripted-peer.ts";

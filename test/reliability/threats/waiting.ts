@@ -1,5 +1,5 @@
 /** Waiting for what happens in real time. A condition that never comes true is an error that says which it was. */
-import { hostClock } from "../../../src/core/host.ts";
+import { hostClock } from "../../../src/core/time/system.ts";
 
 /** Far beyond what a slow machine needs; only a failure waits this long. In ms. */
 const PATIENCE = 100_000;

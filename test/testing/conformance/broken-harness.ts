@@ -2,8 +2,8 @@
  * Transports with one thing wrong each, made of the sound one in memory. Which things those are is in the files of faults
  * beside this one.
  */
-import type { Dialer, Listener, ListenerContext } from "../../../src/core/listener.ts";
-import type { Receiver, Socket, SocketLimits } from "../../../src/core/socket.ts";
+import type { Dialer, Listener, ListenerContext } from "../../../src/core/transport/listener.ts";
+import type { Receiver, Socket, SocketLimits } from "../../../src/core/transport/socket.ts";
 import type { HarnessFactory } from "../../../src/testing/conformance/harness.ts";
 import { type VirtualTime, virtualTime } from "../../../src/testing/conformance/test-time.ts";
 import { MemoryTransport } from "../../../src/transports/memory.ts";

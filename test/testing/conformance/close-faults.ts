@@ -1,5 +1,5 @@
 /** What can be wrong with opening and closing, and with what a socket says of itself. */
-import type { CloseReason, Receiver } from "../../../src/core/socket.ts";
+import type { CloseReason, Receiver } from "../../../src/core/transport/socket.ts";
 import { type Frame, opened, type TransportFault } from "./broken-harness.ts";
 
 const opening: readonly TransportFault[] = [

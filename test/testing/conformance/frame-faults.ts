@@ -1,5 +1,5 @@
 /** What can be wrong with frames and with sending them. */
-import type { Socket } from "../../../src/core/socket.ts";
+import type { Socket } from "../../../src/core/transport/socket.ts";
 import { batched, type Frame, opened, type SocketChange, type TransportFault } from "./broken-harness.ts";
 
 /** The first two frames as one. */

@@ -1,5 +1,5 @@
 /** What can be wrong with listeners and dialers. */
-import type { Socket } from "../../../src/core/socket.ts";
+import type { Socket } from "../../../src/core/transport/socket.ts";
 import { MemoryTransport } from "../../../src/transports/memory.ts";
 import type { TransportFault } from "./broken-harness.ts";
 

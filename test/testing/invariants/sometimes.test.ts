@@ -10,7 +10,7 @@ import {
   WorkerLostError,
 } from "../../../src/core/errors.ts";
 import type { GoneReason } from "../../../src/core/events.ts";
-import type { WireErrorCode } from "../../../src/core/message.ts";
+import type { WireErrorCode } from "../../../src/core/protocol/message.ts";
 import { COVERAGE_POINTS, type CoveragePoint } from "../../../src/testing/invariants/coverage-points.ts";
 import { cancel, hello, HEARTBEAT, jobError, peerOf, type Plot, type Story, told } from "./story.ts";
 

@@ -1,5 +1,5 @@
 /** For each promise: stories in which it is kept, and such in which it is broken. */
-import type { CallOptions } from "../../../src/core/call-options.ts";
+import type { CallOptions } from "../../../src/core/dispatch/call-options.ts";
 import {
   AbortError,
   ExecutionError,
@@ -8,7 +8,7 @@ import {
   TimeoutError,
 } from "../../../src/core/errors.ts";
 import type { GoneReason } from "../../../src/core/events.ts";
-import type { Message } from "../../../src/core/message.ts";
+import type { Message } from "../../../src/core/protocol/message.ts";
 import { cancel, hello, HEARTBEAT, job, jobError, peerOf, type Plot, type Story, workerStats } from "./story.ts";
 
 /** One rule of a promise, told twice. */

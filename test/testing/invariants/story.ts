@@ -1,9 +1,9 @@
 /** A simulated world that never was: tells the checkers what a test makes up, and keeps what they say. */
-import type { CallOptions } from "../../../src/core/call-options.ts";
+import type { CallOptions } from "../../../src/core/dispatch/call-options.ts";
 import type { RunnerEvent, WorkerEvent } from "../../../src/core/events.ts";
-import { EXECUTE_DEFAULTS } from "../../../src/core/execute-options.ts";
-import { Job } from "../../../src/core/job.ts";
-import type { HelloMessage, JobErrorMessage, JobMessage, Message } from "../../../src/core/message.ts";
+import { EXECUTE_DEFAULTS } from "../../../src/core/job/execute-options.ts";
+import { Job } from "../../../src/core/job/job.ts";
+import type { HelloMessage, JobErrorMessage, JobMessage, Message } from "../../../src/core/protocol/message.ts";
 import type { Payload, Peer } from "../../../src/core/peer.ts";
 import type { RunnerStats, WorkerStats } from "../../../src/core/stats.ts";
 import type { ObservedRunner } from "../../../src/testing/invariants/checker.ts";

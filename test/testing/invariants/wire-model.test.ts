@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { RunnerStoppedError } from "../../../src/core/errors.ts";
-import { EXECUTE_DEFAULTS } from "../../../src/core/execute-options.ts";
+import { EXECUTE_DEFAULTS } from "../../../src/core/job/execute-options.ts";
 import { WireModel, type WireModelObserver } from "../../../src/testing/invariants/wire-model.ts";
 import type { Observed } from "../../../src/testing/history/observation.ts";
 import { cancel, hello, job, jobError, told, welcome } from "./story.ts";

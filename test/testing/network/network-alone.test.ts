@@ -1,8 +1,8 @@
 /** A simulated network under a plain runner and plain workers, moved by hand: no simulation around it. */
 import { describe, expect, it } from "vitest";
-import { JobRunner } from "../../../src/core/runner.ts";
-import type { Handler } from "../../../src/core/task.ts";
-import { Worker } from "../../../src/core/worker.ts";
+import { JobRunner } from "../../../src/core/runner/runner.ts";
+import type { Handler } from "../../../src/core/worker/execution.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
 import { FaultyNetwork } from "../../../src/testing/network/network.ts";
 import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";

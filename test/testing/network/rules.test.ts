@@ -1,8 +1,8 @@
 /** Rules of the simulated network: each verdict, which rule decides, and what a stream refuses. */
 import { describe, expect, it } from "vitest";
 import { PowerhoseError } from "../../../src/core/errors.ts";
-import { JobRunner } from "../../../src/core/runner.ts";
-import { Worker } from "../../../src/core/worker.ts";
+import { JobRunner } from "../../../src/core/runner/runner.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
 import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
 import { simulate } from "../../../src/testing/simulation/simulate.ts";
 import {

@@ -1,6 +1,6 @@
 /** `simulate` as a user meets it: options, seeds, the report, and how a failure is told and seen again. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Job } from "../../../src/core/job.ts";
+import { Job } from "../../../src/core/job/job.ts";
 import { simulate, SimulationError, type SimulateOptions } from "../../../src/testing/simulation/simulate.ts";
 import { InvariantError, StuckError } from "../../../src/testing/simulation/simulation-errors.ts";
 import type { Simulation } from "../../../src/testing/simulation/simulation.ts";

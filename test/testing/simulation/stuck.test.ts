@@ -1,7 +1,7 @@
 /** What waits for the real world is named at once and never waited for; what waits for a reason is left alone. */
 import { readFile } from "node:fs/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { Handler } from "../../../src/core/task.ts";
+import type { Handler } from "../../../src/core/worker/execution.ts";
 import { simulate, SimulationError } from "../../../src/testing/simulation/simulate.ts";
 import { StuckError } from "../../../src/testing/simulation/simulation-errors.ts";
 import type { Simulation } from "../../../src/testing/simulation/simulation.ts";

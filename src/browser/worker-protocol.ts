@@ -1,0 +1,40 @@
+/** What a page and the Web Worker that holds its connection tell each other. */
+import type { TabSettings } from "./options.ts";
+import type { TabEvent, TabStats } from "./tab-events.ts";
+
+/** A secret that only the page can come by. */
+export type Asked = "token" | "ticket";
+
+/** How the tab is to be served. */
+export interface TabErrand {
+  readonly settings: TabSettings;
+  /** A token that is always the same. */
+  readonly token: string | undefined;
+  /** What the page is to be asked for at each dial. */
+  readonly asks: readonly Asked[];
+}
+
+/** page → Web Worker. */
+export type Order =
+  | { readonly order: "serve"; readonly errand: TabErrand }
+  /** The page goes away, or is frozen. */
+  | { readonly order: "leave" }
+  /** It is back. */
+  | { readonly order: "return" }
+  /** The browser has lost its network, or has one again. */
+  | { readonly order: "offline" | "online" }
+  | { readonly order: "drain"; readonly timeout: number | undefined }
+  | { readonly order: "stop" }
+  /** What was asked for, or why it is not to be had. */
+  | { readonly order: "answer"; readonly id: number; readonly text: string | undefined; readonly why: string };
+
+/** Web Worker → page. */
+export type Report =
+  /** A handler is loaded: the tab begins to dial. */
+  | { readonly report: "ready" }
+  /** None ever will be. Nothing is left running. */
+  | { readonly report: "failed"; readonly message: string; readonly cause: unknown }
+  | { readonly report: "event"; readonly event: TabEvent; readonly stats: TabStats }
+  | { readonly report: "ask"; readonly id: number; readonly what: Asked }
+  /** It has left, and nothing is left running. */
+  | { readonly report: "stopped" };

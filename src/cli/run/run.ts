@@ -1,0 +1,376 @@
+/**
+ * `powerhose run`: lines in, jobs, results out. Puts source, fleet, log and writer together and decides how a run ends; how
+ * each of them works is in its own file.
+ */
+import { ByteBudget } from "../../core/job/byte-budget.ts";
+import { RunnerStoppedError } from "../../index.ts";
+import type { CommandHost } from "../terminal/command-host.ts";
+import { type Cut, Ending } from "./run-outcome.ts";
+import { showDuration } from "../terminal/duration.ts";
+import { asError, type CommandError, EXIT, usage, wordsOf } from "../terminal/errors.ts";
+import { Interrupts } from "../terminal/signals.ts";
+import { JobLog } from "./job-log.ts";
+import type { JobLine } from "./input-line.ts";
+import { JobPump, type PumpOwner } from "./pipeline.ts";
+import { JobSource } from "./input.ts";
+import type { Notices } from "../terminal/terminal.ts";
+import { badLine, type FailureText, failureText, jsonRecord } from "./outcome.ts";
+import { lastByte, outputOf } from "../terminal/output.ts";
+import { MAX_BUFFER } from "../terminal/payload-limit.ts";
+import { progressLine, type ProgressStyle } from "../terminal/progress.ts";
+import { Rate } from "./throughput-meter.ts";
+import { ResultWriter, type WriterOwner } from "./result-writer.ts";
+import { type FleetOwner, RunFleet } from "./workers.ts";
+import type { RunSettings } from "./options.ts";
+import { type StatusReport, statusReport } from "../status/report.ts";
+import { summary } from "./summary.ts";
+import { Tally } from "./counters.ts";
+import { counted } from "../terminal/format.ts";
+
+/** Failures told one by one; of the others only the number. */
+const TOLD = 10;
+const SAMPLE = 250; // ms between looks at the count
+
+const MEBIBYTE = 1_048_576;
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / MEBIBYTE).toFixed(1)} MiB`;
+}
+
+/** One run. */
+export class Run implements FleetOwner, PumpOwner, WriterOwner {
+  readonly #settings: RunSettings;
+  readonly #host: CommandHost;
+  readonly #notices: Notices;
+  readonly #fleet: RunFleet;
+  readonly #source: JobSource;
+  readonly #writer: ResultWriter;
+  readonly #tally = new Tally();
+  readonly #since: number = performance.now();
+  readonly #rate = new Rate(this.#since);
+  #log: JobLog | undefined;
+  readonly #ending = new Ending();
+  readonly #cpu: NodeJS.CpuUsage = process.cpuUsage();
+  readonly #budget: ByteBudget;
+  readonly #pump: JobPump;
+  readonly #isRemote = (identity: string): boolean => this.#fleet.isRemote(identity);
+  /** Ends the time the page stays after the run. */
+  #leave: (() => void) | undefined;
+  /** Pending while the reader of the results is slower than the jobs. */
+  #writing: Promise<void> | undefined;
+  /** Jobs that were not run, whose empty lines are due if a later one was. */
+  #gaps = 0;
+  #unfinished = 0;
+
+  constructor(settings: RunSettings, host: CommandHost, notices: Notices) {
+    this.#settings = settings;
+    this.#host = host;
+    this.#notices = notices;
+    this.#source = new JobSource({
+      inputs: settings.inputs,
+      stdin: host.stdin,
+      terminator: settings.terminator,
+      json: settings.json,
+      longest: settings.maxPayload,
+      skip: (index, text) => this.#log?.has(index, text) ?? false,
+    });
+    this.#fleet = new RunFleet(settings, notices, this);
+    this.#budget = new ByteBudget(settings.buffer);
+    this.#writer = new ResultWriter(outputOf(host.stdout), this, this.#budget);
+    this.#pump = new JobPump(this.#source, this.#fleet.desk, this, this.#budget, settings.ordered);
+  }
+
+  /** Runs until the input has ended or something ends it. Resolves to the exit code; rejects with what went wrong. */
+  async go(): Promise<number> {
+    const interrupts = new Interrupts(
+      () => this.#drain(),
+      () => this.#abort(),
+    );
+    const sampler = setInterval(() => this.#rate.note(performance.now(), this.#tally.done), SAMPLE);
+    sampler.unref();
+    try {
+      if (!(await this.#begin())) return EXIT.interrupted;
+      await this.#work();
+      await this.#writer.flush();
+      await this.#linger();
+    } finally {
+      clearInterval(sampler);
+      this.#notices.endProgress();
+      this.#source.stop();
+      await this.#fleet.stop();
+      this.#log?.close();
+      // Last: until here a signal would end the process in the middle of it.
+      interrupts.release();
+    }
+    return this.#finish();
+  }
+
+  /** Gets everything ready; `false` when a signal came first. */
+  async #begin(): Promise<boolean> {
+    const { joblog, resume, inputs, terminator } = this.#settings;
+    const names = inputs.map(({ name }) => name);
+    if (joblog !== undefined) this.#log = await JobLog.open(joblog, resume, names);
+    if (resume) this.#checkOutput();
+    if (this.#ending.isInterrupted) return false;
+    try {
+      await this.#fleet.start();
+    } catch (error) {
+      if (this.#ending.isInterrupted && error instanceof RunnerStoppedError) return false;
+      throw error;
+    }
+    // Results without newlines share their line with the bar, which would erase them.
+    const shared = this.#host.stdout.isTTY && terminator === "null";
+    if (!shared) this.#notices.showProgress((columns, style) => this.#progress(columns, style));
+    return true;
+  }
+
+  /** After a full disk or a `kill -9` the output may end in half a result, and the next one would be glued to it. */
+  #checkOutput(): void {
+    const { output, terminator } = this.#settings;
+    const end = output === "text" && terminator === "null" ? 0 : 10;
+    const last = lastByte(this.#host.stdout.fd);
+    if (last === undefined || last === end) return;
+    throw usage("--resume: the output ends in the middle of a result; drop its last line, which is not in the job log");
+  }
+
+  jobFailed(): void {
+    if (this.#settings.failFast) this.#cut("fail-fast");
+  }
+
+  arrived(): void {
+    if (this.#writing === undefined) this.#write();
+  }
+
+  grown(): void {
+    this.#pump.pull();
+  }
+
+  forsaken(fault: CommandError): void {
+    this.#cut("fault", fault);
+  }
+
+  report(): StatusReport {
+    const now = performance.now();
+    return statusReport(this.#fleet.runner.stats(), {
+      uptimeMs: Math.round(now - this.#since),
+      jobsPerSecond: this.#rate.perSecond(now, this.#tally.done),
+      read: this.#source.lines,
+    });
+  }
+
+  note(): string {
+    const { done, failed } = this.#tally;
+    const counts = `${counted(done, "job")} done, ${failed > 0 ? `${failed.toLocaleString("en-US")} of them failed` : "none failed"}`;
+    if (this.#leave !== undefined) return `The run is over: ${counts}. This page stays for a while.`;
+    return `${counts} so far`;
+  }
+
+  drained(): void {
+    if (this.#leave !== undefined) return this.#leave();
+    if (!this.#ending.isOpen) return;
+    this.#notices.say("drained from the page: finishing what runs");
+    this.#ending.interrupt();
+    this.#pump.stop();
+  }
+
+  writing(): void {
+    // A terminal shows both: the bar must not be in the way of the results.
+    if (this.#host.stdout.isTTY) this.#notices.clear();
+  }
+
+  written(receipts: string): void {
+    try {
+      this.#log?.append(receipts);
+    } catch (error) {
+      this.#writeFailed(asError(error));
+    }
+    // What was written is no longer held against the budget.
+    this.#pump.pull();
+  }
+
+  broken(fault: CommandError | undefined): void {
+    if (fault === undefined) this.#cut("unread");
+    else this.#writeFailed(fault);
+  }
+
+  async #work(): Promise<void> {
+    try {
+      await this.#pump.run();
+    } catch (error) {
+      // What was taken from the runner ends the input; why is known already.
+      if (this.#ending.isOpen || !(error instanceof RunnerStoppedError)) this.#cut("fault", asError(error));
+    }
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
+  /** Writes what is due until there is no more, or the reader has to be waited for. */
+  #write(): void {
+    this.#writing = undefined;
+    for (let line = this.#pump.shift(); line !== undefined; line = this.#pump.shift()) {
+      const full = this.#settle(line);
+      if (full === undefined) continue;
+      this.#writing = full.then(() => {
+        this.#write();
+        this.#pump.pull();
+      });
+      return;
+    }
+  }
+
+  /** Counts, tells and writes one outcome. */
+  #settle(line: JobLine): Promise<void> | undefined {
+    const ok = line.value !== undefined;
+    if (!ok && line.fault === undefined && this.#wasNotRun(line.error)) {
+      this.#gaps++;
+      this.#unfinished++;
+      return undefined;
+    }
+    this.#tally.count(ok, line.attempts, this.#isRemote);
+    if (ok) return this.#put(line, undefined);
+    const error = line.fault === undefined ? failureText(line.error) : badLine(line.fault);
+    this.#tell(line, error);
+    if (this.#settings.failFast) this.#cut("fail-fast");
+    return this.#put(line, error);
+  }
+
+  /** Jobs the end of the run took back are neither done nor failed. */
+  #wasNotRun(error: unknown): boolean {
+    return !this.#ending.isOpen && error instanceof RunnerStoppedError;
+  }
+
+  #put(line: JobLine, error: FailureText | undefined): Promise<void> | undefined {
+    const { index, value, attempts } = line;
+    const receipt = this.#log?.record({ index, value, error, attempts }, line.text) ?? "";
+    const { output, ordered, terminator } = this.#settings;
+    if (output === "jsonl") return this.#writer.put(jsonRecord({ index, value, error, attempts }), "\n", receipt);
+    const end = terminator === "null" ? "\0" : "\n";
+    // In order, line N of the output belongs to line N of the input, also when some jobs have nothing to say.
+    if (ordered && this.#gaps > 0) void this.#writer.put(end.repeat(this.#gaps), "", "");
+    this.#gaps = 0;
+    if (value !== undefined) return this.#writer.put(value, end, receipt);
+    return this.#writer.put("", ordered ? end : "", receipt);
+  }
+
+  #tell({ input, line }: JobLine, { name, message, code }: FailureText): void {
+    if (this.#tally.failed === TOLD + 1) this.#notices.say("more jobs failed; the others are only counted");
+    if (this.#tally.failed > TOLD) return;
+    // What a handler threw says its own name.
+    const words = code === "EXECUTION" ? message : `${name}: ${message}`;
+    this.#notices.say(`${input === "-" ? "stdin" : input}:${line}: ${words}`);
+  }
+
+  /** Keeps the page up for a while once the run is over. */
+  async #linger(): Promise<void> {
+    const { linger = 0 } = this.#settings.page ?? {};
+    if (linger === 0 || !this.#ending.isOpen) return;
+    this.#notices.endProgress();
+    this.#sumUp();
+    this.#notices.say(`the run is over; the page stays for ${showDuration(linger)}, or until Ctrl-C`);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, linger);
+      this.#leave = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** The first signal: nothing new is begun, what runs is finished. */
+  #drain(): void {
+    if (this.#leave !== undefined) return this.#leave();
+    const wasOpen = this.#ending.isOpen;
+    this.#ending.interrupt();
+    if (!wasOpen) return;
+    this.#notices.say("finishing what runs; once more to stop at once");
+    this.#pump.stop();
+    void this.#fleet.runner.drain({ queued: "reject", timeout: Number.POSITIVE_INFINITY });
+  }
+
+  /** The second signal. What is not written yet is lost, and not in the log. */
+  #abort(): void {
+    this.#notices.endProgress();
+    this.#notices.say("stopped");
+    this.#host.exit(EXIT.interrupted);
+  }
+
+  #writeFailed(fault: Error): void {
+    this.#ending.writeFailed(fault);
+    this.#cut("fault", fault);
+  }
+
+  #cut(why: Cut, fault?: Error): void {
+    if (!this.#ending.cut(why, fault)) return;
+    this.#pump.stop();
+    void this.#fleet.runner.stop();
+  }
+
+  #progress(columns: number, style: ProgressStyle): string {
+    const { done, failed } = this.#tally;
+    const resumed = this.#log?.finished ?? 0;
+    const expected = this.#source.expected;
+    const view = {
+      done,
+      failed,
+      expected: expected === undefined ? undefined : Math.max(done, expected - resumed),
+      perSecond: this.#rate.perSecond(performance.now(), done),
+      workers: this.#fleet.runner.stats().workers.length,
+      ending: this.#ending.isOpen ? undefined : "finishing",
+    };
+    return progressLine(view, columns, style);
+  }
+
+  #finish(): number {
+    const { fault } = this.#ending;
+    const { failed } = this.#tally;
+    if (fault !== undefined) {
+      if (!this.#ending.isInterrupted) throw fault;
+      this.#notices.complain(wordsOf(fault));
+    } else if (!this.#ending.isUnread && this.#leave === undefined) {
+      this.#sumUp();
+    }
+    return this.#ending.exitCode(failed);
+  }
+
+  /** Says so when threads stood idle because the budget has no room for a result of each. */
+  #adviseBuffer(): void {
+    const { workers, capacity } = this.#settings;
+    const { largest, limit } = this.#budget;
+    if (largest * workers * capacity <= limit) return;
+    const enough = Math.min(MAX_BUFFER, MEBIBYTE * Math.ceil((largest * workers * capacity) / MEBIBYTE + 1));
+    this.#notices.say(
+      `--buffer has no room for a result of each slot (up to ${mebibytes(largest)}); with --buffer ${enough} more jobs run at a time`,
+    );
+  }
+
+  #sumUp(): void {
+    const { failed, done, localMs, localAttempts, remoteAttempts, remoteMs } = this.#tally;
+    const { meter, remotes } = this.#fleet;
+    const { user, system } = process.cpuUsage(this.#cpu);
+    const numbers = {
+      jobs: done,
+      failed,
+      resumed: this.#source.skipped,
+      wallMs: performance.now() - this.#since,
+      cpuMs: (user + system) / 1_000,
+      threads: this.#settings.workers,
+      remotes,
+      runs: meter.runs,
+      runMs: meter.ms,
+      remoteRuns: remoteAttempts,
+      remoteMs,
+      handOverMs: localMs - meter.ms,
+      localRuns: localAttempts,
+    };
+    for (const said of summary(numbers)) this.#notices.say(said);
+    this.#adviseBuffer();
+    if (this.#unfinished > 0) {
+      this.#notices.say(
+        `ended early: ${counted(this.#unfinished, "line")} read ahead and not run, besides what was not read`,
+      );
+    }
+    const unseen = (this.#log?.finished ?? 0) - this.#source.skipped;
+    if (this.#source.ended && unseen > 0) {
+      this.#notices.say(`the job log knows ${counted(unseen, "more line")} than the input has; is it the same input?`);
+    }
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * The runner of one `powerhose run`: its local threads and, with --listen, the door for remote workers. Says what happens
+ * to the fleet; what it is given to do is run.ts.
+ */
+import { basename } from "node:path";
+import { JobRunner, type Listener, type RunnerEvent } from "../../index.ts";
+import { isLoopback } from "../../transports/websocket/address.ts";
+import { listenWebSocket, type PageOptions, type WebSocketListener } from "../../transports/websocket/node/index.ts";
+import { CommandError, wordsOf } from "../terminal/errors.ts";
+import { listenFault, type ListenPlace, workerUrl } from "./listen-address.ts";
+import type { PumpDesk } from "./pipeline.ts";
+import type { Notices } from "../terminal/terminal.ts";
+import { DEFAULT_MAX_PAYLOAD } from "../terminal/payload-limit.ts";
+import { RunMeter } from "../handler/handler-timer.ts";
+import type { RunPage, RunSettings } from "./options.ts";
+import { shellWord } from "../terminal/shell-word.ts";
+import { isPlaceLost, startFault } from "../handler/start-error.ts";
+import type { StatusReport } from "../status/report.ts";
+import { counted } from "../terminal/format.ts";
+import { userThreads } from "../handler/user-threads.ts";
+
+const LONGEST_TITLE = 200;
+
+/** Whoever runs the jobs. */
+export interface FleetOwner {
+  /** More jobs can run at a time than before. */
+  grown(): void;
+  /** Nobody is left to run the jobs. */
+  forsaken(fault: CommandError): void;
+  /** What `powerhose status` is answered. */
+  report(): StatusReport;
+  /** What the page says at its top. */
+  note(): string;
+  /** An admin drains the run by way of the page. */
+  drained(): void;
+}
+
+/** Threads and remote workers of one run. */
+export class RunFleet {
+  readonly runner: JobRunner;
+  readonly meter: RunMeter = new RunMeter();
+  readonly #settings: RunSettings;
+  readonly #notices: Notices;
+  readonly #owner: FleetOwner;
+  readonly #door: WebSocketListener | undefined;
+  readonly #remotes = new Set<string>();
+  #placesLost = 0;
+
+  constructor(settings: RunSettings, notices: Notices, owner: FleetOwner) {
+    this.#settings = settings;
+    this.#notices = notices;
+    this.#owner = owner;
+    const { listen, attempts, timeout, deadline, maxPayload } = settings;
+    this.#door = listen === undefined ? undefined : this.#listenAt(listen);
+    this.runner = new JobRunner({
+      listen: this.#listeners(),
+      attempts,
+      timeout,
+      deadline,
+      maxPayload,
+      // The pump hands in no more than can run, within its own budget: no job of a run is refused.
+      maxQueue: Number.MAX_SAFE_INTEGER,
+      maxQueueBytes: Number.POSITIVE_INFINITY,
+      // Somebody at the terminal decides how long to wait for workers.
+      acquireTimeout: Number.POSITIVE_INFINITY,
+      // So does an admin on the page: what runs is finished, as after a first Ctrl-C.
+      drainTimeout: Number.POSITIVE_INFINITY,
+    });
+    this.runner.onFleet((event) => this.#on(event));
+  }
+
+  /** Where the jobs are handed in. */
+  get desk(): PumpDesk {
+    const { runner } = this;
+    const { desk } = runner;
+    // Jobs that wait for their next attempt leave slots to others.
+    const left = (): number => Math.min(runner.workers.slots, runner.calls.backoff);
+    return {
+      submit: (job, options, settled) => desk.submit(job, options, settled),
+      capacity: () => desk.capacity() + left(),
+      slots: () => runner.workers.slots + left(),
+    };
+  }
+
+  /** Remote workers that have ever taken part. */
+  get remotes(): number {
+    return this.#remotes.size;
+  }
+
+  /** Whether an attempt's worker came over the network. */
+  isRemote(identity: string): boolean {
+    return this.#remotes.has(identity);
+  }
+
+  /** Starts the threads and listens. Rejects with CommandError when the module is of no use or the port is taken. */
+  async start(): Promise<void> {
+    const { module, listen } = this.#settings;
+    try {
+      await this.runner.start();
+    } catch (error) {
+      throw startFault(listen === undefined ? error : listenFault(error, listen), module.typed);
+    }
+    this.#invite();
+  }
+
+  /** Ends everything at once. May be called twice. */
+  stop(): Promise<void> {
+    return this.runner.stop();
+  }
+
+  #listeners(): Listener[] {
+    const { module, workers, capacity } = this.#settings;
+    const listeners: Listener[] = [];
+    if (workers > 0) listeners.push(userThreads(module, this.meter, { size: workers, capacity }));
+    if (this.#door !== undefined) listeners.push(this.#door);
+    return listeners;
+  }
+
+  #listenAt({ host, port }: ListenPlace): WebSocketListener {
+    const { module, token, origins, page } = this.#settings;
+    return listenWebSocket({
+      host,
+      port,
+      token,
+      origins,
+      status: () => this.#owner.report(),
+      page:
+        page === undefined ? false : { ...pageOf(page), title: titleOf(module.typed), note: () => this.#owner.note() },
+    });
+  }
+
+  /** Tells the user what to type elsewhere. */
+  #invite(): void {
+    const { listen, module, token, maxPayload, page } = this.#settings;
+    if (listen === undefined || this.#door === undefined) return;
+    // An address leaves out the port that is its scheme's own.
+    const url = workerUrl(listen.host, Number(new URL(this.#door.address).port) || 80);
+    const secret = token === undefined ? "" : "POWERHOSE_TOKEN=… ";
+    const open = isLoopback(new URL(url).hostname) ? "" : " --allow-insecure";
+    const payload = maxPayload === DEFAULT_MAX_PAYLOAD ? "" : ` --max-payload ${maxPayload}`;
+    this.#notices.say(`listening on ${url}; add workers with`);
+    this.#notices.offer(`${secret}powerhose work ${shellWord(module.typed)} --connect ${url}${open}${payload}`);
+    this.#notices.say("and see how it goes with");
+    this.#notices.offer(`${secret}powerhose status ${url}${open}`);
+    if (page === undefined) return;
+    this.#notices.say(`or in a browser${token === undefined ? "" : ", which asks for the token"}, at`);
+    this.#notices.offer(url.replace(/^ws/, "http"));
+  }
+
+  #on(event: RunnerEvent): void {
+    switch (event.type) {
+      case "worker-joined":
+        this.#owner.grown();
+        if (event.peer.transport === "thread") return;
+        this.#remotes.add(event.identity);
+        return this.#notices.say(
+          `worker ${event.identity} joined from ${event.peer.address} (${counted(event.capacity, "job")} at a time)`,
+        );
+      case "worker-gone":
+        // At the end all of them go.
+        if (event.peer.transport === "thread" || this.runner.state !== "started") return;
+        return this.#notices.say(`worker ${event.identity} left (${event.reason})${inHand(event.inFlight)}`);
+      case "worker-refused":
+        return this.#notices.say(`refused ${event.peer.address}: ${event.message}`);
+      case "listener-error":
+        return this.#inTrouble(event.error);
+      case "runner-state":
+        if (event.state === "draining") this.#owner.drained();
+        return;
+      default:
+    }
+  }
+
+  #inTrouble(error: Error): void {
+    this.#notices.say(wordsOf(error));
+    if (!isPlaceLost(error) || ++this.#placesLost < this.#settings.workers) return;
+    if (this.#door !== undefined) return this.#notices.say("no thread is left here; waiting for remote workers");
+    this.#owner.forsaken(new CommandError("no thread is left to run the jobs: all of them kept crashing"));
+  }
+}
+
+/** The page's options among those of the command. */
+function pageOf({ admin, lend }: RunPage): PageOptions {
+  return { admin, lend };
+}
+
+/** What the page is headed with: short, as a module may be anywhere. */
+function titleOf(typed: string): string {
+  return `powerhose run ${basename(typed)}`.slice(0, LONGEST_TITLE);
+}
+
+function inHand(jobs: number): string {
+  return jobs === 0 ? "" : `; the ${jobs === 1 ? "job" : `${jobs} jobs`} it had will be tried elsewhere`;
+}

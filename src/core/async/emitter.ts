@@ -1,0 +1,78 @@
+/**
+ * One stream of events to any number of listeners. Listeners run at the end of the turn, after the state they hear of is
+ * consistent; what one throws is the host's uncaught error and touches neither the others nor the core.
+ */
+import type { Clock } from "../time/clock.ts";
+
+/** One call of `on`: a listener added twice is removed one at a time. */
+interface Subscription<E> {
+  readonly listener: (event: E) => void;
+  /** Whether it wants to hear of single jobs. */
+  readonly jobs: boolean;
+  active: boolean;
+}
+
+/** Delivers events of one union type: to each listener those emitted after it was added and delivered before it is removed. */
+export class EventStream<E> {
+  readonly #clock: Clock;
+  #subscriptions: readonly Subscription<E>[] = [];
+  #followsJobs = false;
+  #waiting: { readonly event: E; readonly to: readonly Subscription<E>[] }[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether anybody listens: an event nobody hears need not be made. */
+  get active(): boolean {
+    return this.#subscriptions.length > 0;
+  }
+
+  /** Whether anybody wants to hear of single jobs: their events are a large part of what a small job costs. */
+  get followsJobs(): boolean {
+    return this.#followsJobs;
+  }
+
+  /**
+   * Adds a listener; the returned function removes it and may be called twice. One that does not want to hear of single
+   * jobs hears of them all the same while somebody else wants to.
+   */
+  on(listener: (event: E) => void, jobs: boolean = true): () => void {
+    if (typeof listener !== "function") throw new TypeError("on: expected a function to call for each event");
+    const own = { listener, jobs, active: true };
+    this.#subscribe([...this.#subscriptions, own]);
+    return () => {
+      own.active = false;
+      this.#subscribe(this.#subscriptions.filter((other) => other !== own));
+    };
+  }
+
+  /** Hands an event over, to be delivered at the end of the turn. */
+  emit(event: E): void {
+    if (!this.active) return;
+    if (this.#waiting.push({ event, to: this.#subscriptions }) === 1) this.#clock.endOfTurn(this.#deliver);
+  }
+
+  #subscribe(subscriptions: readonly Subscription<E>[]): void {
+    this.#subscriptions = subscriptions;
+    this.#followsJobs = subscriptions.some(({ jobs }) => jobs);
+  }
+
+  readonly #deliver = (): void => {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { event, to } of waiting) {
+      for (const subscription of to) if (subscription.active) this.#call(subscription.listener, event);
+    }
+  };
+
+  #call(listener: (event: E) => void, event: E): void {
+    try {
+      listener(event);
+    } catch (error) {
+      this.#clock.endOfTurn(() => {
+        throw error;
+      });
+    }
+  }
+}

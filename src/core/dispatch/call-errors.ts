@@ -1,0 +1,79 @@
+/** What a call is rejected with when it was not the handler's fault, in words. */
+import { type Demand, inWords } from "../pool/worker-selector.ts";
+import { type AttemptRecord, because, NoWorkerError, TimeoutError, WorkerLostError } from "../errors.ts";
+
+type Records = readonly AttemptRecord[];
+
+/** Who is missing; `nobody` when just anybody would do. */
+function missing(demand: Demand | undefined, nobody: string): string {
+  if (demand === undefined) return nobody;
+  const { labels, except } = demand;
+  if (except.size > 0) return `no worker of another principal is registered${inWords(labels)}`;
+  return `no registered worker has the label${labels.length === 1 ? "" : "s"} ${labels.join(", ")}`;
+}
+
+/** No worker that could take it registered for `ms`. */
+export function acquireTimedOut(
+  ms: number,
+  demand: Demand | undefined,
+  attempts: Records,
+  trouble: Error | undefined,
+): TimeoutError {
+  const why = `${missing(demand, "none is registered")}${because(trouble)}`;
+  return new TimeoutError(`Could not get a worker in ${ms} ms (${why})`, "acquire", ms, { attempts, cause: trouble });
+}
+
+/** No slot was free for `ms`. */
+export function queueTimedOut(
+  ms: number,
+  workers: number,
+  demand: Demand | undefined,
+  attempts: Records,
+): TimeoutError {
+  const busy = `${workers} workers${inWords(demand?.labels ?? [])}, all busy`;
+  const message = `waited ${ms} ms for a free slot (${workers === 0 ? missing(demand, "none is registered") : busy})`;
+  return new TimeoutError(message, "queue", ms, { attempts });
+}
+
+/** The attempt of that number took longer than `ms`. */
+export function attemptTimedOut(ms: number, attempt: number, identity: string, attempts: Records): TimeoutError {
+  return new TimeoutError(`attempt ${attempt} on ${identity} took over ${ms} ms`, "attempt", ms, { attempts });
+}
+
+/** The whole call took longer than `ms`. */
+export function deadlinePassed(ms: number, attempts: Records): TimeoutError {
+  return new TimeoutError(`the deadline of ${ms} ms passed`, "deadline", ms, { attempts });
+}
+
+/** There is no worker that could take it, and the caller did not want to wait for one. */
+export function noWorker(demand: Demand | undefined, attempts: Records, trouble: Error | undefined): NoWorkerError {
+  const message = `${missing(demand, "no worker is registered")}, and the call asked to fail fast${because(trouble)}`;
+  return new NoWorkerError(message, { attempts, cause: trouble });
+}
+
+/** The one worker there is for the job is held by its caller, and does not fit. */
+export function unfitHeld(demand: Demand | undefined): NoWorkerError {
+  return new NoWorkerError(`the held worker is not one${inWords(demand?.labels ?? [])}`);
+}
+
+/** The one worker there is for the job is held by its caller, and several were to agree. */
+export function heldVerified(principals: number): NoWorkerError {
+  return new NoWorkerError(`a held worker is of one principal, and the job is to be verified by ${principals}`);
+}
+
+/** Workers of fewer principals than the call has to be verified with. */
+export function tooFewPrincipals(
+  needed: number,
+  there: number,
+  labels: readonly string[],
+  attempts: Records,
+  cause?: unknown,
+): NoWorkerError {
+  const message = `verified by ${needed}, the job needs workers of ${needed} principals${inWords(labels)}: ${there} ${there === 1 ? "is" : "are"} registered`;
+  return new NoWorkerError(message, { attempts, cause });
+}
+
+/** The worker and the attempt at it are gone; `what` says how. */
+export function workerLost(identity: string, what: string, attempts: Records): WorkerLostError {
+  return new WorkerLostError(`worker ${identity} ${what}`, { attempts });
+}

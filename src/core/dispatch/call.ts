@@ -1,0 +1,372 @@
+/**
+ * One `execute()` from its queueing to its settlement: a state machine of its own, told of time, slots and answers, and
+ * settled exactly once. What the failures mean is decided in retry.ts; the slots belong to workers.ts.
+ */
+import type { Abortable } from "../async/abort-listeners.ts";
+import type { Attempt, AttemptOwner } from "../session/attempt.ts";
+import {
+  acquireTimedOut,
+  attemptTimedOut,
+  deadlinePassed,
+  noWorker,
+  queueTimedOut,
+  unfitHeld,
+  workerLost,
+} from "./call-errors.ts";
+import type { CallOptions } from "./call-options.ts";
+import { MAX_DURATION } from "../time/clock.ts";
+import { Deadline } from "../time/timer-queue.ts";
+import type { CallDesk, CallEnd, CallState, Place, TakenJob } from "./call-context.ts";
+import type { Demand } from "../pool/worker-selector.ts";
+import { AbortError, type AttemptOutcome, type AttemptRecord, EncodingError, ExecutionError } from "../errors.ts";
+import type { GoneReason } from "../events.ts";
+import type { Job } from "../job/job.ts";
+import type { CancelReason, JobErrorMessage, RejectReason } from "../protocol/message.ts";
+import type { Payload } from "../peer.ts";
+import { type Failure, nextTry } from "./retry.ts";
+import type { Session } from "../session/session.ts";
+import type { Waiter } from "../pool/waiter.ts";
+
+/** How many records of attempts are kept: a worker that rejects for ever must not fill the memory. */
+const MAX_RECORDS = 64;
+
+/** One `execute()`. Its deadline slot in the queue serves all its timers, as it waits for one thing at a time. */
+export class Call extends Deadline implements TakenJob, Waiter<Session>, AttemptOwner<Session>, Abortable {
+  rank = 0;
+  line: object | undefined;
+  ahead: Waiter<Session> | undefined;
+  behind: Waiter<Session> | undefined;
+  /** Sessions that have had this job; weakly, as it may wait for long after they are gone. */
+  avoid: WeakSet<Session> | undefined;
+  elder: TakenJob | undefined;
+  younger: TakenJob | undefined;
+  bytes = 0;
+  readonly id: number;
+  born: number;
+  value: Payload | undefined;
+  error: unknown;
+  readonly #desk: CallDesk<Call>;
+  readonly #place: Place;
+  readonly #options: CallOptions;
+  #job: Job | undefined;
+  #end: CallEnd<Call> | undefined;
+  #state: CallState = "new";
+  #attempt: Attempt<Session> | undefined;
+  #since = 0;
+  /** `undefined` while there are workers. */
+  #acquireBy: number | undefined;
+  /** The beginning of this stay in the queue, if it is limited; `undefined` while none has begun. */
+  #waitsSince: number | undefined;
+  /** Attempts that failed; made by the first one, as most jobs have none. */
+  #failures: AttemptRecord[] | undefined;
+  /** Who answered with a value: then `#since` is how long that took, and a record is made of it when somebody asks. */
+  winner: Session | undefined;
+  #made = 0;
+  #lost = 0;
+  #rejected = 0;
+
+  constructor(id: number, job: Job, options: CallOptions, desk: CallDesk<Call>, place: Place, end: CallEnd<Call>) {
+    super();
+    this.id = id;
+    this.#job = job;
+    this.#options = options;
+    this.#desk = desk;
+    this.#place = place;
+    this.#end = end;
+    this.born = desk.clock.now();
+  }
+
+  /** Which workers will do. */
+  get demand(): Demand | undefined {
+    return this.#options.demand;
+  }
+
+  /** What was tried so far. */
+  get records(): AttemptRecord[] {
+    const failures = [...(this.#desk.earlier ?? []), ...(this.#failures ?? [])];
+    if (this.winner === undefined) return failures;
+    return [...failures, { identity: this.winner.identity, outcome: "ok", ms: this.#since }];
+  }
+
+  /** What is to be done; gone once it has settled. */
+  get data(): Payload | undefined {
+    return this.#job?.data;
+  }
+
+  /** Attempts that count: those whose handler may have started. */
+  get made(): number {
+    return this.#made;
+  }
+
+  /** Whether it settled with a value. */
+  get ok(): boolean {
+    return this.value !== undefined;
+  }
+
+  /** Queues it, once. `now`: the clock's time. */
+  start(now: number = this.born): void {
+    // The `taken` hook runs before this, and may have stopped it.
+    if (this.#end === undefined) return;
+    if (this.#options.signal !== undefined) this.#desk.aborts.watch(this.#options.signal, this);
+    this.#enqueue(now);
+  }
+
+  get #expires(): number {
+    return this.born + this.#options.deadline;
+  }
+
+  /** Whether losing an attempt would cost the job no more than another attempt: then it may wait at a worker. */
+  get maySendAhead(): boolean {
+    return this.#failures === undefined && this.#options.attempts > 1 && this.#options.maxLost > 1;
+  }
+
+  /** Ends it from outside, whatever it does. */
+  stop(error: unknown, reason: CancelReason): void {
+    if (this.#state === "settled") return;
+    this.#cancelAttempt("cancelled", reason);
+    this.#fail(error);
+  }
+
+  supplied(usable: boolean): void {
+    const now = this.#desk.clock.now();
+    this.#acquireBy = usable ? undefined : now + this.#options.acquireTimeout;
+    this.#armWait(now);
+  }
+
+  aborted(reason: unknown): void {
+    if (this.#state === "settled") return;
+    this.#cancelAttempt("cancelled", "cancelled");
+    this.#fail(reason ?? new AbortError("aborted", "cancelled", { attempts: this.records }));
+  }
+
+  override fire(): void {
+    const now = this.#desk.clock.now();
+    if (now >= this.#expires) return this.#expire();
+    if (this.#state === "running") {
+      const left = this.#since + this.#options.timeout - now;
+      return left > 0 ? this.#wake(left, now) : this.#attemptTimedOut();
+    }
+    if (now >= this.#waitingUntil()) return this.#waitedTooLong(now);
+    if (this.#state === "backoff") return this.#enqueue(now);
+    this.#armWait(now);
+  }
+
+  take(session: Session, now: number): void {
+    const job = this.#job;
+    if (job === undefined) return this.#place.pool.free(session, now);
+    if (now >= this.#expires) {
+      this.#place.pool.free(session, now);
+      return this.#expire();
+    }
+    const ttl = Math.min(this.#options.timeout, this.#expires - now);
+    const attempt = this.#handOver(session, job, ttl, now);
+    if (attempt instanceof EncodingError) {
+      this.#place.pool.free(session, now);
+      return this.#fail(attempt);
+    }
+    if (attempt === undefined) {
+      // Its session can never be handed a job again: with its slot back it would be the next one to try, for ever.
+      this.#place.pool.withdraw(session);
+      return this.#failed({ kind: "not-sent" }, () => this.#lostError(session, "is gone"));
+    }
+    this.#attempt = attempt;
+    if (!attempt.waits) return this.began(attempt, now);
+    this.#move("ahead");
+    // It still waits, only elsewhere: the limits of the queue hold. One that was taken at once has none running yet.
+    if (this.due === Number.POSITIVE_INFINITY) this.#armWait(now);
+  }
+
+  began(attempt: Attempt<Session>, now: number): void {
+    const { timeout } = this.#options;
+    this.#made++;
+    this.#since = now;
+    this.#move("running");
+    this.#wake(Math.min(timeout, this.#expires - now), now);
+    this.#desk.events?.started(this, this.#made, attempt.session.identity);
+  }
+
+  /** Bytes are the caller's, who may have resized or transferred them since: that fails the job and nothing else. */
+  #handOver(session: Session, job: Job, ttl: number, now: number): Attempt<Session> | EncodingError | undefined {
+    try {
+      if (typeof job.data !== "string") this.#desk.checkSize(job);
+      return session.assign(this, job, this.id, this.#made + 1, ttl, now);
+    } catch (cause) {
+      return cause instanceof EncodingError
+        ? cause
+        : new EncodingError("the job's data cannot be read any more", -1, { cause });
+    }
+  }
+
+  succeeded(attempt: Attempt<Session>, value: Payload, now: number): void {
+    this.#attempt = undefined;
+    this.winner = attempt.session;
+    this.#since = now - this.#since;
+    this.#desk.throttle.refill();
+    this.value = value;
+    this.#settle();
+  }
+
+  failed(_attempt: Attempt<Session>, message: JobErrorMessage): void {
+    this.#record("error");
+    const { retryable, retryAfter } = message;
+    const remote = this.#desk.remoteStacks ? message.error : { ...message.error, stack: "" };
+    const error = (): ExecutionError => new ExecutionError(remote, { attempts: this.records });
+    this.#failed({ kind: "error", retryable, retryAfter }, error);
+  }
+
+  rejected(attempt: Attempt<Session>, reason: RejectReason): void {
+    if (this.#state === "ahead") return this.#cameBack();
+    this.#made--;
+    if (reason === "recalled") return this.#cameBack();
+    this.#record("rejected");
+    this.#rejected++;
+    const error = (): Error => this.#lostError(attempt.session, `handed the job back: ${reason}`);
+    this.#failed({ kind: "rejected", reason }, error);
+  }
+
+  /** It waited at a worker that never began it, and is what it was before: one that waits here, where it has kept its turn. */
+  #cameBack(): void {
+    this.#attempt = undefined;
+    // It may have been thought to run: what it waits for now has other limits.
+    this.#desk.timers.drop(this);
+    this.#enqueue();
+  }
+
+  lost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
+    // Of a job that was sent ahead only the worker knew whether its turn had come.
+    if (this.#state === "ahead") {
+      this.#made++;
+      this.#since = this.#desk.clock.now();
+    }
+    this.#record("lost");
+    this.#lost++;
+    const what = `was lost with the job in flight: ${reason}, ${message}`;
+    this.#failed({ kind: "lost" }, () => this.#lostError(attempt.session, what));
+  }
+
+  notSent(attempt: Attempt<Session>): void {
+    if (this.#state === "ahead") return this.#cameBack();
+    this.#record("not-sent");
+    this.#made--;
+    this.#failed({ kind: "not-sent" }, () => this.#lostError(attempt.session, "went before the job was sent"));
+  }
+
+  freed(attempt: Attempt<Session>, now: number): void {
+    this.#place.pool.free(attempt.session, now);
+  }
+
+  #enqueue(now: number = this.#desk.clock.now()): void {
+    const { pool } = this.#place;
+    const { failFast, demand, queueTimeout, acquireTimeout } = this.#options;
+    this.#move("queued");
+    if ((failFast || this.#place.held) && !pool.serves(demand) && pool.countMatching(demand) === 0)
+      return this.#fail(this.#place.held ? unfitHeld(demand) : noWorker(demand, this.records, this.#desk.trouble));
+    if (queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
+    this.#acquireBy = undefined;
+    pool.wait(this, now);
+    if (this.line === undefined) return;
+    if (!pool.serves(demand)) this.#acquireBy = now + acquireTimeout;
+    this.#armWait(now);
+  }
+
+  /** When the stay in the queue is over, whatever else. A job that was handed back not started is still in the same stay. */
+  #waitingUntil(): number {
+    const queued = (this.#waitsSince ?? Number.POSITIVE_INFINITY) + this.#options.queueTimeout;
+    return Math.min(this.#acquireBy ?? Number.POSITIVE_INFINITY, queued);
+  }
+
+  #armWait(now: number): void {
+    this.#wake(Math.min(this.#expires, this.#waitingUntil()) - now, now);
+  }
+
+  /** Without a limit, too, it waits on a timer: a call that has not settled is a reason for the process to stay. */
+  #wake(delay: number, now: number): void {
+    this.#desk.timers.set(this, Math.max(0, Math.min(delay, MAX_DURATION)), now);
+  }
+
+  #waitedTooLong(now: number): void {
+    const { acquireTimeout, queueTimeout, demand } = this.#options;
+    // It may wait at a worker.
+    this.#cancelAttempt("cancelled", "cancelled");
+    const attempts = this.records;
+    if (this.#acquireBy !== undefined && now >= this.#acquireBy)
+      return this.#fail(acquireTimedOut(acquireTimeout, demand, attempts, this.#desk.trouble));
+    this.#fail(queueTimedOut(queueTimeout, this.#place.pool.countMatching(demand), demand, attempts));
+  }
+
+  #attemptTimedOut(): void {
+    const { timeout } = this.#options;
+    const { identity = "" } = this.#attempt?.session ?? {};
+    const number = this.#made;
+    this.#cancelAttempt("timeout", "timeout");
+    this.#failed({ kind: "timeout" }, () => attemptTimedOut(timeout, number, identity, this.records));
+  }
+
+  #expire(): void {
+    this.#cancelAttempt("cancelled", "deadline");
+    this.#fail(deadlinePassed(this.#options.deadline, this.records));
+  }
+
+  /** Lets go of the attempt in flight, if any: its answer no longer counts, its slot stays taken until it is confirmed. */
+  #cancelAttempt(outcome: AttemptOutcome, reason: CancelReason): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    if (this.#state === "running") this.#record(outcome);
+    this.#attempt = undefined;
+    attempt.session.cancel(attempt, reason);
+  }
+
+  #record(outcome: AttemptOutcome): void {
+    const session = this.#attempt?.session;
+    this.#attempt = undefined;
+    if (session === undefined) return;
+    const ms = this.#desk.clock.now() - this.#since;
+    this.#failures ??= [];
+    if (this.#failures.length < MAX_RECORDS) this.#failures.push({ identity: session.identity, outcome, ms });
+    if (!this.#place.held) (this.avoid ??= new WeakSet()).add(session);
+  }
+
+  #failed(failure: Failure, error: () => unknown): void {
+    this.#acquireBy = undefined;
+    if (failure.kind !== "rejected" && failure.kind !== "not-sent") this.#waitsSince = undefined;
+    const now = this.#desk.clock.now();
+    const history = { made: this.#made, lost: this.#lost, rejected: this.#rejected, left: this.#expires - now };
+    const after = this.#place.held
+      ? undefined
+      : nextTry(failure, history, this.#options, this.#desk.throttle, this.#desk.entropy);
+    if (after === undefined) return this.#fail(error());
+    this.#desk.events?.retried(this, this.#made, failure.kind, after);
+    this.#desk.retries++;
+    if (after === 0) return this.#enqueue();
+    this.#move("backoff");
+    this.#wake(Math.min(after, this.#expires - now, this.#waitingUntil() - now), now);
+  }
+
+  #fail(error: unknown): void {
+    this.error = error;
+    this.#settle();
+  }
+
+  /** The end, once: every timer, listener and reference goes in the same step. */
+  #settle(): void {
+    const end = this.#end;
+    if (end === undefined) return;
+    if (this.line !== undefined) this.#place.pool.leave(this);
+    if (this.#options.signal !== undefined) this.#desk.aborts.forget(this.#options.signal, this);
+    this.#desk.timers.drop(this);
+    this.#move("settled");
+    this.#end = undefined;
+    this.#job = undefined;
+    this.avoid = undefined;
+    end.settled(this);
+  }
+
+  #move(state: CallState): void {
+    this.#desk.moved(this, this.#state, state);
+    this.#state = state;
+  }
+
+  #lostError({ identity }: Session, what: string): Error {
+    return workerLost(identity, what, this.records);
+  }
+}

@@ -1,0 +1,340 @@
+/**
+ * The desk where calls are taken in and kept until they settle: limits, ids, counters, and what all calls share. How one
+ * call goes on is in call.ts.
+ */
+import { AbortIndex } from "../async/abort-listeners.ts";
+import { type CallOptions, resolveCall } from "./call-options.ts";
+import { Call } from "./call.ts";
+import type { CallDesk, CallEnd, CallEvents, CallFacts, CallState, Place, TakenJob } from "./call-context.ts";
+import type { Clock, Entropy } from "../time/clock.ts";
+import { DeadlineQueue } from "../time/timer-queue.ts";
+import { payloadBytes } from "../protocol/codec.ts";
+import { AbortError, type AttemptOutcome, EncodingError, QueueFullError } from "../errors.ts";
+import type { RunnerEvent } from "../events.ts";
+import { EXECUTE_RULES, type ExecuteOptions } from "../job/execute-options.ts";
+import type { EventStream } from "../async/emitter.ts";
+import { heldJobBytes } from "../job/held-bytes.ts";
+import { Job } from "../job/job.ts";
+import type { CancelReason } from "../protocol/message.ts";
+import { checkedCopy } from "../options.ts";
+import type { Payload } from "../peer.ts";
+import { RetryThrottle } from "./retry.ts";
+import { Verification } from "./verification.ts";
+
+/**
+ * How much may wait when nothing else is asked for. 256 MiB are an eighth of the heap that Node takes on a machine with
+ * 4 GiB, and 256 jobs of the default `maxPayload`.
+ */
+export const QUEUE_DEFAULTS: { readonly maxQueue: number; readonly maxQueueBytes: number } = Object.freeze({
+  maxQueue: 100_000,
+  maxQueueBytes: 268_435_456,
+});
+
+/** @internal */
+export interface DispatcherOptions {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly events: EventStream<RunnerEvent>;
+  readonly defaults: CallOptions;
+  readonly maxQueue: number;
+  readonly maxQueueBytes: number;
+  readonly maxPayload: number;
+  readonly remoteStacks: boolean;
+  /** Why workers are missing, as far as it is known. */
+  trouble?(): Error | undefined;
+  /** Why no job is taken in now, if so. */
+  closed?(): Error | undefined;
+  /** A job was taken in. */
+  taken?(jobId: number, options: CallOptions): void;
+}
+
+type Resolve = (value: Payload) => void;
+type Reject = (error: unknown) => void;
+
+function noEnd(): void {}
+
+/** Tells a promise. */
+class PromiseEnd implements CallEnd<TakenJob> {
+  readonly #resolve: Resolve;
+  readonly #reject: Reject;
+
+  constructor(resolve: Resolve, reject: Reject) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  settled({ value, error }: TakenJob): void {
+    if (value === undefined) this.#reject(error);
+    else this.#resolve(value);
+  }
+
+  /** The job was not taken in. */
+  refuse(error: unknown): void {
+    this.#reject(error);
+  }
+}
+
+/** How many calls are where, and how many have been. */
+export interface CallCounts {
+  /** Wait for a slot, those that were sent ahead included. */
+  queued: number;
+  /** Were sent ahead to a worker, and wait there for their turn. */
+  ahead: number;
+  /** Are in a worker's slot. */
+  running: number;
+  /** Wait before their next attempt. */
+  backoff: number;
+  /** Bytes of all that wait: queued, sent ahead or in backoff. */
+  queuedBytes: number;
+  /** Were taken in. */
+  submitted: number;
+  /** Settled with a value. */
+  succeeded: number;
+  /** Settled with an error. */
+  failed: number;
+}
+
+/** @internal Takes calls in and keeps them until they settle. */
+export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly timers: DeadlineQueue;
+  readonly aborts: AbortIndex = new AbortIndex();
+  readonly throttle: RetryThrottle = new RetryThrottle();
+  readonly remoteStacks: boolean;
+  readonly counts: CallCounts = {
+    queued: 0,
+    ahead: 0,
+    running: 0,
+    backoff: 0,
+    queuedBytes: 0,
+    submitted: 0,
+    succeeded: 0,
+    failed: 0,
+  };
+  retries = 0;
+  readonly #options: DispatcherOptions;
+  /** All that have not settled stand in a row, linked by themselves: a table would cost more than the rest of the desk. */
+  #eldest: TakenJob | undefined;
+  #youngest: TakenJob | undefined;
+  /** The ends of the promise that is being made: kept any longer, they would keep its result alive. */
+  #fulfil: Resolve = noEnd;
+  #refuse: Reject = noEnd;
+  #nextId = 1;
+  #idle: (() => void) | undefined;
+  /** Told when jobs have stopped waiting. */
+  #roomWanted: Set<() => void> | undefined;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.entropy = options.entropy;
+    this.remoteStacks = options.remoteStacks;
+    this.timers = new DeadlineQueue(options.clock, true);
+  }
+
+  get trouble(): Error | undefined {
+    return this.#options.trouble?.();
+  }
+
+  /** Somebody listens. */
+  get events(): CallEvents | undefined {
+    return this.#options.events.followsJobs ? this : undefined;
+  }
+
+  /** Runs a job and resolves to its result. Rejects at once when the input is wrong or the queue full. */
+  execute(input: Job | Payload, options: ExecuteOptions | undefined, place: Place): Promise<Payload> {
+    const promise = new Promise(this.#keepEnds);
+    const end = new PromiseEnd(this.#fulfil, this.#refuse);
+    this.#fulfil = noEnd;
+    this.#refuse = noEnd;
+    try {
+      this.#take(input, options, place, end);
+    } catch (error) {
+      end.refuse(error);
+    }
+    return promise;
+  }
+
+  /** What every promise hands its ends to: a function made for each of them would be kept alive by it. */
+  readonly #keepEnds = (resolve: Resolve, reject: Reject): void => {
+    this.#fulfil = resolve;
+    this.#refuse = reject;
+  };
+
+  /**
+   * Takes a job in; `settled` is called exactly once, later or before this returns.
+   * @throws what `execute` rejects with when the input is wrong, the signal has aborted or the queue is full.
+   */
+  submit(
+    input: Job | Payload,
+    options: ExecuteOptions | undefined,
+    place: Place,
+    settled: (call: TakenJob) => void,
+  ): TakenJob {
+    return this.#take(input, options, place, { settled });
+  }
+
+  #take(input: Job | Payload, options: ExecuteOptions | undefined, place: Place, end: CallEnd<TakenJob>): TakenJob {
+    this.#checkOpen();
+    const resolved = this.#resolve(options);
+    // Options may have getters, which are user code.
+    if (options !== undefined) this.#checkOpen();
+    const job = input instanceof Job ? input : new Job(input);
+    this.checkSize(job);
+    if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
+    const bytes = heldJobBytes(job);
+    if (!this.hasRoom(bytes)) throw this.#full(bytes);
+    const id = this.#nextId++;
+    const call =
+      resolved.verify === 1
+        ? new Call(id, job, resolved, this, place, end)
+        : new Verification(id, job, resolved, this, place, end);
+    call.bytes = bytes;
+    this.#enrol(call);
+    this.counts.submitted++;
+    this.#options.taken?.(call.id, resolved);
+    call.start();
+    return call;
+  }
+
+  /** Whether a new job of so many bytes may wait. One that is larger than the whole limit may wait alone. */
+  hasRoom(bytes: number): boolean {
+    const { maxQueue, maxQueueBytes } = this.#options;
+    const { queued, backoff, queuedBytes } = this.counts;
+    const waiting = queued + backoff;
+    return waiting === 0 || (waiting < maxQueue && queuedBytes + bytes <= maxQueueBytes);
+  }
+
+  /** Calls `fn` once, soon after a job has stopped waiting. The returned function ends that. */
+  whenRoom(fn: () => void): () => void {
+    const waiting = (this.#roomWanted ??= new Set());
+    waiting.add(fn);
+    return () => void waiting.delete(fn);
+  }
+
+  /** In a step of its own, as user code runs then: `map` pulls its input. Not by the clock, which a crash ends. */
+  #announceRoom(waiting: ReadonlySet<() => void>): void {
+    this.#roomWanted = undefined;
+    void Promise.resolve().then(() => {
+      for (const fn of waiting) fn();
+    });
+  }
+
+  #full(bytes: number): QueueFullError {
+    const { maxQueue, maxQueueBytes } = this.#options;
+    const { queuedBytes } = this.counts;
+    const queued = this.counts.queued + this.counts.backoff;
+    const remedy = "use runner.map to submit as workers free up";
+    if (queued >= maxQueue)
+      return new QueueFullError(`${queued} jobs wait already (maxQueue ${maxQueue}); ${remedy}`, {
+        limit: "maxQueue",
+        max: maxQueue,
+        queued,
+        queuedBytes,
+      });
+    const message = `jobs of ${queuedBytes} bytes wait already, and this one has ${bytes} (maxQueueBytes ${maxQueueBytes}); ${remedy}`;
+    return new QueueFullError(message, { limit: "maxQueueBytes", max: maxQueueBytes, queued, queuedBytes });
+  }
+
+  /** Settles every call, or only those that have not started. */
+  stop(error: () => unknown, reason: CancelReason, which: "all" | "not started"): void {
+    for (const call of this.#all()) {
+      if (which === "all" || call.made === 0) call.stop(error(), reason);
+    }
+  }
+
+  /** Calls `fn` once, when no call is left: at once when there is none. */
+  whenIdle(fn: () => void): void {
+    if (this.#eldest === undefined) fn();
+    else this.#idle = fn;
+  }
+
+  moved(call: TakenJob, from: CallState, to: CallState): void {
+    this.#count(from, -1, -call.bytes);
+    this.#count(to, 1, call.bytes);
+    if (this.#roomWanted !== undefined && from !== "running" && from !== "new") this.#announceRoom(this.#roomWanted);
+    if (to !== "settled") return;
+    this.#strike(call);
+    if (call.ok) this.counts.succeeded++;
+    else this.counts.failed++;
+    if (this.#options.events.followsJobs) this.#announce(call);
+    if (this.#eldest !== undefined || this.#idle === undefined) return;
+    const idle = this.#idle;
+    this.#idle = undefined;
+    this.clock.endOfTurn(idle);
+  }
+
+  started(call: CallFacts, attempt: number, identity: string): void {
+    this.#options.events.emit({ type: "job-started", jobId: call.id, attempt, identity });
+  }
+
+  retried(call: CallFacts, attempt: number, outcome: AttemptOutcome, after: number): void {
+    this.#options.events.emit({ type: "job-retried", jobId: call.id, attempt, outcome, after });
+  }
+
+  #announce(call: CallFacts): void {
+    const ms = this.clock.now() - call.born;
+    const settled = { type: "job-settled", jobId: call.id, ms, attempts: call.made } as const;
+    this.#options.events.emit(
+      call.ok ? { ...settled, ok: true } : { ...settled, ok: false, error: call.error, data: call.data },
+    );
+  }
+
+  #count(state: CallState, change: number, bytes: number): void {
+    const { counts } = this;
+    if (state === "new" || state === "settled") return;
+    if (state === "running") {
+      counts.running += change;
+      return;
+    }
+    counts.queuedBytes += bytes;
+    if (state === "backoff") counts.backoff += change;
+    else counts.queued += change;
+    if (state === "ahead") counts.ahead += change;
+  }
+
+  #enrol(call: TakenJob): void {
+    const last = this.#youngest;
+    call.elder = last;
+    if (last === undefined) this.#eldest = call;
+    else last.younger = call;
+    this.#youngest = call;
+  }
+
+  #strike(call: TakenJob): void {
+    const { elder, younger } = call;
+    if (elder === undefined) this.#eldest = younger;
+    else elder.younger = younger;
+    if (younger === undefined) this.#youngest = elder;
+    else younger.elder = elder;
+    call.elder = undefined;
+    call.younger = undefined;
+  }
+
+  /** Every call that has not settled, in the order they came; a copy, as what is done to one may settle others. */
+  #all(): TakenJob[] {
+    const calls: TakenJob[] = [];
+    for (let call = this.#eldest; call !== undefined; call = call.younger) calls.push(call);
+    return calls;
+  }
+
+  #checkOpen(): void {
+    const closed = this.#options.closed?.();
+    if (closed !== undefined) throw closed;
+  }
+
+  #resolve(options: ExecuteOptions | undefined): CallOptions {
+    if (options === undefined) return this.#options.defaults;
+    return resolveCall(checkedCopy("execute", options, EXECUTE_RULES), this.#options.defaults);
+  }
+
+  checkSize(job: Job): void {
+    const { maxPayload } = this.#options;
+    // Three bytes a UTF-16 unit at most: only a string near the limit has to be measured.
+    if (typeof job.data === "string" && job.data.length * 3 <= maxPayload) return;
+    const bytes = payloadBytes(job.data);
+    if (bytes > maxPayload)
+      throw new EncodingError(`the job's data has ${bytes} bytes, over maxPayload (${maxPayload})`);
+  }
+}

@@ -1,0 +1,357 @@
+/**
+ * Many jobs, bounded: pulls inputs only as fast as workers free up and outcomes are read, and hands outcomes over in input
+ * order or as they come. How one job runs is in call.ts.
+ *
+ * Invariants: what was submitted is never held back, and the earliest input that has no outcome was submitted. The next
+ * input waits while the window is full, in number or in bytes, or while the runner's queue is.
+ */
+import { ByteBudget } from "../job/byte-budget.ts";
+import type { TakenJob } from "./call-context.ts";
+import { Deferred } from "../async/deferred.ts";
+import { heldAttemptBytes, heldErrorBytes, heldInputBytes, heldPayloadBytes } from "../job/held-bytes.ts";
+import { EXECUTE_RULES, type ExecuteOptions } from "../job/execute-options.ts";
+import { AbortError, type AttemptRecord, RunnerStoppedError } from "../errors.ts";
+import type { Job } from "../job/job.ts";
+import { checkedCopy, type Filled, flag, integer, limit, type Rules } from "../options.ts";
+import type { Payload } from "../peer.ts";
+
+/** What `map` accepts as one input: a job, or what a job can be made of. */
+export type MapInput = Job | Payload;
+
+/** Options of {@link JobRunner.map}: those of `execute` hold for each job. */
+export interface MapOptions extends ExecuteOptions {
+  /** Jobs submitted at a time; default twice the fleet's slots, at least 16, following the fleet as it grows. */
+  readonly concurrency?: number | undefined;
+  /** Whether outcomes come in input order (default) or as jobs settle. */
+  readonly ordered?: boolean | undefined;
+  /** Inputs that may be ahead of the outcome read last: bounds the memory; default 8 × concurrency, at least 1,024. */
+  readonly window?: number | undefined;
+  /**
+   * Bytes of inputs and outcomes that may be ahead of the outcome read last, with what the jobs under way are expected to
+   * result in; a text counts two bytes a UTF-16 unit. An item that is larger is taken alone. Default 64 MiB; `Infinity`:
+   * no limit.
+   */
+  readonly windowBytes?: number | undefined;
+}
+
+/** What `map` does when nothing else is asked for; see {@link MapOptions} for what follows the fleet. */
+export const MAP_DEFAULTS: Filled<Pick<MapOptions, "ordered" | "windowBytes">> = Object.freeze({
+  ordered: true,
+  windowBytes: 67_108_864,
+});
+
+const MAP_RULES: Rules<MapOptions> = Object.freeze({
+  ...EXECUTE_RULES,
+  concurrency: integer(1),
+  ordered: flag,
+  window: integer(1),
+  windowBytes: limit(1),
+});
+
+/** A job that succeeded. */
+export interface Success<T> {
+  /** Says that it succeeded. */
+  readonly ok: true;
+  /** The handler's result. */
+  readonly value: Payload;
+  /** What came in. */
+  readonly input: T;
+  /** The input's place, from 0. */
+  readonly index: number;
+  /** What was tried, with whom, and for how long. */
+  readonly attempts: readonly AttemptRecord[];
+}
+
+/** A job that failed. */
+export interface Failure<T> {
+  /** Says that it failed. */
+  readonly ok: false;
+  /** What `execute` would have rejected with. */
+  readonly error: unknown;
+  /** What came in. */
+  readonly input: T;
+  /** The input's place, from 0. */
+  readonly index: number;
+  /** What was tried, with whom, and for how long. */
+  readonly attempts: readonly AttemptRecord[];
+}
+
+/** How one job of a `map` ended. */
+export type Outcome<T> = Success<T> | Failure<T>;
+
+/** @internal What `map` needs of the runner. */
+export interface MapDesk {
+  /** Slots in the fleet now. */
+  capacity(): number;
+  /** Whether a new job of so many bytes may wait in the runner's queue. */
+  hasRoom(bytes: number): boolean;
+  /** Calls `fn` once, soon after a job has stopped waiting. The returned function ends that. */
+  whenRoom(fn: () => void): () => void;
+  /** Takes a job in, or throws. */
+  submit(job: MapInput, options: ExecuteOptions | undefined, settled: (call: TakenJob) => void): TakenJob;
+}
+
+const LEAST_CONCURRENCY = 16;
+const LEAST_WINDOW = 1_024;
+
+/** An input that was pulled and not submitted yet. */
+interface Pulled<T> {
+  readonly input: T;
+  readonly bytes: number;
+}
+
+/** An outcome that was not read yet. */
+interface Unread<T> {
+  readonly outcome: Outcome<T>;
+  /** What it holds of the budget, its input included. */
+  readonly bytes: number;
+}
+
+class MapRun<T extends MapInput> {
+  readonly #desk: MapDesk;
+  readonly #how: ExecuteOptions | undefined;
+  readonly #concurrency: number | undefined;
+  readonly #window: number | undefined;
+  readonly #budget: ByteBudget;
+  readonly #ordered: boolean;
+  readonly #inputs: Iterator<T> | AsyncIterator<T>;
+  readonly #async: boolean;
+  readonly #calls = new Set<TakenJob>();
+  /** Outcomes not yet read, by the place they will be read at. */
+  readonly #ready = new Map<number, Unread<T>>();
+  /** The one of them that is to be taken. */
+  #unread: Unread<T> | undefined;
+  #next: Pulled<T> | undefined;
+  /** Ends the wait for room in the runner's queue. */
+  #forgetRoom: (() => void) | undefined;
+  /** Inputs that were submitted. */
+  #pulled = 0;
+  #running = 0;
+  #arrived = 0;
+  #read = 0;
+  #pulling = false;
+  #filling = false;
+  /** No more inputs are taken. */
+  #exhausted = false;
+  /** The input has ended or broken by itself, and is not to be told. */
+  #inputEnded = false;
+  #failure: { readonly error: unknown } | undefined;
+  #reader: Deferred<void> | undefined;
+
+  constructor(inputs: Iterable<T> | AsyncIterable<T>, options: MapOptions, desk: MapDesk) {
+    const { concurrency, window, windowBytes, ordered, ...how } = options;
+    this.#desk = desk;
+    // The runner checks and completes what it is given for each job, unless it is given nothing.
+    this.#how = Object.values(how).every((value) => value === undefined) ? undefined : how;
+    this.#concurrency = concurrency;
+    this.#window = window;
+    this.#budget = new ByteBudget(windowBytes ?? MAP_DEFAULTS.windowBytes);
+    this.#ordered = ordered ?? MAP_DEFAULTS.ordered;
+    this.#async = isAsync(inputs);
+    this.#inputs = iterate(inputs);
+    how.signal?.addEventListener("abort", this.#onAbort);
+  }
+
+  /** Whether the next outcome is there to be taken, as most are: a promise for each would cost more than it tells. */
+  next(): boolean {
+    this.#pull();
+    this.#unread = this.#ready.get(this.#read);
+    return this.#unread !== undefined;
+  }
+
+  /** That outcome, which is not held here any longer. */
+  take(): Outcome<T> {
+    const unread = this.#unread;
+    if (unread === undefined) throw new Error("no outcome is there");
+    this.#unread = undefined;
+    this.#ready.delete(this.#read++);
+    this.#budget.release(unread.bytes);
+    return unread.outcome;
+  }
+
+  /** No outcome is there: `true` once there is news, `false` after the last. Rejects with what the input threw. */
+  async more(): Promise<boolean> {
+    if (this.#exhausted && this.#running === 0) {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      return false;
+    }
+    this.#reader = new Deferred();
+    await this.#reader.promise;
+    return true;
+  }
+
+  /** Aborts what still runs and lets go of the input. */
+  async close(): Promise<void> {
+    this.#exhausted = true;
+    this.#next = undefined;
+    this.#forgetRoom?.();
+    this.#how?.signal?.removeEventListener("abort", this.#onAbort);
+    for (const call of this.#calls)
+      call.stop(new AbortError("nobody reads the results any more", "cancelled"), "cancelled");
+    this.#ready.clear();
+    if (this.#inputEnded) return;
+    const letGo = this.#inputs.return?.();
+    // An input that is being waited for answers only after that, if ever: whoever leaves does not wait for it too.
+    if (this.#pulling) void Promise.resolve(letGo).catch(() => undefined);
+    else await letGo;
+  }
+
+  readonly #onAbort = (): void => this.#end({ error: this.#how?.signal?.reason });
+
+  /** Submits inputs until enough run, or enough wait to be read, or the input has to be waited for. */
+  #pull(): void {
+    if (this.#filling) return;
+    this.#filling = true;
+    try {
+      this.#fill();
+    } finally {
+      this.#filling = false;
+    }
+  }
+
+  #fill(): void {
+    const concurrency = this.#concurrency ?? Math.max(LEAST_CONCURRENCY, 2 * this.#desk.capacity());
+    const window = this.#window ?? Math.max(LEAST_WINDOW, 8 * concurrency);
+    while (!this.#exhausted && !this.#pulling && this.#running < concurrency && this.#pulled - this.#read < window) {
+      if (this.#how?.signal?.aborted === true) return this.#end({ error: this.#how?.signal.reason });
+      if (!this.#budget.admits(this.#next?.bytes ?? 0)) return;
+      if (this.#next === undefined) this.#pullOne();
+      else if (this.#desk.hasRoom(this.#next.bytes)) this.#submit(this.#next);
+      else return this.#awaitRoom();
+    }
+  }
+
+  /** Other callers, or jobs in backoff, fill the runner's queue. `map` can wait, so it is not refused. */
+  #awaitRoom(): void {
+    this.#forgetRoom ??= this.#desk.whenRoom(() => {
+      this.#forgetRoom = undefined;
+      this.#pull();
+    });
+  }
+
+  #pullOne(): void {
+    let next: IteratorResult<T> | Promise<IteratorResult<T>>;
+    try {
+      next = this.#inputs.next();
+    } catch (error) {
+      return this.#inputIsOver({ error });
+    }
+    if (!this.#async && !(next instanceof Promise)) return this.#take(next);
+    this.#pulling = true;
+    // Whatever can be awaited will do, as in a `for await`.
+    Promise.resolve(next).then(
+      (result) => {
+        this.#pulling = false;
+        this.#take(result);
+        this.#pull();
+      },
+      (error: unknown) => {
+        this.#pulling = false;
+        this.#inputIsOver({ error });
+      },
+    );
+  }
+
+  #take(result: IteratorResult<T>): void {
+    if (this.#exhausted) return;
+    let input: T;
+    try {
+      if (typeof result !== "object" || result === null)
+        throw new TypeError(`map: the input answered ${String(result)}, not a result`);
+      if (result.done) return this.#inputIsOver(undefined);
+      input = result.value;
+    } catch (error) {
+      return this.#inputIsOver({ error });
+    }
+    this.#next = { input, bytes: heldInputBytes(input) };
+  }
+
+  #submit({ input, bytes }: Pulled<T>): void {
+    const index = this.#pulled++;
+    this.#next = undefined;
+    this.#running++;
+    this.#budget.begin(bytes);
+    let settledCall: TakenJob | undefined;
+    try {
+      const submitted = this.#desk.submit(input, this.#how, (call) => {
+        settledCall = call;
+        this.#calls.delete(call);
+        const { value } = call;
+        this.#arrive(value === undefined ? failure(call, input, index) : success(call, value, input, index), bytes);
+      });
+      if (submitted !== settledCall) this.#calls.add(submitted);
+    } catch (error) {
+      this.#arrive({ ok: false, error, input, index, attempts: [] }, bytes);
+    }
+  }
+
+  #arrive(outcome: Outcome<T>, inputBytes: number): void {
+    this.#running--;
+    const bytes = bytesOf(outcome);
+    this.#budget.settle(bytes);
+    this.#ready.set(this.#ordered ? outcome.index : this.#arrived++, { outcome, bytes: inputBytes + bytes });
+    if (!outcome.ok && outcome.error instanceof RunnerStoppedError) this.#end({ error: outcome.error });
+    this.#wake();
+    // A slow reader must not leave workers idle while there is room for outcomes.
+    this.#pull();
+  }
+
+  #inputIsOver(failed: { readonly error: unknown } | undefined): void {
+    this.#inputEnded = true;
+    this.#end(failed);
+  }
+
+  #end(failed: { readonly error: unknown } | undefined): void {
+    if (this.#exhausted) return;
+    this.#exhausted = true;
+    this.#failure = failed;
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#reader?.resolve();
+    this.#reader = undefined;
+  }
+}
+
+function isAsync<T>(inputs: Iterable<T> | AsyncIterable<T>): inputs is AsyncIterable<T> {
+  // Boxed, as a string is iterable too.
+  return typeof Reflect.get(Object(inputs) as object, Symbol.asyncIterator) === "function";
+}
+
+function iterate<T>(inputs: Iterable<T> | AsyncIterable<T>): Iterator<T> | AsyncIterator<T> {
+  if (isAsync(inputs)) return inputs[Symbol.asyncIterator]();
+  if (typeof Reflect.get(Object(inputs) as object, Symbol.iterator) === "function") return inputs[Symbol.iterator]();
+  throw new TypeError("map: expected an iterable or an async iterable of jobs, strings or bytes");
+}
+
+/** What an outcome holds besides its input. */
+function bytesOf(outcome: Outcome<unknown>): number {
+  const made = heldAttemptBytes(outcome.attempts.length);
+  return made + (outcome.ok ? heldPayloadBytes(outcome.value) : heldErrorBytes(outcome.error));
+}
+
+function success<T>(call: TakenJob, value: Payload, input: T, index: number): Success<T> {
+  return { ok: true, value, input, index, attempts: call.records };
+}
+
+function failure<T>(call: TakenJob, input: T, index: number): Failure<T> {
+  return { ok: false, error: call.error, input, index, attempts: call.records };
+}
+
+/** @internal Runs every input and yields the outcomes. */
+export async function* mapJobs<T extends MapInput>(
+  inputs: Iterable<T> | AsyncIterable<T>,
+  options: MapOptions | undefined,
+  desk: MapDesk,
+): AsyncGenerator<Outcome<T>, void, undefined> {
+  const run = new MapRun(inputs, checkedCopy("map", options ?? {}, MAP_RULES), desk);
+  try {
+    do {
+      // Not by a variable: it would hold the outcome for as long as the reader is busy.
+      while (run.next()) yield run.take();
+    } while (await run.more());
+  } finally {
+    await run.close();
+  }
+}

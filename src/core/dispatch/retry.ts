@@ -1,0 +1,101 @@
+/**
+ * Which failure is tried again, and when. Decides and does nothing: call.ts acts. The table behind it is in
+ * docs/architecture.md.
+ */
+import { type Entropy, jitter } from "../time/clock.ts";
+import type { RejectReason } from "../protocol/message.ts";
+
+/** How an attempt failed, as far as another one depends on it. */
+export type Failure =
+  | { readonly kind: "not-sent" } // it never left the runner
+  | { readonly kind: "rejected"; readonly reason: RejectReason } // the worker handed it back, not started
+  | { readonly kind: "lost" } // the worker went with it: it may have run
+  | { readonly kind: "timeout" } // no answer in time: it may still run
+  | { readonly kind: "error"; readonly retryable: boolean; readonly retryAfter: number }; // it ran and failed
+
+/** What a job has been through, the failure at hand included. */
+export interface History {
+  /** Attempts that count: those whose handler may have started. */
+  readonly made: number;
+  /** How many of them were lost with their worker. */
+  readonly lost: number;
+  /** How often a worker handed it back. */
+  readonly rejected: number;
+  /** Milliseconds that are left of the call's deadline; `Infinity` when it has none. */
+  readonly left: number;
+}
+
+/** The caller's wishes. */
+export interface RetryPolicy {
+  /** Attempts in all, the first included. */
+  readonly attempts: number;
+  /** Losses in all: a job that kills its workers is not given a third. */
+  readonly maxLost: number;
+  /** Whether a timed-out attempt is tried again although it may still run. */
+  readonly retryOnTimeout: boolean;
+  /** The longest pause, in ms, that a handler may ask for. */
+  readonly maxRetryAfter: number;
+}
+
+/** Milliseconds until the job is queued again, at the head; `undefined`: it settles with the failure. */
+export type Again = number | undefined;
+
+const FREE_REJECTS = 3;
+/** Workers that are forever about to leave will not take a job. One that is only busy is waited for, as in the queue. */
+const MAX_REJECTS = 100;
+const BACKOFF_FIRST = 50;
+const BACKOFF_MAX = 2_000;
+
+/**
+ * Stops a storm of retries when most attempts fail: ten tokens, one less per failure that would be retried, a tenth more
+ * per success, no retry while half of them or fewer are left (the figures of gRPC's retry throttling). A lost worker's jobs
+ * are outside it, as one death fails many jobs at once and `maxLost` bounds them already.
+ */
+export class RetryThrottle {
+  #tokens = 10;
+
+  /** A job succeeded. */
+  refill(): void {
+    this.#tokens = Math.min(10, this.#tokens + 0.1);
+  }
+
+  /** Takes a token for a failure; `false` when there may be no retry. */
+  spend(): boolean {
+    this.#tokens = Math.max(0, this.#tokens - 1);
+    return this.#tokens > 5;
+  }
+}
+
+function backoff(entropy: Entropy, n: number): number {
+  return jitter(entropy, Math.min(BACKOFF_MAX, BACKOFF_FIRST * 2 ** (n - 1)));
+}
+
+/** Decides whether and when a failed attempt is followed by another. */
+export function nextTry(
+  failure: Failure,
+  history: History,
+  policy: RetryPolicy,
+  throttle: RetryThrottle,
+  entropy: Entropy,
+): Again {
+  switch (failure.kind) {
+    case "not-sent":
+      return 0;
+    case "rejected":
+      if (failure.reason === "draining" && history.rejected >= MAX_REJECTS) return undefined;
+      return history.rejected <= FREE_REJECTS ? 0 : backoff(entropy, history.rejected - FREE_REJECTS);
+    case "lost":
+      if (history.made >= policy.attempts || history.lost >= policy.maxLost) return undefined;
+      return backoff(entropy, history.made);
+    case "timeout":
+      if (!policy.retryOnTimeout || history.made >= policy.attempts) return undefined;
+      return throttle.spend() ? backoff(entropy, history.made) : undefined;
+    case "error": {
+      if (!failure.retryable || history.made >= policy.attempts) return undefined;
+      const wish = Math.min(failure.retryAfter, policy.maxRetryAfter);
+      // Kept until its deadline, the job would hold its memory, and its caller, for an attempt that never comes.
+      if (wish > 0 && wish >= history.left) return undefined;
+      return throttle.spend() ? Math.max(wish, backoff(entropy, history.made)) : undefined;
+    }
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * One `execute()` with `verify`: the same job on workers of several principals, and their answers compared. Made of calls that
+ * run one after the other, each kept from the principals that have answered; to the desk they are one job. How one of them runs
+ * is in call.ts.
+ */
+import type { AbortIndex } from "../async/abort-listeners.ts";
+import type { CallOptions } from "./call-options.ts";
+import { Call } from "./call.ts";
+import type { CallDesk, CallEnd, CallEvents, CallState, Place, TakenJob } from "./call-context.ts";
+import { heldVerified, tooFewPrincipals } from "./call-errors.ts";
+import type { Clock, Entropy } from "../time/clock.ts";
+import type { DeadlineQueue } from "../time/timer-queue.ts";
+import { Demand } from "../pool/worker-selector.ts";
+import { type AttemptRecord, NoWorkerError, TimeoutError, VerificationError, type WorkerAnswer } from "../errors.ts";
+import { heldPayloadBytes } from "../job/held-bytes.ts";
+import type { Job } from "../job/job.ts";
+import type { CancelReason } from "../protocol/message.ts";
+import type { Payload } from "../peer.ts";
+import type { RetryThrottle } from "./retry.ts";
+
+/** Whether two payloads are the same: the same kind, and the same content. */
+export function samePayload(one: Payload, other: Payload): boolean {
+  if (typeof one === "string" || typeof other === "string") return one === other;
+  return one.length === other.length && one.every((byte, place) => byte === other[place]);
+}
+
+/** One job that several have to agree on. To its calls it is the desk, and the end of each. */
+export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
+  elder: TakenJob | undefined;
+  younger: TakenJob | undefined;
+  /** Of the job, once, and of the answers it holds. */
+  bytes = 0;
+  readonly id: number;
+  readonly born: number;
+  value: Payload | undefined;
+  error: unknown;
+  readonly #job: Job;
+  readonly #options: CallOptions;
+  readonly #desk: CallDesk<TakenJob>;
+  readonly #place: Place;
+  #end: CallEnd<TakenJob> | undefined;
+  /** The call that runs now; the last one, once it has settled. */
+  #run: Call;
+  /** Where that stood before it settled. */
+  #left: CallState = "new";
+  /** Attempts of the calls before it. */
+  earlier: readonly AttemptRecord[] = [];
+  #madeEarlier = 0;
+  readonly #answers: WorkerAnswer[] = [];
+
+  constructor(
+    id: number,
+    job: Job,
+    options: CallOptions,
+    desk: CallDesk<TakenJob>,
+    place: Place,
+    end: CallEnd<TakenJob>,
+  ) {
+    this.id = id;
+    this.#job = job;
+    this.#options = options;
+    this.#desk = desk;
+    this.#place = place;
+    this.#end = end;
+    this.born = desk.clock.now();
+    this.#run = this.#nextRun();
+  }
+
+  get records(): readonly AttemptRecord[] {
+    return this.#run.records;
+  }
+
+  /** Attempts that count, of all calls. */
+  get made(): number {
+    return this.#madeEarlier + this.#run.made;
+  }
+
+  get ok(): boolean {
+    return this.value !== undefined;
+  }
+
+  get data(): Payload {
+    return this.#job.data;
+  }
+
+  start(): void {
+    const { failFast, verify } = this.#options;
+    if (this.#end === undefined) return;
+    // Nothing is begun that could only wait in vain.
+    if (this.#place.held) this.#fail(heldVerified(verify));
+    else if (failFast && this.#principals().size < verify) this.#fail(this.#tooFew());
+    else this.#run.start();
+  }
+
+  stop(error: unknown, reason: CancelReason): void {
+    // One that failed before it began has a call that never settles.
+    if (this.#end !== undefined) this.#run.stop(error, reason);
+  }
+
+  /** One of its calls has settled. */
+  settled(run: Call): void {
+    const { value, winner } = run;
+    if (value === undefined || winner === undefined) return this.#fail(this.#reasonOf(run.error));
+    const { identity, peer } = winner;
+    const [first] = this.#answers;
+    const agrees = first !== undefined && samePayload(first.value, value);
+    this.#answers.push({ identity, principal: peer.principal, value: agrees ? first.value : value });
+    if (this.#answers.length === this.#options.verify) return this.#compare();
+    this.earlier = this.records;
+    this.#madeEarlier = this.made;
+    this.#run = this.#nextRun(run);
+    this.#desk.moved(this, this.#left, "new");
+    if (!agrees) this.bytes += heldPayloadBytes(value);
+    this.#run.start(this.#desk.clock.now());
+  }
+
+  moved(_run: Call, from: CallState, to: CallState): void {
+    // What follows the end of one call is known only when it has told all of it.
+    if (to === "settled") this.#left = from;
+    else this.#desk.moved(this, from, to);
+  }
+
+  get clock(): Clock {
+    return this.#desk.clock;
+  }
+
+  get entropy(): Entropy {
+    return this.#desk.entropy;
+  }
+
+  get timers(): DeadlineQueue {
+    return this.#desk.timers;
+  }
+
+  get aborts(): AbortIndex {
+    return this.#desk.aborts;
+  }
+
+  get throttle(): RetryThrottle {
+    return this.#desk.throttle;
+  }
+
+  get remoteStacks(): boolean {
+    return this.#desk.remoteStacks;
+  }
+
+  get trouble(): Error | undefined {
+    return this.#desk.trouble;
+  }
+
+  get events(): CallEvents | undefined {
+    return this.#desk.events;
+  }
+
+  get retries(): number {
+    return this.#desk.retries;
+  }
+
+  set retries(retries: number) {
+    this.#desk.retries = retries;
+  }
+
+  checkSize(job: Job): void {
+    this.#desk.checkSize(job);
+  }
+
+  #nextRun(before?: Call): Call {
+    const { require, demand } = this.#options;
+    const except = new Set(this.#answers.map(({ principal }) => principal));
+    const options = { ...this.#options, demand: except.size === 0 ? demand : new Demand(require, except) };
+    const run = new Call(this.id, this.#job, options, this, this.#place, this);
+    // It is still the same job, and keeps its place in the queue.
+    run.born = this.born;
+    run.rank = before?.rank ?? 0;
+    return run;
+  }
+
+  #compare(): void {
+    const [first] = this.#answers;
+    const different = new Set(this.#answers.map(({ value }) => value)).size;
+    if (first !== undefined && different === 1) {
+      this.value = first.value;
+      return this.#settle();
+    }
+    const message = `${this.#answers.length} workers of different principals did not give the same`;
+    this.#fail(new VerificationError(message, this.#answers, { attempts: this.records }));
+  }
+
+  /** Nobody there who could take it, and nobody of another principal, is one thing to who asked for several. */
+  #reasonOf(error: unknown): unknown {
+    const nobody = error instanceof NoWorkerError || (error instanceof TimeoutError && error.kind === "acquire");
+    return nobody && this.#principals().size < this.#options.verify ? this.#tooFew(error) : error;
+  }
+
+  #principals(): Set<string> {
+    return new Set(this.#place.pool.fitting(this.#options.demand).map(({ peer }) => peer.principal));
+  }
+
+  #tooFew(cause?: unknown): NoWorkerError {
+    const { verify, require } = this.#options;
+    return tooFewPrincipals(verify, this.#principals().size, require, this.records, cause);
+  }
+
+  #fail(error: unknown): void {
+    this.error = error;
+    this.#settle();
+  }
+
+  #settle(): void {
+    const end = this.#end;
+    this.#end = undefined;
+    this.#desk.moved(this, this.#left, "settled");
+    end?.settled(this);
+  }
+}

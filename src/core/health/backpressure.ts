@@ -1,0 +1,211 @@
+/**
+ * Watches whether the peer of one session reads what it is sent, as judged by backpressure.ts: polls while there is a backlog, as
+ * a socket tells how much waits but not when it has left. Both ends have one. What follows is in session.ts and runner-connection.ts.
+ */
+import type { Clock } from "../time/clock.ts";
+import type { BudgetHolder, SendBudget } from "./send-budget.ts";
+
+const POLL_INTERVAL_MS = 5;
+
+/** Waits for the next look. */
+export interface ReviewTimer {
+  /** Sets (or moves) it to `delay` ms from now. */
+  set(delay: number): void;
+  /** Forgets it. */
+  drop(): void;
+}
+
+/** What it is given. */
+export interface CongestionContext {
+  readonly clock: Clock;
+  /** Makes the timer of one session; it tells how late it is, in ms. */
+  readonly reviewTimer: (review: (lateBy: number) => void) => ReviewTimer;
+  readonly rules: BacklogRules;
+  /** What all sessions may hold together; absent: there is but this one. */
+  readonly budget?: SendBudget | undefined;
+}
+
+/** The session it watches. */
+export interface CongestionOwner {
+  /** Bytes that have not left yet. */
+  readonly bufferedBytes: number;
+  /**
+   * Whether the peer has to read whatever else it does. If not, bytes only hold back new work: on a port they wait for an
+   * event loop that is busy, and so they do for a worker that runs its handlers on the event loop that would read.
+   */
+  readonly mustRead: boolean;
+  /** New work is to be held back, or no longer. */
+  congested(congested: boolean): void;
+  /** The peer does not read. The owner calls {@link Congestion.stop}. */
+  tooSlow(message: string): void;
+}
+
+/** The backlog of one peer. */
+export class Congestion implements BudgetHolder {
+  /** What the budget has counted for it. */
+  counted = 0;
+  readonly #context: CongestionContext;
+  readonly #owner: CongestionOwner;
+  readonly #backlog: Backlog;
+  readonly #timer: ReviewTimer;
+
+  constructor(context: CongestionContext, owner: CongestionOwner) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#backlog = new Backlog(context.rules);
+    this.#timer = context.reviewTimer((lateBy) => this.review(lateBy));
+  }
+
+  /** Whether more waited than may when it was last looked at. */
+  get isCongested(): boolean {
+    return this.#backlog.congested;
+  }
+
+  /** Bytes that have not left yet. */
+  get bufferedBytes(): number {
+    return this.#owner.bufferedBytes;
+  }
+
+  /** A frame was sent. */
+  sent(): void {
+    const bytes = this.#owner.bufferedBytes;
+    this.#context.budget?.count(this, bytes);
+    const isTooMuch = this.#isTooMuch(bytes);
+    if (isTooMuch === this.#backlog.congested) return;
+    // The verdict waits a step: this runs inside the hand-over of a job, which must not find its session gone.
+    this.#timer.set(0);
+    if (!isTooMuch) return;
+    this.#look(bytes);
+    this.#owner.congested(true);
+  }
+
+  /** A frame arrived: a peer that answers may have read, and need not wait until that is polled for. */
+  heard(): void {
+    if (this.#backlog.congested && !this.#isTooMuch(this.#owner.bufferedBytes)) this.review(0);
+  }
+
+  /** So many bytes were admitted before the backlog: they are no reason to give the peer up while it lasts. */
+  allow(bytes: number): void {
+    this.#backlog.allow(bytes);
+  }
+
+  /** Looks at it again, which may end the session. @param lateBy - So much later than was planned, in ms. */
+  review(lateBy: number): void {
+    // This process stood still, and so did what brings the bytes away.
+    if (lateBy > POLL_INTERVAL_MS) this.#backlog.excuse(lateBy);
+    const { congested } = this.#backlog;
+    const bytes = this.#owner.bufferedBytes;
+    this.#context.budget?.count(this, bytes);
+    const verdict = this.#look(bytes);
+    if (verdict === "overflow" || verdict === "stuck") return this.#giveUp(bytes);
+    // What is only over its share is reviewed by the budget.
+    if (bytes > this.#context.rules.highWater) this.#timer.set(POLL_INTERVAL_MS);
+    else this.#timer.drop();
+    if (congested !== this.#backlog.congested) this.#owner.congested(!congested);
+  }
+
+  /** Whether the peer has read nothing for the longest time it may. */
+  isStuck(now: number): boolean {
+    return this.#owner.mustRead && this.#backlog.unchangedFor(now) >= this.#context.rules.stallTimeout;
+  }
+
+  /** Gives the peer up: it holds most of what is too much for all. */
+  evict(): void {
+    this.#giveUp(this.#owner.bufferedBytes);
+  }
+
+  /** Watches no longer. */
+  stop(): void {
+    this.#timer.drop();
+    this.#context.budget?.count(this, 0);
+  }
+
+  #isTooMuch(bytes: number): boolean {
+    const { rules, budget } = this.#context;
+    return bytes > rules.highWater || budget?.isOverShare(bytes) === true;
+  }
+
+  #look(bytes: number): "clear" | "congested" | "overflow" | "stuck" {
+    const { clock, budget } = this.#context;
+    const now = clock.now();
+    const { mustRead } = this.#owner;
+    if (!mustRead) this.#backlog.excuse(this.#backlog.unchangedFor(now));
+    const verdict = this.#backlog.look(bytes, now, budget?.isOverShare(bytes));
+    return mustRead || verdict === "clear" ? verdict : "congested";
+  }
+
+  #giveUp(bytes: number): void {
+    this.#owner.tooSlow(`it does not read: ${bytes} bytes wait`);
+  }
+}
+
+/** The limits of a backlog. */
+export interface BacklogRules {
+  /** Above so many unsent bytes the peer gets no new work. */
+  readonly highWater: number;
+  /** Above so many unsent bytes it is given up. */
+  readonly maxBuffered: number;
+  /** It is given up, too, when the backlog has not shrunk for so many ms. */
+  readonly stallTimeout: number;
+}
+
+/** The limits as they hold, with room for two of the largest payloads. */
+export function backlogLimits(given: {
+  readonly highWater: number;
+  readonly maxBuffered: number;
+  readonly maxPayload: number;
+}): { readonly highWater: number; readonly maxBuffered: number } {
+  const maxBuffered = Math.max(given.maxBuffered, 2 * given.maxPayload);
+  // A backlog is only looked at above the high-water mark: one above the hard limit would switch that off.
+  return { maxBuffered, highWater: Math.min(given.highWater, maxBuffered) };
+}
+
+/** What a backlog means. */
+export type BacklogVerdict = "clear" | "congested" | "overflow" | "stuck";
+
+/** The unsent bytes of one peer over time. */
+export class Backlog {
+  readonly #rules: BacklogRules;
+  #bytes = 0;
+  #since = 0;
+  #allowance = 0;
+  /** Whether the peer was to get no new work when this was last looked at. */
+  congested = false;
+
+  constructor(rules: BacklogRules) {
+    this.#rules = rules;
+  }
+
+  /**
+   * Looks at the bytes that wait now.
+   * @param isOverShare - Whether they are too many for what all peers hold together, though not for this one.
+   */
+  look(bytes: number, now: number, isOverShare = false): BacklogVerdict {
+    const { highWater, maxBuffered, stallTimeout } = this.#rules;
+    if (!this.congested || bytes < this.#bytes) this.#since = now;
+    this.#bytes = bytes;
+    const isHigh = bytes > highWater;
+    this.congested = isHigh || isOverShare;
+    if (!this.congested) {
+      this.#allowance = 0;
+      return "clear";
+    }
+    if (bytes > maxBuffered + this.#allowance) return "overflow";
+    return isHigh && this.unchangedFor(now) >= stallTimeout ? "stuck" : "congested";
+  }
+
+  /** For how many ms it has not shrunk. */
+  unchangedFor(now: number): number {
+    return now - this.#since;
+  }
+
+  /** So many ms do not count: nothing could be taken meanwhile. */
+  excuse(ms: number): void {
+    this.#since += ms;
+  }
+
+  /** So many bytes more may wait until it is clear again: they were admitted before it was not. */
+  allow(bytes: number): void {
+    this.#allowance += bytes;
+  }
+}

@@ -1,0 +1,68 @@
+/** How one job is run: what `execute` and `map` can be told, and what holds when nothing is said. */
+import { labelList } from "../identifiers.ts";
+import { abortSignal, duration, type Filled, flag, integer, type Rules } from "../options.ts";
+
+/** How one job is run. All durations in ms; `Infinity` means no limit. */
+export interface ExecuteOptions {
+  /** Aborts the call: it rejects at once with the signal's reason, and the handler's signal aborts. */
+  readonly signal?: AbortSignal | undefined;
+  /** How often the job may be started in all, the first included; default 3. 1: at most once. */
+  readonly attempts?: number | undefined;
+  /** One attempt's limit, from hand-over to answer; default 30,000. */
+  readonly timeout?: number | undefined;
+  /** How long one stay in the queue may last while no worker is registered that could take it; default 5,000. */
+  readonly acquireTimeout?: number | undefined;
+  /** How long one stay in the queue may last, whatever it waits for; default none. */
+  readonly queueTimeout?: number | undefined;
+  /** The whole call's limit, with waiting, backoff and all attempts; default none. */
+  readonly deadline?: number | undefined;
+  /** Whether a timed-out attempt is followed by another although it may still run; default true. */
+  readonly retryOnTimeout?: boolean | undefined;
+  /** The longest pause before a retry that a handler may ask for by `retryAfter`; a longer one is cut; default 60,000. */
+  readonly maxRetryAfter?: number | undefined;
+  /** How often the job may be lost with its worker before it is given up; default 2. */
+  readonly maxLost?: number | undefined;
+  /** Rejects with NoWorkerError at once when no worker is registered that could take it; default false. */
+  readonly failFast?: boolean | undefined;
+  /** Labels that the worker must have come with, all of them: at most 32; default none. */
+  readonly require?: readonly string[] | undefined;
+  /**
+   * Runs the job on so many workers of as many principals, 1 to 16, one after the other, and settles with the value only when
+   * all gave the same; rejects with VerificationError when they did not. Default 1. The other limits hold for each run, but
+   * `deadline` for all of them together.
+   */
+  readonly verify?: number | undefined;
+}
+
+/** What `execute` does when nothing else is asked for. */
+export const EXECUTE_DEFAULTS: Filled<Omit<ExecuteOptions, "signal">> = Object.freeze({
+  attempts: 3,
+  timeout: 30_000,
+  acquireTimeout: 5_000,
+  queueTimeout: Number.POSITIVE_INFINITY,
+  deadline: Number.POSITIVE_INFINITY,
+  retryOnTimeout: true,
+  maxRetryAfter: 60_000,
+  maxLost: 2,
+  failFast: false,
+  require: Object.freeze([]),
+  verify: 1,
+});
+
+/** @internal */
+export const EXECUTE_DEFAULT_RULES: Rules<Omit<ExecuteOptions, "signal">> = Object.freeze({
+  attempts: integer(1),
+  timeout: duration,
+  acquireTimeout: duration,
+  queueTimeout: duration,
+  deadline: duration,
+  retryOnTimeout: flag,
+  maxRetryAfter: duration,
+  maxLost: integer(1),
+  failFast: flag,
+  require: labelList,
+  verify: integer(1, 16),
+});
+
+/** @internal */
+export const EXECUTE_RULES: Rules<ExecuteOptions> = Object.freeze({ ...EXECUTE_DEFAULT_RULES, signal: abortSignal });

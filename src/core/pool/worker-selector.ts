@@ -1,0 +1,56 @@
+/**
+ * What somebody who waits asks of a worker: labels it came with, and whom it must not belong to. Equal demands have equal
+ * keys; whoever asks for nothing has no demand at all. Knows no pool: who waits with which demand is in wait-queue.ts.
+ */
+import type { Peer } from "../peer.ts";
+
+/** What of a worker demands speak of. */
+export interface Demanded {
+  /** The labels it came with. */
+  readonly labels?: readonly string[] | undefined;
+  /** Who it is, as far as somebody knows. */
+  readonly peer?: Pick<Peer, "principal"> | undefined;
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** Labels in the order of the alphabet, each once. A copy: the list is the caller's, who may go on to change it. */
+function tidy(labels: readonly string[]): readonly string[] {
+  return [...new Set(labels)].sort();
+}
+
+/** Which workers will do. */
+export class Demand {
+  /** Equal for equal demands. */
+  readonly key: string;
+  /** Labels that the worker must have, all of them. */
+  readonly labels: readonly string[];
+  /** Principals that the worker must not belong to. */
+  readonly except: ReadonlySet<string>;
+
+  /** @param labels - Of the alphabet of identities. @param except - Any texts. */
+  constructor(labels: readonly string[], except: ReadonlySet<string> = NOBODY) {
+    this.labels = tidy(labels);
+    this.except = except;
+    this.key = this.labels.join(" ");
+    // Principals are any text, so that only JSON keeps them apart.
+    if (except.size > 0) this.key += ` except ${JSON.stringify([...except].sort())}`;
+  }
+
+  /** Whether a worker will do. */
+  fits({ labels, peer }: Demanded): boolean {
+    if (peer !== undefined && this.except.has(peer.principal)) return false;
+    return this.labels.every((label) => labels?.includes(label) === true);
+  }
+}
+
+/** The demand for these labels; none when there are none. */
+export function demandFor(labels: readonly string[]): Demand | undefined {
+  return labels.length === 0 ? undefined : new Demand(labels);
+}
+
+/** What a worker must have to fit, for people: ` with the labels cuda, gpu`; empty when anybody fits. */
+export function inWords(labels: readonly string[]): string {
+  if (labels.length === 0) return "";
+  return ` with the label${labels.length === 1 ? "" : "s"} ${labels.join(", ")}`;
+}

@@ -1,0 +1,87 @@
+/**
+ * The numbers of protocol version 1: codes, flags and bounds that encoder.ts and decoder.ts share. No code here ever
+ * changes its meaning; a new one needs a new protocol version. docs/protocol.md has the same tables for people.
+ */
+import type { CancelCode, GoAwayReason, Message, RejectReason, WireErrorCode } from "./message.ts";
+
+/** One number a name, within one byte. */
+export type Codes<Name extends string> = Readonly<Record<Name, number>>;
+
+/** The first byte of each message. */
+export const MESSAGE_CODES: Codes<Message["type"]> = Object.freeze({
+  HELLO: 0x01,
+  WELCOME: 0x02,
+  PING: 0x03,
+  PONG: 0x04,
+  JOB: 0x10,
+  JOBRES: 0x11,
+  JOBERR: 0x12,
+  REJECT: 0x13,
+  CANCEL: 0x14,
+  CANCELLED: 0x15,
+  REMOVE: 0x20,
+  REMOVED: 0x21,
+  GOAWAY: 0x22,
+  ERROR: 0x7f,
+});
+
+/** Why a worker hands a job back. */
+export const REJECT_CODES: Codes<RejectReason> = Object.freeze({ draining: 1, overloaded: 2, recalled: 3 });
+
+/** Why a runner cancels an attempt. */
+export const CANCEL_CODES: Codes<CancelCode> = Object.freeze({
+  cancelled: 1,
+  timeout: 2,
+  deadline: 3,
+  stopped: 4,
+  recalled: 5,
+});
+
+/** Why a runner sends a worker away. */
+export const GOAWAY_CODES: Codes<GoAwayReason> = Object.freeze({ stopping: 1, draining: 2 });
+
+/** What an ERROR speaks of. */
+export const ERROR_CODES: Codes<WireErrorCode> = Object.freeze({
+  PROTOCOL: 1,
+  VERSION: 2,
+  UNAUTHORIZED: 3,
+  ID_TAKEN: 4,
+  FLAPPING: 5,
+  BUSY: 6,
+  REPLACED: 7,
+  UNRESPONSIVE: 8,
+  TOO_SLOW: 9,
+});
+
+/** A table turned round: the name at the place of its code. */
+export function namesByCode<Name extends string>(codes: Codes<Name>): readonly (Name | undefined)[] {
+  const names: (Name | undefined)[] = [];
+  // Object.entries forgets the key type; the table has no other keys.
+  for (const [name, code] of Object.entries<number>(codes) as [Name, number][]) names[code] = name;
+  // No holes: reading one is slower than reading `undefined`.
+  return Array.from(names);
+}
+
+/** Type byte and body length, before each body. */
+export const HEAD_BYTES = 5;
+/** Bit 0 of the flags of HELLO, JOB, JOBRES and JOBERR. */
+export const FLAG = 1;
+/** Bit 1 of the flags of HELLO (how many it takes ahead follows, last), JOBRES and JOBERR (what it took follows, next). */
+export const MORE = 2;
+/** A ttl of this many ms means no limit. */
+export const FOREVER = 0xffff_ffff;
+
+/** The longest texts for people, in bytes of UTF-8; longer ones are cut by whoever sends them and whoever gets them. */
+export const TEXT_BYTES: Readonly<Record<"name" | "message" | "code" | "stack" | "text", number>> = Object.freeze({
+  name: 256,
+  message: 8 * 1024,
+  code: 256,
+  stack: 16 * 1024,
+  text: 1024,
+});
+
+/** The most that is sent ahead by measure: more would not make a worker of very short jobs any busier. */
+export const MAX_AHEAD = 128;
+
+/** The most that is taken in ahead of a free slot. */
+export const MOST_AHEAD: number = 256;

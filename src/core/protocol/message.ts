@@ -1,0 +1,223 @@
+/**
+ * The messages of protocol version 1, as values. Their bytes are codec.ts's business; docs/protocol.md is the same
+ * contract for people who write a worker in another language.
+ */
+import type { RemoteError } from "../errors.ts";
+import type { Job } from "../job/job.ts";
+import type { Payload } from "../peer.ts";
+
+/** The protocol version this library speaks. */
+export const PROTOCOL_VERSION = 1;
+
+/** worker → runner: who I am and what I can take. The first message on a socket. */
+export interface HelloMessage {
+  /** Which message this is. */
+  readonly type: "HELLO";
+  /** The protocol's version. */
+  readonly version: number;
+  /** The worker's stable name, `[A-Za-z0-9._:-]{1,128}`. */
+  readonly identity: string;
+  /** Random per start of the worker. */
+  readonly instance: string;
+  /** How many jobs it takes at a time, 1 to 65,535. */
+  readonly capacity: number;
+  /** How many more it takes ahead of a free slot, 0 to 65,535, to begin them in the order they came; absent: none. */
+  readonly ahead?: number | undefined;
+  /** Whether its handlers run on the event loop that answers PING. */
+  readonly blocking: boolean;
+  /** Jobs it has served since it started. */
+  readonly served: number;
+  /** Free-form labels, at most 32, of the identity's alphabet. */
+  readonly labels: readonly string[];
+}
+
+/** runner → worker: you are registered. */
+export interface WelcomeMessage {
+  /** Which message this is. */
+  readonly type: "WELCOME";
+  /** The protocol's version. */
+  readonly version: number;
+  /** Names this session, in logs. */
+  readonly sessionId: string;
+  /** Names the runner's run; job ids are unique within it. */
+  readonly runnerId: string;
+  /** Heartbeat interval in ms. */
+  readonly heartbeat: number;
+  /** The largest payload the runner takes, in bytes. */
+  readonly maxPayload: number;
+}
+
+/** Both ways: are you there? */
+export interface PingMessage {
+  /** Which message this is. */
+  readonly type: "PING";
+  /** 0 to 2^32 - 1; comes back in the PONG. */
+  readonly nonce: number;
+}
+
+/** Both ways: I am. */
+export interface PongMessage {
+  /** Which message this is. */
+  readonly type: "PONG";
+  /** Comes back in the answer. */
+  readonly nonce: number;
+}
+
+/** runner → worker: run this. */
+export interface JobMessage {
+  /** Which message this is. */
+  readonly type: "JOB";
+  /** Names this attempt within the session: 1, 2, 3 … */
+  readonly attemptId: number;
+  /** Which attempt at the job this is, from 1. With `jobId` a fencing token. */
+  readonly attempt: number;
+  /** Names the job within the runner's run. */
+  readonly jobId: number;
+  /** Milliseconds the attempt may take from receipt, 1 to 2^32 - 2; `Infinity`: no limit. */
+  readonly ttl: number;
+  /** The job. */
+  readonly job: Job;
+}
+
+/** worker → runner: the handler's result. */
+export interface JobResultMessage {
+  /** Which message this is. */
+  readonly type: "JOBRES";
+  /** Names the attempt within this session. */
+  readonly attemptId: number;
+  /** The result. */
+  readonly value: Payload;
+  /** What the handler took, in ms, to the µs; absent when it was not measured. */
+  readonly ran?: number | undefined;
+}
+
+/** worker → runner: the handler failed. */
+export interface JobErrorMessage {
+  /** Which message this is. */
+  readonly type: "JOBERR";
+  /** Names the attempt within this session. */
+  readonly attemptId: number;
+  /** What the handler threw. */
+  readonly error: RemoteError;
+  /** Whether the handler said that another attempt makes sense. */
+  readonly retryable: boolean;
+  /** When `retryable`: wait at least this many ms, 0 to 2^32 - 1. */
+  readonly retryAfter: number;
+  /** What the handler took, in ms, to the µs; absent when it was not measured. */
+  readonly ran?: number | undefined;
+}
+
+/** Why a worker hands a job back. */
+export type RejectReason =
+  | "draining" // it leaves
+  | "overloaded" // it has no room
+  | "recalled"; // it was asked to, and had not begun
+
+/** worker → runner: not started, free to run elsewhere. */
+export interface RejectMessage {
+  /** Which message this is. */
+  readonly type: "REJECT";
+  /** Names the attempt within this session. */
+  readonly attemptId: number;
+  /** Why. */
+  readonly reason: RejectReason;
+}
+
+/** Why a runner cancels an attempt, and what the handler's signal says. */
+export type CancelReason = "cancelled" | "timeout" | "deadline" | "stopped";
+
+/** What a CANCEL may say: all of those, or that the job is wanted back if it has not begun, and goes on if it has. */
+export type CancelCode = CancelReason | "recalled";
+
+/** runner → worker: nobody waits for this attempt any more. */
+export interface CancelMessage {
+  /** Which message this is. */
+  readonly type: "CANCEL";
+  /** Names the attempt within this session. */
+  readonly attemptId: number;
+  /** Why. */
+  readonly reason: CancelCode;
+}
+
+/** worker → runner: the handler of a cancelled attempt has returned; the slot is free. */
+export interface CancelledMessage {
+  /** Which message this is. */
+  readonly type: "CANCELLED";
+  /** Names the attempt within this session. */
+  readonly attemptId: number;
+}
+
+/** worker → runner: I leave after what runs. */
+export interface RemoveMessage {
+  /** Which message this is. */
+  readonly type: "REMOVE";
+}
+
+/** runner → worker: you are out, nothing of yours is in flight. */
+export interface RemovedMessage {
+  /** Which message this is. */
+  readonly type: "REMOVED";
+}
+
+/** Why a runner sends a worker away. */
+export type GoAwayReason = "stopping" | "draining";
+
+/** runner → worker: expect no more work. */
+export interface GoAwayMessage {
+  /** Which message this is. */
+  readonly type: "GOAWAY";
+  /** Why. */
+  readonly reason: GoAwayReason;
+  /** Come back in so many ms, 0 to 2^32 - 1. */
+  readonly retryAfter: number;
+}
+
+/** What an ERROR message speaks of. */
+export type WireErrorCode =
+  | "PROTOCOL" // a malformed frame, or one that makes no sense now
+  | "VERSION" // HELLO of a version the runner does not speak
+  | "UNAUTHORIZED" // not allowed in
+  | "ID_TAKEN" // another principal holds this identity
+  | "FLAPPING" // this identity is replaced too often: two workers share a name
+  | "BUSY" // too many sessions
+  | "REPLACED" // a newer session of the same identity took over
+  | "UNRESPONSIVE" // silent for too long, or no answer to CANCEL
+  | "TOO_SLOW"; // does not read what it is sent
+
+/** Both ways: something is wrong; the socket closes after it. */
+export interface WireErrorMessage {
+  /** Which message this is. */
+  readonly type: "ERROR";
+  /** Which kind of trouble. */
+  readonly code: WireErrorCode;
+  /** For people to read, at most 1 KiB. */
+  readonly text: string;
+  /** Come back in so many ms, 0 to 2^32 - 1; 0: as you please. */
+  readonly retryAfter: number;
+}
+
+/** What a worker may send. */
+export type WorkerMessage =
+  | HelloMessage
+  | PingMessage
+  | PongMessage
+  | JobResultMessage
+  | JobErrorMessage
+  | RejectMessage
+  | CancelledMessage
+  | RemoveMessage
+  | WireErrorMessage;
+
+/** What a runner may send. */
+export type RunnerMessage =
+  | WelcomeMessage
+  | PingMessage
+  | PongMessage
+  | JobMessage
+  | CancelMessage
+  | RemovedMessage
+  | GoAwayMessage
+  | WireErrorMessage;
+
+/** Any message of the protocol. */
+export type Message = WorkerMessage | RunnerMessage;

@@ -1,0 +1,439 @@
+/**
+ * WorkerRegistration: lets workers in and keeps their sessions. HELLO → WELCOME and into the pool, PING → PONG,
+ * REMOVE → REMOVED and out of it. Decides who may have which identity. What a session does is in session.ts, who gets a
+ * job in workers.ts.
+ */
+import type { Clock, Entropy } from "../time/clock.ts";
+import { backlogLimits } from "../health/backpressure.ts";
+import { DeadlineQueue } from "../time/timer-queue.ts";
+import { frameLimit } from "../protocol/codec.ts";
+import { Dispatcher, QUEUE_DEFAULTS } from "../dispatch/dispatcher.ts";
+import { EXECUTE_DEFAULTS } from "../job/execute-options.ts";
+import { WorkerStartError } from "../errors.ts";
+import { EventStream } from "../async/emitter.ts";
+import type { GoneReason, RunnerEvent } from "../events.ts";
+import { hostClock, hostEntropy } from "../time/system.ts";
+import { INCOMING_DEFAULTS, IncomingBudget } from "../transport/incoming-budget.ts";
+import type { Listener, ListenerContext } from "../transport/listener.ts";
+import { type GoAwayReason, type HelloMessage, PROTOCOL_VERSION } from "../protocol/message.ts";
+import {
+  checkOptions,
+  DEFAULT_PAYLOAD,
+  type Filled,
+  finiteDuration,
+  flag,
+  integer,
+  limit,
+  listOf,
+  oneOrMore,
+  payloadLimit,
+  type Rules,
+  shape,
+  withDefaults,
+} from "../options.ts";
+import type { Prefetch } from "../session/prefetch.ts";
+import { Replacements } from "./flap-detector.ts";
+import type { Standing } from "../pool/least-loaded-index.ts";
+import { SendBudget } from "../health/send-budget.ts";
+import { Session } from "../session/session.ts";
+import type { Dispatch, SessionRules } from "../session/session-context.ts";
+import type { Socket, SocketLimits } from "../transport/socket.ts";
+import { Workers } from "../pool/workers.ts";
+
+/** How workers are let in and kept. All durations in ms. */
+export interface RegistrationLimits {
+  /** Interval of the heartbeat, told to the workers; suspect after two, gone after three; default 5,000. */
+  readonly heartbeat?: number | undefined;
+  /** How long a new connection may take to say HELLO; default 5,000. */
+  readonly helloTimeout?: number | undefined;
+  /** How long a worker may take to confirm a CANCEL before its session ends; default 1,000. */
+  readonly cancelGrace?: number | undefined;
+  /** Connections that have not said HELLO; more are refused; default 256. */
+  readonly maxPending?: number | undefined;
+  /** Registered workers; more are refused; default 10,000. */
+  readonly maxWorkers?: number | undefined;
+  /** Answers nobody waits for, and PINGs too many, before a session ends; default 100. */
+  readonly maxStrikes?: number | undefined;
+  /** The largest job or result, in bytes; default 1 MiB. */
+  readonly maxPayload?: number | undefined;
+  /** Unsent bytes above which a worker gets no new work, and bytes sent ahead of a free slot; default 1 MiB. */
+  readonly highWater?: number | undefined;
+  /** Unsent bytes above which a worker is given up; default 8 MiB, at least twice `maxPayload`. */
+  readonly maxBuffered?: number | undefined;
+  /**
+   * Unsent bytes of all workers together; default 256 MiB. Above, a worker that holds more than a fair share gets no new work, and the
+   * largest that reads nothing for `stallTimeout` is given up.
+   */
+  readonly maxBufferedTotal?: number | undefined;
+  /** A worker that reads nothing of its backlog for so long is given up; default 10,000. */
+  readonly stallTimeout?: number | undefined;
+  /**
+   * Bytes of frames that all connections together may be receiving; beyond them the younger ones are not read for a while.
+   * One frame is always read. While some wait, a frame of which too little comes in `stallTimeout` ends its session as
+   * `slow`. Default 256 MiB.
+   */
+  readonly maxIncomingBytes?: number | undefined;
+  /** Whether stacks that workers send are shown in errors; default false. */
+  readonly remoteStacks?: boolean | undefined;
+  /** Where time comes from; the host's by default. */
+  readonly clock?: Clock | undefined;
+  /** Where chance comes from; the host's by default. */
+  readonly entropy?: Entropy | undefined;
+}
+
+/** Options of {@link WorkerRegistration}. */
+export interface RegistrationOptions extends RegistrationLimits {
+  /** The pool workers are added to. */
+  readonly workers: Workers<Session>;
+  /** Where they come from. */
+  readonly listen: Listener | readonly Listener[];
+}
+
+/** The limits that hold when nothing else is asked for. */
+export const REGISTRATION_DEFAULTS: Filled<Omit<RegistrationLimits, "clock" | "entropy">> = Object.freeze({
+  heartbeat: 5_000,
+  helloTimeout: 5_000,
+  cancelGrace: 1_000,
+  maxPending: 256,
+  maxWorkers: 10_000,
+  maxStrikes: 100,
+  maxPayload: DEFAULT_PAYLOAD,
+  highWater: 1_048_576,
+  maxBuffered: 8_388_608,
+  maxBufferedTotal: 268_435_456,
+  ...INCOMING_DEFAULTS,
+  remoteStacks: false,
+});
+
+/** A worker that is started again and again, or two of one name: more is a fight. */
+const REPLACEMENTS_A_MINUTE = 5;
+/** One worker whose connection is cut again and again. */
+const RECONNECTIONS_A_MINUTE = 60;
+
+/** @internal */
+export const REGISTRATION_RULES: Rules<RegistrationLimits> = Object.freeze({
+  heartbeat: finiteDuration,
+  helloTimeout: finiteDuration,
+  cancelGrace: finiteDuration,
+  maxPending: integer(1),
+  maxWorkers: integer(1),
+  maxStrikes: limit(0),
+  maxPayload: payloadLimit,
+  highWater: integer(1),
+  maxBuffered: integer(1),
+  maxBufferedTotal: limit(1),
+  stallTimeout: finiteDuration,
+  maxIncomingBytes: integer(1),
+  remoteStacks: flag,
+  clock: shape("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
+  entropy: shape("an Entropy", "u32", "id"),
+});
+
+/** @internal */
+export const LISTENERS: ReturnType<typeof oneOrMore> = oneOrMore(shape("a Listener", "start", "stop"));
+
+/** @internal The limits with everything filled in. */
+export type ResolvedLimits = Filled<RegistrationLimits>;
+
+/** @internal */
+export function resolveLimits(given: RegistrationLimits): ResolvedLimits {
+  const limits = withDefaults({ ...REGISTRATION_DEFAULTS, clock: hostClock, entropy: hostEntropy }, given);
+  return { ...limits, ...backlogLimits(limits) };
+}
+
+/** @internal What a JobRunner shares with its registration. */
+export interface Shared {
+  readonly pool: Pick<Workers<Session, never>, "add" | "delete" | "withdraw" | "setStanding">;
+  readonly events: EventStream<RunnerEvent>;
+  readonly dispatch: Dispatch<Session>;
+  /** How jobs are sent ahead of a free slot. */
+  readonly prefetch: Prefetch;
+  /** What listeners may see and ask of the runner. */
+  readonly context: Pick<ListenerContext, "runner" | "controls">;
+}
+
+/** @internal Sessions, strikes and refusals so far. */
+export interface RegistrationCounts {
+  registered: number;
+  refused: number;
+  strikes: number;
+}
+
+/** Lets workers in. A {@link JobRunner} has one; alone it feeds a {@link Workers} of your own. */
+export class WorkerRegistration {
+  // Is a SessionKeeper, which is nobody else's business: what makes it one is left out of the published types.
+  /** @internal */
+  readonly clock: Clock;
+  /** @internal */
+  readonly timers: DeadlineQueue;
+  /** @internal */
+  readonly rules: SessionRules;
+  /** @internal */
+  readonly budget: SendBudget;
+  /** @internal */
+  readonly dispatch: Dispatch<Session>;
+  /** @internal */
+  readonly counts: RegistrationCounts = { registered: 0, refused: 0, strikes: 0 };
+  /** @internal The budget for frames that arrive. */
+  readonly incoming: IncomingBudget;
+  /** @internal What every socket of this registration is held to. */
+  readonly socketLimits: SocketLimits;
+  readonly #limits: ResolvedLimits;
+  readonly #listeners: readonly Listener[];
+  readonly #listening = new Set<Listener>();
+  readonly #pool: Shared["pool"];
+  readonly #events: EventStream<RunnerEvent>;
+  readonly #pending = new Set<Session>();
+  readonly #registered = new Map<string, Session>();
+  readonly #afterwards = new WeakMap<Session, () => void>();
+  readonly #replacements: Replacements;
+  /** By the same instance, which may only have seen the end of its connection before its runner did. */
+  readonly #reconnections: Replacements;
+  readonly #runnerId: string;
+  readonly #context: Partial<ListenerContext>;
+  /** Why workers could not be started; no more, once one has registered. */
+  #trouble: WorkerStartError | undefined;
+  #nextSession = 1;
+  #open = false;
+
+  /**
+   * @param options - See {@link RegistrationOptions}.
+   * @throws TypeError or RangeError when an option is wrong.
+   */
+  constructor(options: RegistrationOptions);
+  /** @internal */
+  constructor(options: Omit<RegistrationOptions, "workers">, shared: Shared);
+  constructor(options: Partial<RegistrationOptions>, shared?: Shared) {
+    const { workers, listen, ...limits } = options;
+    const pool = shared?.pool ?? workers;
+    checkOptions("WorkerRegistration", options, {
+      ...REGISTRATION_RULES,
+      workers: shape("a Workers", "add", "delete"),
+      listen: LISTENERS,
+    });
+    if (pool === undefined) throw new TypeError("WorkerRegistration: `workers`, the pool to fill, is needed");
+    this.#limits = resolveLimits(limits);
+    this.clock = this.#limits.clock;
+    this.timers = new DeadlineQueue(this.clock, false);
+    const { maxPayload, maxBufferedTotal, maxIncomingBytes, stallTimeout } = this.#limits;
+    this.budget = new SendBudget(this.clock, this.timers, maxBufferedTotal);
+    this.incoming = new IncomingBudget(maxIncomingBytes, stallTimeout, this.clock);
+    this.socketLimits = { maxFrameBytes: frameLimit(maxPayload), incoming: this.incoming };
+    this.rules = { ...this.#limits, maxFrameBytes: this.socketLimits.maxFrameBytes, prefetch: shared?.prefetch ?? 0 };
+    this.#listeners = [...listOf(listen)];
+    this.#pool = pool;
+    this.#events = shared?.events ?? new EventStream(this.clock);
+    this.dispatch = shared?.dispatch ?? ownDispatch(this.#limits, this.#events);
+    this.#replacements = new Replacements(this.clock, REPLACEMENTS_A_MINUTE);
+    this.#reconnections = new Replacements(this.clock, RECONNECTIONS_A_MINUTE);
+    this.#runnerId = this.#limits.entropy.id();
+    this.#context = shared?.context ?? {};
+  }
+
+  /** Whether workers can register. */
+  get started(): boolean {
+    return this.#open;
+  }
+
+  /** @internal Every session that is registered, or leaves after what runs. */
+  sessions(): Iterable<Session> {
+    return this.#registered.values();
+  }
+
+  /** @internal Why workers are missing, as far as a listener has told. */
+  get trouble(): WorkerStartError | undefined {
+    return this.#trouble;
+  }
+
+  /** @internal Connections that have not said HELLO. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Calls `listener` for every event; the returned function ends that. */
+  on(listener: (event: RunnerEvent) => void): () => void {
+    return this.#events.on(listener);
+  }
+
+  /** Starts the listeners. When one fails, those that had started are stopped and its error is thrown. */
+  async start(): Promise<void> {
+    if (this.#open) return;
+    this.#open = true;
+    this.#trouble = undefined;
+    const context: ListenerContext = {
+      ...this.#context,
+      ...this.socketLimits,
+      report: (error: Error) => this.#report(error),
+    };
+    const results = await Promise.allSettled(this.#listeners.map((listener) => this.#startOne(listener, context)));
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed === undefined && this.#open) return;
+    await this.close("stopping");
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Ends every session, after telling the workers to come back later, and stops the listeners. May be called twice. */
+  stop(): Promise<void> {
+    return this.close("stopping");
+  }
+
+  /** @internal Stops, and tells the workers why. */
+  async close(reason: GoAwayReason): Promise<void> {
+    this.#open = false;
+    this.dismiss(reason);
+    for (const sessions of [this.#pending, this.sessions()]) {
+      for (const session of sessions) session.end("stopped", "the runner stopped");
+    }
+    const ours = [...this.#listening];
+    this.#listening.clear();
+    const stops = await Promise.allSettled(ours.map(async (listener) => listener.stop()));
+    const failed = stops.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** @internal Tells every worker to expect no more work: each leaves once nothing of its is in flight. */
+  dismiss(reason: GoAwayReason): void {
+    for (const session of this.sessions()) session.dismiss(reason, 0);
+  }
+
+  /** @internal Takes in a connection, however it came about; `afterwards` is called once its session is gone. */
+  accept(socket: Socket, afterwards?: () => void): void {
+    const session = new Session(`s${this.#nextSession++}`, socket, this);
+    this.#pending.add(session);
+    if (afterwards !== undefined) this.#afterwards.set(session, afterwards);
+    // Refused before it is opened: HELLO may be there already, and would be read in that call.
+    if (!this.#open) session.end("stopped", "the runner is stopped");
+    else if (socket.faults === "lossy")
+      session.refuse("refused", "PROTOCOL", "transports that lose frames are not supported");
+    else if (this.#pending.size > this.#limits.maxPending)
+      session.refuse("refused", "BUSY", "too many new connections", 1_000);
+    session.open();
+  }
+
+  /** @internal */
+  hello(session: Session, hello: HelloMessage): void {
+    if (hello.version !== PROTOCOL_VERSION) {
+      return session.refuse(
+        "refused",
+        "VERSION",
+        `this runner speaks version ${PROTOCOL_VERSION}, not ${hello.version}`,
+      );
+    }
+    if ((session.peer.identity ?? hello.identity) !== hello.identity) {
+      return session.refuse("refused", "UNAUTHORIZED", `not allowed to be ${hello.identity}`);
+    }
+    const holder = this.#registered.get(hello.identity);
+    if (holder === undefined) {
+      if (this.#registered.size >= this.#limits.maxWorkers)
+        return session.refuse("refused", "BUSY", "too many workers", 5_000);
+    } else if (holder.peer.principal !== session.peer.principal) {
+      return session.refuse("refused", "ID_TAKEN", `the identity ${hello.identity} belongs to somebody else`);
+    } else {
+      const seen = holder.instance === hello.instance ? this.#reconnections : this.#replacements;
+      const wait = seen.note(hello.identity);
+      if (wait > 0)
+        return session.refuse("refused", "FLAPPING", `${hello.identity} is used by several workers`, Math.ceil(wait));
+      // Gone, and its jobs resolved, before the newcomer is welcomed: nobody can ever be given work by the old name.
+      holder.refuse("replaced", "REPLACED", "a newer worker of this identity registered");
+      // The end of those jobs ran user code, which may have stopped this runner, or let in another of that name.
+      if (session.state === "gone") return;
+      if (this.#registered.has(hello.identity)) return this.hello(session, hello);
+    }
+    this.#register(session, hello);
+  }
+
+  /** @internal */
+  standing(session: Session, standing: Standing): void {
+    this.#pool.setStanding(session, standing);
+  }
+
+  /** @internal */
+  suspected(session: Session, suspect: boolean): void {
+    this.#events.emit({ type: suspect ? "worker-suspect" : "worker-recovered", identity: session.identity });
+  }
+
+  /** @internal */
+  draining(session: Session): void {
+    this.#pool.withdraw(session);
+    this.#events.emit({ type: "worker-draining", identity: session.identity });
+  }
+
+  /** @internal */
+  gone(session: Session, reason: GoneReason, message: string): void {
+    const { identity, peer } = session;
+    const inFlight = session.inFlight + session.waiting;
+    this.#afterwards.get(session)?.();
+    if (this.#pending.delete(session)) {
+      if (reason === "stopped") return;
+      this.counts.refused++;
+      this.#events.emit({ type: "worker-refused", peer, message });
+      return;
+    }
+    this.#registered.delete(identity);
+    this.#pool.delete(session);
+    this.#events.emit({ type: "worker-gone", identity, peer, reason, message, inFlight });
+  }
+
+  /** @internal */
+  strike(): void {
+    this.counts.strikes++;
+  }
+
+  /** @internal */
+  stalled(): void {
+    const now = this.clock.now();
+    for (const session of this.sessions()) session.forgive(now);
+  }
+
+  #report(error: Error): void {
+    if (error instanceof WorkerStartError) this.#trouble = error;
+    this.#events.emit({ type: "listener-error", error });
+  }
+
+  /** Only what was started here is ever stopped here: a listener that refuses may be another runner's. */
+  async #startOne(listener: Listener, context: ListenerContext): Promise<void> {
+    this.#listening.add(listener);
+    try {
+      await listener.start((socket) => this.accept(socket), context);
+      this.#listening.add(listener); // a stop that came meanwhile may have come too early for it
+    } catch (error) {
+      this.#listening.delete(listener);
+      throw error;
+    }
+  }
+
+  #register(session: Session, hello: HelloMessage): void {
+    this.#pending.delete(session);
+    this.#registered.set(hello.identity, session);
+    this.#trouble = undefined;
+    this.counts.registered++;
+    session.welcome(hello, this.#runnerId, this.#limits.maxPayload);
+    this.#events.emit({
+      type: "worker-joined",
+      identity: hello.identity,
+      peer: session.peer,
+      capacity: hello.capacity,
+    });
+    this.#pool.add(session);
+  }
+}
+
+/** Alone, a registration runs jobs on the session they are given to, as many at a time as the worker takes. */
+function ownDispatch(limits: ResolvedLimits, events: EventStream<RunnerEvent>): Dispatch<Session> {
+  const dispatcher = new Dispatcher({
+    ...limits,
+    events,
+    defaults: EXECUTE_DEFAULTS,
+    ...QUEUE_DEFAULTS,
+  });
+  const pools = new WeakMap<Session, Workers<Session>>();
+  return (session, job, options) => {
+    let pool = pools.get(session);
+    if (pool === undefined) {
+      pool = new Workers<Session>({ clock: limits.clock });
+      pool.add(session);
+      pools.set(session, pool);
+    }
+    return dispatcher.execute(job, options, { pool, held: true });
+  };
+}

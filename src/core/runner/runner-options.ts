@@ -1,0 +1,64 @@
+/** What a JobRunner can be told, and what holds when nothing is said. What it does with it is in runner.ts. */
+import { QUEUE_DEFAULTS } from "../dispatch/dispatcher.ts";
+import { EXECUTE_DEFAULT_RULES, type ExecuteOptions } from "../job/execute-options.ts";
+import type { Dialer, Listener } from "../transport/listener.ts";
+import { duration, type Filled, integer, limit, oneOrMore, type Rule, type Rules, shape } from "../options.ts";
+import type { Prefetch } from "../session/prefetch.ts";
+import { LISTENERS, REGISTRATION_RULES, type RegistrationLimits } from "./registration.ts";
+
+/** Options of {@link JobRunner}; the ones of {@link ExecuteOptions} are the defaults of its calls. All durations in ms. */
+export interface RunnerOptions extends RegistrationLimits, Omit<ExecuteOptions, "signal"> {
+  /** Where workers dial in. In-process workers can always dial the runner itself. */
+  readonly listen?: Listener | readonly Listener[] | undefined;
+  /** Workers that listen: the runner connects to each and keeps the connection up. */
+  readonly dial?: Dialer | readonly Dialer[] | undefined;
+  /**
+   * Jobs that may wait, queued, sent ahead of a slot or in backoff; more are refused with QueueFullError; default 100,000.
+   * A retry is never refused.
+   */
+  readonly maxQueue?: number | undefined;
+  /**
+   * Bytes of jobs that may wait, likewise: data and headers, a text at two bytes a UTF-16 unit. A job that is larger may
+   * wait alone. Default 256 MiB; `Infinity`: no limit.
+   */
+  readonly maxQueueBytes?: number | undefined;
+  /** How long `drain` waits before it aborts what is left; default 30,000. */
+  readonly drainTimeout?: number | undefined;
+  /**
+   * Jobs that each worker may be sent ahead of a free slot, while more wait than there are slots: 0 to 256, or `"auto"`
+   * (default), as many as are measured to take less than a round trip. A job that may be lost but once is never sent ahead,
+   * and a worker that listens, which several runners may share, takes nothing ahead.
+   */
+  readonly prefetch?: Prefetch | undefined;
+}
+
+/** Options of {@link JobRunner.drain}. */
+export interface DrainOptions {
+  /** How long to wait before what is left is aborted, in ms; default the runner's `drainTimeout`. */
+  readonly timeout?: number | undefined;
+  /** What becomes of jobs that have not started: `run` (default) or `reject` them with RunnerStoppedError. */
+  readonly queued?: "run" | "reject" | undefined;
+}
+
+/** The runner's own defaults; see {@link EXECUTE_DEFAULTS} and {@link REGISTRATION_DEFAULTS} for the others. */
+export const RUNNER_DEFAULTS: Filled<Pick<RunnerOptions, "maxQueue" | "maxQueueBytes" | "drainTimeout" | "prefetch">> =
+  Object.freeze({
+    ...QUEUE_DEFAULTS,
+    drainTimeout: 30_000,
+    prefetch: "auto",
+  });
+
+const PREFETCH: Rule = (value) =>
+  value === "auto" || integer(0, 256)(value) === undefined ? undefined : '"auto" or an integer from 0 to 256';
+
+/** @internal */
+export const RUNNER_RULES: Rules<RunnerOptions> = Object.freeze({
+  ...REGISTRATION_RULES,
+  ...EXECUTE_DEFAULT_RULES,
+  listen: LISTENERS,
+  dial: oneOrMore(shape("a Dialer", "dial")),
+  maxQueue: integer(1),
+  maxQueueBytes: limit(1),
+  drainTimeout: duration,
+  prefetch: PREFETCH,
+});

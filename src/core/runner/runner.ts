@@ -1,0 +1,331 @@
+/**
+ * JobRunner: the front of it all. Puts together the pool (workers.ts), the door (registration.ts) and the desk
+ * (dispatcher.ts), and owns their life: start, drain, stop.
+ */
+import { type CallOptions, resolveCall } from "../dispatch/call-options.ts";
+import { Alarm, DeadlineQueue } from "../time/timer-queue.ts";
+import { frameLimit } from "../protocol/codec.ts";
+import { Deferred, startHeld } from "../async/deferred.ts";
+import type { Place } from "../dispatch/call-context.ts";
+import { type CallCounts, Dispatcher } from "../dispatch/dispatcher.ts";
+import { EXECUTE_DEFAULTS, type ExecuteOptions } from "../job/execute-options.ts";
+import { RunnerStoppedError } from "../errors.ts";
+import { EventStream } from "../async/emitter.ts";
+import type { RunnerEvent, RunnerState } from "../events.ts";
+import { HeldWorker } from "./worker-lease.ts";
+import type { IncomingBudget } from "../transport/incoming-budget.ts";
+import type { Job } from "../job/job.ts";
+import type { Dialer } from "../transport/listener.ts";
+import { type MapDesk, type MapInput, type MapOptions, mapJobs, type Outcome } from "../dispatch/map.ts";
+import type { GoAwayReason } from "../protocol/message.ts";
+import { checkOptions, duration, listOf, oneOf, pickOptions, withDefaults } from "../options.ts";
+import { oversight } from "./listener-context.ts";
+import { socketPair } from "../transport/socket-pair.ts";
+import type { Payload } from "../peer.ts";
+import { LOCAL } from "../transport/principal.ts";
+import type { WaitingLine } from "../pool/wait-queue.ts";
+import { Redial } from "../transport/reconnector.ts";
+import { REGISTRATION_RULES, resolveLimits, type ResolvedLimits, WorkerRegistration } from "./registration.ts";
+import { type DrainOptions, RUNNER_DEFAULTS, RUNNER_RULES, type RunnerOptions } from "./runner-options.ts";
+import { type Session, workerStats } from "../session/session.ts";
+import type { Socket } from "../transport/socket.ts";
+import type { RunnerStats, WaitingStats } from "../stats.ts";
+import { Workers } from "../pool/workers.ts";
+
+const RECONNECT = { reconnectMin: 100, reconnectMax: 30_000 };
+/** Jobs that were sent ahead are not called back before they had the time to begin, in ms. */
+const RECALL_AFTER = 1;
+/** Lines of a queue that `stats` tells of: for each of them it looks at all workers. */
+const LINES_TOLD = 100;
+const SELF_PEER = { transport: "memory", address: "this process", principal: LOCAL };
+
+/** Gives jobs to free workers and settles each one exactly once. */
+export class JobRunner implements Dialer {
+  /** Workers that dial a runner live in its process. */
+  readonly sameProcess = true;
+  /** Who is free; hold one with `acquire` or `getContext`. */
+  readonly workers: Workers<Session, HeldWorker>;
+  /** @internal For a simulation that watches its runner: called for each job that is taken in, before it is queued. */
+  protected taken?(jobId: number, options: CallOptions): void;
+  readonly #limits: ResolvedLimits;
+  readonly #drainTimeout: number;
+  readonly #events: EventStream<RunnerEvent>;
+  readonly #dispatcher: Dispatcher;
+  readonly #registration: WorkerRegistration;
+  readonly #dialers: readonly Dialer[];
+  readonly #timers: DeadlineQueue;
+  /** Nobody waits for a recall who does not wait for a job. */
+  readonly #recalls: DeadlineQueue;
+  readonly #recall: Alarm = new Alarm(() => {
+    const more = this.workers.recall((session, count, useful) => session.recall(count, useful));
+    if (more) this.#recalls.set(this.#recall, RECALL_AFTER);
+  });
+  readonly #place: Place;
+  #redials: readonly Redial[] = [];
+  #state: RunnerState = "created";
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /**
+   * @param options - See {@link RunnerOptions}.
+   * @throws TypeError or RangeError when an option is wrong.
+   */
+  constructor(options: RunnerOptions = {}) {
+    checkOptions("JobRunner", options, RUNNER_RULES);
+    const { listen, dial, drainTimeout, prefetch, ...rest } = withDefaults(RUNNER_DEFAULTS, options);
+    const limits = resolveLimits(rest);
+    const { clock } = limits;
+    this.#limits = limits;
+    this.#drainTimeout = drainTimeout;
+    this.#dialers = listOf(dial);
+    this.#events = new EventStream(clock);
+    this.#dispatcher = new Dispatcher({
+      ...rest,
+      ...limits,
+      events: this.#events,
+      defaults: resolveCall(options, EXECUTE_DEFAULTS),
+      trouble: () => this.#registration.trouble,
+      closed: () => (this.#state === "started" ? undefined : this.#notStarted()),
+      taken: (jobId, how) => this.taken?.(jobId, how),
+    });
+    this.#timers = this.#dispatcher.timers;
+    this.#recalls = new DeadlineQueue(clock, false);
+    this.workers = this.#makePool();
+    this.#place = { pool: this.workers, held: false };
+    this.#registration = new WorkerRegistration(
+      { ...pickOptions(limits, REGISTRATION_RULES), listen: listOf(listen) },
+      {
+        pool: this.workers,
+        events: this.#events,
+        dispatch: (session, job, how) => this.#held(session).execute(job, how),
+        prefetch,
+        context: oversight(this, () => this.#registration.sessions()),
+      },
+    );
+  }
+
+  /** Where the runner is in its life. */
+  get state(): RunnerState {
+    return this.#state;
+  }
+
+  /** Lets workers in. Resolves once every listener listens; a second call returns the same promise. Rejects with a listener's error. */
+  start(): Promise<void> {
+    if (this.#stopping !== undefined) return this.#stopping.then(() => this.start());
+    if (this.#starting !== undefined) return this.#starting;
+    return startHeld(
+      () => this.#start(),
+      (starting) => void (this.#starting = starting),
+    );
+  }
+
+  /**
+   * Runs a job on a free worker and resolves to the handler's result, a string or bytes. Rejects with one of the
+   * {@link PowerhoseError} classes, the signal's reason, or a TypeError for wrong input.
+   */
+  execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
+    return this.#dispatcher.execute(job, options, this.#place);
+  }
+
+  /**
+   * Runs many jobs, pulling the input only as fast as workers free up and results are read. Leaving the loop aborts what
+   * still runs. A job's failure is an outcome; only a failing input throws.
+   */
+  map<T extends MapInput>(
+    inputs: Iterable<T> | AsyncIterable<T>,
+    options?: MapOptions,
+  ): AsyncGenerator<Outcome<T>, void, undefined> {
+    return mapJobs(inputs, options, this.desk);
+  }
+
+  /** @internal Where jobs are handed in with a callback instead of a promise: `map` does, and so does the command. */
+  get desk(): MapDesk {
+    return {
+      capacity: () => this.workers.room,
+      hasRoom: (bytes) => this.#dispatcher.hasRoom(bytes),
+      whenRoom: (fn) => this.#dispatcher.whenRoom(fn),
+      submit: (job, how, settled) => this.#dispatcher.submit(job, how, this.#place, settled),
+    };
+  }
+
+  /** @internal The budget for frames that arrive. */
+  get incoming(): IncomingBudget {
+    return this.#registration.incoming;
+  }
+
+  /** @internal How many calls are where: of `stats` the part that costs nothing. */
+  get calls(): CallCounts {
+    return this.#dispatcher.counts;
+  }
+
+  /** Calls `listener` for every event; the returned function ends that. */
+  on(listener: (event: RunnerEvent) => void): () => void {
+    return this.#events.on(listener);
+  }
+
+  /** @internal As `on`, for whoever has no use for the events of single jobs, which then are not made. */
+  onFleet(listener: (event: RunnerEvent) => void): () => void {
+    return this.#events.on(listener, false);
+  }
+
+  /** The numbers of this moment. */
+  stats(): RunnerStats {
+    const { counts, retries } = this.#dispatcher;
+    const workers = [...this.#registration.sessions()].map(workerStats);
+    return {
+      state: this.#state,
+      workers,
+      capacity: this.workers.slots,
+      pending: this.#registration.pending,
+      ...counts,
+      waiting: this.workers.lines.slice(0, LINES_TOLD).map((line) => this.#waitingStats(line)),
+      retries,
+      ...this.#registration.counts,
+    };
+  }
+
+  /** Takes no new jobs, finishes (or rejects) what is queued, finishes what runs, then stops. A second call returns the same promise. */
+  drain(options: DrainOptions = {}): Promise<void> {
+    try {
+      checkOptions("drain", options, { timeout: duration, queued: oneOf("run", "reject") });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (this.#stopping !== undefined) return this.#stopping;
+    if (this.#state !== "started") return this.stop();
+    this.#become("draining");
+    return startHeld(
+      () => this.#drain(options.timeout ?? this.#drainTimeout, options.queued ?? "run"),
+      (stopping) => void (this.#stopping = stopping),
+    );
+  }
+
+  /** Rejects every unsettled job with RunnerStoppedError, sends the workers away and stops listening. May be called twice. */
+  stop(): Promise<void> {
+    if (this.#state === "stopped" && this.#stopping === undefined) return Promise.resolve();
+    if (this.#state === "draining") this.#abortAll("the runner was stopped");
+    if (this.#stopping !== undefined) return this.#stopping;
+    return startHeld(
+      () => this.#stop(),
+      (stopping) => void (this.#stopping = stopping),
+    );
+  }
+
+  /** {@link JobRunner.stop}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /** Connects a worker of this process. Rejects while the runner is not started. */
+  async dial(signal: AbortSignal): Promise<Socket> {
+    if (this.#starting !== undefined) await this.#starting;
+    if (signal.aborted) throw signal.reason;
+    if (!this.#registration.started) throw this.#notStarted();
+    const { clock, maxPayload } = this.#limits;
+    const [ours, theirs] = socketPair({ clock, peers: [SELF_PEER, SELF_PEER], maxFrameBytes: frameLimit(maxPayload) });
+    this.#registration.accept(ours);
+    return theirs;
+  }
+
+  async #start(): Promise<void> {
+    this.#become("starting");
+    this.workers.reopen();
+    try {
+      await this.#registration.start();
+    } catch (error) {
+      this.#starting = undefined;
+      if (this.#state === "starting") this.#become("created");
+      throw error;
+    }
+    if (this.#state !== "starting") throw this.#notStarted();
+    this.#become("started");
+    this.#redials = this.#dialers.map((dialer) => this.#redialFor(dialer));
+    // Dialers are user code: a stop in the middle of this finds all of them.
+    for (const redial of this.#redials) redial.dial();
+  }
+
+  async #drain(timeout: number, queued: "run" | "reject"): Promise<void> {
+    if (queued === "reject")
+      this.#dispatcher.stop(() => new RunnerStoppedError("the runner drains"), "stopped", "not started");
+    const idle = new Deferred<void>();
+    const alarm = new Alarm(() => this.#abortAll(`the drain took over ${timeout} ms`));
+    this.#timers.set(alarm, timeout);
+    this.#dispatcher.whenIdle(() => idle.resolve());
+    await idle.promise;
+    this.#timers.drop(alarm);
+    await this.#stop("draining");
+  }
+
+  async #stop(reason: GoAwayReason = "stopping"): Promise<void> {
+    const starting = this.#starting;
+    // First, as user code runs from here on: a job that is taken in now would never be settled.
+    this.#state = "stopped";
+    for (const redial of this.#redials) redial.stop();
+    this.#redials = [];
+    this.#abortAll("the runner was stopped");
+    this.workers.shut(new RunnerStoppedError("the runner was stopped"));
+    this.#become("stopped");
+    try {
+      await this.#registration.close(reason);
+      // A start that was under way has to see that it is over before another one may begin.
+      await starting?.catch(() => undefined);
+    } finally {
+      this.#recalls.drop(this.#recall);
+      this.#starting = undefined;
+      this.#stopping = undefined;
+    }
+  }
+
+  #abortAll(why: string): void {
+    this.#dispatcher.stop(() => new RunnerStoppedError(why), "stopped", "all");
+  }
+
+  /** Keeps the connection to a worker that listens, from the first `dial` on. */
+  #redialFor(dialer: Dialer): Redial {
+    const { clock, entropy } = this.#limits;
+    const redial: Redial = new Redial({
+      ...RECONNECT,
+      dialer,
+      clock,
+      entropy,
+      limits: this.#registration.socketLimits,
+      connected: (socket) => this.#registration.accept(socket, () => redial.dialIn(redial.pause())),
+      failed: (error, retryIn) => {
+        this.#events.emit({ type: "dial-failed", error, retryIn });
+        return true;
+      },
+    });
+    return redial;
+  }
+
+  #makePool(): Workers<Session, HeldWorker> {
+    return new Workers<Session, HeldWorker>({
+      clock: this.#limits.clock,
+      ahead: (session) => session.ahead,
+      onSpare: () => {
+        if (this.#recall.due === Number.POSITIVE_INFINITY) this.#recalls.set(this.#recall, RECALL_AFTER);
+      },
+      trouble: () => this.#registration.trouble,
+      leasing: { wrap: (session) => this.#held(session), unwrap: (held, free) => held.giveBack(free) },
+    });
+  }
+
+  #waitingStats({ demand, length }: WaitingLine): WaitingStats {
+    const { labels: require, except } = demand ?? { labels: [], except: [] };
+    return { require, except: [...except], jobs: length, workers: this.workers.countMatching(demand) };
+  }
+
+  #held(session: Session): HeldWorker {
+    return new HeldWorker(session, this.#dispatcher, (held) => this.workers.release(held));
+  }
+
+  #become(state: RunnerState): void {
+    this.#state = state;
+    this.#events.emit({ type: "runner-state", state });
+  }
+
+  #notStarted(): RunnerStoppedError {
+    const hint = this.#state === "created" || this.#state === "starting" ? ": await runner.start() first" : "";
+    return new RunnerStoppedError(`the runner is ${this.#state === "created" ? "not started" : this.#state}${hint}`);
+  }
+}

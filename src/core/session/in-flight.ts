@@ -1,0 +1,75 @@
+/**
+ * The attempts one session has in flight: those that have a slot at the worker, and behind them, in a line, those that were
+ * sent ahead of a free one. What an answer means is in attempt-table.ts.
+ *
+ * A worker begins its jobs in the order in which they were sent, so that nobody has to tell whose turn it is: whenever one
+ * that has a slot is over, the first in line has begun.
+ */
+import type { Attempt } from "./attempt.ts";
+import { Line } from "../collections/linked-queue.ts";
+import { NumberTable } from "../collections/int-map.ts";
+
+/** Attempts by id, of which at most `capacity` have a slot. */
+export class InFlight<S> {
+  readonly #attempts = new NumberTable<Attempt<S>>();
+  readonly #waiting = new Line<Attempt<S>>();
+
+  /** All of them, cancelled ones without a confirmation included. */
+  get size(): number {
+    return this.#attempts.size;
+  }
+
+  /** Those that were sent ahead and wait for their turn at the worker. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Those that have a slot. */
+  get running(): number {
+    return this.#attempts.size - this.#waiting.length;
+  }
+
+  /** The attempt of that id, if it is in flight. */
+  get(id: number): Attempt<S> | undefined {
+    return this.#attempts.get(id);
+  }
+
+  /** Adds one that was sent: to a slot if one is free, else at the end of the line. */
+  add(attempt: Attempt<S>, capacity: number): void {
+    if (this.running >= capacity) this.#waiting.join(attempt);
+    this.#attempts.set(attempt.id, attempt);
+  }
+
+  /** Takes one out that is over at the worker. Returns whoever has its slot now. */
+  delete(attempt: Attempt<S>, capacity: number): Attempt<S> | undefined {
+    this.#attempts.delete(attempt.id);
+    if (this.#waiting.leave(attempt)) return undefined;
+    const next = this.#waiting.first;
+    if (next === undefined || this.running >= capacity) return undefined;
+    this.#waiting.leave(next);
+    return next;
+  }
+
+  /** Takes all out. Returns them in the order in which they were sent. */
+  clear(): Attempt<S>[] {
+    const attempts = this.#attempts.values();
+    this.#attempts.clear();
+    for (const attempt of attempts) this.#waiting.leave(attempt);
+    return attempts;
+  }
+
+  /**
+   * Calls back `count` of those that wait and would be of use elsewhere, the latest first. `ask` is called for those that were
+   * not called back before. Returns how many of use stay.
+   */
+  recall(count: number, useful: (attempt: Attempt<S>) => boolean, ask: (attempt: Attempt<S>) => void): number {
+    let seen = 0;
+    for (let attempt = this.#waiting.last; attempt !== undefined; attempt = attempt.ahead) {
+      if (attempt.cancelled !== undefined || !useful(attempt)) continue;
+      if (++seen > count || attempt.recalled) continue;
+      attempt.recalled = true;
+      ask(attempt);
+    }
+    return Math.max(0, seen - count);
+  }
+}

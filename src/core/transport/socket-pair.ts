@@ -1,0 +1,98 @@
+/**
+ * Two joined sockets inside one process. A runner hands one end to a Worker that dials it; the memory transport is a thin
+ * listener and dialer around the same pair. Knows nothing of messages.
+ */
+import type { Clock } from "../time/clock.ts";
+import { Inbox } from "./inbox.ts";
+import type { Peer } from "../peer.ts";
+import type { CloseReason, Receiver, Socket } from "./socket.ts";
+
+const CLOSED_HERE: CloseReason = { code: "local", message: "closed by this end" };
+const CLOSED_THERE: CloseReason = { code: "peer", message: "closed by the other end" };
+
+class PairEnd implements Socket {
+  readonly peer: Peer;
+  readonly faults = "stream";
+  readonly #clock: Clock;
+  readonly #maxFrameBytes: number;
+  readonly #inbox = new Inbox();
+  #other: PairEnd | undefined;
+  #onTheWay: Uint8Array[] = [];
+  #bytesOnTheWay = 0;
+
+  constructor(clock: Clock, peer: Peer, maxFrameBytes: number) {
+    this.#clock = clock;
+    this.peer = peer;
+    this.#maxFrameBytes = maxFrameBytes;
+  }
+
+  join(other: PairEnd): void {
+    this.#other = other;
+  }
+
+  get bufferedBytes(): number {
+    return this.#other === undefined ? 0 : this.#other.#bytesOnTheWay;
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#inbox.isClosed || this.#other === undefined) return false;
+    this.#other.#expect(frame);
+    return true;
+  }
+
+  open(receiver: Receiver): void {
+    this.#inbox.open(receiver);
+  }
+
+  close(reason: CloseReason = CLOSED_HERE): void {
+    const other = this.#other;
+    if (!this.#inbox.close(reason, (tell) => this.#clock.nextTurn(tell))) return;
+    this.#onTheWay = [];
+    this.#bytesOnTheWay = 0;
+    // Scheduled behind the frames already on their way, which therefore still arrive.
+    if (other !== undefined) this.#clock.nextTurn(() => other.#closedByPeer());
+  }
+
+  #expect(frame: Uint8Array): void {
+    this.#bytesOnTheWay += frame.byteLength;
+    if (this.#onTheWay.push(frame) === 1) this.#clock.nextTurn(this.#arrive);
+  }
+
+  readonly #arrive = (): void => {
+    const frames = this.#onTheWay;
+    this.#onTheWay = [];
+    this.#bytesOnTheWay = 0;
+    for (const frame of frames) {
+      if (frame.byteLength > this.#maxFrameBytes) return this.#refuse(frame.byteLength);
+      this.#inbox.frame(frame);
+    }
+  };
+
+  #refuse(bytes: number): void {
+    const message = `a frame of ${bytes} bytes is over the limit of ${this.#maxFrameBytes}`;
+    this.#other?.close({ code: "too-large", message });
+    this.#inbox.close({ code: "too-large", message });
+  }
+
+  #closedByPeer(): void {
+    this.#inbox.close(CLOSED_THERE);
+  }
+}
+
+/** What each end of a pair is told. */
+export interface PairOptions {
+  readonly clock: Clock;
+  /** What the first end sees at the other side, and the second. */
+  readonly peers: readonly [Peer, Peer];
+  /** The largest frame each end accepts, in bytes. */
+  readonly maxFrameBytes: number;
+}
+
+/** Makes two sockets, each the other's peer. Frames move in a later turn, all that were sent in one turn together. */
+export function socketPair(options: PairOptions): [Socket, Socket] {
+  const first = new PairEnd(options.clock, options.peers[0], options.maxFrameBytes);
+  const second = new PairEnd(options.clock, options.peers[1], options.maxFrameBytes);
+  first.join(second);
+  second.join(first);
+  return [first, second];
+}

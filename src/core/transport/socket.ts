@@ -1,0 +1,106 @@
+/**
+ * The seam between the core and a transport: all a transport has to build, and the one helper they share.
+ * Frames are opaque bytes here; what they mean is in codec.ts.
+ */
+import type { Peer } from "../peer.ts";
+
+/**
+ * What can go wrong on a transport, declared as data so that the core adapts to the declaration and never to a name.
+ *
+ * - `stream`: an ordered prefix arrives, then the connection is cut and both ends see it (TCP, WebSocket).
+ * - `port`: as `stream`, but a dead peer may stay silent: only missing heartbeats tell (MessagePort). Nothing but the peer's
+ *   own event loop takes what is sent: bytes that wait say that it is busy. They hold back new work and never end a session.
+ * - `lossy`: single frames may vanish. Needs an acknowledged hand-over, which version 1 does not have: refused.
+ */
+export type FaultProfile = "stream" | "port" | "lossy";
+
+/** Why a socket closed. */
+export type CloseCode =
+  | "local" // this end called close()
+  | "peer" // the other end closed
+  | "error" // the transport failed: reset, crash, exit
+  | "too-large" // a frame over the limit
+  | "too-slow" // a frame of the peer came too slowly while other connections waited
+  | "violation"; // the peer sent what the transport does not carry
+
+/** Why a socket closed; transport errors are folded into it. */
+export interface CloseReason {
+  /** Which kind of end it was. */
+  readonly code: CloseCode;
+  /** For people to read. May hold a peer's words: treat as text. */
+  readonly message: string;
+}
+
+/** Who takes a socket's frames. */
+export interface Receiver {
+  /** One whole frame, in the order sent. The bytes belong to the receiver from here on. */
+  frame(bytes: Uint8Array): void;
+  /** Part of a frame has arrived: the peer is alive. A transport that sees frames only whole never calls it. */
+  progress?(): void;
+  /** The socket is closed. Called exactly once, also after a local `close()`; no frame follows it. */
+  closed(reason: CloseReason): void;
+}
+
+/** One end of an ordered, message-preserving pipe to one peer. */
+export interface Socket {
+  /**
+   * Hands over one frame, whose bytes belong to the socket from here on. Never blocks, never throws, never delivers
+   * synchronously. `false` once closed. A frame taken before `close()` still leaves if the connection is healthy.
+   */
+  send(frame: Uint8Array<ArrayBuffer>): boolean;
+  /**
+   * Bytes taken by `send` that the network, or on a port the peer, has not taken yet: the caller's only back-pressure signal.
+   * Grows while nothing is taken, and is 0 again once all is; up to 64 KiB may go uncounted.
+   */
+  readonly bufferedBytes: number;
+  /** Who the transport says this is. */
+  readonly peer: Peer;
+  /** Whether the transport does not read what the peer sends, to hold back bytes: its silence says nothing then. */
+  readonly isPaused?: boolean;
+  /** What can go wrong on this socket. */
+  readonly faults: FaultProfile;
+  /** Starts delivery, once. Frames that arrived earlier were held and are delivered before this returns or soon after. */
+  open(receiver: Receiver): void;
+  /** Closes this end. May be called twice. `Receiver.closed` follows in a later turn, never inside this call. */
+  close(reason?: CloseReason): void;
+}
+
+/** What a reservation tells its connection. */
+export interface IncomingOwner {
+  /** What it waited for is granted: read on. */
+  onGranted(): void;
+  /** It held bytes for too long while others waited, and holds none any more: end the connection. */
+  onEvicted(message: string): void;
+}
+
+/** What one connection holds of the budget, for one frame at a time. */
+export interface IncomingReservation {
+  /** Whether it waits for bytes it has asked for. */
+  readonly isWaiting: boolean;
+  /**
+   * Asks for `bytes` in all for the frame that is under way, of which `received` have arrived. `false` when it has to wait:
+   * {@link IncomingOwner.onGranted} follows, unless it is released before. Not to be called while it waits.
+   */
+  reserve(bytes: number, received: number): boolean;
+  /** So many bytes of the frame have arrived. */
+  progress(received: number): void;
+  /** The frame was delivered, or its connection is gone. May be called twice. */
+  release(): void;
+}
+
+/** The budget, as transports see it. */
+export interface IncomingBytes {
+  /** Makes the reservation of one connection. It holds nothing yet. */
+  reservation(owner: IncomingOwner): IncomingReservation;
+}
+
+/** What a runner or a worker tells its listeners and dialers. */
+export interface SocketLimits {
+  /** The largest frame to accept or send, in bytes; a larger one closes the socket with `too-large`. */
+  readonly maxFrameBytes: number;
+  /**
+   * The budget for frames that arrive, shared by all sockets of a runner. For transports that learn a frame's length before
+   * its body arrives, and can stop reading.
+   */
+  readonly incoming?: IncomingBytes;
+}

@@ -1,0 +1,206 @@
+/** One job at a worker: the handler that runs, what it is told, and what becomes of its result. */
+import { MAX_DURATION } from "../time/clock.ts";
+import { AbortError, type AbortReason, ExecutionError, type RemoteError } from "../errors.ts";
+import type { Job } from "../job/job.ts";
+import type { Member } from "../collections/linked-queue.ts";
+import type { JobMessage } from "../protocol/message.ts";
+import type { Payload } from "../peer.ts";
+import { isBytes } from "../job/utf8.ts";
+
+/** What a handler is told besides the job. */
+export interface JobContext {
+  /** Aborts when nobody waits for the result any more; its `reason` is an {@link AbortError} that says why. */
+  readonly signal: AbortSignal;
+  /** Which attempt at the job this is, from 1. With `jobId` a fencing token: it only grows. */
+  readonly attempt: number;
+  /** Names the job, unique to one start of the runner. */
+  readonly jobId: string;
+  /** The identity of the worker that runs it. */
+  readonly identity: string;
+  /** Aborts when the worker has begun to leave: finish soon, or let others take over. */
+  readonly shuttingDown: AbortSignal;
+}
+
+/**
+ * Runs a job. Returns, or resolves to, a string or bytes. What it throws reaches the caller as an ExecutionError; an error
+ * with `retryable: true` (and, optionally, `retryAfter` in ms) is tried again while attempts are left.
+ */
+export type Handler = (job: Job, context: JobContext) => Payload | Promise<Payload>;
+
+/** Who started a task. */
+export interface TaskOwner {
+  readonly identity: string;
+  /** Names the runner's run. */
+  readonly runnerId: string;
+  /** The worker's own signal of leaving. */
+  readonly shuttingDown: AbortSignal;
+  /** The handler has returned or thrown. Called once. */
+  finished(task: Task, result: TaskResult): void;
+}
+
+/** What came of a handler. */
+export type TaskResult =
+  | { readonly ok: true; readonly value: Payload }
+  | { readonly ok: false; readonly error: RemoteError; readonly retryable: boolean; readonly retryAfter: number };
+
+/** A job taken in, and its running handler; also the context that is given to it, so that a job costs one object. */
+export class Task implements JobContext, Member<Task> {
+  /** The line of those that wait for a slot, while it stands in it. */
+  line: object | undefined;
+  ahead: Task | undefined;
+  behind: Task | undefined;
+  readonly attemptId: number;
+  readonly attempt: number;
+  /** Set when it begins, on the worker's clock. */
+  startedAt = 0;
+  /** What its handler took, in ms, once it has returned or thrown. */
+  ran = 0;
+  /** Whether its result is still wanted. */
+  wanted = true;
+  readonly #job: Job;
+  readonly #jobNumber: number;
+  readonly #owner: TaskOwner;
+  #aborter: AbortController | undefined;
+  #reason: AbortError | undefined;
+
+  constructor(message: JobMessage, owner: TaskOwner) {
+    this.#job = message.job;
+    this.attemptId = message.attemptId;
+    this.attempt = message.attempt;
+    this.#jobNumber = message.jobId;
+    this.#owner = owner;
+  }
+
+  /** About so many bytes of data it was sent with. */
+  get bytes(): number {
+    return this.#job.data.length;
+  }
+
+  get jobId(): string {
+    return `${this.#owner.runnerId}-${this.#jobNumber}`;
+  }
+
+  get identity(): string {
+    return this.#owner.identity;
+  }
+
+  get shuttingDown(): AbortSignal {
+    return this.#owner.shuttingDown;
+  }
+
+  /** Made when first asked for: a controller is the dearest thing a job could cost, and most handlers never look. */
+  get signal(): AbortSignal {
+    if (this.#aborter === undefined) {
+      this.#aborter = new AbortController();
+      if (this.#reason !== undefined) this.#aborter.abort(this.#reason);
+    }
+    return this.#aborter.signal;
+  }
+
+  /** Starts the handler. */
+  run(handler: Handler): void {
+    let result: TaskResult | undefined;
+    try {
+      const value = handler(this.#job, this);
+      if (typeof value === "string" || isBytes(value)) result = success(value);
+      else this.#await(value);
+    } catch (error) {
+      // Of the handler, or of what it returned: that may be anything, and throw when it is looked at.
+      result = failure(error);
+    }
+    if (result !== undefined) this.#owner.finished(this, result);
+  }
+
+  #await(promise: Promise<Payload>): void {
+    Promise.resolve(promise).then(
+      (value) => this.#owner.finished(this, late(value)),
+      (error: unknown) => this.#owner.finished(this, failure(error)),
+    );
+  }
+
+  /** Nobody waits for the result any more. Runs the handler's abort listeners. */
+  abort(reason: AbortReason): void {
+    if (this.#reason !== undefined) return;
+    this.wanted = false;
+    this.#reason = new AbortError(`nobody waits for this job any more: ${reason}`, reason);
+    this.#aborter?.abort(this.#reason);
+  }
+}
+
+function remote(name: string, message: string, code: string): TaskResult {
+  return { ok: false, error: { name, message, code, stack: "" }, retryable: false, retryAfter: 0 };
+}
+
+function success(value: unknown): TaskResult {
+  if (isBytes(value)) return { ok: true, value };
+  if (typeof value !== "string") {
+    const got = value === null ? "null" : typeof value;
+    return remote("TypeError", `a handler must return a string or a Uint8Array, not ${got}`, "RESULT_TYPE");
+  }
+  if (value.isWellFormed()) return { ok: true, value };
+  return remote(
+    "TypeError",
+    "the handler's result is not well-formed UTF-16 (it holds a lone surrogate)",
+    "RESULT_TYPE",
+  );
+}
+
+/** What a promise came to, which may throw when it is looked at, too. */
+function late(value: unknown): TaskResult {
+  try {
+    return success(value);
+  } catch (error) {
+    return failure(error);
+  }
+}
+
+/** A result over the runner's limit fails the job, not the connection. */
+export function tooLarge(bytes: number, maxPayload: number): TaskResult {
+  return remote(
+    "RangeError",
+    `the result has ${bytes} bytes, over the runner's limit of ${maxPayload}`,
+    "RESULT_TOO_LARGE",
+  );
+}
+
+/** A result whose bytes were transferred away. */
+export function unreadable(): TaskResult {
+  return remote("TypeError", "the result's bytes cannot be read any more", "RESULT_TYPE");
+}
+
+/** Whatever was thrown, as text: it may be anything, and reading it may throw again. */
+function failure(thrown: unknown): TaskResult {
+  try {
+    return { ok: false, error: describe(thrown), ...retryWish(thrown) };
+  } catch {
+    return remote("Error", "the handler threw something that cannot be read", "");
+  }
+}
+
+function describe(thrown: unknown): RemoteError {
+  // A handler that hands its job to a runner of its own passes on what that runner's worker said.
+  if (thrown instanceof ExecutionError) {
+    return {
+      name: thrown.remoteName,
+      message: thrown.remoteMessage,
+      code: thrown.remoteCode,
+      stack: thrown.remoteStack,
+    };
+  }
+  if (!(thrown instanceof Error)) return { name: "Error", message: String(thrown), code: "", stack: "" };
+  const code =
+    "code" in thrown && (typeof thrown.code === "string" || typeof thrown.code === "number") ? String(thrown.code) : "";
+  // Typed as strings, but anybody may assign anything to an error.
+  const { name, message, stack }: { name: unknown; message: unknown; stack?: unknown } = thrown;
+  return { name: String(name), message: String(message), code, stack: typeof stack === "string" ? stack : "" };
+}
+
+function retryWish(thrown: unknown): { retryable: boolean; retryAfter: number } {
+  if (typeof thrown !== "object" || thrown === null || !("retryable" in thrown))
+    return { retryable: false, retryAfter: 0 };
+  const after = "retryAfter" in thrown ? Number(thrown.retryAfter) : 0;
+  return {
+    retryable: thrown.retryable === true,
+    retryAfter: after > 0 ? Math.min(Math.ceil(after), MAX_DURATION) : 0,
+  };
+}

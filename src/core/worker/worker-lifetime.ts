@@ -1,0 +1,60 @@
+/** How long one instance of a worker serves: so many jobs, or so long. What its end means is in worker.ts. */
+import { type Clock, type Entropy, jitter } from "../time/clock.ts";
+import { Timer } from "../time/timer.ts";
+
+/** The limits of an instance. */
+export interface TenureRules {
+  /** Jobs; `Infinity`: no limit. */
+  readonly maxJobs: number;
+  /** In ms; `Infinity`: no limit. */
+  readonly maxAge: number;
+  /** At most so much is added to `maxAge` by chance, in ms; a tenth of it when absent. */
+  readonly maxAgeJitter?: number | undefined;
+}
+
+/** Counts an instance's jobs and its age, and calls `over` once when there were enough. No instance lives before `begin`. */
+export class Tenure {
+  readonly #rules: TenureRules;
+  readonly #entropy: Entropy;
+  readonly #over: () => void;
+  readonly #timer: Timer;
+  #isOver = true;
+  #jobs = 0;
+
+  constructor(rules: TenureRules, clock: Clock, entropy: Entropy, over: () => void) {
+    this.#rules = rules;
+    this.#entropy = entropy;
+    this.#over = over;
+    this.#timer = new Timer(clock, false, () => this.#end());
+  }
+
+  /** Whether no instance lives: `begin` makes one. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Begins anew. */
+  begin(): void {
+    this.#isOver = false;
+    this.#jobs = 0;
+    const { maxAge, maxAgeJitter = maxAge / 10 } = this.#rules;
+    // No chance where there is no limit: infinity times nothing would be no number.
+    this.#timer.set(maxAge === Number.POSITIVE_INFINITY ? maxAge : maxAge + jitter(this.#entropy, maxAgeJitter));
+  }
+
+  /** One more job has begun. */
+  count(): void {
+    if (++this.#jobs >= this.#rules.maxJobs && !this.#isOver) this.#end();
+  }
+
+  /** It is over, for another reason. */
+  stop(): void {
+    this.#isOver = true;
+    this.#timer.drop();
+  }
+
+  #end(): void {
+    this.stop();
+    this.#over();
+  }
+}

@@ -1,0 +1,134 @@
+/** What a Worker can be told, what it does when it is not told, and what is refused. */
+import type { Clock, Entropy } from "../time/clock.ts";
+import { backlogLimits } from "../health/backpressure.ts";
+import { IDENTITY_FORM, isIdentity, labelList } from "../identifiers.ts";
+import type { Dialer, Listener } from "../transport/listener.ts";
+import {
+  type Filled,
+  callable,
+  checkOptions,
+  DEFAULT_PAYLOAD,
+  duration,
+  finiteDuration,
+  flag,
+  integer,
+  limit,
+  oneOf,
+  payloadLimit,
+  type Rules,
+  shape,
+  withDefaults,
+} from "../options.ts";
+import type { Handler } from "./execution.ts";
+
+/** Options of {@link Worker}. All durations in ms. */
+export interface WorkerOptions {
+  /** How to reach the runner. A JobRunner of the same process is one. Give this or `listen`. */
+  readonly dial?: Dialer | undefined;
+  /** Where runners reach this worker. Give this or `dial`. */
+  readonly listen?: Listener | undefined;
+  /** Runs the jobs. */
+  readonly handler: Handler;
+  /** The worker's stable name, `[A-Za-z0-9._:-]{1,128}`; default `worker-` and a random name. */
+  readonly identity?: string | undefined;
+  /** Jobs it runs at a time, 1 to 65,535; default 1. */
+  readonly capacity?: number | undefined;
+  /**
+   * Whether handlers run on this event loop and may block it; default true. Then the runner judges the worker by its
+   * attempts' timeouts while it has any, not by its silence. Say false when handlers run in threads.
+   */
+  readonly blocking?: boolean | undefined;
+  /** What it can do, for people and for routing: at most 32, of the identity's alphabet. */
+  readonly labels?: readonly string[] | undefined;
+  /** Retires after so many jobs, those of all its runners together; default none. */
+  readonly maxJobs?: number | undefined;
+  /** Retires so long after its start, or after its first connection since it retired; default none. */
+  readonly maxAge?: number | undefined;
+  /** At most so much is added to `maxAge` by chance, so that a fleet does not retire at once; default a tenth of it. */
+  readonly maxAgeJitter?: number | undefined;
+  /** What it does once retired: `rejoin` as a new instance (default), or `stop` so that a supervisor may start another. */
+  readonly afterRetirement?: "rejoin" | "stop" | undefined;
+  /** The first pause before it connects again is random up to this; it doubles with each failure; default 100. */
+  readonly reconnectMin?: number | undefined;
+  /** The pauses' upper bound; default 30,000. */
+  readonly reconnectMax?: number | undefined;
+  /** How long `drain` waits for running handlers; default 30,000. */
+  readonly drainTimeout?: number | undefined;
+  /** The largest job it accepts, in bytes; default 1 MiB. Not less than the runner's, or a job in between costs it its session. */
+  readonly maxPayload?: number | undefined;
+  /** Unsent bytes above which no job begins until the runner has read; default 1 MiB. */
+  readonly highWater?: number | undefined;
+  /**
+   * Unsent bytes above which the worker leaves a runner that does not read; default 8 MiB, at least twice `maxPayload`. Results
+   * of jobs that ran already do not count.
+   */
+  readonly maxBuffered?: number | undefined;
+  /** Whether stacks of handler errors are sent to the runner; default false. */
+  readonly remoteStacks?: boolean | undefined;
+  /** Where time comes from; the host's by default. */
+  readonly clock?: Clock | undefined;
+  /** Where chance comes from; the host's by default. */
+  readonly entropy?: Entropy | undefined;
+}
+
+/** The options that have a default of their own. */
+export type WorkerDefaults = Filled<
+  Omit<WorkerOptions, "dial" | "listen" | "handler" | "identity" | "maxAgeJitter" | "clock" | "entropy">
+>;
+
+/** The worker's defaults. */
+export const WORKER_DEFAULTS: WorkerDefaults = Object.freeze({
+  capacity: 1,
+  blocking: true,
+  labels: Object.freeze([]),
+  maxJobs: Number.POSITIVE_INFINITY,
+  maxAge: Number.POSITIVE_INFINITY,
+  afterRetirement: "rejoin",
+  reconnectMin: 100,
+  reconnectMax: 30_000,
+  drainTimeout: 30_000,
+  maxPayload: DEFAULT_PAYLOAD,
+  highWater: 1_048_576,
+  maxBuffered: 8_388_608,
+  remoteStacks: false,
+});
+
+const name = (value: unknown): string | undefined =>
+  typeof value === "string" && isIdentity(value) ? undefined : IDENTITY_FORM;
+
+const RULES: Rules<WorkerOptions> = {
+  dial: shape("a Dialer, such as a JobRunner or dialWebSocket(…)", "dial"),
+  listen: shape("a Listener", "start", "stop"),
+  handler: callable,
+  identity: name,
+  capacity: integer(1, 65_535),
+  blocking: flag,
+  labels: labelList,
+  maxJobs: limit(1),
+  maxAge: duration,
+  maxAgeJitter: duration,
+  afterRetirement: oneOf("rejoin", "stop"),
+  reconnectMin: finiteDuration,
+  reconnectMax: finiteDuration,
+  drainTimeout: duration,
+  maxPayload: payloadLimit,
+  highWater: integer(1),
+  maxBuffered: integer(1),
+  remoteStacks: flag,
+  clock: shape("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
+  entropy: shape("an Entropy", "u32", "id"),
+};
+
+/** @internal The options with every default filled in. */
+export type ResolvedWorkerOptions = WorkerOptions & WorkerDefaults;
+
+/** @internal Checks the options and fills them in. */
+export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOptions {
+  checkOptions("Worker", options, RULES);
+  if (typeof options.handler !== "function") throw new TypeError("Worker: a `handler` is needed");
+  if ((options.dial === undefined) === (options.listen === undefined)) {
+    throw new TypeError("Worker: give either `dial` (how to reach the runner) or `listen`");
+  }
+  const filled = withDefaults(WORKER_DEFAULTS, options);
+  return { ...filled, ...backlogLimits(filled) };
+}

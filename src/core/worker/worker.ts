@@ -1,0 +1,391 @@
+/**
+ * Worker: opens a connection, serves jobs over it, leaves in good order and comes back. Owns the slots, the identity and
+ * the life of the worker. What it is doing, and what follows from what, is in worker-state.ts; one session's conversation is
+ * in runner-connection.ts.
+ */
+import { type Clock, type Entropy } from "../time/clock.ts";
+import { frameLimit } from "../protocol/codec.ts";
+import { Deferred } from "../async/deferred.ts";
+import { AbortError, AuthError, type PowerhoseError, WorkerStoppedError } from "../errors.ts";
+import { EventStream } from "../async/emitter.ts";
+import type { WorkerEvent, WorkerState } from "../events.ts";
+import { hostClock, hostEntropy } from "../time/system.ts";
+import type { Dialer, Listener } from "../transport/listener.ts";
+import { type HelloMessage, PROTOCOL_VERSION } from "../protocol/message.ts";
+import { checkOptions, duration } from "../options.ts";
+import { Post, type PostEnd } from "./runner-connection.ts";
+import { Redial } from "../transport/reconnector.ts";
+import type { Socket } from "../transport/socket.ts";
+import type { Handler, Task } from "./execution.ts";
+import { Tenure } from "./worker-lifetime.ts";
+import { Timer } from "../time/timer.ts";
+import { MOST_AHEAD } from "../protocol/constants.ts";
+import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
+import { nextStep, type WorkerAction, type WorkerInput, type WorkerPhase } from "./worker-state.ts";
+
+/** Serves jobs with a handler until it is stopped, reconnecting for ever. */
+export class Worker {
+  // Is a PostOwner, which is nobody else's business: what makes it one is left out of the published types.
+  /** @internal */
+  readonly clock: Clock;
+  /** The worker's stable name. */
+  readonly identity: string;
+  /** @internal */
+  readonly handler: Handler;
+  /** @internal */
+  readonly remoteStacks: boolean;
+  /** @internal */
+  readonly maxFrameBytes: number;
+  /** @internal */
+  readonly highWater: number;
+  /** @internal */
+  readonly maxBuffered: number;
+  /** Fulfils once the worker has stopped, for whatever reason. */
+  readonly closed: Promise<void>;
+  readonly #options: ResolvedWorkerOptions;
+  readonly #entropy: Entropy;
+  readonly #events: EventStream<WorkerEvent>;
+  readonly #drainTimer: Timer;
+  readonly #tenure: Tenure;
+  readonly #posts = new Set<Post>();
+  readonly #redial: Redial | undefined;
+  readonly #started = new Deferred<void>();
+  readonly #stopped = new Deferred<void>();
+  /** Aborted when the instance that runs now begins to leave. */
+  #shutdown = new AbortController();
+  #phase: WorkerPhase = { state: "created" };
+  #instance: string;
+  /** The listener that has to be stopped. */
+  #listener: Listener | undefined;
+  /** Handlers that run, those of lost sessions included. */
+  #running = 0;
+  /** Handlers of lost sessions: each keeps its slot, and works for no runner. */
+  #orphans = 0;
+  #served = 0;
+
+  /**
+   * @param options - See {@link WorkerOptions}.
+   * @throws TypeError or RangeError when an option is wrong.
+   */
+  constructor(options: WorkerOptions) {
+    this.#options = resolveWorkerOptions(options);
+    this.clock = options.clock ?? hostClock;
+    this.#entropy = options.entropy ?? hostEntropy;
+    this.#drainTimer = new Timer(this.clock, true, () => void this.stop());
+    this.#events = new EventStream(this.clock);
+    this.identity = options.identity ?? `worker-${this.#entropy.id().slice(0, 12)}`;
+    this.handler = options.handler;
+    this.remoteStacks = this.#options.remoteStacks;
+    this.maxFrameBytes = frameLimit(this.#options.maxPayload);
+    this.highWater = this.#options.highWater;
+    this.maxBuffered = this.#options.maxBuffered;
+    this.#instance = this.#entropy.id();
+    this.#tenure = new Tenure(this.#options, this.clock, this.#entropy, () => this.#retire());
+    this.closed = this.#stopped.promise;
+    this.#redial = options.dial === undefined ? undefined : this.#makeRedial(options.dial);
+  }
+
+  /** Where the worker is in its life. */
+  get state(): WorkerState {
+    return this.#phase.state;
+  }
+
+  /** Handlers running now, those of lost sessions included. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Jobs whose handler has returned or thrown. */
+  get served(): number {
+    return this.#served;
+  }
+
+  /** @internal */
+  get shuttingDown(): AbortSignal {
+    return this.#shutdown.signal;
+  }
+
+  /**
+   * Connects. Resolves once the worker is registered (with `listen`: once it listens), however long that takes.
+   * Rejects with AuthError or ProtocolError when the runner turns it away for good, WorkerStoppedError when stopped first.
+   */
+  start(): Promise<void> {
+    if (this.#apply({ type: "start" }) === "open") {
+      this.#newLife();
+      if (this.#redial === undefined) void this.#listen();
+      else this.#redial.dial();
+    }
+    return this.#started.promise;
+  }
+
+  /** Takes no new jobs, finishes what runs, tells the runner, then stops. Aborts what is left after `timeout` ms. */
+  drain(options: { readonly timeout?: number } = {}): Promise<void> {
+    try {
+      checkOptions("drain", options, { timeout: duration });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const action = this.#apply({ type: "drain" });
+    if (action !== "nothing") this.#drainTimer.set(options.timeout ?? this.#options.drainTimeout);
+    if (action === "leave") this.#leaveAll();
+    return this.closed;
+  }
+
+  /** Leaves at once: the runner is told, handlers' signals abort, their jobs count as lost. May be called twice. */
+  stop(): Promise<void> {
+    // Whoever stops a worker knows that its start is over; a start that failed for another reason is heard of.
+    this.#started.promise.catch(() => undefined);
+    this.#end(new WorkerStoppedError(`worker ${this.identity} was stopped before it could register`));
+    return this.closed;
+  }
+
+  /** @internal Dials now, if it waits to dial again. */
+  hurry(): void {
+    if (this.#apply({ type: "hurry" }) === "dial") this.#redial?.dial();
+  }
+
+  /** {@link Worker.drain}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain();
+  }
+
+  /** Calls `listener` for every event; the returned function ends that. */
+  on(listener: (event: WorkerEvent) => void): () => void {
+    return this.#events.on(listener);
+  }
+
+  /** @internal */
+  get observed(): boolean {
+    return this.#events.active;
+  }
+
+  /** @internal */
+  get hasRoom(): boolean {
+    return this.#running < this.#options.capacity;
+  }
+
+  /** @internal */
+  welcomed(): void {
+    this.#apply({ type: "welcomed" });
+    this.#started.resolve();
+    this.#reclaimSlots();
+  }
+
+  /** @internal */
+  taskStarted(): void {
+    this.#running++;
+    this.#tenure.count();
+  }
+
+  /** @internal */
+  taskServed(task: Task, ok: boolean, isOrphan: boolean): void {
+    this.#served++;
+    const { attempt, ran } = task;
+    if (this.observed) this.#events.emit({ type: "job-served", jobId: task.jobId, attempt, ok, ms: ran });
+    this.#running--;
+    if (isOrphan) this.#orphanReturned();
+    if (this.#phase.state === "draining") this.#stopWhenDone();
+  }
+
+  /** @internal */
+  taskDropped(): void {
+    this.#running--;
+  }
+
+  /** @internal */
+  slotFreed(by: Post): void {
+    by.startNext();
+    // Of a session that is over, too: whoever else serves has waited for that slot.
+    if (this.#posts.size > 1 || !this.#posts.has(by)) for (const post of this.#posts) post.startNext();
+  }
+
+  /** @internal */
+  sentAway(): void {
+    if (this.#redial !== undefined) this.#apply({ type: "sent-away" });
+  }
+
+  /** @internal */
+  ended(post: Post, end: PostEnd): void {
+    const { error, asked, retryAfter } = end;
+    this.#posts.delete(post);
+    this.#orphans += end.orphans;
+    if (this.#phase.state === "draining") return this.#stopWhenDone();
+    if (this.#redial === undefined) return;
+    const action = this.#apply({ type: "ended", fatal: error !== undefined, atOnce: asked && retryAfter === 0 });
+    if (action === "dial") this.#redial.dial();
+    else if (action === "pause") this.#pause(end, this.#redial);
+    else if (action === "give-up" && error !== undefined) this.#giveUp(error);
+  }
+
+  #pause({ reason, message, error, retryAfter }: PostEnd, redial: Redial): void {
+    const retryIn = redial.pause(retryAfter);
+    this.#events.emit({ type: "disconnected", reason, message, retryIn, error });
+    redial.dialIn(retryIn);
+  }
+
+  #giveUp(error: PowerhoseError): void {
+    this.#events.emit({ type: "disconnected", reason: "refused", message: error.message, error });
+    this.#end(error);
+  }
+
+  /** Ends everything, once. `reason`: what a start that has not succeeded rejects with. */
+  #end(reason: unknown): void {
+    if (this.#apply({ type: "stop" }) !== "stop") return;
+    this.#redial?.stop();
+    for (const post of this.#posts) post.quit("stopped");
+    this.#announceShutdown("stopped");
+    this.#tenure.stop();
+    this.#drainTimer.drop();
+    this.#started.reject(reason);
+    void this.#stopListening();
+  }
+
+  #makeRedial(dialer: Dialer): Redial {
+    const { reconnectMin, reconnectMax } = this.#options;
+    return new Redial({
+      dialer,
+      clock: this.clock,
+      entropy: this.#entropy,
+      reconnectMin,
+      reconnectMax,
+      limits: { maxFrameBytes: this.maxFrameBytes },
+      isAwaited: () => this.#isNew,
+      mayDial: () => this.#mayDial(),
+      connected: (socket) => this.#take(socket),
+      failed: (error, retryIn) => this.#dialFailed(error, retryIn),
+    });
+  }
+
+  #dialFailed(error: unknown, retryIn: number): boolean {
+    const refused = error instanceof AuthError;
+    const action = this.#apply({ type: "dial-failed", fatal: refused });
+    if (action === "give-up" && refused) this.#giveUp(error);
+    if (action !== "pause") return false;
+    const message = error instanceof Error ? error.message : String(error);
+    this.#events.emit({ type: "disconnected", reason: refused ? "refused" : "unreachable", message, error, retryIn });
+    return true;
+  }
+
+  async #listen(): Promise<void> {
+    const { listen } = this.#options;
+    this.#listener = listen;
+    const context = { maxFrameBytes: this.maxFrameBytes, report: (error: Error): void => this.#report(error) };
+    try {
+      await listen?.start((socket) => this.#take(socket), context);
+    } catch (error) {
+      this.#listener = undefined;
+      return this.#end(error);
+    }
+    // A stop that came meanwhile may have come too early for it.
+    if (this.#phase.state === "stopped") return this.#stopListener();
+    this.#apply({ type: "welcomed" });
+    this.#started.resolve();
+  }
+
+  /** The worker has stopped even when its listener could not. */
+  async #stopListening(): Promise<void> {
+    await this.#stopListener();
+    this.#stopped.resolve();
+  }
+
+  async #stopListener(): Promise<void> {
+    try {
+      await this.#listener?.stop();
+    } catch (error) {
+      this.#events.emit({ type: "disconnected", reason: "listener", message: "the listener could not stop", error });
+    }
+  }
+
+  #report(error: Error): void {
+    this.#events.emit({ type: "disconnected", reason: "listener", message: error.message, error });
+  }
+
+  /** No runner has let it in yet. */
+  get #isNew(): boolean {
+    return "isNew" in this.#phase && this.#phase.isNew;
+  }
+
+  /** A handler that outlives its session keeps its slot: the next session is told of those that are left. */
+  get #freeSlots(): number {
+    return this.#options.capacity - this.#orphans;
+  }
+
+  /** Without a free slot there is nothing to offer: the first handler to return brings the worker back. */
+  #mayDial(): boolean {
+    if (this.#freeSlots > 0) return true;
+    this.#apply({ type: "no-slot" });
+    return false;
+  }
+
+  #orphanReturned(): void {
+    this.#orphans--;
+    if (this.#apply({ type: "slot-free" }) === "dial") this.#redial?.dial();
+    else this.#reclaimSlots();
+  }
+
+  #take(socket: Socket): void {
+    const capacity = this.#freeSlots;
+    if (capacity < 1 || this.#phase.state === "draining" || this.#phase.state === "stopped") return socket.close();
+    if (this.#tenure.isOver) this.#newLife();
+    const { blocking, labels, listen } = this.#options;
+    // Where several runners may come, one that had jobs waiting here would take every slot from the others.
+    const ahead = listen === undefined ? MOST_AHEAD : 0;
+    const self = { identity: this.identity, instance: this.#instance, served: this.#served, capacity, ahead };
+    const hello: HelloMessage = { type: "HELLO", version: PROTOCOL_VERSION, ...self, blocking, labels };
+    const post = new Post(socket, hello, this);
+    this.#posts.add(post);
+    post.open();
+  }
+
+  /** Once the handlers of lost sessions are done, registers again to offer all slots. */
+  #reclaimSlots(): void {
+    if (this.#orphans > 0) return;
+    for (const post of this.#posts) if (post.capacity < this.#options.capacity && post.serving) post.leave();
+  }
+
+  /** Begins a new instance's life: counts and age start anew. */
+  #newLife(): void {
+    this.#instance = this.#entropy.id();
+    this.#tenure.begin();
+  }
+
+  /** This instance is over. The next one begins with the first connection it has, if there is to be one. */
+  #retire(): void {
+    const stop = this.#options.afterRetirement === "stop";
+    if (this.#apply({ type: "retire", stop }) === "leave") this.#leaveAll();
+  }
+
+  /** Leaves every runner after what runs. */
+  #leaveAll(): void {
+    if (this.#phase.state === "draining") this.#redial?.stop();
+    this.#announceShutdown("draining");
+    for (const post of this.#posts) post.leave();
+    if (this.#phase.state === "draining") this.#stopWhenDone();
+  }
+
+  /** Handlers listen to this signal, and their listeners are user code: they run once the state is consistent. */
+  #announceShutdown(reason: "draining" | "stopped"): void {
+    const shutdown = this.#shutdown;
+    this.#shutdown = new AbortController();
+    this.clock.endOfTurn(() => shutdown.abort(new AbortError(`worker ${this.identity} is leaving`, reason)));
+  }
+
+  #stopWhenDone(): void {
+    if (this.#posts.size > 0) return;
+    if (this.#running === 0) return void this.stop();
+    // What is left works for no runner: a retirement, too, waits for it only as long as a drain does.
+    const unlimited = this.#phase.state === "draining" && this.#phase.retired;
+    if (unlimited && this.#drainTimer.due === Number.POSITIVE_INFINITY)
+      this.#drainTimer.set(this.#options.drainTimeout);
+  }
+
+  /** Something happened: the phase that follows, and what to do. */
+  #apply(input: WorkerInput): WorkerAction {
+    const { phase, action } = nextStep(this.#phase, input);
+    const { state } = phase;
+    const isNews = state !== this.#phase.state;
+    this.#phase = phase;
+    if (isNews) this.#events.emit({ type: "worker-state", state });
+    return action;
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * What browsers are given by plain HTTP: the page, in one file with everything it needs, and the module that tabs can be
+ * lent to run. Both are the same for everybody; numbers come over the page's own WebSocket.
+ */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { gzipSync } from "node:zlib";
+
+/** Something to be served as it is. */
+export interface PageFile {
+  /** What it is, with its length and all that browsers are told about it. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Its bytes. */
+  readonly body: Uint8Array;
+  /** The same, compressed. */
+  readonly gzip: Uint8Array;
+}
+
+/** Built with the package; the same place from the sources and from the build. */
+const BUILT = new URL("../../dist/dashboard/", import.meta.url);
+
+/** Beyond the page itself: nobody frames it, sniffs in it, or learns from it whence a link was followed. */
+const COMMON = {
+  "Cache-Control": "no-store",
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+  Connection: "close",
+};
+
+const SCRIPT = { "Content-Type": "text/javascript; charset=utf-8" };
+const UNBUILT = "the page cannot be read; was the package built?";
+
+/** The digests of all elements of a kind, as a policy names them. */
+function hashes(html: string, element: "script" | "style"): string {
+  const texts = html.matchAll(new RegExp(`<${element}[^>]*>([\\s\\S]*?)</${element}>`, "g"));
+  return Array.from(texts, ([, text = ""]) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`).join(
+    " ",
+  );
+}
+
+/** What the page may do: run and show itself, talk to its own listener, and, for a tab that is lent, start its workers. */
+function pagePolicy(html: string, lends: boolean): string {
+  const rules = [
+    "default-src 'none'",
+    `script-src ${hashes(html, "script")}`,
+    `style-src ${hashes(html, "style")}`,
+    "connect-src 'self'",
+    ...(lends ? ["worker-src 'self'"] : []),
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ];
+  return rules.join("; ");
+}
+
+/** What those workers may do: import the module that is lent, start each other, talk to the listener. */
+const TAB_POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'";
+
+function file(body: Uint8Array, headers: Readonly<Record<string, string>>): PageFile {
+  return { headers: { ...COMMON, Vary: "Accept-Encoding", ...headers }, body, gzip: gzipSync(body) };
+}
+
+/**
+ * The page.
+ * @throws Error when it was not built.
+ */
+export async function readPage(lends: boolean): Promise<PageFile> {
+  try {
+    const html = await readFile(new URL("page.html", BUILT), "utf8");
+    return file(Buffer.from(html), {
+      "Content-Type": "text/html; charset=utf-8",
+      "Content-Security-Policy": pagePolicy(html, lends),
+    });
+  } catch (cause) {
+    throw new Error(UNBUILT, { cause });
+  }
+}
+
+/**
+ * What the Web Workers of a lent tab run.
+ * @throws Error when it was not built.
+ */
+export async function readTabScript(): Promise<PageFile> {
+  try {
+    return file(await readFile(new URL("tab.js", BUILT)), { ...SCRIPT, "Content-Security-Policy": TAB_POLICY });
+  } catch (cause) {
+    throw new Error(UNBUILT, { cause });
+  }
+}
+
+/**
+ * The module that is lent.
+ * @throws Error when it cannot be read.
+ */
+export async function readLentModule(path: string): Promise<PageFile> {
+  try {
+    return file(await readFile(path), SCRIPT);
+  } catch (cause) {
+    throw new Error(`the module to lend cannot be read: ${path}`, { cause });
+  }
+}
+
+/** Answers with a file. */
+export function serve(request: IncomingMessage, response: ServerResponse, { headers, body, gzip }: PageFile): void {
+  const zipped = /\bgzip\b/.test(`${request.headers["accept-encoding"]}`);
+  const sent = zipped ? gzip : body;
+  const encoding = zipped ? { "Content-Encoding": "gzip" } : {};
+  response.writeHead(200, { ...headers, ...encoding, "Content-Length": sent.byteLength });
+  response.end(request.method === "HEAD" ? undefined : sent);
+}

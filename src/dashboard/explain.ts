@@ -1,0 +1,105 @@
+/** "Why is nothing running?", answered in words from a runner's numbers. */
+import type { RunnerStats, WaitingStats } from "../index.ts";
+import type { Explanation } from "./protocol.ts";
+
+function whole(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+function counted(count: number, noun: string): string {
+  return `${whole(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** `1 job waits`, `2 jobs wait`. */
+function wait(count: number): string {
+  return count === 1 ? "1 job waits" : `${whole(count)} jobs wait`;
+}
+
+/** Workers by whether they can be given work. */
+function standings({ workers }: RunnerStats): { suspect: number; leaving: number; usable: number } {
+  const suspect = workers.filter(({ state }) => state === "suspect").length;
+  const leaving = workers.filter(({ state }) => state === "draining").length;
+  return { suspect, leaving, usable: workers.length - suspect - leaving };
+}
+
+/** Why no worker can be given a job, though some may be registered. */
+function nobody(stats: RunnerStats): string {
+  const { suspect, leaving } = standings(stats);
+  if (suspect > 0 && leaving > 0) return `no worker can take it: ${suspect} suspect, ${leaving} leaving`;
+  if (leaving > 0) return "every worker is leaving and finishes what it has";
+  if (suspect > 0) return "every worker is suspect: none was heard of for two heartbeats";
+  if (stats.pending > 0) return `no worker is registered; ${counted(stats.pending, "connection")} said no hello yet`;
+  return "no worker is registered; start one";
+}
+
+/** ` with the labels cuda, gpu`, ` of another principal than those that have answered`: whom a job waits for. */
+function kind({ require, except }: WaitingStats): string {
+  const labels = require.length === 0 ? "" : ` with the label${require.length === 1 ? "" : "s"} ${require.join(", ")}`;
+  return except.length === 0 ? labels : `${labels} of another principal than those that have answered`;
+}
+
+/** What waits for workers of a kind of which none is registered; empty when there are some of each. */
+function missing({ waiting, workers }: RunnerStats): string {
+  // Without any worker there is more to say than that none has a label.
+  const missed = workers.length === 0 ? [] : waiting.filter((one) => one.workers === 0 && kind(one) !== "");
+  const [first] = missed;
+  if (first === undefined) return "";
+  const others =
+    missed.length === 1 ? "" : ` Nor are there workers for ${counted(missed.length - 1, "other kind")} of jobs.`;
+  return `${wait(first.jobs)} for a worker${kind(first)}, and none is registered.${others}`;
+}
+
+/** Jobs wait and none runs. */
+function standstill(stats: RunnerStats): Explanation {
+  const { queued, workers } = stats;
+  const missed = missing(stats);
+  if (missed !== "") return { tone: "stuck", words: missed };
+  if (standings(stats).usable === 0) return { tone: "stuck", words: `${wait(queued)}: ${nobody(stats)}.` };
+  const held = workers.some(({ inFlight }) => inFlight > 0);
+  const why = held
+    ? "every slot is taken by a job that was given up and whose handler has not ended"
+    : "workers are there, but somebody holds them, or they do not read what they are sent";
+  return { tone: "stuck", words: `${wait(queued)}: ${why}.` };
+}
+
+/** Nothing waits for a slot and none runs. */
+function quiet(stats: RunnerStats): Explanation {
+  const { backoff } = stats;
+  if (backoff > 0) {
+    const words = `${backoff === 1 ? "1 job has" : `${whole(backoff)} jobs have`} failed and will be tried again in a moment.`;
+    return { tone: "stuck", words };
+  }
+  if (standings(stats).usable > 0) return { tone: "idle", words: "Nothing to do: no job waits." };
+  return { tone: "idle", words: `No job waits, and ${nobody(stats)}.` };
+}
+
+/** What a runner is at. */
+function atWork(stats: RunnerStats): Explanation {
+  const { running, queued, ahead, capacity, workers } = stats;
+  const missed = missing(stats);
+  const runs = running === 1 ? "1 job runs" : `${whole(running)} jobs run`;
+  const on = counted(workers.length, "worker");
+  if (missed !== "") return { tone: "stuck", words: `${runs} on ${on}. ${missed}` };
+  if (queued - ahead <= 0 || running < capacity) return { tone: "busy", words: `${runs} on ${on}.` };
+  return { tone: "busy", words: `${runs} on ${on}. All slots are busy; ${wait(queued)}.` };
+}
+
+/** Says what a runner is at, and what holds it up if it is at nothing. */
+export function explain(stats: RunnerStats): Explanation {
+  const { state, running, queued, backoff } = stats;
+  switch (state) {
+    case "created":
+    case "starting":
+      return { tone: "idle", words: "The runner is starting; its listeners are not ready yet." };
+    case "stopped":
+      return { tone: "ending", words: "The runner has stopped." };
+    case "draining": {
+      const left = running + queued + backoff;
+      const words = left === 0 ? "nothing is left" : `${counted(left, "job")} of it ${left === 1 ? "is" : "are"} left`;
+      return { tone: "ending", words: `The runner drains: it takes no new jobs, and ${words}.` };
+    }
+    case "started":
+      if (running > 0) return atWork(stats);
+      return queued > 0 ? standstill(stats) : quiet(stats);
+  }
+}

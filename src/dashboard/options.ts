@@ -1,0 +1,97 @@
+/** What the page of a WebSocket listener can be told, and the check of it. What it shows is dashboard/, how it is served dashboard-endpoint.ts. */
+import { statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { callable, checkOptions, flag, integer, listOf, oneOrMore, type Rule, type Rules } from "../core/options.ts";
+
+/** Options of the page; see {@link WebSocketListenerOptions}. */
+export interface PageOptions {
+  /** What the page is headed with; at most 200 characters. Default: `powerhose`. */
+  readonly title?: string | undefined;
+  /** Words of yours at the top of the page, asked for once a second while somebody looks; a throw counts as none. At most 500 characters are shown. */
+  readonly note?: (() => string | undefined) | undefined;
+  /** The token whose holder may also let workers go and drain the runner, or several. Default: nobody may. */
+  readonly admin?: string | readonly string[] | undefined;
+  /**
+   * Whether the beginning of a failed job's data is shown with its error. Default: false, and no data ever leaves
+   * this process for the page.
+   */
+  readonly payloads?: boolean | undefined;
+  /**
+   * An ES module, as a path or `file:` URL, that browsers may run as a worker: the page then offers to lend the tab it is
+   * in. One file without imports of its own. It is served to whoever can load the page: put no secret in it.
+   */
+  readonly lend?: string | URL | undefined;
+  /** How many seconds back the charts go, 60 to 3,600. Default: 600. */
+  readonly history?: number | undefined;
+}
+
+/** The options of a page that is on, with their defaults filled in. */
+export interface PageSettings {
+  /** The heading. */
+  readonly title: string;
+  /** Words of the owner's. */
+  readonly note: () => string | undefined;
+  /** The tokens of admins; empty when there are none. */
+  readonly admins: readonly string[];
+  /** Whether data of failed jobs is shown. */
+  readonly payloads: boolean;
+  /** The path of the module that is lent, if any. */
+  readonly lend: string | undefined;
+  /** How many seconds back the charts go. */
+  readonly history: number;
+}
+
+const MOST_TITLE = 200;
+
+const nonEmpty: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string");
+const tokens: Rule = (value) =>
+  Array.isArray(value) && value.length === 0 ? "a token at least" : oneOrMore(nonEmpty)(value);
+const moduleFile: Rule = (value) => {
+  const isFile = value instanceof URL ? value.protocol === "file:" : nonEmpty(value) === undefined;
+  return isFile ? undefined : "the path or file: URL of an ES module";
+};
+
+const RULES: Rules<PageOptions> = {
+  title: (value) =>
+    nonEmpty(value) === undefined && String(value).length <= MOST_TITLE
+      ? undefined
+      : `a string of 1 to ${MOST_TITLE} characters`,
+  note: callable,
+  admin: tokens,
+  payloads: flag,
+  lend: moduleFile,
+  history: integer(60, 3_600),
+};
+
+/** What the option `page` may be. */
+export const pageOption: Rule = (value) =>
+  typeof value === "boolean" || (typeof value === "object" && value !== null && !Array.isArray(value))
+    ? undefined
+    : "true, false or the page's options";
+
+function silent(): undefined {
+  return undefined;
+}
+
+function pathOf(module: string | URL): string {
+  return module instanceof URL || module.startsWith("file:") ? fileURLToPath(module) : module;
+}
+
+/**
+ * Checks what was asked for and fills in the defaults; nothing when there is to be no page.
+ * @throws TypeError when an option is unknown, of the wrong kind, or names a module that is no file.
+ * @throws RangeError when a number is out of range.
+ */
+export function pageSettings(page: boolean | PageOptions | undefined): PageSettings | undefined {
+  if (page === undefined || page === false) return undefined;
+  const options: PageOptions = page === true ? {} : page;
+  checkOptions("page", options, RULES);
+  const { title = "powerhose", note = silent, admin, payloads = false, lend, history = 600 } = options;
+  const module = lend === undefined ? undefined : pathOf(lend);
+  if (module !== undefined && statSync(module, { throwIfNoEntry: false })?.isFile() !== true) {
+    throw new TypeError(
+      `page: expected \`lend\` to be the path or file: URL of an ES module; there is no file ${module}`,
+    );
+  }
+  return { title, note, admins: [...listOf(admin)], payloads, lend: module, history };
+}

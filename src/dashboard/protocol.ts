@@ -1,0 +1,185 @@
+/**
+ * What the page and its listener say to each other: JSON, one message a text frame. The shapes of both directions, and the
+ * strict reading of what a browser sends. Who may say what is feed.ts's business. Browser-safe.
+ */
+
+/** The subprotocol of the page: never that of workers, so that neither can be mistaken for the other. */
+export const PAGE_SUBPROTOCOL = "powerhose.page.v1";
+
+/** The longest message a page may send, in characters. */
+export const LONGEST_REQUEST = 512;
+
+/** One second of a runner. */
+export interface Sample {
+  /** When it ended, in ms since the listener started. */
+  readonly at: number;
+  /** Jobs that wait for a slot. */
+  readonly queued: number;
+  /** Jobs that run. */
+  readonly running: number;
+  /** Jobs that succeeded, a second. */
+  readonly done: number;
+  /** Jobs that failed, a second. */
+  readonly failed: number;
+  /** Half of the jobs that succeeded took no longer than so many ms, from submission to settlement; null when none did. */
+  readonly p50: number | null;
+  /** 99 % of them took no longer; null when none did. */
+  readonly p99: number | null;
+}
+
+/** One worker, as the page shows it. */
+export interface WorkerRow {
+  /** Its name. */
+  readonly identity: string;
+  /** Where it is. */
+  readonly address: string;
+  /** By which transport it came. */
+  readonly transport: string;
+  /** Where it is in its life. */
+  readonly state: string;
+  /** The labels it came with. */
+  readonly labels: readonly string[];
+  /** How many jobs it takes at a time. */
+  readonly capacity: number;
+  /** Jobs in its slots. */
+  readonly inFlight: number;
+  /** Jobs that were sent to it ahead of a free slot. */
+  readonly waiting: number;
+  /** Jobs that succeeded there since it registered. */
+  readonly done: number;
+  /** Attempts that failed there. */
+  readonly failed: number;
+  /** Jobs that succeeded there, a second, over the last seconds. */
+  readonly rate: number;
+  /** Since it registered, in ms. */
+  readonly age: number;
+}
+
+/** One job that failed. */
+export interface FailureRow {
+  /** Counts up from 1. */
+  readonly number: number;
+  /** When, in ms since the listener started. */
+  readonly at: number;
+  /** Which job. */
+  readonly jobId: number;
+  /** Who had it last; empty when nobody ever had. */
+  readonly worker: string;
+  /** Attempts that counted. */
+  readonly attempts: number;
+  /** The kind of error. */
+  readonly name: string;
+  /** Its words. */
+  readonly message: string;
+  /** The beginning of the job's data, when the page may show it. */
+  readonly data?: string;
+}
+
+/** Why it goes as it goes. */
+export interface Explanation {
+  /** How worried to be: nothing to do, at work, hindered, or at its end. */
+  readonly tone: "idle" | "busy" | "stuck" | "ending";
+  /** One or two sentences. */
+  readonly words: string;
+}
+
+/** All that is sent once a second. */
+export interface Moment {
+  /** Which message this is. */
+  readonly type: "moment";
+  /** The last second. */
+  readonly sample: Sample;
+  /** Where the runner is in its life. */
+  readonly state: string;
+  /** Words of the owner's; may be empty. */
+  readonly note: string;
+  /** What holds the jobs up, if anything. */
+  readonly why: Explanation;
+  /** Jobs that succeeded so far. */
+  readonly succeeded: number;
+  /** Jobs that failed so far. */
+  readonly failed: number;
+  /** Jobs that wait before their next attempt. */
+  readonly backoff: number;
+  /** Attempts that were followed by another. */
+  readonly retries: number;
+  /** Slots of the workers that can be given work. */
+  readonly capacity: number;
+  /** Workers that are registered. */
+  readonly registered: number;
+  /** The first of them. */
+  readonly workers: readonly WorkerRow[];
+  /** The last failures, newest first; left out when they are those sent before. */
+  readonly failures?: readonly FailureRow[];
+}
+
+/** What a page is told first. */
+export interface Welcome {
+  /** Which message this is. */
+  readonly type: "welcome";
+  /** The heading. */
+  readonly title: string;
+  /** Whether requests are taken. */
+  readonly admin: boolean;
+  /** Whether there is a token that would let the page act. */
+  readonly admins: boolean;
+  /** The module a tab can be lent to run, as a path relative to the page; null when there is none. */
+  readonly lend: string | null;
+  /** How many seconds the charts go back. */
+  readonly history: number;
+  /** The seconds so far, oldest first. */
+  readonly samples: readonly Sample[];
+}
+
+/** What became of a request. */
+export interface Answer {
+  /** Which message this is. */
+  readonly type: "answer";
+  /** Whether it was done. */
+  readonly ok: boolean;
+  /** What was done or why not, for people. */
+  readonly words: string;
+}
+
+/** Anything a listener sends to a page. */
+export type PageMessage = Welcome | Moment | Answer;
+
+/** Sends a worker away: gently, after what it has in hand, or at once. */
+export interface LetGoRequest {
+  /** Which message this is. */
+  readonly type: "let-go";
+  /** The worker's name. */
+  readonly identity: string;
+  /** Whether it may finish. */
+  readonly gently: boolean;
+}
+
+/** Drains the runner. */
+export interface DrainRequest {
+  /** Which message this is. */
+  readonly type: "drain";
+}
+
+/** Anything a page may ask for. */
+export type PageRequest = LetGoRequest | DrainRequest;
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads what a page sent: exactly one of the requests, with nothing else in it, or nothing. */
+export function readRequest(text: string): PageRequest | undefined {
+  if (text.length > LONGEST_REQUEST) return undefined;
+  const message = parsed(text);
+  if (message === undefined) return undefined;
+  const { type, identity, gently } = message;
+  const fields = Object.keys(message).length;
+  if (type === "drain" && fields === 1) return { type };
+  if (type !== "let-go" || fields !== 3) return undefined;
+  return typeof identity === "string" && typeof gently === "boolean" ? { type, identity, gently } : undefined;
+}

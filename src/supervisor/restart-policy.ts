@@ -1,0 +1,78 @@
+/**
+ * Decides when a crashed thread is replaced, and when that makes no sense any more. Counts; starts nothing. A module that
+ * crashes again and again is given up; where something has run out, it is tried for ever, at longer and longer intervals.
+ */
+import { jitter } from "../core/time/clock.ts";
+import type { Entropy } from "../index.ts";
+
+/** A thread that has lived so long, in ms, did start well, whatever killed it. */
+const LONG_LIFE = 10_000;
+
+/** How often and how fast to try. */
+export interface RestartLimits {
+  readonly restartMin: number;
+  readonly restartMax: number;
+  readonly maxCrashes: number;
+}
+
+/** What a thread did before it crashed. */
+export interface Life {
+  /** Milliseconds from its registration; 0 if it never came so far. */
+  readonly lived: number;
+  /** Whether it was given a job: its death may be the job's doing, and how often a job may do so is limited elsewhere. */
+  readonly begun: boolean;
+  /** Whether it died for want of something that had run out: that says nothing about its module. */
+  readonly scarce: boolean;
+}
+
+/** What follows a crash. */
+export interface Restart {
+  /** Milliseconds until the next thread is started; `undefined`: no more. */
+  readonly after: number | undefined;
+  /** Whether a time in which something has run out began with it. */
+  readonly isScarce: boolean;
+}
+
+/** The crashes of one place in the pool. */
+export class Restarts {
+  readonly #limits: RestartLimits;
+  readonly #entropy: Entropy;
+  /** Crashes in a row of threads that were of no use, whatever they died of. */
+  #useless = 0;
+  /** The last of those, as far as nothing had run out. */
+  #inARow = 0;
+  /** Something has run out, and no thread has been of use since. */
+  #isScarce = false;
+
+  constructor(limits: RestartLimits, entropy: Entropy) {
+    this.#limits = limits;
+    this.#entropy = entropy;
+  }
+
+  /** Crashes in a row of threads that were of no use, and not for want of anything. */
+  get inARow(): number {
+    return this.#inARow;
+  }
+
+  /** What follows the crash of a thread that lived so. */
+  crashed({ lived, begun, scarce }: Life): Restart {
+    if (begun || lived >= LONG_LIFE) {
+      this.#useless = 0;
+      this.#inARow = 0;
+      this.#isScarce = false;
+    } else {
+      this.#useless++;
+      // What crashes in between may do so for the same want, in other words.
+      this.#inARow = scarce ? 0 : this.#inARow + 1;
+    }
+    const isNews = scarce && !this.#isScarce;
+    if (scarce) this.#isScarce = true;
+    return { after: this.#inARow >= this.#limits.maxCrashes ? undefined : this.#pause(), isScarce: isNews };
+  }
+
+  #pause(): number {
+    const { restartMin, restartMax } = this.#limits;
+    const doublings = Math.min(Math.max(0, this.#useless - 1), 30);
+    return jitter(this.#entropy, Math.min(restartMax, restartMin * 2 ** doublings));
+  }
+}

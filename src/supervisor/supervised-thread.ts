@@ -1,0 +1,107 @@
+/**
+ * One place in the pool: keeps a thread in it. Replaces one that has left at once and one that has crashed after a pause,
+ * until restart-policy.ts says that it makes no sense. How a thread is started and ended is in thread-instance.ts.
+ * A start runs user code: `workerData` is cloned and may have getters, which may stop all this.
+ */
+import type { TimerHandle } from "../core/time/clock.ts";
+import type { Socket } from "../core/transport/socket.ts";
+import { hostClock, hostEntropy, WorkerStartError } from "../index.ts";
+import { type RestartLimits, Restarts } from "./restart-policy.ts";
+import { Thread, type ThreadEnd, type ThreadOwner, type ThreadPlan } from "./thread-instance.ts";
+
+/** Who owns the place. */
+export interface SlotOwner {
+  /** A thread says HELLO. */
+  accept(socket: Socket): void;
+  /** A thread is ready. */
+  ready(): void;
+  /** The first thread of this place never got ready. Another is tried. */
+  failed(error: WorkerStartError): void;
+  /** Something has run out. More threads are tried here until one is of use; the next one within so many ms. */
+  scarce(message: string, cause: unknown, retryIn: number): void;
+  /** No more threads are tried here. */
+  gaveUp(message: string, cause: unknown): void;
+}
+
+/** A place for one thread at a time. */
+export class Slot implements ThreadOwner {
+  readonly #plan: ThreadPlan;
+  readonly #owner: SlotOwner;
+  readonly #restarts: Restarts;
+  /** The one in place and those on their way out. */
+  readonly #alive = new Set<Thread>();
+  #current: Thread | undefined;
+  #timer: TimerHandle;
+  #first = true;
+  /** A thread is being made. */
+  #starting = false;
+  #stopped: (() => void) | undefined;
+
+  constructor(plan: ThreadPlan, limits: RestartLimits, owner: SlotOwner) {
+    this.#plan = plan;
+    this.#owner = owner;
+    this.#restarts = new Restarts(limits, hostEntropy);
+  }
+
+  /** Starts a thread in it. */
+  start(): void {
+    if (this.#stopped !== undefined) return;
+    this.#starting = true;
+    const thread = new Thread(this.#plan, this);
+    this.#starting = false;
+    this.#current = thread;
+    this.#alive.add(thread);
+    if (this.#isStopped) thread.stop();
+  }
+
+  /** Ends what runs, starts no more. Resolves once no thread is left. To be called once. */
+  stop(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#stopped = resolve;
+      hostClock.clear(this.#timer);
+      for (const thread of this.#alive) thread.stop();
+      if (this.#alive.size === 0 && !this.#starting) resolve();
+    });
+  }
+
+  /** Read anew, as user code may have run. */
+  get #isStopped(): boolean {
+    return this.#stopped !== undefined;
+  }
+
+  accept(socket: Socket): void {
+    if (this.#stopped === undefined) this.#owner.accept(socket);
+  }
+
+  registered(): void {
+    this.#first = false;
+    this.#owner.ready();
+  }
+
+  released(thread: Thread): void {
+    if (this.#stopped === undefined && thread === this.#current) this.start();
+  }
+
+  ended(thread: Thread, end: ThreadEnd): void {
+    this.#alive.delete(thread);
+    if (this.#stopped !== undefined) {
+      if (this.#alive.size === 0) this.#stopped();
+    } else if (thread === this.#current) {
+      if (end.released) this.start();
+      else this.#crashed(end);
+    }
+  }
+
+  #crashed(end: ThreadEnd): void {
+    const { message, cause } = end;
+    const { after, isScarce } = this.#restarts.crashed(end);
+    if (this.#first) this.#owner.failed(new WorkerStartError(message, { cause }));
+    this.#first = false;
+    if (this.#stopped !== undefined) return;
+    if (after === undefined)
+      return this.#owner.gaveUp(`${message}; given up after ${this.#restarts.inARow} crashes in a row`, cause);
+    // While it waits, no thread holds the process, which is not over for all that.
+    this.#timer = hostClock.set(after, () => this.start(), true);
+    if (isScarce) this.#owner.scarce(message, cause, after);
+  }
+}

@@ -1,0 +1,87 @@
+/** All places of one start of the listener, from `start` to `stop`: when it counts as started, and what is said of losses. */
+import type { ListenerContext } from "../core/transport/listener.ts";
+import type { Socket } from "../core/transport/socket.ts";
+import { RunnerStoppedError, WorkerStartError } from "../index.ts";
+import { startHeld } from "../core/async/deferred.ts";
+import type { RestartLimits } from "./restart-policy.ts";
+import { Slot, type SlotOwner } from "./supervised-thread.ts";
+import type { ThreadPlan } from "./thread-instance.ts";
+
+/** The threads of one start. */
+export class Crew implements SlotOwner {
+  /** Resolves with the first thread that is ready; rejects when none gets ready at its first try, or `stop` comes first. */
+  readonly started: Promise<void>;
+  readonly #accept: (socket: Socket) => void;
+  readonly #context: ListenerContext;
+  readonly #slots: readonly Slot[];
+  #resolve: () => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  #ready = false;
+  #failures = 0;
+  #givenUp = 0;
+  #stopping: Promise<void> | undefined;
+
+  constructor(
+    plans: readonly ThreadPlan[],
+    limits: RestartLimits,
+    accept: (socket: Socket) => void,
+    context: ListenerContext,
+  ) {
+    this.#accept = accept;
+    this.#context = context;
+    this.started = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.started.catch(() => undefined); // whoever called `start` hears of it
+    this.#slots = plans.map((plan) => new Slot(plan, limits, this));
+  }
+
+  /** Starts the threads. To be called once its owner knows it, as this runs user code. */
+  start(): void {
+    for (const slot of this.#slots) slot.start();
+  }
+
+  /** Ends all threads. May be called twice. */
+  stop(): Promise<void> {
+    return this.#end(new RunnerStoppedError("the threads were stopped before one was ready"));
+  }
+
+  accept(socket: Socket): void {
+    this.#accept(socket);
+  }
+
+  ready(): void {
+    this.#ready = true;
+    this.#resolve();
+  }
+
+  failed(error: WorkerStartError): void {
+    // Only once all have failed, though they share a module: a limit of memory may hit but some of them.
+    if (++this.#failures < this.#slots.length || this.#ready) return;
+    void this.#end(error);
+  }
+
+  scarce(message: string, cause: unknown, retryIn: number): void {
+    // Where none was ever ready, the start rejects, unless another gets ready.
+    const error = new WorkerStartError(`${message}; tried again until it can be started`, { cause, retryIn });
+    if (this.#stopping === undefined) this.#context.report(error);
+  }
+
+  gaveUp(message: string, cause: unknown): void {
+    const none = ++this.#givenUp === this.#slots.length ? "; no thread is left" : "";
+    this.#context.report(new WorkerStartError(message + none, { cause }));
+  }
+
+  /** Rejects the start, where it is still open, once nothing is left of it. */
+  #end(reason: unknown): Promise<void> {
+    if (this.#stopping !== undefined) return this.#stopping;
+    return startHeld(
+      async () => {
+        await Promise.all(this.#slots.map((slot) => slot.stop()));
+        this.#reject(reason);
+      },
+      (stopping) => void (this.#stopping = stopping),
+    );
+  }
+}

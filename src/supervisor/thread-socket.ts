@@ -1,0 +1,71 @@
+/**
+ * The runner's end of a thread's connection: a port that also learns how the thread ended. A port alone tells that it was
+ * closed and not why, which is what people want to read when a job is lost.
+ */
+import type { Peer } from "../core/peer.ts";
+import type { CloseReason, Receiver, Socket } from "../core/transport/socket.ts";
+import { messagePortSocket, type PortLike } from "../transports/message-port.ts";
+
+/** A socket to a supervised thread. */
+export class ThreadSocket implements Socket {
+  /** The supervisor sees every death; but only the thread itself takes what is sent, whenever its handlers let it. */
+  readonly faults = "port";
+  readonly #inner: Socket;
+  readonly #onClosed: (reason: CloseReason) => void;
+  #receiver: Receiver | undefined;
+  /** The port was closed by the thread, or by its death: which of the two is not known yet. */
+  #waiting = false;
+  #obituary: CloseReason | undefined;
+  #closedHere = false;
+
+  /** @param onClosed - Told once the port is closed, by whichever end, and before the receiver is. */
+  constructor(port: PortLike, peer: Peer, maxFrameBytes: number, onClosed: (reason: CloseReason) => void) {
+    this.#inner = messagePortSocket(port, { peer, maxFrameBytes });
+    this.#onClosed = onClosed;
+  }
+
+  /** Whether this end closed it, before the thread did or died. */
+  get closedHere(): boolean {
+    return this.#closedHere;
+  }
+
+  get bufferedBytes(): number {
+    return this.#inner.bufferedBytes;
+  }
+
+  get peer(): Peer {
+    return this.#inner.peer;
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>): boolean {
+    return this.#inner.send(frame);
+  }
+
+  open(receiver: Receiver): void {
+    this.#receiver = receiver;
+    this.#inner.open({ frame: (bytes) => receiver.frame(bytes), closed: (reason) => this.#closed(reason) });
+  }
+
+  close(reason?: CloseReason): void {
+    // Known at once, unlike what the receiver is told in a later turn: the thread may be gone by then.
+    this.#closedHere = !this.#waiting;
+    this.#inner.close(reason);
+  }
+
+  /**
+   * The thread is dead. The receiver is told so once it has had the frames that were sent before.
+   * @param portCloses - Whether the port tells when that is. Where it never does, no more frames are waited for.
+   */
+  threadEnded(message: string, portCloses: boolean): void {
+    this.#obituary = { code: "error", message };
+    if (this.#waiting) this.#receiver?.closed(this.#obituary);
+    else if (!portCloses) this.#inner.close(this.#obituary);
+  }
+
+  #closed(reason: CloseReason): void {
+    this.#onClosed(reason);
+    if (reason.code !== "peer") this.#receiver?.closed(reason);
+    else if (this.#obituary !== undefined) this.#receiver?.closed(this.#obituary);
+    else this.#waiting = true;
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The half that all WebSocket sockets have alike, whichever class is underneath: limits, holding, closing once. The class
+ * underneath is a {@link Wire}; whoever owns its events feeds them in. Browser-safe.
+ */
+import { hostClock } from "../../core/time/system.ts";
+import { Inbox } from "../../core/transport/inbox.ts";
+import type { Peer } from "../../core/peer.ts";
+import type { CloseCode, CloseReason, FaultProfile } from "../../core/transport/socket.ts";
+import type { Receiver, Socket } from "../../core/transport/socket.ts";
+import { CLOSED_HERE, tooLarge } from "./close-codes.ts";
+
+/** What is asked of the WebSocket underneath. */
+export interface Wire {
+  /** Whether it takes frames. */
+  readonly isOpen: boolean;
+  /** Bytes taken and not yet handed to the network. */
+  readonly bufferedBytes: number;
+  /** Whether it does not read what the peer sends. */
+  readonly isPaused: boolean;
+  /** Sends one binary message. May throw. */
+  send(frame: Uint8Array<ArrayBuffer>): void;
+  /** Begins the closing handshake, behind what was sent. May be called when it is closing already. */
+  close(code: CloseCode): void;
+}
+
+/** A socket over a {@link Wire}. */
+export class WireSocket implements Socket {
+  readonly faults: FaultProfile = "stream";
+  readonly peer: Peer;
+  readonly #wire: Wire;
+  readonly #maxFrameBytes: number;
+  readonly #inbox = new Inbox();
+
+  constructor(wire: Wire, peer: Peer, maxFrameBytes: number) {
+    this.#wire = wire;
+    this.peer = peer;
+    this.#maxFrameBytes = maxFrameBytes;
+  }
+
+  /** Nothing waits in a closed socket, whatever the wire underneath still counts. */
+  get bufferedBytes(): number {
+    return this.#inbox.isClosed ? 0 : this.#wire.bufferedBytes;
+  }
+
+  get isPaused(): boolean {
+    return this.#wire.isPaused;
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#inbox.isClosed || !this.#wire.isOpen) return false;
+    if (frame.byteLength > this.#maxFrameBytes) {
+      this.close(tooLarge(frame.byteLength, this.#maxFrameBytes));
+      return false;
+    }
+    try {
+      this.#wire.send(frame);
+      return true;
+    } catch (error) {
+      this.close({
+        code: "error",
+        message: `sending failed: ${error instanceof Error ? error.message : String(error)}`,
+      });
+      return false;
+    }
+  }
+
+  open(receiver: Receiver): void {
+    this.#inbox.open(receiver);
+  }
+
+  /** The receiver is told in the next turn: a closing handshake with a dead peer could take for ever. */
+  close(reason: CloseReason = CLOSED_HERE): void {
+    if (this.#inbox.close(reason, (tell) => hostClock.nextTurn(tell))) this.#wire.close(reason.code);
+  }
+
+  /** From the wire: a binary message. */
+  received(bytes: Uint8Array): void {
+    if (bytes.byteLength > this.#maxFrameBytes) this.failed(tooLarge(bytes.byteLength, this.#maxFrameBytes));
+    else this.#inbox.frame(bytes);
+  }
+
+  /** From the wire: part of a binary message. */
+  progressed(): void {
+    this.#inbox.progress();
+  }
+
+  /** From the wire: something that cannot go on. Closes it. */
+  failed(reason: CloseReason): void {
+    if (this.#inbox.isClosed) return;
+    this.#wire.close(reason.code);
+    this.#inbox.close(reason);
+  }
+
+  /** From the wire: it is closed. */
+  ended(reason: CloseReason): void {
+    this.#inbox.close(reason);
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * Dials with any WebSocket of the W3C shape: a browser's, Deno's, Bun's, or the class of `ws`. Holds nothing of Node. To
+ * listen, or to dial from Node with headers and TLS options, see index.ts.
+ */
+import type { Dialer } from "../../core/transport/listener.ts";
+import { callable, checkOptions, flag, type Rules } from "../../core/options.ts";
+import type { Peer } from "../../core/peer.ts";
+import { dialledPrincipal } from "../../core/transport/principal.ts";
+import type { CloseCode, Socket, SocketLimits } from "../../core/transport/socket.ts";
+import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL, TICKET } from "./address.ts";
+import { closeFrame, closeReason, NOT_BINARY } from "./close-codes.ts";
+import { type Wire, WireSocket } from "./adapter.ts";
+
+/** The part of a W3C WebSocket that is used. */
+export interface WebSocketLike {
+  /** Set to `arraybuffer`. */
+  binaryType: string;
+  /** Bytes taken by `send` that have not gone to the network. */
+  readonly bufferedAmount: number;
+  /** 0 connecting, 1 open, 2 closing, 3 closed. */
+  readonly readyState: number;
+  /** The subprotocol the server chose, or empty. */
+  readonly protocol: string;
+  /** Sends one binary message. */
+  send(data: Uint8Array<ArrayBuffer>): void;
+  /** Begins the closing handshake. */
+  close(code?: number, reason?: string): void;
+  /** Listens. */
+  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  /** Listens. */
+  addEventListener(type: "close", listener: (event: { readonly code: number }) => void): void;
+  /** Listens. */
+  addEventListener(type: "open" | "error", listener: (event: { readonly type: string }) => void): void;
+}
+
+/** A class of such WebSockets. */
+export type WebSocketConstructor = new (url: string | URL, protocols: string[]) => WebSocketLike;
+
+/** How a WebSocket becomes a socket. */
+export interface WebSocketSocketOptions extends SocketLimits {
+  /** Who is at the other end. */
+  readonly peer: Peer;
+}
+
+/** A secret, or how to come by it: a function is asked before each dial, so that what it returns may be valid but once. */
+export type Secret = string | (() => string | Promise<string>);
+
+/** How to dial. */
+export interface DialWebSocketOptions {
+  /**
+   * Proves to the runner who dials. Travels as a subprotocol, since a browser cannot set headers. A function is asked before
+   * each dial; one that fails, or returns something else than a non-empty string, fails that dial.
+   */
+  readonly token?: Secret | undefined;
+  /** Returns a fresh one-time ticket, which travels as the query parameter `ticket`. Asked before each dial. */
+  readonly ticket?: (() => string | Promise<string>) | undefined;
+  /** The WebSocket class to use. Default: the global one. */
+  readonly WebSocket?: WebSocketConstructor | undefined;
+  /** Allows `ws:` to another machine, where everybody on the way can read jobs and token. Default: `false`. */
+  readonly allowInsecure?: boolean | undefined;
+}
+
+const OPEN = 1;
+
+class PortableWire implements Wire {
+  readonly isPaused = false;
+  readonly #ws: WebSocketLike;
+
+  constructor(ws: WebSocketLike) {
+    this.#ws = ws;
+  }
+
+  get isOpen(): boolean {
+    return this.#ws.readyState === OPEN;
+  }
+
+  get bufferedBytes(): number {
+    return this.#ws.bufferedAmount;
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>): void {
+    this.#ws.send(frame);
+  }
+
+  close(code: CloseCode): void {
+    const { portable, text } = closeFrame(code);
+    this.#ws.close(portable, text);
+  }
+}
+
+/**
+ * Makes a socket of an open WebSocket, which is the socket's from here on. Text closes it with `violation`; a message
+ * over `maxFrameBytes` with `too-large`, though the class underneath may have read all of it first.
+ */
+export function webSocketSocket(ws: WebSocketLike, options: WebSocketSocketOptions): Socket {
+  const socket = new WireSocket(new PortableWire(ws), options.peer, options.maxFrameBytes);
+  ws.binaryType = "arraybuffer";
+  ws.addEventListener("message", ({ data }) => {
+    if (data instanceof ArrayBuffer) socket.received(new Uint8Array(data));
+    else socket.failed(NOT_BINARY);
+  });
+  // The API says no more than that it failed, and `close` may be long in coming when the other machine is gone.
+  ws.addEventListener("error", () => socket.failed({ code: "error", message: "the connection failed" }));
+  ws.addEventListener("close", ({ code }) => socket.ended(closeReason(code)));
+  return socket;
+}
+
+function hostWebSocket(): WebSocketConstructor {
+  const { WebSocket } = globalThis as { WebSocket?: WebSocketConstructor };
+  if (WebSocket !== undefined) return WebSocket;
+  throw new Error(
+    "there is no global WebSocket here: import dialWebSocket from `powerhose/websocket/node`, or pass the option `WebSocket`",
+  );
+}
+
+/** What one dial is made with. */
+interface Approach {
+  readonly href: string;
+  readonly protocols: string[];
+}
+
+class WebSocketDialer implements Dialer {
+  readonly #url: URL;
+  readonly #token: Secret | undefined;
+  readonly #ticket: DialWebSocketOptions["ticket"];
+  readonly #WebSocket: WebSocketConstructor;
+
+  constructor(url: URL, { token, ticket, WebSocket = hostWebSocket() }: DialWebSocketOptions) {
+    this.#url = url;
+    this.#token = token;
+    this.#ticket = ticket;
+    this.#WebSocket = WebSocket;
+  }
+
+  dial(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
+    if (typeof this.#token !== "function" && this.#ticket === undefined)
+      return this.#open(this.#approach(this.#token), signal, limits);
+    return this.#askAndOpen(signal, limits);
+  }
+
+  /** Asked anew each time: what was asked for may be good for one dial only. */
+  async #askAndOpen(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
+    const token = await this.#ask(this.#token, "token");
+    const ticket = await this.#ask(this.#ticket, "ticket");
+    return await this.#open(this.#approach(token, ticket), signal, limits);
+  }
+
+  async #ask(secret: Secret | undefined, what: string): Promise<string | undefined> {
+    if (typeof secret !== "function") return secret;
+    let given: unknown;
+    try {
+      given = await secret();
+    } catch (error) {
+      throw this.#failed(`there is no ${what}`, error);
+    }
+    if (typeof given === "string" && given !== "") return given;
+    throw this.#failed(`the ${what} is not a non-empty string`);
+  }
+
+  #approach(token: string | undefined, ticket?: string): Approach {
+    const protocols = token === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, bearerSubprotocol(token)];
+    if (ticket === undefined) return { href: this.#url.href, protocols };
+    const url = new URL(this.#url);
+    url.searchParams.set(TICKET, ticket);
+    return { href: url.href, protocols };
+  }
+
+  #open(approach: Approach, signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
+    return new Promise((resolve, reject: (reason: unknown) => void) => {
+      if (signal.aborted) return reject(signal.reason);
+      const ws = this.#connect(approach);
+      if (ws === undefined) return reject(this.#failed("the host does not allow it"));
+      const onAbort = (): void => {
+        reject(signal.reason);
+        ws.close();
+      };
+      const settled = (): void => signal.removeEventListener("abort", onAbort);
+      signal.addEventListener("abort", onAbort);
+      ws.addEventListener("open", () => {
+        settled();
+        if (signal.aborted) return ws.close();
+        if (ws.protocol === SUBPROTOCOL) return resolve(this.#socket(ws, limits));
+        ws.close();
+        reject(new Error(`${shown(this.#url)} does not speak ${SUBPROTOCOL}`));
+      });
+      // Both listeners stay: a later `error` has to be heard by somebody, and settling twice is harmless.
+      const refused = (): void => {
+        settled();
+        reject(this.#failed("unreachable, or the server refused"));
+      };
+      ws.addEventListener("error", refused);
+      ws.addEventListener("close", refused);
+    });
+  }
+
+  /** Nothing when the host forbids it: `ws:` from an `https:` page. Its error is dropped, as it repeats the whole URL. */
+  #connect({ href, protocols }: Approach): WebSocketLike | undefined {
+    try {
+      return new this.#WebSocket(href, protocols);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #failed(why: string, cause?: unknown): Error {
+    return new Error(`could not connect to ${shown(this.#url)}: ${why}`, cause === undefined ? undefined : { cause });
+  }
+
+  #socket(ws: WebSocketLike, limits: SocketLimits): Socket {
+    const peer: Peer = { transport: "websocket", address: shown(this.#url), principal: dialledPrincipal(this.#url) };
+    return webSocketSocket(ws, { peer, maxFrameBytes: limits.maxFrameBytes });
+  }
+}
+
+const RULES: Rules<DialWebSocketOptions> = {
+  token: (value) =>
+    typeof value === "function" || (typeof value === "string" && value !== "")
+      ? undefined
+      : "a non-empty string, or a function that returns one",
+  ticket: callable,
+  WebSocket: callable,
+  allowInsecure: flag,
+};
+
+/**
+ * A dialer for one address. A refused or failed `dial` rejects with an `Error` that cannot say more, as the API does not
+ * tell a wrong token from a dead server; neither token nor query is ever part of a message.
+ * @throws TypeError when the address is not a `ws:` or `wss:` URL, an option is unknown or of the wrong kind, or the token
+ *   is empty.
+ * @throws AuthError when the address is `ws:` on another machine without `allowInsecure`.
+ * @throws Error when there is no WebSocket class to dial with.
+ */
+export function dialWebSocket(url: string | URL, options: DialWebSocketOptions = {}): Dialer {
+  checkOptions("dialWebSocket", options, RULES);
+  return new WebSocketDialer(dialAddress(url, options.allowInsecure ?? false), options);
+}

@@ -1,0 +1,156 @@
+/**
+ * The page of one listener, from start to stop: finds what browsers ask for, and joins their WebSockets to the feed. Who may
+ * come is admission.ts, what they are told feed.ts, what else is answered http-requests.ts.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import { hostClock } from "../../../core/time/system.ts";
+import type { ListenerContext } from "../../../core/transport/listener.ts";
+import { PageFeed, type Watcher } from "../../../dashboard/feed.ts";
+import { LONGEST_REQUEST, PAGE_SUBPROTOCOL } from "../../../dashboard/protocol.ts";
+import { beside, requestPath } from "../address.ts";
+import { wireSettings, type WireSettings } from "./socket.ts";
+import type { PageSettings } from "../../../dashboard/options.ts";
+import { type PageFile, readLentModule, readPage, readTabScript } from "../../../dashboard/assets.ts";
+
+/** Pages that may watch at a time. */
+export const MOST_WATCHERS = 64;
+/** Protocol pings a watcher may send in all; browsers send none. */
+const MOST_PINGS = 64;
+/** Beside the page, for tabs that are lent: the module they run, and the script they run it by. */
+const MODULE = "lend.js";
+const TAB_SCRIPT = "tab.js";
+
+/** What browsers are told when a connection ends, by code. */
+const CLOSE = { violation: 1008, slow: 1013 } as const;
+
+/** Whether somebody wants to look at a place, and not to load some part of a program from it. */
+function wantsPage({ headers }: IncomingMessage): boolean {
+  return /\btext\/html\b/.test(headers.accept ?? "");
+}
+
+/** One open page, over `ws`. */
+class SocketWatcher implements Watcher {
+  readonly admin: boolean;
+  readonly #ws: WebSocket;
+
+  constructor(ws: WebSocket, admin: boolean) {
+    this.#ws = ws;
+    this.admin = admin;
+  }
+
+  get bufferedBytes(): number {
+    return this.#ws.bufferedAmount;
+  }
+
+  send(text: string): void {
+    this.#ws.send(text);
+  }
+
+  end(why: "violation" | "slow"): void {
+    this.#ws.close(CLOSE[why]);
+    // Whoever does not read never sees the close either.
+    if (why === "slow") this.#ws.terminate();
+  }
+}
+
+/** The page of a listener. */
+export class WebSocketPage {
+  readonly #settings: PageSettings;
+  readonly #path: string;
+  /** What is served besides, by path. */
+  readonly #files = new Map<string, PageFile>();
+  readonly #feed: PageFeed | undefined;
+  readonly #upgrader: WebSocketServer;
+  #page: PageFile | undefined;
+
+  constructor(settings: PageSettings, path: string, { runner, controls }: ListenerContext) {
+    this.#settings = settings;
+    this.#path = path;
+    // Relative to the page: whoever stands before the listener may serve it under another path.
+    const lend = settings.lend === undefined ? null : beside(path, MODULE).slice(path.lastIndexOf("/") + 1);
+    const options = { ...settings, lend, clock: hostClock };
+    this.#feed = runner === undefined ? undefined : new PageFeed(options, runner, controls);
+    const upgrade: ServerOptions & WireSettings = {
+      noServer: true,
+      clientTracking: false,
+      handleProtocols: () => PAGE_SUBPROTOCOL,
+      // Characters of a request may take three bytes each.
+      ...wireSettings(3 * LONGEST_REQUEST),
+    };
+    this.#upgrader = new WebSocketServer(upgrade);
+  }
+
+  /** Whether no more pages may watch. */
+  get isFull(): boolean {
+    return (this.#feed?.size ?? 0) >= MOST_WATCHERS;
+  }
+
+  /** Reads what is served; to be done before anybody can ask for it. Rejects with an `Error` when it cannot be read. */
+  async load(): Promise<void> {
+    const { lend } = this.#settings;
+    this.#page = await readPage(lend !== undefined);
+    if (lend === undefined) return;
+    this.#files.set(beside(this.#path, MODULE), await readLentModule(lend));
+    this.#files.set(beside(this.#path, TAB_SCRIPT), await readTabScript());
+  }
+
+  /** Begins to watch the runner. */
+  start(): void {
+    this.#feed?.start();
+  }
+
+  /** Ends that; open pages are closed by whatever holds their connections. May be called twice. */
+  stop(): void {
+    this.#feed?.stop();
+  }
+
+  /** Opens the WebSocket of a page that was let in. */
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    admin: boolean,
+    opened: (ws: WebSocket) => void,
+  ): void {
+    this.#upgrader.handleUpgrade(request, socket, head, (ws) => {
+      opened(ws);
+      this.#join(ws, admin);
+    });
+  }
+
+  #join(ws: WebSocket, admin: boolean): void {
+    const feed = this.#feed;
+    if (feed === undefined) return ws.close(1011);
+    const watcher = new SocketWatcher(ws, admin);
+    let pings = 0;
+    ws.on("message", (data, isBinary) => {
+      if (isBinary || !Buffer.isBuffer(data)) watcher.end("violation");
+      else feed.received(watcher, data.toString("utf8"));
+    });
+    ws.on("ping", () => {
+      if (++pings > MOST_PINGS) ws.terminate();
+    });
+    // What is wrong with a connection is followed by its close.
+    ws.on("error", () => undefined);
+    ws.on("close", () => feed.delete(watcher));
+    feed.add(watcher);
+  }
+
+  /** What a request is for: the page, or a file beside it. `undefined` when it is for neither. */
+  find(request: IncomingMessage): PageFile | undefined {
+    const { method } = request;
+    if (method !== "GET" && method !== "HEAD") return undefined;
+    const path = requestPath(request);
+    return path === this.#path && wantsPage(request) ? this.#page : this.#files.get(path);
+  }
+}
+
+/** Answers a request for the page that is refused. */
+export function refusePage(response: ServerResponse): void {
+  response.writeHead(403, { "Content-Type": "text/plain; charset=utf-8", Connection: "close" });
+  response.end(
+    "this page is for this machine alone: open it as http://127.0.0.1 or http://localhost, or set a token\n",
+  );
+}

@@ -1,0 +1,191 @@
+/** What a WebSocket listener can be told, with its defaults, and the check of it. What each option does is done elsewhere. */
+import type { IncomingMessage, Server as HttpServer } from "node:http";
+import type { Server as HttpsServer } from "node:https";
+import {
+  type Filled,
+  callable,
+  checkOptions,
+  finiteDuration,
+  integer,
+  limit,
+  oneOrMore,
+  type Rule,
+  type Rules,
+  shape,
+  withDefaults,
+} from "../../../core/options.ts";
+import { type PageOptions, pageOption, pageSettings, type PageSettings } from "../../../dashboard/options.ts";
+
+/** Decides who a request is. */
+export type Authenticate = (request: IncomingMessage) => string | undefined | PromiseLike<string | undefined>;
+
+/** Options of {@link listenWebSocket}. All durations are milliseconds, all sizes bytes. */
+export interface WebSocketListenerOptions {
+  /** The address to bind. Anything but loopback needs `token` or `authenticate`. Default: `127.0.0.1`. */
+  readonly host?: string | undefined;
+  /** The port to bind, 0 to 65,535; 0 takes a free one, to be read from `address`. Default: 0. */
+  readonly port?: number | undefined;
+  /** The exact path workers dial, as it stands in an address: `/jobs`, `/j%C3%B6bs`. Default: `/`. */
+  readonly path?: string | undefined;
+  /** The token a worker must show, or several while one replaces another. Whoever shows one is the principal `token`; without `token` and `authenticate`, whoever connects over loopback is `loopback`. */
+  readonly token?: string | readonly string[] | undefined;
+  /**
+   * Names the principal behind a request; `undefined`, an empty string or a throw refuse it with 401. So does a name
+   * that transports give their own peers, such as `local`, which is also reported. Asked when no `token` matches, and
+   * given up after `requestTimeout`.
+   */
+  readonly authenticate?: Authenticate | undefined;
+  /** The values of `Origin` to let in, exactly: `https://app.example`. A request without `Origin` is no browser's and passes; so does the page that is served here. Default: none. */
+  readonly origins?: readonly string[] | undefined;
+  /**
+   * A server to share instead of making one; hand in an `https.Server` for TLS. It is neither started nor closed here. For
+   * the page and the status, call {@link WebSocketListener.handleRequest} in its request handler.
+   */
+  readonly server?: HttpServer | HttpsServer | undefined;
+  /** How long a ticket is good for, over 0 and at most 30,000; see {@link WebSocketListener.issueTicket}. Default: 30,000. */
+  readonly ticketLifetime?: number | undefined;
+  /**
+   * Serves a live page to browsers at `path`: workers, queue, throughput, latency, failures. It shows what there is to
+   * whoever could also connect as a worker. Default: false.
+   */
+  readonly page?: boolean | PageOptions | undefined;
+  /**
+   * Makes a report that `GET status`, beside `path`, answers as JSON: to whatever could also connect as a worker, and to no
+   * web page. At most four answers are under way at a time. Default: none, and nothing is answered there.
+   */
+  readonly status?: (() => unknown) | undefined;
+  /**
+   * Connections held at a time, handshakes, requests for the page and for the status included; more are refused with 503.
+   * Default: 10,000.
+   */
+  readonly maxConnections?: number | undefined;
+  /** The same for one remote address, or `Infinity`. All of an IPv6 network of /64 is one address. Default: `Infinity`. */
+  readonly maxConnectionsPerAddress?: number | undefined;
+  /** Handshakes under way at a time, that is, waiting for `authenticate`; more are refused with 503. Default: 256. */
+  readonly maxPending?: number | undefined;
+  /** The same for one remote address, or `Infinity`. Default: 64. */
+  readonly maxPendingPerAddress?: number | undefined;
+  /** Handshakes a second; as many at once. More are refused with 503. Default: 5,000. */
+  readonly acceptRate?: number | undefined;
+  /**
+   * Requests of one remote address a second that may be refused for what they show, or `Infinity`; ten times as many at
+   * once. Beyond that the address gets 503 for a while, unless it shows a token or a ticket: it uses up none of
+   * `acceptRate`, and `authenticate` is not asked. Default: 100.
+   */
+  readonly refusalRatePerAddress?: number | undefined;
+  /**
+   * Names the address a request comes from, for the limits of one address and for people to read: needed behind a proxy,
+   * where all connections come from the proxy. Read the header that the proxy sets, and no header that it passes on.
+   * `undefined`, an empty string or a throw mean the connection's remote address. Default: that address.
+   */
+  readonly addressOf?: ((request: IncomingMessage) => string | undefined) | undefined;
+  /** How long a client may take to send its headers. Only for a server made here. Default: 5,000. */
+  readonly headersTimeout?: number | undefined;
+  /** How long a request may take to arrive, and `authenticate` to answer. Default: 5,000. */
+  readonly requestTimeout?: number | undefined;
+  /** How often the two are enforced. Only for a server made here. Default: 1,000. */
+  readonly connectionsCheckingInterval?: number | undefined;
+  /** The largest request head. Only for a server made here. Default: 16,384. */
+  readonly maxHeaderSize?: number | undefined;
+}
+
+/** The options with their defaults filled in. */
+export type WebSocketListenerSettings = Omit<
+  Filled<WebSocketListenerOptions>,
+  "token" | "authenticate" | "server" | "page" | "status" | "addressOf"
+> & {
+  /** The tokens; empty when none was given. */
+  readonly tokens: readonly string[];
+  /** The hook, if there is one. */
+  readonly authenticate: Authenticate | undefined;
+  /** The server to share, if there is one. */
+  readonly server: HttpServer | HttpsServer | undefined;
+  /** The page, if there is one. */
+  readonly page: PageSettings | undefined;
+  /** Makes the report for the status, if there is one. */
+  readonly status: (() => unknown) | undefined;
+  /** Names the address of a request, if not the connection. */
+  readonly addressOf: ((request: IncomingMessage) => string | undefined) | undefined;
+};
+
+/** The options that have a default. */
+export type WebSocketListenerDefaults = Readonly<
+  Omit<WebSocketListenerSettings, "tokens" | "authenticate" | "server" | "page" | "status" | "addressOf">
+>;
+
+/** What holds when nothing is said. */
+export const WEBSOCKET_LISTENER_DEFAULTS: WebSocketListenerDefaults = Object.freeze({
+  host: "127.0.0.1",
+  port: 0,
+  path: "/",
+  origins: Object.freeze([]),
+  ticketLifetime: 30_000,
+  maxConnections: 10_000,
+  maxConnectionsPerAddress: Number.POSITIVE_INFINITY,
+  maxPending: 256,
+  maxPendingPerAddress: 64,
+  acceptRate: 5_000,
+  refusalRatePerAddress: 100,
+  headersTimeout: 5_000,
+  requestTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16_384,
+});
+
+const nonEmpty: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string");
+const isOrigin = (value: unknown): boolean => nonEmpty(value) === undefined && value !== "null" && value !== "*";
+const LONGEST_TICKET = 30_000;
+const ticketLifetime: Rule = (value) =>
+  finiteDuration(value) === undefined && Number(value) <= LONGEST_TICKET
+    ? undefined
+    : `a number of ms over 0 and at most ${LONGEST_TICKET}`;
+const count: Rule = integer(1, 1_000_000);
+
+/** Requests hold what browsers and dialers make of a path; one that they would write otherwise would never be asked for. */
+const addressPath: Rule = (value) => {
+  const fits =
+    typeof value === "string" && URL.canParse(value, "ws://host") && new URL(value, "ws://host").pathname === value;
+  return fits ? undefined : "a path as it stands in an address: it begins with /, has no query, and is percent-encoded";
+};
+
+const RULES: Rules<WebSocketListenerOptions> = {
+  host: nonEmpty,
+  port: integer(0, 65_535),
+  path: addressPath,
+  // An empty list would read as "no token needed".
+  token: (value) => (Array.isArray(value) && value.length === 0 ? "a token at least" : oneOrMore(nonEmpty)(value)),
+  authenticate: callable,
+  origins: (value) =>
+    Array.isArray(value) && value.every(isOrigin) ? undefined : "an array of origins, neither `null` nor `*`",
+  ticketLifetime,
+  page: pageOption,
+  server: shape("an http or https server", "on", "listen"),
+  maxConnections: count,
+  maxConnectionsPerAddress: limit(1),
+  maxPending: count,
+  maxPendingPerAddress: limit(1),
+  acceptRate: limit(1),
+  refusalRatePerAddress: limit(1),
+  addressOf: callable,
+  status: callable,
+  headersTimeout: finiteDuration,
+  requestTimeout: finiteDuration,
+  connectionsCheckingInterval: finiteDuration,
+  maxHeaderSize: integer(1_024, 1_048_576),
+};
+
+/**
+ * Checks the options and fills in the defaults.
+ * @throws TypeError when an option is unknown or a value of the wrong kind.
+ * @throws RangeError when a number is out of range.
+ */
+export function listenerSettings(options: WebSocketListenerOptions): WebSocketListenerSettings {
+  checkOptions("listenWebSocket", options, RULES);
+  if (options.server !== undefined && (options.host !== undefined || options.port !== undefined)) {
+    throw new TypeError("listenWebSocket: a shared `server` has its own address; leave out `host` and `port`");
+  }
+  const { token, authenticate, server, page, status, addressOf, ...rest } = options;
+  const tokens = token === undefined ? [] : typeof token === "string" ? [token] : [...token];
+  const settings = withDefaults(WEBSOCKET_LISTENER_DEFAULTS, rest);
+  return { ...settings, tokens, authenticate, server, page: pageSettings(page), status, addressOf };
+}

@@ -1,0 +1,120 @@
+/**
+ * A socket over the WebSocket class of `ws`, for both ends: binary messages as they come, without copies, and the errors
+ * of `ws` as close reasons. Who listens and who dials is decided elsewhere.
+ */
+import type { Duplex } from "node:stream";
+import type { RawData, WebSocket } from "ws";
+import { hostClock } from "../../../core/time/system.ts";
+import type { Peer } from "../../../core/peer.ts";
+import type { CloseCode, CloseReason, SocketLimits } from "../../../core/transport/socket.ts";
+import { closeFrame, closeReason, NOT_BINARY } from "../close-codes.ts";
+import { meterFrames } from "./frames.ts";
+import { Rate } from "./rate.ts";
+import { type Wire, WireSocket } from "../adapter.ts";
+
+/** How long a closing handshake may take before the connection is cut, in ms. */
+const CLOSE_TIMEOUT = 1_000;
+/** Protocol pings a peer may send a second, and at once. No peer of ours sends any. */
+const PINGS_PER_SECOND = 1;
+const PING_BURST = 64;
+
+/** What both ends ask of `ws`. Its type definitions lag behind; these are options of 8.23. */
+export interface WireSettings {
+  readonly perMessageDeflate: false;
+  readonly maxPayload: number;
+  readonly maxFragments: number;
+  readonly maxBufferedChunks: number;
+  readonly closeTimeout: number;
+}
+
+/** Chunks of a frame that are small on average are an attempt to cost more than their bytes. */
+const MIN_CHUNK_BYTES = 512;
+
+/**
+ * Compression is off as a bomb needs it; our peers never fragment, so few fragments are a lot. A frame arrives in as many
+ * chunks as the network likes: their number is bounded by its largest size.
+ */
+export function wireSettings(maxFrameBytes: number): WireSettings {
+  return {
+    perMessageDeflate: false,
+    maxPayload: maxFrameBytes,
+    maxFragments: 64,
+    maxBufferedChunks: Math.max(1_024, Math.ceil(maxFrameBytes / MIN_CHUNK_BYTES)),
+    closeTimeout: CLOSE_TIMEOUT,
+  };
+}
+
+const BINARY = { binary: true } as const;
+const TOO_LARGE: CloseReason = { code: "too-large", message: "a frame is over the limit" };
+const PING_FLOOD: CloseReason = { code: "violation", message: "too many pings" };
+
+/** `ws` marks what the peer did wrong with codes of its own; everything else is the network's. */
+function errorReason(error: Error & { code?: unknown }): CloseReason {
+  const code = typeof error.code === "string" ? error.code : "";
+  if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return TOO_LARGE;
+  return { code: code.startsWith("WS_ERR_") ? "violation" : "error", message: error.message };
+}
+
+/** A plain view of what `ws` delivers, which is a Buffer as long as `binaryType` is left alone. */
+function plain(data: RawData): Uint8Array | undefined {
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  return Array.isArray(data) ? undefined : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+class NodeWire implements Wire {
+  readonly #ws: WebSocket;
+
+  constructor(ws: WebSocket) {
+    this.#ws = ws;
+  }
+
+  get isOpen(): boolean {
+    return this.#ws.readyState === this.#ws.OPEN;
+  }
+
+  get isPaused(): boolean {
+    return this.#ws.isPaused;
+  }
+
+  get bufferedBytes(): number {
+    return this.#ws.bufferedAmount;
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>): void {
+    this.#ws.send(frame, BINARY);
+  }
+
+  close(code: CloseCode): void {
+    const { standard, text } = closeFrame(code);
+    this.#ws.close(standard, text);
+  }
+}
+
+/**
+ * Makes a socket of a WebSocket of `ws` that has just opened over `tcp`, and was made with {@link wireSettings}. To be called
+ * in the turn in which it opened: later, part of what came is missed.
+ */
+export function nodeSocket(ws: WebSocket, tcp: Duplex, peer: Peer, limits: SocketLimits): WireSocket {
+  const socket = new WireSocket(new NodeWire(ws), peer, limits.maxFrameBytes);
+  meterFrames(ws, tcp, socket, limits);
+  ws.on("message", (data, isBinary) => {
+    const bytes = isBinary ? plain(data) : undefined;
+    if (bytes === undefined) socket.failed(NOT_BINARY);
+    else socket.received(bytes);
+  });
+  ws.on("error", (error) => socket.failed(errorReason(error)));
+  ws.on("close", (code) => socket.ended(closeReason(code)));
+  limitPings(ws, socket);
+  return socket;
+}
+
+/** Each ping is answered, which is cheap for the asker only. */
+function limitPings(ws: WebSocket, socket: WireSocket): void {
+  let rate: Rate | undefined;
+  ws.on("ping", () => {
+    rate ??= new Rate(PINGS_PER_SECOND, PING_BURST, hostClock);
+    if (rate.take()) return;
+    socket.failed(PING_FLOOD);
+    ws.terminate();
+  });
+}

@@ -1,0 +1,97 @@
+/**
+ * One-time tickets of a listener: given out, kept for a moment, taken back at the door. Knows no request: what a ticket is
+ * good for there is admission.ts's decision.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import type { Clock } from "../../../core/time/clock.ts";
+import { checkOptions, type Rule } from "../../../core/options.ts";
+import { guestPrincipalFault } from "../../../core/transport/principal.ts";
+
+/** Whom a ticket is for. */
+export interface TicketOptions {
+  /** Whom its holder counts as: names belong to principals, so give each volunteer one of its own. Not `local`, `loopback`, `token` or an address. */
+  readonly principal: string;
+  /** The only name its holder may register by: A-Z a-z 0-9 . _ : -, at most 128. Default: any that is not taken. */
+  readonly identity?: string | undefined;
+}
+
+/** Tickets that are out at a time. They live for half a minute at most, so more is no crowd but a leak. */
+const MOST_TICKETS = 10_000;
+const TICKET_BYTES = 32;
+
+const principalName: Rule = (value) =>
+  typeof value === "string" && value !== "" ? undefined : "a non-empty string, the name of a principal";
+const workerName: Rule = (value) =>
+  typeof value === "string" && /^[A-Za-z0-9._:-]{1,128}$/.test(value)
+    ? undefined
+    : "1 to 128 characters of A-Z a-z 0-9 . _ : -";
+
+interface Kept extends TicketOptions {
+  readonly expires: number;
+}
+
+/** The tickets that are out. What is kept of each is a digest: a dump of this process gives none away. */
+export class Tickets {
+  readonly #lifetime: number;
+  readonly #clock: Clock;
+  /** By digest, in the order they were given out, which is the order in which they expire. */
+  readonly #kept = new Map<string, Kept>();
+
+  /** @param lifetime - How long a ticket is good for, in ms. */
+  constructor(lifetime: number, clock: Clock) {
+    this.#lifetime = lifetime;
+    this.#clock = clock;
+  }
+
+  /** How many are out, those that have expired unnoticed included. */
+  get size(): number {
+    return this.#kept.size;
+  }
+
+  /**
+   * Makes a ticket: 43 characters that need no escaping in an address.
+   * @throws TypeError when an option is unknown or wrong, or the principal is one of a transport's own.
+   * @throws RangeError when 10,000 are out.
+   */
+  issue(options: TicketOptions): string {
+    checkOptions("issueTicket", options, { principal: principalName, identity: workerName });
+    if (principalName(options.principal) !== undefined) throw new TypeError("issueTicket: `principal` is needed");
+    const fault = guestPrincipalFault(options.principal);
+    if (fault !== undefined) throw new TypeError(`issueTicket: ${fault}`);
+    this.#forgetExpired();
+    if (this.#kept.size >= MOST_TICKETS) {
+      throw new RangeError(`issueTicket: ${MOST_TICKETS} tickets are out; ask for one when it is about to be used`);
+    }
+    const ticket = randomBytes(TICKET_BYTES).toString("base64url");
+    const { principal, identity } = options;
+    this.#kept.set(keyOf(ticket), { principal, identity, expires: this.#clock.now() + this.#lifetime });
+    return ticket;
+  }
+
+  /** Whether a ticket is out and good. */
+  has(ticket: string): boolean {
+    const kept = this.#kept.get(keyOf(ticket));
+    return kept !== undefined && kept.expires > this.#clock.now();
+  }
+
+  /** Takes a ticket back, for good: whom it was for, or nothing when it is unknown, was used or has expired. */
+  take(ticket: string): TicketOptions | undefined {
+    const key = keyOf(ticket);
+    const kept = this.#kept.get(key);
+    this.#kept.delete(key);
+    return kept === undefined || kept.expires <= this.#clock.now() ? undefined : kept;
+  }
+
+  #forgetExpired(): void {
+    const now = this.#clock.now();
+    for (const [key, { expires }] of this.#kept) {
+      if (expires > now) break;
+      this.#kept.delete(key);
+    }
+  }
+}
+
+/** Looking up a digest takes as long for a near miss as for any other: its bits say nothing of the ticket's. */
+function keyOf(ticket: string): string {
+  return createHash("sha256").update(ticket).digest("base64");
+}

@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { CommandError, EXIT } from "../../../src/cli/terminal/errors.ts";
+import { MODULE_FAULT } from "../../../src/cli/handler/timed-module.ts";
+import { isPlaceLost, startFault } from "../../../src/cli/handler/start-error.ts";
+import { WorkerStartError } from "../../../src/index.ts";
+
+const scarce = (message: string): Error => Object.assign(new Error(message), { code: "EMFILE" });
+
+test.each([
+  [
+    "a module that is wrong",
+    new WorkerStartError("x", { cause: new Error(`${MODULE_FAULT}no export`) }),
+    "no export",
+    EXIT.usage,
+  ],
+  [
+    "a thread that cannot be made",
+    new WorkerStartError("x", { cause: new Error("odd") }),
+    "cannot load m.js: x",
+    EXIT.usage,
+  ],
+  [
+    "a module without a descriptor",
+    new WorkerStartError("x", { cause: scarce(`${MODULE_FAULT}m.js: EMFILE`) }),
+    "m.js: EMFILE",
+    EXIT.failed,
+  ],
+  [
+    "a thread without one",
+    new WorkerStartError("EMFILE", { cause: scarce("EMFILE") }),
+    "cannot load m.js: EMFILE",
+    EXIT.failed,
+  ],
+])("%s ends the command with its words and its code", (_what, error, message, exitCode) => {
+  const fault = startFault(error, "m.js");
+  expect(fault).toBeInstanceOf(CommandError);
+  expect(fault).toMatchObject({ message, exitCode });
+});
+
+test("a place is lost for good when it is not tried again, and by nothing else", () => {
+  expect(isPlaceLost(new WorkerStartError("given up"))).toBe(true);
+  expect(isPlaceLost(new WorkerStartError("later", { retryIn: 5 }))).toBe(false);
+  expect(isPlaceLost(new Error("a client erred"))).toBe(false);
+});

@@ -1,0 +1,322 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { JobLine } from "../../../src/cli/run/input-line.ts";
+import {
+  JobPump,
+  type PumpDesk,
+  type PumpOwner,
+  type PumpSource,
+  type Settled,
+} from "../../../src/cli/run/pipeline.ts";
+import { ByteBudget } from "../../../src/core/job/byte-budget.ts";
+import { RunnerStoppedError } from "../../../src/core/errors.ts";
+
+type Answer = (call: Settled) => void;
+
+const ok = (value: string): Settled => ({ value, error: undefined, records: [] });
+const failed = (error: unknown): Settled => ({ value: undefined, error, records: [] });
+
+/** A microtask that was asked for before this was called has run, and what followed from it. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+}
+
+/** So many lines of one text, a few at a time; counts those that were taken. */
+class Lines implements PumpSource {
+  taken = 0;
+  stopped = false;
+  /** What `next` does instead of giving the line of that place. */
+  readonly odd = new Map<number, () => JobLine>();
+  readonly #count: number;
+  readonly #text: string;
+  #athand = 0;
+  /** Set to keep `more` waiting. */
+  silent = false;
+
+  constructor(count: number, text: string = "x") {
+    this.#count = count;
+    this.#text = text;
+  }
+
+  next(): JobLine | undefined {
+    if (this.#athand === 0 || this.stopped) return undefined;
+    this.#athand--;
+    const index = this.taken++;
+    return this.odd.get(index)?.() ?? new JobLine(index, "-", index + 1, `${this.#text}${index}`, undefined);
+  }
+
+  more(): Promise<boolean> {
+    if (this.silent) return new Promise(() => undefined);
+    this.#athand = Math.min(10, this.#count - this.taken);
+    return Promise.resolve(this.#athand > 0);
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+}
+
+/** Answers at once, or when the test says so. */
+class Desk implements PumpDesk {
+  room = 4;
+  /** Those of them that are no more than slots. */
+  slotCount = 4;
+  readonly waiting: { readonly job: string; readonly answer: Answer }[] = [];
+  /** What is answered at once. */
+  atOnce: ((job: string) => Settled) | undefined;
+
+  capacity(): number {
+    return this.room;
+  }
+
+  slots(): number {
+    return this.slotCount;
+  }
+
+  submit(job: string, _options: undefined, settled: Answer): void {
+    if (this.atOnce !== undefined) settled(this.atOnce(job));
+    else this.waiting.push({ job, answer: settled });
+  }
+}
+
+const MIB = 1_048_576;
+
+interface Rig {
+  readonly pump: JobPump;
+  readonly budget: ByteBudget;
+  readonly told: string[];
+  readonly ended: () => string;
+  /** Whether outcomes are fetched as they are due. */
+  fetches: boolean;
+}
+
+function rig(source: PumpSource, desk: PumpDesk, ordered: boolean = true): Rig {
+  let end = "";
+  const told: string[] = [];
+  const owner: PumpOwner = { arrived: () => set.fetches && fetchAll(set), jobFailed: () => told.push("failed") };
+  const budget = new ByteBudget(64 * MIB);
+  const pump = new JobPump(source, desk, owner, budget, ordered);
+  const set: Rig = { pump, budget, told, ended: () => end, fetches: true };
+  void set.pump.run().then(
+    () => (end = "done"),
+    (error: unknown) => (end = String(error)),
+  );
+  return set;
+}
+
+function fetchAll({ pump, told }: Rig): void {
+  for (let line = pump.shift(); line !== undefined; line = pump.shift()) {
+    told.push(`${line.index}=${line.value === undefined ? (line.fault ?? String(line.error)) : String(line.value)}`);
+  }
+}
+
+test("nobody fetches outcomes: lines are taken until their budget is used up, and again as some are fetched", async () => {
+  const lines = new Lines(1_000_000);
+  const desk = new Desk();
+  desk.atOnce = ok;
+  const set = rig(lines, desk);
+  set.fetches = false;
+  for (let before = -1; before < lines.taken; await settle()) before = lines.taken;
+  const most = (64 * 1_024 * 1_024) / 4_096;
+  expect(lines.taken).toBeGreaterThan(most / 2);
+  expect(lines.taken).toBeLessThanOrEqual(most + 1);
+  const before = lines.taken;
+  for (let i = 0; i < 100; i++) set.pump.shift();
+  set.pump.pull();
+  for (let i = 0; i < 20; i++) await settle();
+  expect(lines.taken - before).toBeGreaterThan(90);
+  expect(lines.taken - before).toBeLessThanOrEqual(100);
+  set.pump.stop();
+});
+
+test.each([
+  ["lines", 1_000_000, 0],
+  ["results", 0, 1_000_000],
+])("long %s use it up sooner", async (_what, line, result) => {
+  const lines = new Lines(1_000_000, "x".repeat(line));
+  const desk = new Desk();
+  const value = "y".repeat(result);
+  desk.atOnce = () => ok(value);
+  const set = rig(lines, desk);
+  set.fetches = false;
+  for (let before = -1; before < lines.taken; await settle()) before = lines.taken;
+  // Two bytes a character.
+  expect(lines.taken).toBeGreaterThan(30);
+  expect(lines.taken).toBeLessThanOrEqual(34);
+  set.pump.stop();
+});
+
+test("the first job that hangs holds as many lines, in order, and none when outcomes are due as they come", async () => {
+  for (const ordered of [true, false]) {
+    const lines = new Lines(50_000);
+    const desk = new Desk();
+    const set = rig(lines, desk, ordered);
+    await settle();
+    const first = desk.waiting.shift();
+    desk.atOnce = ok;
+    for (const { answer } of desk.waiting.splice(0)) answer(ok("later"));
+    for (let before = -1; before < lines.taken; await settle()) before = lines.taken;
+    expect(lines.taken === 50_000, `ordered: ${ordered}`).toBe(!ordered);
+    first?.answer(ok("first"));
+    while (set.ended() === "") await settle();
+    expect(set.told).toHaveLength(50_000);
+  }
+});
+
+test("as many are submitted as the fleet can run, at least sixteen, as it grows", async () => {
+  const desk = new Desk();
+  const set = rig(new Lines(1_000), desk);
+  await settle();
+  expect(desk.waiting).toHaveLength(16);
+  desk.room = 50;
+  set.pump.pull();
+  for (let i = 0; i < 20; i++) await settle();
+  expect(desk.waiting).toHaveLength(50);
+  for (const { job, answer } of desk.waiting.splice(0, 20)) answer(ok(job));
+  for (let i = 0; i < 20; i++) await settle();
+  expect(desk.waiting).toHaveLength(50);
+  set.pump.stop();
+});
+
+test("nothing is taken before it runs, whoever comes", async () => {
+  const lines = new Lines(10);
+  const owner: PumpOwner = { arrived: () => undefined, jobFailed: () => undefined };
+  const pump = new JobPump(lines, new Desk(), owner, new ByteBudget(MIB), true);
+  pump.pull();
+  await settle();
+  expect(lines.taken).toBe(0);
+  pump.stop();
+  await pump.run();
+  expect(lines.taken).toBe(0);
+});
+
+test("each outcome is due once: in the order of the lines, or as they come", async () => {
+  const jobs = fc.array(fc.nat(), { minLength: 1, maxLength: 60 });
+  await fc.assert(
+    fc.asyncProperty(jobs, fc.boolean(), async (picks, ordered) => {
+      const desk = new Desk();
+      const set = rig(new Lines(picks.length), desk, ordered);
+      const came: string[] = [];
+      for (const pick of picks) {
+        for (let i = 0; i < 3; i++) await settle();
+        const [answered] = desk.waiting.splice(pick % desk.waiting.length, 1);
+        came.push(`${answered?.job.slice(1) ?? ""}=done`);
+        answered?.answer(ok("done"));
+      }
+      for (let i = 0; i < 3; i++) await settle();
+      expect(set.told).toEqual(ordered ? picks.map((_pick, index) => `${index}=done`) : came);
+      expect(set.ended()).toBe("done");
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("a line that is no job is an outcome in its place, and not submitted", async () => {
+  const lines = new Lines(3);
+  lines.odd.set(1, () => new JobLine(1, "-", 2, "", "no job"));
+  const desk = new Desk();
+  desk.atOnce = ok;
+  const set = rig(lines, desk);
+  await settle();
+  expect([set.told, set.ended()]).toEqual([["0=x0", "1=no job", "2=x2"], "done"]);
+});
+
+test("what the source throws ends the input, once the jobs under way have settled", async () => {
+  const lines = new Lines(10);
+  lines.odd.set(2, () => {
+    throw new Error("another input");
+  });
+  const desk = new Desk();
+  const set = rig(lines, desk);
+  await settle();
+  expect([desk.waiting.length, lines.stopped, set.ended()]).toEqual([2, true, ""]);
+  for (const { job, answer } of desk.waiting.splice(0)) answer(ok(job));
+  await settle();
+  expect([set.told, set.ended()]).toEqual([["0=x0", "1=x1"], "Error: another input"]);
+});
+
+test("what cannot be read is the same", async () => {
+  const lines = new Lines(0);
+  lines.more = () => Promise.reject(new Error("no such file"));
+  const set = rig(lines, new Desk());
+  await settle();
+  expect(set.ended()).toBe("Error: no such file");
+});
+
+test("what the owner throws is, too", async () => {
+  const desk = new Desk();
+  desk.atOnce = ok;
+  let end = "";
+  const owner: PumpOwner = {
+    arrived: () => {
+      throw new Error("cannot write");
+    },
+    jobFailed: () => undefined,
+  };
+  const budget = new ByteBudget(MIB);
+  void new JobPump(new Lines(5), desk, owner, budget, true).run().catch((error: unknown) => (end = String(error)));
+  await settle();
+  expect(end).toBe("Error: cannot write");
+});
+
+test("a failed job is told of before its turn has come", async () => {
+  const desk = new Desk();
+  const set = rig(new Lines(3), desk);
+  await settle();
+  desk.waiting[2]?.answer(failed(new Error("bad")));
+  await settle();
+  expect(set.told).toEqual(["failed"]);
+  for (const { job, answer } of desk.waiting.slice(0, 2)) answer(ok(job));
+  await settle();
+  expect([set.told, set.ended()]).toEqual([["failed", "0=x0", "1=x1", "2=Error: bad"], "done"]);
+});
+
+test.each([
+  ["settled so", (desk: Desk) => (desk.atOnce = () => failed(new RunnerStoppedError("stopped")))],
+  [
+    "refused",
+    (desk: Desk) => {
+      desk.submit = () => {
+        throw new RunnerStoppedError("stopped");
+      };
+    },
+  ],
+])("a runner that takes no more ends the input and is no failed job: %s", async (_how, stop) => {
+  const lines = new Lines(1_000);
+  const desk = new Desk();
+  stop(desk);
+  const set = rig(lines, desk);
+  await settle();
+  expect(set.told).toEqual(["0=RunnerStoppedError: stopped"]);
+  expect([lines.taken, set.ended()]).toEqual([1, "RunnerStoppedError: stopped"]);
+});
+
+test("stopped: no more lines, an end once all under way have settled, and no waiting for an input that is silent", async () => {
+  const lines = new Lines(100);
+  const desk = new Desk();
+  const set = rig(lines, desk);
+  await settle();
+  lines.silent = true;
+  desk.atOnce = ok;
+  const [first, ...others] = desk.waiting.splice(0);
+  for (const { job, answer } of others) answer(ok(job));
+  await settle();
+  set.pump.stop();
+  set.pump.stop();
+  await settle();
+  expect([lines.stopped, set.ended()]).toEqual([true, ""]);
+  first?.answer(ok("x0"));
+  await settle();
+  expect([set.told.length, set.ended()]).toEqual([lines.taken, "done"]);
+});
+
+test("stopped with nothing under way: the end, though the input is silent", async () => {
+  const lines = new Lines(0);
+  lines.silent = true;
+  const set = rig(lines, new Desk());
+  await settle();
+  expect(set.ended()).toBe("");
+  set.pump.stop();
+  await settle();
+  expect(set.ended()).toBe("done");
+});

@@ -1,0 +1,138 @@
+import { spawnSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { root } from "../../support/package-files.ts";
+import { Command, jobs, linesOf, powerhose, seq } from "../child.ts";
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "powerhose-"));
+  onTestFinished(() => rmSync(path, { recursive: true }));
+  return path;
+}
+
+describe("results", () => {
+  test("come in the order of the lines, however the jobs finish", async () => {
+    const { code, stdout } = await powerhose(["run", "-w", "2", "-c", "8", jobs("uneven")], { input: seq(3_000) });
+    expect(stdout).toBe(seq(3_000));
+    expect(code).toBe(0);
+  });
+
+  test("--unordered leaves none out", async () => {
+    const args = ["run", "-u", "-w", "2", "-c", "8", jobs("uneven")];
+    const { code, stdout } = await powerhose(args, { input: seq(3_000) });
+    expect(linesOf(stdout).sort((a, b) => Number(a) - Number(b))).toEqual(linesOf(seq(3_000)));
+    expect(code).toBe(0);
+  });
+
+  test("empty lines, both line ends and a last line without one are jobs like any other", async () => {
+    const { stdout } = await powerhose(["run", "-w", "1", jobs()], { input: "a\r\n\nb c \n\r\nlast" });
+    expect(stdout).toBe("a!\n!\nb c !\n!\nlast!\n");
+  });
+
+  test("an empty input is no job", async () => {
+    expect(await powerhose(["run", "-w", "1", "-q", jobs()])).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  test("files are read one after the other, - is stdin", async () => {
+    const dir = folder();
+    writeFileSync(join(dir, "a"), "a1\na2");
+    writeFileSync(join(dir, "b"), "\ufeffb1\n");
+    const args = ["run", "-w", "1", jobs(), join(dir, "a"), "-", join(dir, "b")];
+    const { code, stdout } = await powerhose(args, { input: "in\n" });
+    expect(stdout).toBe("a1!\na2!\nin!\nb1!\n");
+    expect(code).toBe(0);
+  });
+
+  test("--null: a zero byte ends jobs and results, and newlines are data", async () => {
+    const { stdout } = await powerhose(["run", "-w", "1", "-0", jobs()], { input: "a\nb\0c\r\0" });
+    expect(stdout).toBe("a\nb!\0c\r!\0");
+  });
+
+  test("bytes are written as they are, and as base64 in a record", async () => {
+    const { stdout } = await powerhose(["run", "-w", "1", jobs("bytes")], { input: "ä\nb\n" });
+    expect(stdout).toBe("ä\nb\n");
+    const records = await powerhose(["run", "-w", "1", "-o", "jsonl", jobs("bytes")], { input: "ä\n" });
+    expect(JSON.parse(records.stdout)).toMatchObject({ index: 0, ok: true, value: { base64: "w6Q=" }, attempts: 1 });
+  });
+
+  test("what a handler prints goes to stderr", async () => {
+    const { stdout, stderr } = await powerhose(["run", "-w", "1", jobs("chatty")], { input: "x\n" });
+    expect(stdout).toBe("x\n");
+    expect(stderr).toContain("working on x\n");
+  });
+});
+
+describe("failures", () => {
+  test("a failed job leaves its line empty, its reason on stderr, and exit code 1", async () => {
+    const { code, stdout, stderr } = await powerhose(["run", "-w", "2", jobs("odd")], { input: seq(5) });
+    expect(stdout).toBe("1\n\n3\n\n5\n");
+    expect(code).toBe(1);
+    expect(stderr).toContain("powerhose: stdin:2: RangeError: 2 is even\\x1b[2J\n");
+    expect(stderr).toMatch(/5 jobs in .*, 2 failed\n/);
+  });
+
+  test("only the first ten are told one by one", async () => {
+    const { stderr } = await powerhose(["run", "-w", "2", jobs("odd")], { input: seq(60) });
+    expect(stderr.match(/ is even/g)).toHaveLength(10);
+    expect(stderr).toMatch(/only counted\n[^]*, 30 failed\n/);
+  });
+
+  test("--unordered prints nothing for them", async () => {
+    const { stdout } = await powerhose(["run", "-w", "1", "-u", jobs("odd")], { input: seq(6) });
+    expect(linesOf(stdout).sort()).toEqual(["1", "3", "5"]);
+  });
+
+  test("records tell all of it: --jsonl in, --output jsonl out", async () => {
+    const input = Buffer.concat([Buffer.from('{"a":1}\n{oops\n\n"'), Buffer.from([0xff]), Buffer.from('"\n[2]')]);
+    const { code, stdout } = await powerhose(["run", "-w", "2", "--jsonl", "-o", "jsonl", jobs()], { input });
+    const records = linesOf(stdout).map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(records).toMatchObject([
+      { index: 0, ok: true, value: '{"a":1}!', attempts: 1, worker: expect.stringMatching(/^thread-/) as string },
+      { index: 1, ok: false, error: { name: "EncodingError", code: "ENCODING" }, attempts: 0, worker: null, ms: null },
+      { index: 2, ok: false, error: { message: "the line is empty, not a JSON value" } },
+      { index: 3, ok: false, error: { message: "the line is not valid UTF-8" } },
+      { index: 4, ok: true, value: "[2]!" },
+    ]);
+    expect(code).toBe(1);
+  });
+
+  test("a line over --max-payload fails and is not kept", async () => {
+    const input = `${"x".repeat(3_000_000)}\nok\n`;
+    const { code, stdout, stderr } = await powerhose(["run", "-w", "1", jobs()], { input });
+    expect(stdout).toBe("\nok!\n");
+    expect(stderr).toContain("stdin:1: EncodingError: the line has over 1048576 bytes");
+    expect(code).toBe(1);
+  });
+
+  test("--fail-fast ends the run at the first, though the input never ends", async () => {
+    await using command = new Command(["run", "-w", "1", "--fail-fast", jobs("odd")]);
+    command.child.stdin.write("1\n2\n3\n");
+    const { code, stdout } = await command.ended;
+    expect(code).toBe(1);
+    expect(linesOf(stdout)[0]).toBe("1");
+  });
+
+  test("what can be awaited and is no promise is timed to its end", async () => {
+    const { code, stdout, stderr } = await powerhose(["run", "-w", "1", jobs("thenable")], { input: "a\nb\n" });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "a\nb\n" });
+    const [, ms = ""] = /a job took (\d+) ms to run/.exec(stderr) ?? [];
+    expect(Number(ms)).toBeGreaterThanOrEqual(50); // the timer's own 60, less what hosts round off
+  });
+
+  test("a directory for stdin is a mistake, not an empty input", () => {
+    const directory = openSync(folder(), "r");
+    const main = join(root, "dist/cli/main.js");
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, "run", jobs()], {
+      stdio: [directory, "pipe", "pipe"],
+      encoding: "utf8",
+    });
+    closeSync(directory);
+    expect({ status, stdout, stderr }).toEqual({
+      status: 2,
+      stdout: "",
+      stderr: expect.stringMatching(/^powerhose: cannot read stdin: it is a directory\n/),
+    });
+  });
+});

@@ -1,0 +1,72 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { readDuration, showClock, showDuration } from "../../../src/cli/terminal/duration.ts";
+import { CommandError } from "../../../src/cli/terminal/errors.ts";
+import { counted, grouped, plain, table, threeDigits } from "../../../src/cli/terminal/format.ts";
+
+describe("a peer's words", () => {
+  test("cannot move the cursor, end the line or turn the text around", () => {
+    expect(plain("a\u001b[2Jb\u0007\r\nc\u009b1m\u202ed\u007f")).toBe("a\\x1b[2Jb\\x07  c\\x9b1m\\u202ed\\x7f");
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 50 }), (text) => {
+        expect(plain(text)).toMatch(/^[^\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]*$/u);
+      }),
+    );
+  });
+
+  test("are cut, and otherwise left alone", () => {
+    expect(plain("x".repeat(600))).toBe(`${"x".repeat(500)}…`);
+    expect(plain("naïve café 日本 🎉")).toBe("naïve café 日本 🎉");
+  });
+});
+
+test("numbers as people read them", () => {
+  expect([0, 999, 1_000, 1_234_567].map(grouped)).toEqual(["0", "999", "1,000", "1,234,567"]);
+  expect([counted(0, "job"), counted(1, "job"), counted(2, "job")]).toEqual(["0 jobs", "1 job", "2 jobs"]);
+  expect([0.424, 3.4, 36.64, 999.6, 12_345].map(threeDigits)).toEqual(["0.42", "3.40", "36.6", "1,000", "12,345"]);
+});
+
+test("a table lines up and ends where its text ends", () => {
+  expect(
+    table([
+      ["NAME", "N"],
+      ["a", "10"],
+      ["longer", ""],
+    ]),
+  ).toBe("NAME    N\na       10\nlonger");
+});
+
+describe("durations", () => {
+  test.each([
+    ["500", 500],
+    ["500ms", 500],
+    ["30s", 30_000],
+    ["1.5m", 90_000],
+    ["2h", 7_200_000],
+    ["none", Number.POSITIVE_INFINITY],
+  ])("%s is %d ms", (text, ms) => {
+    expect(readDuration("--timeout", text)).toBe(ms);
+  });
+
+  test.each(["", "0", "-5", "5x", "1e3", " 5", "1000h", "5 s"])("%j is none", (text) => {
+    expect(() => readDuration("--timeout", text)).toThrow(CommandError);
+  });
+
+  test("are shown with the unit that fits", () => {
+    const spans = [0.000_5, 0.004_2, 0.5, 1, 12.34, 999, 1_000, 59_000, 60_000, 200_000, 7_500_000];
+    expect(spans.map(showDuration)).toEqual([
+      "500 ns",
+      "4.2 µs",
+      "500 µs",
+      "1.0 ms",
+      "12 ms",
+      "999 ms",
+      "1.0 s",
+      "59.0 s",
+      "1 min 0 s",
+      "3 min 20 s",
+      "2 h 5 min",
+    ]);
+    expect([0, 7_400, 754_000, 3_723_000].map(showClock)).toEqual(["0:00", "0:07", "12:34", "1:02:03"]);
+  });
+});

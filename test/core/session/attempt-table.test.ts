@@ -1,0 +1,275 @@
+/** The jobs of one session beside a list, whatever is sent, cancelled, called back and answered. */
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type AnswerMessage, Assignments, type JobLink } from "../../../src/core/session/attempt-table.ts";
+import type { Attempt, AttemptOwner } from "../../../src/core/session/attempt.ts";
+import { DeadlineQueue } from "../../../src/core/time/timer-queue.ts";
+import { Job } from "../../../src/core/job/job.ts";
+import type { RunnerMessage } from "../../../src/core/protocol/message.ts";
+import { HandClock } from "../../properties/hand-clock.ts";
+
+/** One attempt as the list has it. */
+interface Listed {
+  readonly id: number;
+  readonly frame: number;
+  readonly bytes: number;
+  begun: boolean;
+  cancelled: boolean;
+  recalled: boolean;
+}
+
+const HIGH_WATER = 40;
+/** What a JOB has beside its data. */
+const HEADER_BYTES = 5;
+
+const number = fc.nat(99);
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ op: fc.constant("assign" as const), bytes: fc.nat(9), open: fc.nat(9) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant("cancel" as const), n: number }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant("recall" as const), count: fc.nat(3), useful: fc.boolean() }) },
+  { weight: 4, arbitrary: fc.record({ op: fc.constant("flush" as const) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constant("answer" as const),
+      type: fc.constantFrom(
+        "JOBRES" as const,
+        "JOBRES" as const,
+        "JOBERR" as const,
+        "REJECT" as const,
+        "CANCELLED" as const,
+      ),
+      reason: fc.constantFrom("recalled" as const, "overloaded" as const),
+      n: number,
+      /** One in flight, one that is over, or one that was never made. */
+      of: fc.constantFrom("flight" as const, "flight" as const, "flight" as const, "past" as const, "future" as const),
+    }),
+  },
+);
+
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+type Answer = Extract<Step, { op: "answer" }>;
+
+class Link implements JobLink {
+  framesSent = 0;
+  bytesSent = 0;
+  open = true;
+  readonly log: string[];
+
+  constructor(log: string[]) {
+    this.log = log;
+  }
+
+  send(message: RunnerMessage): boolean {
+    if (!this.open) return false;
+    if (message.type === "JOB") {
+      this.log.push(`JOB ${message.attemptId}`);
+      this.bytesSent += HEADER_BYTES + message.job.data.length;
+    }
+    if (message.type === "CANCEL") this.log.push(`CANCEL ${message.attemptId} ${message.reason}`);
+    return true;
+  }
+}
+
+class Beside {
+  readonly log: string[] = [];
+  readonly expected: string[] = [];
+  readonly timers: DeadlineQueue = new DeadlineQueue(new HandClock(), true);
+  readonly link: Link = new Link(this.log);
+  readonly real: Assignments<string>;
+  readonly attempts: Map<number, Attempt<string>> = new Map();
+  readonly #owner: AttemptOwner<string>;
+  readonly #capacity: number;
+  readonly #most: number;
+  list: Listed[] = [];
+  #ids = 0;
+  #served = 0;
+  #isStuck = false;
+
+  constructor(capacity: number, most: number) {
+    this.#capacity = capacity;
+    this.#most = most;
+    const say =
+      (what: string) =>
+      ({ id }: { id: number }): void =>
+        void this.log.push(`${what} ${id}`);
+    this.#owner = {
+      succeeded: say("succeeded"),
+      failed: say("failed"),
+      rejected: say("rejected"),
+      lost: say("lost"),
+      notSent: say("not sent"),
+      began: say("began"),
+      freed: say("freed"),
+    };
+    const rules = { cancelGrace: 1_000, prefetch: most, highWater: HIGH_WATER };
+    const session = {
+      self: "session",
+      unconfirmed: () => this.log.push("unconfirmed"),
+      violation: () => this.log.push("violation"),
+      strike: () => this.log.push("strike"),
+      answered: () => this.log.push("answered"),
+    };
+    this.real = new Assignments<string>(this.link, { timers: this.timers, rules }, session);
+    this.real.introduced({
+      type: "HELLO",
+      version: 1,
+      identity: "w",
+      instance: "i",
+      capacity,
+      ahead: 100,
+      served: 0,
+      blocking: false,
+      labels: [],
+    });
+  }
+
+  do(each: Step): void {
+    if (each.op === "assign") this.#assign(each.bytes, each.open > 0);
+    else if (each.op === "cancel") this.#cancel(each.n);
+    else if (each.op === "recall") this.#recall(each.count, each.useful);
+    else if (each.op === "answer") this.#answer(each);
+    else this.link.framesSent++;
+  }
+
+  #assign(bytes: number, isOpen: boolean): void {
+    this.link.open = isOpen;
+    const attempt = this.real.assign(this.#owner, new Job(new Uint8Array(bytes)), 7, 1, 0, 0);
+    this.link.open = true;
+    expect(attempt === undefined).toBe(!isOpen);
+    if (attempt === undefined) return;
+    const listed = {
+      id: ++this.#ids,
+      frame: this.link.framesSent,
+      bytes: bytes + HEADER_BYTES,
+      cancelled: false,
+      recalled: false,
+    };
+    this.expected.push(`JOB ${listed.id}`);
+    this.attempts.set(attempt.id, attempt);
+    this.list.push({ ...listed, begun: this.#running < this.#capacity });
+  }
+
+  get #running(): number {
+    return this.list.filter(({ begun }) => begun).length;
+  }
+
+  #cancel(n: number): void {
+    const attempt = this.attempts.get(1 + (n % Math.max(1, this.#ids)));
+    const one = this.list.find(({ id }) => id === attempt?.id);
+    if (attempt !== undefined) this.real.cancel(attempt, "cancelled");
+    if (one === undefined || one.cancelled) return;
+    one.cancelled = true;
+    this.expected.push(`CANCEL ${one.id} cancelled`);
+  }
+
+  #recall(count: number, isUseful: boolean): void {
+    const waiting = isUseful ? this.list.filter(({ begun, cancelled }) => !begun && !cancelled).toReversed() : [];
+    expect(this.real.recall(count, () => isUseful)).toBe(Math.max(0, waiting.length - count));
+    if (waiting.length > 0) this.#isStuck = true;
+    for (const one of waiting.slice(0, count)) {
+      if (!one.recalled) this.expected.push(`CANCEL ${one.id} recalled`);
+      one.recalled = true;
+    }
+  }
+
+  #answer(answer: Answer): void {
+    const { n } = answer;
+    const past = this.#ids === 0 ? 1 : 1 + (n % this.#ids);
+    const id = { flight: this.list[n % Math.max(1, this.list.length)]?.id ?? past, past, future: this.#ids + 1 + n }[
+      answer.of
+    ];
+    this.real.answer(messageOf(answer, id), 0);
+    const one = this.list.find((other) => other.id === id);
+    if (one === undefined) return void this.expected.push(id > this.#ids ? "violation" : "strike");
+    if (one.frame === this.link.framesSent || isWrong(answer, one)) return void this.expected.push("violation");
+    this.#close(one);
+    const outcome = { JOBRES: "succeeded", JOBERR: "failed", REJECT: "rejected", CANCELLED: undefined }[answer.type];
+    if (answer.type === "JOBRES" || answer.type === "JOBERR") this.#served++;
+    if (!one.cancelled && outcome !== undefined) this.expected.push(`${outcome} ${id}`);
+    this.expected.push(`freed ${id}`, "answered");
+  }
+
+  #close(one: Listed): void {
+    this.list = this.list.filter((other) => other !== one);
+    if (one.begun) this.#isStuck = false;
+    else if (!one.cancelled) this.#isStuck = true;
+    const next = one.begun ? this.list.find(({ begun }) => !begun) : undefined;
+    if (next === undefined) return;
+    next.begun = true;
+    if (!next.cancelled) this.expected.push(`began ${next.id}`);
+  }
+
+  check(): void {
+    const { list, real } = this;
+    const waiting = list.filter(({ begun }) => !begun);
+    expect(this.log.splice(0)).toEqual(this.expected.splice(0));
+    expect([real.size, real.running, real.waiting, real.served]).toEqual([
+      list.length,
+      list.length - waiting.length,
+      waiting.length,
+      this.#served,
+    ]);
+    const bytes = waiting.reduce((sum, one) => sum + one.bytes, 0);
+    const most = bytes > HIGH_WATER ? Math.min(this.#most, waiting.length) : this.#most;
+    expect(real.ahead).toBe(this.#isStuck ? 0 : most);
+    expect(this.timers.size, "those that have to be confirmed").toBe(
+      list.filter(({ begun, cancelled }) => begun && cancelled).length,
+    );
+  }
+
+  end(unsent: number): void {
+    this.real.abandon(unsent, "closed", "over", 0);
+    for (const { id, frame, cancelled } of this.list.toReversed()) {
+      if (!cancelled) this.expected.push(`${frame === unsent ? "not sent" : "lost"} ${id}`);
+      this.expected.push(`freed ${id}`);
+    }
+    expect(this.log).toEqual(this.expected);
+    expect([this.real.size, this.timers.size]).toEqual([0, 0]);
+  }
+}
+
+function messageOf({ type, reason }: Answer, attemptId: number): AnswerMessage {
+  if (type === "JOBRES") return { type, attemptId, value: "", ran: 1 };
+  if (type === "JOBERR")
+    return {
+      type,
+      attemptId,
+      error: { name: "Error", message: "", code: "", stack: "" },
+      retryable: false,
+      retryAfter: 0,
+      ran: 1,
+    };
+  return type === "REJECT" ? { type, attemptId, reason } : { type, attemptId };
+}
+
+function isWrong({ type, reason }: Answer, one: Listed): boolean {
+  if (type === "CANCELLED") return !one.cancelled;
+  if (type === "REJECT") return reason === "recalled" && !one.recalled;
+  return !one.begun;
+}
+
+describe("the jobs of one session", () => {
+  it(
+    "are a list of which the first have the slots, whatever is sent, cancelled and answered",
+    { timeout: 120_000 },
+    () => {
+      fc.assert(
+        fc.property(
+          fc.array(step, { maxLength: 120, size: "max" }),
+          fc.integer({ min: 1, max: 4 }),
+          fc.nat(8),
+          (steps, capacity, most) => {
+            const beside = new Beside(capacity, most);
+            for (const each of steps) {
+              beside.do(each);
+              beside.check();
+            }
+            beside.end(beside.link.framesSent);
+          },
+        ),
+        { numRuns: 300 },
+      );
+    },
+  );
+});

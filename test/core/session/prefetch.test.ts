@@ -1,0 +1,215 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Pace, type Prefetch } from "../../../src/core/session/prefetch.ts";
+import { MAX_AHEAD } from "../../../src/core/protocol/constants.ts";
+
+function pace(prefetch: Prefetch = "auto", capacity = 1, ahead: number | undefined = 256): Pace {
+  return new Pace(prefetch, { capacity, ahead });
+}
+
+/** Jobs of so many ms whose way there and back took so long. */
+function note(one: Pace, jobs: number, ran: number, way: number): number[] {
+  return Array.from({ length: jobs }, () => {
+    one.note(ran, ran + way);
+    return one.ahead;
+  });
+}
+
+describe("a number of jobs", () => {
+  it("is sent ahead as it was asked for, at most what the worker takes, whatever is measured", () => {
+    const three = pace(3);
+    const limited = pace(200, 4, 7);
+    note(three, 100, 1_000, 1);
+    expect([three.ahead, limited.ahead, three.measures]).toEqual([3, 7, false]);
+    expect([pace(0).ahead, pace(256, 1, 256).ahead]).toEqual([0, 256]);
+  });
+
+  it("is nothing for a worker that takes nothing ahead", () => {
+    const worker = { capacity: 1 };
+    for (const prefetch of ["auto", 0, 5] as const) {
+      const one = new Pace(prefetch, worker);
+      note(one, 100, 0.01, 1);
+      expect([one.ahead, one.measures]).toEqual([0, false]);
+    }
+  });
+});
+
+describe("a measured number of jobs", () => {
+  it("is nothing before 32 jobs, then as many as take no longer than a round trip", () => {
+    const counts = note(pace(), 40, 0.01, 0.065);
+    expect(counts.slice(0, 31)).toEqual(Array(31).fill(0));
+    expect(counts.slice(31)).toEqual(Array(9).fill(6));
+  });
+
+  it.each([
+    [0.001, 0.06, 61],
+    [0, 0.06, MAX_AHEAD],
+    [0.01, 0.055, 5],
+    [0.01, 0.05999, 6], // known no better than to a microsecond
+    [0.01, 0.065, 6],
+    [0.05, 0.06, 1],
+    [0.06, 0.06, 0],
+    [0.061, 0.06, 0],
+    [20, 0.06, 0],
+    [0, 0, 0],
+    [5, 10.5, 2],
+  ])("of jobs of %d ms with a round trip of %d ms is %d", (ran, way, ahead) => {
+    const one = pace();
+    note(one, 100, ran, way);
+    expect(one.ahead).toBe(ahead);
+  });
+
+  it.each([
+    [1, 6],
+    [2, 5],
+    [6, 1],
+    [7, 0],
+    [32, 0],
+  ])("leaves out what %d slots bridge: %d", (capacity, ahead) => {
+    const one = pace("auto", capacity);
+    note(one, 100, 0.01, 0.065);
+    expect(one.ahead).toBe(ahead);
+  });
+
+  it("is nothing, nor is anything measured, with more slots than may be sent ahead", () => {
+    const one = pace("auto", MAX_AHEAD + 1);
+    note(one, 100, 0, 1);
+    expect([one.ahead, one.measures]).toEqual([0, false]);
+    expect(pace("auto", MAX_AHEAD).measures).toBe(true);
+  });
+
+  it("is not over what the worker takes", () => {
+    const one = pace("auto", 1, 3);
+    note(one, 100, 0, 1);
+    expect(one.ahead).toBe(3);
+  });
+
+  it("is nothing while no job found a free slot, so that no round trip is known", () => {
+    const one = pace();
+    for (let job = 0; job < 100; job++) one.note(0.01, undefined);
+    expect(one.ahead).toBe(0);
+    one.note(0.01, 1);
+    expect(one.ahead).toBe(99);
+  });
+
+  it("is not changed by an answer that does not say what the job took", () => {
+    const one = pace();
+    note(one, 100, 0.01, 0.065);
+    one.note(undefined, 10_000);
+    expect(one.ahead).toBe(6);
+  });
+
+  it("is nothing as soon as one long job was among them, and for the next hundreds", () => {
+    const one = pace();
+    note(one, 1_000, 0.01, 0.065);
+    note(one, 1, 100, 0.065);
+    expect(note(one, 500, 0.01, 0.065)).toEqual(Array(500).fill(0));
+  });
+
+  it("comes back once the long ones are forgotten, in about as many jobs as are remembered", () => {
+    const one = pace();
+    note(one, 100, 1, 0.065);
+    const counts = note(one, 20_000, 0.01, 0.065);
+    const back = counts.findIndex((count) => count > 0);
+    expect(back).toBeGreaterThan(1_000);
+    expect(back).toBeLessThan(10_000);
+  });
+
+  it("is nothing within 32 jobs when short jobs turn into long ones", () => {
+    const one = pace();
+    note(one, 5_000, 0.01, 0.065);
+    const counts = note(one, 32, 50, 0.065);
+    expect(counts).toEqual(Array(32).fill(0));
+  });
+
+  it("believes a shorter round trip at once and a longer one slowly", () => {
+    const one = pace();
+    note(one, 100, 0.01, 0.3);
+    expect(one.ahead).toBe(30);
+    note(one, 1, 0.01, 0.05);
+    expect(one.ahead).toBe(5);
+    note(one, 1, 0.01, 1_000);
+    expect(note(one, 1, 0.01, 0.05), "one stall is no round trip").toEqual([5]);
+  });
+
+  it("does not go below a round trip of nothing when clocks disagree", () => {
+    const one = pace();
+    note(one, 100, 0.01, -0.005);
+    expect(one.ahead).toBe(0);
+  });
+
+  it("is a whole number from 0 to what may be sent, whatever is measured", () => {
+    const time = fc.oneof(
+      fc.constant(0),
+      fc.double({ min: 0, max: 1e-3, noNaN: true }),
+      fc.double({ min: 0, max: 4_294_967, noNaN: true }),
+    );
+    const job = fc.record({ ran: fc.option(time, { nil: undefined }), took: fc.option(time, { nil: undefined }) });
+    fc.assert(
+      fc.property(
+        fc.array(job, { minLength: 30, maxLength: 120, size: "max" }),
+        fc.integer({ min: 1, max: 40 }),
+        fc.nat(300),
+        (jobs, capacity, ahead) => {
+          const one = pace("auto", capacity, ahead);
+          let known = 0;
+          for (const { ran, took } of jobs) {
+            one.note(ran, took);
+            if (ran !== undefined) known++;
+            expect(Number.isInteger(one.ahead)).toBe(true);
+            expect(one.ahead).toBeGreaterThanOrEqual(0);
+            expect(one.ahead).toBeLessThanOrEqual(known < 32 ? 0 : Math.min(ahead, MAX_AHEAD));
+          }
+        },
+      ),
+    );
+  });
+});
+
+describe("a measured number of jobs beside a list of all of them", () => {
+  /** What the list of all times says; only as long as none is forgotten. */
+  function worth(jobs: readonly { ran: number; took: number | undefined }[], capacity: number, most: number): number[] {
+    if (jobs.length < 32) return [0];
+    const mean = jobs.reduce((sum, { ran }) => sum + ran, 0) / jobs.length;
+    const variance = jobs.reduce((sum, { ran }) => sum + (ran - mean) ** 2, 0) / jobs.length;
+    let trip = Number.POSITIVE_INFINITY;
+    for (const { ran, took } of jobs) {
+      if (took === undefined) continue;
+      const way = Math.max(0, took - ran);
+      trip = way < trip ? way : trip + (way - trip) / 64;
+    }
+    const expected = mean + Math.sqrt(variance) / 8;
+    // Sums in another order differ in their last digits: to either side of a whole number.
+    return [1 - 1e-9, 1 + 1e-9].map((part) => {
+      if (trip === Number.POSITIVE_INFINITY || expected * part >= trip) return 0;
+      const count = Math.floor((trip + 0.001) / Math.max(expected * part, (trip * part) / 128));
+      return Math.max(0, Math.min(most, 128, count - (capacity - 1)));
+    });
+  }
+
+  it("is what the list says", () => {
+    const time = fc.integer({ min: 1, max: 4_000 }).map((us) => us / 1_000);
+    const short = fc.integer({ min: 1, max: 60 }).map((us) => us / 1_000);
+    const job = fc.record({
+      ran: fc.oneof({ weight: 20, arbitrary: short }, { weight: 1, arbitrary: time }),
+      way: fc.option(time, { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(job, { minLength: 33, maxLength: 120, size: "max" }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 1, max: 200 }),
+        (jobs, capacity, most) => {
+          const one = pace("auto", capacity, most);
+          const all: { ran: number; took: number | undefined }[] = [];
+          for (const { ran, way } of jobs) {
+            const took = way === undefined ? undefined : ran + way;
+            one.note(ran, took);
+            all.push({ ran, took });
+            expect(worth(all, capacity, most)).toContain(one.ahead);
+          }
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,154 @@
+/** The parts that count: what they say of what they were given, and that they stay bounded. */
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { RunnerEvent } from "../../src/index.ts";
+import { LatencyHistogram } from "../../src/dashboard/latency-histogram.ts";
+import { LONGEST_REQUEST, readRequest } from "../../src/dashboard/protocol.ts";
+import { plain } from "../../src/dashboard/safe-text.ts";
+import { Ring } from "../../src/dashboard/ring.ts";
+import { WorkerTallies } from "../../src/dashboard/worker-counters.ts";
+
+describe("the histogram", () => {
+  test("has no quantile of nothing", () => {
+    const latency = new LatencyHistogram();
+    expect([latency.quantile(0.5), latency.total]).toEqual([null, 0]);
+    latency.add(3);
+    latency.clear();
+    expect([latency.quantile(0.99), latency.total]).toEqual([null, 0]);
+  });
+
+  test("is never below the true quantile, and at most a tenth above", () => {
+    const times = fc.array(fc.double({ min: 0.02, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 200 });
+    fc.assert(
+      fc.property(times, fc.double({ min: 0, max: 1, noNaN: true }), (all, share) => {
+        const latency = new LatencyHistogram();
+        for (const ms of all) latency.add(ms);
+        const sorted = all.toSorted((a, b) => a - b);
+        const truth = sorted[Math.max(1, Math.ceil(all.length * share)) - 1] ?? 0;
+        const said = latency.quantile(share) ?? 0;
+        expect(said).toBeGreaterThanOrEqual(truth * 0.999999);
+        expect(said).toBeLessThanOrEqual(truth * 1.1);
+      }),
+    );
+  });
+
+  test("takes whatever a clock may say", () => {
+    const latency = new LatencyHistogram();
+    for (const ms of [0, -1, 1e-9, 1e300, Infinity]) latency.add(ms);
+    expect(latency.total).toBe(5);
+    expect(latency.quantile(1)).toBeGreaterThan(86_400_000);
+  });
+});
+
+test("a ring keeps the last ones, oldest first", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer()), fc.integer({ min: 1, max: 9 }), (items, most) => {
+      const ring = new Ring<number>(most);
+      for (const item of items) ring.push(item);
+      expect(ring.toArray()).toEqual(items.slice(-most));
+      expect(ring.last).toBe(items.at(-1));
+    }),
+  );
+});
+
+describe("the tallies of workers", () => {
+  const peer = { transport: "memory", address: "here", principal: "local" };
+  const joined = (identity: string): RunnerEvent => ({ type: "worker-joined", identity, peer, capacity: 1 });
+  const started = (jobId: number, identity: string): RunnerEvent => ({
+    type: "job-started",
+    jobId,
+    attempt: 1,
+    identity,
+  });
+  const settled = (jobId: number, ok: boolean): RunnerEvent => ({ type: "job-settled", jobId, ok, ms: 1, attempts: 1 });
+
+  function noted(events: readonly RunnerEvent[]): WorkerTallies {
+    const tallies = new WorkerTallies();
+    for (const event of events) tallies.note(event);
+    return tallies;
+  }
+
+  test("count by whoever had the job, and blame only whom it was up to", () => {
+    const tallies = noted([
+      joined("a"),
+      joined("b"),
+      started(1, "a"),
+      { type: "job-retried", jobId: 1, attempt: 1, outcome: "error", after: 0 },
+      started(1, "b"),
+      settled(1, true),
+      started(2, "b"),
+      { type: "job-retried", jobId: 2, attempt: 0, outcome: "rejected", after: 0 },
+      started(2, "a"),
+      settled(2, false),
+      settled(3, false), // nobody ever had it
+    ]);
+    expect([tallies.of("a"), tallies.of("b")]).toMatchObject([
+      { done: 0, failed: 2 },
+      { done: 1, failed: 0 },
+    ]);
+    expect([tallies.holder(1), tallies.holder(2)]).toEqual([undefined, undefined]);
+  });
+
+  test("take the rate over the last seconds, and forget who has left", () => {
+    const tallies = noted([joined("a")]);
+    for (let second = 0; second < 20; second++) {
+      for (let job = 0; job < 3; job++) {
+        tallies.note(started(job, "a"));
+        tallies.note(settled(job, true));
+      }
+      tallies.tick();
+    }
+    expect(tallies.of("a")).toEqual(expect.objectContaining({ done: 60, rate: 3 }));
+    for (let second = 0; second < 5; second++) tallies.tick();
+    expect(tallies.of("a").rate).toBe(0);
+    tallies.note({ type: "worker-gone", identity: "a", peer, reason: "closed", message: "", inFlight: 0 });
+    expect(tallies.of("a")).toEqual({ done: 0, failed: 0, rate: 0 });
+  });
+});
+
+describe("a request of the page", () => {
+  test.each([
+    [{ type: "drain" }],
+    [{ type: "let-go", identity: "w-1", gently: true }],
+    [{ type: "let-go", identity: "", gently: false }],
+  ])("%j is read", (request) => {
+    expect(readRequest(JSON.stringify(request))).toEqual(request);
+  });
+
+  test.each([
+    "",
+    "null",
+    "[]",
+    "drain",
+    "{",
+    '{"type":"drain","now":true}',
+    '{"type":"stop"}',
+    '{"type":"let-go"}',
+    '{"type":"let-go","identity":"w"}',
+    '{"type":"let-go","identity":1,"gently":true}',
+    '{"type":"let-go","identity":"w","gently":"yes"}',
+    '{"type":"let-go","identity":"w","gently":true,"__proto__":{}}',
+    `{"type":"let-go","gently":true,"identity":"${"w".repeat(LONGEST_REQUEST)}"}`,
+    "[".repeat(500),
+  ])("%s is none", (text) => {
+    expect(readRequest(text)).toBeUndefined();
+  });
+
+  test("is one of those, or nothing, whatever comes", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.json(), fc.string()), (text) => {
+        const request = readRequest(text);
+        expect([undefined, "drain", "let-go"]).toContain(request?.type);
+      }),
+    );
+  });
+});
+
+test("words are made harmless and short, whatever is in them", () => {
+  expect(plain("a\u202eb\u061cc\u0007\nd")).toBe("a\\u202eb\\u061cc\\x07 d");
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      expect(plain(text, 20)).not.toMatch(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/u);
+    }),
+  );
+});

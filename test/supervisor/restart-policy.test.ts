@@ -1,0 +1,137 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { type Restart, Restarts } from "../../src/supervisor/restart-policy.ts";
+import { scarcityOf, withCode } from "../../src/supervisor/scarcity.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
+
+const USELESS = { lived: 0, begun: false, scarce: false };
+const SCARCE = { ...USELESS, scarce: true };
+const limits = { restartMin: 100, restartMax: 1_000, maxCrashes: 6 };
+
+/** Chance at its highest: the pauses are as long as they get. */
+function longest(over: Partial<typeof limits> = {}): Restarts {
+  return new Restarts({ ...limits, ...over }, { u32: () => 0xffff_ffff, id: () => "" });
+}
+
+const pauses = (restarts: Restarts, times: number): (number | undefined)[] =>
+  Array.from({ length: times }, () => restarts.crashed(USELESS).after).map((ms) =>
+    ms === undefined ? ms : Math.round(ms),
+  );
+
+test("the pause doubles up to its bound, and then there are no more", () => {
+  expect(pauses(longest(), 6)).toEqual([100, 200, 400, 800, 1_000, undefined]);
+});
+
+test.each([
+  ["begun a job", { lived: 0, begun: true, scarce: false }],
+  ["lived 10 s", { lived: 10_000, begun: false, scarce: false }],
+])("a thread that has %s begins the count anew", (_what, life) => {
+  const restarts = longest({ maxCrashes: 3 });
+  expect(pauses(restarts, 2)).toEqual([100, 200]);
+  expect(Math.round(restarts.crashed(life).after ?? -1)).toBe(100);
+  expect(restarts.inARow).toBe(0);
+  expect(pauses(restarts, 3)).toEqual([100, 200, undefined]);
+});
+
+test("with a limit of one, a thread that was of use may crash all the same", () => {
+  const restarts = longest({ maxCrashes: 1 });
+  expect(restarts.crashed({ ...USELESS, begun: true }).after).toBeDefined();
+  expect(restarts.crashed(USELESS).after).toBeUndefined();
+});
+
+test("a pause is anything from nothing to the bound", () => {
+  const number = fc.integer({ min: 0, max: 0xffff_ffff });
+  fc.assert(
+    fc.property(fc.array(number, { minLength: 1, maxLength: 60 }), (chances) => {
+      let next = 0;
+      const entropy = { u32: () => chances[next++ % chances.length] ?? 0, id: () => "" };
+      const restarts = new Restarts({ ...limits, maxCrashes: Number.POSITIVE_INFINITY }, entropy);
+      chances.forEach((chance, index) => {
+        const bound = Math.min(limits.restartMax, limits.restartMin * 2 ** index);
+        expect(restarts.crashed(USELESS).after).toBeCloseTo((chance / 2 ** 32) * bound, 6);
+      });
+    }),
+  );
+});
+
+test("where something has run out it is tried for ever, at longer and longer pauses, and told once", () => {
+  const restarts = longest();
+  const all = Array.from({ length: 1_000 }, () => restarts.crashed(SCARCE));
+  expect(all.slice(0, 6).map(({ after }) => Math.round(after ?? -1))).toEqual([100, 200, 400, 800, 1_000, 1_000]);
+  expect(all.slice(6).every(({ after }) => Math.round(after ?? -1) === 1_000)).toBe(true);
+  expect(all.filter(({ isScarce }) => isScarce)).toEqual([all[0]]);
+});
+
+test("what crashes in other words in between is not counted, and the pauses do not begin anew", () => {
+  const restarts = longest();
+  const all: Restart[] = [];
+  for (let round = 0; round < 50; round++) {
+    for (let crash = 0; crash < limits.maxCrashes - 1; crash++) all.push(restarts.crashed(USELESS));
+    all.push(restarts.crashed(SCARCE));
+  }
+  expect(all.every(({ after }) => after !== undefined)).toBe(true);
+  expect(all.slice(5).every(({ after }) => Math.round(after ?? -1) === 1_000)).toBe(true);
+  expect(all.filter(({ isScarce }) => isScarce)).toHaveLength(1);
+  // A module that is broken is given up all the same, once nothing is said of scarcity any more.
+  expect(pauses(restarts, limits.maxCrashes).at(-1)).toBeUndefined();
+});
+
+test("a thread of use ends it: the next time is told again, and begins with short pauses", () => {
+  const restarts = longest();
+  for (let crash = 0; crash < 5; crash++) restarts.crashed(SCARCE);
+  const { after, isScarce } = restarts.crashed({ lived: 10_000, begun: false, scarce: true });
+  expect([Math.round(after ?? -1), isScarce]).toEqual([100, true]);
+});
+
+/** Lives through a want that lasts so long, on virtual time: when threads were started, and how long a place was empty after it. */
+async function famine(ms: number): Promise<{ readonly starts: number; readonly emptyAfter: number }> {
+  const clock = new VirtualClock();
+  const restarts = longest({ restartMax: 30_000 });
+  let starts = 0;
+  let back = -1;
+  const start = (): void => {
+    starts++;
+    if (clock.now() >= ms) back = clock.now();
+    else clock.set(restarts.crashed(SCARCE).after ?? 0, start);
+  };
+  start();
+  await clock.advance(ms + 30_000);
+  return { starts, emptyAfter: back - ms };
+}
+
+test("a day without is a start each half minute, and the place is filled within one of its end", async () => {
+  const { starts, emptyAfter } = await famine(86_400_000);
+  expect(starts).toBeLessThanOrEqual(10 + 86_400 / 30);
+  expect(emptyAfter).toBeGreaterThanOrEqual(0);
+  expect(emptyAfter).toBeLessThanOrEqual(30_000);
+});
+
+const coded = (code: string): Error => Object.assign(new Error("x"), { code });
+
+test.each([
+  ["a code", coded("ENFILE"), "ENFILE"],
+  ["a thread that could not be initialized", coded("ERR_WORKER_INIT_FAILED"), "ERR_WORKER_INIT_FAILED"],
+  ["a thread out of memory", coded("ERR_WORKER_OUT_OF_MEMORY"), "ERR_WORKER_OUT_OF_MEMORY"],
+  ["a cause", new Error("could not be loaded", { cause: coded("EMFILE") }), "EMFILE"],
+  ["words that were cloned", structuredClone(new Error("EMFILE: too many open files, open 'x'")), "EMFILE"],
+  ["words in the middle, which may be anybody's", new Error("saw EMFILE: once"), undefined],
+  ["another code", coded("ERR_MODULE_NOT_FOUND"), undefined],
+  ["no error", "EMFILE: too many open files", undefined],
+  ["nothing", undefined, undefined],
+])("scarcity is known by %s", (_how, error, code) => {
+  expect(scarcityOf(error)).toBe(code);
+});
+
+test("an error that is its own cause is looked at and no more", () => {
+  const error = new Error("loop");
+  error.cause = error;
+  expect(scarcityOf(error)).toBeUndefined();
+});
+
+test("an error gets back the code it has lost, and is made when there was none", () => {
+  const error = new Error("x");
+  expect(withCode(error, "message", undefined)).toBe(error);
+  expect(withCode(error, "message", "EMFILE")).toBe(error);
+  expect(error).toMatchObject({ code: "EMFILE" });
+  expect(withCode("cannot be cloned", "message", "ENOMEM")).toMatchObject({ message: "message", code: "ENOMEM" });
+});
