@@ -1,21 +1,21 @@
 /** The front door: everything that is not a transport. */
 export type { AcquireOptions, PooledWorker, WorkersOptions } from "./core/pool/workers.ts";
 export { Workers } from "./core/pool/workers.ts";
-export type { Clock, Entropy, TimerHandle } from "./core/time/clock.ts";
+export type { Clock, Random, TimerHandle } from "./core/time/clock.ts";
 export type { ExecuteOptions } from "./core/job/execute-options.ts";
 export { EXECUTE_DEFAULTS } from "./core/job/execute-options.ts";
 export * from "./core/errors.ts";
 export * from "./core/events.ts";
-export { hostClock, hostEntropy } from "./core/time/system.ts";
+export { systemClock, systemRandom } from "./core/time/system.ts";
 export type { JobHeaders } from "./core/job/job.ts";
 export type { JobLimits } from "./core/job/headers.ts";
 export { Job, JOB_LIMITS } from "./core/job/job.ts";
-export type { HeldWorker } from "./core/runner/worker-lease.ts";
+export type { WorkerLease } from "./core/runner/worker-lease.ts";
 export type { Failure, MapInput, MapOptions, Outcome, Success } from "./core/dispatch/map.ts";
 export { MAP_DEFAULTS } from "./core/dispatch/map.ts";
 export type { Payload } from "./core/peer.ts";
 export type { Prefetch } from "./core/session/prefetch.ts";
-export type { Filled } from "./core/options.ts";
+export type { WithDefaults } from "./core/options.ts";
 export type { RegistrationLimits, RegistrationOptions } from "./core/runner/registration.ts";
 export { REGISTRATION_DEFAULTS, WorkerRegistration } from "./core/runner/registration.ts";
 export { RESERVED_PRINCIPALS } from "./core/transport/principal.ts";

@@ -75,7 +75,7 @@ const CURVES = [
     x: { label: "capacity of the worker", text: String, ticks: CAPACITIES },
     points: () =>
       CAPACITIES.flatMap((capacity) => [
-        // Nothing sent ahead: else capacity 1 would show what prefetch does. Left out where there is no such option.
+        // Nothing prefetched: else capacity 1 would show what prefetch does. Left out where there is no such option.
         point("powerhose, thread", capacity, "powerhose-threads.js", { threads: { capacity }, ahead: 0 }),
         point("powerhose, WebSocket", capacity, "powerhose-websocket.js", { capacity, ahead: 0 }),
       ]),

@@ -1,13 +1,13 @@
 /** Asks the page for what only the page can come by: tokens and tickets that are good for one dial. */
-import type { Asked, Order, Report } from "./worker-protocol.ts";
+import type { Asked, TabCommand, TabReport } from "./worker-protocol.ts";
 
 /** What the page has been asked and has not answered yet. */
-export class PageSecrets {
-  readonly #ask: (report: Report) => void;
+export class CredentialRequests {
+  readonly #ask: (report: TabReport) => void;
   readonly #asked = new Map<number, { resolve(text: string): void; reject(error: Error): void }>();
   #last = 0;
 
-  constructor(ask: (report: Report) => void) {
+  constructor(ask: (report: TabReport) => void) {
     this.#ask = ask;
   }
 
@@ -21,7 +21,7 @@ export class PageSecrets {
   }
 
   /** The page has answered. */
-  answered({ id, text, why }: Order & { readonly order: "answer" }): void {
+  answered({ id, text, why }: TabCommand & { readonly command: "answer" }): void {
     const asked = this.#asked.get(id);
     this.#asked.delete(id);
     if (text === undefined) asked?.reject(new Error(why));

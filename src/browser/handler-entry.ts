@@ -1,20 +1,24 @@
 /** What a Web Worker that runs handlers runs: takes its orders, imports the user's module and serves it over a port. */
-import { type Boot, oneLine, sealed } from "../supervisor/thread-protocol.ts";
+import { type ThreadInit, oneLine, sealed } from "../supervisor/thread-protocol.ts";
 import { handlerAmong } from "../supervisor/handler-export.ts";
-import { serve } from "../supervisor/thread-main.ts";
+import { serveThread } from "../supervisor/thread-main.ts";
 import { type Handler, WorkerStartError } from "../index.ts";
 
 /** The part of a dedicated worker's global scope that is used. */
 interface WorkerScope {
   postMessage(message: unknown): void;
-  addEventListener(type: "message", listener: (event: MessageEvent<Boot>) => void, options: { once: boolean }): void;
+  addEventListener(
+    type: "message",
+    listener: (event: MessageEvent<ThreadInit>) => void,
+    options: { once: boolean },
+  ): void;
   close(): void;
   reportError(error: unknown): void;
 }
 
 const scope = globalThis as WorkerScope;
 
-async function load({ module, exportName }: Boot): Promise<Handler> {
+async function load({ module, exportName }: ThreadInit): Promise<Handler> {
   let exported: Readonly<Record<string, unknown>>;
   try {
     exported = (await import(/* @vite-ignore */ module)) as Readonly<Record<string, unknown>>;
@@ -29,6 +33,6 @@ scope.close = (): void => scope.reportError(new Error("the handler closed its We
 // Once: from here on, what is posted to it is the user's module's.
 scope.addEventListener(
   "message",
-  ({ data: boot }) => void serve(boot, (note) => scope.postMessage(sealed(note, boot.seal)), load),
+  ({ data: boot }) => void serveThread(boot, (note) => scope.postMessage(sealed(note, boot.nonce)), load),
   { once: true },
 );

@@ -3,11 +3,11 @@
  * Web Workers, socket-entry.ts and handler-entry.ts.
  */
 import { type ServeFromTabOptions, tabSettings } from "./options.ts";
-import { TabShare } from "./tab-worker.ts";
+import { TabWorker } from "./tab-worker.ts";
 
 export type { ServeFromTabOptions, TabDefaults, TabScripts } from "./options.ts";
 export { TAB_DEFAULTS } from "./options.ts";
-export type { TabShare } from "./tab-worker.ts";
+export type { TabWorker } from "./tab-worker.ts";
 export type { TabEvent, TabProgressEvent, TabState, TabStateEvent, TabStats, TabTroubleEvent } from "./tab-events.ts";
 
 /**
@@ -21,8 +21,8 @@ export type { TabEvent, TabProgressEvent, TabState, TabStateEvent, TabStats, Tab
  * @throws AuthError when the address is `ws:` on another machine without `allowInsecure`.
  * @throws WorkerStartError when the module cannot be loaded or served, or the browser refuses the Web Workers.
  */
-export async function serveFromTab(url: string | URL, options: ServeFromTabOptions): Promise<TabShare> {
-  const share = new TabShare(tabSettings(url, options));
+export async function serveFromTab(url: string | URL, options: ServeFromTabOptions): Promise<TabWorker> {
+  const share = new TabWorker(tabSettings(url, options));
   await share.ready;
   return share;
 }

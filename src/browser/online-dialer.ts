@@ -2,7 +2,7 @@
 import type { Dialer, Socket, SocketLimits } from "../index.ts";
 
 /** Around another dialer. */
-export class NetworkGate implements Dialer {
+export class OnlineDialer implements Dialer {
   readonly #dialer: Dialer;
   readonly #waiting = new Set<() => void>();
   #open = true;

@@ -1,20 +1,20 @@
 /** What `serveFromTab` can be told, with its defaults, and the check of it. What each option does is done elsewhere. */
 import {
-  callable,
+  isFunction,
   checkOptions,
   duration,
-  type Filled,
+  type WithDefaults,
   finiteDuration,
-  flag,
+  isBoolean,
   integer,
-  limit,
+  integerOrInfinity,
   payloadLimit,
-  type Rule,
-  type Rules,
-  text,
+  type Validator,
+  type Validators,
+  isString,
   withDefaults,
 } from "../core/options.ts";
-import { hostEntropy, WORKER_DEFAULTS } from "../index.ts";
+import { systemRandom, WORKER_DEFAULTS } from "../index.ts";
 import { dialWebSocket, type Secret } from "../transports/websocket/index.ts";
 import { browserFamily } from "./user-agent.ts";
 
@@ -65,7 +65,7 @@ export interface ServeFromTabOptions {
 }
 
 /** The options that have a default of their own; `size` and `identity` are found out. */
-export type TabDefaults = Filled<
+export type TabDefaults = WithDefaults<
   Pick<
     ServeFromTabOptions,
     | "export"
@@ -112,7 +112,7 @@ export interface TabSettings extends Omit<TabDefaults, "labels"> {
 }
 
 /** What stays in the page. */
-export interface TabOrders {
+export interface TabSetup {
   readonly settings: TabSettings;
   readonly token: Secret | undefined;
   readonly ticket: (() => string | Promise<string>) | undefined;
@@ -121,29 +121,29 @@ export interface TabOrders {
 }
 
 const NAME = /^[A-Za-z0-9._:-]{1,128}$/;
-const name: Rule = (value) =>
+const name: Validator = (value) =>
   typeof value === "string" && NAME.test(value) ? undefined : "1 to 128 characters of A-Z a-z 0-9 . _ : -";
-const address: Rule = (value) =>
+const address: Validator = (value) =>
   value instanceof URL || (typeof value === "string" && value !== "") ? undefined : "a URL";
 
-const RULES: Rules<ServeFromTabOptions> = {
+const RULES: Validators<ServeFromTabOptions> = {
   module: address,
-  export: text,
+  export: isString,
   size: integer(1, MOST),
   token: () => undefined, // as dialWebSocket says
-  ticket: callable,
+  ticket: isFunction,
   labels: (value) =>
     Array.isArray(value) && value.length <= 30 && value.every((one) => name(one) === undefined)
       ? undefined
       : "at most 30 labels of A-Z a-z 0-9 . _ : -",
   identity: name,
-  allowInsecure: flag,
+  allowInsecure: isBoolean,
   maxPayload: payloadLimit,
   reconnectMin: finiteDuration,
   reconnectMax: finiteDuration,
   drainTimeout: duration,
   startTimeout: finiteDuration,
-  maxCrashes: limit(1),
+  maxCrashes: integerOrInfinity(1),
   restartMin: finiteDuration,
   restartMax: finiteDuration,
   scripts: (value) =>
@@ -168,7 +168,7 @@ function absolute(given: string | URL, what: string): string {
 }
 
 /** Checks everything and fills in what was left out. Throws what {@link serveFromTab} throws. */
-export function tabSettings(url: string | URL, options: ServeFromTabOptions): TabOrders {
+export function tabSettings(url: string | URL, options: ServeFromTabOptions): TabSetup {
   checkOptions("serveFromTab", options, RULES);
   if (options.module === undefined) throw new TypeError("serveFromTab: `module` is missing");
   const { scripts, token, ticket, module, labels, ...rest } = withDefaults(TAB_DEFAULTS, options);
@@ -180,7 +180,7 @@ export function tabSettings(url: string | URL, options: ServeFromTabOptions): Ta
     settings: {
       ...rest,
       size: rest.size ?? cores,
-      identity: rest.identity ?? `tab-${hostEntropy.id().slice(0, 12)}`,
+      identity: rest.identity ?? `tab-${systemRandom.id().slice(0, 12)}`,
       url: String(url),
       module: absolute(module, "module"),
       labels: [...new Set(["browser", browserFamily(navigator?.userAgent ?? ""), ...labels])],

@@ -3,7 +3,7 @@
  * go of it, or was replaced. Else the runner would give the slot away at once, and the next job would wait behind a handler
  * that spins until it timed out as well.
  */
-import { type Handler, hostClock, type JobContext, type JobRunner, relay } from "../index.ts";
+import { type Handler, systemClock, type JobContext, type JobRunner, relay } from "../index.ts";
 
 /**
  * How long a handler whose job was called off may take to return before its Web Worker is terminated, in ms. The tab itself
@@ -11,9 +11,9 @@ import { type Handler, hostClock, type JobContext, type JobRunner, relay } from 
  */
 export const CANCEL_GRACE = 300;
 /** How long at most the end of a job is put off, in ms, so that the tab itself keeps within the runner's grace. */
-const PATIENCE = 800;
+const SETTLE_TIMEOUT_MS = 800;
 /** How often to look meanwhile, in ms. */
-const LOOK = 20;
+const POLL_INTERVAL_MS = 20;
 
 /** Whom it tells what became of the jobs. */
 export interface RelayOwner {
@@ -24,7 +24,7 @@ export interface RelayOwner {
 }
 
 /** Hands the jobs of one tab to its Web Workers. */
-export class PatientRelay {
+export class SlotAccurateRelay {
   readonly #runner: JobRunner;
   readonly #size: number;
   readonly #owner: RelayOwner;
@@ -60,9 +60,9 @@ export class PatientRelay {
   }
 
   async #letGo({ signal }: JobContext): Promise<void> {
-    const giveUp = hostClock.now() + PATIENCE;
-    while (signal.aborted && !this.#hasSlot() && hostClock.now() < giveUp) {
-      await new Promise<void>((resolve) => void hostClock.set(LOOK, resolve, true));
+    const giveUp = systemClock.now() + SETTLE_TIMEOUT_MS;
+    while (signal.aborted && !this.#hasSlot() && systemClock.now() < giveUp) {
+      await new Promise<void>((resolve) => void systemClock.set(POLL_INTERVAL_MS, resolve, true));
     }
   }
 

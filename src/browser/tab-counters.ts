@@ -1,19 +1,19 @@
 /** Keeps a tab's numbers and tells them to the page, at most five times a second. */
-import { hostClock } from "../index.ts";
+import { systemClock } from "../index.ts";
 import { JobRate } from "./job-rate.ts";
 import type { RelayOwner } from "./slot-accurate-relay.ts";
 import type { TabState, TabStats } from "./tab-events.ts";
 
 /** How long numbers may wait to be told, in ms. */
-const SOON = 200;
+const REPORT_DELAY_MS = 200;
 /** How often a rate that falls is told, in ms. */
 const FADING = 1_000;
 
 /** The numbers of one tab. */
-export class TabTally implements RelayOwner {
+export class TabCounters implements RelayOwner {
   readonly #size: number;
   readonly #changed: () => void;
-  readonly #rate: JobRate = new JobRate(hostClock.now());
+  readonly #rate: JobRate = new JobRate(systemClock.now());
   #running = 0;
   #done = 0;
   #failed = 0;
@@ -28,37 +28,37 @@ export class TabTally implements RelayOwner {
 
   /** The numbers now. */
   stats(state: TabState): TabStats {
-    const rate = Math.round(this.#rate.at(hostClock.now()) * 10) / 10;
+    const rate = Math.round(this.#rate.at(systemClock.now()) * 10) / 10;
     return { state, size: this.#size, running: this.#running, done: this.#done, failed: this.#failed, rate };
   }
 
   began(): void {
     this.#running++;
-    this.#tellIn(SOON);
+    this.#tellIn(REPORT_DELAY_MS);
   }
 
   ended(how: "done" | "failed" | "called off"): void {
     this.#running--;
     if (how === "done") this.#done++;
     if (how === "failed") this.#failed++;
-    if (how !== "called off") this.#rate.count(hostClock.now());
-    this.#tellIn(SOON);
+    if (how !== "called off") this.#rate.count(systemClock.now());
+    this.#tellIn(REPORT_DELAY_MS);
   }
 
   /** Tells nothing from here on. */
   stop(): void {
     this.#stopped = true;
-    hostClock.clear(this.#timer);
+    systemClock.clear(this.#timer);
   }
 
   #tellIn(delay: number): void {
     if (this.#stopped || this.#timer !== undefined) return;
-    this.#timer = hostClock.set(
+    this.#timer = systemClock.set(
       delay,
       () => {
         this.#timer = undefined;
         this.#changed();
-        if (this.#rate.at(hostClock.now()) > 0) this.#tellIn(FADING);
+        if (this.#rate.at(systemClock.now()) > 0) this.#tellIn(FADING);
       },
       false,
     );

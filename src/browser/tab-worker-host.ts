@@ -3,17 +3,17 @@
  * Workers that run its jobs. Does what the page orders; what the page sees is tab-worker.ts.
  */
 import { MAX_PAYLOAD } from "../core/options.ts";
-import { CrewListener } from "../supervisor/listener.ts";
+import { ThreadPoolListener } from "../supervisor/listener.ts";
 import type { ThreadPlan } from "../supervisor/thread-instance.ts";
 import { type Dialer, JobRunner, type RunnerEvent, Worker, type WorkerEvent, WorkerStartError } from "../index.ts";
 import { dialWebSocket } from "../transports/websocket/index.ts";
-import type { Order, Report, TabErrand } from "./worker-protocol.ts";
-import { NetworkGate } from "./online-dialer.ts";
+import type { TabCommand, TabReport, TabInit } from "./worker-protocol.ts";
+import { OnlineDialer } from "./online-dialer.ts";
 import type { TabSettings } from "./options.ts";
-import { PageSecrets } from "./credential-requests.ts";
-import { CANCEL_GRACE, PatientRelay } from "./slot-accurate-relay.ts";
+import { CredentialRequests } from "./credential-requests.ts";
+import { CANCEL_GRACE, SlotAccurateRelay } from "./slot-accurate-relay.ts";
 import type { TabState } from "./tab-events.ts";
-import { TabTally } from "./tab-counters.ts";
+import { TabCounters } from "./tab-counters.ts";
 import { spawnWebThread } from "./web-thread.ts";
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
@@ -23,7 +23,7 @@ function planOf(settings: TabSettings, number: number, maxFrameBytes: number): T
   const boot = { module, exportName, identity: `web-worker-${number}`, capacity: 1, labels: [] };
   return {
     title: `web worker ${number}`,
-    boot: { ...boot, maxJobs: UNLIMITED, maxAge: UNLIMITED, maxPayload: Math.min(maxFrameBytes, MAX_PAYLOAD) },
+    init: { ...boot, maxJobs: UNLIMITED, maxAge: UNLIMITED, maxPayload: Math.min(maxFrameBytes, MAX_PAYLOAD) },
     startTimeout,
     maxFrameBytes,
     spawn: (events) => spawnWebThread(handlerScript, events),
@@ -35,7 +35,7 @@ function runnerOf(settings: TabSettings): JobRunner {
   const plans = (maxFrameBytes: number): ThreadPlan[] =>
     Array.from({ length: size }, (_, index) => planOf(settings, index + 1, maxFrameBytes));
   const address = `${size} web workers of ${module}`;
-  const listen = new CrewListener({ owner: "serveFromTab", address, restartMin, restartMax, maxCrashes, plans });
+  const listen = new ThreadPoolListener({ owner: "serveFromTab", address, restartMin, restartMax, maxCrashes, plans });
   return new JobRunner({
     listen,
     maxPayload,
@@ -44,7 +44,7 @@ function runnerOf(settings: TabSettings): JobRunner {
   });
 }
 
-function dialerOf({ settings, token, asks }: TabErrand, secrets: PageSecrets): Dialer {
+function dialerOf({ settings, token, asks }: TabInit, secrets: CredentialRequests): Dialer {
   return dialWebSocket(settings.url, {
     token: asks.includes("token") ? (): Promise<string> => secrets.ask("token") : token,
     ticket: asks.includes("ticket") ? (): Promise<string> => secrets.ask("ticket") : undefined,
@@ -53,19 +53,19 @@ function dialerOf({ settings, token, asks }: TabErrand, secrets: PageSecrets): D
 }
 
 /** Everything that was made for one errand. */
-interface Works {
+interface TabRuntime {
   readonly settings: TabSettings;
-  readonly gate: NetworkGate;
+  readonly gate: OnlineDialer;
   readonly runner: JobRunner;
-  readonly relay: PatientRelay;
-  readonly tally: TabTally;
+  readonly relay: SlotAccurateRelay;
+  readonly tally: TabCounters;
 }
 
 /** Serves one tab. */
-export class TabService {
-  readonly #tell: (report: Report) => void;
-  readonly #secrets: PageSecrets;
-  #works: Works | undefined;
+export class TabWorkerHost {
+  readonly #tell: (report: TabReport) => void;
+  readonly #secrets: CredentialRequests;
+  #runtime: TabRuntime | undefined;
   #worker: Worker | undefined;
   /** Whether a handler is loaded: before that there is nobody to give a job to. */
   #loaded = false;
@@ -75,42 +75,44 @@ export class TabService {
   /** Places for Web Workers that were given up. */
   #givenUp = 0;
 
-  constructor(tell: (report: Report) => void) {
+  constructor(tell: (report: TabReport) => void) {
     this.#tell = tell;
-    this.#secrets = new PageSecrets(tell);
+    this.#secrets = new CredentialRequests(tell);
   }
 
   /** Does what the page says. */
-  obey(order: Order): void {
-    switch (order.order) {
+  handle(command: TabCommand): void {
+    switch (command.command) {
       case "serve":
-        return void this.#serve(order.errand);
+        return void this.#serve(command.init);
       case "answer":
-        return this.#secrets.answered(order);
+        return this.#secrets.answered(command);
       case "leave":
         return this.#leave();
       case "return":
         return this.#return();
       case "offline":
-        this.#works?.gate.set(false);
+        this.#runtime?.gate.set(false);
         return this.#show();
       case "online":
         return this.#online();
       case "drain":
-        return void this.#end((worker) => worker.drain(order.timeout === undefined ? {} : { timeout: order.timeout }));
+        return void this.#end((worker) =>
+          worker.drain(command.timeout === undefined ? {} : { timeout: command.timeout }),
+        );
       case "stop":
         return void this.#end((worker) => worker.stop());
       default:
-        return order satisfies never;
+        return command satisfies never;
     }
   }
 
-  async #serve(errand: TabErrand): Promise<void> {
-    const { settings } = errand;
-    const tally = new TabTally(settings.size, () => this.#progress());
-    const gate = new NetworkGate(dialerOf(errand, this.#secrets));
+  async #serve(init: TabInit): Promise<void> {
+    const { settings } = init;
+    const tally = new TabCounters(settings.size, () => this.#progress());
+    const gate = new OnlineDialer(dialerOf(init, this.#secrets));
     const runner = runnerOf(settings);
-    this.#works = { settings, tally, gate, runner, relay: new PatientRelay(runner, settings.size, tally) };
+    this.#runtime = { settings, tally, gate, runner, relay: new SlotAccurateRelay(runner, settings.size, tally) };
     runner.on((event) => this.#heardInside(event));
     try {
       await runner.start();
@@ -127,8 +129,8 @@ export class TabService {
 
   /** Begins to dial, as a new Worker: one that has been stopped does not come back. */
   #connect(): void {
-    if (this.#works === undefined || !this.#loaded || this.#ending !== undefined) return;
-    const { settings, gate, relay } = this.#works;
+    if (this.#runtime === undefined || !this.#loaded || this.#ending !== undefined) return;
+    const { settings, gate, relay } = this.#runtime;
     const { identity, size, labels, maxPayload, reconnectMin, reconnectMax, drainTimeout } = settings;
     const worker = new Worker({
       dial: gate,
@@ -167,8 +169,8 @@ export class TabService {
 
   /** Dials at once: not when the pause that it may be in is over. */
   #online(): void {
-    this.#works?.gate.set(true);
-    this.#worker?.hurry();
+    this.#runtime?.gate.set(true);
+    this.#worker?.reconnectNow();
     this.#show();
   }
 
@@ -176,8 +178,8 @@ export class TabService {
     // A stop that follows a drain hurries it.
     const left = this.#worker === undefined ? Promise.resolve() : leave(this.#worker);
     this.#ending ??= left.then(async () => {
-      this.#works?.tally.stop();
-      await this.#works?.runner.stop();
+      this.#runtime?.tally.stop();
+      await this.#runtime?.runner.stop();
       this.#show();
       this.#tell({ report: "stopped" });
     });
@@ -196,10 +198,10 @@ export class TabService {
   }
 
   #heardInside(event: RunnerEvent): void {
-    if (event.type !== "listener-error" || this.#works === undefined) return;
+    if (event.type !== "listener-error" || this.#runtime === undefined) return;
     const { error } = event;
     const isTriedAgain = error instanceof WorkerStartError && error.retryIn !== undefined;
-    const none = !isTriedAgain && ++this.#givenUp === this.#works.settings.size;
+    const none = !isTriedAgain && ++this.#givenUp === this.#runtime.settings.size;
     if (none) this.#giveUp(error.message);
     else this.#trouble(error.message, false);
   }
@@ -209,26 +211,26 @@ export class TabService {
     if (this.#ending !== undefined) return state === "draining" ? "draining" : "stopped";
     if (this.#away) return "away";
     const dialling = state === "connecting" || state === "disconnected";
-    if (dialling && this.#works?.gate.isOpen === false) return "offline";
+    if (dialling && this.#runtime?.gate.isOpen === false) return "offline";
     return state === "created" ? "connecting" : state;
   }
 
   #show(): void {
     const state = this.#state;
-    if (this.#works === undefined || state === this.#shown) return;
+    if (this.#runtime === undefined || state === this.#shown) return;
     this.#shown = state;
-    this.#tell({ report: "event", event: { type: "tab-state", state }, stats: this.#works.tally.stats(state) });
+    this.#tell({ report: "event", event: { type: "tab-state", state }, stats: this.#runtime.tally.stats(state) });
   }
 
   #progress(): void {
-    if (this.#works === undefined) return;
-    const stats = this.#works.tally.stats(this.#state);
+    if (this.#runtime === undefined) return;
+    const stats = this.#runtime.tally.stats(this.#state);
     this.#tell({ report: "event", event: { type: "progress", stats }, stats });
   }
 
   #trouble(message: string, final: boolean): void {
-    if (this.#works === undefined) return;
-    const stats = this.#works.tally.stats(this.#state);
+    if (this.#runtime === undefined) return;
+    const stats = this.#runtime.tally.stats(this.#state);
     this.#tell({ report: "event", event: { type: "trouble", message, final }, stats });
   }
 }

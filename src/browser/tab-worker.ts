@@ -1,13 +1,13 @@
 /**
- * TabShare: what a page sees of the tab it lends. Starts the Web Worker that holds the connection, passes on what happens to
+ * TabWorker: what a page sees of the tab it lends. Starts the Web Worker that holds the connection, passes on what happens to
  * the page, and keeps the last numbers it was told. What is done there is in tab-worker-host.ts.
  */
 import { checkOptions, duration } from "../core/options.ts";
 import { WorkerStartError } from "../index.ts";
-import type { Asked, Order, Report } from "./worker-protocol.ts";
-import type { TabOrders } from "./options.ts";
+import type { Asked, TabCommand, TabReport } from "./worker-protocol.ts";
+import type { TabSetup } from "./options.ts";
 import type { TabEvent, TabState, TabStats } from "./tab-events.ts";
-import { wordsOf } from "./web-thread.ts";
+import { errorText } from "./web-thread.ts";
 
 function startSocketWorker(script: string | undefined): Worker {
   // Written so that bundlers see it: they look for this very form, its options included.
@@ -20,14 +20,14 @@ function startFailed(why: string, cause?: unknown): WorkerStartError {
 }
 
 /** A tab that serves jobs. Made by {@link serveFromTab}. */
-export class TabShare {
+export class TabWorker {
   /** The tab's stable name. */
   readonly identity: string;
   /** Fulfils once the tab has stopped, for whatever reason, and nothing of it is left running. */
   readonly closed: Promise<void>;
   /** @internal Resolves once a handler is loaded; rejects when none ever will be. */
   readonly ready: Promise<void>;
-  readonly #orders: TabOrders;
+  readonly #orders: TabSetup;
   readonly #worker: Worker;
   readonly #listeners = new Set<(event: TabEvent) => void>();
   readonly #page = new AbortController();
@@ -36,7 +36,7 @@ export class TabShare {
   #closed: () => void = () => undefined;
 
   /** @internal Throws WorkerStartError. */
-  constructor(orders: TabOrders) {
+  constructor(orders: TabSetup) {
     const { settings, token, ticket, socketScript } = orders;
     this.#orders = orders;
     this.identity = settings.identity;
@@ -50,8 +50,8 @@ export class TabShare {
     const asks: Asked[] = [];
     if (typeof token === "function") asks.push("token");
     if (ticket !== undefined) asks.push("ticket");
-    const errand = { settings, token: typeof token === "string" ? token : undefined, asks };
-    this.#order({ order: "serve", errand });
+    const init = { settings, token: typeof token === "string" ? token : undefined, asks };
+    this.#order({ command: "serve", init });
   }
 
   /** Where the tab is. */
@@ -82,17 +82,17 @@ export class TabShare {
     } catch (error) {
       return Promise.reject(error);
     }
-    this.#order({ order: "drain", timeout: options.timeout });
+    this.#order({ command: "drain", timeout: options.timeout });
     return this.closed;
   }
 
   /** Leaves at once: the runner is told, and runs what runs here elsewhere. May be called twice. */
   stop(): Promise<void> {
-    this.#order({ order: "stop" });
+    this.#order({ command: "stop" });
     return this.closed;
   }
 
-  /** {@link TabShare.drain}, for `await using`. */
+  /** {@link TabWorker.drain}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain();
   }
@@ -100,10 +100,10 @@ export class TabShare {
   #start(script: string | undefined): Worker {
     try {
       const worker = startSocketWorker(script);
-      worker.addEventListener("message", ({ data }: MessageEvent<Report>) => this.#heard(data));
+      worker.addEventListener("message", ({ data }: MessageEvent<TabReport>) => this.#heard(data));
       worker.addEventListener("error", (event) => {
         event.preventDefault();
-        const error = startFailed(wordsOf(event));
+        const error = startFailed(errorText(event));
         this.#readied(error);
         this.#emit({ type: "trouble", message: error.message, final: true });
         this.#over();
@@ -114,8 +114,8 @@ export class TabShare {
     }
   }
 
-  #order(order: Order): void {
-    this.#worker.postMessage(order);
+  #order(command: TabCommand): void {
+    this.#worker.postMessage(command);
   }
 
   /** What becomes of the page becomes of the tab. */
@@ -124,7 +124,7 @@ export class TabShare {
     const on = (target: EventTarget | undefined, type: string, act: (event: Event) => void): void =>
       target?.addEventListener(type, act, { signal });
     const { document } = globalThis as { document?: EventTarget };
-    const go = (order: "leave" | "return" | "offline" | "online") => (): void => this.#order({ order });
+    const go = (command: "leave" | "return" | "offline" | "online") => (): void => this.#order({ command });
     // Where the page ends with this, its Web Worker is about to end too. It gets to say REMOVE first more often than not, and
     // keeping the page busy for it was measured to make that no likelier.
     on(globalThis, "pagehide", go("leave"));
@@ -135,7 +135,7 @@ export class TabShare {
     on(globalThis, "online", go("online"));
   }
 
-  #heard(report: Report): void {
+  #heard(report: TabReport): void {
     switch (report.report) {
       case "ready":
         return this.#readied();
@@ -160,10 +160,10 @@ export class TabShare {
     const ask = what === "token" ? token : ticket;
     try {
       const text = typeof ask === "function" ? await ask() : ask;
-      this.#order({ order: "answer", id, text, why: "it is not a text" });
+      this.#order({ command: "answer", id, text, why: "it is not a text" });
     } catch (error) {
       this.#order({
-        order: "answer",
+        command: "answer",
         id,
         text: undefined,
         why: error instanceof Error ? error.message : String(error),

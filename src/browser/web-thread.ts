@@ -1,6 +1,6 @@
 /** A Web Worker, as the supervisor of supervisor/thread-instance.ts wants to see it. */
 import type { HostedEvents, HostedThread } from "../supervisor/thread-instance.ts";
-import { hostClock } from "../index.ts";
+import { systemClock } from "../index.ts";
 
 function start(script: string | undefined): Worker {
   // Written so that bundlers see it: they look for this very form, its options included.
@@ -9,7 +9,7 @@ function start(script: string | undefined): Worker {
 }
 
 /** What an `error` event of a Web Worker says. One without words means that its script did not load. */
-export function wordsOf(event: Event): string {
+export function errorText(event: Event): string {
   if (!(event instanceof ErrorEvent)) return "its script could not be loaded";
   const { message, filename, lineno } = event;
   return filename === "" ? message : `${message} (${filename}:${lineno})`;
@@ -24,13 +24,13 @@ export function spawnWebThread(script: string | undefined, events: HostedEvents)
     over = true;
     worker.terminate();
     // A browser says nothing of the end of a Web Worker.
-    hostClock.nextTurn(() => events.exited(how));
+    systemClock.nextTurn(() => events.exited(how));
   };
   worker.addEventListener("message", ({ data }) => events.message(data));
   // After an error that nobody caught a Web Worker would go on, in a state that nobody knows.
   worker.addEventListener("error", (event) => {
     event.preventDefault();
-    events.error(wordsOf(event));
+    events.error(errorText(event));
     end("crashed");
   });
   return {

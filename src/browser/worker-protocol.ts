@@ -6,7 +6,7 @@ import type { TabEvent, TabStats } from "./tab-events.ts";
 export type Asked = "token" | "ticket";
 
 /** How the tab is to be served. */
-export interface TabErrand {
+export interface TabInit {
   readonly settings: TabSettings;
   /** A token that is always the same. */
   readonly token: string | undefined;
@@ -15,21 +15,21 @@ export interface TabErrand {
 }
 
 /** page → Web Worker. */
-export type Order =
-  | { readonly order: "serve"; readonly errand: TabErrand }
+export type TabCommand =
+  | { readonly command: "serve"; readonly init: TabInit }
   /** The page goes away, or is frozen. */
-  | { readonly order: "leave" }
+  | { readonly command: "leave" }
   /** It is back. */
-  | { readonly order: "return" }
+  | { readonly command: "return" }
   /** The browser has lost its network, or has one again. */
-  | { readonly order: "offline" | "online" }
-  | { readonly order: "drain"; readonly timeout: number | undefined }
-  | { readonly order: "stop" }
+  | { readonly command: "offline" | "online" }
+  | { readonly command: "drain"; readonly timeout: number | undefined }
+  | { readonly command: "stop" }
   /** What was asked for, or why it is not to be had. */
-  | { readonly order: "answer"; readonly id: number; readonly text: string | undefined; readonly why: string };
+  | { readonly command: "answer"; readonly id: number; readonly text: string | undefined; readonly why: string };
 
 /** Web Worker → page. */
-export type Report =
+export type TabReport =
   /** A handler is loaded: the tab begins to dial. */
   | { readonly report: "ready" }
   /** None ever will be. Nothing is left running. */

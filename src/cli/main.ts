@@ -2,10 +2,10 @@
 /** The `powerhose` command: selects the subcommand, runs it, and turns its outcome into an exit code. */
 import { readFileSync } from "node:fs";
 import type { CommandHost } from "./terminal/command-host.ts";
-import { CommandError, EXIT, usage, wordsOf } from "./terminal/errors.ts";
+import { CommandError, EXIT, usage, messageOf } from "./terminal/errors.ts";
 import { Flags, HELP_FLAG, suggest } from "./terminal/flags.ts";
 import { type CommandSpec, flagsOf, helpText } from "./terminal/help.ts";
-import { Notices } from "./terminal/terminal.ts";
+import { Terminal } from "./terminal/terminal.ts";
 import { isReaderGone, outputOf } from "./terminal/output.ts";
 import { Run } from "./run/run.ts";
 import { readRunSettings, RUN_COMMAND } from "./run/options.ts";
@@ -49,7 +49,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
       spec: RUN_COMMAND,
       run: (flags) => {
         const settings = readRunSettings(flags);
-        return new Run(settings, host, new Notices(process.stderr, process.env, settings.quiet)).go();
+        return new Run(settings, host, new Terminal(process.stderr, process.env, settings.quiet)).go();
       },
     },
   ],
@@ -59,7 +59,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
       spec: WORK_COMMAND,
       run: (flags) => {
         const settings = readWorkSettings(flags);
-        return new Work(settings, host, new Notices(process.stderr, process.env, flags.has("quiet"))).go();
+        return new Work(settings, host, new Terminal(process.stderr, process.env, flags.has("quiet"))).go();
       },
     },
   ],
@@ -78,7 +78,7 @@ async function print(text: string): Promise<number> {
   output.onError(() => undefined);
   const { error } = await output.write([Buffer.from(`${text}\n`)]);
   if (error === undefined || isReaderGone(error)) return EXIT.ok;
-  throw new CommandError(`cannot write the output: ${wordsOf(error)}`, EXIT.failed, { cause: error });
+  throw new CommandError(`cannot write the output: ${messageOf(error)}`, EXIT.failed, { cause: error });
 }
 
 function commandNamed(name: string): Command {
@@ -107,7 +107,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 function failed(error: unknown): number {
-  new Notices(process.stderr, process.env, false).complain(wordsOf(error));
+  new Terminal(process.stderr, process.env, false).error(messageOf(error));
   return error instanceof CommandError ? error.exitCode : EXIT.failed;
 }
 

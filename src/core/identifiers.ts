@@ -1,5 +1,5 @@
 /** Identities and labels: what they may look like, and how they are checked. */
-import type { Rule } from "./options.ts";
+import type { Validator } from "./options.ts";
 
 /** The most labels of a HELLO. */
 export const MAX_LABELS = 32;
@@ -13,7 +13,7 @@ export function isIdentity(text: string): boolean {
 }
 
 /** At most 32 labels, of the alphabet of identities. */
-export const labelList: Rule = (value) => {
+export const labelList: Validator = (value) => {
   const fits =
     Array.isArray(value) &&
     value.length <= MAX_LABELS &&

@@ -5,13 +5,13 @@
 import { MAX_DURATION } from "./time/clock.ts";
 
 /** Returns what was expected when a value is wrong, or nothing. */
-export type Rule = (value: unknown) => string | undefined;
+export type Validator = (value: unknown) => string | undefined;
 
 /** A rule for each option. */
-export type Rules<T> = { readonly [K in keyof Required<T>]: Rule };
+export type Validators<T> = { readonly [K in keyof Required<T>]: Validator };
 
 /** A record of options with everything filled in. */
-export type Filled<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
+export type WithDefaults<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
 
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
@@ -24,7 +24,7 @@ function show(value: unknown): string {
  * @throws TypeError when a key is unknown or a value of the wrong kind.
  * @throws RangeError when a value is a number, but not one that fits.
  */
-export function checkOptions<T extends object>(owner: string, given: T, rules: Rules<T>): void {
+export function checkOptions<T extends object>(owner: string, given: T, rules: Validators<T>): void {
   if (typeof given !== "object" || given === null || Array.isArray(given))
     throw new TypeError(`${owner}: expected an options object, got ${show(given)}`);
   for (const [key, value] of Object.entries(given) as [string, unknown][]) {
@@ -39,7 +39,7 @@ export function checkOptions<T extends object>(owner: string, given: T, rules: R
 }
 
 /** A checked copy, each option read once: what a getter gives the next time would not have been checked. Throws as {@link checkOptions}. */
-export function checkedCopy<T extends object>(owner: string, given: T, rules: Rules<T>): T {
+export function checkedCopy<T extends object>(owner: string, given: T, rules: Validators<T>): T {
   const copy = typeof given === "object" && given !== null && !Array.isArray(given) ? { ...given } : given;
   checkOptions(owner, copy, rules);
   return copy;
@@ -69,19 +69,19 @@ export function listOf<T>(given: T | readonly T[] | undefined): readonly T[] {
 }
 
 /** A duration in ms: over 0 and at most 2^31 - 1, or `Infinity` for no limit. */
-export const duration: Rule = (value) => {
+export const duration: Validator = (value) => {
   const fits = typeof value === "number" && value > 0 && (value <= MAX_DURATION || value === Number.POSITIVE_INFINITY);
   return fits ? undefined : `a number of ms over 0 and at most ${MAX_DURATION}, or Infinity`;
 };
 
 /** A duration in ms that must end: over 0 and at most 2^31 - 1. */
-export const finiteDuration: Rule = (value) => {
+export const finiteDuration: Validator = (value) => {
   const fits = typeof value === "number" && value > 0 && value <= MAX_DURATION;
   return fits ? undefined : `a number of ms over 0 and at most ${MAX_DURATION}`;
 };
 
 /** A whole number in a range. */
-export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Rule {
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Validator {
   const expected = max === Number.MAX_SAFE_INTEGER ? `an integer ≥ ${min}` : `an integer from ${min} to ${max}`;
   return (value) => (Number.isInteger(value) && Number(value) >= min && Number(value) <= max ? undefined : expected);
 }
@@ -93,32 +93,32 @@ export const MAX_PAYLOAD = 1_073_741_824;
 export const DEFAULT_PAYLOAD = 1_048_576;
 
 /** A limit of payloads, in bytes. */
-export const payloadLimit: Rule = integer(1, MAX_PAYLOAD);
+export const payloadLimit: Validator = integer(1, MAX_PAYLOAD);
 
 /** A whole number in a range, or `Infinity` for no limit. */
-export function limit(min: number): Rule {
+export function integerOrInfinity(min: number): Validator {
   const whole = integer(min);
   return (value) =>
     value === Number.POSITIVE_INFINITY || whole(value) === undefined ? undefined : `an integer ≥ ${min} or Infinity`;
 }
 
 /** `true` or `false`. */
-export const flag: Rule = (value) => (typeof value === "boolean" ? undefined : "true or false");
+export const isBoolean: Validator = (value) => (typeof value === "boolean" ? undefined : "true or false");
 
 /** A function. */
-export const callable: Rule = (value) => (typeof value === "function" ? undefined : "a function");
+export const isFunction: Validator = (value) => (typeof value === "function" ? undefined : "a function");
 
 /** A string. */
-export const text: Rule = (value) => (typeof value === "string" ? undefined : "a string");
+export const isString: Validator = (value) => (typeof value === "string" ? undefined : "a string");
 
 /** One of a few words. */
-export function oneOf(...words: readonly string[]): Rule {
+export function oneOf(...words: readonly string[]): Validator {
   const expected = words.map((word) => `"${word}"`).join(" or ");
   return (value) => (typeof value === "string" && words.includes(value) ? undefined : expected);
 }
 
 /** An object with the given methods. */
-export function shape(what: string, ...methods: readonly string[]): Rule {
+export function hasMethods(what: string, ...methods: readonly string[]): Validator {
   return (value) => {
     const fits =
       typeof value === "object" &&
@@ -129,7 +129,7 @@ export function shape(what: string, ...methods: readonly string[]): Rule {
 }
 
 /** A value that fits a rule, or an array of such. */
-export function oneOrMore(rule: Rule): Rule {
+export function oneOrMore(rule: Validator): Validator {
   return (value) => {
     const wrong = Array.isArray(value) ? value.map(rule).find((expected) => expected !== undefined) : rule(value);
     return wrong === undefined ? undefined : `${wrong}, or an array of such`;
@@ -137,7 +137,7 @@ export function oneOrMore(rule: Rule): Rule {
 }
 
 /** What looks like an AbortSignal. */
-export const abortSignal: Rule = (value) => {
+export const abortSignal: Validator = (value) => {
   const fits = typeof value === "object" && value !== null && "aborted" in value && "addEventListener" in value;
   return fits ? undefined : "an AbortSignal";
 };

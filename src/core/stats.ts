@@ -30,7 +30,7 @@ export interface WaitingStats {
   readonly require: readonly string[];
   /** Principals that it must not belong to: they have answered jobs that are being verified. */
   readonly except: readonly string[];
-  /** How many wait here: jobs, and who wants to hold a worker. Jobs that were sent ahead wait elsewhere. */
+  /** How many wait here: jobs, and who wants to hold a worker. Jobs that were prefetched wait elsewhere. */
   readonly jobs: number;
   /** Registered workers that would do, whatever their state: with none, these jobs wait for one to come. */
   readonly workers: number;
@@ -46,17 +46,17 @@ export interface RunnerStats {
   readonly capacity: number;
   /** Connections that have not said HELLO yet. */
   readonly pending: number;
-  /** Jobs that wait for a slot, those that were sent ahead included. */
+  /** Jobs that wait for a slot, those that were prefetched included. */
   readonly queued: number;
-  /** How many of them were sent ahead to a worker. */
-  readonly ahead: number;
+  /** How many of them were prefetched to a worker. */
+  readonly prefetched: number;
   /** What of them waits here, by what it asks of a worker; at most 100 entries. */
   readonly waiting: readonly WaitingStats[];
   /** Jobs in a worker's slot. */
   readonly running: number;
   /** Jobs that wait before their next attempt. */
   readonly backoff: number;
-  /** Bytes of all jobs that wait: queued, sent ahead or in backoff. `maxQueueBytes` bounds them. */
+  /** Bytes of all jobs that wait: queued, prefetched or in backoff. `maxQueueBytes` bounds them. */
   readonly queuedBytes: number;
   /** Jobs taken in since the runner was made. */
   readonly submitted: number;

@@ -1,22 +1,22 @@
 /** The page's WebSocket: opened, lost, opened again. Says what it hears and how it stands; shows nothing. */
 import { bearerSubprotocol } from "../transports/websocket/address.ts";
-import { PAGE_SUBPROTOCOL, type PageMessage, type PageRequest } from "../dashboard/protocol.ts";
+import { DASHBOARD_SUBPROTOCOL, type DashboardMessage, type DashboardRequest } from "../dashboard/protocol.ts";
 
 /** How the connection stands. */
-export type Standing =
+export type FeedState =
   | "open"
   | "refused" // there is a listener, and it did not let us in
   | "unreachable" // nobody answers
   | "gone"; // the listener said that it stops
 
 /** Whom the connection tells. */
-export interface ConnectionOwner {
+export interface FeedConnectionOwner {
   /** What to show to be let in, if anything. */
   readonly token: string | undefined;
   /** How it stands now, and in how many ms it is tried again; 0 when it is open. */
-  standing(standing: Standing, retryIn: number): void;
+  standing(standing: FeedState, retryIn: number): void;
   /** A message came. */
-  heard(message: PageMessage): void;
+  heard(message: DashboardMessage): void;
 }
 
 /** A listener's close code when it stops. */
@@ -42,14 +42,14 @@ async function isServed(): Promise<boolean> {
 }
 
 /** Keeps a connection to the listener. */
-export class Connection {
-  readonly #owner: ConnectionOwner;
+export class FeedConnection {
+  readonly #owner: FeedConnectionOwner;
   #socket: WebSocket | undefined;
   #pause = SHORTEST_PAUSE;
   #retry: number | undefined;
   #watchdog: number | undefined;
 
-  constructor(owner: ConnectionOwner) {
+  constructor(owner: FeedConnectionOwner) {
     this.#owner = owner;
   }
 
@@ -57,7 +57,7 @@ export class Connection {
   open(): void {
     this.#drop();
     const { token } = this.#owner;
-    const protocols = token === undefined ? [PAGE_SUBPROTOCOL] : [PAGE_SUBPROTOCOL, bearerSubprotocol(token)];
+    const protocols = token === undefined ? [DASHBOARD_SUBPROTOCOL] : [DASHBOARD_SUBPROTOCOL, bearerSubprotocol(token)];
     const socket = new WebSocket(address(), protocols);
     let opened = false;
     socket.addEventListener("open", () => {
@@ -68,14 +68,14 @@ export class Connection {
     });
     socket.addEventListener("message", ({ data }: MessageEvent<string>) => {
       this.#watch();
-      this.#owner.heard(JSON.parse(data) as PageMessage);
+      this.#owner.heard(JSON.parse(data) as DashboardMessage);
     });
     socket.addEventListener("close", ({ code }) => void this.#closed(socket, opened, code));
     this.#socket = socket;
   }
 
   /** Asks for something; what became of it comes as a message. */
-  ask(request: PageRequest): void {
+  ask(request: DashboardRequest): void {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(request));
   }
 
@@ -106,7 +106,7 @@ export class Connection {
     this.#tryAgain(served ? "refused" : "unreachable");
   }
 
-  #tryAgain(standing: Standing): void {
+  #tryAgain(standing: FeedState): void {
     this.#owner.standing(standing, this.#pause);
     this.#retry = window.setTimeout(() => this.open(), this.#pause);
     this.#pause = Math.min(LONGEST_PAUSE, this.#pause * 2);

@@ -1,5 +1,5 @@
 /** "Lend this tab": how many cores, how they do, and how to stop. The work itself is done by powerhose/browser. */
-import { serveFromTab, type TabShare, type TabState } from "../browser/index.ts";
+import { serveFromTab, type TabWorker, type TabState } from "../browser/index.ts";
 import { make, write } from "./element.ts";
 import { rate, whole } from "./figures.ts";
 
@@ -32,7 +32,7 @@ export class LendPanel {
   readonly #numbers = make("span", "soft");
   readonly #trouble = make("p", "soft small");
   #module: string | null | undefined;
-  #share: TabShare | undefined;
+  #share: TabWorker | undefined;
 
   /** @param token - What to show the listener, if anything. */
   constructor(place: HTMLElement, token: () => string | undefined) {
@@ -110,7 +110,7 @@ export class LendPanel {
     }
   }
 
-  #watch(share: TabShare): void {
+  #watch(share: TabWorker): void {
     this.#share = share;
     share.on((event) => {
       if (event.type === "trouble") write(this.#trouble, event.message);

@@ -1,7 +1,7 @@
 /** The page in the browser: puts its parts together. Each part owns a piece of the document; messages come from connection.ts. */
-import type { Explanation, Moment, PageMessage, Welcome } from "../dashboard/protocol.ts";
+import type { Explanation, Snapshot, DashboardMessage, Welcome } from "../dashboard/protocol.ts";
 import { Charts } from "./charts.ts";
-import { Connection, type ConnectionOwner, type Standing } from "./connection.ts";
+import { FeedConnection, type FeedConnectionOwner, type FeedState } from "./connection.ts";
 import { find, write } from "./element.ts";
 import { FailuresList } from "./failures-list.ts";
 import { whole } from "./figures.ts";
@@ -13,7 +13,7 @@ import { WorkersTable } from "./workers-table.ts";
 
 const STATE_TONES: Readonly<Record<string, string>> = { draining: "warn", stopped: "bad" };
 /** What a started runner is at, in a word, and its tone. */
-const AT_WORK: Readonly<Record<Explanation["tone"], readonly [string, string]>> = {
+const AT_WORK: Readonly<Record<Explanation["severity"], readonly [string, string]>> = {
   idle: ["idle", "quiet"],
   busy: ["running", "good"],
   stuck: ["held up", "warn"],
@@ -23,8 +23,8 @@ const AT_WORK: Readonly<Record<Explanation["tone"], readonly [string, string]>> 
 const ANSWER_STAYS = 6_000;
 
 /** The whole page. */
-class Page implements ConnectionOwner {
-  readonly #connection = new Connection(this);
+class Dashboard implements FeedConnectionOwner {
+  readonly #connection = new FeedConnection(this);
   readonly #token = new Token(() => this.#connection.open());
   readonly #question = new Question();
   readonly #charts = new Charts(find("charts", HTMLElement));
@@ -32,7 +32,7 @@ class Page implements ConnectionOwner {
   readonly #failures = new FailuresList(find("failures", HTMLElement));
   readonly #lend = new LendPanel(find("lend", HTMLElement), () => this.token);
   readonly #workers = new WorkersTable(find("workers", HTMLElement), {
-    letGo: (identity, gently) => void this.#letGo(identity, gently),
+    removeWorker: (identity, drain) => void this.#removeWorker(identity, drain),
   });
   /** What was last read out: only changes are. */
   #said = "";
@@ -61,7 +61,7 @@ class Page implements ConnectionOwner {
     this.#connection.open();
   }
 
-  standing(standing: Standing, retryIn: number): void {
+  standing(standing: FeedState, retryIn: number): void {
     const again = `Trying again in ${Math.round(retryIn / 1_000)} s.`;
     switch (standing) {
       case "open":
@@ -96,10 +96,10 @@ class Page implements ConnectionOwner {
     this.#connection.open();
   }
 
-  heard(message: PageMessage): void {
+  heard(message: DashboardMessage): void {
     if (message.type === "welcome") this.#begin(message);
-    else if (message.type === "moment") this.#show(message);
-    else this.#answer(message.words);
+    else if (message.type === "snapshot") this.#show(message);
+    else this.#answer(message.text);
   }
 
   #begin(welcome: Welcome): void {
@@ -113,14 +113,14 @@ class Page implements ConnectionOwner {
     this.#charts.begin(welcome);
   }
 
-  #show(moment: Moment): void {
+  #show(moment: Snapshot): void {
     const { state, why, note, registered, workers, failures } = moment;
-    if (state === "started") this.#state(...AT_WORK[why.tone]);
+    if (state === "started") this.#state(...AT_WORK[why.severity]);
     else this.#state(state, STATE_TONES[state] ?? "quiet");
     const place = find("why", HTMLElement);
-    write(place, why.words);
-    place.dataset["tone"] = why.tone;
-    this.#announce(why.tone, why.words);
+    write(place, why.text);
+    place.dataset["tone"] = why.severity;
+    this.#announce(why.severity, why.text);
     const words = find("note", HTMLElement);
     words.hidden = note === "";
     write(words, note);
@@ -174,11 +174,11 @@ class Page implements ConnectionOwner {
     if (wasHidden || keepWatching) find("token", HTMLInputElement).focus();
   }
 
-  async #letGo(identity: string, gently: boolean): Promise<void> {
-    const words = gently
+  async #removeWorker(identity: string, drain: boolean): Promise<void> {
+    const words = drain
       ? `Let ${identity} go? It finishes what it has and stays away for a minute.`
       : `Cut ${identity} off? What it has in hand is lost and tried elsewhere.`;
-    if (await this.#question.ask(words)) this.#connection.ask({ type: "let-go", identity, gently });
+    if (await this.#question.ask(words)) this.#connection.ask({ type: "remove-worker", identity, drain });
   }
 
   async #drain(): Promise<void> {
@@ -191,4 +191,4 @@ function clock(): string {
   return new Date().toLocaleTimeString();
 }
 
-new Page().start();
+new Dashboard().start();

@@ -1,12 +1,12 @@
 /** The numbers of this moment, large. */
-import type { Moment } from "../dashboard/protocol.ts";
+import type { Snapshot } from "../dashboard/protocol.ts";
 import { make, write } from "./element.ts";
 import { latency, rate, whole } from "./figures.ts";
 
 /** A number and what stands small behind it. */
 type Reading = readonly [string, string];
 
-const TILES: readonly (readonly [string, (moment: Moment) => Reading])[] = [
+const TILES: readonly (readonly [string, (moment: Snapshot) => Reading])[] = [
   ["Waiting", ({ sample, backoff }) => [whole(sample.queued), backoff > 0 ? `+ ${whole(backoff)} in backoff` : ""]],
   ["Running", ({ sample, capacity }) => [whole(sample.running), `of ${whole(capacity)}`]],
   ["Throughput", ({ sample }) => [rate(sample.done), "a second"]],
@@ -18,7 +18,7 @@ const TILES: readonly (readonly [string, (moment: Moment) => Reading])[] = [
 
 /** The row of tiles. */
 export class Tiles {
-  readonly #readings: readonly (readonly [Text, HTMLElement, (moment: Moment) => Reading])[];
+  readonly #readings: readonly (readonly [Text, HTMLElement, (moment: Snapshot) => Reading])[];
 
   /** Puts them into a `dl`. */
   constructor(place: HTMLElement) {
@@ -31,7 +31,7 @@ export class Tiles {
   }
 
   /** Shows a moment. */
-  show(moment: Moment): void {
+  show(moment: Snapshot): void {
     for (const [number, extra, read] of this.#readings) {
       const [value, small] = read(moment);
       if (number.data !== value) number.data = value;

@@ -1,12 +1,12 @@
 /** The table of workers. Rows stay the same elements from second to second, so that a focused button stays focused. */
-import type { Moment, WorkerRow } from "../dashboard/protocol.ts";
+import type { Snapshot, WorkerRow } from "../dashboard/protocol.ts";
 import { make, write } from "./element.ts";
 import { rate, span, whole } from "./figures.ts";
 
 /** What an admin may do with a worker. */
 export interface WorkerActions {
   /** Sends it away: gently, or at once. */
-  letGo(identity: string, gently: boolean): void;
+  removeWorker(identity: string, drain: boolean): void;
 }
 
 /** A column: its heading, and what it says of a worker. */
@@ -18,7 +18,7 @@ const WORDS: readonly Column[] = [
 ];
 const NUMBERS: readonly Column[] = [
   ["In flight", ({ inFlight, capacity }) => `${whole(inFlight)} / ${whole(capacity)}`],
-  ["Sent ahead", ({ waiting }) => whole(waiting)],
+  ["Prefetched", ({ waiting }) => whole(waiting)],
   ["Done", ({ done }) => whole(done)],
   ["Failed", ({ failed }) => whole(failed)],
   ["Jobs/s", (row) => rate(row.rate)],
@@ -76,7 +76,7 @@ export class WorkersTable {
   }
 
   /** Shows the workers of a moment. */
-  show({ workers }: Moment): void {
+  show({ workers }: Snapshot): void {
     if (workers.length === 0) {
       this.#forget();
       this.#place.replaceChildren(this.#empty);
@@ -148,13 +148,13 @@ export class WorkersTable {
   }
 
   #buttons(identity: string): HTMLElement {
-    const gently = make("button", "quiet", "Let go");
+    const later = make("button", "quiet", "Let go");
     const now = make("button", "danger", "Cut off");
-    for (const [button, polite] of [[gently, true] as const, [now, false] as const]) {
+    for (const [button, drain] of [[later, true] as const, [now, false] as const]) {
       button.type = "button";
       button.setAttribute("aria-label", `${button.textContent} ${identity}`);
-      button.addEventListener("click", () => this.#actions.letGo(identity, polite));
+      button.addEventListener("click", () => this.#actions.removeWorker(identity, drain));
     }
-    return make("td", "", gently, now);
+    return make("td", "", later, now);
   }
 }

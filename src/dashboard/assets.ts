@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
 
 /** Something to be served as it is. */
-export interface PageFile {
+export interface AssetFile {
   /** What it is, with its length and all that browsers are told about it. */
   readonly headers: Readonly<Record<string, string>>;
   /** Its bytes. */
@@ -42,7 +42,7 @@ function hashes(html: string, element: "script" | "style"): string {
 }
 
 /** What the page may do: run and show itself, talk to its own listener, and, for a tab that is lent, start its workers. */
-function pagePolicy(html: string, lends: boolean): string {
+function dashboardPolicy(html: string, lends: boolean): string {
   const rules = [
     "default-src 'none'",
     `script-src ${hashes(html, "script")}`,
@@ -60,7 +60,7 @@ function pagePolicy(html: string, lends: boolean): string {
 /** What those workers may do: import the module that is lent, start each other, talk to the listener. */
 const TAB_POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'";
 
-function file(body: Uint8Array, headers: Readonly<Record<string, string>>): PageFile {
+function file(body: Uint8Array, headers: Readonly<Record<string, string>>): AssetFile {
   return { headers: { ...COMMON, Vary: "Accept-Encoding", ...headers }, body, gzip: gzipSync(body) };
 }
 
@@ -68,12 +68,12 @@ function file(body: Uint8Array, headers: Readonly<Record<string, string>>): Page
  * The page.
  * @throws Error when it was not built.
  */
-export async function readPage(lends: boolean): Promise<PageFile> {
+export async function readDashboard(lends: boolean): Promise<AssetFile> {
   try {
     const html = await readFile(new URL("page.html", BUILT), "utf8");
     return file(Buffer.from(html), {
       "Content-Type": "text/html; charset=utf-8",
-      "Content-Security-Policy": pagePolicy(html, lends),
+      "Content-Security-Policy": dashboardPolicy(html, lends),
     });
   } catch (cause) {
     throw new Error(UNBUILT, { cause });
@@ -84,7 +84,7 @@ export async function readPage(lends: boolean): Promise<PageFile> {
  * What the Web Workers of a lent tab run.
  * @throws Error when it was not built.
  */
-export async function readTabScript(): Promise<PageFile> {
+export async function readTabScript(): Promise<AssetFile> {
   try {
     return file(await readFile(new URL("tab.js", BUILT)), { ...SCRIPT, "Content-Security-Policy": TAB_POLICY });
   } catch (cause) {
@@ -96,7 +96,7 @@ export async function readTabScript(): Promise<PageFile> {
  * The module that is lent.
  * @throws Error when it cannot be read.
  */
-export async function readLentModule(path: string): Promise<PageFile> {
+export async function readLentModule(path: string): Promise<AssetFile> {
   try {
     return file(await readFile(path), SCRIPT);
   } catch (cause) {
@@ -105,7 +105,11 @@ export async function readLentModule(path: string): Promise<PageFile> {
 }
 
 /** Answers with a file. */
-export function serve(request: IncomingMessage, response: ServerResponse, { headers, body, gzip }: PageFile): void {
+export function serveAsset(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { headers, body, gzip }: AssetFile,
+): void {
   const zipped = /\bgzip\b/.test(`${request.headers["accept-encoding"]}`);
   const sent = zipped ? gzip : body;
   const encoding = zipped ? { "Content-Encoding": "gzip" } : {};

@@ -53,13 +53,13 @@ function missing({ waiting, workers }: RunnerStats): string {
 function standstill(stats: RunnerStats): Explanation {
   const { queued, workers } = stats;
   const missed = missing(stats);
-  if (missed !== "") return { tone: "stuck", words: missed };
-  if (standings(stats).usable === 0) return { tone: "stuck", words: `${wait(queued)}: ${nobody(stats)}.` };
+  if (missed !== "") return { severity: "stuck", text: missed };
+  if (standings(stats).usable === 0) return { severity: "stuck", text: `${wait(queued)}: ${nobody(stats)}.` };
   const held = workers.some(({ inFlight }) => inFlight > 0);
   const why = held
     ? "every slot is taken by a job that was given up and whose handler has not ended"
     : "workers are there, but somebody holds them, or they do not read what they are sent";
-  return { tone: "stuck", words: `${wait(queued)}: ${why}.` };
+  return { severity: "stuck", text: `${wait(queued)}: ${why}.` };
 }
 
 /** Nothing waits for a slot and none runs. */
@@ -67,21 +67,21 @@ function quiet(stats: RunnerStats): Explanation {
   const { backoff } = stats;
   if (backoff > 0) {
     const words = `${backoff === 1 ? "1 job has" : `${whole(backoff)} jobs have`} failed and will be tried again in a moment.`;
-    return { tone: "stuck", words };
+    return { severity: "stuck", text: words };
   }
-  if (standings(stats).usable > 0) return { tone: "idle", words: "Nothing to do: no job waits." };
-  return { tone: "idle", words: `No job waits, and ${nobody(stats)}.` };
+  if (standings(stats).usable > 0) return { severity: "idle", text: "Nothing to do: no job waits." };
+  return { severity: "idle", text: `No job waits, and ${nobody(stats)}.` };
 }
 
 /** What a runner is at. */
 function atWork(stats: RunnerStats): Explanation {
-  const { running, queued, ahead, capacity, workers } = stats;
+  const { running, queued, prefetched, capacity, workers } = stats;
   const missed = missing(stats);
   const runs = running === 1 ? "1 job runs" : `${whole(running)} jobs run`;
   const on = counted(workers.length, "worker");
-  if (missed !== "") return { tone: "stuck", words: `${runs} on ${on}. ${missed}` };
-  if (queued - ahead <= 0 || running < capacity) return { tone: "busy", words: `${runs} on ${on}.` };
-  return { tone: "busy", words: `${runs} on ${on}. All slots are busy; ${wait(queued)}.` };
+  if (missed !== "") return { severity: "stuck", text: `${runs} on ${on}. ${missed}` };
+  if (queued - prefetched <= 0 || running < capacity) return { severity: "busy", text: `${runs} on ${on}.` };
+  return { severity: "busy", text: `${runs} on ${on}. All slots are busy; ${wait(queued)}.` };
 }
 
 /** Says what a runner is at, and what holds it up if it is at nothing. */
@@ -90,13 +90,13 @@ export function explain(stats: RunnerStats): Explanation {
   switch (state) {
     case "created":
     case "starting":
-      return { tone: "idle", words: "The runner is starting; its listeners are not ready yet." };
+      return { severity: "idle", text: "The runner is starting; its listeners are not ready yet." };
     case "stopped":
-      return { tone: "ending", words: "The runner has stopped." };
+      return { severity: "ending", text: "The runner has stopped." };
     case "draining": {
       const left = running + queued + backoff;
       const words = left === 0 ? "nothing is left" : `${counted(left, "job")} of it ${left === 1 ? "is" : "are"} left`;
-      return { tone: "ending", words: `The runner drains: it takes no new jobs, and ${words}.` };
+      return { severity: "ending", text: `The runner drains: it takes no new jobs, and ${words}.` };
     }
     case "started":
       if (running > 0) return atWork(stats);

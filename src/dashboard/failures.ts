@@ -1,7 +1,7 @@
 /** The last jobs that failed, in words that are safe to show. What a peer or a caller said is text here, cut and made harmless. */
 import type { JobSettledEvent } from "../index.ts";
 import type { FailureRow } from "./protocol.ts";
-import { plain } from "./safe-text.ts";
+import { safeText } from "./safe-text.ts";
 import { Ring } from "./ring.ts";
 
 /** How many are kept. */
@@ -55,14 +55,14 @@ export class Failures {
       jobId,
       worker,
       attempts,
-      name: plain(name, LONGEST_NAME),
-      message: plain(message, LONGEST_MESSAGE),
+      name: safeText(name, LONGEST_NAME),
+      message: safeText(message, LONGEST_MESSAGE),
       ...shown,
     });
   }
 }
 
 function beginning(data: string | Uint8Array): string {
-  if (typeof data === "string") return plain(data, LONGEST_DATA);
+  if (typeof data === "string") return safeText(data, LONGEST_DATA);
   return `${data.byteLength} bytes`;
 }

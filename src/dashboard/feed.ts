@@ -5,11 +5,18 @@
 import type { RunnerControls, RunnerStats, RunnerView } from "../index.ts";
 import { explain } from "./explain.ts";
 import { Metrics, type MetricsOptions } from "./metrics.ts";
-import { type Answer, type Moment, type PageMessage, type PageRequest, readRequest, type Sample } from "./protocol.ts";
-import { plain } from "./safe-text.ts";
+import {
+  type Answer,
+  type Snapshot,
+  type DashboardMessage,
+  type DashboardRequest,
+  readRequest,
+  type Sample,
+} from "./protocol.ts";
+import { safeText } from "./safe-text.ts";
 
 /** One page that is open somewhere. */
-export interface Watcher {
+export interface Viewer {
   /** Whether it may act. */
   readonly admin: boolean;
   /** Bytes it was sent that have not left yet. */
@@ -21,7 +28,7 @@ export interface Watcher {
 }
 
 /** What the page says of its owner's. */
-export interface PageFeedOptions extends MetricsOptions {
+export interface DashboardFeedOptions extends MetricsOptions {
   /** The heading. */
   readonly title: string;
   /** Words of the owner's for this moment. */
@@ -33,25 +40,25 @@ export interface PageFeedOptions extends MetricsOptions {
 }
 
 /** Workers that are listed; of more only the number is told. */
-const MOST_ROWS = 200;
+const MAX_ROWS = 200;
 /** What may wait for a watcher, in bytes: some seconds of a large fleet. */
-const MOST_BUFFERED = 1_048_576;
+const MAX_BUFFERED_BYTES = 1_048_576;
 /** Requests a watcher may make in a second. */
-const MOST_REQUESTS = 5;
+const MAX_REQUESTS = 5;
 const LONGEST_NOTE = 500;
 /** The number of failures that a watcher knows of who was told nothing yet. */
 const UNHEARD = -1;
 
 /** The feed of one listener's page. */
-export class PageFeed {
-  readonly #options: PageFeedOptions;
+export class DashboardFeed {
+  readonly #options: DashboardFeedOptions;
   readonly #metrics: Metrics;
   readonly #controls: RunnerControls | undefined;
   /** With how many requests each has made in this second, and which failures it has seen. */
-  readonly #watchers = new Map<Watcher, { requests: number; failures: number }>();
+  readonly #watchers = new Map<Viewer, { requests: number; failures: number }>();
 
   /** @param controls - What admins act by; without it nobody can. */
-  constructor(options: PageFeedOptions, view: RunnerView, controls: RunnerControls | undefined) {
+  constructor(options: DashboardFeedOptions, view: RunnerView, controls: RunnerControls | undefined) {
     this.#options = options;
     this.#controls = controls;
     this.#metrics = new Metrics(view, options, (sample, stats) => this.#ticked(sample, stats));
@@ -74,27 +81,27 @@ export class PageFeed {
   }
 
   /** Takes a watcher in and tells it what was so far; the next moment follows within a second. */
-  add(watcher: Watcher): void {
+  add(watcher: Viewer): void {
     const { title, lend, history, admins } = this.#options;
     // It hears of the failures first, also when there are none: it may show those of a listener that was here before.
     this.#watchers.set(watcher, { requests: 0, failures: UNHEARD });
     const samples = this.#metrics.samples;
     const admin = watcher.admin && this.#controls !== undefined;
     const { length } = admins;
-    this.#tell(watcher, { type: "welcome", title: plain(title), admin, admins: length > 0, lend, history, samples });
+    this.#tell(watcher, { type: "welcome", title: safeText(title), admin, admins: length > 0, lend, history, samples });
   }
 
   /** Its connection is gone. */
-  delete(watcher: Watcher): void {
+  delete(watcher: Viewer): void {
     this.#watchers.delete(watcher);
   }
 
   /** A message came from it. Whatever is no request, or one too many, ends the connection. */
-  received(watcher: Watcher, text: string): void {
+  received(watcher: Viewer, text: string): void {
     const known = this.#watchers.get(watcher);
     if (known === undefined) return;
     const request = readRequest(text);
-    if (request === undefined || ++known.requests > MOST_REQUESTS) return this.#end(watcher, "violation");
+    if (request === undefined || ++known.requests > MAX_REQUESTS) return this.#end(watcher, "violation");
     const controls = watcher.admin ? this.#controls : undefined;
     this.#tell(
       watcher,
@@ -115,10 +122,10 @@ export class PageFeed {
     }
   }
 
-  #moment(sample: Sample, stats: RunnerStats): Moment {
+  #moment(sample: Sample, stats: RunnerStats): Snapshot {
     const { state, succeeded, failed, backoff, retries, capacity, workers } = stats;
     return {
-      type: "moment",
+      type: "snapshot",
       sample,
       state,
       note: this.#note(),
@@ -129,44 +136,45 @@ export class PageFeed {
       retries,
       capacity,
       registered: workers.length,
-      workers: workers.slice(0, MOST_ROWS).map((worker) => this.#metrics.row(worker)),
+      workers: workers.slice(0, MAX_ROWS).map((worker) => this.#metrics.row(worker)),
     };
   }
 
   /** A fault of the owner's words must not end what they are about. */
   #note(): string {
     try {
-      return plain(this.#options.note() ?? "", LONGEST_NOTE);
+      return safeText(this.#options.note() ?? "", LONGEST_NOTE);
     } catch {
       return "";
     }
   }
 
-  #tell(watcher: Watcher, message: PageMessage): void {
+  #tell(watcher: Viewer, message: DashboardMessage): void {
     this.#send(watcher, JSON.stringify(message));
   }
 
-  #send(watcher: Watcher, text: string): void {
-    if (watcher.bufferedBytes > MOST_BUFFERED) this.#end(watcher, "slow");
+  #send(watcher: Viewer, text: string): void {
+    if (watcher.bufferedBytes > MAX_BUFFERED_BYTES) this.#end(watcher, "slow");
     else watcher.send(text);
   }
 
-  #end(watcher: Watcher, why: "violation" | "slow"): void {
+  #end(watcher: Viewer, why: "violation" | "slow"): void {
     this.#watchers.delete(watcher);
     watcher.end(why);
   }
 }
 
 function answer(ok: boolean, words: string): Answer {
-  return { type: "answer", ok, words };
+  return { type: "answer", ok, text: words };
 }
 
-function carryOut(request: PageRequest, controls: RunnerControls): Answer {
+function carryOut(request: DashboardRequest, controls: RunnerControls): Answer {
   if (request.type === "drain") {
     controls.drain();
     return answer(true, "The runner drains: it finishes what it has and takes nothing new.");
   }
-  const identity = plain(request.identity);
-  if (!controls.letGo(request.identity, request.gently)) return answer(false, `There is no worker ${identity}.`);
-  return answer(true, request.gently ? `${identity} finishes what it has and leaves.` : `${identity} was cut off.`);
+  const identity = safeText(request.identity);
+  if (!controls.removeWorker(request.identity, { drain: request.drain }))
+    return answer(false, `There is no worker ${identity}.`);
+  return answer(true, request.drain ? `${identity} finishes what it has and leaves.` : `${identity} was cut off.`);
 }

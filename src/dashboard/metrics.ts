@@ -14,9 +14,9 @@ import type {
 import { Failures } from "./failures.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 import type { FailureRow, Sample, WorkerRow } from "./protocol.ts";
-import { plain } from "./safe-text.ts";
+import { safeText } from "./safe-text.ts";
 import { Ring } from "./ring.ts";
-import { WorkerTallies } from "./worker-counters.ts";
+import { WorkerCounters } from "./worker-counters.ts";
 
 /** What metrics are made of. */
 export interface MetricsOptions {
@@ -37,7 +37,7 @@ export class Metrics {
   readonly #clock: Clock;
   readonly #samples: Ring<Sample>;
   readonly #latency = new LatencyHistogram();
-  readonly #tallies = new WorkerTallies();
+  readonly #tallies = new WorkerCounters();
   readonly #failures: Failures;
   readonly #ticked: (sample: Sample, stats: RunnerStats) => void;
   #startedAt = 0;
@@ -94,11 +94,11 @@ export class Metrics {
   /** A worker as it is shown. */
   row({ identity, peer, state, labels, capacity, inFlight, waiting, age }: WorkerStats): WorkerRow {
     return {
-      identity: plain(identity),
-      address: plain(peer.address, LONGEST_ADDRESS),
-      transport: plain(peer.transport, LONGEST_ADDRESS),
+      identity: safeText(identity),
+      address: safeText(peer.address, LONGEST_ADDRESS),
+      transport: safeText(peer.transport, LONGEST_ADDRESS),
       state,
-      labels: labels.map((label) => plain(label)),
+      labels: labels.map((label) => safeText(label)),
       capacity,
       inFlight,
       waiting,

@@ -1,10 +1,19 @@
 /** What the page of a WebSocket listener can be told, and the check of it. What it shows is dashboard/, how it is served dashboard-endpoint.ts. */
 import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { callable, checkOptions, flag, integer, listOf, oneOrMore, type Rule, type Rules } from "../core/options.ts";
+import {
+  isFunction,
+  checkOptions,
+  isBoolean,
+  integer,
+  listOf,
+  oneOrMore,
+  type Validator,
+  type Validators,
+} from "../core/options.ts";
 
 /** Options of the page; see {@link WebSocketListenerOptions}. */
-export interface PageOptions {
+export interface DashboardOptions {
   /** What the page is headed with; at most 200 characters. Default: `powerhose`. */
   readonly title?: string | undefined;
   /** Words of yours at the top of the page, asked for once a second while somebody looks; a throw counts as none. At most 500 characters are shown. */
@@ -26,7 +35,7 @@ export interface PageOptions {
 }
 
 /** The options of a page that is on, with their defaults filled in. */
-export interface PageSettings {
+export interface DashboardSettings {
   /** The heading. */
   readonly title: string;
   /** Words of the owner's. */
@@ -43,28 +52,28 @@ export interface PageSettings {
 
 const MOST_TITLE = 200;
 
-const nonEmpty: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string");
-const tokens: Rule = (value) =>
+const nonEmpty: Validator = (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string");
+const tokens: Validator = (value) =>
   Array.isArray(value) && value.length === 0 ? "a token at least" : oneOrMore(nonEmpty)(value);
-const moduleFile: Rule = (value) => {
+const moduleFile: Validator = (value) => {
   const isFile = value instanceof URL ? value.protocol === "file:" : nonEmpty(value) === undefined;
   return isFile ? undefined : "the path or file: URL of an ES module";
 };
 
-const RULES: Rules<PageOptions> = {
+const RULES: Validators<DashboardOptions> = {
   title: (value) =>
     nonEmpty(value) === undefined && String(value).length <= MOST_TITLE
       ? undefined
       : `a string of 1 to ${MOST_TITLE} characters`,
-  note: callable,
+  note: isFunction,
   admin: tokens,
-  payloads: flag,
+  payloads: isBoolean,
   lend: moduleFile,
   history: integer(60, 3_600),
 };
 
-/** What the option `page` may be. */
-export const pageOption: Rule = (value) =>
+/** What the option `dashboard` may be. */
+export const dashboardOption: Validator = (value) =>
   typeof value === "boolean" || (typeof value === "object" && value !== null && !Array.isArray(value))
     ? undefined
     : "true, false or the page's options";
@@ -82,15 +91,15 @@ function pathOf(module: string | URL): string {
  * @throws TypeError when an option is unknown, of the wrong kind, or names a module that is no file.
  * @throws RangeError when a number is out of range.
  */
-export function pageSettings(page: boolean | PageOptions | undefined): PageSettings | undefined {
+export function dashboardSettings(page: boolean | DashboardOptions | undefined): DashboardSettings | undefined {
   if (page === undefined || page === false) return undefined;
-  const options: PageOptions = page === true ? {} : page;
-  checkOptions("page", options, RULES);
+  const options: DashboardOptions = page === true ? {} : page;
+  checkOptions("dashboard", options, RULES);
   const { title = "powerhose", note = silent, admin, payloads = false, lend, history = 600 } = options;
   const module = lend === undefined ? undefined : pathOf(lend);
   if (module !== undefined && statSync(module, { throwIfNoEntry: false })?.isFile() !== true) {
     throw new TypeError(
-      `page: expected \`lend\` to be the path or file: URL of an ES module; there is no file ${module}`,
+      `dashboard: expected \`lend\` to be the path or file: URL of an ES module; there is no file ${module}`,
     );
   }
   return { title, note, admins: [...listOf(admin)], payloads, lend: module, history };

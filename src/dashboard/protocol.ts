@@ -4,10 +4,10 @@
  */
 
 /** The subprotocol of the page: never that of workers, so that neither can be mistaken for the other. */
-export const PAGE_SUBPROTOCOL = "powerhose.page.v1";
+export const DASHBOARD_SUBPROTOCOL = "powerhose.dashboard.v1";
 
 /** The longest message a page may send, in characters. */
-export const LONGEST_REQUEST = 512;
+export const MAX_REQUEST_BYTES = 512;
 
 /** One second of a runner. */
 export interface Sample {
@@ -78,15 +78,15 @@ export interface FailureRow {
 /** Why it goes as it goes. */
 export interface Explanation {
   /** How worried to be: nothing to do, at work, hindered, or at its end. */
-  readonly tone: "idle" | "busy" | "stuck" | "ending";
+  readonly severity: "idle" | "busy" | "stuck" | "ending";
   /** One or two sentences. */
-  readonly words: string;
+  readonly text: string;
 }
 
 /** All that is sent once a second. */
-export interface Moment {
+export interface Snapshot {
   /** Which message this is. */
-  readonly type: "moment";
+  readonly type: "snapshot";
   /** The last second. */
   readonly sample: Sample;
   /** Where the runner is in its life. */
@@ -138,20 +138,20 @@ export interface Answer {
   /** Whether it was done. */
   readonly ok: boolean;
   /** What was done or why not, for people. */
-  readonly words: string;
+  readonly text: string;
 }
 
 /** Anything a listener sends to a page. */
-export type PageMessage = Welcome | Moment | Answer;
+export type DashboardMessage = Welcome | Snapshot | Answer;
 
-/** Sends a worker away: gently, after what it has in hand, or at once. */
-export interface LetGoRequest {
+/** Removes a worker: after the jobs it has, or at once. */
+export interface RemoveWorkerRequest {
   /** Which message this is. */
-  readonly type: "let-go";
+  readonly type: "remove-worker";
   /** The worker's name. */
   readonly identity: string;
-  /** Whether it may finish. */
-  readonly gently: boolean;
+  /** Whether it finishes the jobs it has. */
+  readonly drain: boolean;
 }
 
 /** Drains the runner. */
@@ -161,7 +161,7 @@ export interface DrainRequest {
 }
 
 /** Anything a page may ask for. */
-export type PageRequest = LetGoRequest | DrainRequest;
+export type DashboardRequest = RemoveWorkerRequest | DrainRequest;
 
 function parsed(text: string): Record<string, unknown> | undefined {
   try {
@@ -173,13 +173,13 @@ function parsed(text: string): Record<string, unknown> | undefined {
 }
 
 /** Reads what a page sent: exactly one of the requests, with nothing else in it, or nothing. */
-export function readRequest(text: string): PageRequest | undefined {
-  if (text.length > LONGEST_REQUEST) return undefined;
+export function readRequest(text: string): DashboardRequest | undefined {
+  if (text.length > MAX_REQUEST_BYTES) return undefined;
   const message = parsed(text);
   if (message === undefined) return undefined;
-  const { type, identity, gently } = message;
+  const { type, identity, drain } = message;
   const fields = Object.keys(message).length;
   if (type === "drain" && fields === 1) return { type };
-  if (type !== "let-go" || fields !== 3) return undefined;
-  return typeof identity === "string" && typeof gently === "boolean" ? { type, identity, gently } : undefined;
+  if (type !== "remove-worker" || fields !== 3) return undefined;
+  return typeof identity === "string" && typeof drain === "boolean" ? { type, identity, drain } : undefined;
 }

@@ -10,7 +10,7 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066
 const BREAKS: ReadonlySet<string> = new Set(["\n", "\r", "\t"]);
 
 /** A peer's words as one harmless line: breaks become spaces, other controls are shown as `\x1b`; cut after `longest` characters. */
-export function plain(text: string, longest: number = 500): string {
+export function safeText(text: string, longest: number = 500): string {
   const cut = text.length > longest ? `${text.slice(0, longest).trimEnd()}…` : text;
   return cut.toWellFormed().replace(UNSAFE, (unsafe) => {
     if (BREAKS.has(unsafe)) return " ";

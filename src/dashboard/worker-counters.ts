@@ -9,7 +9,7 @@ import { Ring } from "./ring.ts";
 const WINDOW = 5;
 
 /** One worker's numbers. */
-export interface WorkerTally {
+export interface WorkerCounts {
   /** Jobs that succeeded there. */
   readonly done: number;
   /** Attempts that failed there. */
@@ -26,18 +26,18 @@ interface Counts {
   readonly seconds: Ring<number>;
 }
 
-const NOTHING: WorkerTally = Object.freeze({ done: 0, failed: 0, rate: 0 });
+const NOTHING: WorkerCounts = Object.freeze({ done: 0, failed: 0, rate: 0 });
 /** What a worker did not do wrong. */
 const BLAMELESS: ReadonlySet<AttemptOutcome> = new Set(["rejected", "not-sent", "cancelled"]);
 
 /** The numbers of all registered workers. */
-export class WorkerTallies {
+export class WorkerCounters {
   readonly #workers = new Map<string, Counts>();
   /** Who has which job. */
   readonly #holders = new Map<number, string>();
 
   /** The numbers of a worker. */
-  of(identity: string): WorkerTally {
+  of(identity: string): WorkerCounts {
     return this.#workers.get(identity) ?? NOTHING;
   }
 

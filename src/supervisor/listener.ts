@@ -1,12 +1,12 @@
 /** The Listener around a crew: one crew of threads at a time, hired when a runner starts to listen. */
 import type { Listener, ListenerContext } from "../core/transport/listener.ts";
 import type { Socket } from "../core/transport/socket.ts";
-import { Crew } from "./thread-pool.ts";
+import { ThreadPool } from "./thread-pool.ts";
 import type { RestartLimits } from "./restart-policy.ts";
 import type { ThreadPlan } from "./thread-instance.ts";
 
 /** What a crew is hired for. */
-export interface CrewTerms extends RestartLimits {
+export interface ThreadPoolOptions extends RestartLimits {
   /** What this listener is called in messages. */
   readonly owner: string;
   /** For people to read: what the threads serve. */
@@ -16,17 +16,17 @@ export interface CrewTerms extends RestartLimits {
 }
 
 /** Starts threads and accepts them as workers. */
-export class CrewListener implements Listener {
+export class ThreadPoolListener implements Listener {
   /** For people to read. */
   readonly address: string;
-  readonly #terms: CrewTerms;
+  readonly #options: ThreadPoolOptions;
   #accept: ((socket: Socket) => void) | undefined;
-  #crew: Crew | undefined;
+  #pool: ThreadPool | undefined;
   #leaving: Promise<unknown> | undefined;
 
-  constructor(terms: CrewTerms) {
-    this.#terms = terms;
-    this.address = terms.address;
+  constructor(options: ThreadPoolOptions) {
+    this.#options = options;
+    this.address = options.address;
   }
 
   /**
@@ -35,31 +35,31 @@ export class CrewListener implements Listener {
    * stopped first. The same `accept` may be started again; another one is refused with an `Error`.
    */
   start(accept: (socket: Socket) => void, context: ListenerContext): Promise<void> {
-    if (this.#crew !== undefined && this.#accept !== accept)
-      return Promise.reject(new Error(`${this.#terms.owner}: already started; give each runner threads of its own`));
+    if (this.#pool !== undefined && this.#accept !== accept)
+      return Promise.reject(new Error(`${this.#options.owner}: already started; give each runner threads of its own`));
     this.#accept = accept;
-    const crew = this.#crew ?? this.#hire(accept, context);
-    return crew.started;
+    const pool = this.#pool ?? this.#create(accept, context);
+    return pool.started;
   }
 
   /** Ends the threads, within a moment even when a handler spins, and resolves once none is left. May be called twice. */
   async stop(): Promise<void> {
-    const crew = this.#crew;
-    this.#crew = undefined;
+    const pool = this.#pool;
+    this.#pool = undefined;
     // A start that follows does not wait for these: what is left of them has no connection any more.
-    if (crew !== undefined) this.#leaving = Promise.all([this.#leaving, crew.stop()]);
+    if (pool !== undefined) this.#leaving = Promise.all([this.#leaving, pool.stop()]);
     await this.#leaving;
   }
 
-  #hire(accept: (socket: Socket) => void, context: ListenerContext): Crew {
-    const crew = new Crew(this.#terms.plans(context.maxFrameBytes), this.#terms, accept, context);
+  #create(accept: (socket: Socket) => void, context: ListenerContext): ThreadPool {
+    const pool = new ThreadPool(this.#options.plans(context.maxFrameBytes), this.#options, accept, context);
     // A crew that never got ready is gone when its start rejects, and the next start hires another.
-    crew.started.catch(() => {
-      if (this.#crew === crew) this.#crew = undefined;
+    pool.started.catch(() => {
+      if (this.#pool === pool) this.#pool = undefined;
     });
     // Known before its threads are started: a stop that user code asks for meanwhile finds it.
-    this.#crew = crew;
-    crew.start();
-    return crew;
+    this.#pool = pool;
+    pool.start();
+    return pool;
   }
 }

@@ -3,10 +3,10 @@
  * crashes again and again is given up; where something has run out, it is tried for ever, at longer and longer intervals.
  */
 import { jitter } from "../core/time/clock.ts";
-import type { Entropy } from "../index.ts";
+import type { Random } from "../index.ts";
 
 /** A thread that has lived so long, in ms, did start well, whatever killed it. */
-const LONG_LIFE = 10_000;
+const STABLE_AFTER_MS = 10_000;
 
 /** How often and how fast to try. */
 export interface RestartLimits {
@@ -16,7 +16,7 @@ export interface RestartLimits {
 }
 
 /** What a thread did before it crashed. */
-export interface Life {
+export interface ThreadHistory {
   /** Milliseconds from its registration; 0 if it never came so far. */
   readonly lived: number;
   /** Whether it was given a job: its death may be the job's doing, and how often a job may do so is limited elsewhere. */
@@ -34,9 +34,9 @@ export interface Restart {
 }
 
 /** The crashes of one place in the pool. */
-export class Restarts {
+export class RestartPolicy {
   readonly #limits: RestartLimits;
-  readonly #entropy: Entropy;
+  readonly #random: Random;
   /** Crashes in a row of threads that were of no use, whatever they died of. */
   #useless = 0;
   /** The last of those, as far as nothing had run out. */
@@ -44,9 +44,9 @@ export class Restarts {
   /** Something has run out, and no thread has been of use since. */
   #isScarce = false;
 
-  constructor(limits: RestartLimits, entropy: Entropy) {
+  constructor(limits: RestartLimits, random: Random) {
     this.#limits = limits;
-    this.#entropy = entropy;
+    this.#random = random;
   }
 
   /** Crashes in a row of threads that were of no use, and not for want of anything. */
@@ -55,8 +55,8 @@ export class Restarts {
   }
 
   /** What follows the crash of a thread that lived so. */
-  crashed({ lived, begun, scarce }: Life): Restart {
-    if (begun || lived >= LONG_LIFE) {
+  crashed({ lived, begun, scarce }: ThreadHistory): Restart {
+    if (begun || lived >= STABLE_AFTER_MS) {
       this.#useless = 0;
       this.#inARow = 0;
       this.#isScarce = false;
@@ -73,6 +73,6 @@ export class Restarts {
   #pause(): number {
     const { restartMin, restartMax } = this.#limits;
     const doublings = Math.min(Math.max(0, this.#useless - 1), 30);
-    return jitter(this.#entropy, Math.min(restartMax, restartMin * 2 ** doublings));
+    return jitter(this.#random, Math.min(restartMax, restartMin * 2 ** doublings));
   }
 }

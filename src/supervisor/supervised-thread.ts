@@ -5,12 +5,12 @@
  */
 import type { TimerHandle } from "../core/time/clock.ts";
 import type { Socket } from "../core/transport/socket.ts";
-import { hostClock, hostEntropy, WorkerStartError } from "../index.ts";
-import { type RestartLimits, Restarts } from "./restart-policy.ts";
-import { Thread, type ThreadEnd, type ThreadOwner, type ThreadPlan } from "./thread-instance.ts";
+import { systemClock, systemRandom, WorkerStartError } from "../index.ts";
+import { type RestartLimits, RestartPolicy } from "./restart-policy.ts";
+import { ThreadInstance, type ThreadEnd, type ThreadOwner, type ThreadPlan } from "./thread-instance.ts";
 
 /** Who owns the place. */
-export interface SlotOwner {
+export interface SupervisedThreadOwner {
   /** A thread says HELLO. */
   accept(socket: Socket): void;
   /** A thread is ready. */
@@ -24,30 +24,30 @@ export interface SlotOwner {
 }
 
 /** A place for one thread at a time. */
-export class Slot implements ThreadOwner {
+export class SupervisedThread implements ThreadOwner {
   readonly #plan: ThreadPlan;
-  readonly #owner: SlotOwner;
-  readonly #restarts: Restarts;
+  readonly #owner: SupervisedThreadOwner;
+  readonly #policy: RestartPolicy;
   /** The one in place and those on their way out. */
-  readonly #alive = new Set<Thread>();
-  #current: Thread | undefined;
+  readonly #alive = new Set<ThreadInstance>();
+  #current: ThreadInstance | undefined;
   #timer: TimerHandle;
   #first = true;
   /** A thread is being made. */
   #starting = false;
   #stopped: (() => void) | undefined;
 
-  constructor(plan: ThreadPlan, limits: RestartLimits, owner: SlotOwner) {
+  constructor(plan: ThreadPlan, limits: RestartLimits, owner: SupervisedThreadOwner) {
     this.#plan = plan;
     this.#owner = owner;
-    this.#restarts = new Restarts(limits, hostEntropy);
+    this.#policy = new RestartPolicy(limits, systemRandom);
   }
 
   /** Starts a thread in it. */
   start(): void {
     if (this.#stopped !== undefined) return;
     this.#starting = true;
-    const thread = new Thread(this.#plan, this);
+    const thread = new ThreadInstance(this.#plan, this);
     this.#starting = false;
     this.#current = thread;
     this.#alive.add(thread);
@@ -58,7 +58,7 @@ export class Slot implements ThreadOwner {
   stop(): Promise<void> {
     return new Promise((resolve) => {
       this.#stopped = resolve;
-      hostClock.clear(this.#timer);
+      systemClock.clear(this.#timer);
       for (const thread of this.#alive) thread.stop();
       if (this.#alive.size === 0 && !this.#starting) resolve();
     });
@@ -78,11 +78,11 @@ export class Slot implements ThreadOwner {
     this.#owner.ready();
   }
 
-  released(thread: Thread): void {
+  released(thread: ThreadInstance): void {
     if (this.#stopped === undefined && thread === this.#current) this.start();
   }
 
-  ended(thread: Thread, end: ThreadEnd): void {
+  ended(thread: ThreadInstance, end: ThreadEnd): void {
     this.#alive.delete(thread);
     if (this.#stopped !== undefined) {
       if (this.#alive.size === 0) this.#stopped();
@@ -94,14 +94,14 @@ export class Slot implements ThreadOwner {
 
   #crashed(end: ThreadEnd): void {
     const { message, cause } = end;
-    const { after, isScarce } = this.#restarts.crashed(end);
+    const { after, isScarce } = this.#policy.crashed(end);
     if (this.#first) this.#owner.failed(new WorkerStartError(message, { cause }));
     this.#first = false;
     if (this.#stopped !== undefined) return;
     if (after === undefined)
-      return this.#owner.gaveUp(`${message}; given up after ${this.#restarts.inARow} crashes in a row`, cause);
+      return this.#owner.gaveUp(`${message}; given up after ${this.#policy.inARow} crashes in a row`, cause);
     // While it waits, no thread holds the process, which is not over for all that.
-    this.#timer = hostClock.set(after, () => this.start(), true);
+    this.#timer = systemClock.set(after, () => this.start(), true);
     if (isScarce) this.#owner.scarce(message, cause, after);
   }
 }

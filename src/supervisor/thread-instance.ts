@@ -5,9 +5,9 @@
 import type { TimerHandle } from "../core/time/clock.ts";
 import { LOCAL } from "../core/transport/principal.ts";
 import type { CloseReason, Socket } from "../core/transport/socket.ts";
-import { hostClock, hostEntropy } from "../index.ts";
-import { type Boot, type BootPort, oneLine, type ThreadNote, unsealed } from "./thread-protocol.ts";
-import type { Life } from "./restart-policy.ts";
+import { systemClock, systemRandom } from "../index.ts";
+import { type ThreadInit, type ThreadPort, oneLine, type ThreadMessage, unsealed } from "./thread-protocol.ts";
+import type { ThreadHistory } from "./restart-policy.ts";
 import { scarcityOf, withCode } from "./scarcity.ts";
 import { ThreadSocket } from "./thread-socket.ts";
 
@@ -29,7 +29,7 @@ export interface HostedThread {
   /** Whether a port whose other end was in the thread tells when the thread is gone. */
   readonly portCloses: boolean;
   /** Hands over the orders, and the port in them. */
-  post(boot: Boot, port: BootPort): void;
+  post(init: ThreadInit, port: ThreadPort): void;
   /** Ends it at once; `exited` follows. May be called twice. */
   terminate(): void;
 }
@@ -38,7 +38,7 @@ export interface HostedThread {
 export interface ThreadPlan {
   /** For people to read: `thread 3`. */
   readonly title: string;
-  readonly boot: Omit<Boot, "port" | "seal">;
+  readonly init: Omit<ThreadInit, "port" | "nonce">;
   readonly startTimeout: number;
   readonly maxFrameBytes: number;
   /** Starts one. May throw. */
@@ -46,7 +46,7 @@ export interface ThreadPlan {
 }
 
 /** How a thread ended. */
-export interface ThreadEnd extends Life {
+export interface ThreadEnd extends ThreadHistory {
   /** Whether it registered at all. */
   readonly registered: boolean;
   /** Whether its connection was closed from this side first: it retired, hung, or was sent away. */
@@ -62,18 +62,18 @@ export interface ThreadOwner {
   accept(socket: Socket): void;
   registered(): void;
   /** It was registered, and its connection was closed from this side. It ends soon. */
-  released(thread: Thread): void;
+  released(thread: ThreadInstance): void;
   /** It has exited. The last call. */
-  ended(thread: Thread, end: ThreadEnd): void;
+  ended(thread: ThreadInstance, end: ThreadEnd): void;
 }
 
 /** One thread. */
-export class Thread {
+export class ThreadInstance {
   readonly #plan: ThreadPlan;
   readonly #owner: ThreadOwner;
-  readonly #port: BootPort;
+  readonly #port: ThreadPort;
   readonly #host: HostedThread | undefined;
-  readonly #seal: string = hostEntropy.id();
+  readonly #nonce: string = systemRandom.id();
   #socket: ThreadSocket | undefined;
   #timer: TimerHandle;
   #lingering = false;
@@ -92,7 +92,7 @@ export class Thread {
     this.#host = this.#spawn();
     if (this.#host === undefined) return;
     this.#order(this.#host, port2);
-    this.#timer = hostClock.set(plan.startTimeout, () => this.#tooSlow(), false);
+    this.#timer = systemClock.set(plan.startTimeout, () => this.#tooSlow(), false);
   }
 
   /** Ends it: at once while it loads, else as soon as it has nothing to do, which it is not given long for. */
@@ -111,14 +111,14 @@ export class Thread {
       });
     } catch (error) {
       this.#inTrouble(`cannot be started: ${oneLine(error)}`, error);
-      hostClock.nextTurn(() => this.#exited("never ran"));
+      systemClock.nextTurn(() => this.#exited("never ran"));
       return undefined;
     }
   }
 
-  #order(host: HostedThread, port: BootPort): void {
+  #order(host: HostedThread, port: ThreadPort): void {
     try {
-      host.post({ ...this.#plan.boot, port, seal: this.#seal }, port);
+      host.post({ ...this.#plan.init, port, nonce: this.#nonce }, port);
     } catch (error) {
       this.#inTrouble(`cannot be told what to do: ${oneLine(error)}`, error);
       host.terminate();
@@ -126,7 +126,7 @@ export class Thread {
   }
 
   #heard(message: unknown): void {
-    const note = unsealed(message, this.#seal);
+    const note = unsealed(message, this.#nonce);
     switch (note?.step) {
       case "loaded":
         return this.#loaded();
@@ -150,13 +150,13 @@ export class Thread {
 
   #isRegistered(): void {
     this.#registered = true;
-    this.#registeredAt = hostClock.now();
+    this.#registeredAt = systemClock.now();
     if (this.#lingering) return;
-    hostClock.clear(this.#timer);
+    systemClock.clear(this.#timer);
     this.#owner.registered();
   }
 
-  #failed({ message, cause, scarce }: ThreadNote & { readonly step: "failed" }): void {
+  #failed({ message, cause, scarce }: ThreadMessage & { readonly step: "failed" }): void {
     this.#inTrouble(`could not start: ${message}`, withCode(cause, message, scarce));
     this.#kill();
   }
@@ -177,8 +177,8 @@ export class Thread {
   #linger(): void {
     if (this.#lingering) return;
     this.#lingering = true;
-    hostClock.clear(this.#timer);
-    this.#timer = hostClock.set(GRACE, () => this.#kill(), false);
+    systemClock.clear(this.#timer);
+    this.#timer = systemClock.set(GRACE, () => this.#kill(), false);
   }
 
   #kill(): void {
@@ -192,7 +192,7 @@ export class Thread {
 
   #exited(how: string): void {
     this.#exitedAlready = true;
-    hostClock.clear(this.#timer);
+    systemClock.clear(this.#timer);
     this.#inTrouble(`${how}${this.#registered ? "" : " before it was ready"}`, undefined);
     const message = `${this.#plan.title} ${this.#trouble?.message}`;
     if (this.#socket === undefined) this.#port.close();
@@ -203,7 +203,7 @@ export class Thread {
       released: registered && this.#socket?.closedHere === true,
       begun: this.#begun,
       scarce: scarcityOf(this.#trouble?.cause) !== undefined,
-      lived: registered ? hostClock.now() - this.#registeredAt : 0,
+      lived: registered ? systemClock.now() - this.#registeredAt : 0,
       message,
       cause: this.#trouble?.cause,
     });

@@ -4,16 +4,16 @@
  */
 import { type Dialer, type Handler, Worker } from "../index.ts";
 import { dialMessagePort } from "../transports/message-port.ts";
-import { type Boot, oneLine, type ThreadNote } from "./thread-protocol.ts";
+import { type ThreadInit, oneLine, type ThreadMessage } from "./thread-protocol.ts";
 import { scarcityOf } from "./scarcity.ts";
 
 /** Tells the supervisor how far the thread has come, each step once. */
-export class Progress {
-  readonly #tell: (note: ThreadNote) => void;
+export class StartupReporter {
+  readonly #tell: (note: ThreadMessage) => void;
   #registered = false;
   #begun = false;
 
-  constructor(tell: (note: ThreadNote) => void) {
+  constructor(tell: (note: ThreadMessage) => void) {
     this.#tell = tell;
   }
 
@@ -56,8 +56,8 @@ export class Progress {
   }
 }
 
-function makeWorker(boot: Boot, handler: Handler): Worker {
-  const { port, module: _module, exportName: _exportName, seal: _seal, ...options } = boot;
+function makeWorker(init: ThreadInit, handler: Handler): Worker {
+  const { port, module: _module, exportName: _exportName, nonce: _seal, ...options } = init;
   const dialer = dialMessagePort(port);
   // A port carries one connection, so that nothing is to be waited for once it is gone: the thread ends by itself.
   const dial: Dialer = { sameProcess: true, dial: (signal, limits) => dialer.dial(signal, limits) };
@@ -66,15 +66,15 @@ function makeWorker(boot: Boot, handler: Handler): Worker {
 }
 
 /** Loads the handler and serves it. Never rejects: what goes wrong is told. */
-export async function serve(
-  boot: Boot,
-  tell: (note: ThreadNote) => void,
-  load: (boot: Boot, progress: Progress) => Promise<Handler>,
+export async function serveThread(
+  init: ThreadInit,
+  tell: (note: ThreadMessage) => void,
+  load: (init: ThreadInit, progress: StartupReporter) => Promise<Handler>,
 ): Promise<void> {
-  const progress = new Progress(tell);
+  const progress = new StartupReporter(tell);
   try {
-    const handler = progress.follow(await load(boot, progress));
-    const worker = makeWorker(boot, handler);
+    const handler = progress.follow(await load(init, progress));
+    const worker = makeWorker(init, handler);
     progress.loaded();
     // Only while it starts, as events cost something for every job. The port is its only way to the runner.
     const unwatch = worker.on((event) => {
@@ -86,7 +86,7 @@ export async function serve(
     unwatch();
     progress.registered();
   } catch (error) {
-    boot.port.close();
+    init.port.close();
     progress.failed(
       error instanceof Error ? error.message : String(error),
       error instanceof Error ? error.cause : error,

@@ -4,16 +4,16 @@ import type { Socket } from "../core/transport/socket.ts";
 import { RunnerStoppedError, WorkerStartError } from "../index.ts";
 import { startHeld } from "../core/async/deferred.ts";
 import type { RestartLimits } from "./restart-policy.ts";
-import { Slot, type SlotOwner } from "./supervised-thread.ts";
+import { SupervisedThread, type SupervisedThreadOwner } from "./supervised-thread.ts";
 import type { ThreadPlan } from "./thread-instance.ts";
 
 /** The threads of one start. */
-export class Crew implements SlotOwner {
+export class ThreadPool implements SupervisedThreadOwner {
   /** Resolves with the first thread that is ready; rejects when none gets ready at its first try, or `stop` comes first. */
   readonly started: Promise<void>;
   readonly #accept: (socket: Socket) => void;
   readonly #context: ListenerContext;
-  readonly #slots: readonly Slot[];
+  readonly #threads: readonly SupervisedThread[];
   #resolve: () => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
   #ready = false;
@@ -34,12 +34,12 @@ export class Crew implements SlotOwner {
       this.#reject = reject;
     });
     this.started.catch(() => undefined); // whoever called `start` hears of it
-    this.#slots = plans.map((plan) => new Slot(plan, limits, this));
+    this.#threads = plans.map((plan) => new SupervisedThread(plan, limits, this));
   }
 
   /** Starts the threads. To be called once its owner knows it, as this runs user code. */
   start(): void {
-    for (const slot of this.#slots) slot.start();
+    for (const slot of this.#threads) slot.start();
   }
 
   /** Ends all threads. May be called twice. */
@@ -58,7 +58,7 @@ export class Crew implements SlotOwner {
 
   failed(error: WorkerStartError): void {
     // Only once all have failed, though they share a module: a limit of memory may hit but some of them.
-    if (++this.#failures < this.#slots.length || this.#ready) return;
+    if (++this.#failures < this.#threads.length || this.#ready) return;
     void this.#end(error);
   }
 
@@ -69,7 +69,7 @@ export class Crew implements SlotOwner {
   }
 
   gaveUp(message: string, cause: unknown): void {
-    const none = ++this.#givenUp === this.#slots.length ? "; no thread is left" : "";
+    const none = ++this.#givenUp === this.#threads.length ? "; no thread is left" : "";
     this.#context.report(new WorkerStartError(message + none, { cause }));
   }
 
@@ -78,7 +78,7 @@ export class Crew implements SlotOwner {
     if (this.#stopping !== undefined) return this.#stopping;
     return startHeld(
       async () => {
-        await Promise.all(this.#slots.map((slot) => slot.stop()));
+        await Promise.all(this.#threads.map((slot) => slot.stop()));
         this.#reject(reason);
       },
       (stopping) => void (this.#stopping = stopping),

@@ -2,15 +2,15 @@
 import type { PortLike } from "../transports/message-port.ts";
 
 /** A port that is handed over. */
-export type BootPort = PortLike & {
+export type ThreadPort = PortLike & {
   /** Closes it, where it was handed over in vain. */
   close(): void;
 };
 
 /** supervisor → thread, once: what to serve, and where. */
-export interface Boot {
+export interface ThreadInit {
   /** Leads to the runner. */
-  readonly port: BootPort;
+  readonly port: ThreadPort;
   /** The URL of the module. */
   readonly module: string;
   /** The name of its export that is the handler. */
@@ -28,11 +28,11 @@ export interface Boot {
   /** The largest payload in bytes. */
   readonly maxPayload: number;
   /** Marks the thread's notes, which share their way with whatever user code posts. Random. */
-  readonly seal: string;
+  readonly nonce: string;
 }
 
 /** thread → supervisor: how far it has come. */
-export type ThreadNote =
+export type ThreadMessage =
   /** The handler is there; HELLO follows on the port. */
   | { readonly step: "loaded" }
   /** The runner has let it in. */
@@ -51,14 +51,14 @@ export type ThreadNote =
 const NOTE = "powerhose:note";
 
 /** A note as it is posted. */
-export function sealed(note: ThreadNote, seal: string): unknown {
+export function sealed(note: ThreadMessage, seal: string): unknown {
   return { [NOTE]: seal, note };
 }
 
 /** The note in something a thread has posted; nothing when that is somebody else's. */
-export function unsealed(message: unknown, seal: string): ThreadNote | undefined {
+export function unsealed(message: unknown, seal: string): ThreadMessage | undefined {
   if (typeof message !== "object" || message === null || !("note" in message)) return undefined;
-  return Reflect.get(message, NOTE) === seal ? (message.note as ThreadNote) : undefined;
+  return Reflect.get(message, NOTE) === seal ? (message.note as ThreadMessage) : undefined;
 }
 
 /** Anything thrown, as one line. */

@@ -15,7 +15,7 @@ export class ThreadSocket implements Socket {
   #receiver: Receiver | undefined;
   /** The port was closed by the thread, or by its death: which of the two is not known yet. */
   #waiting = false;
-  #obituary: CloseReason | undefined;
+  #exitReason: CloseReason | undefined;
   #closedHere = false;
 
   /** @param onClosed - Told once the port is closed, by whichever end, and before the receiver is. */
@@ -57,15 +57,15 @@ export class ThreadSocket implements Socket {
    * @param portCloses - Whether the port tells when that is. Where it never does, no more frames are waited for.
    */
   threadEnded(message: string, portCloses: boolean): void {
-    this.#obituary = { code: "error", message };
-    if (this.#waiting) this.#receiver?.closed(this.#obituary);
-    else if (!portCloses) this.#inner.close(this.#obituary);
+    this.#exitReason = { code: "error", message };
+    if (this.#waiting) this.#receiver?.closed(this.#exitReason);
+    else if (!portCloses) this.#inner.close(this.#exitReason);
   }
 
   #closed(reason: CloseReason): void {
     this.#onClosed(reason);
     if (reason.code !== "peer") this.#receiver?.closed(reason);
-    else if (this.#obituary !== undefined) this.#receiver?.closed(this.#obituary);
+    else if (this.#exitReason !== undefined) this.#receiver?.closed(this.#exitReason);
     else this.#waiting = true;
   }
 }

@@ -13,7 +13,7 @@ export { socketConformance } from "./conformance/socket-conformance.ts";
 export type { RealTimeOptions, TestTime, VirtualTime } from "./conformance/test-time.ts";
 export { realTime, virtualTime } from "./conformance/test-time.ts";
 export type { MachineState } from "./simulation/machine.ts";
-export { SeededEntropy } from "./time/seeded-random.ts";
+export { SeededRandom } from "./time/seeded-random.ts";
 export type { Scenario, SimulateOptions, SimulationReport } from "./simulation/simulate.ts";
 export { simulate, SimulationError } from "./simulation/simulate.ts";
 export type { SimulatedPeerOptions } from "./simulation/simulated-peer.ts";

@@ -3,13 +3,13 @@
  * Takes nothing from the user's module: `workerData` is theirs, and `parentPort` is left alone once the orders are in.
  */
 import { parentPort } from "node:worker_threads";
-import { type Boot, sealed } from "../supervisor/thread-protocol.ts";
-import { type Progress, serve } from "../supervisor/thread-main.ts";
+import { type ThreadInit, sealed } from "../supervisor/thread-protocol.ts";
+import { type StartupReporter, serveThread } from "../supervisor/thread-main.ts";
 import type { Handler } from "../index.ts";
 import { loadHandler } from "./load.ts";
 
 /** A thread that has nothing left to wait for ends in silence, also in the middle of loading its module. */
-async function loadInTime({ module, exportName }: Boot, progress: Progress): Promise<Handler> {
+async function loadInTime({ module, exportName }: ThreadInit, progress: StartupReporter): Promise<Handler> {
   const ranDry = (): void =>
     progress.failed(`${module} never finishes loading: its top-level await does not settle`, undefined);
   process.once("beforeExit", ranDry);
@@ -24,5 +24,5 @@ if (parentPort === null) throw new Error("this module is what a thread of `threa
 const parent = parentPort;
 parent.once(
   "message",
-  (boot: Boot) => void serve(boot, (note) => parent.postMessage(sealed(note, boot.seal)), loadInTime),
+  (boot: ThreadInit) => void serveThread(boot, (note) => parent.postMessage(sealed(note, boot.nonce)), loadInTime),
 );

@@ -3,7 +3,7 @@ import type { WorkerOptions } from "node:worker_threads";
 import type { Listener, ListenerContext } from "../core/transport/listener.ts";
 import { MAX_PAYLOAD } from "../core/options.ts";
 import type { Socket } from "../core/transport/socket.ts";
-import { CrewListener } from "../supervisor/listener.ts";
+import { ThreadPoolListener } from "../supervisor/listener.ts";
 import type { ThreadPlan } from "../supervisor/thread-instance.ts";
 import { spawnThread } from "./node-thread.ts";
 import { moduleUrl, type ThreadsOptions, type ThreadsSettings, threadsSettings } from "./options.ts";
@@ -20,7 +20,7 @@ function planOf(module: string, settings: ThreadsSettings, number: number, maxFr
   const identity = `${name}-${number}`;
   return {
     title: `${name} ${number}`,
-    boot: {
+    init: {
       module,
       exportName: settings.export,
       identity,
@@ -44,7 +44,7 @@ export class ThreadsListener implements Listener {
   readonly address: string;
   /** How many threads there are while it is started. */
   readonly size: number;
-  readonly #crew: CrewListener;
+  readonly #pool: ThreadPoolListener;
 
   /** @internal */
   constructor(module: URL | string, options: ThreadsOptions) {
@@ -53,7 +53,7 @@ export class ThreadsListener implements Listener {
     const { size, restartMin, restartMax, maxCrashes } = settings;
     this.size = size;
     this.address = `${size} ${size === 1 ? "thread" : "threads"} of ${url}`;
-    this.#crew = new CrewListener({
+    this.#pool = new ThreadPoolListener({
       owner: "threads",
       address: this.address,
       restartMin,
@@ -70,11 +70,11 @@ export class ThreadsListener implements Listener {
    * stopped first. The same `accept` may be started again; another one is refused with an `Error`.
    */
   start(accept: (socket: Socket) => void, context: ListenerContext): Promise<void> {
-    return this.#crew.start(accept, context);
+    return this.#pool.start(accept, context);
   }
 
   /** Ends the threads, within a moment even when a handler spins, and resolves once none is left. May be called twice. */
   stop(): Promise<void> {
-    return this.#crew.stop();
+    return this.#pool.stop();
   }
 }

@@ -4,16 +4,16 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type ResourceLimits, SHARE_ENV } from "node:worker_threads";
 import {
-  type Filled,
+  type WithDefaults,
   checkOptions,
   duration,
   finiteDuration,
-  flag,
+  isBoolean,
   integer,
-  limit,
-  type Rule,
-  type Rules,
-  text,
+  integerOrInfinity,
+  type Validator,
+  type Validators,
+  isString,
   withDefaults,
 } from "../core/options.ts";
 
@@ -64,7 +64,7 @@ export interface ThreadsOptions {
 
 /** What holds when nothing is said. */
 export type ThreadsDefaults = Readonly<
-  Filled<
+  WithDefaults<
     Pick<
       ThreadsOptions,
       | "export"
@@ -98,7 +98,7 @@ export const THREADS_DEFAULTS: ThreadsDefaults = Object.freeze({
 /** The options with everything filled in. */
 export type ThreadsSettings = ThreadsOptions & ThreadsDefaults & { readonly size: number };
 
-function word(longest: number): Rule {
+function word(longest: number): Validator {
   const pattern = new RegExp(`^[A-Za-z0-9._:-]{1,${longest}}$`);
   return (value) =>
     typeof value === "string" && pattern.test(value) ? undefined : `1 to ${longest} characters of A-Z a-z 0-9 . _ : -`;
@@ -106,22 +106,22 @@ function word(longest: number): Rule {
 
 const label = word(128);
 
-const list: Rule = (value) => (Array.isArray(value) ? undefined : "an array");
-const record: Rule = (value) => (typeof value === "object" && value !== null ? undefined : "an object");
+const list: Validator = (value) => (Array.isArray(value) ? undefined : "an array");
+const record: Validator = (value) => (typeof value === "object" && value !== null ? undefined : "an object");
 
-const RULES: Rules<ThreadsOptions> = {
+const RULES: Validators<ThreadsOptions> = {
   size: integer(1, 10_000),
-  export: text,
+  export: isString,
   capacity: integer(1, 65_535),
   name: word(100),
   labels: (value) =>
     Array.isArray(value) && value.length <= 32 && value.every((one) => label(one) === undefined)
       ? undefined
       : "at most 32 labels of A-Z a-z 0-9 . _ : -",
-  maxJobs: limit(1),
+  maxJobs: integerOrInfinity(1),
   maxAge: duration,
   maxAgeJitter: duration,
-  maxCrashes: limit(1),
+  maxCrashes: integerOrInfinity(1),
   restartMin: finiteDuration,
   restartMax: finiteDuration,
   startTimeout: finiteDuration,
@@ -130,8 +130,8 @@ const RULES: Rules<ThreadsOptions> = {
   execArgv: list,
   argv: list,
   resourceLimits: record,
-  stdout: flag,
-  stderr: flag,
+  stdout: isBoolean,
+  stderr: isBoolean,
 };
 
 /** Checks the options and fills in the defaults. Throws a TypeError or RangeError. */

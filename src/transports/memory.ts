@@ -3,7 +3,7 @@
  * core/transport/socket-pair.ts; here is only who finds whom, and which accepted sockets are to be closed by `stop`.
  */
 import type { Clock } from "../core/time/clock.ts";
-import { hostClock } from "../core/time/system.ts";
+import { systemClock } from "../core/time/system.ts";
 import type { Dialer, Listener, ListenerContext } from "../core/transport/listener.ts";
 import { socketPair } from "../core/transport/socket-pair.ts";
 import type { Peer } from "../core/peer.ts";
@@ -81,7 +81,7 @@ export class MemoryTransport implements Listener, Dialer {
 
   /** @param options - The clock and the name, both optional. */
   constructor(options: MemoryTransportOptions = {}) {
-    this.#clock = options.clock ?? hostClock;
+    this.#clock = options.clock ?? systemClock;
     this.address = options.address ?? "memory";
   }
 

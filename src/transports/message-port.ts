@@ -2,7 +2,7 @@
  * Sockets over anything shaped like a MessagePort: one frame is one transferred buffer. Knows nothing of threads or tabs;
  * who makes the port, and who notices that a thread died, is decided elsewhere.
  */
-import { hostClock } from "../core/time/system.ts";
+import { systemClock } from "../core/time/system.ts";
 import { Inbox } from "../core/transport/inbox.ts";
 import type { Dialer, Listener, ListenerContext } from "../core/transport/listener.ts";
 import type { Peer } from "../core/peer.ts";
@@ -82,7 +82,7 @@ function isNodePort(port: PortLike): port is NodePort {
 /** The bytes of a message, or nothing when it is something else. */
 function bytesOf(message: unknown): Uint8Array | undefined {
   if (message instanceof ArrayBuffer) return new Uint8Array(message);
-  // Shared memory could change while it is read.
+  // RegistrationContext memory could change while it is read.
   if (message instanceof Uint8Array && message.buffer instanceof ArrayBuffer) return message;
   return undefined;
 }
@@ -138,7 +138,7 @@ class MessagePortSocket implements Socket {
   }
 
   close(reason: CloseReason = CLOSED_HERE): void {
-    if (this.#inbox.close(reason, (tell) => hostClock.nextTurn(tell))) this.#leave(true);
+    if (this.#inbox.close(reason, (tell) => systemClock.nextTurn(tell))) this.#leave(true);
   }
 
   /** Closes from inside `send`, which is no place to call the receiver. */
@@ -245,7 +245,7 @@ export class MessagePortListener implements Listener {
     }
     this.#running = { accept, context };
     // Not at once: whoever starts a listener does not expect sockets before `start` has returned.
-    hostClock.nextTurn(() => this.#acceptWaiting());
+    systemClock.nextTurn(() => this.#acceptWaiting());
     return Promise.resolve();
   }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { NetworkGate } from "../../src/browser/online-dialer.ts";
+import { OnlineDialer } from "../../src/browser/online-dialer.ts";
 import type { Dialer } from "../../src/index.ts";
 
 const limits = { maxFrameBytes: 1_000 };
@@ -14,13 +14,13 @@ class Refusal implements Dialer {
 }
 
 test("an open gate dials, whatever comes of it", async () => {
-  const gate = new NetworkGate(new Refusal());
+  const gate = new OnlineDialer(new Refusal());
   await expect(gate.dial(new AbortController().signal, limits)).rejects.toThrow("refused 1");
 });
 
 test("a closed gate dials when it is opened, once for each who waits", async () => {
   const inner = new Refusal();
-  const gate = new NetworkGate(inner);
+  const gate = new OnlineDialer(inner);
   gate.set(false);
   expect(gate.isOpen).toBe(false);
   const dials = [1, 2].map(() => gate.dial(new AbortController().signal, limits).catch(String));
@@ -32,7 +32,7 @@ test("a closed gate dials when it is opened, once for each who waits", async () 
 
 test("a gate that closes again at once lets nobody through", async () => {
   const inner = new Refusal();
-  const gate = new NetworkGate(inner);
+  const gate = new OnlineDialer(inner);
   gate.set(false);
   const dial = gate.dial(new AbortController().signal, limits).catch(String);
   gate.set(true);
@@ -45,7 +45,7 @@ test("a gate that closes again at once lets nobody through", async () => {
 
 test("who is called off while waiting never dials", async () => {
   const inner = new Refusal();
-  const gate = new NetworkGate(inner);
+  const gate = new OnlineDialer(inner);
   gate.set(false);
   const waiting = new AbortController();
   const dial = gate.dial(waiting.signal, limits);

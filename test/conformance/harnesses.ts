@@ -7,7 +7,7 @@ import type { Dialer, Listener } from "../../src/core/transport/listener.ts";
 import type { Harness, HarnessFactory } from "../../src/testing/conformance/harness.ts";
 import { realTime, virtualTime } from "../../src/testing/conformance/test-time.ts";
 import { FaultyNetwork } from "../../src/testing/network/network.ts";
-import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../src/testing/time/seeded-random.ts";
 import { MemoryTransport } from "../../src/transports/memory.ts";
 import { dialMessagePort, MessagePortListener } from "../../src/transports/message-port.ts";
 import { dialWebSocket as dialFromNode, listenWebSocket } from "../../src/transports/websocket/node/index.ts";
@@ -86,7 +86,7 @@ function webSocketRig(dial: (address: string) => Dialer): Promise<Harness> {
 /** The simulated network, as long as nothing is done to it. Its frames take no time: the cases do not move it. */
 function simulated(): Promise<Harness> {
   const time = virtualTime();
-  const network = new FaultyNetwork({ clock: time.clock, entropy: new SeededEntropy(1), latency: [0, 0] });
+  const network = new FaultyNetwork({ clock: time.clock, random: new SeededRandom(1), latency: [0, 0] });
   const listener = network.listen("runner");
   let workers = 0;
   return Promise.resolve({

@@ -2,19 +2,19 @@ import { describe, expect, it } from "vitest";
 import { MAX_DURATION } from "../../src/core/time/clock.ts";
 import {
   abortSignal,
-  callable,
+  isFunction,
   checkedCopy,
   checkOptions,
   duration,
   finiteDuration,
-  flag,
+  isBoolean,
   integer,
-  limit,
+  integerOrInfinity,
   oneOf,
   oneOrMore,
-  type Rule,
-  shape,
-  text,
+  type Validator,
+  hasMethods,
+  isString,
   withDefaults,
 } from "../../src/core/options.ts";
 
@@ -90,25 +90,30 @@ describe("an options record", () => {
 });
 
 /** Values by whether a rule lets them pass. */
-function sorted(rule: Rule, values: readonly unknown[]): [pass: unknown[], refused: unknown[]] {
+function sorted(rule: Validator, values: readonly unknown[]): [pass: unknown[], refused: unknown[]] {
   return [values.filter((value) => rule(value) === undefined), values.filter((value) => rule(value) !== undefined)];
 }
 
 const odd = [0, -0, -1, Number.NaN, Number.NEGATIVE_INFINITY, 2 ** 31, "5", "", null, true, 5n, {}, [], [5]];
 
 describe("a rule", () => {
-  it.each<[string, Rule, unknown[], unknown[]]>([
+  it.each<[string, Validator, unknown[], unknown[]]>([
     ["duration", duration, [0.001, 1, MAX_DURATION, Number.POSITIVE_INFINITY], odd],
     ["finiteDuration", finiteDuration, [0.001, 1, MAX_DURATION], [...odd, Number.POSITIVE_INFINITY]],
     ["integer", integer(1, 10), [1, 10], [0, 11, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "1", null, 1n]],
     ["integer without end", integer(0), [0, Number.MAX_SAFE_INTEGER], [-1, 2 ** 53, Number.POSITIVE_INFINITY]],
-    ["limit", limit(1), [1, 5, Number.POSITIVE_INFINITY], [0, 1.5, Number.NaN, Number.NEGATIVE_INFINITY, "Infinity"]],
-    ["flag", flag, [true, false], [0, 1, "true", null, {}]],
-    ["callable", callable, [(): void => undefined, Object], [{}, "f", null]],
-    ["text", text, ["", "x"], [0, null, {}, ["x"]]],
+    [
+      "limit",
+      integerOrInfinity(1),
+      [1, 5, Number.POSITIVE_INFINITY],
+      [0, 1.5, Number.NaN, Number.NEGATIVE_INFINITY, "Infinity"],
+    ],
+    ["flag", isBoolean, [true, false], [0, 1, "true", null, {}]],
+    ["callable", isFunction, [(): void => undefined, Object], [{}, "f", null]],
+    ["text", isString, ["", "x"], [0, null, {}, ["x"]]],
     ["oneOf", oneOf("run", "reject"), ["run", "reject"], ["Run", "", "toString", null, ["run"]]],
-    ["shape", shape("a Dialer", "dial"), [{ dial: (): void => undefined }], [{}, { dial: 1 }, null, "dial", []]],
-    ["oneOrMore", oneOrMore(text), ["x", [], ["x", "y"]], [1, [1], ["x", 1], [["x"]]]],
+    ["shape", hasMethods("a Dialer", "dial"), [{ dial: (): void => undefined }], [{}, { dial: 1 }, null, "dial", []]],
+    ["oneOrMore", oneOrMore(isString), ["x", [], ["x", "y"]], [1, [1], ["x", 1], [["x"]]]],
     [
       "abortSignal",
       abortSignal,
@@ -123,7 +128,7 @@ describe("a rule", () => {
     class Base {
       dial(): void {}
     }
-    expect(shape("a Dialer", "dial")(new (class extends Base {})())).toBeUndefined();
+    expect(hasMethods("a Dialer", "dial")(new (class extends Base {})())).toBeUndefined();
   });
 
   it.each([
@@ -131,9 +136,9 @@ describe("a rule", () => {
     [finiteDuration(0), "a number of ms over 0 and at most 2147483647"],
     [integer(1)(0), "an integer ≥ 1"],
     [integer(1, 5)(0), "an integer from 1 to 5"],
-    [limit(1)(0), "an integer ≥ 1 or Infinity"],
+    [integerOrInfinity(1)(0), "an integer ≥ 1 or Infinity"],
     [oneOf("run", "reject")(0), '"run" or "reject"'],
-    [oneOrMore(shape("a Dialer", "dial"))(0), "a Dialer, or an array of such"],
+    [oneOrMore(hasMethods("a Dialer", "dial"))(0), "a Dialer, or an array of such"],
     [abortSignal(0), "an AbortSignal"],
   ])("says what it wants: %s", (said, wanted) => {
     expect(said).toBe(wanted);

@@ -25,7 +25,7 @@ interface Traces {
 function submit(set: Stage, options: ExecuteOptions = {}): Traces {
   const data = new Uint8Array(1_000);
   const job = new Job(data, { name: "value" });
-  const call = set.runner.desk.submit(job, { deadline: HOUR, queueTimeout: HOUR, ...options }, () => undefined);
+  const call = set.runner.submitter.submit(job, { deadline: HOUR, queueTimeout: HOUR, ...options }, () => undefined);
   return { data: new WeakRef(data), job: new WeakRef(job), call: new WeakRef(call) };
 }
 
@@ -230,7 +230,7 @@ describe("a call that has settled", () => {
     function fail({ runner }: Stage): Traces & { error: { current: unknown } } {
       const told: { current: unknown } = { current: undefined };
       const traced = new Job(new Uint8Array(1_000));
-      const call = runner.desk.submit(traced, { queueTimeout: 10 }, (settled) => (told.current = settled.error));
+      const call = runner.submitter.submit(traced, { queueTimeout: 10 }, (settled) => (told.current = settled.error));
       return {
         data: new WeakRef(traced.data as Uint8Array),
         job: new WeakRef(traced),

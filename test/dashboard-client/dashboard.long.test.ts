@@ -8,14 +8,14 @@ import type { BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { JobRunner, Worker } from "../../src/index.ts";
-import { PAGE_SUBPROTOCOL } from "../../src/dashboard/protocol.ts";
+import { DASHBOARD_SUBPROTOCOL } from "../../src/dashboard/protocol.ts";
 import {
   dialWebSocket,
   listenWebSocket,
   type WebSocketListener,
   type WebSocketListenerOptions,
 } from "../../src/transports/websocket/node/index.ts";
-import { MOST_WATCHERS } from "../../src/transports/websocket/node/dashboard-endpoint.ts";
+import { MAX_VIEWERS } from "../../src/transports/websocket/node/dashboard-endpoint.ts";
 import { describeInChromium } from "../support/chromium.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -36,7 +36,7 @@ class House {
     this.runner = new JobRunner({ listen: this.listener });
   }
 
-  static async open(options: WebSocketListenerOptions = { page: true }): Promise<House> {
+  static async open(options: WebSocketListenerOptions = { dashboard: true }): Promise<House> {
     const house = new House(options);
     await house.runner.start();
     return house;
@@ -144,7 +144,7 @@ describeInChromium("the live page", (browser) => {
   });
 
   test.each(["light", "dark"] as const)("has nothing axe would mend, in %s", async (theme) => {
-    await using house = await House.open({ page: { admin: "root", lend: LEND } });
+    await using house = await House.open({ dashboard: { admin: "root", lend: LEND } });
     await house.worker("w-1", ["gpu"]);
     await look(`${house.url}#token=root`, { ...WIDE, colorScheme: theme }, async (page) => {
       await house.work(50);
@@ -171,7 +171,7 @@ describeInChromium("the live page", (browser) => {
   });
 
   test("asks for a token, keeps it in the tab, and shows nothing without", async () => {
-    await using house = await House.open({ token: TOKEN, page: true });
+    await using house = await House.open({ token: TOKEN, dashboard: true });
     await look(house.url, WIDE, async (page) => {
       await page.locator("#token").waitFor();
       expect(await page.locator("#live").isVisible()).toBe(false);
@@ -191,7 +191,7 @@ describeInChromium("the live page", (browser) => {
   });
 
   test("takes a token from its address also while it is open", async () => {
-    await using house = await House.open({ token: TOKEN, page: true });
+    await using house = await House.open({ token: TOKEN, dashboard: true });
     await look(house.url, WIDE, async (page) => {
       await page.locator("#token").waitFor();
       await page.evaluate(`location.hash = ${JSON.stringify(`#token=${encodeURIComponent(TOKEN)}`)}`);
@@ -201,7 +201,7 @@ describeInChromium("the live page", (browser) => {
   });
 
   test("goes on watching when a token of an admin is refused", async () => {
-    await using house = await House.open({ page: { admin: "root" } });
+    await using house = await House.open({ dashboard: { admin: "root" } });
     await look(house.url, WIDE, async (page) => {
       await page.getByRole("button", { name: "Use a token" }).click();
       await page.locator("#token").fill("wrong");
@@ -217,7 +217,10 @@ describeInChromium("the live page", (browser) => {
 
   test("opens by itself once there is room for another page", async () => {
     await using house = await House.open();
-    const open = Array.from({ length: MOST_WATCHERS }, () => new WebSocket(house.listener.address, PAGE_SUBPROTOCOL));
+    const open = Array.from(
+      { length: MAX_VIEWERS },
+      () => new WebSocket(house.listener.address, DASHBOARD_SUBPROTOCOL),
+    );
     await Promise.all(open.map((ws) => once(ws, "message")));
     await look(house.url, WIDE, async (page) => {
       await page.getByText("too many pages are open").waitFor();
@@ -245,7 +248,7 @@ describeInChromium("the live page", (browser) => {
       const tried = async ({ listener }: House): Promise<string> =>
         await page.evaluate(
           `new Promise((resolve) => {
-            const ws = new WebSocket(${JSON.stringify(listener.address)}, "powerhose.page.v1");
+            const ws = new WebSocket(${JSON.stringify(listener.address)}, "powerhose.dashboard.v1");
             ws.addEventListener("open", () => resolve("open"));
             ws.addEventListener("error", () => resolve("refused"));
           })`,
@@ -255,7 +258,7 @@ describeInChromium("the live page", (browser) => {
   });
 
   test("lets an admin send a worker away, by keyboard, after a question", async () => {
-    await using house = await House.open({ page: { admin: "root" } });
+    await using house = await House.open({ dashboard: { admin: "root" } });
     await house.worker("w-1");
     await look(`${house.url}#token=root`, WIDE, async (page) => {
       const button = page.getByRole("button", { name: "Let go w-1" });
@@ -273,7 +276,7 @@ describeInChromium("the live page", (browser) => {
   });
 
   test("lends its tab, politely takes it back, and says when the listener is gone", async () => {
-    await using house = await House.open({ token: TOKEN, page: { lend: LEND } });
+    await using house = await House.open({ token: TOKEN, dashboard: { lend: LEND } });
     await look(`${house.url}#token=${encodeURIComponent(TOKEN)}`, WIDE, async (page, faults) => {
       await page.locator("#lend-size").selectOption("1");
       await page.getByRole("button", { name: "Lend this tab" }).click();

@@ -9,7 +9,7 @@ const NOTHING: RunnerStats = {
   capacity: 0,
   pending: 0,
   queued: 0,
-  ahead: 0,
+  prefetched: 0,
   waiting: [],
   running: 0,
   backoff: 0,
@@ -95,12 +95,12 @@ describe("the page says", () => {
     ["what runs", { running: 1, capacity: 4, workers: [worker("busy", 1)] }, "busy", "1 job runs on 1 worker."],
     [
       "that all slots are busy",
-      { running: 2, capacity: 2, queued: 3, ahead: 1, workers: [worker("busy", 1), worker("busy", 1)] },
+      { running: 2, capacity: 2, queued: 3, prefetched: 1, workers: [worker("busy", 1), worker("busy", 1)] },
       "busy",
       "2 jobs run on 2 workers. All slots are busy; 3 jobs wait.",
     ],
-  ])("%s", (_what, stats, tone, words) => {
+  ])("%s", (_what, stats, severity, words) => {
     const said = explain({ ...NOTHING, ...stats });
-    expect(said).toEqual({ tone, words: expect.stringContaining(words) as string });
+    expect(said).toEqual({ severity, text: expect.stringContaining(words) as string });
   });
 });

@@ -1,15 +1,15 @@
 /** The feed of the page, on a real runner and virtual time: who is told what, and who may do what. */
 import { describe, expect, test } from "vitest";
-import { oversight } from "../../src/core/runner/listener-context.ts";
+import { listenerContext } from "../../src/core/runner/listener-context.ts";
 import type { RunnerControls } from "../../src/index.ts";
-import { PageFeed, type Watcher } from "../../src/dashboard/feed.ts";
-import type { Answer, Moment, PageMessage, Welcome } from "../../src/dashboard/protocol.ts";
+import { DashboardFeed, type Viewer } from "../../src/dashboard/feed.ts";
+import type { Answer, Snapshot, DashboardMessage, Welcome } from "../../src/dashboard/protocol.ts";
 import { Stage } from "../support/stage.ts";
 
 /** A page that remembers what it was told. */
-class Viewer implements Watcher {
+class TestViewer implements Viewer {
   readonly admin: boolean;
-  readonly heard: PageMessage[] = [];
+  readonly heard: DashboardMessage[] = [];
   bufferedBytes = 0;
   ended: string | undefined;
 
@@ -18,33 +18,33 @@ class Viewer implements Watcher {
   }
 
   send(text: string): void {
-    this.heard.push(JSON.parse(text) as PageMessage);
+    this.heard.push(JSON.parse(text) as DashboardMessage);
   }
 
   end(why: string): void {
     this.ended = why;
   }
 
-  of<T extends PageMessage["type"]>(type: T): Extract<PageMessage, { type: T }>[] {
-    return this.heard.filter((message): message is Extract<PageMessage, { type: T }> => message.type === type);
+  of<T extends DashboardMessage["type"]>(type: T): Extract<DashboardMessage, { type: T }>[] {
+    return this.heard.filter((message): message is Extract<DashboardMessage, { type: T }> => message.type === type);
   }
 
-  get moment(): Moment | undefined {
-    return this.of("moment").at(-1);
+  get moment(): Snapshot | undefined {
+    return this.of("snapshot").at(-1);
   }
 }
 
 class Show extends Stage {
   readonly asked: string[] = [];
-  readonly feed: PageFeed;
+  readonly feed: DashboardFeed;
   note: () => string | undefined = () => undefined;
 
   constructor(payloads: boolean = false, controls: boolean = true) {
     super();
-    const { runner } = oversight(this.runner, () => []);
+    const { runner } = listenerContext(this.runner, () => []);
     const acting: RunnerControls = {
-      letGo: (identity, gently) => {
-        this.asked.push(`${identity} ${gently ? "gently" : "at once"}`);
+      removeWorker: (identity, { drain }) => {
+        this.asked.push(`${identity} ${drain ? "after its jobs" : "at once"}`);
         return identity !== "nobody";
       },
       drain: () => void this.asked.push("drain"),
@@ -58,12 +58,12 @@ class Show extends Stage {
       payloads,
       clock: this.clock,
     };
-    this.feed = new PageFeed(options, runner, controls ? acting : undefined);
+    this.feed = new DashboardFeed(options, runner, controls ? acting : undefined);
     this.feed.start();
   }
 
-  watch(admin?: boolean): Viewer {
-    const viewer = new Viewer(admin);
+  watch(admin?: boolean): TestViewer {
+    const viewer = new TestViewer(admin);
     this.feed.add(viewer);
     return viewer;
   }
@@ -91,13 +91,13 @@ describe("a page", () => {
       title: "t",
     });
     await show.clock.advance(3_000);
-    expect(viewer.of("moment")).toHaveLength(3);
+    expect(viewer.of("snapshot")).toHaveLength(3);
     expect(viewer.moment).toMatchObject({
       state: "started",
       succeeded: 10,
       registered: 1,
       sample: { done: 0, p50: null, p99: null },
-      why: { tone: "idle" },
+      why: { severity: "idle" },
       workers: [{ identity: "w-1", labels: ["gpu"], state: "idle", done: 10, failed: 0 }],
     });
   });
@@ -107,7 +107,7 @@ describe("a page", () => {
     await show.settle(show.runner.start());
     const viewer = show.watch();
     await show.clock.advance(2_000);
-    const [first, second] = viewer.of("moment");
+    const [first, second] = viewer.of("snapshot");
     expect(first?.failures).toEqual([]);
     expect(second).not.toHaveProperty("failures");
   });
@@ -126,7 +126,7 @@ describe("a page", () => {
       await show.settle(show.runner.execute(data, { attempts: 1 }).catch(() => undefined));
     }
     await show.clock.advance(2_000);
-    const [first, second] = viewer.of("moment");
+    const [first, second] = viewer.of("snapshot");
     expect(first?.failures?.map(({ number, worker, name, message }) => [number, worker, name, message])).toEqual([
       [2, "w-1", "ExecutionError", "RangeError: <b>\\u202etwo"],
       [1, "w-1", "ExecutionError", "RangeError: <b>\\u202eone"],
@@ -157,7 +157,7 @@ describe("a page", () => {
       throw new Error("of the owner's");
     };
     await show.clock.advance(1_000);
-    expect(viewer.of("moment").map(({ note }) => note)).toEqual(["halfway\\x07", ""]);
+    expect(viewer.of("snapshot").map(({ note }) => note)).toEqual(["halfway\\x07", ""]);
   });
 
   test("that does not read is dropped, and the others are not", async () => {
@@ -165,7 +165,7 @@ describe("a page", () => {
     const [slow, quick] = [show.watch(), show.watch()];
     slow.bufferedBytes = 2_000_000;
     await show.clock.advance(2_000);
-    expect([slow.ended, slow.of("moment").length, quick.ended, quick.of("moment").length]).toEqual([
+    expect([slow.ended, slow.of("snapshot").length, quick.ended, quick.of("snapshot").length]).toEqual([
       "slow",
       0,
       undefined,
@@ -182,7 +182,7 @@ describe("a page", () => {
 });
 
 describe("an admin", () => {
-  const act = async (show: Show, viewer: Viewer, ...requests: readonly object[]): Promise<Answer[]> => {
+  const act = async (show: Show, viewer: TestViewer, ...requests: readonly object[]): Promise<Answer[]> => {
     for (const request of requests) show.feed.received(viewer, JSON.stringify(request));
     await show.clock.settle();
     return viewer.of("answer");
@@ -196,13 +196,13 @@ describe("an admin", () => {
     const answers = await act(
       show,
       viewer,
-      { type: "let-go", identity: "w-1", gently: true },
-      { type: "let-go", identity: "w-1", gently: false },
-      { type: "let-go", identity: "nobody", gently: true },
+      { type: "remove-worker", identity: "w-1", drain: true },
+      { type: "remove-worker", identity: "w-1", drain: false },
+      { type: "remove-worker", identity: "nobody", drain: true },
       drain,
     );
     expect(answers.map(({ ok }) => ok)).toEqual([true, true, false, true]);
-    expect(show.asked).toEqual(["w-1 gently", "w-1 at once", "nobody gently", "drain"]);
+    expect(show.asked).toEqual(["w-1 after its jobs", "w-1 at once", "nobody after its jobs", "drain"]);
   });
 
   test("is who has shown the token, nobody else", async () => {

@@ -3,10 +3,10 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { RunnerEvent } from "../../src/index.ts";
 import { LatencyHistogram } from "../../src/dashboard/latency-histogram.ts";
-import { LONGEST_REQUEST, readRequest } from "../../src/dashboard/protocol.ts";
-import { plain } from "../../src/dashboard/safe-text.ts";
+import { MAX_REQUEST_BYTES, readRequest } from "../../src/dashboard/protocol.ts";
+import { safeText } from "../../src/dashboard/safe-text.ts";
 import { Ring } from "../../src/dashboard/ring.ts";
-import { WorkerTallies } from "../../src/dashboard/worker-counters.ts";
+import { WorkerCounters } from "../../src/dashboard/worker-counters.ts";
 
 describe("the histogram", () => {
   test("has no quantile of nothing", () => {
@@ -62,8 +62,8 @@ describe("the tallies of workers", () => {
   });
   const settled = (jobId: number, ok: boolean): RunnerEvent => ({ type: "job-settled", jobId, ok, ms: 1, attempts: 1 });
 
-  function noted(events: readonly RunnerEvent[]): WorkerTallies {
-    const tallies = new WorkerTallies();
+  function noted(events: readonly RunnerEvent[]): WorkerCounters {
+    const tallies = new WorkerCounters();
     for (const event of events) tallies.note(event);
     return tallies;
   }
@@ -109,8 +109,8 @@ describe("the tallies of workers", () => {
 describe("a request of the page", () => {
   test.each([
     [{ type: "drain" }],
-    [{ type: "let-go", identity: "w-1", gently: true }],
-    [{ type: "let-go", identity: "", gently: false }],
+    [{ type: "remove-worker", identity: "w-1", drain: true }],
+    [{ type: "remove-worker", identity: "", drain: false }],
   ])("%j is read", (request) => {
     expect(readRequest(JSON.stringify(request))).toEqual(request);
   });
@@ -123,12 +123,12 @@ describe("a request of the page", () => {
     "{",
     '{"type":"drain","now":true}',
     '{"type":"stop"}',
-    '{"type":"let-go"}',
-    '{"type":"let-go","identity":"w"}',
-    '{"type":"let-go","identity":1,"gently":true}',
-    '{"type":"let-go","identity":"w","gently":"yes"}',
-    '{"type":"let-go","identity":"w","gently":true,"__proto__":{}}',
-    `{"type":"let-go","gently":true,"identity":"${"w".repeat(LONGEST_REQUEST)}"}`,
+    '{"type":"remove-worker"}',
+    '{"type":"remove-worker","identity":"w"}',
+    '{"type":"remove-worker","identity":1,"drain":true}',
+    '{"type":"remove-worker","identity":"w","drain":"yes"}',
+    '{"type":"remove-worker","identity":"w","drain":true,"__proto__":{}}',
+    `{"type":"remove-worker","drain":true,"identity":"${"w".repeat(MAX_REQUEST_BYTES)}"}`,
     "[".repeat(500),
   ])("%s is none", (text) => {
     expect(readRequest(text)).toBeUndefined();
@@ -138,17 +138,17 @@ describe("a request of the page", () => {
     fc.assert(
       fc.property(fc.oneof(fc.json(), fc.string()), (text) => {
         const request = readRequest(text);
-        expect([undefined, "drain", "let-go"]).toContain(request?.type);
+        expect([undefined, "drain", "remove-worker"]).toContain(request?.type);
       }),
     );
   });
 });
 
 test("words are made harmless and short, whatever is in them", () => {
-  expect(plain("a\u202eb\u061cc\u0007\nd")).toBe("a\\u202eb\\u061cc\\x07 d");
+  expect(safeText("a\u202eb\u061cc\u0007\nd")).toBe("a\\u202eb\\u061cc\\x07 d");
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (text) => {
-      expect(plain(text, 20)).not.toMatch(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/u);
+      expect(safeText(text, 20)).not.toMatch(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/u);
     }),
   );
 });

@@ -62,7 +62,7 @@ describe("docs/semantics.md", () => {
     const jobs: Record<CallState, true> = {
       new: true,
       queued: true,
-      ahead: true,
+      prefetched: true,
       running: true,
       backoff: true,
       settled: true,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { MAX_DURATION } from "../../src/core/time/clock.ts";
-import { Alarm, DeadlineQueue } from "../../src/core/time/timer-queue.ts";
+import { CallbackEntry, TimerQueue } from "../../src/core/time/timer-queue.ts";
 import { HandClock } from "./hand-clock.ts";
 import type { Statement, Tally } from "./statement.ts";
 
@@ -82,15 +82,15 @@ class MeteredClock extends HandClock {
 class RealDeadlines {
   readonly log: string[] = [];
   readonly clock: MeteredClock = new MeteredClock();
-  readonly queue: DeadlineQueue = new DeadlineQueue(this.clock, true);
+  readonly queue: TimerQueue = new TimerQueue(this.clock, true);
   /** Another queue, which has none of the alarms. */
-  readonly #other = new DeadlineQueue(new HandClock(), true);
-  readonly #alarms: readonly Alarm[];
+  readonly #other = new TimerQueue(new HandClock(), true);
+  readonly #alarms: readonly CallbackEntry[];
 
   constructor(rings: readonly Change[]) {
     this.#alarms = rings.map(
       (change, n) =>
-        new Alarm((late) => {
+        new CallbackEntry((late) => {
           this.log.push(`${n} at ${this.clock.now()}, ${late} late`);
           this.change(change);
         }),

@@ -5,11 +5,11 @@
 import type { Scheduler } from "fast-check";
 import { RunnerStoppedError } from "../../src/core/errors.ts";
 import type { ExecuteOptions } from "../../src/core/job/execute-options.ts";
-import type { HeldWorker } from "../../src/core/runner/worker-lease.ts";
+import type { WorkerLease } from "../../src/core/runner/worker-lease.ts";
 import type { Payload } from "../../src/core/peer.ts";
 import { JobRunner } from "../../src/core/runner/runner.ts";
 import { Worker } from "../../src/core/worker/worker.ts";
-import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { CountedSignal } from "./counted-signal.ts";
 import { canSucceed, EdgeHandlers, OwnError, resultOf } from "./edge-handler.ts";
@@ -46,10 +46,16 @@ export class EdgeWorld {
     this.#tally = tally;
     this.#ledger = new EdgeLedger(tally);
     this.#holders = plan.steps.some(({ step }) => step === "hold" || step === "acquire");
-    const entropy = new SeededEntropy(plan.seed);
+    const entropy = new SeededRandom(plan.seed);
     this.#clock = new VirtualClock(plan.shuffle ? { shuffle: entropy.stream("ties") } : {});
     const { maxQueue } = plan;
-    this.#runner = new JobRunner({ clock: this.#clock, entropy, acquireTimeout: 250, cancelGrace: 40, maxQueue });
+    this.#runner = new JobRunner({
+      clock: this.#clock,
+      random: entropy,
+      acquireTimeout: 250,
+      cancelGrace: 40,
+      maxQueue,
+    });
     this.#handlers = new EdgeHandlers(scheduler, this.#runner, (what, promise) => {
       this.#ends++;
       this.#ledger.track(what, promise);
@@ -57,7 +63,7 @@ export class EdgeWorld {
     this.#workers = plan.workers.map((options, i) => {
       const identity = `w${i}`;
       const handler = this.#handlers.of(identity, options.capacity);
-      return new Worker({ dial: this.#runner, clock: this.#clock, entropy, identity, handler, ...options });
+      return new Worker({ dial: this.#runner, clock: this.#clock, random: entropy, identity, handler, ...options });
     });
     if (plan.listens) this.#runner.on((event) => this.#ledger.note(event));
   }
@@ -187,7 +193,7 @@ export class EdgeWorld {
   }
 
   #hold({ manner, deeds, end }: Extract<EdgeStep, { step: "hold" }>): Promise<void> {
-    const use = async (held: HeldWorker): Promise<void> => {
+    const use = async (held: WorkerLease): Promise<void> => {
       const jobs = deeds.map((deed) => this.#executeHeld(held, deed, manner));
       if (end !== "leave jobs behind") await Promise.all(jobs);
       if (end === "throw") throw new OwnError("out of the context");
@@ -196,7 +202,7 @@ export class EdgeWorld {
     return this.#heard("hold", this.#runner.workers.getContext(use, { timeout: manner.timeout, signal }));
   }
 
-  #executeHeld(held: HeldWorker, deed: Deed, manner: Manner): Promise<void> {
+  #executeHeld(held: WorkerLease, deed: Deed, manner: Manner): Promise<void> {
     return new Promise((ended) => {
       this.#execute(deed, manner, (data, how) => {
         const result = held.execute(data, how);

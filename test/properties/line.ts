@@ -1,13 +1,13 @@
 /** P5: a line is an array that is searched, whoever joins it, leaves it, and leaves while it is read. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { Line, type Member } from "../../src/core/collections/linked-queue.ts";
+import { LinkedQueue, type LinkedNode } from "../../src/core/collections/linked-queue.ts";
 import type { Statement, Tally } from "./statement.ts";
 
-class Person implements Member<Person> {
-  line: object | undefined;
-  ahead: Person | undefined;
-  behind: Person | undefined;
+class Person implements LinkedNode<Person> {
+  list: object | undefined;
+  previous: Person | undefined;
+  next: Person | undefined;
   readonly n: number;
 
   constructor(n: number) {
@@ -35,7 +35,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 
 class Lines {
   readonly #people = Array.from({ length: PEOPLE }, (_, n) => new Person(n));
-  readonly #lines = [new Line<Person>(), new Line<Person>()] as const;
+  readonly #lines = [new LinkedQueue<Person>(), new LinkedQueue<Person>()] as const;
   readonly #models: [Person[], Person[]] = [[], []];
 
   do({ op, n, line: which, leavers }: Step, tally: Tally): void {
@@ -45,12 +45,12 @@ class Lines {
     if (op === "walk") return this.#walk(which, leavers);
     for (const person of this.#people.slice(n, n + 1)) {
       if (op === "leave") {
-        assert.equal(line.leave(person), model.includes(person));
+        assert.equal(line.remove(person), model.includes(person));
         this.#models[which] = model.filter((other) => other !== person);
       } else if (this.#models.some((all) => all.includes(person))) {
-        assert.throws(() => line.join(person, op === "join at head"), /already in a line/);
+        assert.throws(() => line.push(person, op === "join at head"), /already in a line/);
       } else {
-        line.join(person, op === "join at head");
+        line.push(person, op === "join at head");
         if (op === "join") model.push(person);
         else model.unshift(person);
       }
@@ -62,7 +62,7 @@ class Lines {
     const seen: Person[] = [];
     for (const person of this.#lines[which]) {
       seen.push(person);
-      if ((leavers >> person.n) & 1) assert(this.#lines[which].leave(person));
+      if ((leavers >> person.n) & 1) assert(this.#lines[which].remove(person));
     }
     assert.deepEqual(
       seen.map(({ n }) => n),
@@ -81,12 +81,12 @@ class Lines {
       assert.equal(line.length, model.length);
       assert(line.first === model[0]);
       for (const [i, person] of model.entries()) {
-        assert(person.line === line && person.ahead === model[i - 1] && person.behind === model[i + 1]);
+        assert(person.list === line && person.previous === model[i - 1] && person.next === model[i + 1]);
       }
     }
     for (const person of this.#people) {
       const stands = this.#models.some((model) => model.includes(person));
-      assert(stands || (person.line ?? person.ahead ?? person.behind) === undefined, "who left holds on to a line");
+      assert(stands || (person.list ?? person.previous ?? person.next) === undefined, "who left holds on to a line");
     }
   }
 }

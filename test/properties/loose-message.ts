@@ -77,7 +77,7 @@ const hello: fc.Arbitrary<Loose> = fc
     identity: name,
     instance: name,
     capacity,
-    ahead: fc.constantFrom(undefined, 1, 256, 65_535, 65_536, 1e9),
+    prefetchLimit: fc.constantFrom(undefined, 1, 256, 65_535, 65_536, 1e9),
     blocking: fc.boolean(),
     served: fc.maxSafeNat(),
     labels: fc.oneof(
@@ -88,7 +88,10 @@ const hello: fc.Arbitrary<Loose> = fc
   .map((sent) => {
     const names = [sent.identity, sent.instance, ...sent.labels];
     const size = Number.isInteger(sent.capacity) && sent.capacity >= 1 && sent.capacity <= 65_535;
-    const arrives = { ...sent, ahead: sent.ahead === undefined ? undefined : Math.min(sent.ahead, 65_535) };
+    const arrives = {
+      ...sent,
+      prefetchLimit: sent.prefetchLimit === undefined ? undefined : Math.min(sent.prefetchLimit, 65_535),
+    };
     return { sent, arrives: size && sent.labels.length <= 32 && names.every(isName) ? arrives : undefined };
   });
 
@@ -119,7 +122,7 @@ const job: fc.Arbitrary<Loose> = fc
   .map((sent) => ({ sent, arrives: { ...sent, ttl: ttl(sent.ttl) } }));
 
 /** What a handler took, by a clock that may have been set back. */
-const ran = fc.option(fc.double({ min: -1e9, max: 1e9, noNaN: true }), { nil: undefined });
+const durationMs = fc.option(fc.double({ min: -1e9, max: 1e9, noNaN: true }), { nil: undefined });
 
 /** To the µs, and as much as four bytes hold. */
 function toTheMicrosecond(took: number | undefined): number | undefined {
@@ -131,10 +134,10 @@ const result: fc.Arbitrary<Loose> = fc
     type: fc.constant("JOBRES" as const),
     attemptId,
     value: fc.oneof(fc.string({ unit: "binary" }), fc.uint8Array(), fc.constantFrom("\ud800", "a\udc00", "😀")),
-    ran,
+    durationMs,
   })
   .map((sent) => {
-    const arrives = { ...sent, ran: toTheMicrosecond(sent.ran) };
+    const arrives = { ...sent, durationMs: toTheMicrosecond(sent.durationMs) };
     return { sent, arrives: typeof sent.value !== "string" || sent.value.isWellFormed() ? arrives : undefined };
   });
 
@@ -145,7 +148,7 @@ const jobError: fc.Arbitrary<Loose> = fc
     error: fc.record({ name: text(256), message: text(8_192), code: text(256), stack: text(16_384) }),
     retryable: fc.boolean(),
     retryAfter: ms,
-    ran,
+    durationMs,
   })
   .map((sent) => {
     const { name: kind, message, code, stack } = sent.error;
@@ -155,7 +158,10 @@ const jobError: fc.Arbitrary<Loose> = fc
       code: cut(code, 256),
       stack: cut(stack, 16_384),
     };
-    return { sent, arrives: { ...sent, error, retryAfter: wish(sent.retryAfter), ran: toTheMicrosecond(sent.ran) } };
+    return {
+      sent,
+      arrives: { ...sent, error, retryAfter: wish(sent.retryAfter), durationMs: toTheMicrosecond(sent.durationMs) },
+    };
   });
 
 const goAway: fc.Arbitrary<Loose> = fc

@@ -1,7 +1,7 @@
 /** P5: a table by number is a `Map`, also where its numbers collide. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { NumberTable } from "../../src/core/collections/int-map.ts";
+import { IntMap } from "../../src/core/collections/int-map.ts";
 import type { Statement, Tally } from "./statement.ts";
 
 /** Neighbours; numbers alike in their lower bits, which all have the same home; the largest ones. */
@@ -26,7 +26,7 @@ const script = fc
   );
 
 function play(steps: readonly (readonly ["set" | "delete" | "clear", number])[], tally: Tally): void {
-  const table = new NumberTable<string>();
+  const table = new IntMap<string>();
   const model = new Map<number, string>();
   for (const [i, [step, n]] of steps.entries()) {
     if (step === "set") {

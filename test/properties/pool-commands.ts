@@ -202,7 +202,7 @@ function workerSteps(): fc.Arbitrary<Named>[] {
       const step: Step = (model, real) =>
         pick(real, n, (worker) => {
           model.setStanding(worker, standing);
-          real.workers.setStanding(worker, standing);
+          real.workers.setAvailability(worker, standing);
         });
       return [`setStanding(${n}, ${standing})`, step];
     }),

@@ -1,5 +1,5 @@
 /** A real pool on a clock moved by hand, with a diary of what those who wait for it learn. */
-import { Demand } from "../../src/core/pool/worker-selector.ts";
+import { WorkerSelector } from "../../src/core/pool/worker-selector.ts";
 import { TimeoutError } from "../../src/core/errors.ts";
 import type { Leasing } from "../../src/core/pool/leases.ts";
 import { type AcquireOptions, Workers } from "../../src/core/pool/workers.ts";
@@ -14,23 +14,23 @@ export type Lease = Pooled | { readonly worker: Pooled };
 /** Waits as a call of the runner does: told in the step of the grant. */
 export class BareWaiter implements Waiter<Pooled> {
   readonly avoid: ReadonlySet<Pooled>;
-  readonly demand: Demand | undefined;
-  rank = 0;
-  line: object | undefined;
-  ahead: Waiter<Pooled> | undefined;
-  behind: Waiter<Pooled> | undefined;
+  readonly selector: WorkerSelector | undefined;
+  sequence = 0;
+  list: object | undefined;
+  previous: Waiter<Pooled> | undefined;
+  next: Waiter<Pooled> | undefined;
   readonly take: (worker: Pooled) => void;
-  readonly supplied: (usable: boolean) => void;
+  readonly hasCandidates: (usable: boolean) => void;
 
   constructor(
     { avoid, require, except }: ModelWaiter,
     take: (worker: Pooled) => void,
-    supplied: (usable: boolean) => void,
+    hasCandidates: (usable: boolean) => void,
   ) {
     this.avoid = avoid;
-    this.demand = require.length + except.length === 0 ? undefined : new Demand(require, new Set(except));
+    this.selector = require.length + except.length === 0 ? undefined : new WorkerSelector(require, new Set(except));
     this.take = take;
-    this.supplied = supplied;
+    this.hasCandidates = hasCandidates;
   }
 }
 
@@ -68,7 +68,7 @@ export class RealPool {
     };
     this.workers = new Workers<Pooled, Lease>({
       clock: this.clock,
-      patience,
+      scansBeforeIndex: patience,
       ...(mode === "wrapped" ? { leasing } : {}),
     });
   }

@@ -3,12 +3,12 @@
  * is an error: whoever changes the table changes the reading of it.
  */
 import { readFileSync } from "node:fs";
-import type { Failure, History, RetryPolicy } from "../../src/core/dispatch/retry.ts";
+import type { AttemptFailure, RetryHistory, RetryPolicy } from "../../src/core/dispatch/retry.ts";
 
 /** One attempt that failed, with all that the decision depends on. */
 export interface Case {
-  readonly failure: Failure;
-  readonly history: History;
+  readonly failure: AttemptFailure;
+  readonly history: RetryHistory;
   readonly policy: RetryPolicy;
 }
 
@@ -56,7 +56,7 @@ const AFTER: Readonly<Record<string, RetryRow["after"]>> = {
     Math.max(wish(given), backoff(given.history.made, share)),
 };
 
-const FAILURES: Readonly<Record<Failure["kind"], string>> = {
+const FAILURES: Readonly<Record<AttemptFailure["kind"], string>> = {
   "not-sent": "not sent",
   rejected: "rejected (REJECT)",
   lost: "lost with its worker",
@@ -73,13 +73,13 @@ function known<T>(readings: Readonly<Record<string, T>>, cell: string | undefine
 }
 
 /** The row of each failure. */
-export function retryTable(): Readonly<Record<Failure["kind"], RetryRow>> {
+export function retryTable(): Readonly<Record<AttemptFailure["kind"], RetryRow>> {
   const page = readFileSync(new URL("../../docs/semantics.md", import.meta.url), "utf8");
   const rows = page
     .split("\n")
     .filter((line) => line.startsWith("| "))
     .map((line) => line.split("|").map((cell) => cell.trim()));
-  const row = (kind: Failure["kind"]): RetryRow => {
+  const row = (kind: AttemptFailure["kind"]): RetryRow => {
     const found = rows.filter(([, failure, ...cells]) => failure === FAILURES[kind] && cells.length === 6);
     if (found.length !== 1) throw new Error(`the table of retries has ${found.length} rows for ${FAILURES[kind]}`);
     const [, , , , again, after, throttled] = found[0] ?? [];

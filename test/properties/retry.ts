@@ -1,8 +1,8 @@
 /** P5: what is tried again, when, and how much of it at all, is what the table in docs/semantics.md says. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import type { Entropy } from "../../src/core/time/clock.ts";
-import { type Failure, nextTry, RetryThrottle } from "../../src/core/dispatch/retry.ts";
+import type { Random } from "../../src/core/time/clock.ts";
+import { type AttemptFailure, nextRetryDelay, RetryThrottle } from "../../src/core/dispatch/retry.ts";
 import { type Case, retryTable } from "./retry-table.ts";
 import type { Statement } from "./statement.ts";
 
@@ -20,11 +20,11 @@ class ThrottleModel {
   }
 }
 
-const failure: fc.Arbitrary<Failure> = fc.oneof(
-  fc.constant<Failure>({ kind: "not-sent" }),
-  fc.constantFrom<Failure>({ kind: "rejected", reason: "draining" }, { kind: "rejected", reason: "overloaded" }),
-  fc.constant<Failure>({ kind: "lost" }),
-  fc.constant<Failure>({ kind: "timeout" }),
+const failure: fc.Arbitrary<AttemptFailure> = fc.oneof(
+  fc.constant<AttemptFailure>({ kind: "not-sent" }),
+  fc.constantFrom<AttemptFailure>({ kind: "rejected", reason: "draining" }, { kind: "rejected", reason: "overloaded" }),
+  fc.constant<AttemptFailure>({ kind: "lost" }),
+  fc.constant<AttemptFailure>({ kind: "timeout" }),
   fc.record({
     kind: fc.constant("error" as const),
     retryable: fc.boolean(),
@@ -64,7 +64,7 @@ export const retry: readonly Statement[] = [
       return fc.property(fc.array(step, { maxLength: 40, size: "max" }), share, (steps, drawn) => {
         const throttle = new RetryThrottle();
         const model = new ThrottleModel();
-        const entropy: Entropy = { u32: () => drawn, id: () => "" };
+        const entropy: Random = { u32: () => drawn, id: () => "" };
         for (const { given: each, successes } of steps) {
           if (each === null) {
             for (let i = 0; i < successes; i++) throttle.refill();
@@ -74,7 +74,7 @@ export const retry: readonly Statement[] = [
           const row = table[each.failure.kind];
           const again = row.again(each);
           const allowed = again && (!row.throttled || model.spend());
-          const after = nextTry(each.failure, each.history, each.policy, throttle, entropy);
+          const after = nextRetryDelay(each.failure, each.history, each.policy, throttle, entropy);
           assert.equal(after, allowed ? row.after(each, drawn / 2 ** 32) : undefined);
           tally.add(allowed ? "tried again" : again ? "throttled" : "given up");
         }

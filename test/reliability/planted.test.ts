@@ -1,6 +1,7 @@
 /** Planted bugs, as many as `npm test` can afford: that each has its place in the core, and that a few are found. */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { textsBelow } from "../support/package-files.ts";
 import { lookFor } from "./planted.ts";
 import { PLANTED_BUGS } from "./planted/bugs.ts";
 
@@ -16,6 +17,10 @@ it("there are at least twenty, each with a place of its own", () => {
     expect(text.split(from).length - 1, name).toBe(1);
     expect(to).not.toBe(from);
   }
+  // A member the core does not have would be found in any world, as a TypeError.
+  const core = [...textsBelow("src/core", ".ts").values()].join("\n");
+  const members = PLANTED_BUGS.flatMap(({ to }) => to.match(/[.#][A-Za-z]\w*/g) ?? []);
+  expect(members.filter((member) => !core.includes(member))).toEqual([]);
   expect(new Set(PLANTED_BUGS.map(({ name }) => name)).size).toBe(PLANTED_BUGS.length);
 });
 

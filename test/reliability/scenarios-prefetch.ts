@@ -1,5 +1,5 @@
 /**
- * Whether sending ahead pays where it should and costs nothing where it should not: the real runner and real workers on
+ * Whether prefetching pays where it should and costs nothing where it should not: the real runner and real workers on
  * virtual time, with a network that takes 30 µs each way and handlers that take what their job says. A handler that waits
  * stands in for one that computes, as each worker has but one slot.
  */
@@ -9,7 +9,7 @@ import type { Handler } from "../../src/core/worker/execution.ts";
 import { Worker } from "../../src/core/worker/worker.ts";
 import { FaultyNetwork } from "../../src/testing/network/network.ts";
 import type { Observed } from "../../src/testing/history/observation.ts";
-import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import type { Finding, Scale } from "./section.ts";
 
@@ -35,7 +35,7 @@ interface Outcome {
 }
 
 /** What to run: how long each job takes, in ms. */
-type Load = (chance: SeededEntropy) => readonly number[];
+type Load = (chance: SeededRandom) => readonly number[];
 
 /** Hands in all jobs, at once or one every so many ms, at a fleet that has just started. */
 export async function play(
@@ -46,17 +46,17 @@ export async function play(
   every = 0,
 ): Promise<Outcome> {
   const clock = new VirtualClock();
-  const entropy = new SeededEntropy(seed);
+  const entropy = new SeededRandom(seed);
   let back = 0;
   const observe = (seen: Observed): void => {
     if (seen.kind !== "delivered") return;
     for (const message of seen.messages ?? []) if (message.type === "REJECT" && message.reason === "recalled") back++;
   };
-  const network = new FaultyNetwork({ clock, entropy, latency: [WAY, WAY], observe });
-  const runner = new JobRunner({ clock, entropy, listen: network.listen("runner"), prefetch });
+  const network = new FaultyNetwork({ clock, random: entropy, latency: [WAY, WAY], observe });
+  const runner = new JobRunner({ clock, random: entropy, listen: network.listen("runner"), prefetch });
   const handler: Handler = ({ data }) => new Promise((resolve) => void clock.set(Number(data), () => resolve("")));
   const fleet = Array.from({ length: workers }, (_, n) => {
-    return new Worker({ clock, entropy, handler, dial: network.dialer(`w${n}`, "runner"), identity: `w${n}` });
+    return new Worker({ clock, random: entropy, handler, dial: network.dialer(`w${n}`, "runner"), identity: `w${n}` });
   });
   const started = Promise.all([runner.start(), ...fleet.map((worker) => worker.start())]);
   await clock.advance(1_000);
@@ -79,7 +79,7 @@ async function load(
   const took: number[] = [];
   let [stuckSince, stuck, ahead] = [Number.POSITIVE_INFINITY, 0, 0];
   const look = (): void => {
-    const { queued, ahead: waiting, workers } = runner.stats();
+    const { queued, prefetched: waiting, workers } = runner.stats();
     ahead = Math.max(ahead, waiting);
     const idle = workers.some(({ inFlight }) => inFlight === 0);
     if (!idle || waiting === 0 || queued > waiting) stuckSince = Number.POSITIVE_INFINITY;
@@ -89,7 +89,7 @@ async function load(
   };
   const submit = (ms: number): void => {
     const at = clock.now();
-    runner.desk.submit(String(ms), undefined, ({ error }) => {
+    runner.submitter.submit(String(ms), undefined, ({ error }) => {
       if (error !== undefined) throw new Error("a job failed", { cause: error });
       took.push(clock.now() - at);
     });
@@ -137,7 +137,7 @@ function percent(share: number): string {
 async function neverSlower(name: string, workers: number, jobs: Load, seeds: readonly number[]): Promise<Finding[]> {
   let p99 = 0;
   const makespan = await worst(seeds, async (seed) => {
-    const list = jobs(new SeededEntropy(seed));
+    const list = jobs(new SeededRandom(seed));
     const [plain, auto] = [await play(workers, list, 0, seed), await play(workers, list, "auto", seed)];
     p99 = Math.max(p99, auto.p99 / plain.p99);
     return auto.makespan / plain.makespan;
@@ -154,7 +154,7 @@ async function neverSlower(name: string, workers: number, jobs: Load, seeds: rea
 async function inTime(workers: number, jobs: number, seeds: readonly number[]): Promise<Finding> {
   let always = 0;
   const auto = await worst(seeds, async (seed) => {
-    const list = mixed(jobs)(new SeededEntropy(seed));
+    const list = mixed(jobs)(new SeededRandom(seed));
     const every = (0.99 * SHORT + 1) / workers / 0.85;
     const [plain, measured, eight] = [
       await play(workers, list, 0, seed, every),
@@ -174,7 +174,7 @@ async function inTime(workers: number, jobs: number, seeds: readonly number[]): 
 
 /** From a fleet that has just started: the first jobs of each worker, which are measured, go one by one. */
 async function keepsBusy(workers: number, jobs: number, seeds: readonly number[]): Promise<Finding> {
-  const list = even(jobs, SHORT)(new SeededEntropy(0));
+  const list = even(jobs, SHORT)(new SeededRandom(0));
   const share = (makespan: number): number => (jobs / workers) * (SHORT / makespan);
   const slowest = -(await worst(seeds, async (seed) => -share((await play(workers, list, "auto", seed)).makespan)));
   const plain = share((await play(workers, list, 0, 1)).makespan);
@@ -191,7 +191,7 @@ async function setsFree(workers: number, jobs: number, seeds: readonly number[])
   const jobsOf = turning(jobs, workers / 2, 40);
   let back = Number.POSITIVE_INFINITY;
   const stuck = await worst(seeds, async (seed) => {
-    const outcome = await play(workers, jobsOf(new SeededEntropy(seed)), "auto", seed);
+    const outcome = await play(workers, jobsOf(new SeededRandom(seed)), "auto", seed);
     back = Math.min(back, outcome.back);
     return outcome.stuck;
   });

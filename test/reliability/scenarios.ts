@@ -1,4 +1,4 @@
-/** Small worlds drawn by fast-check, for failures that shrink to what they need; and what sending ahead gains and costs. */
+/** Small worlds drawn by fast-check, for failures that shrink to what they need; and what prefetching gains and costs. */
 import * as fc from "fast-check";
 import { prefetchFindings } from "./scenarios-prefetch.ts";
 import type { Findings, Scale, Section } from "./section.ts";

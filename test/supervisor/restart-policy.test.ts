@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Restart, Restarts } from "../../src/supervisor/restart-policy.ts";
+import { type Restart, RestartPolicy } from "../../src/supervisor/restart-policy.ts";
 import { scarcityOf, withCode } from "../../src/supervisor/scarcity.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
@@ -9,11 +9,11 @@ const SCARCE = { ...USELESS, scarce: true };
 const limits = { restartMin: 100, restartMax: 1_000, maxCrashes: 6 };
 
 /** Chance at its highest: the pauses are as long as they get. */
-function longest(over: Partial<typeof limits> = {}): Restarts {
-  return new Restarts({ ...limits, ...over }, { u32: () => 0xffff_ffff, id: () => "" });
+function longest(over: Partial<typeof limits> = {}): RestartPolicy {
+  return new RestartPolicy({ ...limits, ...over }, { u32: () => 0xffff_ffff, id: () => "" });
 }
 
-const pauses = (restarts: Restarts, times: number): (number | undefined)[] =>
+const pauses = (restarts: RestartPolicy, times: number): (number | undefined)[] =>
   Array.from({ length: times }, () => restarts.crashed(USELESS).after).map((ms) =>
     ms === undefined ? ms : Math.round(ms),
   );
@@ -45,7 +45,7 @@ test("a pause is anything from nothing to the bound", () => {
     fc.property(fc.array(number, { minLength: 1, maxLength: 60 }), (chances) => {
       let next = 0;
       const entropy = { u32: () => chances[next++ % chances.length] ?? 0, id: () => "" };
-      const restarts = new Restarts({ ...limits, maxCrashes: Number.POSITIVE_INFINITY }, entropy);
+      const restarts = new RestartPolicy({ ...limits, maxCrashes: Number.POSITIVE_INFINITY }, entropy);
       chances.forEach((chance, index) => {
         const bound = Math.min(limits.restartMax, limits.restartMin * 2 ** index);
         expect(restarts.crashed(USELESS).after).toBeCloseTo((chance / 2 ** 32) * bound, 6);

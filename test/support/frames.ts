@@ -101,7 +101,7 @@ const someText = fc.oneof(
   fc.constant("\ufeffx"),
 );
 const payload = fc.oneof(someText, fc.uint8Array({ maxLength: 60 }));
-const ran = fc.option(
+const durationMs = fc.option(
   u32.map((us) => us / 1_000),
   { nil: undefined },
 );
@@ -122,7 +122,7 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     identity: someName,
     instance: someName,
     capacity: fc.integer({ min: 1, max: 65_535 }),
-    ahead: fc.option(fc.integer({ min: 1, max: 65_535 }), { nil: undefined }),
+    prefetchLimit: fc.option(fc.integer({ min: 1, max: 65_535 }), { nil: undefined }),
     blocking: fc.boolean(),
     served: fc.maxSafeNat(),
     labels: fc.array(someName, { maxLength: 32 }),
@@ -144,14 +144,14 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     ttl: limit,
     job: anyJob,
   }),
-  fc.record({ type: type("JOBRES"), attemptId: id, value: payload, ran }),
+  fc.record({ type: type("JOBRES"), attemptId: id, value: payload, durationMs }),
   fc.record({
     type: type("JOBERR"),
     attemptId: id,
     error: fc.record({ name: someText, message: someText, code: someText, stack: someText }),
     retryable: fc.boolean(),
     retryAfter: u32,
-    ran,
+    durationMs,
   }),
   fc.record({
     type: type("REJECT"),

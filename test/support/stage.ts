@@ -9,7 +9,7 @@ import type { Handler } from "../../src/core/worker/execution.ts";
 import { Worker } from "../../src/core/worker/worker.ts";
 import type { WorkerOptions } from "../../src/core/worker/worker-options.ts";
 import { hello, ScriptedPeer } from "./scripted-peer.ts";
-import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 /** A handler whose runs the test ends by hand. */
@@ -45,19 +45,19 @@ export function watch<T>(promise: Promise<T>): Watched<T> {
 
 export class Stage {
   readonly clock: VirtualClock = new VirtualClock();
-  readonly entropy: SeededEntropy = new SeededEntropy(42);
+  readonly entropy: SeededRandom = new SeededRandom(42);
   readonly runner: JobRunner;
   readonly events: RunnerEvent[] = [];
   readonly #workers: Worker[] = [];
 
   constructor(options: RunnerOptions = {}) {
-    this.runner = new JobRunner({ clock: this.clock, entropy: this.entropy, ...options });
+    this.runner = new JobRunner({ clock: this.clock, random: this.entropy, ...options });
     this.runner.on((event) => this.events.push(event));
   }
 
   async worker(handler: Handler, options: Partial<WorkerOptions> = {}): Promise<Worker> {
     const { clock, entropy, runner } = this;
-    const worker = new Worker({ dial: runner, clock, entropy, handler, ...options });
+    const worker = new Worker({ dial: runner, clock, random: entropy, handler, ...options });
     this.#workers.push(worker);
     await this.settle(worker.start());
     return worker;

@@ -3,7 +3,7 @@ import type { Socket } from "../../src/core/transport/socket.ts";
 import { bytes, Recorder } from "../../src/testing/conformance/recorder.ts";
 import { FaultyNetwork, type FaultyNetworkOptions } from "../../src/testing/network/network.ts";
 import type { Observed } from "../../src/testing/history/observation.ts";
-import { SeededEntropy } from "../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 
 /** The frame limit of both ends, in bytes. */
@@ -54,7 +54,7 @@ export class Wire {
   constructor(options: Partial<FaultyNetworkOptions> = {}, seed = 1) {
     this.network = new FaultyNetwork({
       clock: this.clock,
-      entropy: new SeededEntropy(seed),
+      random: new SeededRandom(seed),
       observe: (one) => this.observed.push(one),
       ...options,
     });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import {
-  hostClock,
+  systemClock,
   JobRunner,
   type Listener,
   type Socket,
@@ -169,12 +169,12 @@ test.each([1, 60_000])("a thread that has exited before its closing is told is r
   await runner.start();
   await new Promise<void>((resolve) => {
     // In a timer, so that the exit is seen before the next turn, and standing still until it has come.
-    hostClock.set(
+    systemClock.set(
       1,
       () => {
         sockets[0]?.close();
-        const end = hostClock.now() + 300;
-        while (hostClock.now() < end);
+        const end = systemClock.now() + 300;
+        while (systemClock.now() < end);
         resolve();
       },
       true,

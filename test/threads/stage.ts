@@ -1,5 +1,5 @@
 /** What the tests of the threads share: the handler's module, and looking at what happened. */
-import { hostClock, JobRunner, type RunnerEvent, type RunnerOptions } from "powerhose";
+import { systemClock, JobRunner, type RunnerEvent, type RunnerOptions } from "powerhose";
 import { threads, type ThreadsOptions } from "powerhose/threads";
 
 /** A module whose default export does what its jobs say. */
@@ -42,10 +42,10 @@ const PATIENCE = 100_000;
 
 /** Waits until something is so. */
 export async function until(condition: () => boolean): Promise<void> {
-  const giveUp = hostClock.now() + PATIENCE;
+  const giveUp = systemClock.now() + PATIENCE;
   while (!condition()) {
-    if (hostClock.now() > giveUp) throw new Error(`still not so after ${PATIENCE} ms: ${condition.toString()}`);
-    await new Promise((resolve) => void hostClock.set(2, () => resolve(undefined), true));
+    if (systemClock.now() > giveUp) throw new Error(`still not so after ${PATIENCE} ms: ${condition.toString()}`);
+    await new Promise((resolve) => void systemClock.set(2, () => resolve(undefined), true));
   }
 }
 

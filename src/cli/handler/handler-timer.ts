@@ -7,7 +7,7 @@ const RUNS = 0;
 const NANOSECONDS = 1;
 
 /** Counts runs and their time, from any thread. */
-export class RunMeter {
+export class HandlerTimer {
   /** What a thread needs to make the same meter. */
   readonly memory: SharedArrayBuffer;
   readonly #counters: BigUint64Array<SharedArrayBuffer>;

@@ -5,7 +5,7 @@ import { CommandError, EXIT } from "../terminal/errors.ts";
 import { MODULE_FAULT } from "./timed-module.ts";
 
 /** Why the fleet could not start, as one line about what the user named; anything else is handed back as it is. */
-export function startFault(error: unknown, typed: string): unknown {
+export function startError(error: unknown, typed: string): unknown {
   if (!(error instanceof WorkerStartError)) return error;
   const { cause } = error;
   const ofModule = cause instanceof Error && cause.message.startsWith(MODULE_FAULT);

@@ -1,7 +1,7 @@
 /** What the commands and their threads tell each other about the user's module: see timed-handler.ts. */
 
 /** What a command hands to each thread. */
-export interface MeteredModule {
+export interface TimedModule {
   /** Its path as the user typed it, for messages. */
   readonly path: string;
   /** The module's URL. */

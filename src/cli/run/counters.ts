@@ -2,7 +2,7 @@
 import type { AttemptRecord } from "../../index.ts";
 
 /** The numbers of one run. */
-export class Tally {
+export class RunCounters {
   /** Jobs that succeeded. */
   ok = 0;
   /** Jobs that failed. */

@@ -4,7 +4,7 @@ import type { AttemptRecord, Payload } from "../../index.ts";
 const NONE: readonly AttemptRecord[] = Object.freeze([]);
 
 /** A line and what has become of it: one object for all of it, as lines are many and small. */
-export class JobLine {
+export class InputLine {
   /** Its place among all lines, from 0. */
   readonly index: number;
   /** Where it was read. */

@@ -4,9 +4,9 @@
  */
 import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
-import { CommandError, EXIT, wordsOf } from "../terminal/errors.ts";
-import { JobLine } from "./input-line.ts";
-import { type Line, LineSplitter } from "./line-splitter.ts";
+import { CommandError, EXIT, messageOf } from "../terminal/errors.ts";
+import { InputLine } from "./input-line.ts";
+import { type SplitLine, LineSplitter } from "./line-splitter.ts";
 
 /** One place to read lines from. */
 export interface Input {
@@ -35,11 +35,11 @@ const CHUNK = 64 * 1_024;
 /** Reads the lines: a chunk at a time, as a promise for each would cost more than many a job. */
 export class JobSource {
   readonly #options: SourceOptions;
-  readonly #chunks: AsyncIterator<readonly Line[], void>;
+  readonly #chunks: AsyncIterator<readonly SplitLine[], void>;
   #stream: Readable | undefined;
   #input = "";
   #lineNumber = 0;
-  #lines: readonly Line[] = [];
+  #lines: readonly SplitLine[] = [];
   #at = 0;
   #index = 0;
   #skipped = 0;
@@ -90,7 +90,7 @@ export class JobSource {
    * The next job among the lines at hand, or nothing when they are used up.
    * @throws what `skip` does.
    */
-  next(): JobLine | undefined {
+  next(): InputLine | undefined {
     if (this.#stopped) return undefined;
     while (this.#at < this.#lines.length) {
       const job = this.#admit(this.#lines[this.#at++] ?? "");
@@ -110,17 +110,17 @@ export class JobSource {
   }
 
   /** Counts a line and notes what is known of it; nothing when it is left out. */
-  #admit(text: Line): JobLine | undefined {
+  #admit(text: SplitLine): InputLine | undefined {
     const index = this.#index++;
     const line = ++this.#lineNumber;
-    if (typeof text !== "string") return new JobLine(index, this.#input, line, "", text.fault);
+    if (typeof text !== "string") return new InputLine(index, this.#input, line, "", text.fault);
     const fault = this.#options.json ? faultOf(text) : undefined;
-    if (!this.#options.skip(index, text)) return new JobLine(index, this.#input, line, text, fault);
+    if (!this.#options.skip(index, text)) return new InputLine(index, this.#input, line, text, fault);
     this.#skipped++;
     return undefined;
   }
 
-  async *#read(): AsyncGenerator<readonly Line[], void, undefined> {
+  async *#read(): AsyncGenerator<readonly SplitLine[], void, undefined> {
     const { inputs, stdin, terminator, longest } = this.#options;
     for (const { name } of inputs) {
       if (this.#stopped) return;
@@ -144,7 +144,7 @@ export class JobSource {
       yield* stream as AsyncIterable<Buffer>;
     } catch (error) {
       if (this.#stopped) return;
-      throw new CommandError(`cannot read ${name}: ${wordsOf(error)}`, EXIT.usage, { cause: error });
+      throw new CommandError(`cannot read ${name}: ${messageOf(error)}`, EXIT.usage, { cause: error });
     }
   }
 }
@@ -156,6 +156,6 @@ function faultOf(text: string): string | undefined {
     JSON.parse(text);
     return undefined;
   } catch (error) {
-    return `the line is not one JSON value: ${wordsOf(error)}`;
+    return `the line is not one JSON value: ${messageOf(error)}`;
   }
 }

@@ -17,8 +17,8 @@ import {
 } from "node:fs";
 import { promisify } from "node:util";
 import { DoneLines, MAX_PLACE } from "./done-lines.ts";
-import { codeOf, CommandError, usage, wordsOf } from "../terminal/errors.ts";
-import { type Line, LineSplitter } from "./line-splitter.ts";
+import { codeOf, CommandError, usage, messageOf } from "../terminal/errors.ts";
+import { type SplitLine, LineSplitter } from "./line-splitter.ts";
 import { type Result, microseconds } from "./outcome.ts";
 
 /** One line of the log. */
@@ -158,7 +158,7 @@ export class JobLog {
   }
 
   #fault(error: unknown): CommandError {
-    return new CommandError(`cannot write the job log ${this.#path}: ${wordsOf(error)}`, undefined, { cause: error });
+    return new CommandError(`cannot write the job log ${this.#path}: ${messageOf(error)}`, undefined, { cause: error });
   }
 }
 
@@ -177,7 +177,7 @@ function openLog(path: string): number {
     return openSync(path, OPEN_MODE | constants.O_NONBLOCK, 0o666);
   } catch (error) {
     throw usage(
-      `--joblog: cannot open ${path}: ${codeOf(error) === "EISDIR" ? "it is a directory" : wordsOf(error)}`,
+      `--joblog: cannot open ${path}: ${codeOf(error) === "EISDIR" ? "it is a directory" : messageOf(error)}`,
       error,
     );
   }
@@ -206,7 +206,7 @@ function statsOf(descriptor: number): Stats | undefined {
 }
 
 /** Whether a last line without a newline can be a record whose writing was cut short: anything else is not ours to cut. */
-function isTorn(tail: Line | undefined): boolean {
+function isTorn(tail: SplitLine | undefined): boolean {
   if (tail === undefined) return true;
   return typeof tail === "string" && (tail.startsWith(RECORD_HEAD) || RECORD_HEAD.startsWith(tail));
 }

@@ -1,21 +1,21 @@
 /** Lines that wait, first in, first out. Holds them; counts no bytes and knows no order but that of their coming. */
-import type { JobLine } from "./input-line.ts";
+import type { InputLine } from "./input-line.ts";
 
 /** Below that many, moving what is left is not worth it. */
 const LEAST_GONE = 1_024;
 
 /** A queue from whose head it costs nothing to take. */
 export class LineQueue {
-  readonly #lines: (JobLine | undefined)[] = [];
+  readonly #lines: (InputLine | undefined)[] = [];
   #head = 0;
 
   /** The one that waits longest. */
-  get first(): JobLine | undefined {
+  get first(): InputLine | undefined {
     return this.#lines[this.#head];
   }
 
   /** One more. */
-  push(line: JobLine): void {
+  push(line: InputLine): void {
     this.#lines.push(line);
   }
 

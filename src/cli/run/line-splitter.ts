@@ -11,7 +11,7 @@ export interface BadLine {
 }
 
 /** One line without its terminator. */
-export type Line = string | BadLine;
+export type SplitLine = string | BadLine;
 
 /** How lines end. */
 export interface LineRules {
@@ -41,13 +41,13 @@ export class LineSplitter {
   }
 
   /** The lines that end in this chunk. */
-  push(chunk: Buffer): readonly Line[] {
+  push(chunk: Buffer): readonly SplitLine[] {
     const end = chunk.lastIndexOf(this.#terminator);
     if (end < 0) {
       this.#hold(chunk);
       return [];
     }
-    const lines: Line[] = [];
+    const lines: SplitLine[] = [];
     let from = 0;
     if (this.#held > 0 || this.#tooLong) {
       from = chunk.indexOf(this.#terminator) + 1;
@@ -60,7 +60,7 @@ export class LineSplitter {
   }
 
   /** The last line, if it has no terminator. */
-  end(): readonly Line[] {
+  end(): readonly SplitLine[] {
     if (this.#held === 0 && !this.#tooLong) return [];
     // Without the \n behind it, a \r belongs to the line.
     const kept = this.#terminator === 10 && this.#pieces.at(-1)?.at(-1) === 13 ? "\r" : "";
@@ -79,20 +79,20 @@ export class LineSplitter {
     }
   }
 
-  #release(): Line {
+  #release(): SplitLine {
     const pieces = this.#pieces;
     const tooLong = this.#tooLong;
     this.#pieces = [];
     this.#held = 0;
     this.#tooLong = false;
-    const lines: Line[] = [];
+    const lines: SplitLine[] = [];
     if (tooLong) return { fault: `the line has over ${this.#rules.longest} bytes` };
     this.#read(pieces.length === 1 ? (pieces[0] ?? Buffer.alloc(0)) : Buffer.concat(pieces), lines);
     return lines[0] ?? "";
   }
 
   /** Whole lines, without the last terminator. As terminators are ASCII, one look tells whether all of it is UTF-8. */
-  #read(bytes: Buffer, lines: Line[]): void {
+  #read(bytes: Buffer, lines: SplitLine[]): void {
     if (isUtf8(bytes)) {
       const text = this.#withoutMark(bytes.toString("utf8"));
       for (const line of text.split(this.#separator)) lines.push(this.#trim(line));

@@ -3,11 +3,11 @@ import { accessSync, constants, fstatSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { isLoopback } from "../../transports/websocket/address.ts";
 import { readDuration } from "../terminal/duration.ts";
-import { codeOf, usage, wordsOf } from "../terminal/errors.ts";
+import { codeOf, usage, messageOf } from "../terminal/errors.ts";
 import type { Flags } from "../terminal/flags.ts";
 import type { CommandSpec } from "../terminal/help.ts";
 import type { Input } from "./input.ts";
-import { type ListenPlace, readListenPlace } from "./listen-address.ts";
+import { type ListenAddress, readListenAddress } from "./listen-address.ts";
 import { type ModuleName, readModuleName } from "../handler/module-path.ts";
 import { readBuffer, readMaxPayload } from "../terminal/payload-limit.ts";
 
@@ -46,7 +46,7 @@ go to stderr, so that stdout holds nothing but results.`,
       },
     },
     Page: {
-      page: { help: "with --listen: a live page, on the same port; its address is printed" },
+      dashboard: { help: "with --listen: a live page, on the same port; its address is printed" },
       "admin-token": {
         value: "<secret>",
         variable: "POWERHOSE_ADMIN_TOKEN",
@@ -99,7 +99,7 @@ go to stderr, so that stdout holds nothing but results.`,
     "find . -name '*.md' -print0 | powerhose run -0 check.js | tr '\\0' '\\n'",
     "powerhose run --jsonl -o jsonl score.js games.jsonl | jq 'select(.ok | not)'",
     "POWERHOSE_TOKEN=secret powerhose run --listen 0.0.0.0:7070 mine.js words.txt",
-    "powerhose run --listen 7070 --page --lend mine.js --linger 60 mine.js words.txt",
+    "powerhose run --listen 7070 --dashboard --lend mine.js --linger 60 mine.js words.txt",
   ],
   signals: "the first Ctrl-C (or SIGTERM) finishes what runs, the second stops at once",
   variables: ["NO_COLOR"],
@@ -107,7 +107,7 @@ go to stderr, so that stdout holds nothing but results.`,
 };
 
 /** The live page of a run. */
-export interface RunPage {
+export interface RunDashboard {
   /** Who shows it may send workers away and drain the run. */
   readonly admin: string | undefined;
   /** The module that tabs can be lent to run. */
@@ -128,12 +128,12 @@ export interface RunSettings {
   readonly json: boolean;
   readonly ordered: boolean;
   readonly output: "text" | "jsonl";
-  readonly listen: ListenPlace | undefined;
+  readonly listen: ListenAddress | undefined;
   readonly token: string | undefined;
   /** Whose web pages may join as workers. */
   readonly origins: readonly string[];
   /** The live page, if there is to be one. */
-  readonly page: RunPage | undefined;
+  readonly dashboard: RunDashboard | undefined;
   readonly attempts: number;
   /** In ms, as all durations; `Infinity` for none. */
   readonly timeout: number;
@@ -164,10 +164,10 @@ export function readRunSettings(flags: Flags): RunSettings {
     json: flags.has("jsonl"),
     ordered: !flags.has("unordered"),
     output: readOutput(flags.text("output")),
-    listen: listen === undefined ? undefined : readListenPlace(listen),
+    listen: listen === undefined ? undefined : readListenAddress(listen),
     token: flags.text("token"),
     origins: flags.texts("origin"),
-    page: readPage(flags),
+    dashboard: readPage(flags),
     attempts: flags.integer("attempts", 1, 1_000_000) ?? 3,
     timeout: limits.timeout === undefined ? Infinity : readDuration("--timeout", limits.timeout),
     deadline: limits.deadline === undefined ? Infinity : readDuration("--deadline", limits.deadline),
@@ -204,17 +204,18 @@ function checkTogether(settings: RunSettings, flags: Flags): void {
 }
 
 /** What only makes sense with the page, and the page only with a door. */
-function readPage(flags: Flags): RunPage | undefined {
+function readPage(flags: Flags): RunDashboard | undefined {
   const [admin, lend] = [flags.text("admin-token"), flags.text("lend")];
   const seconds = flags.integer("linger", 0, 1_000_000);
-  if (!flags.has("page")) {
-    if (lend !== undefined) throw usage("--lend: tabs are lent by the page; add --page");
-    if (seconds !== undefined) throw usage("--linger: it is the page that lingers; add --page");
+  if (!flags.has("dashboard")) {
+    if (lend !== undefined) throw usage("--lend: tabs are lent by the page; add --dashboard");
+    if (seconds !== undefined) throw usage("--linger: it is the page that lingers; add --dashboard");
     // Only when typed: the environment may hold one for other runs.
-    if (flags.typed("admin-token") !== undefined) throw usage("--admin-token: it is shown to the page; add --page");
+    if (flags.typed("admin-token") !== undefined)
+      throw usage("--admin-token: it is shown to the page; add --dashboard");
     return undefined;
   }
-  if (flags.text("listen") === undefined) throw usage("--page: it is served where workers join; add --listen");
+  if (flags.text("listen") === undefined) throw usage("--dashboard: it is served where workers join; add --listen");
   if (admin === "") throw usage("--admin-token: expected a token, got an empty one");
   if (lend !== undefined && statSync(lend, { throwIfNoEntry: false })?.isFile() !== true) {
     throw usage(`--lend: there is no file ${lend}`);
@@ -260,6 +261,6 @@ function readInput(name: string): Input {
   } catch (error) {
     if (codeOf(error) === "ENOENT") throw usage(`cannot read ${name}: there is no such file`, error);
     if (codeOf(error) === "EACCES") throw usage(`cannot read ${name}: permission denied`, error);
-    throw usage(wordsOf(error), error);
+    throw usage(messageOf(error), error);
   }
 }

@@ -19,7 +19,7 @@ export interface Result {
 }
 
 /** Name, message and code of whatever a job failed with. */
-export function failureText(error: unknown): FailureText {
+export function describeFailure(error: unknown): FailureText {
   if (error instanceof PowerhoseError) return { name: error.name, message: error.message, code: error.code };
   if (error instanceof Error) return { name: error.name, message: error.message, code: "" };
   return { name: "Error", message: String(error), code: "" };

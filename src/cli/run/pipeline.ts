@@ -6,13 +6,13 @@
 import type { ByteBudget } from "../../core/job/byte-budget.ts";
 import { heldAttemptBytes, heldErrorBytes, heldPayloadBytes } from "../../core/job/held-bytes.ts";
 import { type AttemptRecord, type Payload, RunnerStoppedError } from "../../index.ts";
-import type { JobLine } from "./input-line.ts";
+import type { InputLine } from "./input-line.ts";
 import { LineQueue } from "./line-queue.ts";
 
 /** Where the lines come from. */
-export interface PumpSource {
+export interface PipelineSource {
   /** The next line at hand, or nothing. May throw, which ends the input. */
-  next(): JobLine | undefined;
+  next(): InputLine | undefined;
   /** Gets more lines to hand; `false` at the end. May reject, which ends the input. */
   more(): Promise<boolean>;
   /** No more lines. */
@@ -20,8 +20,8 @@ export interface PumpSource {
 }
 
 /** Who runs the jobs: the runner's own door for jobs by the thousand. */
-export interface PumpDesk {
-  /** Jobs that may be submitted at a time now: those that slots are there for, and those sent ahead of a slot. */
+export interface PipelineRunner {
+  /** Jobs that may be submitted at a time now: those that slots are there for, and those prefetched. */
   capacity(): number;
   /** The former alone. */
   slots(): number;
@@ -34,29 +34,29 @@ export interface Settled {
   /** The result; `undefined`: it failed. */
   readonly value: Payload | undefined;
   readonly error: unknown;
-  readonly records: readonly AttemptRecord[];
+  readonly attempts: readonly AttemptRecord[];
 }
 
 /** Whoever does something with the outcomes. */
-export interface PumpOwner {
+export interface PipelineOwner {
   /** Outcomes may be due: `shift` tells. Called once for all that came together. */
-  arrived(): void;
+  onOutcomes(): void;
   /** A job has failed, whose turn to be written has perhaps not come. Before `arrived`. */
-  jobFailed(): void;
+  onJobFailed(): void;
 }
 
 /** What a line takes besides its text, amply: what bounds how far short jobs run ahead of the reader. */
 const LINE_BYTES = 4_096;
 /** Jobs the runner is given at least, for workers that are about to come. */
-const LEAST_SUBMITTED = 16;
-/** Jobs are sent ahead of a slot as long as all results under way are expected to fit this part of the budget. */
+const MIN_SUBMITTED = 16;
+/** Jobs are prefetched as long as all results under way are expected to fit this part of the budget. */
 const PREFETCH_SHARE = 1 / 2;
 
 /** Moves the lines of one run. */
-export class JobPump {
-  readonly #source: PumpSource;
-  readonly #desk: PumpDesk;
-  readonly #owner: PumpOwner;
+export class JobPipeline {
+  readonly #source: PipelineSource;
+  readonly #desk: PipelineRunner;
+  readonly #owner: PipelineOwner;
   readonly #budget: ByteBudget;
   readonly #ordered: boolean;
   /** In order: all lines under way. As they come: those whose outcome is known. */
@@ -67,7 +67,7 @@ export class JobPump {
   #begun = false;
   #running = 0;
   /** A line that was read and is not admitted yet. */
-  #nextLine: JobLine | undefined;
+  #nextLine: InputLine | undefined;
   /** Whether outcomes have come that the owner is to be told of. */
   #news = false;
   #failed = false;
@@ -80,7 +80,13 @@ export class JobPump {
    * @param budget - What lines and outcomes are admitted against, and may be shared with what writes the outcomes.
    * @param ordered - Whether outcomes are due in the order of the lines, or as they come.
    */
-  constructor(source: PumpSource, desk: PumpDesk, owner: PumpOwner, budget: ByteBudget, ordered: boolean) {
+  constructor(
+    source: PipelineSource,
+    desk: PipelineRunner,
+    owner: PipelineOwner,
+    budget: ByteBudget,
+    ordered: boolean,
+  ) {
     this.#done = new Promise((resolve, reject) => {
       this.#fulfil = resolve;
       this.#giveUp = reject;
@@ -111,7 +117,7 @@ export class JobPump {
   }
 
   /** The next outcome that is due, which is no longer kept then, and no longer held against the budget. */
-  shift(): JobLine | undefined {
+  shift(): InputLine | undefined {
     const line = this.#due.first;
     if (line === undefined || !line.settled) return undefined;
     this.#due.shift();
@@ -148,9 +154,9 @@ export class JobPump {
     }
   }
 
-  /** Jobs that may be with the runner at a time. Large results switch sending ahead off: each job adds one to the memory. */
+  /** Jobs that may be with the runner at a time. Large results switch prefetching off: each job adds one to the memory. */
   #submitLimit(): number {
-    const limit = Math.max(LEAST_SUBMITTED, this.#desk.capacity());
+    const limit = Math.max(MIN_SUBMITTED, this.#desk.capacity());
     if (limit * this.#budget.estimate <= this.#budget.limit * PREFETCH_SHARE) return limit;
     return Math.max(1, this.#desk.slots());
   }
@@ -171,7 +177,7 @@ export class JobPump {
     );
   }
 
-  #take(line: JobLine, bytes: number): void {
+  #take(line: InputLine, bytes: number): void {
     line.bytes = bytes;
     if (this.#ordered) this.#due.push(line);
     if (line.fault !== undefined) {
@@ -190,7 +196,7 @@ export class JobPump {
     }
   }
 
-  #settled(line: JobLine, { value, error, records }: Settled): void {
+  #settled(line: InputLine, { value, error, attempts: records }: Settled): void {
     this.#running--;
     line.attempts = records;
     if (value === undefined) {
@@ -205,17 +211,17 @@ export class JobPump {
   }
 
   /** The outcome's bytes are held from now on, beside the line's. */
-  #count(line: JobLine, bytes: number): void {
+  #count(line: InputLine, bytes: number): void {
     line.bytes += bytes;
     this.#budget.settle(bytes);
   }
 
-  #fail(line: JobLine, error: unknown): void {
+  #fail(line: InputLine, error: unknown): void {
     line.error = error;
     if (error instanceof RunnerStoppedError) this.#end({ error });
   }
 
-  #settle(line: JobLine): void {
+  #settle(line: InputLine): void {
     line.settled = true;
     if (!this.#ordered) this.#due.push(line);
     this.#announce();
@@ -233,8 +239,8 @@ export class JobPump {
     this.#news = false;
     this.#failed = false;
     try {
-      if (failed) this.#owner.jobFailed();
-      this.#owner.arrived();
+      if (failed) this.#owner.onJobFailed();
+      this.#owner.onOutcomes();
     } catch (error) {
       this.#end({ error });
     }

@@ -5,7 +5,7 @@
  */
 import type { ByteBudget } from "../../core/job/byte-budget.ts";
 import { heldPayloadBytes } from "../../core/job/held-bytes.ts";
-import { CommandError, wordsOf } from "../terminal/errors.ts";
+import { CommandError, messageOf } from "../terminal/errors.ts";
 import { isReaderGone, type Output, type Written } from "../terminal/output.ts";
 
 const ENOUGH = 128 * 1_024; // bytes held that make a write worth it
@@ -123,7 +123,7 @@ export class ResultWriter {
   #fail(error: unknown): void {
     if (this.#broken) return;
     this.#broken = true;
-    const fault = isReaderGone(error) ? undefined : new CommandError(`cannot write the results: ${wordsOf(error)}`);
+    const fault = isReaderGone(error) ? undefined : new CommandError(`cannot write the results: ${messageOf(error)}`);
     this.#owner.broken(fault);
   }
 }

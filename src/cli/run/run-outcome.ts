@@ -2,15 +2,15 @@
 import { EXIT } from "../terminal/errors.ts";
 
 /** Why a run stops at once, before its input has ended. */
-export type Cut = "fail-fast" | "unread" | "fault";
+export type StopReason = "fail-fast" | "unread" | "fault";
 
 /**
  * What has happened to a run so far. Where several things have, its end is told in this order: a signal (130, as whoever
  * sent it expects), what went wrong (its own code), a reader that had enough (0), failed jobs (1), nothing (0).
  */
-export class Ending {
+export class RunOutcome {
   #interrupted = false;
-  #cut: Cut | undefined;
+  #cut: StopReason | undefined;
   #fault: Error | undefined;
 
   /** Whether the run goes on as if nothing had happened. */
@@ -39,7 +39,7 @@ export class Ending {
   }
 
   /** The run stops at once. Whether it did not before; the first reason stays, and so does the first fault. */
-  cut(why: Cut, fault?: Error): boolean {
+  cut(why: StopReason, fault?: Error): boolean {
     const first = this.#cut === undefined;
     this.#cut ??= why;
     if (first || this.#cut === "fault") this.#fault ??= fault;

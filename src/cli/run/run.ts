@@ -5,26 +5,26 @@
 import { ByteBudget } from "../../core/job/byte-budget.ts";
 import { RunnerStoppedError } from "../../index.ts";
 import type { CommandHost } from "../terminal/command-host.ts";
-import { type Cut, Ending } from "./run-outcome.ts";
+import { type StopReason, RunOutcome } from "./run-outcome.ts";
 import { showDuration } from "../terminal/duration.ts";
-import { asError, type CommandError, EXIT, usage, wordsOf } from "../terminal/errors.ts";
-import { Interrupts } from "../terminal/signals.ts";
+import { asError, type CommandError, EXIT, usage, messageOf } from "../terminal/errors.ts";
+import { SignalHandler } from "../terminal/signals.ts";
 import { JobLog } from "./job-log.ts";
-import type { JobLine } from "./input-line.ts";
-import { JobPump, type PumpOwner } from "./pipeline.ts";
+import type { InputLine } from "./input-line.ts";
+import { JobPipeline, type PipelineOwner } from "./pipeline.ts";
 import { JobSource } from "./input.ts";
-import type { Notices } from "../terminal/terminal.ts";
-import { badLine, type FailureText, failureText, jsonRecord } from "./outcome.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import { badLine, type FailureText, describeFailure, jsonRecord } from "./outcome.ts";
 import { lastByte, outputOf } from "../terminal/output.ts";
 import { MAX_BUFFER } from "../terminal/payload-limit.ts";
 import { progressLine, type ProgressStyle } from "../terminal/progress.ts";
-import { Rate } from "./throughput-meter.ts";
+import { ThroughputMeter } from "./throughput-meter.ts";
 import { ResultWriter, type WriterOwner } from "./result-writer.ts";
-import { type FleetOwner, RunFleet } from "./workers.ts";
+import { type RunWorkersOwner, RunWorkers } from "./workers.ts";
 import type { RunSettings } from "./options.ts";
 import { type StatusReport, statusReport } from "../status/report.ts";
 import { summary } from "./summary.ts";
-import { Tally } from "./counters.ts";
+import { RunCounters } from "./counters.ts";
 import { counted } from "../terminal/format.ts";
 
 /** Failures told one by one; of the others only the number. */
@@ -38,21 +38,21 @@ function mebibytes(bytes: number): string {
 }
 
 /** One run. */
-export class Run implements FleetOwner, PumpOwner, WriterOwner {
+export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
   readonly #settings: RunSettings;
   readonly #host: CommandHost;
-  readonly #notices: Notices;
-  readonly #fleet: RunFleet;
+  readonly #terminal: Terminal;
+  readonly #fleet: RunWorkers;
   readonly #source: JobSource;
   readonly #writer: ResultWriter;
-  readonly #tally = new Tally();
+  readonly #counters = new RunCounters();
   readonly #since: number = performance.now();
-  readonly #rate = new Rate(this.#since);
+  readonly #rate = new ThroughputMeter(this.#since);
   #log: JobLog | undefined;
-  readonly #ending = new Ending();
+  readonly #outcome = new RunOutcome();
   readonly #cpu: NodeJS.CpuUsage = process.cpuUsage();
   readonly #budget: ByteBudget;
-  readonly #pump: JobPump;
+  readonly #pipeline: JobPipeline;
   readonly #isRemote = (identity: string): boolean => this.#fleet.isRemote(identity);
   /** Ends the time the page stays after the run. */
   #leave: (() => void) | undefined;
@@ -62,10 +62,10 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
   #gaps = 0;
   #unfinished = 0;
 
-  constructor(settings: RunSettings, host: CommandHost, notices: Notices) {
+  constructor(settings: RunSettings, host: CommandHost, terminal: Terminal) {
     this.#settings = settings;
     this.#host = host;
-    this.#notices = notices;
+    this.#terminal = terminal;
     this.#source = new JobSource({
       inputs: settings.inputs,
       stdin: host.stdin,
@@ -74,19 +74,19 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
       longest: settings.maxPayload,
       skip: (index, text) => this.#log?.has(index, text) ?? false,
     });
-    this.#fleet = new RunFleet(settings, notices, this);
+    this.#fleet = new RunWorkers(settings, terminal, this);
     this.#budget = new ByteBudget(settings.buffer);
     this.#writer = new ResultWriter(outputOf(host.stdout), this, this.#budget);
-    this.#pump = new JobPump(this.#source, this.#fleet.desk, this, this.#budget, settings.ordered);
+    this.#pipeline = new JobPipeline(this.#source, this.#fleet.desk, this, this.#budget, settings.ordered);
   }
 
   /** Runs until the input has ended or something ends it. Resolves to the exit code; rejects with what went wrong. */
   async go(): Promise<number> {
-    const interrupts = new Interrupts(
+    const interrupts = new SignalHandler(
       () => this.#drain(),
       () => this.#abort(),
     );
-    const sampler = setInterval(() => this.#rate.note(performance.now(), this.#tally.done), SAMPLE);
+    const sampler = setInterval(() => this.#rate.note(performance.now(), this.#counters.done), SAMPLE);
     sampler.unref();
     try {
       if (!(await this.#begin())) return EXIT.interrupted;
@@ -95,7 +95,7 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
       await this.#linger();
     } finally {
       clearInterval(sampler);
-      this.#notices.endProgress();
+      this.#terminal.endProgress();
       this.#source.stop();
       await this.#fleet.stop();
       this.#log?.close();
@@ -111,16 +111,16 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     const names = inputs.map(({ name }) => name);
     if (joblog !== undefined) this.#log = await JobLog.open(joblog, resume, names);
     if (resume) this.#checkOutput();
-    if (this.#ending.isInterrupted) return false;
+    if (this.#outcome.isInterrupted) return false;
     try {
       await this.#fleet.start();
     } catch (error) {
-      if (this.#ending.isInterrupted && error instanceof RunnerStoppedError) return false;
+      if (this.#outcome.isInterrupted && error instanceof RunnerStoppedError) return false;
       throw error;
     }
     // Results without newlines share their line with the bar, which would erase them.
     const shared = this.#host.stdout.isTTY && terminator === "null";
-    if (!shared) this.#notices.showProgress((columns, style) => this.#progress(columns, style));
+    if (!shared) this.#terminal.showProgress((columns, style) => this.#progress(columns, style));
     return true;
   }
 
@@ -133,19 +133,19 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     throw usage("--resume: the output ends in the middle of a result; drop its last line, which is not in the job log");
   }
 
-  jobFailed(): void {
+  onJobFailed(): void {
     if (this.#settings.failFast) this.#cut("fail-fast");
   }
 
-  arrived(): void {
+  onOutcomes(): void {
     if (this.#writing === undefined) this.#write();
   }
 
-  grown(): void {
-    this.#pump.pull();
+  onCapacity(): void {
+    this.#pipeline.pull();
   }
 
-  forsaken(fault: CommandError): void {
+  onNoWorkers(fault: CommandError): void {
     this.#cut("fault", fault);
   }
 
@@ -153,29 +153,29 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     const now = performance.now();
     return statusReport(this.#fleet.runner.stats(), {
       uptimeMs: Math.round(now - this.#since),
-      jobsPerSecond: this.#rate.perSecond(now, this.#tally.done),
+      jobsPerSecond: this.#rate.perSecond(now, this.#counters.done),
       read: this.#source.lines,
     });
   }
 
-  note(): string {
-    const { done, failed } = this.#tally;
+  onNote(): string {
+    const { done, failed } = this.#counters;
     const counts = `${counted(done, "job")} done, ${failed > 0 ? `${failed.toLocaleString("en-US")} of them failed` : "none failed"}`;
     if (this.#leave !== undefined) return `The run is over: ${counts}. This page stays for a while.`;
     return `${counts} so far`;
   }
 
-  drained(): void {
+  onDrained(): void {
     if (this.#leave !== undefined) return this.#leave();
-    if (!this.#ending.isOpen) return;
-    this.#notices.say("drained from the page: finishing what runs");
-    this.#ending.interrupt();
-    this.#pump.stop();
+    if (!this.#outcome.isOpen) return;
+    this.#terminal.info("drained from the page: finishing what runs");
+    this.#outcome.interrupt();
+    this.#pipeline.stop();
   }
 
   writing(): void {
     // A terminal shows both: the bar must not be in the way of the results.
-    if (this.#host.stdout.isTTY) this.#notices.clear();
+    if (this.#host.stdout.isTTY) this.#terminal.clear();
   }
 
   written(receipts: string): void {
@@ -185,7 +185,7 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
       this.#writeFailed(asError(error));
     }
     // What was written is no longer held against the budget.
-    this.#pump.pull();
+    this.#pipeline.pull();
   }
 
   broken(fault: CommandError | undefined): void {
@@ -195,10 +195,10 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
 
   async #work(): Promise<void> {
     try {
-      await this.#pump.run();
+      await this.#pipeline.run();
     } catch (error) {
       // What was taken from the runner ends the input; why is known already.
-      if (this.#ending.isOpen || !(error instanceof RunnerStoppedError)) this.#cut("fault", asError(error));
+      if (this.#outcome.isOpen || !(error instanceof RunnerStoppedError)) this.#cut("fault", asError(error));
     }
     while (this.#writing !== undefined) await this.#writing;
   }
@@ -206,28 +206,28 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
   /** Writes what is due until there is no more, or the reader has to be waited for. */
   #write(): void {
     this.#writing = undefined;
-    for (let line = this.#pump.shift(); line !== undefined; line = this.#pump.shift()) {
+    for (let line = this.#pipeline.shift(); line !== undefined; line = this.#pipeline.shift()) {
       const full = this.#settle(line);
       if (full === undefined) continue;
       this.#writing = full.then(() => {
         this.#write();
-        this.#pump.pull();
+        this.#pipeline.pull();
       });
       return;
     }
   }
 
   /** Counts, tells and writes one outcome. */
-  #settle(line: JobLine): Promise<void> | undefined {
+  #settle(line: InputLine): Promise<void> | undefined {
     const ok = line.value !== undefined;
     if (!ok && line.fault === undefined && this.#wasNotRun(line.error)) {
       this.#gaps++;
       this.#unfinished++;
       return undefined;
     }
-    this.#tally.count(ok, line.attempts, this.#isRemote);
+    this.#counters.count(ok, line.attempts, this.#isRemote);
     if (ok) return this.#put(line, undefined);
-    const error = line.fault === undefined ? failureText(line.error) : badLine(line.fault);
+    const error = line.fault === undefined ? describeFailure(line.error) : badLine(line.fault);
     this.#tell(line, error);
     if (this.#settings.failFast) this.#cut("fail-fast");
     return this.#put(line, error);
@@ -235,10 +235,10 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
 
   /** Jobs the end of the run took back are neither done nor failed. */
   #wasNotRun(error: unknown): boolean {
-    return !this.#ending.isOpen && error instanceof RunnerStoppedError;
+    return !this.#outcome.isOpen && error instanceof RunnerStoppedError;
   }
 
-  #put(line: JobLine, error: FailureText | undefined): Promise<void> | undefined {
+  #put(line: InputLine, error: FailureText | undefined): Promise<void> | undefined {
     const { index, value, attempts } = line;
     const receipt = this.#log?.record({ index, value, error, attempts }, line.text) ?? "";
     const { output, ordered, terminator } = this.#settings;
@@ -251,21 +251,21 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     return this.#writer.put("", ordered ? end : "", receipt);
   }
 
-  #tell({ input, line }: JobLine, { name, message, code }: FailureText): void {
-    if (this.#tally.failed === TOLD + 1) this.#notices.say("more jobs failed; the others are only counted");
-    if (this.#tally.failed > TOLD) return;
+  #tell({ input, line }: InputLine, { name, message, code }: FailureText): void {
+    if (this.#counters.failed === TOLD + 1) this.#terminal.info("more jobs failed; the others are only counted");
+    if (this.#counters.failed > TOLD) return;
     // What a handler threw says its own name.
     const words = code === "EXECUTION" ? message : `${name}: ${message}`;
-    this.#notices.say(`${input === "-" ? "stdin" : input}:${line}: ${words}`);
+    this.#terminal.info(`${input === "-" ? "stdin" : input}:${line}: ${words}`);
   }
 
   /** Keeps the page up for a while once the run is over. */
   async #linger(): Promise<void> {
-    const { linger = 0 } = this.#settings.page ?? {};
-    if (linger === 0 || !this.#ending.isOpen) return;
-    this.#notices.endProgress();
+    const { linger = 0 } = this.#settings.dashboard ?? {};
+    if (linger === 0 || !this.#outcome.isOpen) return;
+    this.#terminal.endProgress();
     this.#sumUp();
-    this.#notices.say(`the run is over; the page stays for ${showDuration(linger)}, or until Ctrl-C`);
+    this.#terminal.info(`the run is over; the page stays for ${showDuration(linger)}, or until Ctrl-C`);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, linger);
       this.#leave = (): void => {
@@ -278,34 +278,34 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
   /** The first signal: nothing new is begun, what runs is finished. */
   #drain(): void {
     if (this.#leave !== undefined) return this.#leave();
-    const wasOpen = this.#ending.isOpen;
-    this.#ending.interrupt();
+    const wasOpen = this.#outcome.isOpen;
+    this.#outcome.interrupt();
     if (!wasOpen) return;
-    this.#notices.say("finishing what runs; once more to stop at once");
-    this.#pump.stop();
+    this.#terminal.info("finishing what runs; once more to stop at once");
+    this.#pipeline.stop();
     void this.#fleet.runner.drain({ queued: "reject", timeout: Number.POSITIVE_INFINITY });
   }
 
   /** The second signal. What is not written yet is lost, and not in the log. */
   #abort(): void {
-    this.#notices.endProgress();
-    this.#notices.say("stopped");
+    this.#terminal.endProgress();
+    this.#terminal.info("stopped");
     this.#host.exit(EXIT.interrupted);
   }
 
   #writeFailed(fault: Error): void {
-    this.#ending.writeFailed(fault);
+    this.#outcome.writeFailed(fault);
     this.#cut("fault", fault);
   }
 
-  #cut(why: Cut, fault?: Error): void {
-    if (!this.#ending.cut(why, fault)) return;
-    this.#pump.stop();
+  #cut(why: StopReason, fault?: Error): void {
+    if (!this.#outcome.cut(why, fault)) return;
+    this.#pipeline.stop();
     void this.#fleet.runner.stop();
   }
 
   #progress(columns: number, style: ProgressStyle): string {
-    const { done, failed } = this.#tally;
+    const { done, failed } = this.#counters;
     const resumed = this.#log?.finished ?? 0;
     const expected = this.#source.expected;
     const view = {
@@ -314,21 +314,21 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
       expected: expected === undefined ? undefined : Math.max(done, expected - resumed),
       perSecond: this.#rate.perSecond(performance.now(), done),
       workers: this.#fleet.runner.stats().workers.length,
-      ending: this.#ending.isOpen ? undefined : "finishing",
+      ending: this.#outcome.isOpen ? undefined : "finishing",
     };
     return progressLine(view, columns, style);
   }
 
   #finish(): number {
-    const { fault } = this.#ending;
-    const { failed } = this.#tally;
+    const { fault } = this.#outcome;
+    const { failed } = this.#counters;
     if (fault !== undefined) {
-      if (!this.#ending.isInterrupted) throw fault;
-      this.#notices.complain(wordsOf(fault));
-    } else if (!this.#ending.isUnread && this.#leave === undefined) {
+      if (!this.#outcome.isInterrupted) throw fault;
+      this.#terminal.error(messageOf(fault));
+    } else if (!this.#outcome.isUnread && this.#leave === undefined) {
       this.#sumUp();
     }
-    return this.#ending.exitCode(failed);
+    return this.#outcome.exitCode(failed);
   }
 
   /** Says so when threads stood idle because the budget has no room for a result of each. */
@@ -337,13 +337,13 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
     const { largest, limit } = this.#budget;
     if (largest * workers * capacity <= limit) return;
     const enough = Math.min(MAX_BUFFER, MEBIBYTE * Math.ceil((largest * workers * capacity) / MEBIBYTE + 1));
-    this.#notices.say(
+    this.#terminal.info(
       `--buffer has no room for a result of each slot (up to ${mebibytes(largest)}); with --buffer ${enough} more jobs run at a time`,
     );
   }
 
   #sumUp(): void {
-    const { failed, done, localMs, localAttempts, remoteAttempts, remoteMs } = this.#tally;
+    const { failed, done, localMs, localAttempts, remoteAttempts, remoteMs } = this.#counters;
     const { meter, remotes } = this.#fleet;
     const { user, system } = process.cpuUsage(this.#cpu);
     const numbers = {
@@ -361,16 +361,18 @@ export class Run implements FleetOwner, PumpOwner, WriterOwner {
       handOverMs: localMs - meter.ms,
       localRuns: localAttempts,
     };
-    for (const said of summary(numbers)) this.#notices.say(said);
+    for (const said of summary(numbers)) this.#terminal.info(said);
     this.#adviseBuffer();
     if (this.#unfinished > 0) {
-      this.#notices.say(
+      this.#terminal.info(
         `ended early: ${counted(this.#unfinished, "line")} read ahead and not run, besides what was not read`,
       );
     }
     const unseen = (this.#log?.finished ?? 0) - this.#source.skipped;
     if (this.#source.ended && unseen > 0) {
-      this.#notices.say(`the job log knows ${counted(unseen, "more line")} than the input has; is it the same input?`);
+      this.#terminal.info(
+        `the job log knows ${counted(unseen, "more line")} than the input has; is it the same input?`,
+      );
     }
   }
 }

@@ -9,7 +9,7 @@ interface Sample {
 }
 
 /** Fed with a growing count now and then, tells how much it grew a second. */
-export class Rate {
+export class ThroughputMeter {
   readonly #samples: Sample[] = [];
 
   /** @param now - In ms, as in all methods; 0 was counted then. */

@@ -5,16 +5,20 @@
 import { basename } from "node:path";
 import { JobRunner, type Listener, type RunnerEvent } from "../../index.ts";
 import { isLoopback } from "../../transports/websocket/address.ts";
-import { listenWebSocket, type PageOptions, type WebSocketListener } from "../../transports/websocket/node/index.ts";
-import { CommandError, wordsOf } from "../terminal/errors.ts";
-import { listenFault, type ListenPlace, workerUrl } from "./listen-address.ts";
-import type { PumpDesk } from "./pipeline.ts";
-import type { Notices } from "../terminal/terminal.ts";
+import {
+  listenWebSocket,
+  type DashboardOptions,
+  type WebSocketListener,
+} from "../../transports/websocket/node/index.ts";
+import { CommandError, messageOf } from "../terminal/errors.ts";
+import { listenFault, type ListenAddress, workerUrl } from "./listen-address.ts";
+import type { PipelineRunner } from "./pipeline.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { DEFAULT_MAX_PAYLOAD } from "../terminal/payload-limit.ts";
-import { RunMeter } from "../handler/handler-timer.ts";
-import type { RunPage, RunSettings } from "./options.ts";
+import { HandlerTimer } from "../handler/handler-timer.ts";
+import type { RunDashboard, RunSettings } from "./options.ts";
 import { shellWord } from "../terminal/shell-word.ts";
-import { isPlaceLost, startFault } from "../handler/start-error.ts";
+import { isPlaceLost, startError } from "../handler/start-error.ts";
 import type { StatusReport } from "../status/report.ts";
 import { counted } from "../terminal/format.ts";
 import { userThreads } from "../handler/user-threads.ts";
@@ -22,33 +26,33 @@ import { userThreads } from "../handler/user-threads.ts";
 const LONGEST_TITLE = 200;
 
 /** Whoever runs the jobs. */
-export interface FleetOwner {
+export interface RunWorkersOwner {
   /** More jobs can run at a time than before. */
-  grown(): void;
+  onCapacity(): void;
   /** Nobody is left to run the jobs. */
-  forsaken(fault: CommandError): void;
+  onNoWorkers(fault: CommandError): void;
   /** What `powerhose status` is answered. */
   report(): StatusReport;
   /** What the page says at its top. */
-  note(): string;
+  onNote(): string;
   /** An admin drains the run by way of the page. */
-  drained(): void;
+  onDrained(): void;
 }
 
 /** Threads and remote workers of one run. */
-export class RunFleet {
+export class RunWorkers {
   readonly runner: JobRunner;
-  readonly meter: RunMeter = new RunMeter();
+  readonly meter: HandlerTimer = new HandlerTimer();
   readonly #settings: RunSettings;
-  readonly #notices: Notices;
-  readonly #owner: FleetOwner;
+  readonly #terminal: Terminal;
+  readonly #owner: RunWorkersOwner;
   readonly #door: WebSocketListener | undefined;
   readonly #remotes = new Set<string>();
   #placesLost = 0;
 
-  constructor(settings: RunSettings, notices: Notices, owner: FleetOwner) {
+  constructor(settings: RunSettings, terminal: Terminal, owner: RunWorkersOwner) {
     this.#settings = settings;
-    this.#notices = notices;
+    this.#terminal = terminal;
     this.#owner = owner;
     const { listen, attempts, timeout, deadline, maxPayload } = settings;
     this.#door = listen === undefined ? undefined : this.#listenAt(listen);
@@ -66,13 +70,13 @@ export class RunFleet {
       // So does an admin on the page: what runs is finished, as after a first Ctrl-C.
       drainTimeout: Number.POSITIVE_INFINITY,
     });
-    this.runner.onFleet((event) => this.#on(event));
+    this.runner.onWorkerEvent((event) => this.#on(event));
   }
 
   /** Where the jobs are handed in. */
-  get desk(): PumpDesk {
+  get desk(): PipelineRunner {
     const { runner } = this;
-    const { desk } = runner;
+    const { submitter: desk } = runner;
     // Jobs that wait for their next attempt leave slots to others.
     const left = (): number => Math.min(runner.workers.slots, runner.calls.backoff);
     return {
@@ -98,7 +102,7 @@ export class RunFleet {
     try {
       await this.runner.start();
     } catch (error) {
-      throw startFault(listen === undefined ? error : listenFault(error, listen), module.typed);
+      throw startError(listen === undefined ? error : listenFault(error, listen), module.typed);
     }
     this.#invite();
   }
@@ -116,71 +120,73 @@ export class RunFleet {
     return listeners;
   }
 
-  #listenAt({ host, port }: ListenPlace): WebSocketListener {
-    const { module, token, origins, page } = this.#settings;
+  #listenAt({ host, port }: ListenAddress): WebSocketListener {
+    const { module, token, origins, dashboard } = this.#settings;
     return listenWebSocket({
       host,
       port,
       token,
       origins,
       status: () => this.#owner.report(),
-      page:
-        page === undefined ? false : { ...pageOf(page), title: titleOf(module.typed), note: () => this.#owner.note() },
+      dashboard:
+        dashboard === undefined
+          ? false
+          : { ...pageOf(dashboard), title: titleOf(module.typed), note: () => this.#owner.onNote() },
     });
   }
 
   /** Tells the user what to type elsewhere. */
   #invite(): void {
-    const { listen, module, token, maxPayload, page } = this.#settings;
+    const { listen, module, token, maxPayload, dashboard } = this.#settings;
     if (listen === undefined || this.#door === undefined) return;
     // An address leaves out the port that is its scheme's own.
     const url = workerUrl(listen.host, Number(new URL(this.#door.address).port) || 80);
     const secret = token === undefined ? "" : "POWERHOSE_TOKEN=… ";
     const open = isLoopback(new URL(url).hostname) ? "" : " --allow-insecure";
     const payload = maxPayload === DEFAULT_MAX_PAYLOAD ? "" : ` --max-payload ${maxPayload}`;
-    this.#notices.say(`listening on ${url}; add workers with`);
-    this.#notices.offer(`${secret}powerhose work ${shellWord(module.typed)} --connect ${url}${open}${payload}`);
-    this.#notices.say("and see how it goes with");
-    this.#notices.offer(`${secret}powerhose status ${url}${open}`);
-    if (page === undefined) return;
-    this.#notices.say(`or in a browser${token === undefined ? "" : ", which asks for the token"}, at`);
-    this.#notices.offer(url.replace(/^ws/, "http"));
+    this.#terminal.info(`listening on ${url}; add workers with`);
+    this.#terminal.hint(`${secret}powerhose work ${shellWord(module.typed)} --connect ${url}${open}${payload}`);
+    this.#terminal.info("and see how it goes with");
+    this.#terminal.hint(`${secret}powerhose status ${url}${open}`);
+    if (dashboard === undefined) return;
+    this.#terminal.info(`or in a browser${token === undefined ? "" : ", which asks for the token"}, at`);
+    this.#terminal.hint(url.replace(/^ws/, "http"));
   }
 
   #on(event: RunnerEvent): void {
     switch (event.type) {
       case "worker-joined":
-        this.#owner.grown();
+        this.#owner.onCapacity();
         if (event.peer.transport === "thread") return;
         this.#remotes.add(event.identity);
-        return this.#notices.say(
+        return this.#terminal.info(
           `worker ${event.identity} joined from ${event.peer.address} (${counted(event.capacity, "job")} at a time)`,
         );
       case "worker-gone":
         // At the end all of them go.
         if (event.peer.transport === "thread" || this.runner.state !== "started") return;
-        return this.#notices.say(`worker ${event.identity} left (${event.reason})${inHand(event.inFlight)}`);
+        return this.#terminal.info(`worker ${event.identity} left (${event.reason})${inHand(event.inFlight)}`);
       case "worker-refused":
-        return this.#notices.say(`refused ${event.peer.address}: ${event.message}`);
+        return this.#terminal.info(`refused ${event.peer.address}: ${event.message}`);
       case "listener-error":
         return this.#inTrouble(event.error);
       case "runner-state":
-        if (event.state === "draining") this.#owner.drained();
+        if (event.state === "draining") this.#owner.onDrained();
         return;
       default:
     }
   }
 
   #inTrouble(error: Error): void {
-    this.#notices.say(wordsOf(error));
+    this.#terminal.info(messageOf(error));
     if (!isPlaceLost(error) || ++this.#placesLost < this.#settings.workers) return;
-    if (this.#door !== undefined) return this.#notices.say("no thread is left here; waiting for remote workers");
-    this.#owner.forsaken(new CommandError("no thread is left to run the jobs: all of them kept crashing"));
+    if (this.#door !== undefined) return this.#terminal.info("no thread is left here; waiting for remote workers");
+    this.#owner.onNoWorkers(new CommandError("no thread is left to run the jobs: all of them kept crashing"));
   }
 }
 
 /** The page's options among those of the command. */
-function pageOf({ admin, lend }: RunPage): PageOptions {
+function pageOf({ admin, lend }: RunDashboard): DashboardOptions {
   return { admin, lend };
 }
 

@@ -4,7 +4,7 @@
  */
 import type { RunnerStats } from "../../index.ts";
 import { showDuration } from "../terminal/duration.ts";
-import { counted, grouped, plain, table, threeDigits } from "../terminal/format.ts";
+import { counted, grouped, safeText, table, threeDigits } from "../terminal/format.ts";
 
 /** One worker, as reported. */
 export interface WorkerReport {
@@ -115,7 +115,7 @@ function fleetLine(workers: readonly WorkerReport[]): string {
   const states = new Map<string, number>();
   for (const { state } of workers) states.set(state, (states.get(state) ?? 0) + 1);
   const byCount = [...states].sort(([, one], [, other]) => other - one).slice(0, MAX_STATES);
-  const said = byCount.map(([state, count]) => `${grouped(count)} ${plain(state, 12)}`);
+  const said = byCount.map(([state, count]) => `${grouped(count)} ${safeText(state, 12)}`);
   return `${counted(workers.length, "worker")}: ${said.join(", ")}`;
 }
 
@@ -130,19 +130,19 @@ function listed(workers: readonly WorkerReport[]): readonly WorkerReport[] {
 export function statusTable(report: StatusReport): string {
   const { state, uptimeMs, jobsPerSecond, succeeded, failed, queued, running, retries, workers } = report;
   const head =
-    `${plain(state, 20)} for ${showDuration(uptimeMs)}: ${grouped(succeeded)} done, ${grouped(failed)} failed, ` +
+    `${safeText(state, 20)} for ${showDuration(uptimeMs)}: ${grouped(succeeded)} done, ${grouped(failed)} failed, ` +
     `${grouped(running)} running, ${grouped(queued)} waiting, ${counted(retries, "retry").replace(/retrys$/, "retries")}, ` +
     `${threeDigits(jobsPerSecond)} jobs/s`;
   if (workers.length === 0) return `${head}\n\nno workers`;
   const shown = listed(workers);
   const rows = shown.map((worker) => [
-    plain(worker.identity, 40),
-    plain(worker.address, 40),
-    plain(worker.state, 12),
+    safeText(worker.identity, 40),
+    safeText(worker.address, 40),
+    safeText(worker.state, 12),
     `${worker.inFlight}/${worker.capacity}`,
     grouped(worker.served),
     showDuration(worker.ageMs),
-    plain(worker.labels.join(","), 40),
+    safeText(worker.labels.join(","), 40),
   ]);
   const lines = table([["WORKER", "WHERE", "STATE", "JOBS", "SERVED", "SINCE", "LABELS"], ...rows]);
   if (shown.length === workers.length) return `${head}\n\n${lines}`;

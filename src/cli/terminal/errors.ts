@@ -31,7 +31,7 @@ export function usage(message: string, cause?: unknown): CommandError {
 }
 
 /** The words of whatever was thrown, without a stack. */
-export function wordsOf(thrown: unknown): string {
+export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 

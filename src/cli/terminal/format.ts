@@ -1,5 +1,5 @@
 /** Text made fit for a terminal: short enough and aligned; harmless it is made in safe-text.ts. Knows no stream and no colours. */
-export { plain } from "../../dashboard/safe-text.ts";
+export { safeText } from "../../dashboard/safe-text.ts";
 
 /** A whole number with thousands apart: `1,234,567`. */
 export function grouped(count: number): string {

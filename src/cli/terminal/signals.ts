@@ -6,10 +6,10 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
  * Milliseconds in which a second signal is the same wish as the first: supervisors and `timeout` signal a whole process
  * group, and whoever started the command passes its own on.
  */
-const ECHO = 500;
+const ECHO_MS = 500;
 
 /** Calls `first` on the first signal and `second` on every later one, until it is let go. */
-export class Interrupts {
+export class SignalHandler {
   readonly #onSignal: () => void;
   #firstAt: number | undefined;
 
@@ -19,7 +19,7 @@ export class Interrupts {
       if (this.#firstAt === undefined) {
         this.#firstAt = now();
         first();
-      } else if (now() - this.#firstAt >= ECHO) {
+      } else if (now() - this.#firstAt >= ECHO_MS) {
         second();
       }
     };

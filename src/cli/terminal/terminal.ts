@@ -4,7 +4,7 @@
  */
 import type { Environment } from "./flags.ts";
 import type { ProgressStyle } from "./progress.ts";
-import { plain } from "./format.ts";
+import { safeText } from "./format.ts";
 
 /** The part of a stream that is needed to talk to a person. */
 export interface Screen {
@@ -29,7 +29,7 @@ function isWholeLines(output: string | Uint8Array): boolean {
 }
 
 /** Talks to the user. */
-export class Notices {
+export class Terminal {
   readonly #screen: Screen;
   /** The screen's own, whoever watches it. */
   readonly #write: (text: string) => boolean;
@@ -56,18 +56,18 @@ export class Notices {
   }
 
   /** One line, made harmless, with the program's name before it. */
-  say(line: string): void {
-    if (!this.#quiet) this.#line(`powerhose: ${plain(line)}`);
+  info(line: string): void {
+    if (!this.#quiet) this.#line(`powerhose: ${safeText(line)}`);
   }
 
   /** One line for the user to copy: indented, and not cut. */
-  offer(line: string): void {
-    if (!this.#quiet) this.#line(`    ${plain(line, Number.POSITIVE_INFINITY)}`);
+  hint(line: string): void {
+    if (!this.#quiet) this.#line(`    ${safeText(line, Number.POSITIVE_INFINITY)}`);
   }
 
   /** What is wrong: also said when quiet. */
-  complain(line: string): void {
-    this.#line(`powerhose: ${plain(line)}`);
+  error(line: string): void {
+    this.#line(`powerhose: ${safeText(line)}`);
   }
 
   /** Keeps a line at the bottom, redrawn ten times a second, if there is a terminal to draw on. */

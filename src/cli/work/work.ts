@@ -17,16 +17,16 @@ import {
 import { dialWebSocket } from "../../transports/websocket/node/index.ts";
 import type { CommandHost } from "../terminal/command-host.ts";
 import { showDuration } from "../terminal/duration.ts";
-import { asError, CommandError, EXIT, usage, wordsOf } from "../terminal/errors.ts";
+import { asError, CommandError, EXIT, usage, messageOf } from "../terminal/errors.ts";
 import type { Flags } from "../terminal/flags.ts";
 import type { CommandSpec } from "../terminal/help.ts";
-import { Interrupts } from "../terminal/signals.ts";
+import { SignalHandler } from "../terminal/signals.ts";
 import { isLoopback } from "../../transports/websocket/address.ts";
 import { type ModuleName, readModuleName } from "../handler/module-path.ts";
-import type { Notices } from "../terminal/terminal.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { readMaxPayload } from "../terminal/payload-limit.ts";
-import { RunMeter } from "../handler/handler-timer.ts";
-import { isPlaceLost, startFault } from "../handler/start-error.ts";
+import { HandlerTimer } from "../handler/handler-timer.ts";
+import { isPlaceLost, startError } from "../handler/start-error.ts";
 import { counted } from "../terminal/format.ts";
 import { userThreads } from "../handler/user-threads.ts";
 
@@ -121,7 +121,7 @@ function dialerFor(url: string, flags: Flags): Dialer {
       ...(token === undefined ? {} : { token }),
     });
   } catch (error) {
-    throw usage(`--connect: ${wordsOf(error)}`, error);
+    throw usage(`--connect: ${messageOf(error)}`, error);
   }
 }
 
@@ -147,7 +147,7 @@ function ownName(): string {
 export class Work {
   readonly #settings: WorkSettings;
   readonly #host: CommandHost;
-  readonly #notices: Notices;
+  readonly #terminal: Terminal;
   readonly #runner: JobRunner;
   readonly #worker: Worker;
   #placesLost = 0;
@@ -156,12 +156,12 @@ export class Work {
   #leaving = false;
   #fault: Error | undefined;
 
-  constructor(settings: WorkSettings, host: CommandHost, notices: Notices) {
+  constructor(settings: WorkSettings, host: CommandHost, terminal: Terminal) {
     const { module, workers, capacity, maxPayload, dial, identity, labels } = settings;
     this.#settings = settings;
     this.#host = host;
-    this.#notices = notices;
-    const pool = userThreads(module, new RunMeter(), { size: workers, capacity });
+    this.#terminal = terminal;
+    const pool = userThreads(module, new HandlerTimer(), { size: workers, capacity });
     this.#runner = new JobRunner({ listen: pool, maxPayload });
     this.#worker = new Worker({
       dial,
@@ -177,7 +177,7 @@ export class Work {
   /** Works until it is told to stop, refused, or left without threads. Resolves to the exit code. */
   async go(): Promise<number> {
     const { url, identity, workers } = this.#settings;
-    const interrupts = new Interrupts(
+    const interrupts = new SignalHandler(
       () => this.#drain(),
       () => this.#abort(),
     );
@@ -187,7 +187,7 @@ export class Work {
     this.#worker.on((event) => this.#on(event));
     try {
       if (await this.#begin()) {
-        this.#notices.say(`${identity} connects to ${url} (${counted(workers, "thread")})`);
+        this.#terminal.info(`${identity} connects to ${url} (${counted(workers, "thread")})`);
         this.#worker.start().catch((error: unknown) => this.#refused(error));
         await this.#worker.closed;
       }
@@ -198,7 +198,7 @@ export class Work {
       interrupts.release();
     }
     if (this.#fault !== undefined) throw this.#fault;
-    this.#notices.say(`served ${counted(this.#worker.served, "job")}`);
+    this.#terminal.info(`served ${counted(this.#worker.served, "job")}`);
     return EXIT.ok;
   }
 
@@ -208,7 +208,7 @@ export class Work {
       await this.#runner.start();
     } catch (error) {
       if (this.#leaving && error instanceof RunnerStoppedError) return false;
-      throw startFault(error, this.#settings.module.typed);
+      throw startError(error, this.#settings.module.typed);
     }
     this.#ready = true;
     return !this.#leaving;
@@ -216,7 +216,7 @@ export class Work {
 
   /** A worker stopped on purpose before it was let in has nothing to complain of. */
   #refused(error: unknown): void {
-    if (error instanceof AuthError) this.#fault ??= new CommandError(wordsOf(error), EXIT.failed, { cause: error });
+    if (error instanceof AuthError) this.#fault ??= new CommandError(messageOf(error), EXIT.failed, { cause: error });
     else if (this.#worker.state !== "stopped" && this.#worker.state !== "draining") this.#fault ??= asError(error);
   }
 
@@ -225,10 +225,10 @@ export class Work {
       const { message, reason, retryIn } = event;
       if (retryIn === undefined) this.#fault ??= new CommandError(message, EXIT.failed, { cause: event.error });
       else if (this.#settings.once && this.#isOver(reason)) this.#leave(message);
-      else this.#notices.say(`disconnected: ${message}; trying again in ${showDuration(Math.max(1, retryIn))}`);
+      else this.#terminal.info(`disconnected: ${message}; trying again in ${showDuration(Math.max(1, retryIn))}`);
     } else if (event.type === "worker-state" && event.state === "registered") {
       this.#registered = true;
-      this.#notices.say(`registered at ${this.#settings.url}`);
+      this.#terminal.info(`registered at ${this.#settings.url}`);
     }
   }
 
@@ -238,12 +238,12 @@ export class Work {
   }
 
   #leave(message: string): void {
-    this.#notices.say(`disconnected: ${message}; leaving, as --once says`);
+    this.#terminal.info(`disconnected: ${message}; leaving, as --once says`);
     void this.#worker.stop();
   }
 
   #inTrouble(error: Error): void {
-    this.#notices.say(wordsOf(error));
+    this.#terminal.info(messageOf(error));
     if (!isPlaceLost(error) || ++this.#placesLost < this.#settings.workers) return;
     this.#fault ??= new CommandError("no thread is left to run jobs: all of them kept crashing");
     void this.#worker.stop();
@@ -251,14 +251,14 @@ export class Work {
 
   #drain(): void {
     this.#leaving = true;
-    this.#notices.say("leaving after what runs; once more to stop at once");
+    this.#terminal.info("leaving after what runs; once more to stop at once");
     if (!this.#ready) void this.#runner.stop();
     // Its owner decides how long is too long, with a second signal.
     void this.#worker.drain({ timeout: Number.POSITIVE_INFINITY });
   }
 
   #abort(): void {
-    this.#notices.say("stopped");
+    this.#terminal.info("stopped");
     this.#host.exit(EXIT.interrupted);
   }
 }

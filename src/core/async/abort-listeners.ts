@@ -15,7 +15,7 @@ interface Watch {
 }
 
 /** Signals and those who wait for them. */
-export class AbortIndex {
+export class AbortListeners {
   readonly #watches = new Map<AbortSignal, Watch>();
 
   /** How many signals are listened to. */

@@ -13,10 +13,10 @@ interface Subscription<E> {
 }
 
 /** Delivers events of one union type: to each listener those emitted after it was added and delivered before it is removed. */
-export class EventStream<E> {
+export class Emitter<E> {
   readonly #clock: Clock;
   #subscriptions: readonly Subscription<E>[] = [];
-  #followsJobs = false;
+  #wantsJobEvents = false;
   #waiting: { readonly event: E; readonly to: readonly Subscription<E>[] }[] = [];
 
   constructor(clock: Clock) {
@@ -29,8 +29,8 @@ export class EventStream<E> {
   }
 
   /** Whether anybody wants to hear of single jobs: their events are a large part of what a small job costs. */
-  get followsJobs(): boolean {
-    return this.#followsJobs;
+  get wantsJobEvents(): boolean {
+    return this.#wantsJobEvents;
   }
 
   /**
@@ -55,7 +55,7 @@ export class EventStream<E> {
 
   #subscribe(subscriptions: readonly Subscription<E>[]): void {
     this.#subscriptions = subscriptions;
-    this.#followsJobs = subscriptions.some(({ jobs }) => jobs);
+    this.#wantsJobEvents = subscriptions.some(({ jobs }) => jobs);
   }
 
   readonly #deliver = (): void => {

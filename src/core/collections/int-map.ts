@@ -17,7 +17,7 @@ function nothings(length: number): undefined[] {
 }
 
 /** Values by number; the numbers are integers over 0. */
-export class NumberTable<V> {
+export class IntMap<V> {
   #numbers: number[] = zeros(FIRST_SLOTS);
   #values: (V | undefined)[] = nothings(FIRST_SLOTS);
   #mask = FIRST_SLOTS - 1;

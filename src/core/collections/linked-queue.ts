@@ -1,17 +1,17 @@
 /** A first-in-first-out line that can be left from anywhere: the members carry the links, so that no step allocates. */
 
-/** Who can stand in a {@link Line}: in one place of one line at a time. */
-export interface Member<M> {
+/** Who can stand in a {@link LinkedQueue}: in one place of one line at a time. */
+export interface LinkedNode<M> {
   /** @internal The line it stands in. */
-  line: object | undefined;
+  list: object | undefined;
   /** @internal */
-  ahead: M | undefined;
+  previous: M | undefined;
   /** @internal */
-  behind: M | undefined;
+  next: M | undefined;
 }
 
 /** A doubly linked first-in-first-out line. */
-export class Line<M extends Member<M>> {
+export class LinkedQueue<M extends LinkedNode<M>> {
   #first: M | undefined;
   #last: M | undefined;
   #length = 0;
@@ -32,63 +32,63 @@ export class Line<M extends Member<M>> {
   }
 
   /** Adds a member at the end, or at the head. */
-  join(member: M, atHead = false): void {
-    if (member.line !== undefined) throw new Error("already in a line");
-    member.line = this;
+  push(node: M, atHead = false): void {
+    if (node.list !== undefined) throw new Error("already in a line");
+    node.list = this;
     this.#length++;
-    if (atHead) this.#linkFirst(member);
-    else this.#linkLast(member);
+    if (atHead) this.#linkFirst(node);
+    else this.#linkLast(node);
   }
 
   /** Adds a member right before `next`, who stands in this line; at the end when there is nobody. */
-  joinBefore(member: M, next: M | undefined): void {
-    const { ahead } = next ?? {};
-    if (next === undefined || ahead === undefined) return this.join(member, next !== undefined);
-    if (member.line !== undefined) throw new Error("already in a line");
-    member.line = this;
+  insertBefore(node: M, next: M | undefined): void {
+    const { previous } = next ?? {};
+    if (next === undefined || previous === undefined) return this.push(node, next !== undefined);
+    if (node.list !== undefined) throw new Error("already in a line");
+    node.list = this;
     this.#length++;
-    member.ahead = ahead;
-    member.behind = next;
-    ahead.behind = member;
-    next.ahead = member;
+    node.previous = previous;
+    node.next = next;
+    previous.next = node;
+    next.previous = node;
   }
 
   /** Takes a member out, wherever it stands; `false` when it is not in this line. */
-  leave(member: M): boolean {
-    if (member.line !== this) return false;
-    const { ahead, behind } = member;
-    if (ahead === undefined) this.#first = behind;
-    else ahead.behind = behind;
-    if (behind === undefined) this.#last = ahead;
-    else behind.ahead = ahead;
-    member.line = undefined;
-    member.ahead = undefined;
-    member.behind = undefined;
+  remove(node: M): boolean {
+    if (node.list !== this) return false;
+    const { previous, next } = node;
+    if (previous === undefined) this.#first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    node.list = undefined;
+    node.previous = undefined;
+    node.next = undefined;
     this.#length--;
     return true;
   }
 
   /** From the head to the end. The line may be changed by the reader as long as it only takes out members it has seen. */
   *[Symbol.iterator](): Generator<M> {
-    let member = this.#first;
-    while (member !== undefined) {
-      const { behind }: { behind: M | undefined } = member;
-      yield member;
-      member = behind;
+    let node = this.#first;
+    while (node !== undefined) {
+      const { next }: { next: M | undefined } = node;
+      yield node;
+      node = next;
     }
   }
 
-  #linkFirst(member: M): void {
-    member.behind = this.#first;
-    if (this.#first === undefined) this.#last = member;
-    else this.#first.ahead = member;
-    this.#first = member;
+  #linkFirst(node: M): void {
+    node.next = this.#first;
+    if (this.#first === undefined) this.#last = node;
+    else this.#first.previous = node;
+    this.#first = node;
   }
 
-  #linkLast(member: M): void {
-    member.ahead = this.#last;
-    if (this.#last === undefined) this.#first = member;
-    else this.#last.behind = member;
-    this.#last = member;
+  #linkLast(node: M): void {
+    node.previous = this.#last;
+    if (this.#last === undefined) this.#first = node;
+    else this.#last.next = node;
+    this.#last = node;
   }
 }

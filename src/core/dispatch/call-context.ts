@@ -1,7 +1,7 @@
 /** What a call needs of whoever takes it in, and what it tells: the seam between call.ts and dispatcher.ts. */
-import type { AbortIndex } from "../async/abort-listeners.ts";
-import type { Clock, Entropy } from "../time/clock.ts";
-import type { DeadlineQueue } from "../time/timer-queue.ts";
+import type { AbortListeners } from "../async/abort-listeners.ts";
+import type { Clock, Random } from "../time/clock.ts";
+import type { TimerQueue } from "../time/timer-queue.ts";
 import type { AttemptOutcome, AttemptRecord } from "../errors.ts";
 import type { Job } from "../job/job.ts";
 import type { CancelReason } from "../protocol/message.ts";
@@ -14,16 +14,16 @@ import type { Workers } from "../pool/workers.ts";
 export type CallState =
   | "new"
   | "queued" // waits here
-  | "ahead" // was sent ahead, and waits at a worker
+  | "prefetched" // was prefetched, and waits at a worker
   | "running"
   | "backoff"
   | "settled";
 
 /** What can be seen of a call from outside. */
-export interface CallFacts {
+export interface CallInfo {
   readonly id: number;
   /** When it was taken in, on the clock. */
-  readonly born: number;
+  readonly createdAt: number;
   /** Whether it settled with a value. */
   readonly ok: boolean;
   /** What it failed with. */
@@ -31,20 +31,20 @@ export interface CallFacts {
   /** What is to be done, until it has settled. */
   readonly data: Payload | undefined;
   /** Attempts that count: those whose handler may have started. */
-  readonly made: number;
+  readonly attemptsMade: number;
 }
 
 /** @internal A job that was taken in, as the desk keeps it: one call, or several of it that are compared. */
-export interface TakenJob extends CallFacts {
+export interface SubmittedJob extends CallInfo {
   /** Those the desk took in before it and after it. */
-  elder: TakenJob | undefined;
-  younger: TakenJob | undefined;
+  elder: SubmittedJob | undefined;
+  younger: SubmittedJob | undefined;
   /** What it counts against the queue's limit in bytes while it waits; set by the desk before it starts. */
   bytes: number;
   /** What it settled with, if it was a value. */
   readonly value: Payload | undefined;
   /** What was tried so far. */
-  readonly records: readonly AttemptRecord[];
+  readonly attempts: readonly AttemptRecord[];
   /** Queues it, once. */
   start(): void;
   /** Ends it from outside, whatever it does. */
@@ -52,23 +52,23 @@ export interface TakenJob extends CallFacts {
 }
 
 /** @internal Who is told how a call ended. */
-export interface CallEnd<C> {
+export interface CallOwner<C> {
   /** The call has settled. Called once. */
-  settled(call: C): void;
+  onSettled(call: C): void;
 }
 
 /** @internal What calls tell of themselves. */
 export interface CallEvents {
-  started(call: CallFacts, attempt: number, identity: string): void;
-  retried(call: CallFacts, attempt: number, outcome: AttemptOutcome, after: number): void;
+  onStarted(call: CallInfo, attempt: number, identity: string): void;
+  onRetried(call: CallInfo, attempt: number, outcome: AttemptOutcome, after: number): void;
 }
 
 /** @internal What a call needs of the desk. */
-export interface CallDesk<C> {
+export interface CallContext<C> {
   readonly clock: Clock;
-  readonly entropy: Entropy;
-  readonly timers: DeadlineQueue;
-  readonly aborts: AbortIndex;
+  readonly random: Random;
+  readonly timers: TimerQueue;
+  readonly aborts: AbortListeners;
   readonly throttle: RetryThrottle;
   readonly remoteStacks: boolean;
   /** Why workers are missing, as far as a listener has told. */
@@ -79,15 +79,15 @@ export interface CallDesk<C> {
   retries: number;
   /** Throws an EncodingError when the data is over the limit. */
   checkSize(job: Job): void;
-  moved(call: C, from: CallState, to: CallState): void;
+  onMoved(call: C, from: CallState, to: CallState): void;
 }
 
 /** Who runs it: any worker of the fleet, or the one that somebody holds. */
-export interface Place {
+export interface CallTarget {
   readonly pool: Pick<
     Workers<Session, never>,
-    "wait" | "leave" | "free" | "withdraw" | "serves" | "fitting" | "countMatching"
+    "wait" | "leave" | "free" | "withdraw" | "hasCandidate" | "matching" | "countMatching"
   >;
   /** Set when there is but one worker to run it: what it cannot do is not tried elsewhere. */
-  readonly held: boolean;
+  readonly pinned: boolean;
 }

@@ -1,25 +1,25 @@
 /** What a call is rejected with when it was not the handler's fault, in words. */
-import { type Demand, inWords } from "../pool/worker-selector.ts";
+import { type WorkerSelector, describeLabels } from "../pool/worker-selector.ts";
 import { type AttemptRecord, because, NoWorkerError, TimeoutError, WorkerLostError } from "../errors.ts";
 
 type Records = readonly AttemptRecord[];
 
 /** Who is missing; `nobody` when just anybody would do. */
-function missing(demand: Demand | undefined, nobody: string): string {
-  if (demand === undefined) return nobody;
-  const { labels, except } = demand;
-  if (except.size > 0) return `no worker of another principal is registered${inWords(labels)}`;
+function missing(selector: WorkerSelector | undefined, nobody: string): string {
+  if (selector === undefined) return nobody;
+  const { labels, excludedPrincipals: except } = selector;
+  if (except.size > 0) return `no worker of another principal is registered${describeLabels(labels)}`;
   return `no registered worker has the label${labels.length === 1 ? "" : "s"} ${labels.join(", ")}`;
 }
 
 /** No worker that could take it registered for `ms`. */
 export function acquireTimedOut(
   ms: number,
-  demand: Demand | undefined,
+  selector: WorkerSelector | undefined,
   attempts: Records,
   trouble: Error | undefined,
 ): TimeoutError {
-  const why = `${missing(demand, "none is registered")}${because(trouble)}`;
+  const why = `${missing(selector, "none is registered")}${because(trouble)}`;
   return new TimeoutError(`Could not get a worker in ${ms} ms (${why})`, "acquire", ms, { attempts, cause: trouble });
 }
 
@@ -27,11 +27,11 @@ export function acquireTimedOut(
 export function queueTimedOut(
   ms: number,
   workers: number,
-  demand: Demand | undefined,
+  selector: WorkerSelector | undefined,
   attempts: Records,
 ): TimeoutError {
-  const busy = `${workers} workers${inWords(demand?.labels ?? [])}, all busy`;
-  const message = `waited ${ms} ms for a free slot (${workers === 0 ? missing(demand, "none is registered") : busy})`;
+  const busy = `${workers} workers${describeLabels(selector?.labels ?? [])}, all busy`;
+  const message = `waited ${ms} ms for a free slot (${workers === 0 ? missing(selector, "none is registered") : busy})`;
   return new TimeoutError(message, "queue", ms, { attempts });
 }
 
@@ -46,18 +46,22 @@ export function deadlinePassed(ms: number, attempts: Records): TimeoutError {
 }
 
 /** There is no worker that could take it, and the caller did not want to wait for one. */
-export function noWorker(demand: Demand | undefined, attempts: Records, trouble: Error | undefined): NoWorkerError {
-  const message = `${missing(demand, "no worker is registered")}, and the call asked to fail fast${because(trouble)}`;
+export function noWorker(
+  selector: WorkerSelector | undefined,
+  attempts: Records,
+  trouble: Error | undefined,
+): NoWorkerError {
+  const message = `${missing(selector, "no worker is registered")}, and the call asked to fail fast${because(trouble)}`;
   return new NoWorkerError(message, { attempts, cause: trouble });
 }
 
 /** The one worker there is for the job is held by its caller, and does not fit. */
-export function unfitHeld(demand: Demand | undefined): NoWorkerError {
-  return new NoWorkerError(`the held worker is not one${inWords(demand?.labels ?? [])}`);
+export function unfitLease(selector: WorkerSelector | undefined): NoWorkerError {
+  return new NoWorkerError(`the held worker is not one${describeLabels(selector?.labels ?? [])}`);
 }
 
 /** The one worker there is for the job is held by its caller, and several were to agree. */
-export function heldVerified(principals: number): NoWorkerError {
+export function verifiedOnLease(principals: number): NoWorkerError {
   return new NoWorkerError(`a held worker is of one principal, and the job is to be verified by ${principals}`);
 }
 
@@ -69,7 +73,7 @@ export function tooFewPrincipals(
   attempts: Records,
   cause?: unknown,
 ): NoWorkerError {
-  const message = `verified by ${needed}, the job needs workers of ${needed} principals${inWords(labels)}: ${there} ${there === 1 ? "is" : "are"} registered`;
+  const message = `verified by ${needed}, the job needs workers of ${needed} principals${describeLabels(labels)}: ${there} ${there === 1 ? "is" : "are"} registered`;
   return new NoWorkerError(message, { attempts, cause });
 }
 

@@ -1,19 +1,19 @@
 /** How one call is run: what `execute` was told, over the runner's defaults, resolved once. */
-import { type Demand, demandFor } from "../pool/worker-selector.ts";
+import { type WorkerSelector, selectorFor } from "../pool/worker-selector.ts";
 import { EXECUTE_DEFAULTS, type ExecuteOptions } from "../job/execute-options.ts";
-import type { Filled } from "../options.ts";
+import type { WithDefaults } from "../options.ts";
 
 /** {@link ExecuteOptions} with every default filled in. */
-export interface CallOptions extends Filled<Omit<ExecuteOptions, "signal">> {
+export interface CallOptions extends WithDefaults<Omit<ExecuteOptions, "signal">> {
   readonly signal?: AbortSignal | undefined;
   /** @internal What `require` comes to. */
-  readonly demand?: Demand | undefined;
+  readonly selector?: WorkerSelector | undefined;
 }
 
 /** @internal Completes the options of one call; they have been checked. */
 export function resolveCall(options: ExecuteOptions, defaults: CallOptions): CallOptions {
   const { signal, require } = options;
-  const demand = require === undefined ? defaults.demand : demandFor(require);
+  const selector = require === undefined ? defaults.selector : selectorFor(require);
   return {
     attempts: options.attempts ?? defaults.attempts,
     timeout: options.timeout ?? defaults.timeout,
@@ -24,9 +24,9 @@ export function resolveCall(options: ExecuteOptions, defaults: CallOptions): Cal
     maxRetryAfter: options.maxRetryAfter ?? defaults.maxRetryAfter,
     maxLost: options.maxLost ?? defaults.maxLost,
     failFast: options.failFast ?? defaults.failFast,
-    require: demand?.labels ?? EXECUTE_DEFAULTS.require,
+    require: selector?.labels ?? EXECUTE_DEFAULTS.require,
     verify: options.verify ?? defaults.verify,
-    demand,
+    selector,
     ...(signal === undefined ? {} : { signal }),
   };
 }

@@ -10,20 +10,20 @@ import {
   deadlinePassed,
   noWorker,
   queueTimedOut,
-  unfitHeld,
+  unfitLease,
   workerLost,
 } from "./call-errors.ts";
 import type { CallOptions } from "./call-options.ts";
 import { MAX_DURATION } from "../time/clock.ts";
-import { Deadline } from "../time/timer-queue.ts";
-import type { CallDesk, CallEnd, CallState, Place, TakenJob } from "./call-context.ts";
-import type { Demand } from "../pool/worker-selector.ts";
+import { TimerEntry } from "../time/timer-queue.ts";
+import type { CallContext, CallOwner, CallState, CallTarget, SubmittedJob } from "./call-context.ts";
+import type { WorkerSelector } from "../pool/worker-selector.ts";
 import { AbortError, type AttemptOutcome, type AttemptRecord, EncodingError, ExecutionError } from "../errors.ts";
 import type { GoneReason } from "../events.ts";
 import type { Job } from "../job/job.ts";
 import type { CancelReason, JobErrorMessage, RejectReason } from "../protocol/message.ts";
 import type { Payload } from "../peer.ts";
-import { type Failure, nextTry } from "./retry.ts";
+import { type AttemptFailure, nextRetryDelay } from "./retry.ts";
 import type { Session } from "../session/session.ts";
 import type { Waiter } from "../pool/waiter.ts";
 
@@ -31,25 +31,25 @@ import type { Waiter } from "../pool/waiter.ts";
 const MAX_RECORDS = 64;
 
 /** One `execute()`. Its deadline slot in the queue serves all its timers, as it waits for one thing at a time. */
-export class Call extends Deadline implements TakenJob, Waiter<Session>, AttemptOwner<Session>, Abortable {
-  rank = 0;
-  line: object | undefined;
-  ahead: Waiter<Session> | undefined;
-  behind: Waiter<Session> | undefined;
+export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, AttemptOwner<Session>, Abortable {
+  sequence = 0;
+  list: object | undefined;
+  previous: Waiter<Session> | undefined;
+  next: Waiter<Session> | undefined;
   /** Sessions that have had this job; weakly, as it may wait for long after they are gone. */
   avoid: WeakSet<Session> | undefined;
-  elder: TakenJob | undefined;
-  younger: TakenJob | undefined;
+  elder: SubmittedJob | undefined;
+  younger: SubmittedJob | undefined;
   bytes = 0;
   readonly id: number;
-  born: number;
+  createdAt: number;
   value: Payload | undefined;
   error: unknown;
-  readonly #desk: CallDesk<Call>;
-  readonly #place: Place;
+  readonly #context: CallContext<Call>;
+  readonly #target: CallTarget;
   readonly #options: CallOptions;
   #job: Job | undefined;
-  #end: CallEnd<Call> | undefined;
+  #end: CallOwner<Call> | undefined;
   #state: CallState = "new";
   #attempt: Attempt<Session> | undefined;
   #since = 0;
@@ -60,32 +60,39 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
   /** Attempts that failed; made by the first one, as most jobs have none. */
   #failures: AttemptRecord[] | undefined;
   /** Who answered with a value: then `#since` is how long that took, and a record is made of it when somebody asks. */
-  winner: Session | undefined;
+  answeredBy: Session | undefined;
   #made = 0;
   #lost = 0;
   #rejected = 0;
 
-  constructor(id: number, job: Job, options: CallOptions, desk: CallDesk<Call>, place: Place, end: CallEnd<Call>) {
+  constructor(
+    id: number,
+    job: Job,
+    options: CallOptions,
+    context: CallContext<Call>,
+    target: CallTarget,
+    end: CallOwner<Call>,
+  ) {
     super();
     this.id = id;
     this.#job = job;
     this.#options = options;
-    this.#desk = desk;
-    this.#place = place;
+    this.#context = context;
+    this.#target = target;
     this.#end = end;
-    this.born = desk.clock.now();
+    this.createdAt = context.clock.now();
   }
 
   /** Which workers will do. */
-  get demand(): Demand | undefined {
-    return this.#options.demand;
+  get selector(): WorkerSelector | undefined {
+    return this.#options.selector;
   }
 
   /** What was tried so far. */
-  get records(): AttemptRecord[] {
-    const failures = [...(this.#desk.earlier ?? []), ...(this.#failures ?? [])];
-    if (this.winner === undefined) return failures;
-    return [...failures, { identity: this.winner.identity, outcome: "ok", ms: this.#since }];
+  get attempts(): AttemptRecord[] {
+    const failures = [...(this.#context.earlier ?? []), ...(this.#failures ?? [])];
+    if (this.answeredBy === undefined) return failures;
+    return [...failures, { identity: this.answeredBy.identity, outcome: "ok", ms: this.#since }];
   }
 
   /** What is to be done; gone once it has settled. */
@@ -94,7 +101,7 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
   }
 
   /** Attempts that count: those whose handler may have started. */
-  get made(): number {
+  get attemptsMade(): number {
     return this.#made;
   }
 
@@ -104,19 +111,19 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
   }
 
   /** Queues it, once. `now`: the clock's time. */
-  start(now: number = this.born): void {
+  start(now: number = this.createdAt): void {
     // The `taken` hook runs before this, and may have stopped it.
     if (this.#end === undefined) return;
-    if (this.#options.signal !== undefined) this.#desk.aborts.watch(this.#options.signal, this);
+    if (this.#options.signal !== undefined) this.#context.aborts.watch(this.#options.signal, this);
     this.#enqueue(now);
   }
 
   get #expires(): number {
-    return this.born + this.#options.deadline;
+    return this.createdAt + this.#options.deadline;
   }
 
   /** Whether losing an attempt would cost the job no more than another attempt: then it may wait at a worker. */
-  get maySendAhead(): boolean {
+  get mayPrefetch(): boolean {
     return this.#failures === undefined && this.#options.attempts > 1 && this.#options.maxLost > 1;
   }
 
@@ -127,8 +134,8 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     this.#fail(error);
   }
 
-  supplied(usable: boolean): void {
-    const now = this.#desk.clock.now();
+  hasCandidates(usable: boolean): void {
+    const now = this.#context.clock.now();
     this.#acquireBy = usable ? undefined : now + this.#options.acquireTimeout;
     this.#armWait(now);
   }
@@ -136,11 +143,11 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
   aborted(reason: unknown): void {
     if (this.#state === "settled") return;
     this.#cancelAttempt("cancelled", "cancelled");
-    this.#fail(reason ?? new AbortError("aborted", "cancelled", { attempts: this.records }));
+    this.#fail(reason ?? new AbortError("aborted", "cancelled", { attempts: this.attempts }));
   }
 
   override fire(): void {
-    const now = this.#desk.clock.now();
+    const now = this.#context.clock.now();
     if (now >= this.#expires) return this.#expire();
     if (this.#state === "running") {
       const left = this.#since + this.#options.timeout - now;
@@ -153,42 +160,42 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
 
   take(session: Session, now: number): void {
     const job = this.#job;
-    if (job === undefined) return this.#place.pool.free(session, now);
+    if (job === undefined) return this.#target.pool.free(session, now);
     if (now >= this.#expires) {
-      this.#place.pool.free(session, now);
+      this.#target.pool.free(session, now);
       return this.#expire();
     }
     const ttl = Math.min(this.#options.timeout, this.#expires - now);
     const attempt = this.#handOver(session, job, ttl, now);
     if (attempt instanceof EncodingError) {
-      this.#place.pool.free(session, now);
+      this.#target.pool.free(session, now);
       return this.#fail(attempt);
     }
     if (attempt === undefined) {
       // Its session can never be handed a job again: with its slot back it would be the next one to try, for ever.
-      this.#place.pool.withdraw(session);
+      this.#target.pool.withdraw(session);
       return this.#failed({ kind: "not-sent" }, () => this.#lostError(session, "is gone"));
     }
     this.#attempt = attempt;
-    if (!attempt.waits) return this.began(attempt, now);
-    this.#move("ahead");
+    if (!attempt.waits) return this.onStarted(attempt, now);
+    this.#move("prefetched");
     // It still waits, only elsewhere: the limits of the queue hold. One that was taken at once has none running yet.
     if (this.due === Number.POSITIVE_INFINITY) this.#armWait(now);
   }
 
-  began(attempt: Attempt<Session>, now: number): void {
+  onStarted(attempt: Attempt<Session>, now: number): void {
     const { timeout } = this.#options;
     this.#made++;
     this.#since = now;
     this.#move("running");
     this.#wake(Math.min(timeout, this.#expires - now), now);
-    this.#desk.events?.started(this, this.#made, attempt.session.identity);
+    this.#context.events?.onStarted(this, this.#made, attempt.session.identity);
   }
 
   /** Bytes are the caller's, who may have resized or transferred them since: that fails the job and nothing else. */
   #handOver(session: Session, job: Job, ttl: number, now: number): Attempt<Session> | EncodingError | undefined {
     try {
-      if (typeof job.data !== "string") this.#desk.checkSize(job);
+      if (typeof job.data !== "string") this.#context.checkSize(job);
       return session.assign(this, job, this.id, this.#made + 1, ttl, now);
     } catch (cause) {
       return cause instanceof EncodingError
@@ -197,25 +204,25 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     }
   }
 
-  succeeded(attempt: Attempt<Session>, value: Payload, now: number): void {
+  onSucceeded(attempt: Attempt<Session>, value: Payload, now: number): void {
     this.#attempt = undefined;
-    this.winner = attempt.session;
+    this.answeredBy = attempt.session;
     this.#since = now - this.#since;
-    this.#desk.throttle.refill();
+    this.#context.throttle.refill();
     this.value = value;
     this.#settle();
   }
 
-  failed(_attempt: Attempt<Session>, message: JobErrorMessage): void {
+  onFailed(_attempt: Attempt<Session>, message: JobErrorMessage): void {
     this.#record("error");
     const { retryable, retryAfter } = message;
-    const remote = this.#desk.remoteStacks ? message.error : { ...message.error, stack: "" };
-    const error = (): ExecutionError => new ExecutionError(remote, { attempts: this.records });
+    const remote = this.#context.remoteStacks ? message.error : { ...message.error, stack: "" };
+    const error = (): ExecutionError => new ExecutionError(remote, { attempts: this.attempts });
     this.#failed({ kind: "error", retryable, retryAfter }, error);
   }
 
-  rejected(attempt: Attempt<Session>, reason: RejectReason): void {
-    if (this.#state === "ahead") return this.#cameBack();
+  onRejected(attempt: Attempt<Session>, reason: RejectReason): void {
+    if (this.#state === "prefetched") return this.#cameBack();
     this.#made--;
     if (reason === "recalled") return this.#cameBack();
     this.#record("rejected");
@@ -228,15 +235,15 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
   #cameBack(): void {
     this.#attempt = undefined;
     // It may have been thought to run: what it waits for now has other limits.
-    this.#desk.timers.drop(this);
+    this.#context.timers.drop(this);
     this.#enqueue();
   }
 
-  lost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
-    // Of a job that was sent ahead only the worker knew whether its turn had come.
-    if (this.#state === "ahead") {
+  onLost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
+    // Of a job that was prefetched only the worker knew whether its turn had come.
+    if (this.#state === "prefetched") {
       this.#made++;
-      this.#since = this.#desk.clock.now();
+      this.#since = this.#context.clock.now();
     }
     this.#record("lost");
     this.#lost++;
@@ -244,28 +251,30 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     this.#failed({ kind: "lost" }, () => this.#lostError(attempt.session, what));
   }
 
-  notSent(attempt: Attempt<Session>): void {
-    if (this.#state === "ahead") return this.#cameBack();
+  onNotSent(attempt: Attempt<Session>): void {
+    if (this.#state === "prefetched") return this.#cameBack();
     this.#record("not-sent");
     this.#made--;
     this.#failed({ kind: "not-sent" }, () => this.#lostError(attempt.session, "went before the job was sent"));
   }
 
-  freed(attempt: Attempt<Session>, now: number): void {
-    this.#place.pool.free(attempt.session, now);
+  onSlotFreed(attempt: Attempt<Session>, now: number): void {
+    this.#target.pool.free(attempt.session, now);
   }
 
-  #enqueue(now: number = this.#desk.clock.now()): void {
-    const { pool } = this.#place;
-    const { failFast, demand, queueTimeout, acquireTimeout } = this.#options;
+  #enqueue(now: number = this.#context.clock.now()): void {
+    const { pool } = this.#target;
+    const { failFast, selector, queueTimeout, acquireTimeout } = this.#options;
     this.#move("queued");
-    if ((failFast || this.#place.held) && !pool.serves(demand) && pool.countMatching(demand) === 0)
-      return this.#fail(this.#place.held ? unfitHeld(demand) : noWorker(demand, this.records, this.#desk.trouble));
+    if ((failFast || this.#target.pinned) && !pool.hasCandidate(selector) && pool.countMatching(selector) === 0)
+      return this.#fail(
+        this.#target.pinned ? unfitLease(selector) : noWorker(selector, this.attempts, this.#context.trouble),
+      );
     if (queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
     this.#acquireBy = undefined;
     pool.wait(this, now);
-    if (this.line === undefined) return;
-    if (!pool.serves(demand)) this.#acquireBy = now + acquireTimeout;
+    if (this.list === undefined) return;
+    if (!pool.hasCandidate(selector)) this.#acquireBy = now + acquireTimeout;
     this.#armWait(now);
   }
 
@@ -281,17 +290,17 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
 
   /** Without a limit, too, it waits on a timer: a call that has not settled is a reason for the process to stay. */
   #wake(delay: number, now: number): void {
-    this.#desk.timers.set(this, Math.max(0, Math.min(delay, MAX_DURATION)), now);
+    this.#context.timers.set(this, Math.max(0, Math.min(delay, MAX_DURATION)), now);
   }
 
   #waitedTooLong(now: number): void {
-    const { acquireTimeout, queueTimeout, demand } = this.#options;
+    const { acquireTimeout, queueTimeout, selector } = this.#options;
     // It may wait at a worker.
     this.#cancelAttempt("cancelled", "cancelled");
-    const attempts = this.records;
+    const attempts = this.attempts;
     if (this.#acquireBy !== undefined && now >= this.#acquireBy)
-      return this.#fail(acquireTimedOut(acquireTimeout, demand, attempts, this.#desk.trouble));
-    this.#fail(queueTimedOut(queueTimeout, this.#place.pool.countMatching(demand), demand, attempts));
+      return this.#fail(acquireTimedOut(acquireTimeout, selector, attempts, this.#context.trouble));
+    this.#fail(queueTimedOut(queueTimeout, this.#target.pool.countMatching(selector), selector, attempts));
   }
 
   #attemptTimedOut(): void {
@@ -299,12 +308,12 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     const { identity = "" } = this.#attempt?.session ?? {};
     const number = this.#made;
     this.#cancelAttempt("timeout", "timeout");
-    this.#failed({ kind: "timeout" }, () => attemptTimedOut(timeout, number, identity, this.records));
+    this.#failed({ kind: "timeout" }, () => attemptTimedOut(timeout, number, identity, this.attempts));
   }
 
   #expire(): void {
     this.#cancelAttempt("cancelled", "deadline");
-    this.#fail(deadlinePassed(this.#options.deadline, this.records));
+    this.#fail(deadlinePassed(this.#options.deadline, this.attempts));
   }
 
   /** Lets go of the attempt in flight, if any: its answer no longer counts, its slot stays taken until it is confirmed. */
@@ -320,23 +329,23 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
     const session = this.#attempt?.session;
     this.#attempt = undefined;
     if (session === undefined) return;
-    const ms = this.#desk.clock.now() - this.#since;
+    const ms = this.#context.clock.now() - this.#since;
     this.#failures ??= [];
     if (this.#failures.length < MAX_RECORDS) this.#failures.push({ identity: session.identity, outcome, ms });
-    if (!this.#place.held) (this.avoid ??= new WeakSet()).add(session);
+    if (!this.#target.pinned) (this.avoid ??= new WeakSet()).add(session);
   }
 
-  #failed(failure: Failure, error: () => unknown): void {
+  #failed(failure: AttemptFailure, error: () => unknown): void {
     this.#acquireBy = undefined;
     if (failure.kind !== "rejected" && failure.kind !== "not-sent") this.#waitsSince = undefined;
-    const now = this.#desk.clock.now();
+    const now = this.#context.clock.now();
     const history = { made: this.#made, lost: this.#lost, rejected: this.#rejected, left: this.#expires - now };
-    const after = this.#place.held
+    const after = this.#target.pinned
       ? undefined
-      : nextTry(failure, history, this.#options, this.#desk.throttle, this.#desk.entropy);
+      : nextRetryDelay(failure, history, this.#options, this.#context.throttle, this.#context.random);
     if (after === undefined) return this.#fail(error());
-    this.#desk.events?.retried(this, this.#made, failure.kind, after);
-    this.#desk.retries++;
+    this.#context.events?.onRetried(this, this.#made, failure.kind, after);
+    this.#context.retries++;
     if (after === 0) return this.#enqueue();
     this.#move("backoff");
     this.#wake(Math.min(after, this.#expires - now, this.#waitingUntil() - now), now);
@@ -351,22 +360,22 @@ export class Call extends Deadline implements TakenJob, Waiter<Session>, Attempt
   #settle(): void {
     const end = this.#end;
     if (end === undefined) return;
-    if (this.line !== undefined) this.#place.pool.leave(this);
-    if (this.#options.signal !== undefined) this.#desk.aborts.forget(this.#options.signal, this);
-    this.#desk.timers.drop(this);
+    if (this.list !== undefined) this.#target.pool.leave(this);
+    if (this.#options.signal !== undefined) this.#context.aborts.forget(this.#options.signal, this);
+    this.#context.timers.drop(this);
     this.#move("settled");
     this.#end = undefined;
     this.#job = undefined;
     this.avoid = undefined;
-    end.settled(this);
+    end.onSettled(this);
   }
 
   #move(state: CallState): void {
-    this.#desk.moved(this, this.#state, state);
+    this.#context.onMoved(this, this.#state, state);
     this.#state = state;
   }
 
   #lostError({ identity }: Session, what: string): Error {
-    return workerLost(identity, what, this.records);
+    return workerLost(identity, what, this.attempts);
   }
 }

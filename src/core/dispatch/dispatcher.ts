@@ -2,17 +2,25 @@
  * The desk where calls are taken in and kept until they settle: limits, ids, counters, and what all calls share. How one
  * call goes on is in call.ts.
  */
-import { AbortIndex } from "../async/abort-listeners.ts";
+import { AbortListeners } from "../async/abort-listeners.ts";
 import { type CallOptions, resolveCall } from "./call-options.ts";
 import { Call } from "./call.ts";
-import type { CallDesk, CallEnd, CallEvents, CallFacts, CallState, Place, TakenJob } from "./call-context.ts";
-import type { Clock, Entropy } from "../time/clock.ts";
-import { DeadlineQueue } from "../time/timer-queue.ts";
-import { payloadBytes } from "../protocol/codec.ts";
+import type {
+  CallContext,
+  CallOwner,
+  CallEvents,
+  CallInfo,
+  CallState,
+  CallTarget,
+  SubmittedJob,
+} from "./call-context.ts";
+import type { Clock, Random } from "../time/clock.ts";
+import { TimerQueue } from "../time/timer-queue.ts";
+import { wirePayloadBytes } from "../protocol/codec.ts";
 import { AbortError, type AttemptOutcome, EncodingError, QueueFullError } from "../errors.ts";
 import type { RunnerEvent } from "../events.ts";
 import { EXECUTE_RULES, type ExecuteOptions } from "../job/execute-options.ts";
-import type { EventStream } from "../async/emitter.ts";
+import type { Emitter } from "../async/emitter.ts";
 import { heldJobBytes } from "../job/held-bytes.ts";
 import { Job } from "../job/job.ts";
 import type { CancelReason } from "../protocol/message.ts";
@@ -33,8 +41,8 @@ export const QUEUE_DEFAULTS: { readonly maxQueue: number; readonly maxQueueBytes
 /** @internal */
 export interface DispatcherOptions {
   readonly clock: Clock;
-  readonly entropy: Entropy;
-  readonly events: EventStream<RunnerEvent>;
+  readonly random: Random;
+  readonly events: Emitter<RunnerEvent>;
   readonly defaults: CallOptions;
   readonly maxQueue: number;
   readonly maxQueueBytes: number;
@@ -45,7 +53,7 @@ export interface DispatcherOptions {
   /** Why no job is taken in now, if so. */
   closed?(): Error | undefined;
   /** A job was taken in. */
-  taken?(jobId: number, options: CallOptions): void;
+  onSubmit?(jobId: number, options: CallOptions): void;
 }
 
 type Resolve = (value: Payload) => void;
@@ -54,7 +62,7 @@ type Reject = (error: unknown) => void;
 function noEnd(): void {}
 
 /** Tells a promise. */
-class PromiseEnd implements CallEnd<TakenJob> {
+class PromiseOwner implements CallOwner<SubmittedJob> {
   readonly #resolve: Resolve;
   readonly #reject: Reject;
 
@@ -63,7 +71,7 @@ class PromiseEnd implements CallEnd<TakenJob> {
     this.#reject = reject;
   }
 
-  settled({ value, error }: TakenJob): void {
+  onSettled({ value, error }: SubmittedJob): void {
     if (value === undefined) this.#reject(error);
     else this.#resolve(value);
   }
@@ -76,15 +84,15 @@ class PromiseEnd implements CallEnd<TakenJob> {
 
 /** How many calls are where, and how many have been. */
 export interface CallCounts {
-  /** Wait for a slot, those that were sent ahead included. */
+  /** Wait for a slot, those that were prefetched included. */
   queued: number;
-  /** Were sent ahead to a worker, and wait there for their turn. */
-  ahead: number;
+  /** Were prefetched to a worker, and wait there for their turn. */
+  prefetched: number;
   /** Are in a worker's slot. */
   running: number;
   /** Wait before their next attempt. */
   backoff: number;
-  /** Bytes of all that wait: queued, sent ahead or in backoff. */
+  /** Bytes of all that wait: queued, prefetched or in backoff. */
   queuedBytes: number;
   /** Were taken in. */
   submitted: number;
@@ -95,16 +103,16 @@ export interface CallCounts {
 }
 
 /** @internal Takes calls in and keeps them until they settle. */
-export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
+export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   readonly clock: Clock;
-  readonly entropy: Entropy;
-  readonly timers: DeadlineQueue;
-  readonly aborts: AbortIndex = new AbortIndex();
+  readonly random: Random;
+  readonly timers: TimerQueue;
+  readonly aborts: AbortListeners = new AbortListeners();
   readonly throttle: RetryThrottle = new RetryThrottle();
   readonly remoteStacks: boolean;
   readonly counts: CallCounts = {
     queued: 0,
-    ahead: 0,
+    prefetched: 0,
     running: 0,
     backoff: 0,
     queuedBytes: 0,
@@ -115,8 +123,8 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
   retries = 0;
   readonly #options: DispatcherOptions;
   /** All that have not settled stand in a row, linked by themselves: a table would cost more than the rest of the desk. */
-  #eldest: TakenJob | undefined;
-  #youngest: TakenJob | undefined;
+  #eldest: SubmittedJob | undefined;
+  #youngest: SubmittedJob | undefined;
   /** The ends of the promise that is being made: kept any longer, they would keep its result alive. */
   #fulfil: Resolve = noEnd;
   #refuse: Reject = noEnd;
@@ -128,9 +136,9 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.clock = options.clock;
-    this.entropy = options.entropy;
+    this.random = options.random;
     this.remoteStacks = options.remoteStacks;
-    this.timers = new DeadlineQueue(options.clock, true);
+    this.timers = new TimerQueue(options.clock, true);
   }
 
   get trouble(): Error | undefined {
@@ -139,17 +147,17 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
 
   /** Somebody listens. */
   get events(): CallEvents | undefined {
-    return this.#options.events.followsJobs ? this : undefined;
+    return this.#options.events.wantsJobEvents ? this : undefined;
   }
 
   /** Runs a job and resolves to its result. Rejects at once when the input is wrong or the queue full. */
-  execute(input: Job | Payload, options: ExecuteOptions | undefined, place: Place): Promise<Payload> {
+  execute(input: Job | Payload, options: ExecuteOptions | undefined, target: CallTarget): Promise<Payload> {
     const promise = new Promise(this.#keepEnds);
-    const end = new PromiseEnd(this.#fulfil, this.#refuse);
+    const end = new PromiseOwner(this.#fulfil, this.#refuse);
     this.#fulfil = noEnd;
     this.#refuse = noEnd;
     try {
-      this.#take(input, options, place, end);
+      this.#take(input, options, target, end);
     } catch (error) {
       end.refuse(error);
     }
@@ -169,13 +177,18 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
   submit(
     input: Job | Payload,
     options: ExecuteOptions | undefined,
-    place: Place,
-    settled: (call: TakenJob) => void,
-  ): TakenJob {
-    return this.#take(input, options, place, { settled });
+    target: CallTarget,
+    settled: (call: SubmittedJob) => void,
+  ): SubmittedJob {
+    return this.#take(input, options, target, { onSettled: settled });
   }
 
-  #take(input: Job | Payload, options: ExecuteOptions | undefined, place: Place, end: CallEnd<TakenJob>): TakenJob {
+  #take(
+    input: Job | Payload,
+    options: ExecuteOptions | undefined,
+    target: CallTarget,
+    end: CallOwner<SubmittedJob>,
+  ): SubmittedJob {
     this.#checkOpen();
     const resolved = this.#resolve(options);
     // Options may have getters, which are user code.
@@ -188,12 +201,12 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
     const id = this.#nextId++;
     const call =
       resolved.verify === 1
-        ? new Call(id, job, resolved, this, place, end)
-        : new Verification(id, job, resolved, this, place, end);
+        ? new Call(id, job, resolved, this, target, end)
+        : new Verification(id, job, resolved, this, target, end);
     call.bytes = bytes;
     this.#enrol(call);
     this.counts.submitted++;
-    this.#options.taken?.(call.id, resolved);
+    this.#options.onSubmit?.(call.id, resolved);
     call.start();
     return call;
   }
@@ -240,7 +253,7 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
   /** Settles every call, or only those that have not started. */
   stop(error: () => unknown, reason: CancelReason, which: "all" | "not started"): void {
     for (const call of this.#all()) {
-      if (which === "all" || call.made === 0) call.stop(error(), reason);
+      if (which === "all" || call.attemptsMade === 0) call.stop(error(), reason);
     }
   }
 
@@ -250,7 +263,7 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
     else this.#idle = fn;
   }
 
-  moved(call: TakenJob, from: CallState, to: CallState): void {
+  onMoved(call: SubmittedJob, from: CallState, to: CallState): void {
     this.#count(from, -1, -call.bytes);
     this.#count(to, 1, call.bytes);
     if (this.#roomWanted !== undefined && from !== "running" && from !== "new") this.#announceRoom(this.#roomWanted);
@@ -258,24 +271,24 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
     this.#strike(call);
     if (call.ok) this.counts.succeeded++;
     else this.counts.failed++;
-    if (this.#options.events.followsJobs) this.#announce(call);
+    if (this.#options.events.wantsJobEvents) this.#announce(call);
     if (this.#eldest !== undefined || this.#idle === undefined) return;
     const idle = this.#idle;
     this.#idle = undefined;
     this.clock.endOfTurn(idle);
   }
 
-  started(call: CallFacts, attempt: number, identity: string): void {
+  onStarted(call: CallInfo, attempt: number, identity: string): void {
     this.#options.events.emit({ type: "job-started", jobId: call.id, attempt, identity });
   }
 
-  retried(call: CallFacts, attempt: number, outcome: AttemptOutcome, after: number): void {
+  onRetried(call: CallInfo, attempt: number, outcome: AttemptOutcome, after: number): void {
     this.#options.events.emit({ type: "job-retried", jobId: call.id, attempt, outcome, after });
   }
 
-  #announce(call: CallFacts): void {
-    const ms = this.clock.now() - call.born;
-    const settled = { type: "job-settled", jobId: call.id, ms, attempts: call.made } as const;
+  #announce(call: CallInfo): void {
+    const ms = this.clock.now() - call.createdAt;
+    const settled = { type: "job-settled", jobId: call.id, ms, attempts: call.attemptsMade } as const;
     this.#options.events.emit(
       call.ok ? { ...settled, ok: true } : { ...settled, ok: false, error: call.error, data: call.data },
     );
@@ -291,10 +304,10 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
     counts.queuedBytes += bytes;
     if (state === "backoff") counts.backoff += change;
     else counts.queued += change;
-    if (state === "ahead") counts.ahead += change;
+    if (state === "prefetched") counts.prefetched += change;
   }
 
-  #enrol(call: TakenJob): void {
+  #enrol(call: SubmittedJob): void {
     const last = this.#youngest;
     call.elder = last;
     if (last === undefined) this.#eldest = call;
@@ -302,7 +315,7 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
     this.#youngest = call;
   }
 
-  #strike(call: TakenJob): void {
+  #strike(call: SubmittedJob): void {
     const { elder, younger } = call;
     if (elder === undefined) this.#eldest = younger;
     else elder.younger = younger;
@@ -313,8 +326,8 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
   }
 
   /** Every call that has not settled, in the order they came; a copy, as what is done to one may settle others. */
-  #all(): TakenJob[] {
-    const calls: TakenJob[] = [];
+  #all(): SubmittedJob[] {
+    const calls: SubmittedJob[] = [];
     for (let call = this.#eldest; call !== undefined; call = call.younger) calls.push(call);
     return calls;
   }
@@ -333,7 +346,7 @@ export class Dispatcher implements CallDesk<TakenJob>, CallEvents {
     const { maxPayload } = this.#options;
     // Three bytes a UTF-16 unit at most: only a string near the limit has to be measured.
     if (typeof job.data === "string" && job.data.length * 3 <= maxPayload) return;
-    const bytes = payloadBytes(job.data);
+    const bytes = wirePayloadBytes(job.data);
     if (bytes > maxPayload)
       throw new EncodingError(`the job's data has ${bytes} bytes, over maxPayload (${maxPayload})`);
   }

@@ -6,13 +6,13 @@
  * input waits while the window is full, in number or in bytes, or while the runner's queue is.
  */
 import { ByteBudget } from "../job/byte-budget.ts";
-import type { TakenJob } from "./call-context.ts";
+import type { SubmittedJob } from "./call-context.ts";
 import { Deferred } from "../async/deferred.ts";
 import { heldAttemptBytes, heldErrorBytes, heldInputBytes, heldPayloadBytes } from "../job/held-bytes.ts";
 import { EXECUTE_RULES, type ExecuteOptions } from "../job/execute-options.ts";
 import { AbortError, type AttemptRecord, RunnerStoppedError } from "../errors.ts";
 import type { Job } from "../job/job.ts";
-import { checkedCopy, type Filled, flag, integer, limit, type Rules } from "../options.ts";
+import { checkedCopy, type WithDefaults, isBoolean, integer, integerOrInfinity, type Validators } from "../options.ts";
 import type { Payload } from "../peer.ts";
 
 /** What `map` accepts as one input: a job, or what a job can be made of. */
@@ -35,17 +35,17 @@ export interface MapOptions extends ExecuteOptions {
 }
 
 /** What `map` does when nothing else is asked for; see {@link MapOptions} for what follows the fleet. */
-export const MAP_DEFAULTS: Filled<Pick<MapOptions, "ordered" | "windowBytes">> = Object.freeze({
+export const MAP_DEFAULTS: WithDefaults<Pick<MapOptions, "ordered" | "windowBytes">> = Object.freeze({
   ordered: true,
   windowBytes: 67_108_864,
 });
 
-const MAP_RULES: Rules<MapOptions> = Object.freeze({
+const MAP_RULES: Validators<MapOptions> = Object.freeze({
   ...EXECUTE_RULES,
   concurrency: integer(1),
-  ordered: flag,
+  ordered: isBoolean,
   window: integer(1),
-  windowBytes: limit(1),
+  windowBytes: integerOrInfinity(1),
 });
 
 /** A job that succeeded. */
@@ -80,7 +80,7 @@ export interface Failure<T> {
 export type Outcome<T> = Success<T> | Failure<T>;
 
 /** @internal What `map` needs of the runner. */
-export interface MapDesk {
+export interface JobSubmitter {
   /** Slots in the fleet now. */
   capacity(): number;
   /** Whether a new job of so many bytes may wait in the runner's queue. */
@@ -88,11 +88,11 @@ export interface MapDesk {
   /** Calls `fn` once, soon after a job has stopped waiting. The returned function ends that. */
   whenRoom(fn: () => void): () => void;
   /** Takes a job in, or throws. */
-  submit(job: MapInput, options: ExecuteOptions | undefined, settled: (call: TakenJob) => void): TakenJob;
+  submit(job: MapInput, options: ExecuteOptions | undefined, settled: (call: SubmittedJob) => void): SubmittedJob;
 }
 
-const LEAST_CONCURRENCY = 16;
-const LEAST_WINDOW = 1_024;
+const MIN_CONCURRENCY = 16;
+const MIN_WINDOW = 1_024;
 
 /** An input that was pulled and not submitted yet. */
 interface Pulled<T> {
@@ -108,15 +108,15 @@ interface Unread<T> {
 }
 
 class MapRun<T extends MapInput> {
-  readonly #desk: MapDesk;
-  readonly #how: ExecuteOptions | undefined;
+  readonly #submitter: JobSubmitter;
+  readonly #settings: ExecuteOptions | undefined;
   readonly #concurrency: number | undefined;
   readonly #window: number | undefined;
   readonly #budget: ByteBudget;
   readonly #ordered: boolean;
   readonly #inputs: Iterator<T> | AsyncIterator<T>;
   readonly #async: boolean;
-  readonly #calls = new Set<TakenJob>();
+  readonly #calls = new Set<SubmittedJob>();
   /** Outcomes not yet read, by the place they will be read at. */
   readonly #ready = new Map<number, Unread<T>>();
   /** The one of them that is to be taken. */
@@ -138,18 +138,18 @@ class MapRun<T extends MapInput> {
   #failure: { readonly error: unknown } | undefined;
   #reader: Deferred<void> | undefined;
 
-  constructor(inputs: Iterable<T> | AsyncIterable<T>, options: MapOptions, desk: MapDesk) {
-    const { concurrency, window, windowBytes, ordered, ...how } = options;
-    this.#desk = desk;
+  constructor(inputs: Iterable<T> | AsyncIterable<T>, options: MapOptions, context: JobSubmitter) {
+    const { concurrency, window, windowBytes, ordered, ...settings } = options;
+    this.#submitter = context;
     // The runner checks and completes what it is given for each job, unless it is given nothing.
-    this.#how = Object.values(how).every((value) => value === undefined) ? undefined : how;
+    this.#settings = Object.values(settings).every((value) => value === undefined) ? undefined : settings;
     this.#concurrency = concurrency;
     this.#window = window;
     this.#budget = new ByteBudget(windowBytes ?? MAP_DEFAULTS.windowBytes);
     this.#ordered = ordered ?? MAP_DEFAULTS.ordered;
     this.#async = isAsync(inputs);
     this.#inputs = iterate(inputs);
-    how.signal?.addEventListener("abort", this.#onAbort);
+    settings.signal?.addEventListener("abort", this.#onAbort);
   }
 
   /** Whether the next outcome is there to be taken, as most are: a promise for each would cost more than it tells. */
@@ -185,7 +185,7 @@ class MapRun<T extends MapInput> {
     this.#exhausted = true;
     this.#next = undefined;
     this.#forgetRoom?.();
-    this.#how?.signal?.removeEventListener("abort", this.#onAbort);
+    this.#settings?.signal?.removeEventListener("abort", this.#onAbort);
     for (const call of this.#calls)
       call.stop(new AbortError("nobody reads the results any more", "cancelled"), "cancelled");
     this.#ready.clear();
@@ -196,7 +196,7 @@ class MapRun<T extends MapInput> {
     else await letGo;
   }
 
-  readonly #onAbort = (): void => this.#end({ error: this.#how?.signal?.reason });
+  readonly #onAbort = (): void => this.#end({ error: this.#settings?.signal?.reason });
 
   /** Submits inputs until enough run, or enough wait to be read, or the input has to be waited for. */
   #pull(): void {
@@ -210,20 +210,20 @@ class MapRun<T extends MapInput> {
   }
 
   #fill(): void {
-    const concurrency = this.#concurrency ?? Math.max(LEAST_CONCURRENCY, 2 * this.#desk.capacity());
-    const window = this.#window ?? Math.max(LEAST_WINDOW, 8 * concurrency);
+    const concurrency = this.#concurrency ?? Math.max(MIN_CONCURRENCY, 2 * this.#submitter.capacity());
+    const window = this.#window ?? Math.max(MIN_WINDOW, 8 * concurrency);
     while (!this.#exhausted && !this.#pulling && this.#running < concurrency && this.#pulled - this.#read < window) {
-      if (this.#how?.signal?.aborted === true) return this.#end({ error: this.#how?.signal.reason });
+      if (this.#settings?.signal?.aborted === true) return this.#end({ error: this.#settings?.signal.reason });
       if (!this.#budget.admits(this.#next?.bytes ?? 0)) return;
       if (this.#next === undefined) this.#pullOne();
-      else if (this.#desk.hasRoom(this.#next.bytes)) this.#submit(this.#next);
+      else if (this.#submitter.hasRoom(this.#next.bytes)) this.#submit(this.#next);
       else return this.#awaitRoom();
     }
   }
 
   /** Other callers, or jobs in backoff, fill the runner's queue. `map` can wait, so it is not refused. */
   #awaitRoom(): void {
-    this.#forgetRoom ??= this.#desk.whenRoom(() => {
+    this.#forgetRoom ??= this.#submitter.whenRoom(() => {
       this.#forgetRoom = undefined;
       this.#pull();
     });
@@ -271,9 +271,9 @@ class MapRun<T extends MapInput> {
     this.#next = undefined;
     this.#running++;
     this.#budget.begin(bytes);
-    let settledCall: TakenJob | undefined;
+    let settledCall: SubmittedJob | undefined;
     try {
-      const submitted = this.#desk.submit(input, this.#how, (call) => {
+      const submitted = this.#submitter.submit(input, this.#settings, (call) => {
         settledCall = call;
         this.#calls.delete(call);
         const { value } = call;
@@ -331,21 +331,21 @@ function bytesOf(outcome: Outcome<unknown>): number {
   return made + (outcome.ok ? heldPayloadBytes(outcome.value) : heldErrorBytes(outcome.error));
 }
 
-function success<T>(call: TakenJob, value: Payload, input: T, index: number): Success<T> {
-  return { ok: true, value, input, index, attempts: call.records };
+function success<T>(call: SubmittedJob, value: Payload, input: T, index: number): Success<T> {
+  return { ok: true, value, input, index, attempts: call.attempts };
 }
 
-function failure<T>(call: TakenJob, input: T, index: number): Failure<T> {
-  return { ok: false, error: call.error, input, index, attempts: call.records };
+function failure<T>(call: SubmittedJob, input: T, index: number): Failure<T> {
+  return { ok: false, error: call.error, input, index, attempts: call.attempts };
 }
 
 /** @internal Runs every input and yields the outcomes. */
 export async function* mapJobs<T extends MapInput>(
   inputs: Iterable<T> | AsyncIterable<T>,
   options: MapOptions | undefined,
-  desk: MapDesk,
+  context: JobSubmitter,
 ): AsyncGenerator<Outcome<T>, void, undefined> {
-  const run = new MapRun(inputs, checkedCopy("map", options ?? {}, MAP_RULES), desk);
+  const run = new MapRun(inputs, checkedCopy("map", options ?? {}, MAP_RULES), context);
   try {
     do {
       // Not by a variable: it would hold the outcome for as long as the reader is busy.

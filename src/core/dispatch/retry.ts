@@ -2,11 +2,11 @@
  * Which failure is tried again, and when. Decides and does nothing: call.ts acts. The table behind it is in
  * docs/architecture.md.
  */
-import { type Entropy, jitter } from "../time/clock.ts";
+import { type Random, jitter } from "../time/clock.ts";
 import type { RejectReason } from "../protocol/message.ts";
 
 /** How an attempt failed, as far as another one depends on it. */
-export type Failure =
+export type AttemptFailure =
   | { readonly kind: "not-sent" } // it never left the runner
   | { readonly kind: "rejected"; readonly reason: RejectReason } // the worker handed it back, not started
   | { readonly kind: "lost" } // the worker went with it: it may have run
@@ -14,7 +14,7 @@ export type Failure =
   | { readonly kind: "error"; readonly retryable: boolean; readonly retryAfter: number }; // it ran and failed
 
 /** What a job has been through, the failure at hand included. */
-export interface History {
+export interface RetryHistory {
   /** Attempts that count: those whose handler may have started. */
   readonly made: number;
   /** How many of them were lost with their worker. */
@@ -38,13 +38,13 @@ export interface RetryPolicy {
 }
 
 /** Milliseconds until the job is queued again, at the head; `undefined`: it settles with the failure. */
-export type Again = number | undefined;
+export type RetryDelay = number | undefined;
 
 const FREE_REJECTS = 3;
 /** Workers that are forever about to leave will not take a job. One that is only busy is waited for, as in the queue. */
 const MAX_REJECTS = 100;
-const BACKOFF_FIRST = 50;
-const BACKOFF_MAX = 2_000;
+const FIRST_BACKOFF_MS = 50;
+const MAX_BACKOFF_MS = 2_000;
 
 /**
  * Stops a storm of retries when most attempts fail: ten tokens, one less per failure that would be retried, a tenth more
@@ -66,36 +66,36 @@ export class RetryThrottle {
   }
 }
 
-function backoff(entropy: Entropy, n: number): number {
-  return jitter(entropy, Math.min(BACKOFF_MAX, BACKOFF_FIRST * 2 ** (n - 1)));
+function backoff(random: Random, n: number): number {
+  return jitter(random, Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (n - 1)));
 }
 
 /** Decides whether and when a failed attempt is followed by another. */
-export function nextTry(
-  failure: Failure,
-  history: History,
+export function nextRetryDelay(
+  failure: AttemptFailure,
+  history: RetryHistory,
   policy: RetryPolicy,
   throttle: RetryThrottle,
-  entropy: Entropy,
-): Again {
+  random: Random,
+): RetryDelay {
   switch (failure.kind) {
     case "not-sent":
       return 0;
     case "rejected":
       if (failure.reason === "draining" && history.rejected >= MAX_REJECTS) return undefined;
-      return history.rejected <= FREE_REJECTS ? 0 : backoff(entropy, history.rejected - FREE_REJECTS);
+      return history.rejected <= FREE_REJECTS ? 0 : backoff(random, history.rejected - FREE_REJECTS);
     case "lost":
       if (history.made >= policy.attempts || history.lost >= policy.maxLost) return undefined;
-      return backoff(entropy, history.made);
+      return backoff(random, history.made);
     case "timeout":
       if (!policy.retryOnTimeout || history.made >= policy.attempts) return undefined;
-      return throttle.spend() ? backoff(entropy, history.made) : undefined;
+      return throttle.spend() ? backoff(random, history.made) : undefined;
     case "error": {
       if (!failure.retryable || history.made >= policy.attempts) return undefined;
       const wish = Math.min(failure.retryAfter, policy.maxRetryAfter);
       // Kept until its deadline, the job would hold its memory, and its caller, for an attempt that never comes.
       if (wish > 0 && wish >= history.left) return undefined;
-      return throttle.spend() ? Math.max(wish, backoff(entropy, history.made)) : undefined;
+      return throttle.spend() ? Math.max(wish, backoff(random, history.made)) : undefined;
     }
   }
 }

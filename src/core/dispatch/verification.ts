@@ -3,14 +3,14 @@
  * run one after the other, each kept from the principals that have answered; to the desk they are one job. How one of them runs
  * is in call.ts.
  */
-import type { AbortIndex } from "../async/abort-listeners.ts";
+import type { AbortListeners } from "../async/abort-listeners.ts";
 import type { CallOptions } from "./call-options.ts";
 import { Call } from "./call.ts";
-import type { CallDesk, CallEnd, CallEvents, CallState, Place, TakenJob } from "./call-context.ts";
-import { heldVerified, tooFewPrincipals } from "./call-errors.ts";
-import type { Clock, Entropy } from "../time/clock.ts";
-import type { DeadlineQueue } from "../time/timer-queue.ts";
-import { Demand } from "../pool/worker-selector.ts";
+import type { CallContext, CallOwner, CallEvents, CallState, CallTarget, SubmittedJob } from "./call-context.ts";
+import { verifiedOnLease, tooFewPrincipals } from "./call-errors.ts";
+import type { Clock, Random } from "../time/clock.ts";
+import type { TimerQueue } from "../time/timer-queue.ts";
+import { WorkerSelector } from "../pool/worker-selector.ts";
 import { type AttemptRecord, NoWorkerError, TimeoutError, VerificationError, type WorkerAnswer } from "../errors.ts";
 import { heldPayloadBytes } from "../job/held-bytes.ts";
 import type { Job } from "../job/job.ts";
@@ -21,24 +21,24 @@ import type { RetryThrottle } from "./retry.ts";
 /** Whether two payloads are the same: the same kind, and the same content. */
 export function samePayload(one: Payload, other: Payload): boolean {
   if (typeof one === "string" || typeof other === "string") return one === other;
-  return one.length === other.length && one.every((byte, place) => byte === other[place]);
+  return one.length === other.length && one.every((byte, target) => byte === other[target]);
 }
 
 /** One job that several have to agree on. To its calls it is the desk, and the end of each. */
-export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
-  elder: TakenJob | undefined;
-  younger: TakenJob | undefined;
+export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<Call> {
+  elder: SubmittedJob | undefined;
+  younger: SubmittedJob | undefined;
   /** Of the job, once, and of the answers it holds. */
   bytes = 0;
   readonly id: number;
-  readonly born: number;
+  readonly createdAt: number;
   value: Payload | undefined;
   error: unknown;
   readonly #job: Job;
   readonly #options: CallOptions;
-  readonly #desk: CallDesk<TakenJob>;
-  readonly #place: Place;
-  #end: CallEnd<TakenJob> | undefined;
+  readonly #context: CallContext<SubmittedJob>;
+  readonly #target: CallTarget;
+  #end: CallOwner<SubmittedJob> | undefined;
   /** The call that runs now; the last one, once it has settled. */
   #run: Call;
   /** Where that stood before it settled. */
@@ -52,27 +52,27 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
     id: number,
     job: Job,
     options: CallOptions,
-    desk: CallDesk<TakenJob>,
-    place: Place,
-    end: CallEnd<TakenJob>,
+    context: CallContext<SubmittedJob>,
+    target: CallTarget,
+    end: CallOwner<SubmittedJob>,
   ) {
     this.id = id;
     this.#job = job;
     this.#options = options;
-    this.#desk = desk;
-    this.#place = place;
+    this.#context = context;
+    this.#target = target;
     this.#end = end;
-    this.born = desk.clock.now();
+    this.createdAt = context.clock.now();
     this.#run = this.#nextRun();
   }
 
-  get records(): readonly AttemptRecord[] {
-    return this.#run.records;
+  get attempts(): readonly AttemptRecord[] {
+    return this.#run.attempts;
   }
 
   /** Attempts that count, of all calls. */
-  get made(): number {
-    return this.#madeEarlier + this.#run.made;
+  get attemptsMade(): number {
+    return this.#madeEarlier + this.#run.attemptsMade;
   }
 
   get ok(): boolean {
@@ -87,7 +87,7 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
     const { failFast, verify } = this.#options;
     if (this.#end === undefined) return;
     // Nothing is begun that could only wait in vain.
-    if (this.#place.held) this.#fail(heldVerified(verify));
+    if (this.#target.pinned) this.#fail(verifiedOnLease(verify));
     else if (failFast && this.#principals().size < verify) this.#fail(this.#tooFew());
     else this.#run.start();
   }
@@ -98,80 +98,80 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
   }
 
   /** One of its calls has settled. */
-  settled(run: Call): void {
-    const { value, winner } = run;
+  onSettled(run: Call): void {
+    const { value, answeredBy: winner } = run;
     if (value === undefined || winner === undefined) return this.#fail(this.#reasonOf(run.error));
     const { identity, peer } = winner;
     const [first] = this.#answers;
     const agrees = first !== undefined && samePayload(first.value, value);
     this.#answers.push({ identity, principal: peer.principal, value: agrees ? first.value : value });
     if (this.#answers.length === this.#options.verify) return this.#compare();
-    this.earlier = this.records;
-    this.#madeEarlier = this.made;
+    this.earlier = this.attempts;
+    this.#madeEarlier = this.attemptsMade;
     this.#run = this.#nextRun(run);
-    this.#desk.moved(this, this.#left, "new");
+    this.#context.onMoved(this, this.#left, "new");
     if (!agrees) this.bytes += heldPayloadBytes(value);
-    this.#run.start(this.#desk.clock.now());
+    this.#run.start(this.#context.clock.now());
   }
 
-  moved(_run: Call, from: CallState, to: CallState): void {
+  onMoved(_run: Call, from: CallState, to: CallState): void {
     // What follows the end of one call is known only when it has told all of it.
     if (to === "settled") this.#left = from;
-    else this.#desk.moved(this, from, to);
+    else this.#context.onMoved(this, from, to);
   }
 
   get clock(): Clock {
-    return this.#desk.clock;
+    return this.#context.clock;
   }
 
-  get entropy(): Entropy {
-    return this.#desk.entropy;
+  get random(): Random {
+    return this.#context.random;
   }
 
-  get timers(): DeadlineQueue {
-    return this.#desk.timers;
+  get timers(): TimerQueue {
+    return this.#context.timers;
   }
 
-  get aborts(): AbortIndex {
-    return this.#desk.aborts;
+  get aborts(): AbortListeners {
+    return this.#context.aborts;
   }
 
   get throttle(): RetryThrottle {
-    return this.#desk.throttle;
+    return this.#context.throttle;
   }
 
   get remoteStacks(): boolean {
-    return this.#desk.remoteStacks;
+    return this.#context.remoteStacks;
   }
 
   get trouble(): Error | undefined {
-    return this.#desk.trouble;
+    return this.#context.trouble;
   }
 
   get events(): CallEvents | undefined {
-    return this.#desk.events;
+    return this.#context.events;
   }
 
   get retries(): number {
-    return this.#desk.retries;
+    return this.#context.retries;
   }
 
   set retries(retries: number) {
-    this.#desk.retries = retries;
+    this.#context.retries = retries;
   }
 
   checkSize(job: Job): void {
-    this.#desk.checkSize(job);
+    this.#context.checkSize(job);
   }
 
   #nextRun(before?: Call): Call {
-    const { require, demand } = this.#options;
+    const { require, selector } = this.#options;
     const except = new Set(this.#answers.map(({ principal }) => principal));
-    const options = { ...this.#options, demand: except.size === 0 ? demand : new Demand(require, except) };
-    const run = new Call(this.id, this.#job, options, this, this.#place, this);
+    const options = { ...this.#options, selector: except.size === 0 ? selector : new WorkerSelector(require, except) };
+    const run = new Call(this.id, this.#job, options, this, this.#target, this);
     // It is still the same job, and keeps its place in the queue.
-    run.born = this.born;
-    run.rank = before?.rank ?? 0;
+    run.createdAt = this.createdAt;
+    run.sequence = before?.sequence ?? 0;
     return run;
   }
 
@@ -183,7 +183,7 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
       return this.#settle();
     }
     const message = `${this.#answers.length} workers of different principals did not give the same`;
-    this.#fail(new VerificationError(message, this.#answers, { attempts: this.records }));
+    this.#fail(new VerificationError(message, this.#answers, { attempts: this.attempts }));
   }
 
   /** Nobody there who could take it, and nobody of another principal, is one thing to who asked for several. */
@@ -193,12 +193,12 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
   }
 
   #principals(): Set<string> {
-    return new Set(this.#place.pool.fitting(this.#options.demand).map(({ peer }) => peer.principal));
+    return new Set(this.#target.pool.matching(this.#options.selector).map(({ peer }) => peer.principal));
   }
 
   #tooFew(cause?: unknown): NoWorkerError {
     const { verify, require } = this.#options;
-    return tooFewPrincipals(verify, this.#principals().size, require, this.records, cause);
+    return tooFewPrincipals(verify, this.#principals().size, require, this.attempts, cause);
   }
 
   #fail(error: unknown): void {
@@ -209,7 +209,7 @@ export class Verification implements TakenJob, CallDesk<Call>, CallEnd<Call> {
   #settle(): void {
     const end = this.#end;
     this.#end = undefined;
-    this.#desk.moved(this, this.#left, "settled");
-    end?.settled(this);
+    this.#context.onMoved(this, this.#left, "settled");
+    end?.onSettled(this);
   }
 }

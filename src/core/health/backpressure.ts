@@ -20,13 +20,13 @@ export interface CongestionContext {
   readonly clock: Clock;
   /** Makes the timer of one session; it tells how late it is, in ms. */
   readonly reviewTimer: (review: (lateBy: number) => void) => ReviewTimer;
-  readonly rules: BacklogRules;
+  readonly rules: BackpressureRules;
   /** What all sessions may hold together; absent: there is but this one. */
   readonly budget?: SendBudget | undefined;
 }
 
 /** The session it watches. */
-export interface CongestionOwner {
+export interface BackpressureOwner {
   /** Bytes that have not left yet. */
   readonly bufferedBytes: number;
   /**
@@ -35,30 +35,30 @@ export interface CongestionOwner {
    */
   readonly mustRead: boolean;
   /** New work is to be held back, or no longer. */
-  congested(congested: boolean): void;
-  /** The peer does not read. The owner calls {@link Congestion.stop}. */
-  tooSlow(message: string): void;
+  onCongested(onCongested: boolean): void;
+  /** The peer does not read. The owner calls {@link BackpressureMonitor.stop}. */
+  onSlowConsumer(message: string): void;
 }
 
 /** The backlog of one peer. */
-export class Congestion implements BudgetHolder {
+export class BackpressureMonitor implements BudgetHolder {
   /** What the budget has counted for it. */
   counted = 0;
   readonly #context: CongestionContext;
-  readonly #owner: CongestionOwner;
-  readonly #backlog: Backlog;
+  readonly #owner: BackpressureOwner;
+  readonly #detector: BackpressureDetector;
   readonly #timer: ReviewTimer;
 
-  constructor(context: CongestionContext, owner: CongestionOwner) {
+  constructor(context: CongestionContext, owner: BackpressureOwner) {
     this.#context = context;
     this.#owner = owner;
-    this.#backlog = new Backlog(context.rules);
+    this.#detector = new BackpressureDetector(context.rules);
     this.#timer = context.reviewTimer((lateBy) => this.review(lateBy));
   }
 
   /** Whether more waited than may when it was last looked at. */
   get isCongested(): boolean {
-    return this.#backlog.congested;
+    return this.#detector.congested;
   }
 
   /** Bytes that have not left yet. */
@@ -71,29 +71,29 @@ export class Congestion implements BudgetHolder {
     const bytes = this.#owner.bufferedBytes;
     this.#context.budget?.count(this, bytes);
     const isTooMuch = this.#isTooMuch(bytes);
-    if (isTooMuch === this.#backlog.congested) return;
+    if (isTooMuch === this.#detector.congested) return;
     // The verdict waits a step: this runs inside the hand-over of a job, which must not find its session gone.
     this.#timer.set(0);
     if (!isTooMuch) return;
     this.#look(bytes);
-    this.#owner.congested(true);
+    this.#owner.onCongested(true);
   }
 
   /** A frame arrived: a peer that answers may have read, and need not wait until that is polled for. */
   heard(): void {
-    if (this.#backlog.congested && !this.#isTooMuch(this.#owner.bufferedBytes)) this.review(0);
+    if (this.#detector.congested && !this.#isTooMuch(this.#owner.bufferedBytes)) this.review(0);
   }
 
   /** So many bytes were admitted before the backlog: they are no reason to give the peer up while it lasts. */
   allow(bytes: number): void {
-    this.#backlog.allow(bytes);
+    this.#detector.allow(bytes);
   }
 
   /** Looks at it again, which may end the session. @param lateBy - So much later than was planned, in ms. */
   review(lateBy: number): void {
     // This process stood still, and so did what brings the bytes away.
-    if (lateBy > POLL_INTERVAL_MS) this.#backlog.excuse(lateBy);
-    const { congested } = this.#backlog;
+    if (lateBy > POLL_INTERVAL_MS) this.#detector.excuse(lateBy);
+    const { congested } = this.#detector;
     const bytes = this.#owner.bufferedBytes;
     this.#context.budget?.count(this, bytes);
     const verdict = this.#look(bytes);
@@ -101,12 +101,12 @@ export class Congestion implements BudgetHolder {
     // What is only over its share is reviewed by the budget.
     if (bytes > this.#context.rules.highWater) this.#timer.set(POLL_INTERVAL_MS);
     else this.#timer.drop();
-    if (congested !== this.#backlog.congested) this.#owner.congested(!congested);
+    if (congested !== this.#detector.congested) this.#owner.onCongested(!congested);
   }
 
   /** Whether the peer has read nothing for the longest time it may. */
   isStuck(now: number): boolean {
-    return this.#owner.mustRead && this.#backlog.unchangedFor(now) >= this.#context.rules.stallTimeout;
+    return this.#owner.mustRead && this.#detector.unchangedFor(now) >= this.#context.rules.stallTimeout;
   }
 
   /** Gives the peer up: it holds most of what is too much for all. */
@@ -129,18 +129,18 @@ export class Congestion implements BudgetHolder {
     const { clock, budget } = this.#context;
     const now = clock.now();
     const { mustRead } = this.#owner;
-    if (!mustRead) this.#backlog.excuse(this.#backlog.unchangedFor(now));
-    const verdict = this.#backlog.look(bytes, now, budget?.isOverShare(bytes));
+    if (!mustRead) this.#detector.excuse(this.#detector.unchangedFor(now));
+    const verdict = this.#detector.check(bytes, now, budget?.isOverShare(bytes));
     return mustRead || verdict === "clear" ? verdict : "congested";
   }
 
   #giveUp(bytes: number): void {
-    this.#owner.tooSlow(`it does not read: ${bytes} bytes wait`);
+    this.#owner.onSlowConsumer(`it does not read: ${bytes} bytes wait`);
   }
 }
 
 /** The limits of a backlog. */
-export interface BacklogRules {
+export interface BackpressureRules {
   /** Above so many unsent bytes the peer gets no new work. */
   readonly highWater: number;
   /** Above so many unsent bytes it is given up. */
@@ -161,18 +161,18 @@ export function backlogLimits(given: {
 }
 
 /** What a backlog means. */
-export type BacklogVerdict = "clear" | "congested" | "overflow" | "stuck";
+export type BackpressureState = "clear" | "congested" | "overflow" | "stuck";
 
 /** The unsent bytes of one peer over time. */
-export class Backlog {
-  readonly #rules: BacklogRules;
+export class BackpressureDetector {
+  readonly #rules: BackpressureRules;
   #bytes = 0;
   #since = 0;
   #allowance = 0;
   /** Whether the peer was to get no new work when this was last looked at. */
   congested = false;
 
-  constructor(rules: BacklogRules) {
+  constructor(rules: BackpressureRules) {
     this.#rules = rules;
   }
 
@@ -180,7 +180,7 @@ export class Backlog {
    * Looks at the bytes that wait now.
    * @param isOverShare - Whether they are too many for what all peers hold together, though not for this one.
    */
-  look(bytes: number, now: number, isOverShare = false): BacklogVerdict {
+  check(bytes: number, now: number, isOverShare = false): BackpressureState {
     const { highWater, maxBuffered, stallTimeout } = this.#rules;
     if (!this.congested || bytes < this.#bytes) this.#since = now;
     this.#bytes = bytes;

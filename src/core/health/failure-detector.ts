@@ -4,10 +4,10 @@
  */
 
 /** What the silence of a peer means: `suspect` after two intervals, `dead` after three. */
-export type Verdict = "well" | "suspect" | "dead";
+export type PeerHealth = "healthy" | "suspect" | "dead";
 
 /** One peer's signs of life. */
-export class Pulse {
+export class FailureDetector {
   readonly #interval: number;
   #last: number;
 
@@ -21,15 +21,15 @@ export class Pulse {
   }
 
   /** A byte arrived. */
-  heard(now: number): void {
+  onHeard(now: number): void {
     if (now > this.#last) this.#last = now;
   }
 
   /** What the silence means now. */
-  verdict(now: number): Verdict {
+  health(now: number): PeerHealth {
     const silence = now - this.#last;
     if (silence >= 3 * this.#interval) return "dead";
-    return silence >= 2 * this.#interval ? "suspect" : "well";
+    return silence >= 2 * this.#interval ? "suspect" : "healthy";
   }
 
   /** Whether nothing was heard for one interval: time to ask. */
@@ -48,7 +48,7 @@ export class Pulse {
    * This process stood still (a long collection, a laptop's sleep, SIGSTOP) and has not read what came in meanwhile: it has
    * no right to judge yet. Grants one more interval, else a single pause would cost every worker its session.
    */
-  forgive(now: number): void {
+  extend(now: number): void {
     this.#last = Math.max(this.#last, now - 2 * this.#interval);
   }
 

@@ -3,105 +3,105 @@
  * by failure-detector.ts. What follows from a verdict is in session.ts.
  */
 import type { Clock } from "../time/clock.ts";
-import { Alarm, type DeadlineQueue } from "../time/timer-queue.ts";
-import { Pulse } from "./failure-detector.ts";
+import { CallbackEntry, type TimerQueue } from "../time/timer-queue.ts";
+import { FailureDetector } from "./failure-detector.ts";
 
 /** How long is too long, in ms. */
-export interface LivenessRules {
+export interface HeartbeatRules {
   readonly helloTimeout: number;
   readonly heartbeat: number;
 }
 
 /** Whoever keeps the sessions. */
-export interface LivenessKeeper {
+export interface HeartbeatContext {
   readonly clock: Clock;
-  readonly timers: DeadlineQueue;
-  readonly rules: LivenessRules;
+  readonly timers: TimerQueue;
+  readonly rules: HeartbeatRules;
   /** This process stood still. */
   stalled(): void;
 }
 
 /** Whose worker it is. */
-export interface LivenessOwner {
+export interface HeartbeatOwner {
   /** Whether its silence means nothing now. */
-  readonly exempt: boolean;
+  readonly isExempt: boolean;
   /** Send a PING. */
-  ask(nonce: number): void;
+  sendPing(nonce: number): void;
   /** Its silence looks like death. Called again at each look while it lasts. */
-  suspicious(): void;
-  /** It is dead; `message` says why. The owner calls {@link Liveness.stop}. */
-  silent(message: string): void;
-  /** It never said HELLO; `message` says so. The owner calls {@link Liveness.stop}. */
-  mute(message: string): void;
+  onSuspect(): void;
+  /** It is dead; `message` says why. The owner calls {@link HeartbeatMonitor.stop}. */
+  onTimeout(message: string): void;
+  /** It never said HELLO; `message` says so. The owner calls {@link HeartbeatMonitor.stop}. */
+  onHelloTimeout(message: string): void;
 }
 
 /** One worker's signs of life. */
-export class Liveness {
-  readonly #keeper: LivenessKeeper;
-  readonly #owner: LivenessOwner;
-  readonly #alarm: Alarm = new Alarm((lateBy) => this.#look(lateBy));
-  readonly #pulse: Pulse;
+export class HeartbeatMonitor {
+  readonly #context: HeartbeatContext;
+  readonly #owner: HeartbeatOwner;
+  readonly #alarm: CallbackEntry = new CallbackEntry((lateBy) => this.#check(lateBy));
+  readonly #detector: FailureDetector;
   #introduced = false;
   /** PINGs sent that were not answered. */
   #asked = 0;
 
-  constructor(keeper: LivenessKeeper, owner: LivenessOwner, now: number) {
-    this.#keeper = keeper;
+  constructor(context: HeartbeatContext, owner: HeartbeatOwner, now: number) {
+    this.#context = context;
     this.#owner = owner;
-    this.#pulse = new Pulse(keeper.rules.heartbeat, now);
-    keeper.timers.set(this.#alarm, keeper.rules.helloTimeout);
+    this.#detector = new FailureDetector(context.rules.heartbeat, now);
+    context.timers.set(this.#alarm, context.rules.helloTimeout);
   }
 
   /** It said HELLO and was let in. */
-  introduced(now: number): void {
+  onHello(now: number): void {
     this.#introduced = true;
-    this.#keeper.timers.set(this.#alarm, this.#pulse.untilNext(now));
+    this.#context.timers.set(this.#alarm, this.#detector.untilNext(now));
   }
 
   /** A byte arrived. */
-  heard(now: number): void {
-    this.#pulse.heard(now);
+  onHeard(now: number): void {
+    this.#detector.onHeard(now);
   }
 
   /** A PONG arrived. `false` when nobody had asked. */
-  answered(): boolean {
+  onPong(): boolean {
     if (this.#asked === 0) return false;
     this.#asked--;
     return true;
   }
 
   /** Grants one more interval before silence counts. */
-  forgive(now: number): void {
-    this.#pulse.forgive(now);
+  extend(now: number): void {
+    this.#detector.extend(now);
   }
 
   /** Watches no longer. */
   stop(): void {
-    this.#keeper.timers.drop(this.#alarm);
+    this.#context.timers.drop(this.#alarm);
   }
 
   /** Judges the silence, unless this process has no right to. */
-  #look(lateBy: number): void {
-    const { clock, rules, timers } = this.#keeper;
+  #check(lateBy: number): void {
+    const { clock, rules, timers } = this.#context;
     const now = clock.now();
-    const stalled = this.#pulse.stalled(lateBy);
-    if (stalled) this.#keeper.stalled();
+    const stalled = this.#detector.stalled(lateBy);
+    if (stalled) this.#context.stalled();
     if (!this.#introduced) {
       if (stalled) timers.set(this.#alarm, rules.heartbeat);
-      else this.#owner.mute(`no HELLO in ${rules.helloTimeout} ms`);
+      else this.#owner.onHelloTimeout(`no HELLO in ${rules.helloTimeout} ms`);
       return;
     }
-    const { exempt } = this.#owner;
+    const { isExempt: exempt } = this.#owner;
     // Set before the owner is told, which may stop it.
-    timers.set(this.#alarm, exempt ? rules.heartbeat : this.#pulse.untilNext(now));
+    timers.set(this.#alarm, exempt ? rules.heartbeat : this.#detector.untilNext(now));
     if (!exempt) this.#judge(now);
   }
 
   #judge(now: number): void {
-    const verdict = this.#pulse.verdict(now);
-    if (verdict === "dead") return this.#owner.silent(`nothing heard for ${3 * this.#keeper.rules.heartbeat} ms`);
+    const verdict = this.#detector.health(now);
+    if (verdict === "dead") return this.#owner.onTimeout(`nothing heard for ${3 * this.#context.rules.heartbeat} ms`);
     if (verdict !== "suspect") return;
-    this.#owner.suspicious();
-    this.#owner.ask(this.#asked++);
+    this.#owner.onSuspect();
+    this.#owner.sendPing(this.#asked++);
   }
 }

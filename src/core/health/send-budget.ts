@@ -4,7 +4,7 @@
  * looked at: constant work for each frame. Looks at all holders only while they seem to hold too much. See backpressure.ts.
  */
 import type { Clock } from "../time/clock.ts";
-import { Alarm, type DeadlineQueue } from "../time/timer-queue.ts";
+import { CallbackEntry, type TimerQueue } from "../time/timer-queue.ts";
 
 const REVIEW_INTERVAL_MS = 20;
 
@@ -25,14 +25,14 @@ export interface BudgetHolder {
 /** Bytes of many sessions under one limit. */
 export class SendBudget {
   readonly #clock: Clock;
-  readonly #timers: DeadlineQueue;
+  readonly #timers: TimerQueue;
   readonly #limit: number;
   readonly #holders = new Set<BudgetHolder>();
-  readonly #alarm: Alarm = new Alarm((lateBy) => this.#review(lateBy));
+  readonly #alarm: CallbackEntry = new CallbackEntry((lateBy) => this.#review(lateBy));
   #total = 0;
 
   /** @param limit - In bytes. */
-  constructor(clock: Clock, timers: DeadlineQueue, limit: number) {
+  constructor(clock: Clock, timers: TimerQueue, limit: number) {
     this.#clock = clock;
     this.#timers = timers;
     this.#limit = limit;

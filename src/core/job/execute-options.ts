@@ -1,6 +1,6 @@
 /** How one job is run: what `execute` and `map` can be told, and what holds when nothing is said. */
 import { labelList } from "../identifiers.ts";
-import { abortSignal, duration, type Filled, flag, integer, type Rules } from "../options.ts";
+import { abortSignal, duration, type WithDefaults, isBoolean, integer, type Validators } from "../options.ts";
 
 /** How one job is run. All durations in ms; `Infinity` means no limit. */
 export interface ExecuteOptions {
@@ -35,7 +35,7 @@ export interface ExecuteOptions {
 }
 
 /** What `execute` does when nothing else is asked for. */
-export const EXECUTE_DEFAULTS: Filled<Omit<ExecuteOptions, "signal">> = Object.freeze({
+export const EXECUTE_DEFAULTS: WithDefaults<Omit<ExecuteOptions, "signal">> = Object.freeze({
   attempts: 3,
   timeout: 30_000,
   acquireTimeout: 5_000,
@@ -50,19 +50,22 @@ export const EXECUTE_DEFAULTS: Filled<Omit<ExecuteOptions, "signal">> = Object.f
 });
 
 /** @internal */
-export const EXECUTE_DEFAULT_RULES: Rules<Omit<ExecuteOptions, "signal">> = Object.freeze({
+export const EXECUTE_DEFAULT_RULES: Validators<Omit<ExecuteOptions, "signal">> = Object.freeze({
   attempts: integer(1),
   timeout: duration,
   acquireTimeout: duration,
   queueTimeout: duration,
   deadline: duration,
-  retryOnTimeout: flag,
+  retryOnTimeout: isBoolean,
   maxRetryAfter: duration,
   maxLost: integer(1),
-  failFast: flag,
+  failFast: isBoolean,
   require: labelList,
   verify: integer(1, 16),
 });
 
 /** @internal */
-export const EXECUTE_RULES: Rules<ExecuteOptions> = Object.freeze({ ...EXECUTE_DEFAULT_RULES, signal: abortSignal });
+export const EXECUTE_RULES: Validators<ExecuteOptions> = Object.freeze({
+  ...EXECUTE_DEFAULT_RULES,
+  signal: abortSignal,
+});

@@ -43,7 +43,7 @@ export function keptBytes(bytes: Uint8Array, start: number, end: number): Uint8A
   return kept;
 }
 
-/** Shared memory could change under the reader: there nothing is. */
+/** RegistrationContext memory could change under the reader: there nothing is. */
 function isMost(length: number, memory: ArrayBufferLike): boolean {
   return 2 * length > memory.byteLength && memory instanceof ArrayBuffer;
 }

@@ -1,7 +1,7 @@
-/** Who holds what: the leases of a pool and the seats they are for. When a seat is free again is decided in workers.ts. */
+/** Who holds what: the leases of a pool and the entries they are for. When a entry is free again is decided in workers.ts. */
 import { Deferred } from "../async/deferred.ts";
-import type { Demand } from "./worker-selector.ts";
-import type { Seat } from "./least-loaded-index.ts";
+import type { WorkerSelector } from "./worker-selector.ts";
+import type { WorkerEntry } from "./least-loaded-index.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** How a pool hands its workers out; by default the worker itself is the lease. */
@@ -14,47 +14,47 @@ export interface Leasing<W, L> {
 
 /** The leases nobody has given back. A worker may be its own lease, and then there are as many of it as are held. */
 export class Leases<W, L> {
-  readonly #seats = new Map<L, Seat<W>[]>();
+  readonly #entries = new Map<L, WorkerEntry<W>[]>();
 
   /** How many slots are leased. */
   get size(): number {
     let leased = 0;
-    for (const seats of this.#seats.values()) leased += seats.length;
+    for (const entries of this.#entries.values()) leased += entries.length;
     return leased;
   }
 
-  /** Somebody has a lease for a slot of that seat. */
-  add(lease: L, seat: Seat<W>): void {
-    const seats = this.#seats.get(lease);
-    if (seats === undefined) this.#seats.set(lease, [seat]);
-    else seats.push(seat);
+  /** Somebody has a lease for a slot of that entry. */
+  add(lease: L, entry: WorkerEntry<W>): void {
+    const entries = this.#entries.get(lease);
+    if (entries === undefined) this.#entries.set(lease, [entry]);
+    else entries.push(entry);
   }
 
   /**
-   * A lease is given back: the seat it was for. The oldest, as a late release of a worker that was deleted and added again must
+   * A lease is given back: the entry it was for. The oldest, as a late release of a worker that was deleted and added again must
    * not free the slot of its new holder.
    */
-  take(lease: L): Seat<W> | undefined {
-    const seats = this.#seats.get(lease);
-    const seat = seats?.shift();
-    if (seats?.length === 0) this.#seats.delete(lease);
-    return seat;
+  take(lease: L): WorkerEntry<W> | undefined {
+    const entries = this.#entries.get(lease);
+    const entry = entries?.shift();
+    if (entries?.length === 0) this.#entries.delete(lease);
+    return entry;
   }
 }
 
 /** Somebody who wants a slot to hold. */
-export class Acquisition<W, L> implements Waiter<W> {
-  readonly demand: Demand | undefined;
+export class AcquireWaiter<W, L> implements Waiter<W> {
+  readonly selector: WorkerSelector | undefined;
   readonly avoid: undefined;
-  rank = 0;
-  line: object | undefined;
-  ahead: Waiter<W> | undefined;
-  behind: Waiter<W> | undefined;
+  sequence = 0;
+  list: object | undefined;
+  previous: Waiter<W> | undefined;
+  next: Waiter<W> | undefined;
   readonly granted: Deferred<L> = new Deferred<L>();
   readonly #lease: (worker: W) => L;
 
-  constructor(demand: Demand | undefined, lease: (worker: W) => L) {
-    this.demand = demand;
+  constructor(selector: WorkerSelector | undefined, lease: (worker: W) => L) {
+    this.selector = selector;
     this.#lease = lease;
   }
 

@@ -1,43 +1,43 @@
 /**
  * Which workers can take a job: the least loaded first, among equals the one that has waited longest; from 16 jobs on only
- * about. The order is kept by moving a seat from one line to the next, so choosing costs the same for ten workers and ten
- * thousand. Whom a demand fits is in worker-index.ts, who waits for a seat in workers.ts.
+ * about. The order is kept by moving a entry from one line to the next, so choosing costs the same for ten workers and ten
+ * thousand. Whom a demand fits is in worker-index.ts, who waits for a entry in workers.ts.
  */
-import { Line, type Member } from "../collections/linked-queue.ts";
+import { LinkedQueue, type LinkedNode } from "../collections/linked-queue.ts";
 import type { Avoided } from "./waiter.ts";
 
 /** Whether a worker can be given work: only a `ready` one; a `congested` one can soon; a `suspect` one counts as absent. */
-export type Standing = "ready" | "congested" | "suspect";
+export type Availability = "ready" | "congested" | "suspect";
 
-/** Who is told of each change to a seat. */
-export interface SeatWatcher<W> {
+/** Who is told of each change to a entry. */
+export interface EntryWatcher<W> {
   /** Names it among the watchers. */
   readonly key: string;
   /** How often it was told since that was last of use. */
   readonly idle: number;
-  /** What making it anew would cost, in seats to look at. */
+  /** What making it anew would cost, in entries to look at. */
   readonly cost: number;
-  /** The seat was placed anew. */
-  placed(seat: Seat<W>): void;
+  /** The entry was placed anew. */
+  entryChanged(entry: WorkerEntry<W>): void;
 }
 
 /** Which workers will do. */
-export type Fits<W> = (worker: W) => boolean;
+export type Matches<W> = (worker: W) => boolean;
 
 /** The labels of a worker without any: the same list for all of them. */
 export const NO_LABELS: readonly string[] = [];
 
 /** One worker's place in the pool, and how many of its slots are leased. */
-export class Seat<W> implements Member<Seat<W>> {
+export class WorkerEntry<W> implements LinkedNode<WorkerEntry<W>> {
   readonly worker: W;
   readonly capacity: number;
-  /** Slots handed out and not yet given back; over `capacity` while jobs were sent ahead. */
-  leases = 0;
+  /** Slots handed out and not yet given back; over `capacity` while jobs were prefetched. */
+  inUse = 0;
   /** How many of them somebody holds who may not be using them. */
-  held = 0;
-  /** How many it could be sent ahead when it was last placed. */
-  extra = 0;
-  standing: Standing = "ready";
+  leased = 0;
+  /** How many it could be prefetched when it was last placed. */
+  prefetchLimit = 0;
+  availability: Availability = "ready";
   /** When it was put into its line, counted in such steps: orders those of one line. */
   since = 0;
   /** @internal The labels and the principal its worker is filed under. */
@@ -45,12 +45,12 @@ export class Seat<W> implements Member<Seat<W>> {
   /** @internal */
   principal: string | undefined;
   /** Who watches it; absent: nobody. */
-  watchers: Set<SeatWatcher<W>> | undefined;
+  watchers: Set<EntryWatcher<W>> | undefined;
   /** The line it stands in, once more: the one it was put into. */
-  filed: Line<Seat<W>> | undefined;
-  line: object | undefined;
-  ahead: Seat<W> | undefined;
-  behind: Seat<W> | undefined;
+  bucket: LinkedQueue<WorkerEntry<W>> | undefined;
+  list: object | undefined;
+  previous: WorkerEntry<W> | undefined;
+  next: WorkerEntry<W> | undefined;
 
   constructor(worker: W, capacity: number) {
     this.worker = worker;
@@ -58,23 +58,23 @@ export class Seat<W> implements Member<Seat<W>> {
   }
 
   /** Slots that are not handed out. */
-  get spare(): number {
-    return this.capacity - this.leases;
+  get freeSlots(): number {
+    return this.capacity - this.inUse;
   }
 
   /** Whether its worker can be given work, now or as soon as a slot is free. */
   get usable(): boolean {
-    return this.standing !== "suspect";
+    return this.availability !== "suspect";
   }
 
   /** Whether it was last placed among the free ones. */
   get isFree(): boolean {
-    return this.filed !== undefined && this.leases < this.capacity;
+    return this.bucket !== undefined && this.inUse < this.capacity;
   }
 
   /** Whether it was last placed among those that can be sent a job ahead. */
   get isPrefetching(): boolean {
-    return this.filed !== undefined && this.leases >= this.capacity;
+    return this.bucket !== undefined && this.inUse >= this.capacity;
   }
 }
 
@@ -83,133 +83,133 @@ const EXACT = 16;
 const SHARED_BITS = 4;
 
 /** The line of a load: a busy worker is given a run of jobs before it is the next one's turn, which keeps batches together. */
-function lineNumber(load: number): number {
+function bucketNumber(load: number): number {
   return load < EXACT ? load : EXACT + ((load - EXACT) >> SHARED_BITS);
 }
 
-/** Whether one free seat is to be used before another. */
-export function isUsedBefore(one: Seat<unknown>, other: Seat<unknown>): boolean {
-  const difference = lineNumber(one.leases) - lineNumber(other.leases);
+/** Whether one free entry is to be used before another. */
+export function isUsedBefore(one: WorkerEntry<unknown>, other: WorkerEntry<unknown>): boolean {
+  const difference = bucketNumber(one.inUse) - bucketNumber(other.inUse);
   return difference < 0 || (difference === 0 && one.since < other.since);
 }
 
-/** The free seats by load, and those that can be sent a job ahead. */
-export class SeatIndex<W> {
-  readonly #byLoad: Line<Seat<W>>[] = [];
-  readonly #ahead = new Line<Seat<W>>();
-  readonly #aheadOf: ((worker: W) => number) | undefined;
+/** The free entries by load, and those that can be sent a job ahead. */
+export class LeastLoadedIndex<W> {
+  readonly #byLoad: LinkedQueue<WorkerEntry<W>>[] = [];
+  readonly #prefetching = new LinkedQueue<WorkerEntry<W>>();
+  readonly #prefetchLimitOf: ((worker: W) => number) | undefined;
   #lowest = 0;
   #steps = 0;
-  /** How many all of them together can be sent ahead. */
-  extra = 0;
+  /** How many all of them together can be prefetched. */
+  prefetchLimit = 0;
 
-  /** @param aheadOf - How many jobs a worker can be sent beyond its slots now; absent: none. */
-  constructor(aheadOf?: (worker: W) => number) {
-    this.#aheadOf = aheadOf;
+  /** @param prefetchLimitOf - How many jobs a worker can be sent beyond its slots now; absent: none. */
+  constructor(prefetchLimitOf?: (worker: W) => number) {
+    this.#prefetchLimitOf = prefetchLimitOf;
   }
 
-  /** Puts a seat where its load says, or takes it out when it has no room. Call after each change to the seat. */
-  place(seat: Seat<W>): void {
-    const line = this.#lineFor(seat);
-    if (line === seat.filed && line !== undefined && (line === this.#ahead || seat.leases >= EXACT)) return;
-    this.remove(seat);
-    seat.filed = line;
-    seat.since = ++this.#steps;
-    line?.join(seat);
+  /** Puts a entry where its load says, or takes it out when it has no room. Call after each change to the entry. */
+  update(entry: WorkerEntry<W>): void {
+    const line = this.#bucketFor(entry);
+    if (line === entry.bucket && line !== undefined && (line === this.#prefetching || entry.inUse >= EXACT)) return;
+    this.remove(entry);
+    entry.bucket = line;
+    entry.since = ++this.#steps;
+    line?.push(entry);
   }
 
-  /** Takes a seat out. */
-  remove(seat: Seat<W>): void {
-    seat.filed?.leave(seat);
-    seat.filed = undefined;
+  /** Takes a entry out. */
+  remove(entry: WorkerEntry<W>): void {
+    entry.bucket?.remove(entry);
+    entry.bucket = undefined;
   }
 
-  /** Takes a seat out for good. */
-  delete(seat: Seat<W>): void {
-    this.remove(seat);
-    this.#allow(seat, 0);
+  /** Takes a entry out for good. */
+  delete(entry: WorkerEntry<W>): void {
+    this.remove(entry);
+    this.#allow(entry, 0);
   }
 
-  #allow(seat: Seat<W>, extra: number): void {
-    this.extra += extra - seat.extra;
-    seat.extra = extra;
+  #allow(entry: WorkerEntry<W>, prefetchLimit: number): void {
+    this.prefetchLimit += prefetchLimit - entry.prefetchLimit;
+    entry.prefetchLimit = prefetchLimit;
   }
 
-  #lineFor(seat: Seat<W>): Line<Seat<W>> | undefined {
-    const { leases, capacity } = seat;
-    if (this.#aheadOf !== undefined) this.#allow(seat, this.#aheadOf(seat.worker));
-    if (seat.standing !== "ready") return undefined;
+  #bucketFor(entry: WorkerEntry<W>): LinkedQueue<WorkerEntry<W>> | undefined {
+    const { inUse: leases, capacity } = entry;
+    if (this.#prefetchLimitOf !== undefined) this.#allow(entry, this.#prefetchLimitOf(entry.worker));
+    if (entry.availability !== "ready") return undefined;
     if (leases < capacity) {
-      const number = lineNumber(leases);
+      const number = bucketNumber(leases);
       if (number < this.#lowest) this.#lowest = number;
-      return this.#line(number);
+      return this.#bucket(number);
     }
     // Behind a slot that somebody holds a job could wait for as long as he pleases.
-    return seat.held === 0 && leases < capacity + seat.extra ? this.#ahead : undefined;
+    return entry.leased === 0 && leases < capacity + entry.prefetchLimit ? this.#prefetching : undefined;
   }
 
-  /** The seat to send a job ahead to, if any. */
-  firstAhead(): Seat<W> | undefined {
-    return this.#ahead.first;
+  /** The entry to send a job ahead to, if any. */
+  firstForPrefetch(): WorkerEntry<W> | undefined {
+    return this.#prefetching.first;
   }
 
-  /** The free seat to use next, if any. */
-  first(): Seat<W> | undefined {
+  /** The free entry to use next, if any. */
+  first(): WorkerEntry<W> | undefined {
     for (; this.#lowest < this.#byLoad.length; this.#lowest++) {
-      const seat = this.#line(this.#lowest).first;
-      if (seat !== undefined) return seat;
+      const entry = this.#bucket(this.#lowest).first;
+      if (entry !== undefined) return entry;
     }
     return undefined;
   }
 
-  /** The free seat to use next among those that are not in `avoid`, or just the next one when all are. */
-  firstExcept(avoid: Avoided<W>): Seat<W> | undefined {
+  /** The free entry to use next among those that are not in `avoid`, or just the next one when all are. */
+  firstExcept(avoid: Avoided<W>): WorkerEntry<W> | undefined {
     for (const line of this.#byLoad) {
-      for (const seat of line) if (!avoid.has(seat.worker)) return seat;
+      for (const entry of line) if (!avoid.has(entry.worker)) return entry;
     }
     return this.first();
   }
 
   /**
-   * The free seat to use next among those that fit; one in `avoid` only when no other is free. `"unsure"` when more than
+   * The free entry to use next among those that fit; one in `avoid` only when no other is free. `"unsure"` when more than
    * `most` were passed over and it has yet to be found.
    */
-  search(fits: Fits<W>, avoid: Avoided<W> | undefined, most: number): Seat<W> | undefined | "unsure" {
-    let avoided: Seat<W> | undefined;
+  search(fits: Matches<W>, avoid: Avoided<W> | undefined, most: number): WorkerEntry<W> | undefined | "unsure" {
+    let avoided: WorkerEntry<W> | undefined;
     let passed = 0;
     for (const line of this.#byLoad) {
-      for (const seat of line) {
-        if (!fits(seat.worker)) passed++;
-        else if (avoid?.has(seat.worker) === true) avoided ??= seat;
-        else return seat;
+      for (const entry of line) {
+        if (!fits(entry.worker)) passed++;
+        else if (avoid?.has(entry.worker) === true) avoided ??= entry;
+        else return entry;
         if (passed > most) return "unsure";
       }
     }
     return avoided;
   }
 
-  /** The free seats in the order of their use. */
-  *free(): Generator<Seat<W>> {
+  /** The free entries in the order of their use. */
+  *free(): Generator<WorkerEntry<W>> {
     for (const line of this.#byLoad) yield* line;
   }
 
   /** Those that can be sent a job ahead, in the order of their use. */
-  prefetching(): Iterable<Seat<W>> {
-    return this.#ahead;
+  prefetching(): Iterable<WorkerEntry<W>> {
+    return this.#prefetching;
   }
 
-  /** The seat to send a job ahead to among those that fit. `"unsure"`: as for `search`. */
-  searchAhead(fits: Fits<W>, most: number): Seat<W> | undefined | "unsure" {
+  /** The entry to send a job ahead to among those that fit. `"unsure"`: as for `search`. */
+  searchForPrefetch(fits: Matches<W>, most: number): WorkerEntry<W> | undefined | "unsure" {
     let passed = 0;
-    for (const seat of this.#ahead) {
-      if (fits(seat.worker)) return seat;
+    for (const entry of this.#prefetching) {
+      if (fits(entry.worker)) return entry;
       if (++passed > most) return "unsure";
     }
     return undefined;
   }
 
-  #line(number: number): Line<Seat<W>> {
-    for (let next = this.#byLoad.length; next <= number; next++) this.#byLoad.push(new Line<Seat<W>>());
+  #bucket(number: number): LinkedQueue<WorkerEntry<W>> {
+    for (let next = this.#byLoad.length; next <= number; next++) this.#byLoad.push(new LinkedQueue<WorkerEntry<W>>());
     const line = this.#byLoad[number];
     if (line === undefined) throw new RangeError(`no line ${number}`);
     return line;

@@ -1,101 +1,101 @@
 /**
- * The seats that fit one demand, in the order of their use: an index like that of all seats, with entries of its own. Made
+ * The entries that fit one demand, in the order of their use: an index like that of all entries, with entries of its own. Made
  * where searching among all of them takes too long, and dropped when it is not used: worker-index.ts decides both.
  */
-import type { Demand, Demanded } from "./worker-selector.ts";
-import { Seat, SeatIndex, type SeatWatcher } from "./least-loaded-index.ts";
+import type { WorkerSelector, Selectable } from "./worker-selector.ts";
+import { WorkerEntry, LeastLoadedIndex, type EntryWatcher } from "./least-loaded-index.ts";
 import type { Avoided } from "./waiter.ts";
 
-/** A view of some seats. */
-export class SeatView<W extends Demanded> implements SeatWatcher<W> {
+/** A view of some entries. */
+export class SelectorIndex<W extends Selectable> implements EntryWatcher<W> {
   /** What they fit. */
-  readonly demand: Demand;
-  readonly #index = new SeatIndex<Seat<W>>();
-  readonly #entries = new Map<Seat<W>, Seat<Seat<W>>>();
-  /** How many of its seats can be given work. */
+  readonly selector: WorkerSelector;
+  readonly #index = new LeastLoadedIndex<WorkerEntry<W>>();
+  readonly #entries = new Map<WorkerEntry<W>, WorkerEntry<WorkerEntry<W>>>();
+  /** How many of its entries can be given work. */
   usable = 0;
   /** Changes it has followed since it was last of use. */
   idle = 0;
-  /** How many seats were looked at to make it. */
+  /** How many entries were looked at to make it. */
   readonly cost: number;
 
-  constructor(demand: Demand, cost: number) {
-    this.demand = demand;
+  constructor(selector: WorkerSelector, cost: number) {
+    this.selector = selector;
     this.cost = cost;
   }
 
-  /** How many seats it has. */
+  /** How many entries it has. */
   get size(): number {
     return this.#entries.size;
   }
 
   get key(): string {
-    return this.demand.key;
+    return this.selector.key;
   }
 
-  /** Adds a seat, once, and follows it from now on. */
-  add(seat: Seat<W>): void {
-    if (this.#entries.has(seat)) return;
-    const entry = new Seat(seat, seat.capacity);
-    if (entry.usable) this.usable++;
-    this.#entries.set(seat, entry);
-    (seat.watchers ??= new Set()).add(this);
-    this.placed(seat);
+  /** Adds a entry, once, and follows it from now on. */
+  add(entry: WorkerEntry<W>): void {
+    if (this.#entries.has(entry)) return;
+    const record = new WorkerEntry(entry, entry.capacity);
+    if (record.usable) this.usable++;
+    this.#entries.set(entry, record);
+    (entry.watchers ??= new Set()).add(this);
+    this.entryChanged(entry);
   }
 
-  /** Takes a seat out. */
-  remove(seat: Seat<W>): void {
-    const entry = this.#entries.get(seat);
-    if (entry === undefined) return;
-    if (entry.usable) this.usable--;
-    this.#index.remove(entry);
-    this.#entries.delete(seat);
-    seat.watchers?.delete(this);
-    if (seat.watchers?.size === 0) seat.watchers = undefined;
+  /** Takes a entry out. */
+  remove(entry: WorkerEntry<W>): void {
+    const record = this.#entries.get(entry);
+    if (record === undefined) return;
+    if (record.usable) this.usable--;
+    this.#index.remove(record);
+    this.#entries.delete(entry);
+    entry.watchers?.delete(this);
+    if (entry.watchers?.size === 0) entry.watchers = undefined;
   }
 
   /** Takes all of them out. */
   clear(): void {
-    for (const seat of this.#entries.keys()) this.remove(seat);
+    for (const entry of this.#entries.keys()) this.remove(entry);
   }
 
-  placed(seat: Seat<W>): void {
-    const entry = this.#entries.get(seat);
-    if (entry === undefined) return;
+  entryChanged(entry: WorkerEntry<W>): void {
+    const record = this.#entries.get(entry);
+    if (record === undefined) return;
     this.idle++;
-    if (entry.usable !== seat.usable) this.usable += seat.usable ? 1 : -1;
-    entry.leases = seat.leases;
-    entry.held = seat.held;
-    entry.extra = seat.extra;
-    entry.standing = seat.standing;
-    this.#index.place(entry);
+    if (record.usable !== entry.usable) this.usable += entry.usable ? 1 : -1;
+    record.inUse = entry.inUse;
+    record.leased = entry.leased;
+    record.prefetchLimit = entry.prefetchLimit;
+    record.availability = entry.availability;
+    this.#index.update(record);
   }
 
-  /** Whether a seat among those that match, which may be fewer than all here, can be given work. */
-  serves(selector: Demand): boolean {
+  /** Whether a entry among those that match, which may be fewer than all here, can be given work. */
+  hasCandidate(selector: WorkerSelector): boolean {
     if (selector.key === this.key || this.usable === 0) return this.usable > 0;
-    for (const seat of this.#entries.keys()) if (seat.usable && selector.fits(seat.worker)) return true;
+    for (const entry of this.#entries.keys()) if (entry.usable && selector.matches(entry.worker)) return true;
     return false;
   }
 
   /**
-   * The free seat to use next among those that match; one whose worker is in `avoid` only when no other is free.
+   * The free entry to use next among those that match; one whose worker is in `avoid` only when no other is free.
    */
-  first(selector: Demand, avoid: Avoided<W> | undefined): Seat<W> | undefined {
+  first(selector: WorkerSelector, avoid: Avoided<W> | undefined): WorkerEntry<W> | undefined {
     if (avoid === undefined && selector.key === this.key) return this.#index.first()?.worker;
-    let avoided: Seat<W> | undefined;
-    for (const { worker: seat } of this.#index.free()) {
-      if (!selector.fits(seat.worker)) continue;
-      if (avoid?.has(seat.worker) !== true) return seat;
-      avoided ??= seat;
+    let avoided: WorkerEntry<W> | undefined;
+    for (const { worker: entry } of this.#index.free()) {
+      if (!selector.matches(entry.worker)) continue;
+      if (avoid?.has(entry.worker) !== true) return entry;
+      avoided ??= entry;
     }
     return avoided;
   }
 
-  /** The seat to send a job ahead to among those that match, if any. */
-  firstAhead(selector: Demand): Seat<W> | undefined {
-    if (selector.key === this.key) return this.#index.firstAhead()?.worker;
-    for (const { worker: seat } of this.#index.prefetching()) if (selector.fits(seat.worker)) return seat;
+  /** The entry to send a job ahead to among those that match, if any. */
+  firstForPrefetch(selector: WorkerSelector): WorkerEntry<W> | undefined {
+    if (selector.key === this.key) return this.#index.firstForPrefetch()?.worker;
+    for (const { worker: entry } of this.#index.prefetching()) if (selector.matches(entry.worker)) return entry;
     return undefined;
   }
 }

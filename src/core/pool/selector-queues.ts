@@ -3,15 +3,15 @@
  * longest. A queue is filed under one label of its selector, the one that the fewest workers have, so a worker looks only at
  * queues filed under its own labels, the oldest first. See wait-queue.ts for the queue of a pool as a whole.
  */
-import type { Demand, Demanded } from "./worker-selector.ts";
+import type { WorkerSelector, Selectable } from "./worker-selector.ts";
 import { type HeapEntry, IndexedHeap } from "../collections/heap.ts";
-import { Line } from "../collections/linked-queue.ts";
+import { LinkedQueue } from "../collections/linked-queue.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** The waiters with one selector, first come first served. */
 export class SelectorQueue<W> implements HeapEntry {
-  readonly selector: Demand;
-  readonly waiters: Line<Waiter<W>> = new Line<Waiter<W>>();
+  readonly selector: WorkerSelector;
+  readonly waiters: LinkedQueue<Waiter<W>> = new LinkedQueue<Waiter<W>>();
   /** Position among all queues in the order of creation. */
   readonly sequence: number;
   /** Whether there is a usable worker that matches. */
@@ -22,24 +22,24 @@ export class SelectorQueue<W> implements HeapEntry {
   /** @internal The group of the bucket it is in; absent: the selector excludes no principal. */
   group: ExclusionGroup<W> | undefined;
 
-  constructor(selector: Demand, sequence: number, hasCandidates: boolean) {
+  constructor(selector: WorkerSelector, sequence: number, hasCandidates: boolean) {
     this.selector = selector;
     this.sequence = sequence;
     this.hasCandidates = hasCandidates;
   }
 
   /** Sequence number of its oldest waiter. */
-  get rank(): number {
-    return this.waiters.first?.rank ?? Number.POSITIVE_INFINITY;
+  get headSequence(): number {
+    return this.waiters.first?.sequence ?? Number.POSITIVE_INFINITY;
   }
 }
 
-interface Ranked {
-  readonly rank: number;
+interface Headed {
+  readonly headSequence: number;
 }
 
-function isOlder(one: Ranked, other: Ranked): boolean {
-  return one.rank < other.rank;
+function isOlder(one: Headed, other: Headed): boolean {
+  return one.headSequence < other.headSequence;
 }
 
 /** Queues that all exclude one principal: a worker of that principal skips them at once. */
@@ -52,8 +52,8 @@ class ExclusionGroup<W> implements HeapEntry {
     this.principal = principal;
   }
 
-  get rank(): number {
-    return this.queues.first?.rank ?? Number.POSITIVE_INFINITY;
+  get headSequence(): number {
+    return this.queues.first?.headSequence ?? Number.POSITIVE_INFINITY;
   }
 }
 
@@ -69,7 +69,7 @@ class Exclusions<W> {
   }
 
   add(queue: SelectorQueue<W>): void {
-    const { excludedMost } = this.#count(queue.selector.except, 1);
+    const { excludedMost } = this.#count(queue.selector.excludedPrincipals, 1);
     let group = this.#groups.get(excludedMost);
     if (group === undefined) this.#groups.set(excludedMost, (group = new ExclusionGroup(excludedMost)));
     queue.group = group;
@@ -79,7 +79,7 @@ class Exclusions<W> {
   }
 
   remove(queue: SelectorQueue<W>, group: ExclusionGroup<W>): void {
-    this.#count(queue.selector.except, -1);
+    this.#count(queue.selector.excludedPrincipals, -1);
     group.queues.remove(queue);
     queue.group = undefined;
     if (group.queues.size > 0) return this.#order.update(group);
@@ -92,10 +92,10 @@ class Exclusions<W> {
     this.#order.update(group);
   }
 
-  /** Visits the queues a worker of this principal could match. `isWorth`: whether to look at what waits since `rank`. */
+  /** Visits the queues a worker of this principal could match. `isWorth`: whether to look at what waits since `headSequence`. */
   walk(
     principal: string | undefined,
-    isWorth: (group: Ranked) => boolean,
+    isWorth: (group: Headed) => boolean,
     visit: (queue: SelectorQueue<W>) => boolean,
   ): void {
     this.#order.walk((group) => {
@@ -141,7 +141,7 @@ class Bucket<W> {
 const NO_LABEL = "";
 
 /** Queues by what they ask of a worker. */
-export class SelectorQueueIndex<W extends Demanded> {
+export class SelectorQueueIndex<W extends Selectable> {
   readonly #buckets = new Map<string, Bucket<W>>();
   readonly #workersWith: (label: string) => number;
   /** How many queues are filed. */
@@ -158,7 +158,7 @@ export class SelectorQueueIndex<W extends Demanded> {
     bucket.size++;
     this.size++;
     queue.bucket = bucket;
-    if (queue.selector.except.size === 0) bucket.queues.push(queue);
+    if (queue.selector.excludedPrincipals.size === 0) bucket.queues.push(queue);
     else (bucket.exclusions ??= new Exclusions()).add(queue);
   }
 
@@ -184,10 +184,10 @@ export class SelectorQueueIndex<W extends Demanded> {
   /** The oldest waiter that this worker matches, if it is older than `than`; else `than`. */
   oldestFor(worker: W, than: Waiter<W> | undefined): Waiter<W> | undefined {
     let oldest = than;
-    const isWorth = ({ rank }: Ranked): boolean => oldest === undefined || rank < oldest.rank;
+    const isWorth = ({ headSequence }: Headed): boolean => oldest === undefined || headSequence < oldest.sequence;
     this.#walk(worker, [NO_LABEL, ...(worker.labels ?? [])], isWorth, (queue) => {
       if (!isWorth(queue)) return false;
-      if (!queue.selector.fits(worker)) return true;
+      if (!queue.selector.matches(worker)) return true;
       oldest = queue.waiters.first;
       return false;
     });
@@ -199,7 +199,7 @@ export class SelectorQueueIndex<W extends Demanded> {
     const found: SelectorQueue<W>[] = [];
     const labels = new Set([NO_LABEL, ...(worker.labels ?? [])]);
     this.#walk(worker, labels, everyGroup, (queue) => {
-      if (queue.selector.fits(worker)) found.push(queue);
+      if (queue.selector.matches(worker)) found.push(queue);
       return true;
     });
     return found.sort((one, other) => one.sequence - other.sequence);
@@ -220,7 +220,7 @@ export class SelectorQueueIndex<W extends Demanded> {
   #walk(
     { peer }: W,
     labels: Iterable<string>,
-    isWorth: (group: Ranked) => boolean,
+    isWorth: (group: Headed) => boolean,
     visit: (queue: SelectorQueue<W>) => boolean,
   ): void {
     for (const label of labels) {
@@ -255,7 +255,7 @@ function everyGroup(): boolean {
 function walkBucket<W>(
   { queues, exclusions }: Bucket<W>,
   principal: string | undefined,
-  isWorth: (group: Ranked) => boolean,
+  isWorth: (group: Headed) => boolean,
   visit: (queue: SelectorQueue<W>) => boolean,
 ): void {
   queues.walk(visit);

@@ -4,23 +4,23 @@
  *
  * Queues that no usable worker matches are indexed apart: they cost nothing when a slot is freed.
  */
-import type { Demand, Demanded } from "./worker-selector.ts";
-import { Line } from "../collections/linked-queue.ts";
+import type { WorkerSelector, Selectable } from "./worker-selector.ts";
+import { LinkedQueue } from "../collections/linked-queue.ts";
 import { SelectorQueue, SelectorQueueIndex } from "./selector-queues.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** Those who wait for the same, as data. */
-export interface WaitingLine {
+export interface QueueDepth {
   /** What they ask for; absent: nothing. */
-  readonly demand: Demand | undefined;
+  readonly selector: WorkerSelector | undefined;
   /** How many they are. */
   readonly length: number;
 }
 
 /** What a queue knows of the workers. */
-export interface WorkerSupply<W> {
+export interface CandidateSource<W> {
   /** Whether there is a usable worker that matches. */
-  serves(selector: Demand): boolean;
+  hasCandidate(selector: WorkerSelector): boolean;
   /** How many workers have a label. */
   countWith(label: string): number;
   /** The workers with room for a job, in a slot or ahead of one; absent when there are more than `most`. */
@@ -28,20 +28,20 @@ export interface WorkerSupply<W> {
 }
 
 /** The queue of a pool. */
-export class Queue<W extends Demanded> {
-  readonly #supply: WorkerSupply<W>;
+export class WaitQueue<W extends Selectable> {
+  readonly #supply: CandidateSource<W>;
   /** Those who ask for nothing. */
-  readonly #plain = new Line<Waiter<W>>();
+  readonly #plain = new LinkedQueue<Waiter<W>>();
   readonly #queues = new Map<string, SelectorQueue<W>>();
   /** The queues that a usable worker matches, and the others. */
   readonly #supplied: SelectorQueueIndex<W>;
   readonly #stranded: SelectorQueueIndex<W>;
-  #ranks = 0;
+  #sequences = 0;
   #sequence = 0;
   /** How many wait in all. */
   length = 0;
 
-  constructor(supply: WorkerSupply<W>) {
+  constructor(supply: CandidateSource<W>) {
     this.#supply = supply;
     const workersWith = (label: string): number => supply.countWith(label);
     this.#supplied = new SelectorQueueIndex(workersWith);
@@ -49,40 +49,40 @@ export class Queue<W extends Demanded> {
   }
 
   /** Gives somebody who comes for the first time a place in the order of arrival. */
-  admit(waiter: Waiter<W>): void {
-    if (waiter.rank === 0) waiter.rank = ++this.#ranks;
+  assignSequence(waiter: Waiter<W>): void {
+    if (waiter.sequence === 0) waiter.sequence = ++this.#sequences;
   }
 
   /** Whether nobody with the same demand waits who came before. */
-  isNext({ demand, rank }: Waiter<W>): boolean {
+  isNext({ selector, sequence }: Waiter<W>): boolean {
     if (this.length === 0) return true;
-    const line = demand === undefined ? this.#plain : this.#queues.get(demand.key)?.waiters;
-    return line?.first === undefined || rank < line.first.rank;
+    const line = selector === undefined ? this.#plain : this.#queues.get(selector.key)?.waiters;
+    return line?.first === undefined || sequence < line.first.sequence;
   }
 
   /** Adds somebody who was admitted, at the place that is his. */
-  join(waiter: Waiter<W>): void {
-    const { demand } = waiter;
+  push(waiter: Waiter<W>): void {
+    const { selector } = waiter;
     this.length++;
-    if (demand === undefined) return insert(this.#plain, waiter);
-    const queue = this.#queues.get(demand.key);
-    if (queue === undefined) return this.#makeQueue(demand, waiter);
+    if (selector === undefined) return insert(this.#plain, waiter);
+    const queue = this.#queues.get(selector.key);
+    if (queue === undefined) return this.#makeQueue(selector, waiter);
     insert(queue.waiters, waiter);
     if (queue.waiters.first === waiter) this.#indexOf(queue).update(queue);
   }
 
   /** Takes somebody out, wherever he stands; `false` when he does not wait here. */
-  leave(waiter: Waiter<W>): boolean {
-    const { demand } = waiter;
-    if (demand === undefined) {
-      if (!this.#plain.leave(waiter)) return false;
+  remove(waiter: Waiter<W>): boolean {
+    const { selector } = waiter;
+    if (selector === undefined) {
+      if (!this.#plain.remove(waiter)) return false;
       this.length--;
       return true;
     }
-    const queue = this.#queues.get(demand.key);
+    const queue = this.#queues.get(selector.key);
     if (queue === undefined) return false;
     const { first } = queue.waiters;
-    if (!queue.waiters.leave(waiter)) return false;
+    if (!queue.waiters.remove(waiter)) return false;
     this.length--;
     if (queue.waiters.length === 0) this.#drop(queue);
     else if (first === waiter) this.#indexOf(queue).update(queue);
@@ -109,8 +109,8 @@ export class Queue<W extends Demanded> {
   }
 
   /** Whether there is a usable worker for this demand, which somebody here has. */
-  isSupplied(demand: Demand): boolean {
-    return this.#queues.get(demand.key)?.hasCandidates ?? this.#supply.serves(demand);
+  isSupplied(selector: WorkerSelector): boolean {
+    return this.#queues.get(selector.key)?.hasCandidates ?? this.#supply.hasCandidate(selector);
   }
 
   /** A worker came (`true`), or went, that could be given work. `any`: whether it was the first one, or the last. */
@@ -120,7 +120,7 @@ export class Queue<W extends Demanded> {
     const [from, to] = usable ? [this.#stranded, this.#supplied] : [this.#supplied, this.#stranded];
     if (usable) for (const index of [from, to]) index.refile(worker.labels ?? []);
     for (const queue of from.matching(worker)) {
-      if (!usable && this.#supply.serves(queue.selector)) continue;
+      if (!usable && this.#supply.hasCandidate(queue.selector)) continue;
       from.remove(queue);
       queue.hasCandidates = usable;
       to.add(queue);
@@ -129,12 +129,12 @@ export class Queue<W extends Demanded> {
   }
 
   /** How many wait for what. */
-  lines(): readonly WaitingLine[] {
+  lines(): readonly QueueDepth[] {
     const demanding = [...this.#queues.values()].map(({ selector, waiters }) => ({
-      demand: selector,
+      selector,
       length: waiters.length,
     }));
-    return this.#plain.length === 0 ? demanding : [{ demand: undefined, length: this.#plain.length }, ...demanding];
+    return this.#plain.length === 0 ? demanding : [{ selector: undefined, length: this.#plain.length }, ...demanding];
   }
 
   /** Everybody, in the order they came. */
@@ -152,36 +152,36 @@ export class Queue<W extends Demanded> {
     this.#indexOf(queue).remove(queue);
   }
 
-  #makeQueue(selector: Demand, first: Waiter<W>): void {
-    const queue = new SelectorQueue<W>(selector, this.#sequence++, this.#supply.serves(selector));
-    queue.waiters.join(first);
+  #makeQueue(selector: WorkerSelector, first: Waiter<W>): void {
+    const queue = new SelectorQueue<W>(selector, this.#sequence++, this.#supply.hasCandidate(selector));
+    queue.waiters.push(first);
     this.#queues.set(selector.key, queue);
     this.#indexOf(queue).add(queue);
   }
 }
 
-/** Adds a waiter at the place of its rank. */
-function insert<W>(line: Line<Waiter<W>>, waiter: Waiter<W>): void {
+/** Adds a waiter at the place of its sequence. */
+function insert<W>(line: LinkedQueue<Waiter<W>>, waiter: Waiter<W>): void {
   const { last } = line;
-  if (last === undefined || last.rank < waiter.rank) line.join(waiter);
-  else line.joinBefore(waiter, placeIn(line, waiter.rank));
+  if (last === undefined || last.sequence < waiter.sequence) line.push(waiter);
+  else line.insertBefore(waiter, placeIn(line, waiter.sequence));
 }
 
 /** Before whom somebody belongs. Looked for from both ends at once: who comes back is among the first or among the last. */
-function placeIn<W>(line: Line<Waiter<W>>, rank: number): Waiter<W> | undefined {
+function placeIn<W>(line: LinkedQueue<Waiter<W>>, sequence: number): Waiter<W> | undefined {
   let late = line.last;
-  for (let early = line.first; early !== undefined; early = early.behind) {
-    if (early.rank > rank) return early;
-    if (late === undefined || late.rank < rank) return late?.behind;
-    late = late.ahead;
+  for (let early = line.first; early !== undefined; early = early.next) {
+    if (early.sequence > sequence) return early;
+    if (late === undefined || late.sequence < sequence) return late?.next;
+    late = late.previous;
   }
   return undefined;
 }
 
 function inOrder<W>(waiters: Waiter<W>[]): Waiter<W>[] {
-  return waiters.sort((one, other) => one.rank - other.rank);
+  return waiters.sort((one, other) => one.sequence - other.sequence);
 }
 
-function tell<W>(line: Line<Waiter<W>>, usable: boolean): void {
-  for (const waiter of line) waiter.supplied?.(usable);
+function tell<W>(line: LinkedQueue<Waiter<W>>, usable: boolean): void {
+  for (const waiter of line) waiter.hasCandidates?.(usable);
 }

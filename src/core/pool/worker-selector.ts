@@ -5,7 +5,7 @@
 import type { Peer } from "../peer.ts";
 
 /** What of a worker demands speak of. */
-export interface Demanded {
+export interface Selectable {
   /** The labels it came with. */
   readonly labels?: readonly string[] | undefined;
   /** Who it is, as far as somebody knows. */
@@ -20,37 +20,37 @@ function tidy(labels: readonly string[]): readonly string[] {
 }
 
 /** Which workers will do. */
-export class Demand {
+export class WorkerSelector {
   /** Equal for equal demands. */
   readonly key: string;
   /** Labels that the worker must have, all of them. */
   readonly labels: readonly string[];
   /** Principals that the worker must not belong to. */
-  readonly except: ReadonlySet<string>;
+  readonly excludedPrincipals: ReadonlySet<string>;
 
-  /** @param labels - Of the alphabet of identities. @param except - Any texts. */
-  constructor(labels: readonly string[], except: ReadonlySet<string> = NOBODY) {
+  /** @param labels - Of the alphabet of identities. @param excludedPrincipals - Any texts. */
+  constructor(labels: readonly string[], excludedPrincipals: ReadonlySet<string> = NOBODY) {
     this.labels = tidy(labels);
-    this.except = except;
+    this.excludedPrincipals = excludedPrincipals;
     this.key = this.labels.join(" ");
     // Principals are any text, so that only JSON keeps them apart.
-    if (except.size > 0) this.key += ` except ${JSON.stringify([...except].sort())}`;
+    if (excludedPrincipals.size > 0) this.key += ` except ${JSON.stringify([...excludedPrincipals].sort())}`;
   }
 
   /** Whether a worker will do. */
-  fits({ labels, peer }: Demanded): boolean {
-    if (peer !== undefined && this.except.has(peer.principal)) return false;
+  matches({ labels, peer }: Selectable): boolean {
+    if (peer !== undefined && this.excludedPrincipals.has(peer.principal)) return false;
     return this.labels.every((label) => labels?.includes(label) === true);
   }
 }
 
 /** The demand for these labels; none when there are none. */
-export function demandFor(labels: readonly string[]): Demand | undefined {
-  return labels.length === 0 ? undefined : new Demand(labels);
+export function selectorFor(labels: readonly string[]): WorkerSelector | undefined {
+  return labels.length === 0 ? undefined : new WorkerSelector(labels);
 }
 
 /** What a worker must have to fit, for people: ` with the labels cuda, gpu`; empty when anybody fits. */
-export function inWords(labels: readonly string[]): string {
+export function describeLabels(labels: readonly string[]): string {
   if (labels.length === 0) return "";
   return ` with the label${labels.length === 1 ? "" : "s"} ${labels.join(", ")}`;
 }

@@ -4,19 +4,19 @@
  */
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { decodeRunnerBody, decodeWorkerBody, named } from "./decoder.ts";
+import { decodeRunnerBody, decodeWorkerBody, lookUp } from "./decoder.ts";
 import { encodeRunnerBody, encodeWorkerBody } from "./encoder.ts";
 import { ProtocolError } from "../errors.ts";
 import { JOB_LIMITS } from "../job/headers.ts";
 import type { Message, RunnerMessage, WorkerMessage } from "./message.ts";
 import type { Payload } from "../peer.ts";
 import { utf8Length } from "../job/utf8.ts";
-import { HEAD_BYTES, MESSAGE_CODES, namesByCode } from "./constants.ts";
+import { HEAD_BYTES, MESSAGE_CODES, invert } from "./constants.ts";
 
 /** Room for the head and all fixed fields of any message. */
 const FIXED_BYTES = 64;
 
-const messageTypes = /* @__PURE__ */ namesByCode(MESSAGE_CODES);
+const messageTypes = /* @__PURE__ */ invert(MESSAGE_CODES);
 
 /** How one end writes what it says and reads what it hears. */
 export interface Codec<Sent extends Message, Heard extends Message> {
@@ -95,7 +95,7 @@ export function readFrame<Heard extends Message>(
   if (frame.length === 0) throw new ProtocolError("an empty frame");
   const input = new ByteReader(frame);
   do {
-    const type = named(messageTypes, input.u8(), "message type");
+    const type = lookUp(messageTypes, input.u8(), "message type");
     input.enter(input.u32());
     const message = decode(input, type);
     input.leave();
@@ -114,7 +114,7 @@ export function frameLimit(maxPayload: number): number {
 }
 
 /** How many bytes `value` takes on the wire: what `maxPayload` bounds. Text counts in UTF-8. */
-export function payloadBytes(value: Payload): number {
+export function wirePayloadBytes(value: Payload): number {
   return typeof value === "string" ? utf8Length(value) : value.length;
 }
 

@@ -54,7 +54,7 @@ export const ERROR_CODES: Codes<WireErrorCode> = Object.freeze({
 });
 
 /** A table turned round: the name at the place of its code. */
-export function namesByCode<Name extends string>(codes: Codes<Name>): readonly (Name | undefined)[] {
+export function invert<Name extends string>(codes: Codes<Name>): readonly (Name | undefined)[] {
   const names: (Name | undefined)[] = [];
   // Object.entries forgets the key type; the table has no other keys.
   for (const [name, code] of Object.entries<number>(codes) as [Name, number][]) names[code] = name;
@@ -65,11 +65,11 @@ export function namesByCode<Name extends string>(codes: Codes<Name>): readonly (
 /** Type byte and body length, before each body. */
 export const HEAD_BYTES = 5;
 /** Bit 0 of the flags of HELLO, JOB, JOBRES and JOBERR. */
-export const FLAG = 1;
+export const FLAG_0 = 1;
 /** Bit 1 of the flags of HELLO (how many it takes ahead follows, last), JOBRES and JOBERR (what it took follows, next). */
-export const MORE = 2;
+export const FLAG_1 = 2;
 /** A ttl of this many ms means no limit. */
-export const FOREVER = 0xffff_ffff;
+export const NO_LIMIT = 0xffff_ffff;
 
 /** The longest texts for people, in bytes of UTF-8; longer ones are cut by whoever sends them and whoever gets them. */
 export const TEXT_BYTES: Readonly<Record<"name" | "message" | "code" | "stack" | "text", number>> = Object.freeze({
@@ -80,8 +80,8 @@ export const TEXT_BYTES: Readonly<Record<"name" | "message" | "code" | "stack" |
   text: 1024,
 });
 
-/** The most that is sent ahead by measure: more would not make a worker of very short jobs any busier. */
-export const MAX_AHEAD = 128;
+/** The most that is prefetched by measure: more would not make a worker of very short jobs any busier. */
+export const MAX_MEASURED_PREFETCH = 128;
 
 /** The most that is taken in ahead of a free slot. */
-export const MOST_AHEAD: number = 256;
+export const MAX_PREFETCH: number = 256;

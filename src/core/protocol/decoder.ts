@@ -21,20 +21,20 @@ import { PROTOCOL_VERSION } from "./message.ts";
 import {
   CANCEL_CODES,
   ERROR_CODES,
-  FLAG,
-  FOREVER,
+  FLAG_0,
+  NO_LIMIT,
   GOAWAY_CODES,
-  MORE,
-  namesByCode,
+  FLAG_1,
+  invert,
   REJECT_CODES,
   TEXT_BYTES,
 } from "./constants.ts";
 
 // Marked as free of effects, or a bundler would have to keep those that it has no reader for.
-const rejectReasons = /* @__PURE__ */ namesByCode(REJECT_CODES);
-const cancelReasons = /* @__PURE__ */ namesByCode(CANCEL_CODES);
-const goAwayReasons = /* @__PURE__ */ namesByCode(GOAWAY_CODES);
-const errorCodes = /* @__PURE__ */ namesByCode(ERROR_CODES);
+const rejectReasons = /* @__PURE__ */ invert(REJECT_CODES);
+const cancelReasons = /* @__PURE__ */ invert(CANCEL_CODES);
+const goAwayReasons = /* @__PURE__ */ invert(GOAWAY_CODES);
+const errorCodes = /* @__PURE__ */ invert(ERROR_CODES);
 
 /**
  * Reads the body of a message that a worker sent.
@@ -48,7 +48,7 @@ export function decodeWorkerBody(input: ByteReader, type: Message["type"]): Work
     case "JOBERR":
       return decodeJobError(input);
     case "REJECT":
-      return { type, attemptId: attemptId(input), reason: named(rejectReasons, input.u8(), "reason") };
+      return { type, attemptId: attemptId(input), reason: lookUp(rejectReasons, input.u8(), "reason") };
     case "CANCELLED":
       return { type, attemptId: attemptId(input) };
     case "PING":
@@ -75,7 +75,7 @@ export function decodeRunnerBody(input: ByteReader, type: Message["type"]): Runn
     case "JOB":
       return decodeJob(input);
     case "CANCEL":
-      return { type, attemptId: attemptId(input), reason: named(cancelReasons, input.u8(), "reason") };
+      return { type, attemptId: attemptId(input), reason: lookUp(cancelReasons, input.u8(), "reason") };
     case "PING":
     case "PONG":
       return { type, nonce: input.u32() };
@@ -84,7 +84,7 @@ export function decodeRunnerBody(input: ByteReader, type: Message["type"]): Runn
     case "REMOVED":
       return { type };
     case "GOAWAY":
-      return { type, reason: named(goAwayReasons, input.u8(), "reason"), retryAfter: input.u32() };
+      return { type, reason: lookUp(goAwayReasons, input.u8(), "reason"), retryAfter: input.u32() };
     case "ERROR":
       return decodeWireError(input);
     default:
@@ -113,22 +113,29 @@ function decodeJob(input: ByteReader): JobMessage {
 function decodeResult(input: ByteReader): JobResultMessage {
   const id = attemptId(input);
   const flags = flagsOf(input);
-  const ran = (flags & MORE) === 0 ? undefined : input.u32() / 1_000;
-  const value = (flags & FLAG) === 0 ? input.restText() : input.restKept();
-  return { type: "JOBRES", attemptId: id, value, ran };
+  const durationMs = (flags & FLAG_1) === 0 ? undefined : input.u32() / 1_000;
+  const value = (flags & FLAG_0) === 0 ? input.restText() : input.restKept();
+  return { type: "JOBRES", attemptId: id, value, durationMs };
 }
 
 function decodeJobError(input: ByteReader): JobErrorMessage {
   const id = attemptId(input);
   const flags = flagsOf(input);
-  const retryable = (flags & FLAG) !== 0;
-  const ran = (flags & MORE) === 0 ? undefined : input.u32() / 1_000;
+  const retryable = (flags & FLAG_0) !== 0;
+  const durationMs = (flags & FLAG_1) === 0 ? undefined : input.u32() / 1_000;
   const retryAfter = input.u32();
   const name = input.shortText(TEXT_BYTES.name);
   const message = input.shortText(TEXT_BYTES.message);
   const code = input.shortText(TEXT_BYTES.code);
   const stack = input.shortText(TEXT_BYTES.stack);
-  return { type: "JOBERR", attemptId: id, error: { name, message, code, stack }, retryable, retryAfter, ran };
+  return {
+    type: "JOBERR",
+    attemptId: id,
+    error: { name, message, code, stack },
+    retryable,
+    retryAfter,
+    durationMs,
+  };
 }
 
 function decodeHello(input: ByteReader): HelloMessage {
@@ -139,7 +146,7 @@ function decodeHello(input: ByteReader): HelloMessage {
     return { type: "HELLO", version, identity: "", instance: "", capacity: 0, blocking: false, served: 0, labels: [] };
   }
   const flags = flagsOf(input);
-  const blocking = (flags & FLAG) !== 0;
+  const blocking = (flags & FLAG_0) !== 0;
   const capacity = positive(input.u16(), "capacity");
   const served = input.u64();
   const identity = identifier(input, "identity");
@@ -148,8 +155,8 @@ function decodeHello(input: ByteReader): HelloMessage {
   if (count > MAX_LABELS) throw new ProtocolError(`a HELLO with ${count} labels: at most ${MAX_LABELS}`);
   const labels: string[] = [];
   for (let i = 0; i < count; i++) labels.push(identifier(input, "label"));
-  const ahead = (flags & MORE) === 0 ? undefined : positive(input.u16(), "number of jobs ahead");
-  return { type: "HELLO", version, identity, instance, capacity, ahead, blocking, served, labels };
+  const prefetchLimit = (flags & FLAG_1) === 0 ? undefined : positive(input.u16(), "number of jobs ahead");
+  return { type: "HELLO", version, identity, instance, capacity, prefetchLimit, blocking, served, labels };
 }
 
 function decodeWelcome(input: ByteReader): WelcomeMessage {
@@ -163,7 +170,7 @@ function decodeWelcome(input: ByteReader): WelcomeMessage {
 }
 
 function decodeWireError(input: ByteReader): WireErrorMessage {
-  const code = named(errorCodes, input.u8(), "error code");
+  const code = lookUp(errorCodes, input.u8(), "error code");
   const retryAfter = input.u32();
   return { type: "ERROR", code, text: input.shortText(TEXT_BYTES.text), retryAfter };
 }
@@ -174,19 +181,19 @@ function attemptId(input: ByteReader): number {
 
 function flag(input: ByteReader): boolean {
   const flags = input.u8();
-  if (flags > FLAG) throw new ProtocolError(`flags of no meaning: ${flags}`);
-  return flags === FLAG;
+  if (flags > FLAG_0) throw new ProtocolError(`flags of no meaning: ${flags}`);
+  return flags === FLAG_0;
 }
 
 /** The flags of a message that has two. */
 function flagsOf(input: ByteReader): number {
   const flags = input.u8();
-  if (flags > (FLAG | MORE)) throw new ProtocolError(`flags of no meaning: ${flags}`);
+  if (flags > (FLAG_0 | FLAG_1)) throw new ProtocolError(`flags of no meaning: ${flags}`);
   return flags;
 }
 
 function limitMs(ms: number): number {
-  return ms === FOREVER ? Number.POSITIVE_INFINITY : positive(ms, "ttl");
+  return ms === NO_LIMIT ? Number.POSITIVE_INFINITY : positive(ms, "ttl");
 }
 
 function positive(value: number, what: string): number {
@@ -206,7 +213,7 @@ function identifier(input: ByteReader, what: string): string {
  *
  * @throws ProtocolError when it has none.
  */
-export function named<Name extends string>(names: readonly (Name | undefined)[], code: number, what: string): Name {
+export function lookUp<Name extends string>(names: readonly (Name | undefined)[], code: number, what: string): Name {
   const name = names[code];
   if (name === undefined) throw new ProtocolError(`an unknown ${what}: ${code}`);
   return name;

@@ -17,7 +17,16 @@ import type {
   WorkerMessage,
 } from "./message.ts";
 import { cutText } from "../job/utf8.ts";
-import { CANCEL_CODES, ERROR_CODES, FLAG, FOREVER, GOAWAY_CODES, MORE, REJECT_CODES, TEXT_BYTES } from "./constants.ts";
+import {
+  CANCEL_CODES,
+  ERROR_CODES,
+  FLAG_0,
+  NO_LIMIT,
+  GOAWAY_CODES,
+  FLAG_1,
+  REJECT_CODES,
+  TEXT_BYTES,
+} from "./constants.ts";
 
 /**
  * Writes the body of a worker's message. The writer has room for all fixed fields already.
@@ -81,43 +90,46 @@ function encodeJob(out: ByteWriter, { attemptId, attempt, jobId, ttl, job }: Job
   out.u64(jobId);
   out.u32(limitMs(ttl));
   const { data } = job;
-  out.u8(typeof data === "string" ? 0 : FLAG);
+  out.u8(typeof data === "string" ? 0 : FLAG_0);
   out.text(job.head);
   if (typeof data === "string") out.text(data);
   else out.raw(data);
 }
 
-function encodeResult(out: ByteWriter, { attemptId, value, ran }: JobResultMessage): void {
+function encodeResult(out: ByteWriter, { attemptId, value, durationMs }: JobResultMessage): void {
   out.u64(attemptId);
-  flagsAndTime(out, typeof value === "string" ? 0 : FLAG, ran);
+  flagsAndTime(out, typeof value === "string" ? 0 : FLAG_0, durationMs);
   if (typeof value !== "string") return out.raw(value);
   if (!value.isWellFormed()) throw new EncodingError("the result has a lone surrogate, which UTF-8 cannot carry");
   out.text(value);
 }
 
-function encodeJobError(out: ByteWriter, { attemptId, error, retryable, retryAfter, ran }: JobErrorMessage): void {
+function encodeJobError(
+  out: ByteWriter,
+  { attemptId, error, retryable, retryAfter, durationMs }: JobErrorMessage,
+): void {
   out.u64(attemptId);
-  flagsAndTime(out, retryable ? FLAG : 0, ran);
+  flagsAndTime(out, retryable ? FLAG_0 : 0, durationMs);
   out.u32(wholeMs(retryAfter));
   for (const part of ["name", "message", "code", "stack"] as const) {
     shortText(out, cutText(error[part], TEXT_BYTES[part]));
   }
 }
 
-function flagsAndTime(out: ByteWriter, flags: number, ran: number | undefined): void {
-  if (ran === undefined) return out.u8(flags);
-  out.u8(flags | MORE);
-  out.u32(Math.min(Math.max(Math.round(ran * 1_000), 0), 0xffff_ffff));
+function flagsAndTime(out: ByteWriter, flags: number, durationMs: number | undefined): void {
+  if (durationMs === undefined) return out.u8(flags);
+  out.u8(flags | FLAG_1);
+  out.u32(Math.min(Math.max(Math.round(durationMs * 1_000), 0), 0xffff_ffff));
 }
 
 function encodeHello(out: ByteWriter, message: HelloMessage): void {
-  const { version, identity, instance, capacity, ahead = 0, blocking, served, labels } = message;
+  const { version, identity, instance, capacity, prefetchLimit = 0, blocking, served, labels } = message;
   if (!(Number.isInteger(capacity) && capacity >= 1 && capacity <= 0xffff)) {
     throw new ProtocolError(`expected a capacity from 1 to 65535, got ${capacity}`);
   }
   if (labels.length > MAX_LABELS) throw new ProtocolError(`more than ${MAX_LABELS} labels`);
   out.u16(version);
-  out.u8((blocking ? FLAG : 0) | (ahead > 0 ? MORE : 0));
+  out.u8((blocking ? FLAG_0 : 0) | (prefetchLimit > 0 ? FLAG_1 : 0));
   out.u16(capacity);
   out.u64(served);
   identifier(out, "identity", identity);
@@ -125,9 +137,9 @@ function encodeHello(out: ByteWriter, message: HelloMessage): void {
   out.reserve(1);
   out.u8(labels.length);
   for (const label of labels) identifier(out, "label", label);
-  if (ahead === 0) return;
+  if (prefetchLimit === 0) return;
   out.reserve(2);
-  out.u16(Math.min(ahead, 0xffff));
+  out.u16(Math.min(prefetchLimit, 0xffff));
 }
 
 function encodeWelcome(out: ByteWriter, message: WelcomeMessage): void {
@@ -159,7 +171,7 @@ function shortText(out: ByteWriter, text: string): void {
 
 /** A limit on the wire: rounded up, so that it is never zero, which would be over before it began. */
 function limitMs(ms: number): number {
-  return ms === Number.POSITIVE_INFINITY ? FOREVER : Math.min(Math.max(Math.ceil(ms), 1), FOREVER - 1);
+  return ms === Number.POSITIVE_INFINITY ? NO_LIMIT : Math.min(Math.max(Math.ceil(ms), 1), NO_LIMIT - 1);
 }
 
 /** A wish on the wire; what a handler asked for may be any number. */

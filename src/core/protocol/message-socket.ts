@@ -14,26 +14,26 @@ const BATCH_MESSAGES = 64;
 const BATCH_BYTES = 64 * 1024;
 
 /** Who takes what a link receives. */
-export interface LinkOwner<Heard extends Message = Message> {
+export interface MessageSocketOwner<Heard extends Message = Message> {
   /** A frame arrived: a sign of life. Its messages follow. */
-  heard(): void;
+  onData(): void;
   /** One message. */
-  message(message: Heard): void;
+  onMessage(onMessage: Heard): void;
   /** All messages of a frame were delivered. */
-  frameDone?(): void;
+  onFrameEnd?(): void;
   /** A frame was malformed. Nothing is closed: the owner does. */
-  malformed(error: ProtocolError): void;
+  onProtocolError(error: ProtocolError): void;
   /** A frame was handed to the socket, or refused by it. */
-  flushed(taken: boolean): void;
+  onFlush(taken: boolean): void;
   /** The socket is closed. Called once, and not after the owner closed the link itself. */
-  closed(reason: CloseReason): void;
+  onClose(reason: CloseReason): void;
 }
 
 /** One end of a conversation. */
-export class Link<Sent extends Message = Message, Heard extends Message = Message> implements Receiver {
+export class MessageSocket<Sent extends Message = Message, Heard extends Message = Message> implements Receiver {
   readonly #socket: Socket;
   readonly #clock: Clock;
-  readonly #owner: LinkOwner<Heard>;
+  readonly #owner: MessageSocketOwner<Heard>;
   readonly #maxFrameBytes: number;
   readonly #decode: Codec<Sent, Heard>["decode"];
   readonly #writer: OutgoingFrame<Sent>;
@@ -44,7 +44,13 @@ export class Link<Sent extends Message = Message, Heard extends Message = Messag
   /** Frames the socket has taken: tells which messages have certainly not left when it closes. */
   framesSent = 0;
 
-  constructor(socket: Socket, clock: Clock, owner: LinkOwner<Heard>, maxFrameBytes: number, codec: Codec<Sent, Heard>) {
+  constructor(
+    socket: Socket,
+    clock: Clock,
+    owner: MessageSocketOwner<Heard>,
+    maxFrameBytes: number,
+    codec: Codec<Sent, Heard>,
+  ) {
     this.#socket = socket;
     this.#clock = clock;
     this.#owner = owner;
@@ -101,7 +107,7 @@ export class Link<Sent extends Message = Message, Heard extends Message = Messag
     if (this.#writer.messages === 0 || this.#closed) return;
     const taken = this.#socket.send(this.#writer.take());
     if (taken) this.framesSent++;
-    this.#owner.flushed(taken);
+    this.#owner.onFlush(taken);
   }
 
   /** Sends what is in the batch and closes. May be called twice; the owner hears nothing after it. */
@@ -115,28 +121,28 @@ export class Link<Sent extends Message = Message, Heard extends Message = Messag
   /** @internal Called by the socket. */
   frame(bytes: Uint8Array): void {
     if (this.#closed) return;
-    this.#owner.heard();
+    this.#owner.onData();
     try {
       if (bytes.byteLength > this.#maxFrameBytes)
         throw new ProtocolError(`a frame of ${bytes.byteLength} bytes is too large`);
       readFrame(bytes, this.#decode, this.#visit);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      if (!this.#closed) this.#owner.malformed(error);
+      if (!this.#closed) this.#owner.onProtocolError(error);
     }
-    this.#owner.frameDone?.();
+    this.#owner.onFrameEnd?.();
   }
 
   /** @internal Called by the socket: part of a frame is a sign of life, too. */
   progress(): void {
-    if (!this.#closed) this.#owner.heard();
+    if (!this.#closed) this.#owner.onData();
   }
 
   /** @internal Called by the socket. */
   closed(reason: CloseReason): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#owner.closed(reason);
+    this.#owner.onClose(reason);
   }
 
   readonly #flushAtEnd = (): void => {
@@ -145,6 +151,6 @@ export class Link<Sent extends Message = Message, Heard extends Message = Messag
   };
 
   readonly #visit = (message: Heard): void => {
-    if (!this.#closed) this.#owner.message(message);
+    if (!this.#closed) this.#owner.onMessage(message);
   };
 }

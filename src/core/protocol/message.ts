@@ -22,7 +22,7 @@ export interface HelloMessage {
   /** How many jobs it takes at a time, 1 to 65,535. */
   readonly capacity: number;
   /** How many more it takes ahead of a free slot, 0 to 65,535, to begin them in the order they came; absent: none. */
-  readonly ahead?: number | undefined;
+  readonly prefetchLimit?: number | undefined;
   /** Whether its handlers run on the event loop that answers PING. */
   readonly blocking: boolean;
   /** Jobs it has served since it started. */
@@ -88,7 +88,7 @@ export interface JobResultMessage {
   /** The result. */
   readonly value: Payload;
   /** What the handler took, in ms, to the µs; absent when it was not measured. */
-  readonly ran?: number | undefined;
+  readonly durationMs?: number | undefined;
 }
 
 /** worker → runner: the handler failed. */
@@ -104,7 +104,7 @@ export interface JobErrorMessage {
   /** When `retryable`: wait at least this many ms, 0 to 2^32 - 1. */
   readonly retryAfter: number;
   /** What the handler took, in ms, to the µs; absent when it was not measured. */
-  readonly ran?: number | undefined;
+  readonly durationMs?: number | undefined;
 }
 
 /** Why a worker hands a job back. */

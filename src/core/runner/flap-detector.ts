@@ -1,11 +1,11 @@
 /** Notices two workers that share a name: each registration throws the other out, for ever, unless somebody stops it. */
 import type { Clock } from "../time/clock.ts";
 
-const WINDOW = 60_000;
+const WINDOW_MS = 60_000;
 const SWEEP_ABOVE = 1_024;
 
 /** How often each identity was replaced in the last minute. */
-export class Replacements {
+export class FlapDetector {
   readonly #clock: Clock;
   readonly #allowed: number;
   readonly #times = new Map<string, number[]>();
@@ -22,11 +22,11 @@ export class Replacements {
   }
 
   /** Notes one; returns 0, or the ms after which the next one would be let through when there have been too many. */
-  note(identity: string): number {
+  record(identity: string): number {
     const now = this.#clock.now();
-    const recent = (this.#times.get(identity) ?? []).filter((time) => time > now - WINDOW);
+    const recent = (this.#times.get(identity) ?? []).filter((time) => time > now - WINDOW_MS);
     const oldest = recent[0];
-    if (oldest !== undefined && recent.length >= this.#allowed) return oldest + WINDOW - now;
+    if (oldest !== undefined && recent.length >= this.#allowed) return oldest + WINDOW_MS - now;
     recent.push(now);
     this.#times.set(identity, recent);
     if (this.#times.size > SWEEP_ABOVE) this.#sweep(now);
@@ -34,6 +34,7 @@ export class Replacements {
   }
 
   #sweep(now: number): void {
-    for (const [identity, times] of this.#times) if ((times.at(-1) ?? 0) <= now - WINDOW) this.#times.delete(identity);
+    for (const [identity, times] of this.#times)
+      if ((times.at(-1) ?? 0) <= now - WINDOW_MS) this.#times.delete(identity);
   }
 }

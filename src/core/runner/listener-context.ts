@@ -3,27 +3,27 @@ import type { ListenerContext, RunnerView } from "../transport/listener.ts";
 import type { Session } from "../session/session.ts";
 
 /** How long a worker that was let go stays away, in ms. */
-const LET_GO_FOR = 60_000;
+const REMOVED_FOR_MS = 60_000;
 
 /** @internal The runner as its listeners have it. */
-export function oversight(
+export function listenerContext(
   runner: RunnerView & { drain(): Promise<void> },
   sessions: () => Iterable<Session>,
 ): Required<Pick<ListenerContext, "runner" | "controls">> {
   return {
     runner: { stats: () => runner.stats(), on: (listener) => runner.on(listener) },
     controls: {
-      letGo: (identity, gently) => letGo(sessions(), identity, gently),
+      removeWorker: (identity, { drain }) => removeWorker(sessions(), identity, drain),
       // What goes wrong with the end is for whoever else drains or stops the runner.
       drain: () => void runner.drain().catch(() => undefined),
     },
   };
 }
 
-function letGo(sessions: Iterable<Session>, identity: string, gently: boolean): boolean {
+function removeWorker(sessions: Iterable<Session>, identity: string, drain: boolean): boolean {
   for (const session of sessions) {
     if (session.identity !== identity) continue;
-    if (gently) session.dismiss("draining", LET_GO_FOR);
+    if (drain) session.dismiss("draining", REMOVED_FOR_MS);
     else session.close();
     return true;
   }

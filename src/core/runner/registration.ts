@@ -3,37 +3,37 @@
  * REMOVE → REMOVED and out of it. Decides who may have which identity. What a session does is in session.ts, who gets a
  * job in workers.ts.
  */
-import type { Clock, Entropy } from "../time/clock.ts";
+import type { Clock, Random } from "../time/clock.ts";
 import { backlogLimits } from "../health/backpressure.ts";
-import { DeadlineQueue } from "../time/timer-queue.ts";
+import { TimerQueue } from "../time/timer-queue.ts";
 import { frameLimit } from "../protocol/codec.ts";
 import { Dispatcher, QUEUE_DEFAULTS } from "../dispatch/dispatcher.ts";
 import { EXECUTE_DEFAULTS } from "../job/execute-options.ts";
 import { WorkerStartError } from "../errors.ts";
-import { EventStream } from "../async/emitter.ts";
+import { Emitter } from "../async/emitter.ts";
 import type { GoneReason, RunnerEvent } from "../events.ts";
-import { hostClock, hostEntropy } from "../time/system.ts";
+import { systemClock, systemRandom } from "../time/system.ts";
 import { INCOMING_DEFAULTS, IncomingBudget } from "../transport/incoming-budget.ts";
 import type { Listener, ListenerContext } from "../transport/listener.ts";
 import { type GoAwayReason, type HelloMessage, PROTOCOL_VERSION } from "../protocol/message.ts";
 import {
   checkOptions,
   DEFAULT_PAYLOAD,
-  type Filled,
+  type WithDefaults,
   finiteDuration,
-  flag,
+  isBoolean,
   integer,
-  limit,
+  integerOrInfinity,
   listOf,
   oneOrMore,
   payloadLimit,
-  type Rules,
-  shape,
+  type Validators,
+  hasMethods,
   withDefaults,
 } from "../options.ts";
 import type { Prefetch } from "../session/prefetch.ts";
-import { Replacements } from "./flap-detector.ts";
-import type { Standing } from "../pool/least-loaded-index.ts";
+import { FlapDetector } from "./flap-detector.ts";
+import type { Availability } from "../pool/least-loaded-index.ts";
 import { SendBudget } from "../health/send-budget.ts";
 import { Session } from "../session/session.ts";
 import type { Dispatch, SessionRules } from "../session/session-context.ts";
@@ -56,7 +56,7 @@ export interface RegistrationLimits {
   readonly maxStrikes?: number | undefined;
   /** The largest job or result, in bytes; default 1 MiB. */
   readonly maxPayload?: number | undefined;
-  /** Unsent bytes above which a worker gets no new work, and bytes sent ahead of a free slot; default 1 MiB. */
+  /** Unsent bytes above which a worker gets no new work, and bytes prefetched; default 1 MiB. */
   readonly highWater?: number | undefined;
   /** Unsent bytes above which a worker is given up; default 8 MiB, at least twice `maxPayload`. */
   readonly maxBuffered?: number | undefined;
@@ -78,7 +78,7 @@ export interface RegistrationLimits {
   /** Where time comes from; the host's by default. */
   readonly clock?: Clock | undefined;
   /** Where chance comes from; the host's by default. */
-  readonly entropy?: Entropy | undefined;
+  readonly random?: Random | undefined;
 }
 
 /** Options of {@link WorkerRegistration}. */
@@ -90,7 +90,7 @@ export interface RegistrationOptions extends RegistrationLimits {
 }
 
 /** The limits that hold when nothing else is asked for. */
-export const REGISTRATION_DEFAULTS: Filled<Omit<RegistrationLimits, "clock" | "entropy">> = Object.freeze({
+export const REGISTRATION_DEFAULTS: WithDefaults<Omit<RegistrationLimits, "clock" | "random">> = Object.freeze({
   heartbeat: 5_000,
   helloTimeout: 5_000,
   cancelGrace: 1_000,
@@ -111,42 +111,42 @@ const REPLACEMENTS_A_MINUTE = 5;
 const RECONNECTIONS_A_MINUTE = 60;
 
 /** @internal */
-export const REGISTRATION_RULES: Rules<RegistrationLimits> = Object.freeze({
+export const REGISTRATION_RULES: Validators<RegistrationLimits> = Object.freeze({
   heartbeat: finiteDuration,
   helloTimeout: finiteDuration,
   cancelGrace: finiteDuration,
   maxPending: integer(1),
   maxWorkers: integer(1),
-  maxStrikes: limit(0),
+  maxStrikes: integerOrInfinity(0),
   maxPayload: payloadLimit,
   highWater: integer(1),
   maxBuffered: integer(1),
-  maxBufferedTotal: limit(1),
+  maxBufferedTotal: integerOrInfinity(1),
   stallTimeout: finiteDuration,
   maxIncomingBytes: integer(1),
-  remoteStacks: flag,
-  clock: shape("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
-  entropy: shape("an Entropy", "u32", "id"),
+  remoteStacks: isBoolean,
+  clock: hasMethods("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
+  random: hasMethods("an Entropy", "u32", "id"),
 });
 
 /** @internal */
-export const LISTENERS: ReturnType<typeof oneOrMore> = oneOrMore(shape("a Listener", "start", "stop"));
+export const LISTENERS: ReturnType<typeof oneOrMore> = oneOrMore(hasMethods("a Listener", "start", "stop"));
 
 /** @internal The limits with everything filled in. */
-export type ResolvedLimits = Filled<RegistrationLimits>;
+export type ResolvedLimits = WithDefaults<RegistrationLimits>;
 
 /** @internal */
 export function resolveLimits(given: RegistrationLimits): ResolvedLimits {
-  const limits = withDefaults({ ...REGISTRATION_DEFAULTS, clock: hostClock, entropy: hostEntropy }, given);
+  const limits = withDefaults({ ...REGISTRATION_DEFAULTS, clock: systemClock, random: systemRandom }, given);
   return { ...limits, ...backlogLimits(limits) };
 }
 
 /** @internal What a JobRunner shares with its registration. */
-export interface Shared {
-  readonly pool: Pick<Workers<Session, never>, "add" | "delete" | "withdraw" | "setStanding">;
-  readonly events: EventStream<RunnerEvent>;
+export interface RegistrationContext {
+  readonly pool: Pick<Workers<Session, never>, "add" | "delete" | "withdraw" | "setAvailability">;
+  readonly events: Emitter<RunnerEvent>;
   readonly dispatch: Dispatch<Session>;
-  /** How jobs are sent ahead of a free slot. */
+  /** How jobs are prefetched. */
   readonly prefetch: Prefetch;
   /** What listeners may see and ask of the runner. */
   readonly context: Pick<ListenerContext, "runner" | "controls">;
@@ -161,11 +161,11 @@ export interface RegistrationCounts {
 
 /** Lets workers in. A {@link JobRunner} has one; alone it feeds a {@link Workers} of your own. */
 export class WorkerRegistration {
-  // Is a SessionKeeper, which is nobody else's business: what makes it one is left out of the published types.
+  // Is a SessionContext, which is nobody else's business: what makes it one is left out of the published types.
   /** @internal */
   readonly clock: Clock;
   /** @internal */
-  readonly timers: DeadlineQueue;
+  readonly timers: TimerQueue;
   /** @internal */
   readonly rules: SessionRules;
   /** @internal */
@@ -181,14 +181,14 @@ export class WorkerRegistration {
   readonly #limits: ResolvedLimits;
   readonly #listeners: readonly Listener[];
   readonly #listening = new Set<Listener>();
-  readonly #pool: Shared["pool"];
-  readonly #events: EventStream<RunnerEvent>;
+  readonly #pool: RegistrationContext["pool"];
+  readonly #events: Emitter<RunnerEvent>;
   readonly #pending = new Set<Session>();
   readonly #registered = new Map<string, Session>();
   readonly #afterwards = new WeakMap<Session, () => void>();
-  readonly #replacements: Replacements;
+  readonly #replacements: FlapDetector;
   /** By the same instance, which may only have seen the end of its connection before its runner did. */
-  readonly #reconnections: Replacements;
+  readonly #reconnections: FlapDetector;
   readonly #runnerId: string;
   readonly #context: Partial<ListenerContext>;
   /** Why workers could not be started; no more, once one has registered. */
@@ -202,19 +202,19 @@ export class WorkerRegistration {
    */
   constructor(options: RegistrationOptions);
   /** @internal */
-  constructor(options: Omit<RegistrationOptions, "workers">, shared: Shared);
-  constructor(options: Partial<RegistrationOptions>, shared?: Shared) {
+  constructor(options: Omit<RegistrationOptions, "workers">, shared: RegistrationContext);
+  constructor(options: Partial<RegistrationOptions>, shared?: RegistrationContext) {
     const { workers, listen, ...limits } = options;
     const pool = shared?.pool ?? workers;
     checkOptions("WorkerRegistration", options, {
       ...REGISTRATION_RULES,
-      workers: shape("a Workers", "add", "delete"),
+      workers: hasMethods("a Workers", "add", "delete"),
       listen: LISTENERS,
     });
     if (pool === undefined) throw new TypeError("WorkerRegistration: `workers`, the pool to fill, is needed");
     this.#limits = resolveLimits(limits);
     this.clock = this.#limits.clock;
-    this.timers = new DeadlineQueue(this.clock, false);
+    this.timers = new TimerQueue(this.clock, false);
     const { maxPayload, maxBufferedTotal, maxIncomingBytes, stallTimeout } = this.#limits;
     this.budget = new SendBudget(this.clock, this.timers, maxBufferedTotal);
     this.incoming = new IncomingBudget(maxIncomingBytes, stallTimeout, this.clock);
@@ -222,11 +222,11 @@ export class WorkerRegistration {
     this.rules = { ...this.#limits, maxFrameBytes: this.socketLimits.maxFrameBytes, prefetch: shared?.prefetch ?? 0 };
     this.#listeners = [...listOf(listen)];
     this.#pool = pool;
-    this.#events = shared?.events ?? new EventStream(this.clock);
+    this.#events = shared?.events ?? new Emitter(this.clock);
     this.dispatch = shared?.dispatch ?? ownDispatch(this.#limits, this.#events);
-    this.#replacements = new Replacements(this.clock, REPLACEMENTS_A_MINUTE);
-    this.#reconnections = new Replacements(this.clock, RECONNECTIONS_A_MINUTE);
-    this.#runnerId = this.#limits.entropy.id();
+    this.#replacements = new FlapDetector(this.clock, REPLACEMENTS_A_MINUTE);
+    this.#reconnections = new FlapDetector(this.clock, RECONNECTIONS_A_MINUTE);
+    this.#runnerId = this.#limits.random.id();
     this.#context = shared?.context ?? {};
   }
 
@@ -311,55 +311,55 @@ export class WorkerRegistration {
   }
 
   /** @internal */
-  hello(session: Session, hello: HelloMessage): void {
-    if (hello.version !== PROTOCOL_VERSION) {
+  onHello(session: Session, onHello: HelloMessage): void {
+    if (onHello.version !== PROTOCOL_VERSION) {
       return session.refuse(
         "refused",
         "VERSION",
-        `this runner speaks version ${PROTOCOL_VERSION}, not ${hello.version}`,
+        `this runner speaks version ${PROTOCOL_VERSION}, not ${onHello.version}`,
       );
     }
-    if ((session.peer.identity ?? hello.identity) !== hello.identity) {
-      return session.refuse("refused", "UNAUTHORIZED", `not allowed to be ${hello.identity}`);
+    if ((session.peer.identity ?? onHello.identity) !== onHello.identity) {
+      return session.refuse("refused", "UNAUTHORIZED", `not allowed to be ${onHello.identity}`);
     }
-    const holder = this.#registered.get(hello.identity);
+    const holder = this.#registered.get(onHello.identity);
     if (holder === undefined) {
       if (this.#registered.size >= this.#limits.maxWorkers)
         return session.refuse("refused", "BUSY", "too many workers", 5_000);
     } else if (holder.peer.principal !== session.peer.principal) {
-      return session.refuse("refused", "ID_TAKEN", `the identity ${hello.identity} belongs to somebody else`);
+      return session.refuse("refused", "ID_TAKEN", `the identity ${onHello.identity} belongs to somebody else`);
     } else {
-      const seen = holder.instance === hello.instance ? this.#reconnections : this.#replacements;
-      const wait = seen.note(hello.identity);
+      const seen = holder.instance === onHello.instance ? this.#reconnections : this.#replacements;
+      const wait = seen.record(onHello.identity);
       if (wait > 0)
-        return session.refuse("refused", "FLAPPING", `${hello.identity} is used by several workers`, Math.ceil(wait));
+        return session.refuse("refused", "FLAPPING", `${onHello.identity} is used by several workers`, Math.ceil(wait));
       // Gone, and its jobs resolved, before the newcomer is welcomed: nobody can ever be given work by the old name.
       holder.refuse("replaced", "REPLACED", "a newer worker of this identity registered");
       // The end of those jobs ran user code, which may have stopped this runner, or let in another of that name.
       if (session.state === "gone") return;
-      if (this.#registered.has(hello.identity)) return this.hello(session, hello);
+      if (this.#registered.has(onHello.identity)) return this.onHello(session, onHello);
     }
-    this.#register(session, hello);
+    this.#register(session, onHello);
   }
 
   /** @internal */
-  standing(session: Session, standing: Standing): void {
-    this.#pool.setStanding(session, standing);
+  onAvailability(session: Session, onAvailability: Availability): void {
+    this.#pool.setAvailability(session, onAvailability);
   }
 
   /** @internal */
-  suspected(session: Session, suspect: boolean): void {
+  onSuspected(session: Session, suspect: boolean): void {
     this.#events.emit({ type: suspect ? "worker-suspect" : "worker-recovered", identity: session.identity });
   }
 
   /** @internal */
-  draining(session: Session): void {
+  onDraining(session: Session): void {
     this.#pool.withdraw(session);
     this.#events.emit({ type: "worker-draining", identity: session.identity });
   }
 
   /** @internal */
-  gone(session: Session, reason: GoneReason, message: string): void {
+  onGone(session: Session, reason: GoneReason, message: string): void {
     const { identity, peer } = session;
     const inFlight = session.inFlight + session.waiting;
     this.#afterwards.get(session)?.();
@@ -375,14 +375,14 @@ export class WorkerRegistration {
   }
 
   /** @internal */
-  strike(): void {
+  onStrike(): void {
     this.counts.strikes++;
   }
 
   /** @internal */
   stalled(): void {
     const now = this.clock.now();
-    for (const session of this.sessions()) session.forgive(now);
+    for (const session of this.sessions()) session.extend(now);
   }
 
   #report(error: Error): void {
@@ -402,24 +402,24 @@ export class WorkerRegistration {
     }
   }
 
-  #register(session: Session, hello: HelloMessage): void {
+  #register(session: Session, onHello: HelloMessage): void {
     this.#pending.delete(session);
-    this.#registered.set(hello.identity, session);
+    this.#registered.set(onHello.identity, session);
     this.#trouble = undefined;
     this.counts.registered++;
-    session.welcome(hello, this.#runnerId, this.#limits.maxPayload);
+    session.welcome(onHello, this.#runnerId, this.#limits.maxPayload);
     this.#events.emit({
       type: "worker-joined",
-      identity: hello.identity,
+      identity: onHello.identity,
       peer: session.peer,
-      capacity: hello.capacity,
+      capacity: onHello.capacity,
     });
     this.#pool.add(session);
   }
 }
 
 /** Alone, a registration runs jobs on the session they are given to, as many at a time as the worker takes. */
-function ownDispatch(limits: ResolvedLimits, events: EventStream<RunnerEvent>): Dispatch<Session> {
+function ownDispatch(limits: ResolvedLimits, events: Emitter<RunnerEvent>): Dispatch<Session> {
   const dispatcher = new Dispatcher({
     ...limits,
     events,
@@ -434,6 +434,6 @@ function ownDispatch(limits: ResolvedLimits, events: EventStream<RunnerEvent>): 
       pool.add(session);
       pools.set(session, pool);
     }
-    return dispatcher.execute(job, options, { pool, held: true });
+    return dispatcher.execute(job, options, { pool, pinned: true });
   };
 }

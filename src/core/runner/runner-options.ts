@@ -2,7 +2,16 @@
 import { QUEUE_DEFAULTS } from "../dispatch/dispatcher.ts";
 import { EXECUTE_DEFAULT_RULES, type ExecuteOptions } from "../job/execute-options.ts";
 import type { Dialer, Listener } from "../transport/listener.ts";
-import { duration, type Filled, integer, limit, oneOrMore, type Rule, type Rules, shape } from "../options.ts";
+import {
+  duration,
+  type WithDefaults,
+  integer,
+  integerOrInfinity,
+  oneOrMore,
+  type Validator,
+  type Validators,
+  hasMethods,
+} from "../options.ts";
 import type { Prefetch } from "../session/prefetch.ts";
 import { LISTENERS, REGISTRATION_RULES, type RegistrationLimits } from "./registration.ts";
 
@@ -13,7 +22,7 @@ export interface RunnerOptions extends RegistrationLimits, Omit<ExecuteOptions, 
   /** Workers that listen: the runner connects to each and keeps the connection up. */
   readonly dial?: Dialer | readonly Dialer[] | undefined;
   /**
-   * Jobs that may wait, queued, sent ahead of a slot or in backoff; more are refused with QueueFullError; default 100,000.
+   * Jobs that may wait, queued, prefetched or in backoff; more are refused with QueueFullError; default 100,000.
    * A retry is never refused.
    */
   readonly maxQueue?: number | undefined;
@@ -25,8 +34,8 @@ export interface RunnerOptions extends RegistrationLimits, Omit<ExecuteOptions, 
   /** How long `drain` waits before it aborts what is left; default 30,000. */
   readonly drainTimeout?: number | undefined;
   /**
-   * Jobs that each worker may be sent ahead of a free slot, while more wait than there are slots: 0 to 256, or `"auto"`
-   * (default), as many as are measured to take less than a round trip. A job that may be lost but once is never sent ahead,
+   * Jobs that each worker may be prefetched, while more wait than there are slots: 0 to 256, or `"auto"`
+   * (default), as many as are measured to take less than a round trip. A job that may be lost but once is never prefetched,
    * and a worker that listens, which several runners may share, takes nothing ahead.
    */
   readonly prefetch?: Prefetch | undefined;
@@ -41,24 +50,25 @@ export interface DrainOptions {
 }
 
 /** The runner's own defaults; see {@link EXECUTE_DEFAULTS} and {@link REGISTRATION_DEFAULTS} for the others. */
-export const RUNNER_DEFAULTS: Filled<Pick<RunnerOptions, "maxQueue" | "maxQueueBytes" | "drainTimeout" | "prefetch">> =
-  Object.freeze({
-    ...QUEUE_DEFAULTS,
-    drainTimeout: 30_000,
-    prefetch: "auto",
-  });
+export const RUNNER_DEFAULTS: WithDefaults<
+  Pick<RunnerOptions, "maxQueue" | "maxQueueBytes" | "drainTimeout" | "prefetch">
+> = Object.freeze({
+  ...QUEUE_DEFAULTS,
+  drainTimeout: 30_000,
+  prefetch: "auto",
+});
 
-const PREFETCH: Rule = (value) =>
+const PREFETCH: Validator = (value) =>
   value === "auto" || integer(0, 256)(value) === undefined ? undefined : '"auto" or an integer from 0 to 256';
 
 /** @internal */
-export const RUNNER_RULES: Rules<RunnerOptions> = Object.freeze({
+export const RUNNER_RULES: Validators<RunnerOptions> = Object.freeze({
   ...REGISTRATION_RULES,
   ...EXECUTE_DEFAULT_RULES,
   listen: LISTENERS,
-  dial: oneOrMore(shape("a Dialer", "dial")),
+  dial: oneOrMore(hasMethods("a Dialer", "dial")),
   maxQueue: integer(1),
-  maxQueueBytes: limit(1),
+  maxQueueBytes: integerOrInfinity(1),
   drainTimeout: duration,
   prefetch: PREFETCH,
 });

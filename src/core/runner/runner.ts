@@ -3,28 +3,28 @@
  * (dispatcher.ts), and owns their life: start, drain, stop.
  */
 import { type CallOptions, resolveCall } from "../dispatch/call-options.ts";
-import { Alarm, DeadlineQueue } from "../time/timer-queue.ts";
+import { CallbackEntry, TimerQueue } from "../time/timer-queue.ts";
 import { frameLimit } from "../protocol/codec.ts";
 import { Deferred, startHeld } from "../async/deferred.ts";
-import type { Place } from "../dispatch/call-context.ts";
+import type { CallTarget } from "../dispatch/call-context.ts";
 import { type CallCounts, Dispatcher } from "../dispatch/dispatcher.ts";
 import { EXECUTE_DEFAULTS, type ExecuteOptions } from "../job/execute-options.ts";
 import { RunnerStoppedError } from "../errors.ts";
-import { EventStream } from "../async/emitter.ts";
+import { Emitter } from "../async/emitter.ts";
 import type { RunnerEvent, RunnerState } from "../events.ts";
-import { HeldWorker } from "./worker-lease.ts";
+import { WorkerLease } from "./worker-lease.ts";
 import type { IncomingBudget } from "../transport/incoming-budget.ts";
 import type { Job } from "../job/job.ts";
 import type { Dialer } from "../transport/listener.ts";
-import { type MapDesk, type MapInput, type MapOptions, mapJobs, type Outcome } from "../dispatch/map.ts";
+import { type JobSubmitter, type MapInput, type MapOptions, mapJobs, type Outcome } from "../dispatch/map.ts";
 import type { GoAwayReason } from "../protocol/message.ts";
 import { checkOptions, duration, listOf, oneOf, pickOptions, withDefaults } from "../options.ts";
-import { oversight } from "./listener-context.ts";
+import { listenerContext } from "./listener-context.ts";
 import { socketPair } from "../transport/socket-pair.ts";
 import type { Payload } from "../peer.ts";
 import { LOCAL } from "../transport/principal.ts";
-import type { WaitingLine } from "../pool/wait-queue.ts";
-import { Redial } from "../transport/reconnector.ts";
+import type { QueueDepth } from "../pool/wait-queue.ts";
+import { Reconnector } from "../transport/reconnector.ts";
 import { REGISTRATION_RULES, resolveLimits, type ResolvedLimits, WorkerRegistration } from "./registration.ts";
 import { type DrainOptions, RUNNER_DEFAULTS, RUNNER_RULES, type RunnerOptions } from "./runner-options.ts";
 import { type Session, workerStats } from "../session/session.ts";
@@ -33,7 +33,7 @@ import type { RunnerStats, WaitingStats } from "../stats.ts";
 import { Workers } from "../pool/workers.ts";
 
 const RECONNECT = { reconnectMin: 100, reconnectMax: 30_000 };
-/** Jobs that were sent ahead are not called back before they had the time to begin, in ms. */
+/** Jobs that were prefetched are not called back before they had the time to begin, in ms. */
 const RECALL_AFTER = 1;
 /** Lines of a queue that `stats` tells of: for each of them it looks at all workers. */
 const LINES_TOLD = 100;
@@ -44,24 +44,24 @@ export class JobRunner implements Dialer {
   /** Workers that dial a runner live in its process. */
   readonly sameProcess = true;
   /** Who is free; hold one with `acquire` or `getContext`. */
-  readonly workers: Workers<Session, HeldWorker>;
+  readonly workers: Workers<Session, WorkerLease>;
   /** @internal For a simulation that watches its runner: called for each job that is taken in, before it is queued. */
   protected taken?(jobId: number, options: CallOptions): void;
   readonly #limits: ResolvedLimits;
   readonly #drainTimeout: number;
-  readonly #events: EventStream<RunnerEvent>;
+  readonly #events: Emitter<RunnerEvent>;
   readonly #dispatcher: Dispatcher;
   readonly #registration: WorkerRegistration;
   readonly #dialers: readonly Dialer[];
-  readonly #timers: DeadlineQueue;
+  readonly #timers: TimerQueue;
   /** Nobody waits for a recall who does not wait for a job. */
-  readonly #recalls: DeadlineQueue;
-  readonly #recall: Alarm = new Alarm(() => {
+  readonly #recalls: TimerQueue;
+  readonly #recall: CallbackEntry = new CallbackEntry(() => {
     const more = this.workers.recall((session, count, useful) => session.recall(count, useful));
     if (more) this.#recalls.set(this.#recall, RECALL_AFTER);
   });
-  readonly #place: Place;
-  #redials: readonly Redial[] = [];
+  readonly #target: CallTarget;
+  #reconnectors: readonly Reconnector[] = [];
   #state: RunnerState = "created";
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -78,7 +78,7 @@ export class JobRunner implements Dialer {
     this.#limits = limits;
     this.#drainTimeout = drainTimeout;
     this.#dialers = listOf(dial);
-    this.#events = new EventStream(clock);
+    this.#events = new Emitter(clock);
     this.#dispatcher = new Dispatcher({
       ...rest,
       ...limits,
@@ -86,20 +86,20 @@ export class JobRunner implements Dialer {
       defaults: resolveCall(options, EXECUTE_DEFAULTS),
       trouble: () => this.#registration.trouble,
       closed: () => (this.#state === "started" ? undefined : this.#notStarted()),
-      taken: (jobId, how) => this.taken?.(jobId, how),
+      onSubmit: (jobId, how) => this.taken?.(jobId, how),
     });
     this.#timers = this.#dispatcher.timers;
-    this.#recalls = new DeadlineQueue(clock, false);
+    this.#recalls = new TimerQueue(clock, false);
     this.workers = this.#makePool();
-    this.#place = { pool: this.workers, held: false };
+    this.#target = { pool: this.workers, pinned: false };
     this.#registration = new WorkerRegistration(
       { ...pickOptions(limits, REGISTRATION_RULES), listen: listOf(listen) },
       {
         pool: this.workers,
         events: this.#events,
-        dispatch: (session, job, how) => this.#held(session).execute(job, how),
+        dispatch: (session, job, how) => this.#lease(session).execute(job, how),
         prefetch,
-        context: oversight(this, () => this.#registration.sessions()),
+        context: listenerContext(this, () => this.#registration.sessions()),
       },
     );
   }
@@ -124,7 +124,7 @@ export class JobRunner implements Dialer {
    * {@link PowerhoseError} classes, the signal's reason, or a TypeError for wrong input.
    */
   execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
-    return this.#dispatcher.execute(job, options, this.#place);
+    return this.#dispatcher.execute(job, options, this.#target);
   }
 
   /**
@@ -135,16 +135,16 @@ export class JobRunner implements Dialer {
     inputs: Iterable<T> | AsyncIterable<T>,
     options?: MapOptions,
   ): AsyncGenerator<Outcome<T>, void, undefined> {
-    return mapJobs(inputs, options, this.desk);
+    return mapJobs(inputs, options, this.submitter);
   }
 
   /** @internal Where jobs are handed in with a callback instead of a promise: `map` does, and so does the command. */
-  get desk(): MapDesk {
+  get submitter(): JobSubmitter {
     return {
-      capacity: () => this.workers.room,
+      capacity: () => this.workers.submitLimit,
       hasRoom: (bytes) => this.#dispatcher.hasRoom(bytes),
       whenRoom: (fn) => this.#dispatcher.whenRoom(fn),
-      submit: (job, how, settled) => this.#dispatcher.submit(job, how, this.#place, settled),
+      submit: (job, how, settled) => this.#dispatcher.submit(job, how, this.#target, settled),
     };
   }
 
@@ -164,7 +164,7 @@ export class JobRunner implements Dialer {
   }
 
   /** @internal As `on`, for whoever has no use for the events of single jobs, which then are not made. */
-  onFleet(listener: (event: RunnerEvent) => void): () => void {
+  onWorkerEvent(listener: (event: RunnerEvent) => void): () => void {
     return this.#events.on(listener, false);
   }
 
@@ -193,7 +193,7 @@ export class JobRunner implements Dialer {
     }
     if (this.#stopping !== undefined) return this.#stopping;
     if (this.#state !== "started") return this.stop();
-    this.#become("draining");
+    this.#setState("draining");
     return startHeld(
       () => this.#drain(options.timeout ?? this.#drainTimeout, options.queued ?? "run"),
       (stopping) => void (this.#stopping = stopping),
@@ -228,27 +228,27 @@ export class JobRunner implements Dialer {
   }
 
   async #start(): Promise<void> {
-    this.#become("starting");
+    this.#setState("starting");
     this.workers.reopen();
     try {
       await this.#registration.start();
     } catch (error) {
       this.#starting = undefined;
-      if (this.#state === "starting") this.#become("created");
+      if (this.#state === "starting") this.#setState("created");
       throw error;
     }
     if (this.#state !== "starting") throw this.#notStarted();
-    this.#become("started");
-    this.#redials = this.#dialers.map((dialer) => this.#redialFor(dialer));
+    this.#setState("started");
+    this.#reconnectors = this.#dialers.map((dialer) => this.#reconnectorFor(dialer));
     // Dialers are user code: a stop in the middle of this finds all of them.
-    for (const redial of this.#redials) redial.dial();
+    for (const reconnector of this.#reconnectors) reconnector.dial();
   }
 
   async #drain(timeout: number, queued: "run" | "reject"): Promise<void> {
     if (queued === "reject")
       this.#dispatcher.stop(() => new RunnerStoppedError("the runner drains"), "stopped", "not started");
     const idle = new Deferred<void>();
-    const alarm = new Alarm(() => this.#abortAll(`the drain took over ${timeout} ms`));
+    const alarm = new CallbackEntry(() => this.#abortAll(`the drain took over ${timeout} ms`));
     this.#timers.set(alarm, timeout);
     this.#dispatcher.whenIdle(() => idle.resolve());
     await idle.promise;
@@ -260,11 +260,11 @@ export class JobRunner implements Dialer {
     const starting = this.#starting;
     // First, as user code runs from here on: a job that is taken in now would never be settled.
     this.#state = "stopped";
-    for (const redial of this.#redials) redial.stop();
-    this.#redials = [];
+    for (const reconnector of this.#reconnectors) reconnector.stop();
+    this.#reconnectors = [];
     this.#abortAll("the runner was stopped");
     this.workers.shut(new RunnerStoppedError("the runner was stopped"));
-    this.#become("stopped");
+    this.#setState("stopped");
     try {
       await this.#registration.close(reason);
       // A start that was under way has to see that it is over before another one may begin.
@@ -281,45 +281,45 @@ export class JobRunner implements Dialer {
   }
 
   /** Keeps the connection to a worker that listens, from the first `dial` on. */
-  #redialFor(dialer: Dialer): Redial {
-    const { clock, entropy } = this.#limits;
-    const redial: Redial = new Redial({
+  #reconnectorFor(dialer: Dialer): Reconnector {
+    const { clock, random } = this.#limits;
+    const reconnector: Reconnector = new Reconnector({
       ...RECONNECT,
       dialer,
       clock,
-      entropy,
+      random,
       limits: this.#registration.socketLimits,
-      connected: (socket) => this.#registration.accept(socket, () => redial.dialIn(redial.pause())),
-      failed: (error, retryIn) => {
+      onConnected: (socket) => this.#registration.accept(socket, () => reconnector.dialAfter(reconnector.dialLater())),
+      onFailed: (error, retryIn) => {
         this.#events.emit({ type: "dial-failed", error, retryIn });
         return true;
       },
     });
-    return redial;
+    return reconnector;
   }
 
-  #makePool(): Workers<Session, HeldWorker> {
-    return new Workers<Session, HeldWorker>({
+  #makePool(): Workers<Session, WorkerLease> {
+    return new Workers<Session, WorkerLease>({
       clock: this.#limits.clock,
-      ahead: (session) => session.ahead,
-      onSpare: () => {
+      prefetchLimitOf: (session) => session.prefetchLimit,
+      onIdleSlot: () => {
         if (this.#recall.due === Number.POSITIVE_INFINITY) this.#recalls.set(this.#recall, RECALL_AFTER);
       },
       trouble: () => this.#registration.trouble,
-      leasing: { wrap: (session) => this.#held(session), unwrap: (held, free) => held.giveBack(free) },
+      leasing: { wrap: (session) => this.#lease(session), unwrap: (held, free) => held.release(free) },
     });
   }
 
-  #waitingStats({ demand, length }: WaitingLine): WaitingStats {
-    const { labels: require, except } = demand ?? { labels: [], except: [] };
-    return { require, except: [...except], jobs: length, workers: this.workers.countMatching(demand) };
+  #waitingStats({ selector, length }: QueueDepth): WaitingStats {
+    const { labels: require, excludedPrincipals: except } = selector ?? { labels: [], excludedPrincipals: [] };
+    return { require, except: [...except], jobs: length, workers: this.workers.countMatching(selector) };
   }
 
-  #held(session: Session): HeldWorker {
-    return new HeldWorker(session, this.#dispatcher, (held) => this.workers.release(held));
+  #lease(session: Session): WorkerLease {
+    return new WorkerLease(session, this.#dispatcher, (held) => this.workers.release(held));
   }
 
-  #become(state: RunnerState): void {
+  #setState(state: RunnerState): void {
     this.#state = state;
     this.#events.emit({ type: "runner-state", state });
   }

@@ -9,12 +9,12 @@ import { Workers } from "../pool/workers.ts";
 import type { Waiter } from "../pool/waiter.ts";
 
 /** Stands behind the holder's last job and gives the slot back to the fleet when its turn comes. */
-class GiveBack implements Waiter<Session> {
+class ReleaseWaiter implements Waiter<Session> {
   readonly avoid: undefined;
-  rank = 0;
-  line: object | undefined;
-  ahead: Waiter<Session> | undefined;
-  behind: Waiter<Session> | undefined;
+  sequence = 0;
+  list: object | undefined;
+  previous: Waiter<Session> | undefined;
+  next: Waiter<Session> | undefined;
   readonly #free: () => void;
 
   constructor(free: () => void) {
@@ -27,15 +27,15 @@ class GiveBack implements Waiter<Session> {
 }
 
 /** A worker somebody holds; made by `runner.workers.acquire` and `getContext`. */
-export class HeldWorker {
+export class WorkerLease {
   readonly #session: Session;
   readonly #dispatcher: Dispatcher;
-  readonly #release: (held: HeldWorker) => void;
+  readonly #release: (held: WorkerLease) => void;
   readonly #slot: Workers<Session>;
   #given = false;
 
   /** @internal */
-  constructor(session: Session, dispatcher: Dispatcher, release: (held: HeldWorker) => void) {
+  constructor(session: Session, dispatcher: Dispatcher, release: (held: WorkerLease) => void) {
     this.#session = session;
     this.#dispatcher = dispatcher;
     this.#release = release;
@@ -69,7 +69,7 @@ export class HeldWorker {
    */
   execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
     if (this.#given) return Promise.reject(new WorkerLostError(`worker ${this.identity} was given back`));
-    return this.#dispatcher.execute(job, options, { pool: this.#slot, held: true });
+    return this.#dispatcher.execute(job, options, { pool: this.#slot, pinned: true });
   }
 
   /** Gives the worker back once its jobs are done. May be called twice. */
@@ -79,8 +79,8 @@ export class HeldWorker {
   }
 
   /** @internal No more jobs; `free` is called when the slot is really free. */
-  giveBack(free: () => void): void {
+  release(free: () => void): void {
     this.#given = true;
-    this.#slot.wait(new GiveBack(free));
+    this.#slot.wait(new ReleaseWaiter(free));
   }
 }

@@ -1,9 +1,9 @@
 /** One attempt at a job on one session. The session keeps it until its slot is free; who gave the job is its owner. */
 import type { CancelReason, JobErrorMessage, RejectReason } from "../protocol/message.ts";
-import type { Alarm } from "../time/timer-queue.ts";
-import type { Demand } from "../pool/worker-selector.ts";
+import type { CallbackEntry } from "../time/timer-queue.ts";
+import type { WorkerSelector } from "../pool/worker-selector.ts";
 import type { GoneReason } from "../events.ts";
-import type { Member } from "../collections/linked-queue.ts";
+import type { LinkedNode } from "../collections/linked-queue.ts";
 import type { Payload } from "../peer.ts";
 
 /**
@@ -12,55 +12,55 @@ import type { Payload } from "../peer.ts";
  */
 export interface AttemptOwner<S> {
   /** Which workers will do; absent: any. */
-  readonly demand?: Demand | undefined;
+  readonly selector?: WorkerSelector | undefined;
   /** A result arrived. */
-  succeeded(attempt: Attempt<S>, value: Payload, now: number): void;
+  onSucceeded(attempt: Attempt<S>, value: Payload, now: number): void;
   /** The handler failed. */
-  failed(attempt: Attempt<S>, message: JobErrorMessage): void;
+  onFailed(attempt: Attempt<S>, message: JobErrorMessage): void;
   /** The worker handed the job back, not started. */
-  rejected(attempt: Attempt<S>, reason: RejectReason): void;
+  onRejected(attempt: Attempt<S>, reason: RejectReason): void;
   /** The session ended with the job: it may have run in part or whole. `message` is for people to read. */
-  lost(attempt: Attempt<S>, reason: GoneReason, message: string): void;
+  onLost(attempt: Attempt<S>, reason: GoneReason, message: string): void;
   /** The session ended before the job left: it has not run. */
-  notSent(attempt: Attempt<S>): void;
-  /** It was sent ahead, and its turn has come at the worker. Called before any of those above but `rejected` and `lost`. */
-  began(attempt: Attempt<S>, now: number): void;
+  onNotSent(attempt: Attempt<S>): void;
+  /** It was prefetched, and its turn has come at the worker. Called before any of those above but `rejected` and `lost`. */
+  onStarted(attempt: Attempt<S>, now: number): void;
   /** The slot is free. */
-  freed(attempt: Attempt<S>, now: number): void;
+  onSlotFreed(attempt: Attempt<S>, now: number): void;
 }
 
 /** One attempt in flight. */
-export class Attempt<S> implements Member<Attempt<S>> {
-  /** The line of those that were sent ahead, while it waits in it for its turn at the worker. */
-  line: object | undefined;
-  ahead: Attempt<S> | undefined;
-  behind: Attempt<S> | undefined;
+export class Attempt<S> implements LinkedNode<Attempt<S>> {
+  /** The line of those that were prefetched, while it waits in it for its turn at the worker. */
+  list: object | undefined;
+  previous: Attempt<S> | undefined;
+  next: Attempt<S> | undefined;
   /** Names it within the session: 1, 2, 3 … */
   readonly id: number;
   readonly session: S;
   readonly owner: AttemptOwner<S>;
   /** The link's count of frames when the JOB joined the batch: if it has not grown since, the JOB never left. */
-  readonly batch: number;
+  readonly frameNumber: number;
   /** When it was handed over to a slot that was free, where somebody measures that. */
   sentAt: number | undefined;
-  /** Bytes of its JOB, if it was sent ahead. */
+  /** Bytes of its JOB, if it was prefetched. */
   bytes = 0;
   /** Whether the worker was asked to hand it back unless it has begun. */
   recalled = false;
   /** Set once nobody waits for it any more; its slot stays taken until the worker confirms. */
   cancelled: CancelReason | undefined;
   /** Runs while a cancelled attempt is not confirmed. */
-  grace: Alarm | undefined;
+  grace: CallbackEntry | undefined;
 
-  constructor(id: number, session: S, owner: AttemptOwner<S>, batch: number) {
+  constructor(id: number, session: S, owner: AttemptOwner<S>, frameNumber: number) {
     this.id = id;
     this.session = session;
     this.owner = owner;
-    this.batch = batch;
+    this.frameNumber = frameNumber;
   }
 
-  /** Whether it was sent ahead and waits for its turn at the worker. */
+  /** Whether it was prefetched and waits for its turn at the worker. */
   get waits(): boolean {
-    return this.line !== undefined;
+    return this.list !== undefined;
   }
 }

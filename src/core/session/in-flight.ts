@@ -1,25 +1,25 @@
 /**
  * The attempts one session has in flight: those that have a slot at the worker, and behind them, in a line, those that were
- * sent ahead of a free one. What an answer means is in attempt-table.ts.
+ * prefetched of a free one. What an answer means is in attempt-table.ts.
  *
  * A worker begins its jobs in the order in which they were sent, so that nobody has to tell whose turn it is: whenever one
  * that has a slot is over, the first in line has begun.
  */
 import type { Attempt } from "./attempt.ts";
-import { Line } from "../collections/linked-queue.ts";
-import { NumberTable } from "../collections/int-map.ts";
+import { LinkedQueue } from "../collections/linked-queue.ts";
+import { IntMap } from "../collections/int-map.ts";
 
 /** Attempts by id, of which at most `capacity` have a slot. */
 export class InFlight<S> {
-  readonly #attempts = new NumberTable<Attempt<S>>();
-  readonly #waiting = new Line<Attempt<S>>();
+  readonly #attempts = new IntMap<Attempt<S>>();
+  readonly #waiting = new LinkedQueue<Attempt<S>>();
 
   /** All of them, cancelled ones without a confirmation included. */
   get size(): number {
     return this.#attempts.size;
   }
 
-  /** Those that were sent ahead and wait for their turn at the worker. */
+  /** Those that were prefetched and wait for their turn at the worker. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -36,17 +36,17 @@ export class InFlight<S> {
 
   /** Adds one that was sent: to a slot if one is free, else at the end of the line. */
   add(attempt: Attempt<S>, capacity: number): void {
-    if (this.running >= capacity) this.#waiting.join(attempt);
+    if (this.running >= capacity) this.#waiting.push(attempt);
     this.#attempts.set(attempt.id, attempt);
   }
 
   /** Takes one out that is over at the worker. Returns whoever has its slot now. */
   delete(attempt: Attempt<S>, capacity: number): Attempt<S> | undefined {
     this.#attempts.delete(attempt.id);
-    if (this.#waiting.leave(attempt)) return undefined;
+    if (this.#waiting.remove(attempt)) return undefined;
     const next = this.#waiting.first;
     if (next === undefined || this.running >= capacity) return undefined;
-    this.#waiting.leave(next);
+    this.#waiting.remove(next);
     return next;
   }
 
@@ -54,7 +54,7 @@ export class InFlight<S> {
   clear(): Attempt<S>[] {
     const attempts = this.#attempts.values();
     this.#attempts.clear();
-    for (const attempt of attempts) this.#waiting.leave(attempt);
+    for (const attempt of attempts) this.#waiting.remove(attempt);
     return attempts;
   }
 
@@ -64,7 +64,7 @@ export class InFlight<S> {
    */
   recall(count: number, useful: (attempt: Attempt<S>) => boolean, ask: (attempt: Attempt<S>) => void): number {
     let seen = 0;
-    for (let attempt = this.#waiting.last; attempt !== undefined; attempt = attempt.ahead) {
+    for (let attempt = this.#waiting.last; attempt !== undefined; attempt = attempt.previous) {
       if (attempt.cancelled !== undefined || !useful(attempt)) continue;
       if (++seen > count || attempt.recalled) continue;
       attempt.recalled = true;

@@ -1,32 +1,32 @@
 /**
- * How many jobs one worker may be sent ahead of a free slot, so that it need not stand still for the round trip between two
+ * How many jobs one worker may be prefetched, so that it need not stand still for the round trip between two
  * short jobs. Decides from what the worker says its jobs take and what their round trips took, and knows no job by name:
- * who is sent ahead is decided in workers.ts, what becomes of it in attempt-table.ts.
+ * who is prefetched is decided in workers.ts, what becomes of it in attempt-table.ts.
  */
 import type { HelloMessage } from "../protocol/message.ts";
-import { MAX_AHEAD } from "../protocol/constants.ts";
+import { MAX_MEASURED_PREFETCH } from "../protocol/constants.ts";
 
-/** How jobs are sent ahead: by what they are measured to take, or so many for each worker; 0: never. */
+/** How jobs are prefetched: by what they are measured to take, or so many for each worker; 0: never. */
 export type Prefetch = "auto" | number;
 
-/** Jobs before the first is sent ahead: fewer say nothing of how long the rare ones take. */
-const LEAST_JOBS = 32;
+/** Jobs before the first is prefetched: fewer say nothing of how long the rare ones take. */
+const MIN_JOBS = 32;
 /** About so many jobs are remembered. Of a long one in a hundred there are ten among them, and it is never forgotten. */
 const MEMORY = 1_024;
 /** What a job is expected to take is more than the mean by this part of the standard deviation. */
-const CAUTION = 1 / 8;
+const DEVIATION_WEIGHT = 1 / 8;
 /** A round trip is believed at once when it is shorter than the ones before, and this part of it when it is longer. */
-const DRIFT = 1 / 64;
+const RTT_DECAY = 1 / 64;
 
 /** A worker says what a job took in whole microseconds: a round trip is not known any better, in ms. */
-const GRAIN = 0.001;
+const CLOCK_RESOLUTION_MS = 0.001;
 
 /** The pace of one worker's jobs. */
-export class Pace {
+export class PrefetchController {
   /** Whether the times of its jobs are of use. */
   readonly measures: boolean;
   /** How many may be with the worker beyond its slots now. */
-  ahead: number;
+  limit: number;
   readonly #most: number;
   readonly #capacity: number;
   #jobs = 0;
@@ -38,47 +38,49 @@ export class Pace {
    * @param prefetch - What was asked for.
    * @param hello - How many jobs the worker runs at a time, and how many more it takes.
    */
-  constructor(prefetch: Prefetch, hello: Pick<HelloMessage, "capacity" | "ahead">) {
+  constructor(prefetch: Prefetch, hello: Pick<HelloMessage, "capacity" | "prefetchLimit">) {
     // With enough slots to bridge the round trip there is nothing to gain.
-    const { capacity, ahead = 0 } = hello;
-    this.measures = prefetch === "auto" && capacity <= MAX_AHEAD && ahead > 0;
+    const { capacity, prefetchLimit: limit = 0 } = hello;
+    this.measures = prefetch === "auto" && capacity <= MAX_MEASURED_PREFETCH && limit > 0;
     this.#capacity = capacity;
-    this.#most = Math.min(ahead, prefetch === "auto" ? MAX_AHEAD : prefetch);
-    this.ahead = prefetch === "auto" ? 0 : this.#most;
+    this.#most = Math.min(limit, prefetch === "auto" ? MAX_MEASURED_PREFETCH : prefetch);
+    this.limit = prefetch === "auto" ? 0 : this.#most;
   }
 
   /**
    * A job was answered. Both in ms.
-   * @param ran - What it took at the worker, if the worker says.
+   * @param durationMs - What it took at the worker, if the worker says.
    * @param took - From its hand-over to its answer, if it found a free slot.
    */
-  note(ran: number | undefined, took: number | undefined): void {
-    if (!this.measures || ran === undefined) return;
-    this.#learn(ran);
-    if (took !== undefined) this.#learnRoundTrip(Math.max(0, took - ran));
-    this.ahead = this.#jobs < LEAST_JOBS ? 0 : this.#worth();
+  observe(durationMs: number | undefined, took: number | undefined): void {
+    if (!this.measures || durationMs === undefined) return;
+    this.#learn(durationMs);
+    if (took !== undefined) this.#learnRoundTrip(Math.max(0, took - durationMs));
+    this.limit = this.#jobs < MIN_JOBS ? 0 : this.#worth();
   }
 
   /** As many as are expected to take no longer than a round trip. The slots beyond the first bridge a part of it. */
   #worth(): number {
-    const expected = this.#mean + CAUTION * Math.sqrt(this.#variance);
+    const expected = this.#mean + DEVIATION_WEIGHT * Math.sqrt(this.#variance);
     // Without a round trip that was measured nothing is known, and of no time at all nothing can be divided.
     if (this.#roundTrip === Number.POSITIVE_INFINITY || expected >= this.#roundTrip) return 0;
-    const jobs = Math.floor((this.#roundTrip + GRAIN) / Math.max(expected, this.#roundTrip / MAX_AHEAD));
+    const jobs = Math.floor(
+      (this.#roundTrip + CLOCK_RESOLUTION_MS) / Math.max(expected, this.#roundTrip / MAX_MEASURED_PREFETCH),
+    );
     return Math.max(0, Math.min(this.#most, jobs - (this.#capacity - 1)));
   }
 
   /** The plain mean and variance of the first jobs; from then on the older ones fade. */
-  #learn(ran: number): void {
+  #learn(durationMs: number): void {
     this.#jobs++;
     const part = 1 / Math.min(this.#jobs, MEMORY);
-    const off = ran - this.#mean;
+    const off = durationMs - this.#mean;
     this.#mean += part * off;
     this.#variance = (1 - part) * (this.#variance + part * off * off);
   }
 
   #learnRoundTrip(ms: number): void {
     if (ms < this.#roundTrip) this.#roundTrip = ms;
-    else this.#roundTrip += DRIFT * (ms - this.#roundTrip);
+    else this.#roundTrip += RTT_DECAY * (ms - this.#roundTrip);
   }
 }

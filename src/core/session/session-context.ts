@@ -1,7 +1,7 @@
 /** What a session needs of whoever keeps it, and what it tells: the seam between session.ts and registration.ts. */
 import type { Clock } from "../time/clock.ts";
-import type { BacklogRules } from "../health/backpressure.ts";
-import type { DeadlineQueue } from "../time/timer-queue.ts";
+import type { BackpressureRules } from "../health/backpressure.ts";
+import type { TimerQueue } from "../time/timer-queue.ts";
 import type { ExecuteOptions } from "../job/execute-options.ts";
 import type { GoneReason } from "../events.ts";
 import type { Job } from "../job/job.ts";
@@ -9,13 +9,13 @@ import type { HelloMessage } from "../protocol/message.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { Payload } from "../peer.ts";
 import type { SendBudget } from "../health/send-budget.ts";
-import type { Standing } from "../pool/least-loaded-index.ts";
+import type { Availability } from "../pool/least-loaded-index.ts";
 
 /** Runs one job on one session. */
 export type Dispatch<S> = (session: S, job: Job | Payload, options?: ExecuteOptions) => Promise<Payload>;
 
 /** The limits and intervals a session lives by. All durations in ms. */
-export interface SessionRules extends BacklogRules {
+export interface SessionRules extends BackpressureRules {
   readonly helloTimeout: number;
   readonly heartbeat: number;
   readonly cancelGrace: number;
@@ -25,27 +25,27 @@ export interface SessionRules extends BacklogRules {
 }
 
 /** Whoever keeps the sessions. */
-export interface SessionKeeper<S> {
+export interface SessionContext<S> {
   readonly clock: Clock;
   /** Liveness: not a reason for the process to stay. */
-  readonly timers: DeadlineQueue;
+  readonly timers: TimerQueue;
   readonly rules: SessionRules;
   /** What all sessions may hold unsent together. */
   readonly budget: SendBudget;
   /** Runs one job on one session. */
   readonly dispatch: Dispatch<S>;
   /** HELLO arrived on a session that waits for it: welcome it or end it. */
-  hello(session: S, message: HelloMessage): void;
+  onHello(session: S, message: HelloMessage): void;
   /** Whether it may be given work changed. */
-  standing(session: S, standing: Standing): void;
+  onAvailability(session: S, onAvailability: Availability): void;
   /** Its silence began to look like death, or it spoke again. */
-  suspected(session: S, suspect: boolean): void;
+  onSuspected(session: S, suspect: boolean): void;
   /** It gets no more work and leaves after what runs. */
-  draining(session: S): void;
+  onDraining(session: S): void;
   /** It is gone; its attempts are told after this returns. */
-  gone(session: S, reason: GoneReason, message: string): void;
+  onGone(session: S, reason: GoneReason, message: string): void;
   /** A frame of no consequence was dropped: an answer nobody waits for, a PING too many. */
-  strike(session: S): void;
+  onStrike(session: S): void;
   /** This process stood still. */
   stalled(): void;
 }

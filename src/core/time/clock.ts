@@ -21,7 +21,7 @@ export interface Clock {
 }
 
 /** The core's only source of chance. */
-export interface Entropy {
+export interface Random {
   /** A uniform integer from 0 to 2^32 - 1. */
   u32(): number;
   /** A fresh random name of 128 bits: 32 hexadecimal digits. */
@@ -29,8 +29,8 @@ export interface Entropy {
 }
 
 /** A uniform number from 0 (included) to `limit` (excluded): the "full jitter" of a backoff. */
-export function jitter(entropy: Entropy, limit: number): number {
-  return (entropy.u32() / 0x1_0000_0000) * limit;
+export function jitter(random: Random, limit: number): number {
+  return (random.u32() / 0x1_0000_0000) * limit;
 }
 
 /** The longest timer a host can set, in ms: beyond it `setTimeout` fires at once. */

@@ -1,5 +1,5 @@
 /** The real clock and the real chance: the only core file that touches the host it runs on. */
-import type { Clock, Entropy, TimerHandle } from "./clock.ts";
+import type { Clock, Random, TimerHandle } from "./clock.ts";
 
 // Taken when the module loads, so that a test's fake timers installed later do not stop the clock of a real transport.
 const { setTimeout: hostSetTimeout, clearTimeout: hostClearTimeout } = globalThis;
@@ -49,7 +49,7 @@ function laterTurn(): (fn: () => void) => void {
   };
 }
 
-class HostClock implements Clock {
+class SystemClock implements Clock {
   readonly #endOfTurn: (fn: () => void) => void = endOfTurn();
   #laterTurn: ((fn: () => void) => void) | undefined;
 
@@ -77,7 +77,7 @@ class HostClock implements Clock {
   }
 }
 
-class HostEntropy implements Entropy {
+class SystemRandom implements Random {
   readonly #pool = new Uint32Array(64);
   #next = 64;
 
@@ -97,6 +97,6 @@ class HostEntropy implements Entropy {
 }
 
 /** Monotonic time and timers of this process. */
-export const hostClock: Clock = new HostClock();
+export const systemClock: Clock = new SystemClock();
 /** Cryptographic chance of this process. */
-export const hostEntropy: Entropy = new HostEntropy();
+export const systemRandom: Random = new SystemRandom();

@@ -6,8 +6,8 @@ import type { Clock } from "./clock.ts";
 import { type HeapEntry, IndexedHeap } from "../collections/heap.ts";
 import { Timer } from "./timer.ts";
 
-/** One place in a {@link DeadlineQueue}. Whoever waits extends it, or owns an {@link Alarm}; it is reused for each wait. */
-export abstract class Deadline implements HeapEntry {
+/** One place in a {@link TimerQueue}. Whoever waits extends it, or owns an {@link CallbackEntry}; it is reused for each wait. */
+export abstract class TimerEntry implements HeapEntry {
   /** When it is due, on the queue's clock; `Infinity` while it is not waiting. */
   due: number = Number.POSITIVE_INFINITY;
   /** @internal Breaks ties: the one set first is due first. */
@@ -15,38 +15,38 @@ export abstract class Deadline implements HeapEntry {
   /** @internal Where it stands in the heap, or -1. */
   place = -1;
   /** @internal The lane it stands in, and between whom. */
-  lane: Lane | undefined;
+  lane: DelayLane | undefined;
   /** @internal */
-  sooner: Deadline | undefined;
+  sooner: TimerEntry | undefined;
   /** @internal */
-  later: Deadline | undefined;
+  later: TimerEntry | undefined;
 
   /** Called when the time has come, with the milliseconds it comes late. */
   abstract fire(lateBy: number): void;
 }
 
 /** A deadline that calls a function. */
-export class Alarm extends Deadline {
-  readonly #ring: (lateBy: number) => void;
+export class CallbackEntry extends TimerEntry {
+  readonly #callback: (lateBy: number) => void;
 
-  constructor(ring: (lateBy: number) => void) {
+  constructor(callback: (lateBy: number) => void) {
     super();
-    this.#ring = ring;
+    this.#callback = callback;
   }
 
   override fire(lateBy: number): void {
-    this.#ring(lateBy);
+    this.#callback(lateBy);
   }
 }
 
 /** An alarm of a queue, to be set and dropped on its own. */
 export class AlarmTimer {
-  readonly #queue: DeadlineQueue;
-  readonly #alarm: Alarm;
+  readonly #queue: TimerQueue;
+  readonly #alarm: CallbackEntry;
 
-  constructor(queue: DeadlineQueue, ring: (lateBy: number) => void) {
+  constructor(queue: TimerQueue, callback: (lateBy: number) => void) {
     this.#queue = queue;
-    this.#alarm = new Alarm(ring);
+    this.#alarm = new CallbackEntry(callback);
   }
 
   /** Sets (or moves) it to `delay` ms from now. */
@@ -60,7 +60,7 @@ export class AlarmTimer {
   }
 }
 
-function before(a: Deadline, b: Deadline): boolean {
+function before(a: TimerEntry, b: TimerEntry): boolean {
   return a.due < b.due || (a.due === b.due && a.turn < b.turn);
 }
 
@@ -68,18 +68,18 @@ function before(a: Deadline, b: Deadline): boolean {
  * Deadlines that were all set with the same delay, which are therefore due in the order they were set: joining and leaving
  * cost a few assignments. Nearly all deadlines are of this kind, the timeouts of the jobs.
  */
-class Lane {
-  readonly queue: DeadlineQueue;
+class DelayLane {
+  readonly queue: TimerQueue;
   delay: number;
-  first: Deadline | undefined;
-  last: Deadline | undefined;
+  first: TimerEntry | undefined;
+  last: TimerEntry | undefined;
 
-  constructor(queue: DeadlineQueue, delay: number) {
+  constructor(queue: TimerQueue, delay: number) {
     this.queue = queue;
     this.delay = delay;
   }
 
-  join(deadline: Deadline): void {
+  join(deadline: TimerEntry): void {
     const { last } = this;
     deadline.lane = this;
     deadline.sooner = last;
@@ -88,7 +88,7 @@ class Lane {
     this.last = deadline;
   }
 
-  leave(deadline: Deadline): void {
+  leave(deadline: TimerEntry): void {
     const { sooner, later } = deadline;
     if (sooner === undefined) this.first = later;
     else sooner.later = later;
@@ -108,11 +108,11 @@ const MAX_LANES = 8;
  * so that setting and dropping cost no allocation and no host call. Two queues differ only in
  * whether waiting keeps the process alive.
  */
-export class DeadlineQueue {
+export class TimerQueue {
   readonly #clock: Clock;
   readonly #timer: Timer;
-  readonly #lanes: Lane[] = [];
-  readonly #heap = new IndexedHeap<Deadline>(before);
+  readonly #lanes: DelayLane[] = [];
+  readonly #heap = new IndexedHeap<TimerEntry>(before);
   #size = 0;
   #turn = 0;
 
@@ -127,7 +127,7 @@ export class DeadlineQueue {
   }
 
   /** Sets (or moves) a deadline to `delay` ms from `now`, which a caller hands in if it has just looked; `Infinity` drops it. */
-  set(deadline: Deadline, delay: number, now: number = this.#clock.now()): void {
+  set(deadline: TimerEntry, delay: number, now: number = this.#clock.now()): void {
     if (delay === Number.POSITIVE_INFINITY) return this.drop(deadline);
     this.#remove(deadline);
     const due = now + delay;
@@ -141,7 +141,7 @@ export class DeadlineQueue {
   }
 
   /** Forgets a deadline. Harmless when it does not wait. */
-  drop(deadline: Deadline): void {
+  drop(deadline: TimerEntry): void {
     this.#remove(deadline);
     // A timer left armed for a dropped deadline fires in vain and re-arms, which is cheaper than a host call for each
     // job; only the last one out must take it along, or it would keep the process alive.
@@ -149,21 +149,21 @@ export class DeadlineQueue {
   }
 
   /** The lane for one that is due then, if there is one: a moment that was looked up late is no reason to jump the lane. */
-  #laneOf(delay: number, due: number): Lane | undefined {
-    let unused: Lane | undefined;
+  #laneOf(delay: number, due: number): DelayLane | undefined {
+    let unused: DelayLane | undefined;
     for (const lane of this.#lanes) {
       if (lane.delay === delay) return lane.last === undefined || lane.last.due <= due ? lane : undefined;
       if (lane.first === undefined) unused ??= lane;
     }
     if (this.#lanes.length < MAX_LANES) {
-      unused = new Lane(this, delay);
+      unused = new DelayLane(this, delay);
       this.#lanes.push(unused);
     }
     if (unused !== undefined) unused.delay = delay;
     return unused;
   }
 
-  #remove(deadline: Deadline): void {
+  #remove(deadline: TimerEntry): void {
     const { lane } = deadline;
     if (lane !== undefined) {
       if (lane.queue !== this) return; // it waits in another queue
@@ -174,7 +174,7 @@ export class DeadlineQueue {
   }
 
   /** Who is due next, if anybody. */
-  #first(): Deadline | undefined {
+  #first(): TimerEntry | undefined {
     let { first } = this.#heap;
     for (const lane of this.#lanes) {
       if (lane.first !== undefined && (first === undefined || before(lane.first, first))) first = lane.first;

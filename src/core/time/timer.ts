@@ -8,15 +8,15 @@ import { type Clock, MAX_DURATION, type TimerHandle } from "./clock.ts";
 export class Timer {
   readonly #clock: Clock;
   readonly #keepAlive: boolean;
-  readonly #ring: (lateBy: number) => void;
+  readonly #callback: (lateBy: number) => void;
   #due = Number.POSITIVE_INFINITY;
   #handle: TimerHandle;
 
   /** @param keepAlive - Whether waiting is a reason for the process to stay. */
-  constructor(clock: Clock, keepAlive: boolean, ring: (lateBy: number) => void) {
+  constructor(clock: Clock, keepAlive: boolean, callback: (lateBy: number) => void) {
     this.#clock = clock;
     this.#keepAlive = keepAlive;
-    this.#ring = ring;
+    this.#callback = callback;
   }
 
   /** When it is due, on its clock; `Infinity` while it is not set. */
@@ -57,6 +57,6 @@ export class Timer {
     if (lateBy < 0) return this.#wait();
     this.#due = Number.POSITIVE_INFINITY;
     this.#handle = undefined;
-    this.#ring(lateBy);
+    this.#callback(lateBy);
   };
 }

@@ -4,7 +4,7 @@ const BURST = 10;
 const PER_INTERVAL = 4;
 
 /** A token bucket: ten at once, then four per heartbeat interval. An honest worker sends one. */
-export class PingBudget {
+export class TokenBucket {
   readonly #interval: number;
   #tokens = BURST;
   #last: number;

@@ -14,10 +14,10 @@ export interface RunnerView {
 /** What a listener may ask of the runner it serves, for a client that has shown the right to. */
 export interface RunnerControls {
   /**
-   * Sends a worker away; `false` when none of that name is registered. `gently`, it gets no more work, finishes what it
-   * has and does not come back for a minute; else it is cut off, and what it has in hand is lost.
+   * Removes a worker; `false` when none of that name is registered. With `drain` it gets no more jobs, finishes those it
+   * has and does not come back for a minute; else it is cut off, and the attempts it has in hand are lost.
    */
-  letGo(identity: string, gently: boolean): boolean;
+  removeWorker(identity: string, options: { readonly drain: boolean }): boolean;
   /** Takes no new jobs, finishes those there are, then stops the runner. May be called twice. */
   drain(): void;
 }

@@ -2,13 +2,13 @@
  * Keeps one connection up: dials, waits longer after each failure, dials again. What is said over the connection, and
  * whether a failure is final, is its owner's business.
  */
-import { type Clock, type Entropy, jitter } from "../time/clock.ts";
+import { type Clock, type Random, jitter } from "../time/clock.ts";
 import type { Dialer } from "./listener.ts";
 import type { Socket, SocketLimits } from "./socket.ts";
 import { Timer } from "../time/timer.ts";
 
 /** A connection that has lived so long resets the backoff: not its mere existence, else being kicked at once would spin. */
-const LONG_LIFE = 10_000;
+const STABLE_AFTER_MS = 10_000;
 
 /**
  * The longest that the other end may ask to stay away, in ms: a stranger's word must not keep a worker away for weeks, and a
@@ -17,10 +17,10 @@ const LONG_LIFE = 10_000;
 export const MAX_STAY_AWAY = 300_000;
 
 /** What a redial needs, and whom it tells. */
-export interface RedialOptions {
+export interface ReconnectorOptions {
   readonly dialer: Dialer;
   readonly clock: Clock;
-  readonly entropy: Entropy;
+  readonly random: Random;
   readonly limits: SocketLimits;
   /** The first backoff's upper bound in ms; it doubles with each failure. */
   readonly reconnectMin: number;
@@ -31,14 +31,14 @@ export interface RedialOptions {
   /** Whether to dial at all now; when not, whoever said so calls `dial` later. Always, when absent. */
   mayDial?(): boolean;
   /** A socket is there. When it is gone, call `dialIn`. */
-  connected(socket: Socket): void;
+  onConnected(socket: Socket): void;
   /** A dial failed; `false` ends the tries. `retryIn` in ms. */
-  failed(error: unknown, retryIn: number): boolean;
+  onFailed(error: unknown, retryIn: number): boolean;
 }
 
 /** Dials until told to stop. */
-export class Redial {
-  readonly #options: RedialOptions;
+export class Reconnector {
+  readonly #options: ReconnectorOptions;
   /** One keeps the process alive while it waits, one does not. */
   readonly #timer: Timer;
   readonly #idleTimer: Timer;
@@ -47,7 +47,7 @@ export class Redial {
   #connectedAt = 0;
   #stopped = false;
 
-  constructor(options: RedialOptions) {
+  constructor(options: ReconnectorOptions) {
     this.#options = options;
     this.#timer = new Timer(options.clock, true, () => this.dial());
     this.#idleTimer = new Timer(options.clock, false, () => this.dial());
@@ -70,13 +70,13 @@ export class Redial {
    * How long to wait after a connection was lost: random, so that a fleet does not come back all at once.
    * @param retryAfter - What the other end asked for on top, in ms; cut to five minutes.
    */
-  pause(retryAfter: number = 0): number {
-    if (this.#options.clock.now() - this.#connectedAt >= LONG_LIFE) this.#failures = 0;
-    return this.#nextPause() + Math.min(retryAfter, MAX_STAY_AWAY);
+  dialLater(retryAfter: number = 0): number {
+    if (this.#options.clock.now() - this.#connectedAt >= STABLE_AFTER_MS) this.#failures = 0;
+    return this.#nextDelay() + Math.min(retryAfter, MAX_STAY_AWAY);
   }
 
   /** Dials again after `delay` ms. */
-  dialIn(delay: number): void {
+  dialAfter(delay: number): void {
     if (this.#stopped) return;
     const idle = this.#options.dialer.sameProcess === true && this.#options.isAwaited?.() !== true;
     this.#drop();
@@ -105,19 +105,19 @@ export class Redial {
     if (this.#dialing !== dialing) return socket.close();
     this.#dialing = undefined;
     this.#connectedAt = this.#options.clock.now();
-    this.#options.connected(socket);
+    this.#options.onConnected(socket);
   }
 
   #failed(dialing: AbortController, error: unknown): void {
     if (this.#dialing !== dialing) return;
     this.#dialing = undefined;
-    const retryIn = this.#nextPause();
-    if (this.#options.failed(error, retryIn)) this.dialIn(retryIn);
+    const retryIn = this.#nextDelay();
+    if (this.#options.onFailed(error, retryIn)) this.dialAfter(retryIn);
   }
 
-  #nextPause(): number {
-    const { entropy, reconnectMin, reconnectMax } = this.#options;
+  #nextDelay(): number {
+    const { random, reconnectMin, reconnectMax } = this.#options;
     const bound = Math.min(reconnectMax, reconnectMin * 2 ** Math.min(this.#failures++, 30));
-    return jitter(entropy, bound);
+    return jitter(random, bound);
   }
 }

@@ -2,7 +2,7 @@
 import { MAX_DURATION } from "../time/clock.ts";
 import { AbortError, type AbortReason, ExecutionError, type RemoteError } from "../errors.ts";
 import type { Job } from "../job/job.ts";
-import type { Member } from "../collections/linked-queue.ts";
+import type { LinkedNode } from "../collections/linked-queue.ts";
 import type { JobMessage } from "../protocol/message.ts";
 import type { Payload } from "../peer.ts";
 import { isBytes } from "../job/utf8.ts";
@@ -28,42 +28,42 @@ export interface JobContext {
 export type Handler = (job: Job, context: JobContext) => Payload | Promise<Payload>;
 
 /** Who started a task. */
-export interface TaskOwner {
+export interface ExecutionOwner {
   readonly identity: string;
   /** Names the runner's run. */
   readonly runnerId: string;
   /** The worker's own signal of leaving. */
   readonly shuttingDown: AbortSignal;
   /** The handler has returned or thrown. Called once. */
-  finished(task: Task, result: TaskResult): void;
+  onFinished(execution: Execution, result: ExecutionResult): void;
 }
 
 /** What came of a handler. */
-export type TaskResult =
+export type ExecutionResult =
   | { readonly ok: true; readonly value: Payload }
   | { readonly ok: false; readonly error: RemoteError; readonly retryable: boolean; readonly retryAfter: number };
 
 /** A job taken in, and its running handler; also the context that is given to it, so that a job costs one object. */
-export class Task implements JobContext, Member<Task> {
+export class Execution implements JobContext, LinkedNode<Execution> {
   /** The line of those that wait for a slot, while it stands in it. */
-  line: object | undefined;
-  ahead: Task | undefined;
-  behind: Task | undefined;
+  list: object | undefined;
+  previous: Execution | undefined;
+  next: Execution | undefined;
   readonly attemptId: number;
   readonly attempt: number;
   /** Set when it begins, on the worker's clock. */
   startedAt = 0;
   /** What its handler took, in ms, once it has returned or thrown. */
-  ran = 0;
+  durationMs = 0;
   /** Whether its result is still wanted. */
-  wanted = true;
+  isWanted = true;
   readonly #job: Job;
   readonly #jobNumber: number;
-  readonly #owner: TaskOwner;
+  readonly #owner: ExecutionOwner;
   #aborter: AbortController | undefined;
   #reason: AbortError | undefined;
 
-  constructor(message: JobMessage, owner: TaskOwner) {
+  constructor(message: JobMessage, owner: ExecutionOwner) {
     this.#job = message.job;
     this.attemptId = message.attemptId;
     this.attempt = message.attempt;
@@ -99,7 +99,7 @@ export class Task implements JobContext, Member<Task> {
 
   /** Starts the handler. */
   run(handler: Handler): void {
-    let result: TaskResult | undefined;
+    let result: ExecutionResult | undefined;
     try {
       const value = handler(this.#job, this);
       if (typeof value === "string" || isBytes(value)) result = success(value);
@@ -108,30 +108,30 @@ export class Task implements JobContext, Member<Task> {
       // Of the handler, or of what it returned: that may be anything, and throw when it is looked at.
       result = failure(error);
     }
-    if (result !== undefined) this.#owner.finished(this, result);
+    if (result !== undefined) this.#owner.onFinished(this, result);
   }
 
   #await(promise: Promise<Payload>): void {
     Promise.resolve(promise).then(
-      (value) => this.#owner.finished(this, late(value)),
-      (error: unknown) => this.#owner.finished(this, failure(error)),
+      (value) => this.#owner.onFinished(this, late(value)),
+      (error: unknown) => this.#owner.onFinished(this, failure(error)),
     );
   }
 
   /** Nobody waits for the result any more. Runs the handler's abort listeners. */
   abort(reason: AbortReason): void {
     if (this.#reason !== undefined) return;
-    this.wanted = false;
+    this.isWanted = false;
     this.#reason = new AbortError(`nobody waits for this job any more: ${reason}`, reason);
     this.#aborter?.abort(this.#reason);
   }
 }
 
-function remote(name: string, message: string, code: string): TaskResult {
+function remote(name: string, message: string, code: string): ExecutionResult {
   return { ok: false, error: { name, message, code, stack: "" }, retryable: false, retryAfter: 0 };
 }
 
-function success(value: unknown): TaskResult {
+function success(value: unknown): ExecutionResult {
   if (isBytes(value)) return { ok: true, value };
   if (typeof value !== "string") {
     const got = value === null ? "null" : typeof value;
@@ -146,7 +146,7 @@ function success(value: unknown): TaskResult {
 }
 
 /** What a promise came to, which may throw when it is looked at, too. */
-function late(value: unknown): TaskResult {
+function late(value: unknown): ExecutionResult {
   try {
     return success(value);
   } catch (error) {
@@ -155,7 +155,7 @@ function late(value: unknown): TaskResult {
 }
 
 /** A result over the runner's limit fails the job, not the connection. */
-export function tooLarge(bytes: number, maxPayload: number): TaskResult {
+export function resultTooLarge(bytes: number, maxPayload: number): ExecutionResult {
   return remote(
     "RangeError",
     `the result has ${bytes} bytes, over the runner's limit of ${maxPayload}`,
@@ -164,12 +164,12 @@ export function tooLarge(bytes: number, maxPayload: number): TaskResult {
 }
 
 /** A result whose bytes were transferred away. */
-export function unreadable(): TaskResult {
+export function unreadable(): ExecutionResult {
   return remote("TypeError", "the result's bytes cannot be read any more", "RESULT_TYPE");
 }
 
 /** Whatever was thrown, as text: it may be anything, and reading it may throw again. */
-function failure(thrown: unknown): TaskResult {
+function failure(thrown: unknown): ExecutionResult {
   try {
     return { ok: false, error: describe(thrown), ...retryWish(thrown) };
   } catch {

@@ -1,35 +1,35 @@
 /**
- * Begins the jobs of one session at the worker: those that found a slot when they came, then those that were sent ahead of
+ * Begins the jobs of one session at the worker: those that found a slot when they came, then those that were prefetched of
  * one, in the order they came. Knows what they took; whether there is a slot, and what becomes of a job, is in runner-connection.ts.
  */
 import type { Clock } from "../time/clock.ts";
-import { Line } from "../collections/linked-queue.ts";
-import type { Task } from "./execution.ts";
+import { LinkedQueue } from "../collections/linked-queue.ts";
+import type { Execution } from "./execution.ts";
 
 /** After a handler that held up the event loop for so long, in ms, frames are read before the next one begins. */
-const LONG = 1;
+const LONG_MS = 1;
 
 /** Whose jobs they are. */
-export interface StarterOwner {
+export interface RunQueueOwner {
   /** Whether one that waits can begin now. */
   hasSlot(): boolean;
   /** One that waited has a slot. */
-  took(task: Task): void;
+  onSlotTaken(execution: Execution): void;
   /** Runs its handler. */
-  start(task: Task): void;
+  start(execution: Execution): void;
 }
 
 /** Starts handlers, one after the other: the end of one is the start of the next, so that one look at the clock does for both. */
-export class Starter {
-  readonly #waiting = new Line<Task>();
+export class RunQueue {
+  readonly #waiting = new LinkedQueue<Execution>();
   readonly #clock: Clock;
-  readonly #owner: StarterOwner;
+  readonly #owner: RunQueueOwner;
   #bytes = 0;
   #starting = false;
-  #pausing = false;
+  #yielding = false;
   #now = 0;
 
-  constructor(clock: Clock, owner: StarterOwner) {
+  constructor(clock: Clock, owner: RunQueueOwner) {
     this.#clock = clock;
     this.#owner = owner;
   }
@@ -45,28 +45,28 @@ export class Starter {
   }
 
   /** Who waits, the one that came last first, each as it is asked for. */
-  *latestFirst(): Generator<Task> {
-    for (let task = this.#waiting.last; task !== undefined; task = this.#waiting.last) yield task;
+  *latestFirst(): Generator<Execution> {
+    for (let execution = this.#waiting.last; execution !== undefined; execution = this.#waiting.last) yield execution;
   }
 
   /** Lets one wait for a slot. */
-  add(task: Task): void {
-    this.#waiting.join(task);
-    this.#bytes += task.bytes;
+  add(execution: Execution): void {
+    this.#waiting.push(execution);
+    this.#bytes += execution.bytes;
   }
 
   /** Takes one out that waits. `false` when it does not. */
-  delete(task: Task): boolean {
-    const waited = this.#waiting.leave(task);
-    if (waited) this.#bytes -= task.bytes;
+  delete(execution: Execution): boolean {
+    const waited = this.#waiting.remove(execution);
+    if (waited) this.#bytes -= execution.bytes;
     return waited;
   }
 
   /** Starts those that have a slot, then as many as find one. `now`: the clock's time, if anybody wants to know what they take. */
-  run(tasks: readonly Task[], now: number): void {
+  run(executions: readonly Execution[], now: number): void {
     this.#starting = true;
     this.#now = now;
-    for (const task of tasks) this.#start(task);
+    for (const execution of executions) this.#start(execution);
     this.#starting = false;
     this.next(this.#now);
   }
@@ -76,37 +76,37 @@ export class Starter {
     if (this.#starting || this.#waiting.length === 0) return;
     this.#starting = true;
     this.#now = now ?? this.#clock.now();
-    for (let task = this.#first(); task !== undefined; task = this.#first()) {
-      this.delete(task);
-      this.#owner.took(task);
-      this.#start(task);
+    for (let execution = this.#first(); execution !== undefined; execution = this.#first()) {
+      this.delete(execution);
+      this.#owner.onSlotTaken(execution);
+      this.#start(execution);
     }
     this.#starting = false;
   }
 
   /** A handler has returned or thrown at that time. */
-  ended(task: Task, now: number): void {
-    task.ran = now - task.startedAt;
+  ended(execution: Execution, now: number): void {
+    execution.durationMs = now - execution.startedAt;
     if (!this.#starting) return;
     this.#now = now;
-    if (task.ran > LONG) this.#pause();
+    if (execution.durationMs > LONG_MS) this.#pause();
   }
 
-  #first(): Task | undefined {
-    return !this.#pausing && this.#owner.hasSlot() ? this.#waiting.first : undefined;
+  #first(): Execution | undefined {
+    return !this.#yielding && this.#owner.hasSlot() ? this.#waiting.first : undefined;
   }
 
-  #start(task: Task): void {
-    task.startedAt = this.#now;
-    this.#owner.start(task);
+  #start(execution: Execution): void {
+    execution.startedAt = this.#now;
+    this.#owner.start(execution);
   }
 
   /** The runner may want back what waits, and has had no chance to say so. */
   #pause(): void {
-    if (this.#pausing || this.#waiting.length === 0) return;
-    this.#pausing = true;
+    if (this.#yielding || this.#waiting.length === 0) return;
+    this.#yielding = true;
     this.#clock.nextTurn(() => {
-      this.#pausing = false;
+      this.#yielding = false;
       this.next();
     });
   }

@@ -3,11 +3,11 @@
  * to connect again is decided in worker.ts; how a handler is run, in execution.ts.
  */
 import type { Clock } from "../time/clock.ts";
-import { payloadBytes, WORKER_CODEC } from "../protocol/codec.ts";
+import { wirePayloadBytes, WORKER_CODEC } from "../protocol/codec.ts";
 import { type AbortReason, AuthError, type PowerhoseError, ProtocolError } from "../errors.ts";
 import type { DisconnectReason } from "../events.ts";
-import { Link, type LinkOwner } from "../protocol/message-socket.ts";
-import { Congestion, type CongestionOwner } from "../health/backpressure.ts";
+import { MessageSocket, type MessageSocketOwner } from "../protocol/message-socket.ts";
+import { BackpressureMonitor, type BackpressureOwner } from "../health/backpressure.ts";
 import type {
   CancelCode,
   HelloMessage,
@@ -18,34 +18,43 @@ import type {
   WireErrorMessage,
   WorkerMessage,
 } from "../protocol/message.ts";
-import { NumberTable } from "../collections/int-map.ts";
+import { IntMap } from "../collections/int-map.ts";
 import type { Payload } from "../peer.ts";
-import { Pulse } from "../health/failure-detector.ts";
+import { FailureDetector } from "../health/failure-detector.ts";
 import type { CloseReason, Socket } from "../transport/socket.ts";
-import { Starter, type StarterOwner } from "./run-queue.ts";
-import { type Handler, Task, type TaskOwner, type TaskResult, tooLarge, unreadable } from "./execution.ts";
+import { RunQueue, type RunQueueOwner } from "./run-queue.ts";
+import {
+  type Handler,
+  Execution,
+  type ExecutionOwner,
+  type ExecutionResult,
+  resultTooLarge,
+  unreadable,
+} from "./execution.ts";
 import { Timer } from "../time/timer.ts";
-import { MAX_AHEAD } from "../protocol/constants.ts";
+import { MAX_MEASURED_PREFETCH } from "../protocol/constants.ts";
 
 /** How long a runner may take to answer HELLO, in ms. */
-const HELLO_PATIENCE = 10_000;
+const HELLO_TIMEOUT_MS = 10_000;
 
-const NOT_BEGUN: TaskResult = { ok: true, value: "" };
+const NOT_BEGUN: ExecutionResult = { ok: true, value: "" };
 
 /** One session, from the worker's side. */
-export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, CongestionOwner {
+export class RunnerConnection
+  implements MessageSocketOwner<RunnerMessage>, ExecutionOwner, RunQueueOwner, BackpressureOwner
+{
   /** The signal of the instance it was opened for: a later one leaves for reasons of its own. */
   readonly shuttingDown: AbortSignal;
-  readonly #owner: PostOwner<Post>;
-  readonly #link: Link<WorkerMessage, RunnerMessage>;
+  readonly #owner: RunnerConnectionOwner<RunnerConnection>;
+  readonly #socket: MessageSocket<WorkerMessage, RunnerMessage>;
   readonly #hello: HelloMessage;
   /** Whether the runner sends ahead by what jobs take: not to somebody with many slots, nor unasked. */
   readonly #timed: boolean;
-  readonly #tasks = new NumberTable<Task>();
+  readonly #executions = new IntMap<Execution>();
   /** Not a reason for the process to stay. */
   readonly #beat: Timer;
   #welcome: WelcomeMessage | undefined;
-  #pulse: Pulse;
+  #detector: FailureDetector;
   #sentAt = 0;
   #heardAt = 0;
   #nonce = 0;
@@ -54,26 +63,26 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
   #asked = false;
   #retryAfter = 0;
   #ended = false;
-  readonly #starter: Starter;
-  readonly #congestion: Congestion;
+  readonly #queue: RunQueue;
+  readonly #congestion: BackpressureMonitor;
   /** What this frame asked for that runs user code: done once the frame is read. */
-  #starts: Task[] = [];
-  #aborts: { readonly task: Task; readonly reason: AbortReason }[] = [];
+  #starts: Execution[] = [];
+  #aborts: { readonly execution: Execution; readonly reason: AbortReason }[] = [];
 
-  constructor(socket: Socket, hello: HelloMessage, owner: PostOwner<Post>) {
+  constructor(socket: Socket, hello: HelloMessage, owner: RunnerConnectionOwner<RunnerConnection>) {
     this.#owner = owner;
     this.shuttingDown = owner.shuttingDown;
     this.#hello = hello;
-    this.#timed = hello.capacity <= MAX_AHEAD && (hello.ahead ?? 0) > 0;
-    this.#starter = new Starter(owner.clock, this);
-    this.#link = new Link(socket, owner.clock, this, owner.maxFrameBytes, WORKER_CODEC);
+    this.#timed = hello.capacity <= MAX_MEASURED_PREFETCH && (hello.prefetchLimit ?? 0) > 0;
+    this.#queue = new RunQueue(owner.clock, this);
+    this.#socket = new MessageSocket(socket, owner.clock, this, owner.maxFrameBytes, WORKER_CODEC);
     const { clock, highWater, maxBuffered } = owner;
     // Heartbeats judge a runner that stands still. It may have all the time they give it to read what waits.
     const rules = { highWater, maxBuffered, stallTimeout: Number.POSITIVE_INFINITY };
     const reviewTimer = (review: (lateBy: number) => void): Timer => new Timer(clock, false, review);
-    this.#congestion = new Congestion({ clock, rules, reviewTimer }, this);
+    this.#congestion = new BackpressureMonitor({ clock, rules, reviewTimer }, this);
     this.#beat = new Timer(owner.clock, false, (lateBy) => this.#onBeat(lateBy));
-    this.#pulse = new Pulse(HELLO_PATIENCE, owner.clock.now());
+    this.#detector = new FailureDetector(HELLO_TIMEOUT_MS, owner.clock.now());
   }
 
   get identity(): string {
@@ -91,7 +100,7 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
 
   /** Handlers that run for it, and jobs about to begin. */
   get running(): number {
-    return this.#tasks.size - this.#starter.waiting;
+    return this.#executions.size - this.#queue.waiting;
   }
 
   /** Whether the runner has let it in, and it has not begun to leave. */
@@ -102,43 +111,43 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
   /** Says HELLO. */
   open(): void {
     // Before it is opened: it may be closed by then, which ends this post in the same call.
-    this.#beat.set(HELLO_PATIENCE);
-    this.#link.open();
+    this.#beat.set(HELLO_TIMEOUT_MS);
+    this.#socket.open();
     this.#send(this.#hello);
   }
 
   /** Asks to leave after what runs; `ended` follows. */
-  leave(): void {
+  drain(): void {
     if (this.#leaving || this.#ended) return;
     this.#leaving = true;
     this.#asked = true;
-    if (this.#welcome === undefined) return this.#letGo("left");
+    if (this.#welcome === undefined) return this.#onClosed("left");
     this.#send({ type: "REMOVE" });
     // The latest first: those that go back to the head of the runner's queue then stand there in the order they came.
-    for (const task of this.#starter.latestFirst()) this.#handBack(task, "draining");
+    for (const execution of this.#queue.latestFirst()) this.#handBack(execution, "draining");
   }
 
   /** Leaves at once: handlers are told, the runner sees REMOVE and then the close. */
-  quit(reason: AbortReason): void {
+  close(reason: AbortReason): void {
     if (this.#ended) return;
     if (this.#welcome !== undefined && !this.#leaving) this.#send({ type: "REMOVE" });
-    this.#letGo("left at once", reason);
+    this.#onClosed("left at once", reason);
   }
 
-  finished(task: Task, result: TaskResult): void {
-    if (this.#watched) this.#starter.ended(task, this.#owner.clock.now());
-    const attended = this.#tasks.delete(task.attemptId);
-    this.#owner.taskServed(task, result.ok && task.wanted, !attended);
-    if (attended && !this.#ended) this.#settle(task, result);
-    this.#owner.slotFreed(this);
+  onFinished(execution: Execution, result: ExecutionResult): void {
+    if (this.#watched) this.#queue.ended(execution, this.#owner.clock.now());
+    const attended = this.#executions.delete(execution.attemptId);
+    this.#owner.onExecutionServed(execution, result.ok && execution.isWanted, !attended);
+    if (attended && !this.#ended) this.#settle(execution, result);
+    this.#owner.onSlotFreed(this);
   }
 
   /** While there is a backlog no job begins, so that what is sent besides it is bounded by the slots, and always may be. */
-  #settle(task: Task, result: TaskResult): void {
-    const before = this.#congestion.isCongested ? this.#link.bytesSent : undefined;
-    if (task.wanted) this.#answer(task, this.#fitting(result));
-    else this.#send({ type: "CANCELLED", attemptId: task.attemptId });
-    if (before !== undefined) this.#congestion.allow(this.#link.bytesSent - before);
+  #settle(execution: Execution, result: ExecutionResult): void {
+    const before = this.#congestion.isCongested ? this.#socket.bytesSent : undefined;
+    if (execution.isWanted) this.#answer(execution, this.#fitting(result));
+    else this.#send({ type: "CANCELLED", attemptId: execution.attemptId });
+    if (before !== undefined) this.#congestion.allow(this.#socket.bytesSent - before);
   }
 
   /** Whether anybody wants to know what jobs take. */
@@ -148,43 +157,43 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
 
   /** Starts those that wait, as long as there are free slots. */
   startNext(): void {
-    this.#starter.next();
+    this.#queue.next();
   }
 
   hasSlot(): boolean {
     return !this.#congestion.isCongested && this.running < this.capacity && this.#owner.hasRoom;
   }
 
-  took(): void {
-    this.#owner.taskStarted();
+  onSlotTaken(): void {
+    this.#owner.onExecutionStarted();
   }
 
-  heard(): void {
+  onData(): void {
     this.#heardAt = this.#owner.clock.now();
-    this.#pulse.heard(this.#heardAt);
+    this.#detector.onHeard(this.#heardAt);
     this.#congestion.heard();
   }
 
   get bufferedBytes(): number {
-    return this.#link.bufferedBytes;
+    return this.#socket.bufferedBytes;
   }
 
   get mustRead(): boolean {
-    return this.#link.faults !== "port";
+    return this.#socket.faults !== "port";
   }
 
   /** What was held back begins at the end of the turn: a frame may be half read. */
-  congested(congested: boolean): void {
+  onCongested(congested: boolean): void {
     // What made it so was admitted before it was.
     if (congested) this.#congestion.allow(Math.max(0, this.bufferedBytes - this.#owner.highWater));
     else this.#owner.clock.endOfTurn(() => this.startNext());
   }
 
-  tooSlow(message: string): void {
+  onSlowConsumer(message: string): void {
     this.#lost(`the runner is too slow: ${message}`);
   }
 
-  message(message: RunnerMessage): void {
+  onMessage(message: RunnerMessage): void {
     switch (message.type) {
       case "WELCOME":
         return this.#welcomed(message);
@@ -197,74 +206,74 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
       case "PONG":
         return;
       case "GOAWAY":
-        return this.#sentAway(message.retryAfter);
+        return this.#onGoAway(message.retryAfter);
       case "REMOVED":
-        return this.#letGo("the runner let it go");
+        return this.#onClosed("the runner let it go");
       case "ERROR":
         return this.#refused(message);
     }
   }
 
   /** Runs what the frame asked for. User code only runs here, when the state is consistent. */
-  frameDone(): void {
+  onFrameEnd(): void {
     const aborts = this.#aborts;
     const starts = this.#starts;
     if (aborts.length > 0) {
       this.#aborts = [];
-      for (const { task, reason } of aborts) task.abort(reason);
+      for (const { execution, reason } of aborts) execution.abort(reason);
     }
     if (starts.length === 0) return;
     this.#starts = [];
-    this.#starter.run(starts, this.#watched ? this.#owner.clock.now() : this.#heardAt);
+    this.#queue.run(starts, this.#watched ? this.#owner.clock.now() : this.#heardAt);
   }
 
   /** A job that was cancelled before it began never begins: a handler need not look for an abort that came before it. */
-  start(task: Task): void {
-    if (task.wanted) task.run(this.#owner.handler);
-    else this.finished(task, NOT_BEGUN);
+  start(execution: Execution): void {
+    if (execution.isWanted) execution.run(this.#owner.handler);
+    else this.onFinished(execution, NOT_BEGUN);
   }
 
-  malformed(error: ProtocolError): void {
+  onProtocolError(error: ProtocolError): void {
     this.#send({ type: "ERROR", code: "PROTOCOL", text: error.message, retryAfter: 0 });
     this.#lost(error.message, error);
   }
 
-  flushed(taken: boolean): void {
+  onFlush(taken: boolean): void {
     this.#sentAt = this.#owner.clock.now();
     if (taken) this.#congestion.sent();
   }
 
-  closed(reason: CloseReason): void {
+  onClose(reason: CloseReason): void {
     // A runner that stops does not wait for what runs: it says GOAWAY and closes.
-    if (this.#leaving) this.#letGo(reason.message);
+    if (this.#leaving) this.#onClosed(reason.message);
     else this.#lost(reason.message);
   }
 
   #send(message: WorkerMessage): void {
-    this.#link.send(message);
+    this.#socket.send(message);
   }
 
   #welcomed(welcome: WelcomeMessage): void {
-    if (this.#welcome !== undefined) return this.malformed(new ProtocolError("a second WELCOME"));
+    if (this.#welcome !== undefined) return this.onProtocolError(new ProtocolError("a second WELCOME"));
     this.#welcome = welcome;
     const now = this.#owner.clock.now();
-    this.#pulse = new Pulse(welcome.heartbeat, now);
+    this.#detector = new FailureDetector(welcome.heartbeat, now);
     this.#beat.set(welcome.heartbeat);
-    this.#owner.welcomed(this);
+    this.#owner.onWelcome(this);
   }
 
   #job(message: JobMessage): void {
     const { attemptId } = message;
-    if (this.#welcome === undefined || this.#tasks.has(attemptId))
-      return this.malformed(new ProtocolError("an unexpected JOB"));
-    const waits = this.#starter.waiting > 0 || this.#congestion.isCongested || this.running >= this.capacity;
+    if (this.#welcome === undefined || this.#executions.has(attemptId))
+      return this.onProtocolError(new ProtocolError("an unexpected JOB"));
+    const waits = this.#queue.waiting > 0 || this.#congestion.isCongested || this.running >= this.capacity;
     const reason = this.#refusal(waits);
     if (reason !== undefined) return this.#send({ type: "REJECT", attemptId, reason });
-    const task = new Task(message, this);
-    this.#tasks.set(attemptId, task);
-    if (waits) return this.#starter.add(task);
-    this.#owner.taskStarted();
-    this.#starts.push(task);
+    const execution = new Execution(message, this);
+    this.#executions.set(attemptId, execution);
+    if (waits) return this.#queue.add(execution);
+    this.#owner.onExecutionStarted();
+    this.#starts.push(execution);
   }
 
   /**
@@ -278,39 +287,39 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
   }
 
   #isFull(): boolean {
-    const most = this.capacity + (this.#hello.ahead ?? 0);
-    return this.#tasks.size >= most || this.#starter.bytes > this.#owner.maxBuffered;
+    const most = this.capacity + (this.#hello.prefetchLimit ?? 0);
+    return this.#executions.size >= most || this.#queue.bytes > this.#owner.maxBuffered;
   }
 
   /** An attempt that is unknown was answered a moment ago: the answer and the CANCEL crossed. */
   #cancel(attemptId: number, reason: CancelCode): void {
-    const task = this.#tasks.get(attemptId);
-    if (task === undefined) return;
+    const execution = this.#executions.get(attemptId);
+    if (execution === undefined) return;
     if (reason === "recalled") {
-      if (task.line !== undefined) this.#handBack(task, reason);
-    } else if (task.line === undefined) {
-      task.wanted = false;
-      this.#aborts.push({ task, reason });
+      if (execution.list !== undefined) this.#handBack(execution, reason);
+    } else if (execution.list === undefined) {
+      execution.isWanted = false;
+      this.#aborts.push({ execution, reason });
     } else {
-      this.#drop(task);
+      this.#drop(execution);
       this.#send({ type: "CANCELLED", attemptId });
     }
   }
 
-  #handBack(task: Task, reason: RejectReason): void {
-    this.#drop(task);
-    this.#send({ type: "REJECT", attemptId: task.attemptId, reason });
+  #handBack(execution: Execution, reason: RejectReason): void {
+    this.#drop(execution);
+    this.#send({ type: "REJECT", attemptId: execution.attemptId, reason });
   }
 
-  #drop(task: Task): void {
-    this.#starter.delete(task);
-    this.#tasks.delete(task.attemptId);
+  #drop(execution: Execution): void {
+    this.#queue.delete(execution);
+    this.#executions.delete(execution.attemptId);
   }
 
-  #sentAway(retryAfter: number): void {
+  #onGoAway(retryAfter: number): void {
     this.#leaving = true;
     this.#retryAfter = retryAfter;
-    this.#owner.sentAway(this);
+    this.#owner.onGoAway(this);
   }
 
   #refused(message: WireErrorMessage): void {
@@ -322,31 +331,38 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
   }
 
   /** What cannot be sent as it is fails the job instead of the connection. */
-  #fitting(result: TaskResult): TaskResult {
+  #fitting(result: ExecutionResult): ExecutionResult {
     const limit = this.#welcome?.maxPayload ?? 0;
     if (!result.ok || (typeof result.value === "string" && result.value.length * 3 <= limit)) return result;
-    const bytes = payloadBytes(result.value);
-    return bytes <= limit ? result : tooLarge(bytes, limit);
+    const bytes = wirePayloadBytes(result.value);
+    return bytes <= limit ? result : resultTooLarge(bytes, limit);
   }
 
-  #answer(task: Task, result: TaskResult): void {
-    if (result.ok) return this.#sendValue(task, result.value);
+  #answer(execution: Execution, result: ExecutionResult): void {
+    if (result.ok) return this.#sendValue(execution, result.value);
     const { retryable, retryAfter } = result;
     const error = this.#owner.remoteStacks ? result.error : { ...result.error, stack: "" };
-    this.#send({ type: "JOBERR", attemptId: task.attemptId, error, retryable, retryAfter, ran: this.#ranOf(task) });
+    this.#send({
+      type: "JOBERR",
+      attemptId: execution.attemptId,
+      error,
+      retryable,
+      retryAfter,
+      durationMs: this.#ranOf(execution),
+    });
   }
 
   /** Bytes are the handler's, who may have transferred them away: that fails the job and nothing else. */
-  #sendValue(task: Task, value: Payload): void {
+  #sendValue(execution: Execution, value: Payload): void {
     try {
-      this.#send({ type: "JOBRES", attemptId: task.attemptId, value, ran: this.#ranOf(task) });
+      this.#send({ type: "JOBRES", attemptId: execution.attemptId, value, durationMs: this.#ranOf(execution) });
     } catch {
-      this.#answer(task, unreadable());
+      this.#answer(execution, unreadable());
     }
   }
 
-  #ranOf(task: Task): number | undefined {
-    return this.#timed ? task.ran : undefined;
+  #ranOf(execution: Execution): number | undefined {
+    return this.#timed ? execution.durationMs : undefined;
   }
 
   /** The heartbeat: asks when nothing was said or heard for an interval, gives up after three. */
@@ -355,9 +371,10 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
     if (this.#welcome === undefined) return this.#lost("the runner does not answer HELLO");
     const { heartbeat } = this.#welcome;
     // What is not read cannot be heard.
-    if (this.#pulse.stalled(lateBy) || this.#link.isPaused) this.#pulse.forgive(now);
-    if (this.#pulse.verdict(now) === "dead") return this.#lost(`nothing heard from the runner for ${3 * heartbeat} ms`);
-    const asks = this.#pulse.quiet(now) || now - this.#sentAt >= heartbeat;
+    if (this.#detector.stalled(lateBy) || this.#socket.isPaused) this.#detector.extend(now);
+    if (this.#detector.health(now) === "dead")
+      return this.#lost(`nothing heard from the runner for ${3 * heartbeat} ms`);
+    const asks = this.#detector.quiet(now) || now - this.#sentAt >= heartbeat;
     if (asks) this.#send({ type: "PING", nonce: this.#nonce++ % 0x1_0000_0000 });
     // Only what is left of the interval: a PING leaves a moment after its beat, and would make the next beat skip one.
     const left = heartbeat - (now - Math.min(this.#sentAt, this.#heardAt));
@@ -368,14 +385,14 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
     this.#end("lost", message, error, 0);
   }
 
-  #letGo(message: string, reason?: AbortReason): void {
+  #onClosed(message: string, reason?: AbortReason): void {
     this.#end("let-go", message, undefined, this.#retryAfter, reason);
   }
 
   #end(
-    reason: PostEnd["reason"],
+    reason: ConnectionEnd["reason"],
     message: string,
-    error: PostEnd["error"],
+    error: ConnectionEnd["error"],
     retryAfter: number,
     abortReason: AbortReason = "disconnected",
   ): void {
@@ -383,26 +400,26 @@ export class Post implements LinkOwner<RunnerMessage>, TaskOwner, StarterOwner, 
     this.#ended = true;
     this.#beat.drop();
     this.#congestion.stop();
-    this.#link.close();
+    this.#socket.close();
     // Jobs read from the same frame but not begun never will be.
-    for (const task of this.#starts.splice(0)) {
-      this.#tasks.delete(task.attemptId);
-      this.#owner.taskDropped();
+    for (const execution of this.#starts.splice(0)) {
+      this.#executions.delete(execution.attemptId);
+      this.#owner.onExecutionDropped();
     }
-    for (const task of this.#starter.latestFirst()) this.#drop(task);
-    for (const task of this.#tasks.values()) {
-      task.wanted = false;
-      this.#aborts.push({ task, reason: abortReason });
+    for (const execution of this.#queue.latestFirst()) this.#drop(execution);
+    for (const execution of this.#executions.values()) {
+      execution.isWanted = false;
+      this.#aborts.push({ execution, reason: abortReason });
     }
-    const orphans = this.#tasks.size;
-    this.#tasks.clear();
-    this.#owner.ended(this, { reason, message, error, retryAfter, asked: this.#asked, orphans });
-    this.#owner.clock.endOfTurn(() => this.frameDone());
+    const orphans = this.#executions.size;
+    this.#executions.clear();
+    this.#owner.onEnded(this, { reason, message, error, retryAfter, asked: this.#asked, orphans });
+    this.#owner.clock.endOfTurn(() => this.onFrameEnd());
   }
 }
 
 /** How a post ended. */
-export interface PostEnd {
+export interface ConnectionEnd {
   readonly reason: DisconnectReason;
   readonly message: string;
   /** What the runner or the protocol said, when there is an error. */
@@ -416,7 +433,7 @@ export interface PostEnd {
 }
 
 /** The worker behind a post. */
-export interface PostOwner<P> {
+export interface RunnerConnectionOwner<P> {
   readonly clock: Clock;
   /** Unsent bytes above which no job begins, and above which the session is left. */
   readonly highWater: number;
@@ -431,16 +448,16 @@ export interface PostOwner<P> {
   /** Whether somebody wants to know what jobs take. */
   readonly observed: boolean;
   /** WELCOME arrived. */
-  welcomed(post: P): void;
+  onWelcome(connection: P): void;
   /** A job has a slot, and its handler has returned. */
-  taskStarted(): void;
-  taskServed(task: Task, ok: boolean, isOrphan: boolean): void;
+  onExecutionStarted(): void;
+  onExecutionServed(execution: Execution, ok: boolean, isOrphan: boolean): void;
   /** A job had a slot and never began. */
-  taskDropped(): void;
+  onExecutionDropped(): void;
   /** A slot is free again. */
-  slotFreed(by: P): void;
+  onSlotFreed(by: P): void;
   /** The runner wants no more of it after what runs. */
-  sentAway(post: P): void;
+  onGoAway(connection: P): void;
   /** The session is over. Called once. */
-  ended(post: P, end: PostEnd): void;
+  onEnded(connection: P, end: ConnectionEnd): void;
 }

@@ -1,9 +1,9 @@
 /** How long one instance of a worker serves: so many jobs, or so long. What its end means is in worker.ts. */
-import { type Clock, type Entropy, jitter } from "../time/clock.ts";
+import { type Clock, type Random, jitter } from "../time/clock.ts";
 import { Timer } from "../time/timer.ts";
 
 /** The limits of an instance. */
-export interface TenureRules {
+export interface LifetimeRules {
   /** Jobs; `Infinity`: no limit. */
   readonly maxJobs: number;
   /** In ms; `Infinity`: no limit. */
@@ -13,17 +13,17 @@ export interface TenureRules {
 }
 
 /** Counts an instance's jobs and its age, and calls `over` once when there were enough. No instance lives before `begin`. */
-export class Tenure {
-  readonly #rules: TenureRules;
-  readonly #entropy: Entropy;
+export class WorkerLifetime {
+  readonly #rules: LifetimeRules;
+  readonly #random: Random;
   readonly #over: () => void;
   readonly #timer: Timer;
   #isOver = true;
   #jobs = 0;
 
-  constructor(rules: TenureRules, clock: Clock, entropy: Entropy, over: () => void) {
+  constructor(rules: LifetimeRules, clock: Clock, random: Random, over: () => void) {
     this.#rules = rules;
-    this.#entropy = entropy;
+    this.#random = random;
     this.#over = over;
     this.#timer = new Timer(clock, false, () => this.#end());
   }
@@ -39,7 +39,7 @@ export class Tenure {
     this.#jobs = 0;
     const { maxAge, maxAgeJitter = maxAge / 10 } = this.#rules;
     // No chance where there is no limit: infinity times nothing would be no number.
-    this.#timer.set(maxAge === Number.POSITIVE_INFINITY ? maxAge : maxAge + jitter(this.#entropy, maxAgeJitter));
+    this.#timer.set(maxAge === Number.POSITIVE_INFINITY ? maxAge : maxAge + jitter(this.#random, maxAgeJitter));
   }
 
   /** One more job has begun. */

@@ -1,22 +1,22 @@
 /** What a Worker can be told, what it does when it is not told, and what is refused. */
-import type { Clock, Entropy } from "../time/clock.ts";
+import type { Clock, Random } from "../time/clock.ts";
 import { backlogLimits } from "../health/backpressure.ts";
 import { IDENTITY_FORM, isIdentity, labelList } from "../identifiers.ts";
 import type { Dialer, Listener } from "../transport/listener.ts";
 import {
-  type Filled,
-  callable,
+  type WithDefaults,
+  isFunction,
   checkOptions,
   DEFAULT_PAYLOAD,
   duration,
   finiteDuration,
-  flag,
+  isBoolean,
   integer,
-  limit,
+  integerOrInfinity,
   oneOf,
   payloadLimit,
-  type Rules,
-  shape,
+  type Validators,
+  hasMethods,
   withDefaults,
 } from "../options.ts";
 import type { Handler } from "./execution.ts";
@@ -68,12 +68,12 @@ export interface WorkerOptions {
   /** Where time comes from; the host's by default. */
   readonly clock?: Clock | undefined;
   /** Where chance comes from; the host's by default. */
-  readonly entropy?: Entropy | undefined;
+  readonly random?: Random | undefined;
 }
 
 /** The options that have a default of their own. */
-export type WorkerDefaults = Filled<
-  Omit<WorkerOptions, "dial" | "listen" | "handler" | "identity" | "maxAgeJitter" | "clock" | "entropy">
+export type WorkerDefaults = WithDefaults<
+  Omit<WorkerOptions, "dial" | "listen" | "handler" | "identity" | "maxAgeJitter" | "clock" | "random">
 >;
 
 /** The worker's defaults. */
@@ -96,15 +96,15 @@ export const WORKER_DEFAULTS: WorkerDefaults = Object.freeze({
 const name = (value: unknown): string | undefined =>
   typeof value === "string" && isIdentity(value) ? undefined : IDENTITY_FORM;
 
-const RULES: Rules<WorkerOptions> = {
-  dial: shape("a Dialer, such as a JobRunner or dialWebSocket(…)", "dial"),
-  listen: shape("a Listener", "start", "stop"),
-  handler: callable,
+const RULES: Validators<WorkerOptions> = {
+  dial: hasMethods("a Dialer, such as a JobRunner or dialWebSocket(…)", "dial"),
+  listen: hasMethods("a Listener", "start", "stop"),
+  handler: isFunction,
   identity: name,
   capacity: integer(1, 65_535),
-  blocking: flag,
+  blocking: isBoolean,
   labels: labelList,
-  maxJobs: limit(1),
+  maxJobs: integerOrInfinity(1),
   maxAge: duration,
   maxAgeJitter: duration,
   afterRetirement: oneOf("rejoin", "stop"),
@@ -114,9 +114,9 @@ const RULES: Rules<WorkerOptions> = {
   maxPayload: payloadLimit,
   highWater: integer(1),
   maxBuffered: integer(1),
-  remoteStacks: flag,
-  clock: shape("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
-  entropy: shape("an Entropy", "u32", "id"),
+  remoteStacks: isBoolean,
+  clock: hasMethods("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
+  random: hasMethods("an Entropy", "u32", "id"),
 };
 
 /** @internal The options with every default filled in. */

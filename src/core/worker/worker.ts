@@ -3,29 +3,29 @@
  * the life of the worker. What it is doing, and what follows from what, is in worker-state.ts; one session's conversation is
  * in runner-connection.ts.
  */
-import { type Clock, type Entropy } from "../time/clock.ts";
+import { type Clock, type Random } from "../time/clock.ts";
 import { frameLimit } from "../protocol/codec.ts";
 import { Deferred } from "../async/deferred.ts";
 import { AbortError, AuthError, type PowerhoseError, WorkerStoppedError } from "../errors.ts";
-import { EventStream } from "../async/emitter.ts";
+import { Emitter } from "../async/emitter.ts";
 import type { WorkerEvent, WorkerState } from "../events.ts";
-import { hostClock, hostEntropy } from "../time/system.ts";
+import { systemClock, systemRandom } from "../time/system.ts";
 import type { Dialer, Listener } from "../transport/listener.ts";
 import { type HelloMessage, PROTOCOL_VERSION } from "../protocol/message.ts";
 import { checkOptions, duration } from "../options.ts";
-import { Post, type PostEnd } from "./runner-connection.ts";
-import { Redial } from "../transport/reconnector.ts";
+import { RunnerConnection, type ConnectionEnd } from "./runner-connection.ts";
+import { Reconnector } from "../transport/reconnector.ts";
 import type { Socket } from "../transport/socket.ts";
-import type { Handler, Task } from "./execution.ts";
-import { Tenure } from "./worker-lifetime.ts";
+import type { Handler, Execution } from "./execution.ts";
+import { WorkerLifetime } from "./worker-lifetime.ts";
 import { Timer } from "../time/timer.ts";
-import { MOST_AHEAD } from "../protocol/constants.ts";
+import { MAX_PREFETCH } from "../protocol/constants.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 import { nextStep, type WorkerAction, type WorkerInput, type WorkerPhase } from "./worker-state.ts";
 
 /** Serves jobs with a handler until it is stopped, reconnecting for ever. */
 export class Worker {
-  // Is a PostOwner, which is nobody else's business: what makes it one is left out of the published types.
+  // Is a RunnerConnectionOwner, which is nobody else's business: what makes it one is left out of the published types.
   /** @internal */
   readonly clock: Clock;
   /** The worker's stable name. */
@@ -43,12 +43,12 @@ export class Worker {
   /** Fulfils once the worker has stopped, for whatever reason. */
   readonly closed: Promise<void>;
   readonly #options: ResolvedWorkerOptions;
-  readonly #entropy: Entropy;
-  readonly #events: EventStream<WorkerEvent>;
+  readonly #random: Random;
+  readonly #events: Emitter<WorkerEvent>;
   readonly #drainTimer: Timer;
-  readonly #tenure: Tenure;
-  readonly #posts = new Set<Post>();
-  readonly #redial: Redial | undefined;
+  readonly #lifetime: WorkerLifetime;
+  readonly #connections = new Set<RunnerConnection>();
+  readonly #reconnector: Reconnector | undefined;
   readonly #started = new Deferred<void>();
   readonly #stopped = new Deferred<void>();
   /** Aborted when the instance that runs now begins to leave. */
@@ -69,20 +69,20 @@ export class Worker {
    */
   constructor(options: WorkerOptions) {
     this.#options = resolveWorkerOptions(options);
-    this.clock = options.clock ?? hostClock;
-    this.#entropy = options.entropy ?? hostEntropy;
+    this.clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
     this.#drainTimer = new Timer(this.clock, true, () => void this.stop());
-    this.#events = new EventStream(this.clock);
-    this.identity = options.identity ?? `worker-${this.#entropy.id().slice(0, 12)}`;
+    this.#events = new Emitter(this.clock);
+    this.identity = options.identity ?? `worker-${this.#random.id().slice(0, 12)}`;
     this.handler = options.handler;
     this.remoteStacks = this.#options.remoteStacks;
     this.maxFrameBytes = frameLimit(this.#options.maxPayload);
     this.highWater = this.#options.highWater;
     this.maxBuffered = this.#options.maxBuffered;
-    this.#instance = this.#entropy.id();
-    this.#tenure = new Tenure(this.#options, this.clock, this.#entropy, () => this.#retire());
+    this.#instance = this.#random.id();
+    this.#lifetime = new WorkerLifetime(this.#options, this.clock, this.#random, () => this.#retire());
     this.closed = this.#stopped.promise;
-    this.#redial = options.dial === undefined ? undefined : this.#makeRedial(options.dial);
+    this.#reconnector = options.dial === undefined ? undefined : this.#makeReconnector(options.dial);
   }
 
   /** Where the worker is in its life. */
@@ -111,9 +111,9 @@ export class Worker {
    */
   start(): Promise<void> {
     if (this.#apply({ type: "start" }) === "open") {
-      this.#newLife();
-      if (this.#redial === undefined) void this.#listen();
-      else this.#redial.dial();
+      this.#newInstance();
+      if (this.#reconnector === undefined) void this.#listen();
+      else this.#reconnector.dial();
     }
     return this.#started.promise;
   }
@@ -140,8 +140,8 @@ export class Worker {
   }
 
   /** @internal Dials now, if it waits to dial again. */
-  hurry(): void {
-    if (this.#apply({ type: "hurry" }) === "dial") this.#redial?.dial();
+  reconnectNow(): void {
+    if (this.#apply({ type: "hurry" }) === "dial") this.#reconnector?.dial();
   }
 
   /** {@link Worker.drain}, for `await using`. */
@@ -165,62 +165,63 @@ export class Worker {
   }
 
   /** @internal */
-  welcomed(): void {
+  onWelcome(): void {
     this.#apply({ type: "welcomed" });
     this.#started.resolve();
     this.#reclaimSlots();
   }
 
   /** @internal */
-  taskStarted(): void {
+  onExecutionStarted(): void {
     this.#running++;
-    this.#tenure.count();
+    this.#lifetime.count();
   }
 
   /** @internal */
-  taskServed(task: Task, ok: boolean, isOrphan: boolean): void {
+  onExecutionServed(execution: Execution, ok: boolean, isOrphan: boolean): void {
     this.#served++;
-    const { attempt, ran } = task;
-    if (this.observed) this.#events.emit({ type: "job-served", jobId: task.jobId, attempt, ok, ms: ran });
+    const { attempt, durationMs: ran } = execution;
+    if (this.observed) this.#events.emit({ type: "job-served", jobId: execution.jobId, attempt, ok, ms: ran });
     this.#running--;
     if (isOrphan) this.#orphanReturned();
     if (this.#phase.state === "draining") this.#stopWhenDone();
   }
 
   /** @internal */
-  taskDropped(): void {
+  onExecutionDropped(): void {
     this.#running--;
   }
 
   /** @internal */
-  slotFreed(by: Post): void {
+  onSlotFreed(by: RunnerConnection): void {
     by.startNext();
     // Of a session that is over, too: whoever else serves has waited for that slot.
-    if (this.#posts.size > 1 || !this.#posts.has(by)) for (const post of this.#posts) post.startNext();
+    if (this.#connections.size > 1 || !this.#connections.has(by))
+      for (const connection of this.#connections) connection.startNext();
   }
 
   /** @internal */
-  sentAway(): void {
-    if (this.#redial !== undefined) this.#apply({ type: "sent-away" });
+  onGoAway(): void {
+    if (this.#reconnector !== undefined) this.#apply({ type: "sent-away" });
   }
 
   /** @internal */
-  ended(post: Post, end: PostEnd): void {
+  onEnded(connection: RunnerConnection, end: ConnectionEnd): void {
     const { error, asked, retryAfter } = end;
-    this.#posts.delete(post);
+    this.#connections.delete(connection);
     this.#orphans += end.orphans;
     if (this.#phase.state === "draining") return this.#stopWhenDone();
-    if (this.#redial === undefined) return;
+    if (this.#reconnector === undefined) return;
     const action = this.#apply({ type: "ended", fatal: error !== undefined, atOnce: asked && retryAfter === 0 });
-    if (action === "dial") this.#redial.dial();
-    else if (action === "pause") this.#pause(end, this.#redial);
+    if (action === "dial") this.#reconnector.dial();
+    else if (action === "pause") this.#pause(end, this.#reconnector);
     else if (action === "give-up" && error !== undefined) this.#giveUp(error);
   }
 
-  #pause({ reason, message, error, retryAfter }: PostEnd, redial: Redial): void {
-    const retryIn = redial.pause(retryAfter);
+  #pause({ reason, message, error, retryAfter }: ConnectionEnd, reconnector: Reconnector): void {
+    const retryIn = reconnector.dialLater(retryAfter);
     this.#events.emit({ type: "disconnected", reason, message, retryIn, error });
-    redial.dialIn(retryIn);
+    reconnector.dialAfter(retryIn);
   }
 
   #giveUp(error: PowerhoseError): void {
@@ -231,28 +232,28 @@ export class Worker {
   /** Ends everything, once. `reason`: what a start that has not succeeded rejects with. */
   #end(reason: unknown): void {
     if (this.#apply({ type: "stop" }) !== "stop") return;
-    this.#redial?.stop();
-    for (const post of this.#posts) post.quit("stopped");
+    this.#reconnector?.stop();
+    for (const connection of this.#connections) connection.close("stopped");
     this.#announceShutdown("stopped");
-    this.#tenure.stop();
+    this.#lifetime.stop();
     this.#drainTimer.drop();
     this.#started.reject(reason);
     void this.#stopListening();
   }
 
-  #makeRedial(dialer: Dialer): Redial {
+  #makeReconnector(dialer: Dialer): Reconnector {
     const { reconnectMin, reconnectMax } = this.#options;
-    return new Redial({
+    return new Reconnector({
       dialer,
       clock: this.clock,
-      entropy: this.#entropy,
+      random: this.#random,
       reconnectMin,
       reconnectMax,
       limits: { maxFrameBytes: this.maxFrameBytes },
       isAwaited: () => this.#isNew,
       mayDial: () => this.#mayDial(),
-      connected: (socket) => this.#take(socket),
-      failed: (error, retryIn) => this.#dialFailed(error, retryIn),
+      onConnected: (socket) => this.#take(socket),
+      onFailed: (error, retryIn) => this.#dialFailed(error, retryIn),
     });
   }
 
@@ -319,34 +320,41 @@ export class Worker {
 
   #orphanReturned(): void {
     this.#orphans--;
-    if (this.#apply({ type: "slot-free" }) === "dial") this.#redial?.dial();
+    if (this.#apply({ type: "slot-free" }) === "dial") this.#reconnector?.dial();
     else this.#reclaimSlots();
   }
 
   #take(socket: Socket): void {
     const capacity = this.#freeSlots;
     if (capacity < 1 || this.#phase.state === "draining" || this.#phase.state === "stopped") return socket.close();
-    if (this.#tenure.isOver) this.#newLife();
+    if (this.#lifetime.isOver) this.#newInstance();
     const { blocking, labels, listen } = this.#options;
     // Where several runners may come, one that had jobs waiting here would take every slot from the others.
-    const ahead = listen === undefined ? MOST_AHEAD : 0;
-    const self = { identity: this.identity, instance: this.#instance, served: this.#served, capacity, ahead };
+    const prefetchLimit = listen === undefined ? MAX_PREFETCH : 0;
+    const self = {
+      identity: this.identity,
+      instance: this.#instance,
+      served: this.#served,
+      capacity,
+      prefetchLimit,
+    };
     const hello: HelloMessage = { type: "HELLO", version: PROTOCOL_VERSION, ...self, blocking, labels };
-    const post = new Post(socket, hello, this);
-    this.#posts.add(post);
-    post.open();
+    const connection = new RunnerConnection(socket, hello, this);
+    this.#connections.add(connection);
+    connection.open();
   }
 
   /** Once the handlers of lost sessions are done, registers again to offer all slots. */
   #reclaimSlots(): void {
     if (this.#orphans > 0) return;
-    for (const post of this.#posts) if (post.capacity < this.#options.capacity && post.serving) post.leave();
+    for (const connection of this.#connections)
+      if (connection.capacity < this.#options.capacity && connection.serving) connection.drain();
   }
 
   /** Begins a new instance's life: counts and age start anew. */
-  #newLife(): void {
-    this.#instance = this.#entropy.id();
-    this.#tenure.begin();
+  #newInstance(): void {
+    this.#instance = this.#random.id();
+    this.#lifetime.begin();
   }
 
   /** This instance is over. The next one begins with the first connection it has, if there is to be one. */
@@ -357,9 +365,9 @@ export class Worker {
 
   /** Leaves every runner after what runs. */
   #leaveAll(): void {
-    if (this.#phase.state === "draining") this.#redial?.stop();
+    if (this.#phase.state === "draining") this.#reconnector?.stop();
     this.#announceShutdown("draining");
-    for (const post of this.#posts) post.leave();
+    for (const connection of this.#connections) connection.drain();
     if (this.#phase.state === "draining") this.#stopWhenDone();
   }
 
@@ -371,7 +379,7 @@ export class Worker {
   }
 
   #stopWhenDone(): void {
-    if (this.#posts.size > 0) return;
+    if (this.#connections.size > 0) return;
     if (this.#running === 0) return void this.stop();
     // What is left works for no runner: a retirement, too, waits for it only as long as a drain does.
     const unlimited = this.#phase.state === "draining" && this.#phase.retired;

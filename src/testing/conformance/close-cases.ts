@@ -1,7 +1,7 @@
 /** Cases of closing: told once at both ends, never inside `close`, nothing after it. */
-import { SeededEntropy } from "../time/seeded-random.ts";
+import { SeededRandom } from "../time/seeded-random.ts";
 import { expectEqual, expectTrue } from "./expectation.ts";
-import { bytes, text, utf8 } from "./recorder.ts";
+import { bytes, textOf, utf8 } from "./recorder.ts";
 import { MAX, type Pair, type SocketCase, type SocketFixture } from "./socket-fixture.ts";
 
 /** What may happen to a connection before it is closed, as the last case draws it. */
@@ -12,7 +12,7 @@ const DRAWN = 20;
 type Step = (typeof STEPS)[number];
 
 function drawSteps(seed: number): readonly Step[] {
-  const entropy = new SeededEntropy(seed);
+  const entropy = new SeededRandom(seed);
   return Array.from({ length: entropy.below(13) }, () => entropy.pick(STEPS));
 }
 
@@ -197,7 +197,7 @@ const reentrancy: readonly SocketCase[] = [
       };
       near.send(utf8("hello"));
       await fixture.closed(nearSide);
-      expectEqual(nearSide.frames.map(text), ["goodbye"], "the last words");
+      expectEqual(nearSide.frames.map(textOf), ["goodbye"], "the last words");
     },
   },
 ];

@@ -1,14 +1,14 @@
 /** Cases of frames: whole, in order, exact, never synchronous. What is held until somebody opens is in open-cases.ts. */
-import { SeededEntropy } from "../time/seeded-random.ts";
+import { SeededRandom } from "../time/seeded-random.ts";
 import { expectEqual, expectTrue } from "./expectation.ts";
-import { bytes, text, utf8 } from "./recorder.ts";
+import { bytes, textOf, utf8 } from "./recorder.ts";
 import { MAX, type Pair, type SocketCase } from "./socket-fixture.ts";
 
 /** Connections that are tried with frames drawn from a seed. */
 const DRAWN = 25;
 
 function drawFrames(seed: number): readonly Uint8Array<ArrayBuffer>[] {
-  const entropy = new SeededEntropy(seed);
+  const entropy = new SeededRandom(seed);
   return Array.from({ length: 1 + entropy.below(20) }, () => {
     // Short ones as often as long ones: the ends of a length field are where transports go wrong.
     const length = 1 + entropy.below(entropy.pick([4, 130, 2_000]));
@@ -76,7 +76,7 @@ const order: readonly SocketCase[] = [
       const { near, farSide } = await fixture.pair();
       for (const word of numbers(10_000)) near.send(utf8(word));
       await fixture.arrived(farSide, 10_000);
-      expectEqual(farSide.frames.map(text), numbers(10_000), "the frames");
+      expectEqual(farSide.frames.map(textOf), numbers(10_000), "the frames");
     },
   },
   {
@@ -109,8 +109,8 @@ const order: readonly SocketCase[] = [
       }
       await fixture.arrived(farSide, 500);
       await fixture.arrived(nearSide, 500);
-      expectEqual(farSide.frames.map(text), numbers(500, "there "), "the frames on their way there");
-      expectEqual(nearSide.frames.map(text), numbers(500, "back "), "the frames on their way back");
+      expectEqual(farSide.frames.map(textOf), numbers(500, "there "), "the frames on their way there");
+      expectEqual(nearSide.frames.map(textOf), numbers(500, "back "), "the frames on their way back");
     },
   },
   {
@@ -121,7 +121,7 @@ const order: readonly SocketCase[] = [
       nearSide.onFrame = (frame): void => void (nearSide.frames.length < 50 && near.send(Uint8Array.from(frame)));
       near.send(utf8("ball"));
       await fixture.arrived(nearSide, 50);
-      expectEqual([...new Set(nearSide.frames.map(text))], ["ball"], "what came back");
+      expectEqual([...new Set(nearSide.frames.map(textOf))], ["ball"], "what came back");
     },
   },
   {
@@ -133,7 +133,7 @@ const order: readonly SocketCase[] = [
         for (const [i, { near }] of pairs.entries()) near.send(utf8(`${i}/${round}`));
       for (const { farSide } of pairs) await fixture.arrived(farSide, 10);
       for (const [i, { farSide }] of pairs.entries()) {
-        expectEqual(farSide.frames.map(text), numbers(10, `${i}/`), `the frames of socket ${i}`);
+        expectEqual(farSide.frames.map(textOf), numbers(10, `${i}/`), `the frames of socket ${i}`);
       }
     },
   },

@@ -1,6 +1,6 @@
 /** Cases of whoever opens sockets: listeners start, stop and start again, dials can be aborted and fail in words. */
 import { expectEqual, expectTrue, expectWords, rejectionOf } from "./expectation.ts";
-import { bytes, Recorder, text, utf8 } from "./recorder.ts";
+import { bytes, Recorder, textOf, utf8 } from "./recorder.ts";
 import { MAX, type SocketCase } from "./socket-fixture.ts";
 import { WatchedSignal } from "./watched-signal.ts";
 
@@ -61,7 +61,7 @@ const starting: readonly SocketCase[] = [
         const { near, farSide } = await fixture.pair();
         near.send(utf8(`round ${round}`));
         await fixture.arrived(farSide, 1);
-        expectEqual(farSide.frames.map(text), [`round ${round}`], "the frames");
+        expectEqual(farSide.frames.map(textOf), [`round ${round}`], "the frames");
         await fixture.stop();
         await fixture.start();
       }

@@ -1,6 +1,6 @@
 /** Cases of opening, of who owns the bytes, of the frame limit and of what a socket says about itself. */
 import { expectEqual, expectTrue, expectWords, thrownBy } from "./expectation.ts";
-import { bytes, Recorder, text, utf8 } from "./recorder.ts";
+import { bytes, Recorder, textOf, utf8 } from "./recorder.ts";
 import { MAX, type SocketCase } from "./socket-fixture.ts";
 
 const opening: readonly SocketCase[] = [
@@ -16,7 +16,7 @@ const opening: readonly SocketCase[] = [
       near.send(utf8("20"));
       await fixture.arrived(farSide, 21);
       const words = Array.from({ length: 21 }, (_, i) => String(i));
-      expectEqual(farSide.frames.map(text), words, "the frames");
+      expectEqual(farSide.frames.map(textOf), words, "the frames");
     },
   },
   {

@@ -50,7 +50,7 @@ export function bytes(length: number, seed = 0): Uint8Array<ArrayBuffer> {
 }
 
 /** A frame as text. */
-export function text(frame: Uint8Array | undefined): string {
+export function textOf(frame: Uint8Array | undefined): string {
   return new TextDecoder().decode(frame);
 }
 

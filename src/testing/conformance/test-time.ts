@@ -2,7 +2,7 @@
  * How the cases wait: for a condition, for a promise, for quiet. In virtual time for what takes a clock, in real time for
  * all that moves by itself. No wait lasts for ever: a transport that loses something is told so in words.
  */
-import { type Clock, hostClock } from "../../index.ts";
+import { type Clock, systemClock } from "../../index.ts";
 import { VirtualClock } from "../time/virtual-clock.ts";
 import { expectEqual } from "./expectation.ts";
 
@@ -72,18 +72,18 @@ export interface RealTimeOptions {
 const QUIET_TURNS = 25;
 
 function nextTurn(): Promise<void> {
-  return new Promise((resolve) => hostClock.nextTurn(resolve));
+  return new Promise((resolve) => systemClock.nextTurn(resolve));
 }
 
 function sleep(ms: number): Promise<void> {
-  return new Promise<void>((resolve) => void hostClock.set(ms, resolve, true));
+  return new Promise<void>((resolve) => void systemClock.set(ms, resolve, true));
 }
 
 function within<T>(promise: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject: (reason: unknown) => void) => {
     const giveUp = (): void => reject(new Error(`not settled after ${ms} ms`));
-    const timer = hostClock.set(ms, giveUp, true);
-    promise.then(resolve, reject).finally(() => hostClock.clear(timer));
+    const timer = systemClock.set(ms, giveUp, true);
+    promise.then(resolve, reject).finally(() => systemClock.clear(timer));
   });
 }
 
@@ -91,11 +91,11 @@ function within<T>(promise: Promise<T>, ms: number): Promise<T> {
 export function realTime(options: RealTimeOptions = {}): TestTime {
   const { stuckAfter = 10_000, quiet = 5 } = options;
   return {
-    clock: hostClock,
+    clock: systemClock,
     until: async (condition) => {
-      const giveUp = hostClock.now() + stuckAfter;
+      const giveUp = systemClock.now() + stuckAfter;
       while (!condition()) {
-        if (hostClock.now() > giveUp) throw new Error(`still not so after ${stuckAfter} ms: ${condition.toString()}`);
+        if (systemClock.now() > giveUp) throw new Error(`still not so after ${stuckAfter} ms: ${condition.toString()}`);
         await nextTurn();
       }
     },

@@ -9,7 +9,7 @@ import { Identity } from "./identity.ts";
 import { DrainChecker } from "./drain-checker.ts";
 import { LivenessChecker } from "./liveness-checker.ts";
 import { Oracle } from "./oracle.ts";
-import { Order } from "./order.ts";
+import { OrderChecker } from "./order.ts";
 import { Settlement } from "./settlement.ts";
 import { Sometimes } from "./sometimes.ts";
 import { Throttle } from "./throttle.ts";
@@ -31,7 +31,7 @@ export function allCheckers(violation: Violation): CheckerSet {
     new Oracle(violation, context),
     new Concurrency(violation),
     new Identity(violation, context),
-    new Order(violation, context, (name) => sometimes.saw(name)),
+    new OrderChecker(violation, context, (name) => sometimes.saw(name)),
     new Throttle(violation, context),
     new LivenessChecker(violation, context),
     new SessionEndChecker(violation, context),

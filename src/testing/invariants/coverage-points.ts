@@ -56,9 +56,9 @@ const JOBS = [
   "retry after a timeout",
   "retry succeeded",
   "retry throttled",
-  "sent ahead",
-  "sent ahead and handed back",
-  "sent ahead and lost",
+  "prefetched",
+  "prefetched and handed back",
+  "prefetched and lost",
 ] as const;
 
 const WORKERS = [

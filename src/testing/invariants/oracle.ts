@@ -109,7 +109,7 @@ export class Oracle implements Checker, WireModelObserver {
       this.#violation("required-labels", `${connection.identity} has not the labels of ${place(attempt)}`);
     if (attempt.id !== connection.nextAttempt)
       this.#violation("one-current-attempt", `the next attempt is number ${connection.nextAttempt}: ${place(attempt)}`);
-    const most = connection.capacity + (connection.hello?.ahead ?? 0);
+    const most = connection.capacity + (connection.hello?.prefetchLimit ?? 0);
     if (connection.inFlight.size >= most)
       this.#violation("within-capacity", `${connection.inFlight.size} of ${most} are in flight: ${place(attempt)}`);
   }

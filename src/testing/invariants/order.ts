@@ -1,7 +1,7 @@
 /**
  * Who comes first and who goes where: jobs of one kind start in the order they were submitted, who is older is not passed by
  * others for a worker he could have had, a retry is where it was, and it avoids the workers that have had it. Jobs of `map`
- * and of held workers are not in this order, as far as can be seen; the outcomes of a `map` are in an order of their own.
+ * and of leased workers are not in this order, as far as can be seen; the outcomes of a `map` are in an order of their own.
  */
 import type { JobRetriedEvent, RunnerEvent } from "../../core/events.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
@@ -17,12 +17,12 @@ interface Queue {
   readonly latest: Map<string, { readonly id: number; readonly at: number }>;
   /** Jobs that have never been sent nor started, by line, the oldest first. */
   readonly waiting: Map<string, Set<number>>;
-  /** Jobs below may have been sent ahead to a worker that went before their frame left: nobody saw them go. */
+  /** Jobs below may have been prefetched to a worker that went before their frame left: nobody saw them go. */
   unseen: number;
   /** Jobs that have started and not settled. */
   readonly started: Set<number>;
   /** Jobs that left the queue for a place behind a worker's slots: whose turn comes when depends on that worker. */
-  readonly ahead: Set<number>;
+  readonly prefetched: Set<number>;
   /** Jobs that started after later ones before their JOB was seen, and the latest of those. */
   readonly late: Map<number, number>;
   /** Jobs to be tried again, and when they are back in the queue. */
@@ -50,7 +50,7 @@ interface Reuse {
 const TICK = 1;
 
 /** Checks first-in-first-out and retry-elsewhere. */
-export class Order implements Checker, WireModelObserver {
+export class OrderChecker implements Checker, WireModelObserver {
   readonly #violation: Violation;
   readonly #context: CheckerContext;
   readonly #queues = new Map<string, Queue>();
@@ -104,14 +104,14 @@ export class Order implements Checker, WireModelObserver {
     const { machine } = connection.runner;
     const queue = this.#queue(machine);
     if (job.options !== undefined) this.#line(queue, labelKey(job.options)).delete(job.id);
-    // What a runner sent ahead before it read, as it woke, what frees a slot looks as if it had found that slot.
+    // What a runner prefetched before it read, as it woke, what frees a slot looks as if it had found that slot.
     const blurred = connection.heardAt >= at && connection.runner.unsure(at);
-    const ahead = blurred || connection.inFlight.size >= connection.capacity;
-    if (ahead) queue.ahead.add(job.id);
-    // One that was sent ahead may have started before its frame left: then a slot was freed in the same moment.
+    const prefetched = blurred || connection.inFlight.size >= connection.capacity;
+    if (prefetched) queue.prefetched.add(job.id);
+    // One that was prefetched may have started before its frame left: then a slot was freed in the same moment.
     const latest = queue.late.get(job.id);
     queue.late.delete(job.id);
-    if (latest !== undefined && !ahead && connection.heardAt < at) this.#overtaken(machine, job.id, latest);
+    if (latest !== undefined && !prefetched && connection.heardAt < at) this.#overtaken(machine, job.id, latest);
     this.#checkSuspicion(attempt, at);
     if (job.used.includes(connection) && !connection.runner.unsure(at)) this.#reuses.push({ attempt, at });
   }
@@ -132,8 +132,18 @@ export class Order implements Checker, WireModelObserver {
     if (queue === undefined) {
       const earliest = Number.POSITIVE_INFINITY;
       const [latest, waiting, late] = [new Map(), new Map(), new Map()];
-      const [started, ahead] = [new Set<number>(), new Set<number>()];
-      queue = { latest, waiting, unseen: 0, started, ahead, late, retries: new Map(), earliest, suspects: new Map() };
+      const [started, prefetched] = [new Set<number>(), new Set<number>()];
+      queue = {
+        latest,
+        waiting,
+        unseen: 0,
+        started,
+        prefetched,
+        late,
+        retries: new Map(),
+        earliest,
+        suspects: new Map(),
+      };
       this.#queues.set(machine, queue);
     }
     return queue;
@@ -172,9 +182,9 @@ export class Order implements Checker, WireModelObserver {
     const queue = this.#queue(machine);
     noLongerWaits(queue, jobId); // its JOB may never leave
     if (queue.retries.delete(jobId)) return refresh(queue);
-    if (queue.started.has(jobId) || queue.ahead.has(jobId)) return;
+    if (queue.started.has(jobId) || queue.prefetched.has(jobId)) return;
     const runner = this.#context.wire.runner(machine);
-    // One that is unknown is of a `map` or of a held worker.
+    // One that is unknown is of a `map` or of a leased worker.
     const job = runner?.jobs.get(jobId);
     if (runner === undefined || job?.options === undefined) return;
     queue.started.add(jobId);
@@ -214,7 +224,7 @@ export class Order implements Checker, WireModelObserver {
 
   #left(queue: Queue, jobId: number): void {
     queue.started.delete(jobId);
-    queue.ahead.delete(jobId);
+    queue.prefetched.delete(jobId);
     queue.late.delete(jobId);
     noLongerWaits(queue, jobId);
     if (queue.retries.delete(jobId)) refresh(queue);

@@ -234,7 +234,7 @@ export class Settlement implements Checker, WireModelObserver {
     this.#context.allowance.claim({ machine, from: since, late, promise: "settles-in-time", what });
   }
 
-  /** Since when it waits here and not at a worker. One that was sent ahead has a worker, whatever that one is worth by now. */
+  /** Since when it waits here and not at a worker. One that was prefetched has a worker, whatever that one is worth by now. */
   #hereSince(machine: string, jobId: number): number {
     const last = this.#context.wire.runner(machine)?.jobs.get(jobId)?.last;
     if (last === undefined) return Number.NEGATIVE_INFINITY;

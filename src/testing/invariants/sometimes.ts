@@ -75,7 +75,7 @@ export class Sometimes implements Checker, WireModelObserver {
   }
 
   jobSent({ connection }: WireAttempt): void {
-    if (connection.inFlight.size >= connection.capacity) this.saw("sent ahead");
+    if (connection.inFlight.size >= connection.capacity) this.saw("prefetched");
   }
 
   answered(attempt: WireAttempt, answer: WireAnswer | CancelledMessage, current: boolean, at: number): void {
@@ -84,7 +84,7 @@ export class Sometimes implements Checker, WireModelObserver {
     if (!current && answer.type === "JOBRES") this.saw("late result dropped");
     if (answer.type === "JOBERR" && answer.error.code === "RESULT_TOO_LARGE") this.saw("result too large");
     if (answer.type === "REJECT" && answer.reason === "draining") this.saw("job crossed a REMOVE");
-    if (answer.type === "REJECT" && answer.reason === "recalled") this.saw("sent ahead and handed back");
+    if (answer.type === "REJECT" && answer.reason === "recalled") this.saw("prefetched and handed back");
     const heartbeat = this.#heartbeats.get(connection.runner.machine) ?? Number.POSITIVE_INFINITY;
     if (connection.hello?.blocking === true && at - connection.heardBefore >= 3 * heartbeat)
       this.saw("busy blocking worker silent and spared");
@@ -109,7 +109,7 @@ export class Sometimes implements Checker, WireModelObserver {
 
   ended(connection: WireConnection, _closed: ClosedObservation, _at: number): void {
     if (connection.congestedAt !== Number.NEGATIVE_INFINITY) this.saw("send full");
-    if (connection.inFlight.size > connection.capacity) this.saw("sent ahead and lost");
+    if (connection.inFlight.size > connection.capacity) this.saw("prefetched and lost");
   }
 
   /** One more of these. */

@@ -67,7 +67,7 @@ export class WireAttempt {
 export class WireJob {
   /** Its number at its runner. */
   readonly id: number;
-  /** How it is to be run; `undefined` when it was not taken in by `execute`: one of a `map`, or of a held worker. */
+  /** How it is to be run; `undefined` when it was not taken in by `execute`: one of a `map`, or of a leased worker. */
   options: CallOptions | undefined;
   /** The attempt that may settle it. */
   current: WireAttempt | undefined;

@@ -3,7 +3,7 @@ import type { Clock } from "../../core/time/clock.ts";
 import { Inbox } from "../../core/transport/inbox.ts";
 import type { Peer } from "../../core/peer.ts";
 import type { CloseReason, FaultProfile, Receiver, Socket } from "../../core/transport/socket.ts";
-import type { SeededEntropy } from "../time/seeded-random.ts";
+import type { SeededRandom } from "../time/seeded-random.ts";
 import { type Arrival, type Frame, Pipe } from "./pipe.ts";
 
 /** Runs something as the machine at one end: at once, later, or never. */
@@ -27,7 +27,7 @@ export interface EndOptions {
 /** What a connection asks its network, and tells it. */
 export interface ConnectionOwner {
   readonly clock: Clock;
-  readonly entropy: SeededEntropy;
+  readonly random: SeededRandom;
   readonly faults: FaultProfile;
   readonly window: number;
   latency(): number;
@@ -177,7 +177,7 @@ export class Connection {
   /** Both ends are told, each in its time; of what is on its way a part is lost. */
   cut(message: string): void {
     for (const pipe of [this.#forth, this.#back])
-      pipe.cut(this.#owner.entropy.below(pipe.length + 1), { code: "error", message });
+      pipe.cut(this.#owner.random.below(pipe.length + 1), { code: "error", message });
   }
 
   /**
@@ -191,7 +191,7 @@ export class Connection {
     if (how === "fin") out.end(CLOSED_THERE);
     else if (how === "silent") out.orphan();
     else {
-      const keep = this.#owner.entropy.below(out.length + 1);
+      const keep = this.#owner.random.below(out.length + 1);
       out.cut(out.blocked ? 0 : keep, { code: "error", message: "connection reset" });
     }
     this.look();

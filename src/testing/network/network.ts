@@ -4,7 +4,15 @@
  */
 import type { Clock } from "../../core/time/clock.ts";
 import type { Dialer, Listener } from "../../core/transport/listener.ts";
-import { callable, checkOptions, finiteDuration, integer, oneOf, type Rules, shape } from "../../core/options.ts";
+import {
+  isFunction,
+  checkOptions,
+  finiteDuration,
+  integer,
+  oneOf,
+  type Validators,
+  hasMethods,
+} from "../../core/options.ts";
 import type { CloseReason, FaultProfile, Socket } from "../../core/transport/socket.ts";
 import { Connection, type NetworkSocket, type Site } from "./connection.ts";
 import { dial, type DialRequest } from "./dial.ts";
@@ -13,7 +21,7 @@ import { machineName, MachineNames } from "./machine-names.ts";
 import type { FaultKind, Observed } from "../history/observation.ts";
 import { type Frame, frameOf } from "./pipe.ts";
 import { Routes } from "./routes.ts";
-import type { SeededEntropy } from "../time/seeded-random.ts";
+import type { SeededRandom } from "../time/seeded-random.ts";
 import { checkedVerdict, pass, type Rule, type Verdict } from "./rules.ts";
 
 /** What a {@link FaultyNetwork} can be told. All durations in ms. */
@@ -21,7 +29,7 @@ export interface FaultyNetworkOptions {
   /** The time it lives in. */
   readonly clock: Clock;
   /** The chance behind its latencies and cuts. */
-  readonly entropy: SeededEntropy;
+  readonly random: SeededRandom;
   /** How long a frame takes: from the first to the second, drawn for each; order is kept. Default: 1 to 2. */
   readonly latency?: readonly [number, number] | undefined;
   /** What its sockets declare, and so what can go wrong; default `stream`. */
@@ -46,21 +54,21 @@ export type Machines = string | readonly string[];
 const HERE: Site = { run: (fn) => fn() };
 const CONNECT_TIMEOUT = 10_000;
 const WINDOW = 65_536;
-const RULES: Rules<FaultyNetworkOptions> = {
-  clock: shape("a Clock", "now", "set"),
-  entropy: shape("a SeededEntropy", "random", "below"),
+const RULES: Validators<FaultyNetworkOptions> = {
+  clock: hasMethods("a Clock", "now", "set"),
+  random: hasMethods("a SeededRandom", "random", "below"),
   latency: (value) => (Array.isArray(value) && value.length === 2 ? undefined : "two numbers of ms"),
   faults: oneOf("stream", "port", "lossy"),
   window: integer(0),
   connectTimeout: finiteDuration,
-  observe: callable,
+  observe: isFunction,
 };
 
 /**
  * Machines by name, connections between them, and everything that can happen to those.
  *
  * ```ts
- * const network = new FaultyNetwork({ clock, entropy: new SeededEntropy(1) });
+ * const network = new FaultyNetwork({ clock, entropy: new SeededRandom(1) });
  * const runner = new JobRunner({ clock, listen: network.listen("runner") });
  * const worker = new Worker({ clock, dial: network.dialer("w1", "runner"), handler });
  * network.partition("w1", "runner");
@@ -71,7 +79,7 @@ export class FaultyNetwork {
   /** @internal */
   readonly clock: Clock;
   /** @internal */
-  readonly entropy: SeededEntropy;
+  readonly random: SeededRandom;
   /** What its sockets declare. */
   readonly faults: FaultProfile;
   /** @internal */
@@ -96,7 +104,7 @@ export class FaultyNetwork {
   constructor(options: FaultyNetworkOptions) {
     checkOptions("FaultyNetwork", options, RULES);
     this.clock = options.clock;
-    this.entropy = options.entropy;
+    this.random = options.random;
     this.faults = options.faults ?? "stream";
     this.window = options.window ?? WINDOW;
     this.#connectTimeout = options.connectTimeout ?? CONNECT_TIMEOUT;
@@ -234,7 +242,7 @@ export class FaultyNetwork {
   /** @internal */
   latency(): number {
     const [least, most] = this.#latency;
-    return least + this.entropy.random() * (most - least);
+    return least + this.random.random() * (most - least);
   }
 
   /** @internal */

@@ -1,6 +1,6 @@
 /** Faults by chance: which, when and to whom is drawn from a seed. Each is one that can be asked for by hand, too. */
-import { checkOptions, finiteDuration, type Rule, type Rules } from "../../core/options.ts";
-import type { SeededEntropy } from "../time/seeded-random.ts";
+import { checkOptions, finiteDuration, type Validator, type Validators } from "../../core/options.ts";
+import type { SeededRandom } from "../time/seeded-random.ts";
 import type { CrashKind } from "./simulated-process.ts";
 import type { FaultyNetwork } from "../network/network.ts";
 import type { SimulatedRunner } from "./simulated-runner.ts";
@@ -49,9 +49,9 @@ export const INJECTED_FAULTS: readonly InjectedFault[] = [
 
 const CRASHES: readonly CrashKind[] = ["fin", "rst", "silent"];
 
-const instant: Rule = (value) =>
+const instant: Validator = (value) =>
   typeof value === "number" && value >= 0 && value < Number.POSITIVE_INFINITY ? undefined : "a number of ms from 0";
-const RULES: Rules<InjectFaultsOptions> = {
+const RULES: Validators<InjectFaultsOptions> = {
   until: instant,
   from: instant,
   every: finiteDuration,
@@ -73,10 +73,10 @@ export interface FaultTargets {
 
 class FaultSchedule {
   readonly #sim: FaultTargets;
-  readonly #chance: SeededEntropy;
+  readonly #chance: SeededRandom;
   readonly #options: Required<{ [K in keyof InjectFaultsOptions]: NonNullable<InjectFaultsOptions[K]> }>;
 
-  constructor(options: InjectFaultsOptions, sim: FaultTargets, chance: SeededEntropy) {
+  constructor(options: InjectFaultsOptions, sim: FaultTargets, chance: SeededRandom) {
     checkOptions("injectFaults", options, RULES);
     const { from = sim.now(), every = 500, lasts = 2_000, faults = INJECTED_FAULTS, until } = options;
     if (until === undefined) throw new TypeError("injectFaults: `until` is missing: the time when it ends");
@@ -166,6 +166,6 @@ class FaultSchedule {
 }
 
 /** Sets a fault schedule up. @throws TypeError or RangeError when an option is wrong, or its times make no sense. */
-export function scheduleFaults(options: InjectFaultsOptions, sim: FaultTargets, chance: SeededEntropy): void {
+export function scheduleFaults(options: InjectFaultsOptions, sim: FaultTargets, chance: SeededRandom): void {
   new FaultSchedule(options, sim, chance).schedule();
 }

@@ -37,7 +37,7 @@ export interface FailureDetails {
 }
 
 /** All of it, in lines. */
-export function failureText({ headline, seed, doubts, thrown, unreached, log }: FailureDetails): string {
+export function failureReport({ headline, seed, doubts, thrown, unreached, log }: FailureDetails): string {
   const again = `Again: POWERHOSE_SEED=${seed} <your test command>, or simulate({ from: ${seed}, seeds: 1 }, …)`;
   const lines = [`${headline}. ${again}`, ...doubts.map((doubt) => `  ${doubt}`)];
   if (thrown !== undefined) lines.push(...thrownLines(thrown.error));

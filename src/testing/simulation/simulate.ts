@@ -2,9 +2,9 @@
  * Plays a scenario in one simulated world after another, seed by seed, and finds out which fails. What a world does is in
  * simulation.ts, what a failure says in report.ts.
  */
-import { checkOptions, duration, flag, integer, type Rules, shape } from "../../core/options.ts";
+import { checkOptions, duration, isBoolean, integer, type Validators, hasMethods } from "../../core/options.ts";
 import { allCheckers } from "../invariants/checkers.ts";
-import { failureText, partingLines } from "./report.ts";
+import { failureReport, partingLines } from "./report.ts";
 import { time } from "../history/format.ts";
 import { Simulation, type SimulationOptions } from "./simulation.ts";
 
@@ -79,14 +79,14 @@ interface Played {
 const SEEDS = 100;
 const LOG_LINES = 40;
 const WHO_ELSE = "Something other than the seed decides: real time, Math.random, or state kept between runs";
-const RULES: Rules<SimulateOptions> = {
+const RULES: Validators<SimulateOptions> = {
   seeds: integer(1),
   from: integer(0),
   verify: integer(0),
   logLines: integer(0),
   stuckAfter: duration,
-  shuffle: flag,
-  network: shape("an object"),
+  shuffle: isBoolean,
+  network: hasMethods("an object"),
 };
 
 /**
@@ -210,7 +210,7 @@ function makeError(
   const log = sim.trace.lines(logLines);
   const thrown = failed ? { error } : undefined;
   const { seed, planned: unreached } = sim;
-  const text = failureText({ headline, seed, doubts, thrown, unreached, log: logLines === 0 ? undefined : log });
+  const text = failureReport({ headline, seed, doubts, thrown, unreached, log: logLines === 0 ? undefined : log });
   return new SimulationError(text, sim.seed, log, failed ? { cause: error } : undefined);
 }
 

@@ -16,7 +16,7 @@ import { type CrashKind, crash, jumpClock, stall } from "./simulated-process.ts"
 import type { World } from "./world.ts";
 
 /** What a runner of a simulation can be told, besides everything a {@link JobRunner} can. */
-export interface SimulatedRunnerOptions extends Omit<RunnerOptions, "clock" | "entropy" | "listen"> {
+export interface SimulatedRunnerOptions extends Omit<RunnerOptions, "clock" | "random" | "listen"> {
   /** The name of its machine, which workers dial; default `runner`. */
   readonly name?: string | undefined;
 }
@@ -46,7 +46,7 @@ export class SimulatedRunner extends JobRunner {
       ...rest,
       listen: world.network.listen(name),
       clock: machine,
-      entropy: world.entropyOf(machine),
+      random: world.randomOf(machine),
     });
     this.name = name;
     this.#world = world;

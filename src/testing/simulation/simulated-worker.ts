@@ -12,7 +12,7 @@ import type { World } from "./world.ts";
 /** What a worker of a simulation can be told, besides everything a {@link Worker} can. */
 export interface SimulatedWorkerOptions extends Omit<
   WorkerOptions,
-  "dial" | "listen" | "handler" | "clock" | "entropy"
+  "dial" | "listen" | "handler" | "clock" | "random"
 > {
   /** The machine of the runner it dials; default `runner`. */
   readonly to?: string | undefined;
@@ -100,7 +100,7 @@ export class SimulatedWorker {
       dial: world.network.dialer(machine.name, to, principal),
       handler: world.handlers.wrap(this.#handler, machine, options.capacity ?? 1),
       clock: machine,
-      entropy: world.entropyOf(machine),
+      random: world.randomOf(machine),
     });
     worker.on((event: WorkerEvent) => world.record({ kind: "worker", machine: machine.name, event }));
     // Whoever wants to know why it was turned away asks `worker.start()`, which is the same promise.

@@ -2,7 +2,7 @@
  * One simulated world from one seed: virtual time, machines, a network, and the checkers that watch them. Owns who is in it
  * and how it ends; which seeds are played, and what a failure looks like, is in simulate.ts.
  */
-import type { Entropy } from "../../core/time/clock.ts";
+import type { Random } from "../../core/time/clock.ts";
 import type { Handler } from "../../core/worker/execution.ts";
 import type { Checker, ObservedRunner, Violation } from "../invariants/checker.ts";
 import { escaped, InvariantError, StuckError } from "./simulation-errors.ts";
@@ -10,7 +10,7 @@ import { HandlerMonitor } from "./handler-monitor.ts";
 import { Machine, type MachineRole, type ActiveMachine } from "./machine.ts";
 import { FaultyNetwork, type FaultyNetworkOptions } from "../network/network.ts";
 import type { Observation, Observed } from "../history/observation.ts";
-import { SeededEntropy } from "../time/seeded-random.ts";
+import { SeededRandom } from "../time/seeded-random.ts";
 import { SimulatedPeer, type SimulatedPeerOptions } from "./simulated-peer.ts";
 import { SimulatedRunner, type SimulatedRunnerOptions } from "./simulated-runner.ts";
 import { SimulatedWorker, type SimulatedWorkerOptions } from "./simulated-worker.ts";
@@ -24,7 +24,7 @@ import { Waits } from "./waits.ts";
 /** How one world is set up. */
 export interface SimulationOptions {
   /** The network's, but for what the simulation brings itself. */
-  readonly network?: Omit<FaultyNetworkOptions, "clock" | "entropy" | "observe"> | undefined;
+  readonly network?: Omit<FaultyNetworkOptions, "clock" | "random" | "observe"> | undefined;
   /** Virtual ms without progress after which a run has failed; default an hour. */
   readonly stuckAfter?: number | undefined;
   /** Whether events that are due at the same instant change places, by the seed; default true. */
@@ -57,8 +57,8 @@ export class Simulation {
   /** @internal */
   readonly trace: Trace = new Trace();
   readonly #clock: VirtualClock;
-  readonly #entropy: SeededEntropy;
-  readonly #workload: SeededEntropy;
+  readonly #entropy: SeededRandom;
+  readonly #workload: SeededRandom;
   readonly #active: ActiveMachine = { actor: undefined };
   readonly #waits: Waits;
   readonly #stuckAfter: number;
@@ -82,7 +82,7 @@ export class Simulation {
   /** @internal */
   constructor(seed: number, options: SimulationOptions, checkers: (violation: Violation) => readonly Checker[]) {
     this.seed = seed;
-    this.#entropy = new SeededEntropy(seed);
+    this.#entropy = new SeededRandom(seed);
     this.#workload = this.#entropy.stream("workload");
     this.#stuckAfter = options.stuckAfter ?? DEFAULT_STUCK_AFTER_MS;
     this.#checkers = checkers((promise, what) => this.#fail(new InvariantError(promise, what)));
@@ -94,7 +94,7 @@ export class Simulation {
     this.network = new FaultyNetwork({
       ...options.network,
       clock: this.#clock,
-      entropy: this.#entropy.stream("network"),
+      random: this.#entropy.stream("network"),
       observe: record,
     });
   }
@@ -114,8 +114,8 @@ export class Simulation {
     return this.#workload.random();
   }
 
-  /** The seed's chance, for code that takes an {@link Entropy}. */
-  get entropy(): SeededEntropy {
+  /** The seed's chance, for code that takes an {@link Random}. */
+  get entropy(): SeededRandom {
     return this.#workload;
   }
 
@@ -253,7 +253,7 @@ export class Simulation {
   }
 
   /** @internal */
-  entropyOf(machine: Machine): Entropy {
+  randomOf(machine: Machine): Random {
     return this.#entropy.stream(`${machine.name} ${machine.life}`);
   }
 

@@ -1,5 +1,5 @@
 /** What runners, workers and peers of a simulation share: the seam between them and simulation.ts. */
-import type { Entropy } from "../../core/time/clock.ts";
+import type { Random } from "../../core/time/clock.ts";
 import type { HandlerMonitor } from "./handler-monitor.ts";
 import type { Machine, MachineRole } from "./machine.ts";
 import type { FaultyNetwork } from "../network/network.ts";
@@ -12,7 +12,7 @@ export interface World {
   /** A new machine, attached to the network in the place of an earlier one of that name. */
   machine(name: string, role: MachineRole): Machine;
   /** The chance of one machine's life. */
-  entropyOf(machine: Machine): Entropy;
+  randomOf(machine: Machine): Random;
   /** A machine has crashed: nothing that waits on it goes on. */
   forget(machine: Machine): void;
   /** Says what was seen. */

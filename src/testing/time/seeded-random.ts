@@ -1,5 +1,5 @@
 /** Chance from a seed: the same numbers on every engine, and streams that do not disturb each other. */
-import type { Entropy } from "../../core/time/clock.ts";
+import type { Random } from "../../core/time/clock.ts";
 
 /** Draws thrown away first, so that seeds that differ by one bit do not begin alike. */
 const WARM_UP = 12;
@@ -12,14 +12,14 @@ function mix(seed: number, name: string): number {
 }
 
 /**
- * An {@link Entropy} that repeats itself: sfc32, small and fast.
+ * An {@link Random} that repeats itself: sfc32, small and fast.
  *
  * ```ts
- * const entropy = new SeededEntropy(42);
+ * const entropy = new SeededRandom(42);
  * const runner = new JobRunner({ entropy });
  * ```
  */
-export class SeededEntropy implements Entropy {
+export class SeededRandom implements Random {
   readonly #seed: number;
   #a: number;
   #b = 0x9e37_79b9;
@@ -72,7 +72,7 @@ export class SeededEntropy implements Entropy {
   }
 
   /** Another stream of the same seed: what is drawn from one does not shift the other. The same name gives the same stream. */
-  stream(name: string): SeededEntropy {
-    return new SeededEntropy(mix(this.#seed, name));
+  stream(name: string): SeededRandom {
+    return new SeededRandom(mix(this.#seed, name));
   }
 }

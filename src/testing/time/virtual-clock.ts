@@ -2,7 +2,7 @@
  * A clock that moves only when told. Owns the order of events: one at a time, each followed by every promise callback it
  * leads to, before the next. What the events do is their owners' business.
  */
-import type { Clock, Entropy, TimerHandle } from "../../core/time/clock.ts";
+import type { Clock, Random, TimerHandle } from "../../core/time/clock.ts";
 import { inTurns } from "./event-loop.ts";
 
 /** The time of a simulated world: to be read, and to set timers by. Nobody moves it. */
@@ -25,7 +25,7 @@ interface Timer {
 /** What a {@link VirtualClock} can be told. */
 export interface VirtualClockOptions {
   /** Draws the order of timers that are due at the same instant, to find code that depends on it; else the first set is first. */
-  readonly shuffle?: Entropy | undefined;
+  readonly shuffle?: Random | undefined;
   /** Called before each event and once after the last, when everything that the event before led to has happened. What it throws ends the run. */
   readonly betweenEvents?: (() => void) | undefined;
 }

@@ -1,16 +1,16 @@
 /**
  * The half that all WebSocket sockets have alike, whichever class is underneath: limits, holding, closing once. The class
- * underneath is a {@link Wire}; whoever owns its events feeds them in. Browser-safe.
+ * underneath is a {@link WebSocketAdapter}; whoever owns its events feeds them in. Browser-safe.
  */
-import { hostClock } from "../../core/time/system.ts";
+import { systemClock } from "../../core/time/system.ts";
 import { Inbox } from "../../core/transport/inbox.ts";
 import type { Peer } from "../../core/peer.ts";
 import type { CloseCode, CloseReason, FaultProfile } from "../../core/transport/socket.ts";
 import type { Receiver, Socket } from "../../core/transport/socket.ts";
-import { CLOSED_HERE, tooLarge } from "./close-codes.ts";
+import { CLOSED_HERE, frameTooLarge } from "./close-codes.ts";
 
 /** What is asked of the WebSocket underneath. */
-export interface Wire {
+export interface WebSocketAdapter {
   /** Whether it takes frames. */
   readonly isOpen: boolean;
   /** Bytes taken and not yet handed to the network. */
@@ -23,15 +23,15 @@ export interface Wire {
   close(code: CloseCode): void;
 }
 
-/** A socket over a {@link Wire}. */
-export class WireSocket implements Socket {
+/** A socket over a {@link WebSocketAdapter}. */
+export class WebSocketSocket implements Socket {
   readonly faults: FaultProfile = "stream";
   readonly peer: Peer;
-  readonly #wire: Wire;
+  readonly #wire: WebSocketAdapter;
   readonly #maxFrameBytes: number;
   readonly #inbox = new Inbox();
 
-  constructor(wire: Wire, peer: Peer, maxFrameBytes: number) {
+  constructor(wire: WebSocketAdapter, peer: Peer, maxFrameBytes: number) {
     this.#wire = wire;
     this.peer = peer;
     this.#maxFrameBytes = maxFrameBytes;
@@ -49,7 +49,7 @@ export class WireSocket implements Socket {
   send(frame: Uint8Array<ArrayBuffer>): boolean {
     if (this.#inbox.isClosed || !this.#wire.isOpen) return false;
     if (frame.byteLength > this.#maxFrameBytes) {
-      this.close(tooLarge(frame.byteLength, this.#maxFrameBytes));
+      this.close(frameTooLarge(frame.byteLength, this.#maxFrameBytes));
       return false;
     }
     try {
@@ -70,12 +70,12 @@ export class WireSocket implements Socket {
 
   /** The receiver is told in the next turn: a closing handshake with a dead peer could take for ever. */
   close(reason: CloseReason = CLOSED_HERE): void {
-    if (this.#inbox.close(reason, (tell) => hostClock.nextTurn(tell))) this.#wire.close(reason.code);
+    if (this.#inbox.close(reason, (tell) => systemClock.nextTurn(tell))) this.#wire.close(reason.code);
   }
 
   /** From the wire: a binary message. */
   received(bytes: Uint8Array): void {
-    if (bytes.byteLength > this.#maxFrameBytes) this.failed(tooLarge(bytes.byteLength, this.#maxFrameBytes));
+    if (bytes.byteLength > this.#maxFrameBytes) this.failed(frameTooLarge(bytes.byteLength, this.#maxFrameBytes));
     else this.#inbox.frame(bytes);
   }
 

@@ -54,6 +54,6 @@ export const CLOSED_HERE: CloseReason = { code: "local", message: "closed by thi
 export const NOT_BINARY: CloseReason = { code: "violation", message: "a message that is not binary" };
 
 /** A frame over the limit, coming or going. */
-export function tooLarge(bytes: number, limit: number): CloseReason {
+export function frameTooLarge(bytes: number, limit: number): CloseReason {
   return { code: "too-large", message: `a frame of ${bytes} bytes is over the limit of ${limit}` };
 }

@@ -3,13 +3,13 @@
  * listen, or to dial from Node with headers and TLS options, see index.ts.
  */
 import type { Dialer } from "../../core/transport/listener.ts";
-import { callable, checkOptions, flag, type Rules } from "../../core/options.ts";
+import { isFunction, checkOptions, isBoolean, type Validators } from "../../core/options.ts";
 import type { Peer } from "../../core/peer.ts";
 import { dialledPrincipal } from "../../core/transport/principal.ts";
 import type { CloseCode, Socket, SocketLimits } from "../../core/transport/socket.ts";
 import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL, TICKET } from "./address.ts";
 import { closeFrame, closeReason, NOT_BINARY } from "./close-codes.ts";
-import { type Wire, WireSocket } from "./adapter.ts";
+import { type WebSocketAdapter, WebSocketSocket } from "./adapter.ts";
 
 /** The part of a W3C WebSocket that is used. */
 export interface WebSocketLike {
@@ -62,7 +62,7 @@ export interface DialWebSocketOptions {
 
 const OPEN = 1;
 
-class PortableWire implements Wire {
+class PortableWire implements WebSocketAdapter {
   readonly isPaused = false;
   readonly #ws: WebSocketLike;
 
@@ -93,7 +93,7 @@ class PortableWire implements Wire {
  * over `maxFrameBytes` with `too-large`, though the class underneath may have read all of it first.
  */
 export function webSocketSocket(ws: WebSocketLike, options: WebSocketSocketOptions): Socket {
-  const socket = new WireSocket(new PortableWire(ws), options.peer, options.maxFrameBytes);
+  const socket = new WebSocketSocket(new PortableWire(ws), options.peer, options.maxFrameBytes);
   ws.binaryType = "arraybuffer";
   ws.addEventListener("message", ({ data }) => {
     if (data instanceof ArrayBuffer) socket.received(new Uint8Array(data));
@@ -114,7 +114,7 @@ function hostWebSocket(): WebSocketConstructor {
 }
 
 /** What one dial is made with. */
-interface Approach {
+interface DialRequest {
   readonly href: string;
   readonly protocols: string[];
 }
@@ -157,7 +157,7 @@ class WebSocketDialer implements Dialer {
     throw this.#failed(`the ${what} is not a non-empty string`);
   }
 
-  #approach(token: string | undefined, ticket?: string): Approach {
+  #approach(token: string | undefined, ticket?: string): DialRequest {
     const protocols = token === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, bearerSubprotocol(token)];
     if (ticket === undefined) return { href: this.#url.href, protocols };
     const url = new URL(this.#url);
@@ -165,7 +165,7 @@ class WebSocketDialer implements Dialer {
     return { href: url.href, protocols };
   }
 
-  #open(approach: Approach, signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
+  #open(approach: DialRequest, signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
     return new Promise((resolve, reject: (reason: unknown) => void) => {
       if (signal.aborted) return reject(signal.reason);
       const ws = this.#connect(approach);
@@ -194,7 +194,7 @@ class WebSocketDialer implements Dialer {
   }
 
   /** Nothing when the host forbids it: `ws:` from an `https:` page. Its error is dropped, as it repeats the whole URL. */
-  #connect({ href, protocols }: Approach): WebSocketLike | undefined {
+  #connect({ href, protocols }: DialRequest): WebSocketLike | undefined {
     try {
       return new this.#WebSocket(href, protocols);
     } catch {
@@ -212,14 +212,14 @@ class WebSocketDialer implements Dialer {
   }
 }
 
-const RULES: Rules<DialWebSocketOptions> = {
+const RULES: Validators<DialWebSocketOptions> = {
   token: (value) =>
     typeof value === "function" || (typeof value === "string" && value !== "")
       ? undefined
       : "a non-empty string, or a function that returns one",
-  ticket: callable,
-  WebSocket: callable,
-  allowInsecure: flag,
+  ticket: isFunction,
+  WebSocket: isFunction,
+  allowInsecure: isBoolean,
 };
 
 /**

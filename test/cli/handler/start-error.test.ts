@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { CommandError, EXIT } from "../../../src/cli/terminal/errors.ts";
 import { MODULE_FAULT } from "../../../src/cli/handler/timed-module.ts";
-import { isPlaceLost, startFault } from "../../../src/cli/handler/start-error.ts";
+import { isPlaceLost, startError } from "../../../src/cli/handler/start-error.ts";
 import { WorkerStartError } from "../../../src/index.ts";
 
 const scarce = (message: string): Error => Object.assign(new Error(message), { code: "EMFILE" });
@@ -32,7 +32,7 @@ test.each([
     EXIT.failed,
   ],
 ])("%s ends the command with its words and its code", (_what, error, message, exitCode) => {
-  const fault = startFault(error, "m.js");
+  const fault = startError(error, "m.js");
   expect(fault).toBeInstanceOf(CommandError);
   expect(fault).toMatchObject({ message, exitCode });
 });

@@ -1,10 +1,10 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Line, type LineRules, LineSplitter } from "../../../src/cli/run/line-splitter.ts";
+import { type SplitLine, type LineRules, LineSplitter } from "../../../src/cli/run/line-splitter.ts";
 
 const BY_LINES: LineRules = { terminator: "newline", longest: 1_000_000 };
 
-function split(chunks: readonly Buffer[], rules: LineRules = BY_LINES): Line[] {
+function split(chunks: readonly Buffer[], rules: LineRules = BY_LINES): SplitLine[] {
   const splitter = new LineSplitter(rules);
   return [...chunks.flatMap((chunk) => [...splitter.push(chunk)]), ...splitter.end()];
 }

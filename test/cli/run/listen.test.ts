@@ -135,7 +135,9 @@ describe("the page", () => {
   const html = { Accept: "text/html" };
 
   test("is up while the run is, and for a while after, or until a signal", async () => {
-    const { run: started, url } = await listening(["--page", "--linger", "600", "-w", "1", jobs()], { input: seq(3) });
+    const { run: started, url } = await listening(["--dashboard", "--linger", "600", "-w", "1", jobs()], {
+      input: seq(3),
+    });
     await using run = started;
     const [, address = ""] = await run.says(/or in a browser, at\n +(http:\S+)\n/);
     expect(address).toBe(url.replace("ws:", "http:"));

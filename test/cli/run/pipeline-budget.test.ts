@@ -1,7 +1,7 @@
 /** What a run holds in memory: bytes are counted as they are handed over, against one budget. */
 import { expect, test } from "vitest";
-import { JobLine } from "../../../src/cli/run/input-line.ts";
-import { JobPump, type PumpDesk, type PumpSource, type Settled } from "../../../src/cli/run/pipeline.ts";
+import { InputLine } from "../../../src/cli/run/input-line.ts";
+import { JobPipeline, type PipelineRunner, type PipelineSource, type Settled } from "../../../src/cli/run/pipeline.ts";
 import { ByteBudget } from "../../../src/core/job/byte-budget.ts";
 import { ExecutionError } from "../../../src/core/errors.ts";
 import type { JobRunner } from "../../../src/core/runner/runner.ts";
@@ -12,7 +12,7 @@ const MIB = 1_048_576;
 const BUDGET = 64 * MIB;
 
 /** Lines without an end, all of one length. */
-class Endless implements PumpSource {
+class Endless implements PipelineSource {
   taken = 0;
   readonly #most: number;
   readonly #length: number;
@@ -22,10 +22,10 @@ class Endless implements PumpSource {
     this.#most = most;
   }
 
-  next(): JobLine | undefined {
+  next(): InputLine | undefined {
     if (this.taken >= this.#most) return undefined;
     const index = this.taken++;
-    return new JobLine(index, "-", index + 1, `${index}`.padEnd(this.#length), undefined);
+    return new InputLine(index, "-", index + 1, `${index}`.padEnd(this.#length), undefined);
   }
 
   more(): Promise<boolean> {
@@ -36,7 +36,7 @@ class Endless implements PumpSource {
 }
 
 /** Threads whose jobs end when the test says so. */
-class Fleet implements PumpDesk {
+class Fleet implements PipelineRunner {
   readonly waiting: ((call: Settled) => void)[] = [];
   mostInFlight = 0;
   readonly #slots: number;
@@ -67,16 +67,16 @@ class Fleet implements PumpDesk {
 }
 
 interface Rig {
-  readonly pump: JobPump;
+  readonly pump: JobPipeline;
   readonly budget: ByteBudget;
   /** Fetches outcomes until none is due; tells their indexes. */
   readonly fetch: () => number[];
 }
 
-function rig(source: PumpSource, desk: PumpDesk, ordered: boolean = true, limit: number = BUDGET): Rig {
+function rig(source: PipelineSource, desk: PipelineRunner, ordered: boolean = true, limit: number = BUDGET): Rig {
   const budget = new ByteBudget(limit);
-  const owner = { arrived: () => undefined, jobFailed: () => undefined };
-  const pump = new JobPump(source, desk, owner, budget, ordered);
+  const owner = { onOutcomes: () => undefined, onJobFailed: () => undefined };
+  const pump = new JobPipeline(source, desk, owner, budget, ordered);
   void pump.run();
   const fetch = (): number[] => {
     const indexes: number[] = [];
@@ -102,13 +102,13 @@ async function fill(fleet: Fleet, call: Settled, kept: number = 0): Promise<numb
 }
 
 /** As V8 may keep it: two bytes a character. */
-const megabyte: Settled = { value: "y".repeat(MIB / 2), error: undefined, records: [] };
-const small: Settled = { value: "y", error: undefined, records: [] };
+const megabyte: Settled = { value: "y".repeat(MIB / 2), error: undefined, attempts: [] };
+const small: Settled = { value: "y", error: undefined, attempts: [] };
 
 /** A failure as a runner tells it, with a message of 8 KiB and what was tried. */
 function failure(): Settled {
   const error = new ExecutionError({ name: "Error", message: "z".repeat(8_192), code: "", stack: "" });
-  return { value: undefined, error, records: [{ identity: "thread-1", outcome: "error", ms: 1 }] };
+  return { value: undefined, error, attempts: [{ identity: "thread-1", outcome: "error", ms: 1 }] };
 }
 
 test.each([2, 8, 16])(
@@ -142,7 +142,7 @@ test.each([2, 8, 16])(
 );
 
 test.each([2, 8, 16])(
-  "%i threads: small results are sent ahead, and large ones that come of a sudden add one a job",
+  "%i threads: small results are prefetched, and large ones that come of a sudden add one a job",
   async (slots) => {
     const fleet = new Fleet(slots, 128 * slots);
     const { pump, budget, fetch } = rig(new Endless(10), fleet);
@@ -165,7 +165,7 @@ test.each([2, 8, 16])(
   },
 );
 
-test("small results switch sending ahead on again", async () => {
+test("small results switch prefetching on again", async () => {
   const fleet = new Fleet(2, 256);
   const { pump, fetch } = rig(new Endless(10), fleet);
   await settle();
@@ -197,7 +197,7 @@ test("errors of 8 KiB behind a slow first line are counted, and so are their att
   const tried = new Fleet(8, 0);
   const other = rig(new Endless(10), tried);
   const records = Array.from({ length: 64 }, () => ({ identity: "thread-1", outcome: "lost" as const, ms: 1 }));
-  const many = await fill(tried, { ...small, records }, 1);
+  const many = await fill(tried, { ...small, attempts: records }, 1);
   expect(many * (4_096 + 64 * 128)).toBeLessThanOrEqual(BUDGET);
   expect(other.budget.held).toBeLessThanOrEqual(BUDGET);
   other.pump.stop();
@@ -219,8 +219,8 @@ test("one line over the budget is admitted alone, and the next once it is fetche
   await pump.run();
 });
 
-function deskOf(runner: JobRunner): PumpDesk {
-  const { desk } = runner;
+function deskOf(runner: JobRunner): PipelineRunner {
+  const { submitter: desk } = runner;
   return {
     capacity: () => desk.capacity(),
     slots: () => runner.workers.slots,

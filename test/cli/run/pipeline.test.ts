@@ -1,11 +1,11 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { JobLine } from "../../../src/cli/run/input-line.ts";
+import { InputLine } from "../../../src/cli/run/input-line.ts";
 import {
-  JobPump,
-  type PumpDesk,
-  type PumpOwner,
-  type PumpSource,
+  JobPipeline,
+  type PipelineRunner,
+  type PipelineOwner,
+  type PipelineSource,
   type Settled,
 } from "../../../src/cli/run/pipeline.ts";
 import { ByteBudget } from "../../../src/core/job/byte-budget.ts";
@@ -13,8 +13,8 @@ import { RunnerStoppedError } from "../../../src/core/errors.ts";
 
 type Answer = (call: Settled) => void;
 
-const ok = (value: string): Settled => ({ value, error: undefined, records: [] });
-const failed = (error: unknown): Settled => ({ value: undefined, error, records: [] });
+const ok = (value: string): Settled => ({ value, error: undefined, attempts: [] });
+const failed = (error: unknown): Settled => ({ value: undefined, error, attempts: [] });
 
 /** A microtask that was asked for before this was called has run, and what followed from it. */
 async function settle(): Promise<void> {
@@ -22,11 +22,11 @@ async function settle(): Promise<void> {
 }
 
 /** So many lines of one text, a few at a time; counts those that were taken. */
-class Lines implements PumpSource {
+class Lines implements PipelineSource {
   taken = 0;
   stopped = false;
   /** What `next` does instead of giving the line of that place. */
-  readonly odd = new Map<number, () => JobLine>();
+  readonly odd = new Map<number, () => InputLine>();
   readonly #count: number;
   readonly #text: string;
   #athand = 0;
@@ -38,11 +38,11 @@ class Lines implements PumpSource {
     this.#text = text;
   }
 
-  next(): JobLine | undefined {
+  next(): InputLine | undefined {
     if (this.#athand === 0 || this.stopped) return undefined;
     this.#athand--;
     const index = this.taken++;
-    return this.odd.get(index)?.() ?? new JobLine(index, "-", index + 1, `${this.#text}${index}`, undefined);
+    return this.odd.get(index)?.() ?? new InputLine(index, "-", index + 1, `${this.#text}${index}`, undefined);
   }
 
   more(): Promise<boolean> {
@@ -57,7 +57,7 @@ class Lines implements PumpSource {
 }
 
 /** Answers at once, or when the test says so. */
-class Desk implements PumpDesk {
+class Desk implements PipelineRunner {
   room = 4;
   /** Those of them that are no more than slots. */
   slotCount = 4;
@@ -82,7 +82,7 @@ class Desk implements PumpDesk {
 const MIB = 1_048_576;
 
 interface Rig {
-  readonly pump: JobPump;
+  readonly pump: JobPipeline;
   readonly budget: ByteBudget;
   readonly told: string[];
   readonly ended: () => string;
@@ -90,12 +90,15 @@ interface Rig {
   fetches: boolean;
 }
 
-function rig(source: PumpSource, desk: PumpDesk, ordered: boolean = true): Rig {
+function rig(source: PipelineSource, desk: PipelineRunner, ordered: boolean = true): Rig {
   let end = "";
   const told: string[] = [];
-  const owner: PumpOwner = { arrived: () => set.fetches && fetchAll(set), jobFailed: () => told.push("failed") };
+  const owner: PipelineOwner = {
+    onOutcomes: () => set.fetches && fetchAll(set),
+    onJobFailed: () => told.push("failed"),
+  };
   const budget = new ByteBudget(64 * MIB);
-  const pump = new JobPump(source, desk, owner, budget, ordered);
+  const pump = new JobPipeline(source, desk, owner, budget, ordered);
   const set: Rig = { pump, budget, told, ended: () => end, fetches: true };
   void set.pump.run().then(
     () => (end = "done"),
@@ -180,8 +183,8 @@ test("as many are submitted as the fleet can run, at least sixteen, as it grows"
 
 test("nothing is taken before it runs, whoever comes", async () => {
   const lines = new Lines(10);
-  const owner: PumpOwner = { arrived: () => undefined, jobFailed: () => undefined };
-  const pump = new JobPump(lines, new Desk(), owner, new ByteBudget(MIB), true);
+  const owner: PipelineOwner = { onOutcomes: () => undefined, onJobFailed: () => undefined };
+  const pump = new JobPipeline(lines, new Desk(), owner, new ByteBudget(MIB), true);
   pump.pull();
   await settle();
   expect(lines.taken).toBe(0);
@@ -213,7 +216,7 @@ test("each outcome is due once: in the order of the lines, or as they come", asy
 
 test("a line that is no job is an outcome in its place, and not submitted", async () => {
   const lines = new Lines(3);
-  lines.odd.set(1, () => new JobLine(1, "-", 2, "", "no job"));
+  lines.odd.set(1, () => new InputLine(1, "-", 2, "", "no job"));
   const desk = new Desk();
   desk.atOnce = ok;
   const set = rig(lines, desk);
@@ -247,14 +250,14 @@ test("what the owner throws is, too", async () => {
   const desk = new Desk();
   desk.atOnce = ok;
   let end = "";
-  const owner: PumpOwner = {
-    arrived: () => {
+  const owner: PipelineOwner = {
+    onOutcomes: () => {
       throw new Error("cannot write");
     },
-    jobFailed: () => undefined,
+    onJobFailed: () => undefined,
   };
   const budget = new ByteBudget(MIB);
-  void new JobPump(new Lines(5), desk, owner, budget, true).run().catch((error: unknown) => (end = String(error)));
+  void new JobPipeline(new Lines(5), desk, owner, budget, true).run().catch((error: unknown) => (end = String(error)));
   await settle();
   expect(end).toBe("Error: cannot write");
 });

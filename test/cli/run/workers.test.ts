@@ -1,29 +1,29 @@
 import { expect, test, vi } from "vitest";
 import { Flags } from "../../../src/cli/terminal/flags.ts";
 import { flagsOf } from "../../../src/cli/terminal/help.ts";
-import { Notices } from "../../../src/cli/terminal/terminal.ts";
-import { type FleetOwner, RunFleet } from "../../../src/cli/run/workers.ts";
+import { Terminal } from "../../../src/cli/terminal/terminal.ts";
+import { type RunWorkersOwner, RunWorkers } from "../../../src/cli/run/workers.ts";
 import { readRunSettings, RUN_COMMAND } from "../../../src/cli/run/options.ts";
-import { hostClock } from "../../../src/core/time/system.ts";
+import { systemClock } from "../../../src/core/time/system.ts";
 import { Worker } from "../../../src/index.ts";
 import { dialWebSocket } from "../../../src/transports/websocket/node/index.ts";
 import { jobs } from "../child.ts";
 
-const OWNER: FleetOwner = {
-  grown: () => undefined,
-  drained: () => undefined,
-  note: () => "",
-  forsaken: () => undefined,
+const OWNER: RunWorkersOwner = {
+  onCapacity: () => undefined,
+  onDrained: () => undefined,
+  onNote: () => "",
+  onNoWorkers: () => undefined,
   report: () => {
     throw new Error("nobody asks");
   },
 };
 
-test("as many jobs are asked for as a worker of very short ones is sent ahead", async () => {
+test("as many jobs are asked for as a worker of very short ones is prefetched", async () => {
   let said = "";
   const screen = { write: (text: string | Uint8Array) => (said += String(text)) !== "", on: () => undefined };
   const flags = new Flags(["--workers", "0", "--listen", "0", jobs("square")], flagsOf(RUN_COMMAND), {});
-  const fleet = new RunFleet(readRunSettings(flags), new Notices(screen, {}, false), OWNER);
+  const fleet = new RunWorkers(readRunSettings(flags), new Terminal(screen, {}, false), OWNER);
   await fleet.start();
   const worker = new Worker({ dial: dialWebSocket(/ws:\S+(?=;)/.exec(said)?.[0] ?? ""), handler: ({ data }) => data });
   await worker.start();
@@ -38,11 +38,11 @@ test("as many jobs are asked for as a worker of very short ones is sent ahead", 
 
 test("a run that is drained from the page finishes its jobs, however long they take", async () => {
   const screen = { write: () => true, on: () => undefined };
-  const flags = new Flags(["--workers", "0", "--listen", "0", "--page", jobs("square")], flagsOf(RUN_COMMAND), {});
-  const fleet = new RunFleet(readRunSettings(flags), new Notices(screen, {}, false), OWNER);
+  const flags = new Flags(["--workers", "0", "--listen", "0", "--dashboard", jobs("square")], flagsOf(RUN_COMMAND), {});
+  const fleet = new RunWorkers(readRunSettings(flags), new Terminal(screen, {}, false), OWNER);
   await fleet.start();
   const failed = new Promise<void>((resolve) => void fleet.desk.submit("7", undefined, () => resolve()));
-  const set = vi.spyOn(hostClock, "set");
+  const set = vi.spyOn(systemClock, "set");
   const drained = fleet.runner.drain();
   expect(set.mock.calls.map(([delay]) => delay)).toEqual([]);
   set.mockRestore();

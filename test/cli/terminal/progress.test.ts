@@ -2,9 +2,9 @@ import { execFileSync, spawn } from "node:child_process";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { Notices } from "../../../src/cli/terminal/terminal.ts";
+import { Terminal } from "../../../src/cli/terminal/terminal.ts";
 import { progressLine, type ProgressView } from "../../../src/cli/terminal/progress.ts";
-import { Rate } from "../../../src/cli/run/throughput-meter.ts";
+import { ThroughputMeter } from "../../../src/cli/run/throughput-meter.ts";
 import { root } from "../../support/package-files.ts";
 import { jobs } from "../child.ts";
 
@@ -70,10 +70,10 @@ describe("the bar", () => {
 });
 
 test("a rate is that of the last seconds", () => {
-  const rate = new Rate(0);
+  const rate = new ThroughputMeter(0);
   for (let at = 0; at <= 20_000; at += 100) rate.note(at, Math.min(at, 10_000));
   expect(rate.perSecond(20_000, 10_000)).toBe(0);
-  const steady = new Rate(0);
+  const steady = new ThroughputMeter(0);
   expect(steady.perSecond(0, 0)).toBe(0);
   for (let at = 0; at <= 20_000; at += 100) steady.note(at, at * 2);
   expect(steady.perSecond(20_000, 40_000)).toBeCloseTo(2_000);
@@ -100,7 +100,7 @@ describe("notices", () => {
     ];
     for (const { tty, quiet, env } of environments) {
       const stderr = screen(tty);
-      const notices = new Notices(stderr, env, quiet);
+      const notices = new Terminal(stderr, env, quiet);
       notices.showProgress(() => "never drawn");
       notices.endProgress();
       expect(stderr.written).toBe("");
@@ -111,7 +111,7 @@ describe("notices", () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const stderr = screen(true);
-    const notices = new Notices(stderr, { NO_COLOR: "1" }, false);
+    const notices = new Terminal(stderr, { NO_COLOR: "1" }, false);
     notices.showProgress(() => "bar");
     vi.advanceTimersByTime(100);
     stderr.write("from a handler\n");
@@ -129,10 +129,10 @@ describe("notices", () => {
 
   test("quiet says nothing but what is wrong", () => {
     const stderr = screen(false);
-    const notices = new Notices(stderr, {}, true);
-    notices.say("hello");
-    notices.offer("type this");
-    notices.complain("it\nbroke");
+    const notices = new Terminal(stderr, {}, true);
+    notices.info("hello");
+    notices.hint("type this");
+    notices.error("it\nbroke");
     expect(stderr.written).toBe("powerhose: it broke\n");
   });
 });

@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
-import { Interrupts } from "../../../src/cli/terminal/signals.ts";
+import { SignalHandler } from "../../../src/cli/terminal/signals.ts";
 
 test("a second signal within half a second is the first once more", () => {
   const heard: string[] = [];
   let now = 1_000;
-  const interrupts = new Interrupts(
+  const interrupts = new SignalHandler(
     () => void heard.push("first"),
     () => void heard.push("second"),
     () => now,

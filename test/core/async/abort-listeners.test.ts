@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Abortable, AbortIndex } from "../../../src/core/async/abort-listeners.ts";
+import { type Abortable, AbortListeners } from "../../../src/core/async/abort-listeners.ts";
 
 class Waiter implements Abortable {
   readonly reasons: unknown[] = [];
@@ -38,7 +38,7 @@ class Counted {
 
 describe("an index of signals", () => {
   it("tells everybody who waits, once, with the reason", () => {
-    const index = new AbortIndex();
+    const index = new AbortListeners();
     const { aborter, signal } = new Counted();
     const waiters = [new Waiter(), new Waiter()];
     for (const waiter of waiters) index.watch(signal, waiter);
@@ -48,7 +48,7 @@ describe("an index of signals", () => {
   });
 
   it("listens once to a signal however many wait, and no longer than somebody does", () => {
-    const index = new AbortIndex();
+    const index = new AbortListeners();
     const counted = new Counted();
     const waiters = Array.from({ length: 100 }, () => new Waiter());
     for (const waiter of waiters) index.watch(counted.signal, waiter);
@@ -63,7 +63,7 @@ describe("an index of signals", () => {
   });
 
   it("keeps signals apart", () => {
-    const index = new AbortIndex();
+    const index = new AbortListeners();
     const [one, other] = [new Counted(), new Counted()];
     const waiter = new Waiter();
     index.watch(one.signal, waiter);
@@ -76,7 +76,7 @@ describe("an index of signals", () => {
   });
 
   it("does not mind forgetting whom it does not know", () => {
-    const index = new AbortIndex();
+    const index = new AbortListeners();
     const { aborter, signal } = new Counted();
     const waiter = new Waiter();
     index.forget(signal, waiter);
@@ -89,7 +89,7 @@ describe("an index of signals", () => {
   });
 
   it("does not tell one whom another forgets as it is told", () => {
-    const index = new AbortIndex();
+    const index = new AbortListeners();
     const { aborter, signal } = new Counted();
     const [first, second, third] = [new Waiter(), new Waiter(), new Waiter()];
     first.next = () => index.forget(signal, second);
@@ -99,7 +99,7 @@ describe("an index of signals", () => {
   });
 
   it("tells one who comes while it tells the others", () => {
-    const index = new AbortIndex();
+    const index = new AbortListeners();
     const counted = new Counted();
     const [first, late] = [new Waiter(), new Waiter()];
     first.next = () => index.watch(counted.signal, late);
@@ -110,7 +110,7 @@ describe("an index of signals", () => {
   });
 
   it("leaves no listener on the signal", () => {
-    const index = new AbortIndex();
+    const index = new AbortListeners();
     const { signal } = new AbortController();
     const waiter = new Waiter();
     index.watch(signal, waiter);
@@ -138,7 +138,7 @@ describe("an index of signals beside a list of who waits", () => {
         fc.array(change, { maxLength: 60, size: "max" }),
         fc.array(fc.option(change), { minLength: 6, maxLength: 6 }),
         (steps, told) => {
-          const index = new AbortIndex();
+          const index = new AbortListeners();
           const signals = Array.from({ length: 3 }, () => new Counted());
           const seen: string[] = [];
           const expected: string[] = [];

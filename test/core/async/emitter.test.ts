@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { EventStream } from "../../../src/core/async/emitter.ts";
+import { Emitter } from "../../../src/core/async/emitter.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 
 interface Rig {
   readonly clock: VirtualClock;
-  readonly stream: EventStream<string>;
+  readonly stream: Emitter<string>;
   readonly heard: string[];
   readonly listener: (name: string) => (event: string) => void;
 }
@@ -14,7 +14,7 @@ function rig(): Rig {
   const heard: string[] = [];
   return {
     clock,
-    stream: new EventStream(clock),
+    stream: new Emitter(clock),
     heard,
     listener: (name) => (event) => heard.push(`${name}:${event}`),
   };
@@ -48,13 +48,13 @@ describe("a stream of events", () => {
 
   it("knows whether anybody wants to hear of single jobs", () => {
     const { stream, listener } = rig();
-    expect(stream.followsJobs).toBe(false);
+    expect(stream.wantsJobEvents).toBe(false);
     stream.on(listener("fleet"), false);
-    expect([stream.active, stream.followsJobs]).toEqual([true, false]);
+    expect([stream.active, stream.wantsJobEvents]).toEqual([true, false]);
     const off = stream.on(listener("all"));
-    expect(stream.followsJobs).toBe(true);
+    expect(stream.wantsJobEvents).toBe(true);
     off();
-    expect([stream.active, stream.followsJobs]).toEqual([true, false]);
+    expect([stream.active, stream.wantsJobEvents]).toEqual([true, false]);
   });
 
   it("tells a listener nothing that was emitted before it listened, whoever else did", async () => {
@@ -127,7 +127,7 @@ describe("a stream of events", () => {
     const clock = new VirtualClock();
     const hosts: (() => void)[] = [];
     clock.endOfTurn = (fn) => void hosts.push(fn);
-    const stream = new EventStream<string>(clock);
+    const stream = new Emitter<string>(clock);
     const heard: string[] = [];
     stream.on((event) => {
       throw new Error(`cannot bear ${event}`);

@@ -1,10 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { NumberTable } from "../../../src/core/collections/int-map.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { IntMap } from "../../../src/core/collections/int-map.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 
 /** Does one step to a table or a `Map`, and says all that can be seen of it. */
-function does(table: NumberTable<string> | Map<number, string>, step: string, number: number): unknown[] {
+function does(table: IntMap<string> | Map<number, string>, step: string, number: number): unknown[] {
   let result: unknown;
   if (step === "set") table.set(number, `${number}/${table.size}`);
   else if (step === "delete") result = table.delete(number);
@@ -24,7 +24,7 @@ describe("a table by number", () => {
     const steps = fc.array(fc.tuple(kind, fc.nat({ max: 100 })), { maxLength: 300 });
     fc.assert(
       fc.property(steps, strides, (taken, stride) => {
-        const table = new NumberTable<string>();
+        const table = new IntMap<string>();
         const model = new Map<number, string>();
         for (const [step, n] of taken) {
           expect(does(table, step, 1 + n * stride)).toEqual(does(model, step, 1 + n * stride));
@@ -34,7 +34,7 @@ describe("a table by number", () => {
   });
 
   it("finds an old one among ten thousand that came and went", () => {
-    const table = new NumberTable<number>();
+    const table = new IntMap<number>();
     for (let number = 1; number <= 100; number++) table.set(number, number);
     for (let number = 101; number <= 10_000; number++) {
       table.set(number, number);
@@ -45,7 +45,7 @@ describe("a table by number", () => {
   });
 
   it("hands out values in order, which stay as they are while the table changes", () => {
-    const table = new NumberTable<string>();
+    const table = new IntMap<string>();
     for (const number of [3, 1, 2]) table.set(number, `${number}`);
     const seen: string[] = [];
     for (const value of table.values()) {
@@ -56,15 +56,15 @@ describe("a table by number", () => {
   });
 
   it("hands out values in the order of their numbers, whatever that of their coming", () => {
-    const table = new NumberTable<number>();
+    const table = new IntMap<number>();
     const numbers = Array.from({ length: 60 }, (_, i) => 1 + ((i * 37) % 61));
     for (const number of numbers) table.set(number, number);
     expect(table.values()).toEqual(numbers.toSorted((a, b) => a - b));
   });
 
   it("finds all that are left behind a hole, wherever it is", () => {
-    const chance = new SeededEntropy(5);
-    const table = new NumberTable<number>();
+    const chance = new SeededRandom(5);
+    const table = new IntMap<number>();
     const left = new Set<number>();
     let wrong = 0;
     for (let step = 0; step < 20_000; step++) {

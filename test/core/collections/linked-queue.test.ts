@@ -1,11 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Line, type Member } from "../../../src/core/collections/linked-queue.ts";
+import { LinkedQueue, type LinkedNode } from "../../../src/core/collections/linked-queue.ts";
 
-class One implements Member<One> {
-  line: object | undefined;
-  ahead: One | undefined;
-  behind: One | undefined;
+class One implements LinkedNode<One> {
+  list: object | undefined;
+  previous: One | undefined;
+  next: One | undefined;
   readonly name: string;
 
   constructor(name: string) {
@@ -17,63 +17,63 @@ function ones(...called: string[]): One[] {
   return called.map((name) => new One(name));
 }
 
-function names(line: Line<One>): string[] {
+function names(line: LinkedQueue<One>): string[] {
   return [...line].map(({ name }) => name);
 }
 
 describe("a line", () => {
   it("keeps the order of arrival", () => {
-    const line = new Line<One>();
+    const line = new LinkedQueue<One>();
     expect([line.first, line.length, names(line)]).toEqual([undefined, 0, []]);
-    for (const one of ones("a", "b", "c")) line.join(one);
+    for (const one of ones("a", "b", "c")) line.push(one);
     expect([line.first?.name, line.length, names(line)]).toEqual(["a", 3, ["a", "b", "c"]]);
   });
 
   it("lets one join at the head, the first of all too", () => {
-    const line = new Line<One>();
+    const line = new LinkedQueue<One>();
     const [a = new One(""), b = new One(""), c = new One("")] = ones("a", "b", "c");
-    line.join(a, true);
-    line.join(b, true);
-    line.join(c);
+    line.push(a, true);
+    line.push(b, true);
+    line.push(c);
     expect(names(line)).toEqual(["b", "a", "c"]);
   });
 
   it("says whether one has left it, and lets it come again", () => {
-    const line = new Line<One>();
-    const other = new Line<One>();
+    const line = new LinkedQueue<One>();
+    const other = new LinkedQueue<One>();
     const one = new One("a");
-    line.join(one);
-    expect([other.leave(one), line.leave(one), line.leave(one)]).toEqual([false, true, false]);
-    expect(one).toMatchObject({ line: undefined, ahead: undefined, behind: undefined });
-    other.join(one);
+    line.push(one);
+    expect([other.remove(one), line.remove(one), line.remove(one)]).toEqual([false, true, false]);
+    expect(one).toMatchObject({ list: undefined, previous: undefined, next: undefined });
+    other.push(one);
     expect([line.length, other.length]).toEqual([0, 1]);
   });
 
   it("refuses one that stands in a line", () => {
-    const line = new Line<One>();
+    const line = new LinkedQueue<One>();
     const one = new One("a");
-    line.join(one);
-    expect(() => line.join(one)).toThrow("already in a line");
-    expect(() => new Line<One>().join(one)).toThrow("already in a line");
+    line.push(one);
+    expect(() => line.push(one)).toThrow("already in a line");
+    expect(() => new LinkedQueue<One>().push(one)).toThrow("already in a line");
     expect(names(line)).toEqual(["a"]);
   });
 
   it("can be read while the one just seen leaves", () => {
-    const line = new Line<One>();
-    for (const one of ones("a", "b", "c", "d")) line.join(one);
+    const line = new LinkedQueue<One>();
+    for (const one of ones("a", "b", "c", "d")) line.push(one);
     const seen: string[] = [];
     for (const one of line) {
       seen.push(one.name);
-      if (one.name !== "c") line.leave(one);
+      if (one.name !== "c") line.remove(one);
     }
     expect([seen, names(line)]).toEqual([["a", "b", "c", "d"], ["c"]]);
   });
 
   it("refuses whoever stands in a line, also before somebody", () => {
-    const line = new Line<One>();
+    const line = new LinkedQueue<One>();
     const all = ones("a", "b", "c");
-    for (const one of all) line.join(one);
-    for (const one of all) expect(() => line.joinBefore(one, all[1])).toThrow("already in a line");
+    for (const one of all) line.push(one);
+    for (const one of all) expect(() => line.insertBefore(one, all[1])).toThrow("already in a line");
     expect(names(line)).toEqual(["a", "b", "c"]);
   });
 
@@ -81,18 +81,18 @@ describe("a line", () => {
     const step = fc.record({ n: fc.nat(7), atHead: fc.boolean(), before: fc.option(fc.nat(8)) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
-        const line = new Line<One>();
+        const line = new LinkedQueue<One>();
         const all = ones("a", "b", "c", "d", "e", "f", "g", "h");
         let model: One[] = [];
         for (const { n, atHead, before } of steps) {
           for (const one of all.slice(n, n + 1)) {
-            if (line.leave(one)) model = model.filter((other) => other !== one);
+            if (line.remove(one)) model = model.filter((other) => other !== one);
             else if (before !== null) {
               const at = Math.min(before, model.length);
-              line.joinBefore(one, model[at]);
+              line.insertBefore(one, model[at]);
               model = model.toSpliced(at, 0, one);
             } else {
-              line.join(one, atHead);
+              line.push(one, atHead);
               model = atHead ? [one, ...model] : [...model, one];
             }
           }
@@ -101,7 +101,7 @@ describe("a line", () => {
             model.length,
             model[0],
           ]);
-          expect(model.map(({ ahead }) => ahead)).toEqual([undefined, ...model].slice(0, model.length));
+          expect(model.map(({ previous }) => previous)).toEqual([undefined, ...model].slice(0, model.length));
         }
       }),
     );

@@ -357,7 +357,7 @@ describe("a deadline", () => {
 
   it("cuts a pause, at whatever time it began", async () => {
     // The longest pause there is: just under 50 ms.
-    await using set = await stage({ entropy: { u32: () => 0xffff_ffff, id: () => "i" } });
+    await using set = await stage({ random: { u32: () => 0xffff_ffff, id: () => "i" } });
     await set.clock.advance(10_000);
     const peer = await set.peer();
     const call = await set.execute("x", { deadline: 40 });

@@ -1,9 +1,15 @@
 /** What one `map` holds, in bytes: inputs, outcomes that nobody has read, and what the jobs under way will result in. */
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { TakenJob } from "../../../src/core/dispatch/call-context.ts";
+import type { SubmittedJob } from "../../../src/core/dispatch/call-context.ts";
 import { Job } from "../../../src/core/job/job.ts";
-import { MAP_DEFAULTS, type MapDesk, type MapInput, mapJobs, type Outcome } from "../../../src/core/dispatch/map.ts";
+import {
+  MAP_DEFAULTS,
+  type JobSubmitter,
+  type MapInput,
+  mapJobs,
+  type Outcome,
+} from "../../../src/core/dispatch/map.ts";
 import type { Payload } from "../../../src/core/peer.ts";
 import type { Handler } from "../../../src/core/worker/execution.ts";
 import { simulate } from "../../../src/testing/index.ts";
@@ -12,8 +18,8 @@ import { Puppet, type Stage, stage, watch } from "../../support/stage.ts";
 const KIB = 1_024;
 
 /** A runner whose jobs end when the test says so, and hold what it says. */
-class Desk implements MapDesk {
-  readonly underWay: { readonly index: number; readonly settled: (call: TakenJob) => void }[] = [];
+class Desk implements JobSubmitter {
+  readonly underWay: { readonly index: number; readonly settled: (call: SubmittedJob) => void }[] = [];
   submitted = 0;
   slots = 4;
 
@@ -29,7 +35,7 @@ class Desk implements MapDesk {
     throw new Error("there is always room");
   }
 
-  submit(_job: MapInput, _options: unknown, settled: (call: TakenJob) => void): TakenJob {
+  submit(_job: MapInput, _options: unknown, settled: (call: SubmittedJob) => void): SubmittedJob {
     this.underWay.push({ index: this.submitted++, settled });
     return settledWith("");
   }
@@ -44,9 +50,18 @@ class Desk implements MapDesk {
 }
 
 /** A call that has settled. */
-function settledWith(value: Payload): TakenJob {
+function settledWith(value: Payload): SubmittedJob {
   const links = { elder: undefined, younger: undefined };
-  const facts = { id: 1, born: 0, ok: true, error: undefined, data: undefined, made: 1, records: [], bytes: 0 };
+  const facts = {
+    id: 1,
+    createdAt: 0,
+    ok: true,
+    error: undefined,
+    data: undefined,
+    attemptsMade: 1,
+    attempts: [],
+    bytes: 0,
+  };
   return { ...facts, ...links, value, start: () => undefined, stop: () => undefined };
 }
 

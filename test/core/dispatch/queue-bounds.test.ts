@@ -91,13 +91,13 @@ describe("the queue in bytes", () => {
 
   it("counts jobs that were prefetched to a worker until they begin there", async () => {
     await using set = await stage({ prefetch: 2, maxQueueBytes: 2 * KIB + 2 * HEAD });
-    const peer = await set.peer({ ahead: 2 });
+    const peer = await set.peer({ prefetchLimit: 2 });
     for (let i = 0; i < 3; i++) await set.execute(bytes(KIB));
-    expect(set.runner.stats()).toMatchObject({ ahead: 2, running: 1, queuedBytes: 2 * (KIB + HEAD) });
+    expect(set.runner.stats()).toMatchObject({ prefetched: 2, running: 1, queuedBytes: 2 * (KIB + HEAD) });
     refusal(await set.execute("x"));
     peer.answer("", peer.all("JOB")[0]);
     await set.clock.settle();
-    expect(set.runner.stats()).toMatchObject({ ahead: 1, running: 1, queuedBytes: KIB + HEAD });
+    expect(set.runner.stats()).toMatchObject({ prefetched: 1, running: 1, queuedBytes: KIB + HEAD });
   });
 
   it("counts what the data was when the job was taken in, whatever becomes of the buffer", async () => {

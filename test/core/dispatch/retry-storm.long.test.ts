@@ -8,7 +8,7 @@ import { JobRunner } from "../../../src/core/runner/runner.ts";
 import type { Handler } from "../../../src/core/worker/execution.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
 import { type Watched, watch } from "../../support/stage.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 
 const SEEDS = 200;
@@ -18,7 +18,7 @@ const STEPS = 60;
 class Storm {
   readonly faults: string[] = [];
   readonly clock: VirtualClock = new VirtualClock();
-  readonly #chance: SeededEntropy;
+  readonly #chance: SeededRandom;
   readonly #runner: JobRunner;
   readonly #workers: Worker[] = [];
   readonly #running = new Map<string, number>();
@@ -26,11 +26,11 @@ class Storm {
   #capacity = 0;
 
   constructor(seed: number) {
-    this.#chance = new SeededEntropy(seed * 7_919);
-    const entropy = new SeededEntropy(seed);
+    this.#chance = new SeededRandom(seed * 7_919);
+    const entropy = new SeededRandom(seed);
     const { clock } = this;
     const [heartbeat, cancelGrace] = [50 + this.#below(400), 1 + this.#below(100)];
-    this.#runner = new JobRunner({ clock, entropy, heartbeat, cancelGrace, maxQueue: 30 });
+    this.#runner = new JobRunner({ clock, random: entropy, heartbeat, cancelGrace, maxQueue: 30 });
     for (let i = 0; i < 1 + this.#below(3); i++) this.#addWorker(`w${i}`, entropy);
   }
 
@@ -54,13 +54,13 @@ class Storm {
     return this.#below(n) === 0;
   }
 
-  #addWorker(identity: string, entropy: SeededEntropy): void {
+  #addWorker(identity: string, entropy: SeededRandom): void {
     const capacity = 1 + this.#below(3);
     this.#capacity += capacity;
     const worker = new Worker({
       dial: this.#runner,
       clock: this.clock,
-      entropy,
+      random: entropy,
       identity,
       capacity,
       handler: this.#handler(identity, capacity),

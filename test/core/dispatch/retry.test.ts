@@ -1,29 +1,29 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Entropy } from "../../../src/core/time/clock.ts";
+import type { Random } from "../../../src/core/time/clock.ts";
 import {
-  type Failure,
-  type History,
-  nextTry,
+  type AttemptFailure,
+  type RetryHistory,
+  nextRetryDelay,
   type RetryPolicy,
   RetryThrottle,
 } from "../../../src/core/dispatch/retry.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 
 /** Draws half of every limit. */
-const half: Entropy = { u32: () => 0x8000_0000, id: () => "" };
+const half: Random = { u32: () => 0x8000_0000, id: () => "" };
 const policy: RetryPolicy = { attempts: 3, maxLost: 2, retryOnTimeout: true, maxRetryAfter: 60_000 };
-const once: History = { made: 1, lost: 0, rejected: 0, left: Number.POSITIVE_INFINITY };
+const once: RetryHistory = { made: 1, lost: 0, rejected: 0, left: Number.POSITIVE_INFINITY };
 
 function decide(
-  failure: Failure,
-  history: Partial<History> = {},
+  failure: AttemptFailure,
+  history: Partial<RetryHistory> = {},
   wishes: Partial<RetryPolicy> = {},
 ): number | undefined {
-  return nextTry(failure, { ...once, ...history }, { ...policy, ...wishes }, new RetryThrottle(), half);
+  return nextRetryDelay(failure, { ...once, ...history }, { ...policy, ...wishes }, new RetryThrottle(), half);
 }
 
-function failed(retryable: boolean, retryAfter = 0): Failure {
+function failed(retryable: boolean, retryAfter = 0): AttemptFailure {
   return { kind: "error", retryable, retryAfter };
 }
 
@@ -34,7 +34,7 @@ function spent(): RetryThrottle {
 }
 
 describe("a failed attempt", () => {
-  it.each<[string, Failure, Partial<History>, Partial<RetryPolicy>, number | undefined]>([
+  it.each<[string, AttemptFailure, Partial<RetryHistory>, Partial<RetryPolicy>, number | undefined]>([
     ["never left the runner: at once", { kind: "not-sent" }, { made: 0 }, {}, 0],
     [
       "never left the runner, and it was the last: at once, as it does not count",
@@ -152,12 +152,12 @@ describe("a failed attempt", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 2_000 }), fc.integer(), (made, seed) => {
         const wishes = { ...policy, attempts: Number.MAX_SAFE_INTEGER, maxLost: Number.MAX_SAFE_INTEGER };
-        const after = nextTry(
+        const after = nextRetryDelay(
           { kind: "lost" },
           { ...once, made },
           wishes,
           new RetryThrottle(),
-          new SeededEntropy(seed),
+          new SeededRandom(seed),
         );
         expect(after).toBeGreaterThanOrEqual(0);
         expect(after).toBeLessThan(Math.min(2_000, 50 * 2 ** (made - 1)));
@@ -208,19 +208,19 @@ describe("the throttle", () => {
     );
   });
 
-  it.each<[string, Failure, Partial<History>, boolean]>([
+  it.each<[string, AttemptFailure, Partial<RetryHistory>, boolean]>([
     ["a timeout", { kind: "timeout" }, {}, true],
     ["an error", failed(true), {}, true],
     ["a job that never left", { kind: "not-sent" }, {}, false],
     ["a job handed back", { kind: "rejected", reason: "draining" }, { rejected: 1 }, false],
     ["a lost job", { kind: "lost" }, { lost: 1 }, false],
   ])("asked about %s", (_name, failure, history, stopped) => {
-    expect(nextTry(failure, { ...once, ...history }, policy, spent(), half) === undefined).toBe(stopped);
+    expect(nextRetryDelay(failure, { ...once, ...history }, policy, spent(), half) === undefined).toBe(stopped);
   });
 
   it("is not charged for a failure that would not be tried again", () => {
     const throttle = new RetryThrottle();
-    const hopeless: [Failure, History, RetryPolicy][] = [
+    const hopeless: [AttemptFailure, RetryHistory, RetryPolicy][] = [
       [failed(false), once, policy],
       [failed(true), { ...once, made: 3 }, policy],
       [failed(true, 10), { ...once, left: 10 }, policy],
@@ -228,7 +228,7 @@ describe("the throttle", () => {
       [{ kind: "timeout" }, once, { ...policy, retryOnTimeout: false }],
       [{ kind: "lost" }, { ...once, lost: 1 }, policy],
     ];
-    for (let i = 0; i < 10; i++) for (const [f, h, p] of hopeless) nextTry(f, h, p, throttle, half);
+    for (let i = 0; i < 10; i++) for (const [f, h, p] of hopeless) nextRetryDelay(f, h, p, throttle, half);
     expect([1, 2, 3, 4, 5].map(() => throttle.spend())).toEqual([true, true, true, true, false]);
   });
 });
@@ -236,7 +236,7 @@ describe("the throttle", () => {
 describe("a job that never left", () => {
   it("is tried again at once, whatever it has been through", () => {
     const history = { ...once, made: 0, rejected: 50 };
-    expect(nextTry({ kind: "not-sent" }, history, policy, new RetryThrottle(), half)).toBe(0);
+    expect(nextRetryDelay({ kind: "not-sent" }, history, policy, new RetryThrottle(), half)).toBe(0);
   });
 });
 

@@ -178,7 +178,7 @@ describe("a job that is verified", () => {
     );
   });
 
-  it("is not begun when it is to fail fast, or on a held worker", async () => {
+  it("is not begun when it is to fail fast, or on a leased worker", async () => {
     const { set, house } = await houses();
     await using _ = set;
     const ann = await house.worker(set, "a", "ann", ["gpu"]);

@@ -1,6 +1,6 @@
 /** What all sessions of a runner may hold unsent together. Counts bytes and looks. */
 import { describe, expect, it } from "vitest";
-import { DeadlineQueue } from "../../../src/core/time/timer-queue.ts";
+import { TimerQueue } from "../../../src/core/time/timer-queue.ts";
 import { socketPair } from "../../../src/core/transport/socket-pair.ts";
 import { REGISTRATION_DEFAULTS } from "../../../src/core/runner/registration.ts";
 import type { RunnerOptions } from "../../../src/core/runner/runner-options.ts";
@@ -184,7 +184,7 @@ describe("a budget", () => {
 
   function made(count: number, limit = 1_000) {
     const clock = new VirtualClock();
-    const timers = new DeadlineQueue(clock, false);
+    const timers = new TimerQueue(clock, false);
     const shared = new SendBudget(clock, timers, limit);
     return { clock, timers, budget: shared, holders: Array.from({ length: count }, () => new Holder(shared)) };
   }

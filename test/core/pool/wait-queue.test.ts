@@ -3,8 +3,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Demand, type Demanded } from "../../../src/core/pool/worker-selector.ts";
-import { Queue, type WorkerSupply } from "../../../src/core/pool/wait-queue.ts";
+import { WorkerSelector, type Selectable } from "../../../src/core/pool/worker-selector.ts";
+import { WaitQueue, type CandidateSource } from "../../../src/core/pool/wait-queue.ts";
 import type { Waiter } from "../../../src/core/pool/waiter.ts";
 
 setFlagsFromString("--expose-gc");
@@ -19,7 +19,7 @@ async function heap(): Promise<number> {
   return process.memoryUsage().heapUsed;
 }
 
-interface Owned extends Demanded {
+interface Owned extends Selectable {
   readonly labels: readonly string[];
   readonly peer: { readonly principal: string } | undefined;
   usable: boolean;
@@ -27,13 +27,13 @@ interface Owned extends Demanded {
 }
 
 /** Workers in a list, which is searched. */
-class Supply implements WorkerSupply<Owned> {
+class Supply implements CandidateSource<Owned> {
   workers: Owned[] = [];
   /** How often it was asked how common a label is. */
   asked = 0;
 
-  serves(selector: Demand): boolean {
-    return this.workers.some((worker) => worker.usable && selector.fits(worker));
+  hasCandidate(selector: WorkerSelector): boolean {
+    return this.workers.some((worker) => worker.usable && selector.matches(worker));
   }
 
   countWith(label: string): number {
@@ -48,21 +48,21 @@ class Supply implements WorkerSupply<Owned> {
 }
 
 class Waiting implements Waiter<Owned> {
-  rank = 0;
-  line: object | undefined;
-  ahead: Waiter<Owned> | undefined;
-  behind: Waiter<Owned> | undefined;
+  sequence = 0;
+  list: object | undefined;
+  previous: Waiter<Owned> | undefined;
+  next: Waiter<Owned> | undefined;
   readonly avoid: undefined;
-  readonly demand: Demand | undefined;
-  readonly supplied: (usable: boolean) => void;
+  readonly selector: WorkerSelector | undefined;
+  readonly hasCandidates: (usable: boolean) => void;
 
-  constructor(labels: readonly string[], except: readonly string[], supplied: (usable: boolean) => void) {
-    this.demand = labels.length + except.length === 0 ? undefined : new Demand(labels, new Set(except));
-    this.supplied = supplied;
+  constructor(labels: readonly string[], except: readonly string[], hasCandidates: (usable: boolean) => void) {
+    this.selector = labels.length + except.length === 0 ? undefined : new WorkerSelector(labels, new Set(except));
+    this.hasCandidates = hasCandidates;
   }
 
   fits(worker: Owned): boolean {
-    return this.demand?.fits(worker) !== false;
+    return this.selector?.matches(worker) !== false;
   }
 
   take(): void {}
@@ -101,7 +101,7 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 /** A queue, the workers, and the list of who waits in the order of arrival. */
 class Beside {
   readonly supply: Supply = new Supply();
-  readonly queue: Queue<Owned> = new Queue(this.supply);
+  readonly queue: WaitQueue<Owned> = new WaitQueue(this.supply);
   readonly said: string[] = [];
   readonly expected: string[] = [];
   waiting: Waiting[] = [];
@@ -123,30 +123,30 @@ class Beside {
   }
 
   #join({ labels, except }: { labels: readonly string[]; except: readonly string[] }): void {
-    const one: Waiting = new Waiting(labels, except, (usable) => this.said.push(`${one.rank} ${usable}`));
-    this.queue.admit(one);
-    const same = this.waiting.some(({ demand }) => demand?.key === one.demand?.key);
+    const one: Waiting = new Waiting(labels, except, (usable) => this.said.push(`${one.sequence} ${usable}`));
+    this.queue.assignSequence(one);
+    const same = this.waiting.some(({ selector: demand }) => demand?.key === one.selector?.key);
     expect(this.queue.isNext(one)).toBe(!same);
-    this.queue.join(one);
+    this.queue.push(one);
     this.waiting.push(one);
   }
 
   #comeBack(n: number): void {
     for (const one of pick(this.gone, n)) {
       this.gone.splice(this.gone.indexOf(one), 1);
-      const { rank } = one;
-      this.queue.admit(one);
-      expect(one.rank, "the place it had").toBe(rank);
-      const same = this.waiting.some((other) => other.demand?.key === one.demand?.key && other.rank < rank);
+      const { sequence } = one;
+      this.queue.assignSequence(one);
+      expect(one.sequence, "the place it had").toBe(sequence);
+      const same = this.waiting.some((other) => other.selector?.key === one.selector?.key && other.sequence < sequence);
       expect(this.queue.isNext(one)).toBe(!same);
-      this.queue.join(one);
-      this.waiting = [...this.waiting, one].toSorted((a, b) => a.rank - b.rank);
+      this.queue.push(one);
+      this.waiting = [...this.waiting, one].toSorted((a, b) => a.sequence - b.sequence);
     }
   }
 
   #leave(one: Waiting): void {
-    expect(this.queue.leave(one)).toBe(true);
-    expect(this.queue.leave(one), "only once").toBe(false);
+    expect(this.queue.remove(one)).toBe(true);
+    expect(this.queue.remove(one), "only once").toBe(false);
     this.waiting = this.waiting.filter((other) => other !== one);
     this.gone.push(one);
   }
@@ -177,13 +177,13 @@ class Beside {
 
   /** A worker becomes usable, or no more: those are told for whom it is the first, or was the last. */
   #tell(worker: Owned, usable: boolean, change: () => void): void {
-    const isServed = ({ demand }: Waiting): boolean =>
-      demand === undefined ? this.supply.workers.some((one) => one.usable) : this.supply.serves(demand);
+    const isServed = ({ selector: demand }: Waiting): boolean =>
+      demand === undefined ? this.supply.workers.some((one) => one.usable) : this.supply.hasCandidate(demand);
     const [wasUsable, before] = [worker.usable && this.supply.workers.includes(worker), this.waiting.map(isServed)];
     change();
     if (wasUsable === usable) return;
     for (const [n, one] of this.waiting.entries())
-      if (isServed(one) !== before[n]) this.expected.push(`${one.rank} ${usable}`);
+      if (isServed(one) !== before[n]) this.expected.push(`${one.sequence} ${usable}`);
     const count = this.supply.workers.filter((one) => one.usable).length;
     this.queue.changed(worker, usable, count === Number(usable));
   }
@@ -196,20 +196,21 @@ class Beside {
     const usable = this.supply.workers.filter((worker) => worker.usable && worker.room);
     const [eligible] = this.queue
       .eligible()
-      .filter((one) => usable.some((worker) => one.demand?.fits(worker) !== false));
+      .filter((one) => usable.some((worker) => one.selector?.matches(worker) !== false));
     expect(eligible, "the oldest who can be served").toBe(
       this.waiting.find((one) => usable.some((worker) => one.fits(worker))),
     );
-    for (const demand of [...this.waiting.map((one) => one.demand), new Demand(["a", "b"])])
-      if (demand !== undefined) expect(this.queue.isSupplied(demand)).toBe(this.supply.serves(demand));
+    for (const demand of [...this.waiting.map((one) => one.selector), new WorkerSelector(["a", "b"])])
+      if (demand !== undefined) expect(this.queue.isSupplied(demand)).toBe(this.supply.hasCandidate(demand));
     expect(this.queue.all()).toEqual(this.waiting);
     this.#checkLines();
   }
 
   #checkLines(): void {
     const counts = new Map<string, number>();
-    for (const { demand } of this.waiting) counts.set(demand?.key ?? "", (counts.get(demand?.key ?? "") ?? 0) + 1);
-    const lines = this.queue.lines().map(({ demand, length }) => [demand?.key ?? "", length] as const);
+    for (const { selector: demand } of this.waiting)
+      counts.set(demand?.key ?? "", (counts.get(demand?.key ?? "") ?? 0) + 1);
+    const lines = this.queue.lines().map(({ selector: demand, length }) => [demand?.key ?? "", length] as const);
     expect(new Map(lines)).toEqual(counts);
     expect(lines.length).toBe(counts.size);
   }
@@ -239,8 +240,8 @@ describe("the queue of a pool", () => {
     const told: string[] = [];
     for (const labels of [["a", "b"], ["b"], [], ["a"], ["b", "a"]]) {
       const one = new Waiting(labels, [], (usable) => told.push(`${labels.join("")} ${usable}`));
-      beside.queue.admit(one);
-      beside.queue.join(one);
+      beside.queue.assignSequence(one);
+      beside.queue.push(one);
     }
     const worker = { labels: ["b", "a", "a"], peer: undefined, usable: true, room: true };
     beside.supply.workers.push(worker);
@@ -255,9 +256,9 @@ describe("the queue of a pool", () => {
     const [one, other] = [new Beside().queue, new Beside().queue];
     for (const labels of [[], ["a"]]) {
       const waiting = new Waiting(labels, [], () => undefined);
-      one.admit(waiting);
-      one.join(waiting);
-      expect([other.leave(waiting), one.leave(waiting), one.leave(waiting)]).toEqual([false, true, false]);
+      one.assignSequence(waiting);
+      one.push(waiting);
+      expect([other.remove(waiting), one.remove(waiting), one.remove(waiting)]).toEqual([false, true, false]);
     }
     expect([one.length, other.length]).toEqual([0, 0]);
   });
@@ -266,8 +267,8 @@ describe("the queue of a pool", () => {
     const { queue, supply } = new Beside();
     for (let n = 0; n < 200; n++) {
       const one = new Waiting(["zone", `own-${n % 2}`, ...String(n).split("")], [], () => undefined);
-      queue.admit(one);
-      queue.join(one);
+      queue.assignSequence(one);
+      queue.push(one);
     }
     supply.asked = 0;
     for (let n = 0; n < 256; n++) {
@@ -287,17 +288,17 @@ describe("the queue of a pool", () => {
   it("compares a worker with few of those that wait for a kind that nobody has", () => {
     const { queue, supply } = new Beside();
     let looks = 0;
-    class Counted extends Demand {
-      override fits(worker: Demanded): boolean {
+    class Counted extends WorkerSelector {
+      override matches(worker: Selectable): boolean {
         looks++;
-        return super.fits(worker);
+        return super.matches(worker);
       }
     }
     for (let n = 0; n < 1_000; n++) {
       const one = new Waiting([], [], () => undefined);
       const waiting: Waiter<Owned> = Object.assign(one, { demand: new Counted(["common", `own-${n}`]) });
-      queue.admit(waiting);
-      queue.join(waiting);
+      queue.assignSequence(waiting);
+      queue.push(waiting);
     }
     const worker = { labels: ["common"], peer: undefined, usable: true, room: true };
     supply.workers.push(worker);
@@ -315,15 +316,15 @@ describe("the queue of a pool", () => {
           new Waiting([name], [], () => undefined),
           new Waiting([], [name, "kept"], () => undefined),
         ]) {
-          queue.admit(one);
-          queue.join(one);
-          queue.leave(one);
+          queue.assignSequence(one);
+          queue.push(one);
+          queue.remove(one);
         }
       }
     };
     for (const one of stay) {
-      queue.admit(one);
-      queue.join(one);
+      queue.assignSequence(one);
+      queue.push(one);
     }
     pass(100);
     const before = await heap();

@@ -1,9 +1,9 @@
 /** Which worker of a pool is the next to be used: the indexes beside a list that is sorted for each question. */
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Demand } from "../../../src/core/pool/worker-selector.ts";
-import { Fleet } from "../../../src/core/pool/worker-index.ts";
-import { Seat, type Standing } from "../../../src/core/pool/least-loaded-index.ts";
+import { WorkerSelector } from "../../../src/core/pool/worker-selector.ts";
+import { WorkerIndex } from "../../../src/core/pool/worker-index.ts";
+import { WorkerEntry, type Availability } from "../../../src/core/pool/least-loaded-index.ts";
 
 class One {
   readonly identity: string;
@@ -19,11 +19,11 @@ class One {
   }
 }
 
-/** One seat as the model sees it: what it was when it was last placed. */
+/** One entry as the model sees it: what it was when it was last placed. */
 interface Placed {
-  readonly seat: Seat<One>;
+  readonly seat: WorkerEntry<One>;
   /** The line it is in: the free ones by load, those that are sent jobs ahead, or none. */
-  line: number | "ahead" | undefined;
+  line: number | "prefetched" | undefined;
   /** When it came into its line. */
   since: number;
   extra: number;
@@ -61,7 +61,7 @@ const step = fc.oneof(
     arbitrary: fc.record({
       op: fc.constant("stand" as const),
       n: some,
-      standing: fc.constantFrom<Standing>("ready", "ready", "congested", "suspect"),
+      standing: fc.constantFrom<Availability>("ready", "ready", "congested", "suspect"),
     }),
   },
   {
@@ -85,12 +85,12 @@ function loadLine(leases: number): number {
 }
 
 class Beside {
-  readonly fleet: Fleet<One>;
+  readonly fleet: WorkerIndex<One>;
   all: Placed[] = [];
   #steps = 0;
 
   constructor(patience: number) {
-    this.fleet = new Fleet<One>((one) => one.extra, patience);
+    this.fleet = new WorkerIndex<One>((one) => one.extra, patience);
   }
 
   do(each: Step): void {
@@ -103,7 +103,7 @@ class Beside {
     for (const present of this.all.filter(({ seat }) => seat.worker.identity === `w${n}`)) this.#delete(present);
     const worker = new One(`w${n}`, labels, principal);
     worker.extra = extra;
-    const placed: Placed = { seat: new Seat(worker, capacity), line: undefined, since: 0, extra: 0 };
+    const placed: Placed = { seat: new WorkerEntry(worker, capacity), line: undefined, since: 0, extra: 0 };
     this.all.push(placed);
     this.fleet.add(placed.seat);
     this.#place(placed);
@@ -113,12 +113,12 @@ class Beside {
     const { seat } = placed;
     if (each.op === "delete") return this.#delete(placed);
     if (each.op === "load") {
-      seat.leases = Math.min(each.leases, seat.capacity + placed.extra);
+      seat.inUse = Math.min(each.leases, seat.capacity + placed.extra);
       seat.worker.extra = each.extra;
-    } else if (each.op === "hold") seat.held = 1 - seat.held;
+    } else if (each.op === "hold") seat.leased = 1 - seat.leased;
     else if (each.op === "stand") {
       const { usable } = seat;
-      seat.standing = each.standing;
+      seat.availability = each.standing;
       if (usable !== seat.usable) this.fleet.count(seat, seat.usable ? 1 : -1);
     }
     this.fleet.place(seat);
@@ -131,27 +131,28 @@ class Beside {
   }
 
   #place(placed: Placed): void {
-    const { leases, capacity, held, standing, worker } = placed.seat;
+    const { inUse: leases, capacity, leased: held, availability: standing, worker } = placed.seat;
     placed.extra = worker.extra;
     let line: Placed["line"];
     if (standing === "ready" && leases < capacity) line = loadLine(leases);
-    else if (standing === "ready" && held === 0 && leases < capacity + placed.extra) line = "ahead";
-    // Among those sent ahead, and among the busy ones, a worker keeps its turn.
-    if (line !== placed.line || line === undefined || (line !== "ahead" && leases < 16)) placed.since = ++this.#steps;
+    else if (standing === "ready" && held === 0 && leases < capacity + placed.extra) line = "prefetched";
+    // Among those prefetched, and among the busy ones, a worker keeps its turn.
+    if (line !== placed.line || line === undefined || (line !== "prefetched" && leases < 16))
+      placed.since = ++this.#steps;
     placed.line = line;
   }
 
   /** Those in line, in the order of their use. */
   #ordered(isAhead: boolean): Placed[] {
     return this.all
-      .filter(({ line }) => line !== undefined && (line === "ahead") === isAhead)
+      .filter(({ line }) => line !== undefined && (line === "prefetched") === isAhead)
       .toSorted((one, other) => Number(one.line) - Number(other.line) || one.since - other.since)
       .toSorted((one, other) => (isAhead ? one.since - other.since : 0));
   }
 
   #ask({ labels, except, avoid, repeated }: Asked): void {
-    const selector = labels.length + except.length === 0 ? undefined : new Demand(labels, new Set(except));
-    const isFit = ({ seat }: Placed): boolean => selector?.fits(seat.worker) !== false;
+    const selector = labels.length + except.length === 0 ? undefined : new WorkerSelector(labels, new Set(except));
+    const isFit = ({ seat }: Placed): boolean => selector?.matches(seat.worker) !== false;
     const avoided = new Set(
       this.all.filter((_, n) => avoid !== undefined && (avoid >> (n % 9)) & 1).map((o) => o.seat.worker),
     );
@@ -161,8 +162,8 @@ class Beside {
       expect(this.fleet.first(selector, avoided)).toBe(
         (free.find(({ seat }) => !avoided.has(seat.worker)) ?? free[0])?.seat,
       );
-      expect(this.fleet.firstAhead(selector)).toBe(this.#ordered(true).find(isFit)?.seat);
-      expect(this.fleet.serves(selector)).toBe(this.all.some((one) => one.seat.usable && isFit(one)));
+      expect(this.fleet.firstForPrefetch(selector)).toBe(this.#ordered(true).find(isFit)?.seat);
+      expect(this.fleet.hasCandidate(selector)).toBe(this.all.some((one) => one.seat.usable && isFit(one)));
       const fits = this.all.filter(isFit).map(({ seat }) => seat.worker);
       expect(this.fleet.countMatching(selector)).toBe(fits.length);
       expect(this.fleet.matching(selector)).toEqual(fits);
@@ -173,7 +174,7 @@ class Beside {
     const usable = this.all.filter(({ seat }) => seat.usable);
     const sum = (of: (one: Placed) => number, from: readonly Placed[]): number =>
       from.reduce((n, one) => n + of(one), 0);
-    expect([this.fleet.size, this.fleet.usable, this.fleet.slots, this.fleet.extra]).toEqual([
+    expect([this.fleet.size, this.fleet.usable, this.fleet.slots, this.fleet.prefetchLimit]).toEqual([
       this.all.length,
       usable.length,
       sum(({ seat }) => seat.capacity, usable),
@@ -217,22 +218,26 @@ describe("the workers of a pool", () => {
 
 describe("the orders kept for kinds of workers", () => {
   /** Free workers of no use, so that a search is in vain; and busy ones of so many kinds. */
-  function crowded(kinds: number, each: number, maxViewSeats?: number): { fleet: Fleet<One>; busy: Seat<One>[] } {
-    const fleet = new Fleet<One>(undefined, 20, maxViewSeats);
-    for (let n = 0; n < 30; n++) fleet.add(new Seat(new One(`free${n}`, undefined, undefined), 1));
+  function crowded(
+    kinds: number,
+    each: number,
+    maxViewSeats?: number,
+  ): { fleet: WorkerIndex<One>; busy: WorkerEntry<One>[] } {
+    const fleet = new WorkerIndex<One>(undefined, 20, maxViewSeats);
+    for (let n = 0; n < 30; n++) fleet.add(new WorkerEntry(new One(`free${n}`, undefined, undefined), 1));
     const busy = Array.from({ length: kinds * each }, (_, n) => {
-      const seat = new Seat(new One(`w${n}`, [`kind-${n % kinds}`], undefined), 1);
+      const seat = new WorkerEntry(new One(`w${n}`, [`kind-${n % kinds}`], undefined), 1);
       fleet.add(seat);
-      seat.leases = 1;
+      seat.inUse = 1;
       fleet.place(seat);
       return seat;
     });
     for (let kind = 0; kind < kinds; kind++)
-      expect(fleet.first(new Demand([`kind-${kind}`]), undefined)).toBeUndefined();
+      expect(fleet.first(new WorkerSelector([`kind-${kind}`]), undefined)).toBeUndefined();
     return { fleet, busy };
   }
 
-  function followed(seats: readonly Seat<One>[]): number {
+  function followed(seats: readonly WorkerEntry<One>[]): number {
     return seats.filter(({ watchers }) => watchers !== undefined).length;
   }
 
@@ -245,15 +250,15 @@ describe("the orders kept for kinds of workers", () => {
     const { fleet, busy } = crowded(10, 20, 65);
     expect(followed(busy)).toBe(60);
     for (const seat of busy) {
-      seat.leases = 0;
+      seat.inUse = 0;
       fleet.place(seat);
     }
-    expect(fleet.first(new Demand(["kind-0"]), undefined)).toBe(busy[0]);
+    expect(fleet.first(new WorkerSelector(["kind-0"]), undefined)).toBe(busy[0]);
   });
 
   it("are gone with the changes that nobody asked after, and stay as long as somebody does", () => {
     const { fleet, busy } = crowded(1, 20);
-    const demand = new Demand(["kind-0"]);
+    const demand = new WorkerSelector(["kind-0"]);
     const change = (times: number): void => {
       for (let n = 0; n < times; n++) for (const seat of busy.slice(0, 1)) fleet.place(seat);
     };

@@ -1,6 +1,6 @@
 /** What it costs to find the right worker: counted in workers that were looked at. */
 import { describe, expect, it } from "vitest";
-import { Demand, type Demanded } from "../../../src/core/pool/worker-selector.ts";
+import { WorkerSelector, type Selectable } from "../../../src/core/pool/worker-selector.ts";
 import type { Waiter } from "../../../src/core/pool/waiter.ts";
 import { Workers } from "../../../src/core/pool/workers.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
@@ -17,7 +17,7 @@ class Looks {
 }
 
 /** A selector that counts how many workers it is compared with. */
-class CountedDemand extends Demand {
+class CountedDemand extends WorkerSelector {
   readonly #looks: Looks;
 
   constructor(looks: Looks, labels: readonly string[], except?: ReadonlySet<string>) {
@@ -25,9 +25,9 @@ class CountedDemand extends Demand {
     this.#looks = looks;
   }
 
-  override fits(worker: Demanded): boolean {
+  override matches(worker: Selectable): boolean {
     this.#looks.count++;
-    return super.fits(worker);
+    return super.matches(worker);
   }
 }
 
@@ -53,18 +53,18 @@ class Labelled {
 }
 
 class Wanting implements Waiter<Labelled> {
-  rank = 0;
-  line: object | undefined;
-  ahead: Waiter<Labelled> | undefined;
-  behind: Waiter<Labelled> | undefined;
+  sequence = 0;
+  list: object | undefined;
+  previous: Waiter<Labelled> | undefined;
+  next: Waiter<Labelled> | undefined;
   readonly avoid: undefined;
-  readonly demand: Demand | undefined;
+  readonly selector: WorkerSelector | undefined;
   got: Labelled | undefined;
 
-  constructor(...labels: readonly [Demand] | readonly string[]) {
+  constructor(...labels: readonly [WorkerSelector] | readonly string[]) {
     const [first] = labels;
-    if (first instanceof Demand) this.demand = first;
-    else this.demand = labels.length === 0 ? undefined : new Demand(labels.map(String));
+    if (first instanceof WorkerSelector) this.selector = first;
+    else this.selector = labels.length === 0 ? undefined : new WorkerSelector(labels.map(String));
   }
 
   take(worker: Labelled): void {
@@ -115,7 +115,7 @@ describe("one worker of its kind among ten thousand", () => {
       for (let n = 0; n < 1_000; n++) {
         const waiting = new Wanting("gpu");
         pool.wait(waiting);
-        expect(pool.serves(waiting.demand)).toBe(true);
+        expect(pool.hasCandidate(waiting.selector)).toBe(true);
         expect(pool.leave(waiting)).toBe(true);
       }
     });
@@ -143,8 +143,8 @@ describe("a kind of which there are many, all busy", () => {
     };
     expect(looks.during(ask), "known").toBeLessThan(5);
     for (const gpu of [...gpus, ...gpus, ...gpus]) {
-      pool.setStanding(gpu, "congested");
-      pool.setStanding(gpu, "ready");
+      pool.setAvailability(gpu, "congested");
+      pool.setAvailability(gpu, "ready");
     }
     expect(looks.during(ask), "forgotten").toBeGreaterThan(64);
   });
@@ -167,7 +167,7 @@ describe("a hundred thousand that wait for what nobody has", () => {
 describe("many demands in turn", () => {
   it("are all met, whatever is remembered of them", () => {
     const looks = new Looks();
-    const pool = new Workers<Labelled>({ clock: new VirtualClock(), patience: 0 });
+    const pool = new Workers<Labelled>({ clock: new VirtualClock(), scansBeforeIndex: 0 });
     for (let n = 0; n < 100; n++) pool.add(new Labelled(`w${n}`, [`label-${n}`, "all"], looks));
     for (let round = 0; round < 3; round++)
       for (let n = 0; n < 100; n++) expect(use(pool, `label-${n}`, "all")).toBe(`w${n}`);
@@ -262,7 +262,7 @@ describe("twenty thousand waiting jobs, each with labels of its own,", () => {
     const { pool, looks } = busy;
     let matching = 0;
     const spent = looks.during(() => {
-      for (const { demand } of pool.lines) matching += pool.countMatching(demand);
+      for (const { selector: demand } of pool.lines) matching += pool.countMatching(demand);
     });
     expect(matching).toBeGreaterThan(0);
     expect(spent / pool.lines.length).toBeLessThan(10);
@@ -329,7 +329,7 @@ describe("two thousand workers with a label each", () => {
       for (let n = 0; n < 1_000; n++) {
         const wanting = new Wanting("all", `nobody-${n}`);
         pool.wait(wanting);
-        expect([wanting.got, pool.serves(wanting.demand), pool.countMatching(wanting.demand)]).toEqual([
+        expect([wanting.got, pool.hasCandidate(wanting.selector), pool.countMatching(wanting.selector)]).toEqual([
           undefined,
           false,
           0,
@@ -348,7 +348,7 @@ describe("a pool that is changed by whoever is given a slot", () => {
     const spent = busy.looks.during(() => {
       for (let n = 0; n < 100; n++) {
         const declining = new Wanting();
-        declining.rank = -1;
+        declining.sequence = -1;
         declining.take = (given) => busy.pool.free(given);
         busy.pool.wait(declining);
         if (worker !== undefined) busy.pool.free(worker);
@@ -373,7 +373,7 @@ describe("jobs that no worker of the many fits", () => {
     const { pool, looks } = owned("me", false);
     const wanting = new Wanting(new CountedDemand(looks, [], new Set(["me", "you"])));
     const spent = looks.during(() => pool.wait(wanting));
-    expect([wanting.got, pool.serves(wanting.demand), pool.countMatching(wanting.demand)]).toEqual([
+    expect([wanting.got, pool.hasCandidate(wanting.selector), pool.countMatching(wanting.selector)]).toEqual([
       undefined,
       false,
       0,

@@ -1,5 +1,5 @@
 /**
- * What a pool of workers is, in the most obvious way: an array of seats and an array of waiters, searched each time. Says
+ * What a pool of workers is, in the most obvious way: an array of entries and an array of waiters, searched each time. Says
  * what each step grants and whom it turns away; workers.test.ts plays the same steps on the real pool and compares.
  */
 import type { PooledWorker } from "../../../src/core/pool/workers.ts";
@@ -99,7 +99,7 @@ export class PoolModel {
     for (const waiter of late) this.log.push(`${waiter.id} timed out`);
   }
 
-  /** The seats that could be given now. */
+  /** The entries that could be given now. */
   get free(): ModelSeat[] {
     return this.seats.filter((seat) => seat.standing === "ready" && seat.leases < seat.worker.capacity);
   }

@@ -175,14 +175,14 @@ describe("a pool of plain objects", () => {
     await using pool = new Pool();
     const a = new Plain("a", 2);
     pool.add(a);
-    pool.workers.setStanding(a, "congested");
+    pool.workers.setAvailability(a, "congested");
     expect(pool.workers).toMatchObject({ size: 1, usable: 1, slots: 2 });
     const waiting = pool.acquire();
-    pool.workers.setStanding(a, "suspect");
+    pool.workers.setAvailability(a, "suspect");
     expect(pool.workers).toMatchObject({ size: 1, usable: 0, slots: 0 });
     await pool.clock.advance(100);
     expect(waiting.state).toBe("pending");
-    pool.workers.setStanding(a, "ready");
+    pool.workers.setAvailability(a, "ready");
     await pool.clock.settle();
     expect(waiting.value).toBe(a);
   });
@@ -191,22 +191,22 @@ describe("a pool of plain objects", () => {
     const told: boolean[] = [];
     const workers = new Workers<Plain>({ clock: new VirtualClock() });
     const waiter = {
-      rank: 0,
+      sequence: 0,
       avoid: undefined,
-      line: undefined,
-      ahead: undefined,
-      behind: undefined,
+      list: undefined,
+      previous: undefined,
+      next: undefined,
       take: (): void => workers.wait(waiter), // and keeps what it has
-      supplied: (usable: boolean): void => void told.push(usable),
+      hasCandidates: (usable: boolean): void => void told.push(usable),
     };
     workers.wait(waiter);
     const [a, b] = [new Plain("a"), new Plain("b")];
     workers.add(a);
     workers.add(b);
-    workers.setStanding(a, "suspect");
+    workers.setAvailability(a, "suspect");
     expect(told).toEqual([true]);
-    workers.setStanding(b, "suspect");
-    workers.setStanding(a, "ready");
+    workers.setAvailability(b, "suspect");
+    workers.setAvailability(a, "ready");
     workers.delete(b);
     workers.delete(a);
     expect(told).toEqual([true, false, true, false]);
@@ -367,11 +367,11 @@ describe("a pool that is shut", () => {
     const taken: Plain[] = [];
     const waiting = [pool.acquire(), pool.acquire({ timeout: Number.POSITIVE_INFINITY })];
     pool.workers.wait({
-      rank: 0,
+      sequence: 0,
       avoid: undefined,
-      line: undefined,
-      ahead: undefined,
-      behind: undefined,
+      list: undefined,
+      previous: undefined,
+      next: undefined,
       take: (worker: Plain) => taken.push(worker),
     });
     const after = pool.acquire();
@@ -443,16 +443,16 @@ describe("what went wrong in the first Powerhose", () => {
     await using pool = new Pool();
     const waiting = pool.acquire({ timeout: 200 });
     const first = {
-      rank: 0,
+      sequence: 0,
       avoid: undefined,
-      line: undefined,
-      ahead: undefined,
-      behind: undefined,
+      list: undefined,
+      previous: undefined,
+      next: undefined,
       take: (): void => undefined,
     };
     for (let i = 0; i < 19; i++) {
       await pool.clock.advance(10);
-      pool.workers.wait({ ...first, rank: -1 - i }); // has waited before, and goes before
+      pool.workers.wait({ ...first, sequence: -1 - i }); // has waited before, and goes before
       pool.add(new Plain("short-lived"));
       pool.workers.delete("short-lived");
     }
@@ -678,7 +678,7 @@ const commands = [
       new Command(`setStanding(${n}, ${standing})`, (model, real) =>
         pick(real, n, (worker) => {
           model.setStanding(worker, standing);
-          real.workers.setStanding(worker, standing);
+          real.workers.setAvailability(worker, standing);
         }),
       ),
   ),
@@ -706,7 +706,7 @@ describe("odd steps of a pool", () => {
     await using pool = new Pool();
     const [a, b] = [new Plain("a"), new Plain("b")];
     pool.add(a, b);
-    pool.workers.setStanding(a, "ready");
+    pool.workers.setAvailability(a, "ready");
     expect(await pool.take()).toBe(a);
   });
 

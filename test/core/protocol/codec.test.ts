@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { frameLimit, FrameWriter, payloadBytes } from "../../../src/core/protocol/codec.ts";
+import { frameLimit, FrameWriter, wirePayloadBytes } from "../../../src/core/protocol/codec.ts";
 import { EncodingError, ProtocolError, type RemoteError } from "../../../src/core/errors.ts";
 import { isIdentity } from "../../../src/core/identifiers.ts";
 import { Job, JOB_LIMITS } from "../../../src/core/job/job.ts";
@@ -172,9 +172,9 @@ describe("payloads", () => {
     (unit) => {
       for (const times of [1, 3, 200, 5000]) {
         const many = unit.repeat(times);
-        expect(payloadBytes(many)).toBe(Buffer.byteLength(many));
+        expect(wirePayloadBytes(many)).toBe(Buffer.byteLength(many));
       }
-      expect(payloadBytes(Buffer.from(unit).subarray(0))).toBe(Buffer.byteLength(unit));
+      expect(wirePayloadBytes(Buffer.from(unit).subarray(0))).toBe(Buffer.byteLength(unit));
     },
   );
 

@@ -1,7 +1,7 @@
 /** One link by itself: when a batch leaves, what is heard, and what is no longer heard once it is closed. */
 import { describe, expect, it } from "vitest";
 import { ANY_CODEC, FrameWriter } from "../../../src/core/protocol/codec.ts";
-import { Link, type LinkOwner } from "../../../src/core/protocol/message-socket.ts";
+import { MessageSocket, type MessageSocketOwner } from "../../../src/core/protocol/message-socket.ts";
 import type { Message } from "../../../src/core/protocol/message.ts";
 import type { Peer } from "../../../src/core/peer.ts";
 import type { Receiver, Socket } from "../../../src/core/transport/socket.ts";
@@ -37,22 +37,22 @@ class Turns extends VirtualClock {
 
 const MAX = 100_000;
 
-function rig(onMessage: (link: Link) => void = () => undefined) {
+function rig(onMessage: (link: MessageSocket) => void = () => undefined) {
   const clock = new Turns();
   const wire = new Wire();
   const told: string[] = [];
-  const owner: LinkOwner = {
-    heard: () => void told.push("heard"),
-    message: (message) => {
+  const owner: MessageSocketOwner = {
+    onData: () => void told.push("heard"),
+    onMessage: (message) => {
       told.push(message.type);
       onMessage(link);
     },
-    frameDone: () => void told.push("done"),
-    malformed: (error) => void told.push(`malformed: ${error.message}`),
-    flushed: (taken) => void told.push(taken ? "taken" : "refused"),
-    closed: (reason) => void told.push(`closed: ${reason.message}`),
+    onFrameEnd: () => void told.push("done"),
+    onProtocolError: (error) => void told.push(`malformed: ${error.message}`),
+    onFlush: (taken) => void told.push(taken ? "taken" : "refused"),
+    onClose: (reason) => void told.push(`closed: ${reason.message}`),
   };
-  const link: Link = new Link(wire, clock, owner, MAX, ANY_CODEC);
+  const link: MessageSocket = new MessageSocket(wire, clock, owner, MAX, ANY_CODEC);
   return { clock, wire, link, told };
 }
 

@@ -46,7 +46,7 @@ describe("a listener", () => {
     await set.worker(puppet.handler, { identity: "w" });
     const job = watch(set.runner.execute("x"));
     await set.clock.settle();
-    expect(listener.context?.controls?.letGo("w", true)).toBe(true);
+    expect(listener.context?.controls?.removeWorker("w", { drain: true })).toBe(true);
     await set.clock.settle();
     expect(set.runner.stats().workers.map(({ state }) => state)).toEqual(["draining"]);
     puppet.runs[0]?.end("done");
@@ -65,8 +65,8 @@ describe("a listener", () => {
     await set.worker(puppet.handler, { identity: "w" });
     const job = watch(set.runner.execute("x"));
     await set.clock.settle();
-    expect(listener.context?.controls?.letGo("nobody", false)).toBe(false);
-    expect(listener.context?.controls?.letGo("w", false)).toBe(true);
+    expect(listener.context?.controls?.removeWorker("nobody", { drain: false })).toBe(false);
+    expect(listener.context?.controls?.removeWorker("w", { drain: false })).toBe(true);
     // Its handler has to end before it has a slot to come back with.
     puppet.runs[0]?.end("too late");
     await set.clock.advance(1_000);

@@ -1,5 +1,5 @@
-/** What the tests of sending ahead share: a scripted worker that takes jobs ahead, and what it says of them. */
-import type { HeldWorker } from "../../../src/core/runner/worker-lease.ts";
+/** What the tests of prefetching share: a scripted worker that takes jobs ahead, and what it says of them. */
+import type { WorkerLease } from "../../../src/core/runner/worker-lease.ts";
 import type { Listener } from "../../../src/core/transport/listener.ts";
 import type { HelloMessage, JobMessage, RejectReason } from "../../../src/core/protocol/message.ts";
 import { socketPair } from "../../../src/core/transport/socket-pair.ts";
@@ -46,7 +46,7 @@ export class Gate implements Listener {
 
 /** A scripted worker of one slot that takes as many ahead as anybody sends. */
 export function eager(set: Stage, over: Partial<HelloMessage> = {}): Promise<ScriptedPeer> {
-  return set.peer({ identity: "eager", ahead: 256, ...over });
+  return set.peer({ identity: "eager", prefetchLimit: 256, ...over });
 }
 
 /** The JOB with this data that arrived last. */
@@ -58,7 +58,7 @@ export function jobOf(peer: ScriptedPeer, data: string): JobMessage {
 
 /** Answers a job with its own data in capitals. */
 export async function answer(set: Stage, peer: ScriptedPeer, data: string, ran?: number): Promise<void> {
-  peer.send({ type: "JOBRES", attemptId: jobOf(peer, data).attemptId, value: data.toUpperCase(), ran });
+  peer.send({ type: "JOBRES", attemptId: jobOf(peer, data).attemptId, value: data.toUpperCase(), durationMs: ran });
   await set.clock.settle();
 }
 
@@ -74,12 +74,12 @@ export async function reject(
 }
 
 /** Holds a slot that is free. */
-export function hold(set: Stage): Promise<HeldWorker> {
+export function hold(set: Stage): Promise<WorkerLease> {
   return set.settle(set.runner.workers.acquire());
 }
 
 /** Gives it back. */
-export async function letGo(set: Stage, held: HeldWorker): Promise<void> {
+export async function letGo(set: Stage, held: WorkerLease): Promise<void> {
   set.runner.workers.release(held);
   await set.clock.settle();
 }

@@ -125,7 +125,7 @@ describe("a job that waits at a worker", () => {
     abort.abort(new Error("no more"));
     await set.clock.settle();
     expect(b?.error).toMatchObject({ message: "no more" });
-    expect(set.runner.stats()).toMatchObject({ ahead: 0, queued: 0, running: 1 });
+    expect(set.runner.stats()).toMatchObject({ prefetched: 0, queued: 0, running: 1 });
     expect(peer.last("CANCEL")).toMatchObject({ attemptId: 2, reason: "cancelled" });
     await confirm(set, peer, "b");
     expect(set.runner.stats().workers).toMatchObject([{ inFlight: 1, waiting: 0 }]);
@@ -152,13 +152,13 @@ describe("a job that waits at a worker", () => {
     const [a] = await submit(set, "a b c");
     await set.clock.advance(1_000);
     expect(a?.error).toMatchObject({ kind: "attempt" });
-    expect(set.runner.stats()).toMatchObject({ running: 0, ahead: 2 });
+    expect(set.runner.stats()).toMatchObject({ running: 0, prefetched: 2 });
     await confirm(set, peer, "a");
-    expect(set.runner.stats()).toMatchObject({ running: 1, ahead: 1 });
+    expect(set.runner.stats()).toMatchObject({ running: 1, prefetched: 1 });
     const error = { name: "Error", message: "", code: "", stack: "" };
     peer.send({ type: "JOBERR", attemptId: 2, error, retryable: false, retryAfter: 0 });
     await set.clock.settle();
-    expect(set.runner.stats()).toMatchObject({ running: 1, ahead: 0 });
+    expect(set.runner.stats()).toMatchObject({ running: 1, prefetched: 0 });
     expect(set.of("job-started").map(({ jobId }) => jobId)).toEqual([1, 2, 3]);
   });
 
@@ -230,7 +230,7 @@ describe("a job that was cancelled while it waits at a worker", () => {
     const { peer } = await cancelled(set);
     await set.clock.advance(5_000);
     await answer(set, peer, "a");
-    expect(set.runner.stats()).toMatchObject({ running: 0, ahead: 1 });
+    expect(set.runner.stats()).toMatchObject({ running: 0, prefetched: 1 });
     await set.clock.advance(999);
     expect(set.of("worker-gone")).toEqual([]);
     await set.clock.advance(1);
@@ -249,7 +249,7 @@ describe("a job that was cancelled while it waits at a worker", () => {
       else if (type === "JOBRES") peer.send({ type, attemptId, value: "" });
       else peer.send({ type, attemptId, reason: "overloaded" });
       await set.clock.settle();
-      expect(set.runner.stats()).toMatchObject({ running: 1, ahead: 0, failed: 1 });
+      expect(set.runner.stats()).toMatchObject({ running: 1, prefetched: 0, failed: 1 });
       await set.clock.advance(1_500);
       expect(set.of("worker-gone")).toEqual([]);
       await answer(set, peer, "c");

@@ -18,7 +18,7 @@ describe("who is sent jobs ahead", () => {
 
   it("as many as the worker takes, when that is less", async () => {
     await using set = await stage({ prefetch: 256 });
-    const peer = await eager(set, { ahead: 1, capacity: 2 });
+    const peer = await eager(set, { prefetchLimit: 1, capacity: 2 });
     await submit(set, "a b c d e");
     expect(peer.jobs).toEqual(["a", "b", "c"]);
   });
@@ -46,7 +46,7 @@ describe("who is sent jobs ahead", () => {
     expect([one.jobs.length, other.jobs.length]).toEqual([1, 3]);
     await submit(set, "e");
     expect(one.jobs.length + other.jobs.length).toBe(5);
-    expect(set.runner.stats().ahead).toBe(1);
+    expect(set.runner.stats().prefetched).toBe(1);
   });
 
   it("goes on with one worker until it has its share, then with the next", async () => {
@@ -116,7 +116,7 @@ describe("who is sent jobs ahead", () => {
     await using set = await stage({ prefetch: 8, highWater: 1_000, clock, listen: listener });
     Object.defineProperty(set, "clock", { value: clock });
     const peer = listener.connect();
-    peer.send(hello({ ahead: 256 }));
+    peer.send(hello({ prefetchLimit: 256 }));
     await clock.settle();
     await submit(set, "a b");
     expect(peer.jobs).toEqual(["a", "b"]);
@@ -217,7 +217,9 @@ describe("who is sent jobs ahead by measure", () => {
       const calls = await submit(set, "first second");
       await set.clock.advance(0.16);
       const answers = peer.all("JOB").slice(-2);
-      peer.send(...answers.map(({ attemptId }) => ({ type: "JOBRES" as const, attemptId, value: "", ran: 0.05 })));
+      peer.send(
+        ...answers.map(({ attemptId }) => ({ type: "JOBRES" as const, attemptId, value: "", durationMs: 0.05 })),
+      );
       await set.clock.settle();
       expect(calls.map(({ state }) => state)).toEqual(["ok", "ok"]);
     }
@@ -235,7 +237,7 @@ describe("who is sent jobs ahead by measure", () => {
   });
 });
 
-describe("which jobs are sent ahead", () => {
+describe("which jobs are prefetched", () => {
   it.each([{ attempts: 1 }, { maxLost: 1 }])(
     "none with %o, and it stops those behind it in the queue",
     async (options) => {
@@ -287,7 +289,7 @@ describe("which jobs are sent ahead", () => {
     expect(peer.jobs).toEqual(["a", "b", "c"]);
   });
 
-  it("those of a held worker wait for its slot", async () => {
+  it("those of a leased worker wait for its slot", async () => {
     await using set = await stage({ prefetch: 8 });
     const peer = await eager(set);
     const held = await hold(set);
@@ -301,16 +303,16 @@ describe("which jobs are sent ahead", () => {
   });
 });
 
-describe("a job that was sent ahead", () => {
-  it("counts as queued, and as `ahead`, and in its worker's `waiting`, until its turn has come", async () => {
+describe("a job that was prefetched", () => {
+  it("counts as queued, and as `prefetched`, and in its worker's `waiting`, until its turn has come", async () => {
     await using set = await stage({ prefetch: 8 });
     const peer = await eager(set);
     const [, b] = await submit(set, "a b c");
-    expect(set.runner.stats()).toMatchObject({ queued: 2, ahead: 2, running: 1 });
+    expect(set.runner.stats()).toMatchObject({ queued: 2, prefetched: 2, running: 1 });
     expect(set.runner.stats().workers).toMatchObject([{ inFlight: 1, waiting: 2, state: "busy" }]);
     expect(set.of("job-started").map(({ jobId }) => jobId)).toEqual([1]);
     await answer(set, peer, "a");
-    expect(set.runner.stats()).toMatchObject({ queued: 1, ahead: 1, running: 1, succeeded: 1 });
+    expect(set.runner.stats()).toMatchObject({ queued: 1, prefetched: 1, running: 1, succeeded: 1 });
     expect(set.runner.stats().workers).toMatchObject([{ inFlight: 1, waiting: 1 }]);
     expect(set.of("job-started")).toMatchObject([
       { jobId: 1, attempt: 1, identity: "eager" },
@@ -319,7 +321,7 @@ describe("a job that was sent ahead", () => {
     expect(b?.state).toBe("pending");
     await answer(set, peer, "b");
     await answer(set, peer, "c");
-    expect(set.runner.stats()).toMatchObject({ queued: 0, ahead: 0, running: 0, succeeded: 3 });
+    expect(set.runner.stats()).toMatchObject({ queued: 0, prefetched: 0, running: 0, succeeded: 3 });
     expect(set.runner.stats().workers).toMatchObject([{ inFlight: 0, waiting: 0, state: "idle" }]);
     expect(b).toMatchObject({ state: "ok", value: "B" });
   });
@@ -328,7 +330,7 @@ describe("a job that was sent ahead", () => {
     await using set = await stage({ prefetch: 2, maxQueue: 3 });
     await eager(set);
     await submit(set, "a b c d");
-    expect(set.runner.stats()).toMatchObject({ queued: 3, ahead: 2 });
+    expect(set.runner.stats()).toMatchObject({ queued: 3, prefetched: 2 });
     const refused = await set.execute("e");
     expect(refused.error).toMatchObject({ code: "QUEUE_FULL" });
   });
@@ -399,7 +401,7 @@ describe("the option", () => {
     expect(() => new JobRunner({ prefetch } as never)).toThrow(/`prefetch`/);
   });
 
-  it("is auto by itself, and real workers are sent ahead by what they say their jobs take", async () => {
+  it("is auto by itself, and real workers are prefetched by what they say their jobs take", async () => {
     await using set = await stage();
     const puppet = new Puppet();
     await set.worker(puppet.handler);
@@ -410,7 +412,7 @@ describe("the option", () => {
     }
     // Nothing takes any time here, the way neither: no reason to send anything ahead.
     await submit(set, "a b");
-    expect(set.runner.stats()).toMatchObject({ ahead: 0, queued: 1 });
+    expect(set.runner.stats()).toMatchObject({ prefetched: 0, queued: 1 });
     puppet.runs.at(-1)?.end("");
     await set.clock.settle();
     puppet.runs.at(-1)?.end("");

@@ -4,7 +4,7 @@
  * session that is gone can be reached, and the runner starts and serves again without spinning.
  */
 import { describe, expect, it } from "vitest";
-import type { TakenJob } from "../../../src/core/dispatch/call-context.ts";
+import type { SubmittedJob } from "../../../src/core/dispatch/call-context.ts";
 import { Job } from "../../../src/core/job/job.ts";
 import type { Dialer, Listener } from "../../../src/core/transport/listener.ts";
 import { socketPair } from "../../../src/core/transport/socket-pair.ts";
@@ -13,7 +13,7 @@ import type { RunnerOptions } from "../../../src/core/runner/runner-options.ts";
 import type { Socket } from "../../../src/core/transport/socket.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
 import { Workers } from "../../../src/core/pool/workers.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer } from "../../support/scripted-peer.ts";
 
@@ -117,7 +117,7 @@ interface Told {
 
 class World {
   readonly clock = new Watchdog();
-  readonly entropy = new SeededEntropy(9);
+  readonly entropy = new SeededRandom(9);
   readonly door = new Door(this.clock);
   readonly outgoing = new Door(this.clock);
   readonly runner: JobRunner;
@@ -132,7 +132,7 @@ class World {
 
   constructor(options: RunnerOptions = {}) {
     const { clock, entropy, door } = this;
-    this.runner = new JobRunner({ clock, entropy, listen: door, ...options });
+    this.runner = new JobRunner({ clock, random: entropy, listen: door, ...options });
     this.runner.on((event) => {
       if (event.type === "runner-state") this.states.push(event.state);
     });
@@ -164,7 +164,7 @@ class World {
     this.worker = new Worker({
       dial: runner,
       clock,
-      entropy,
+      random: entropy,
       identity: "own",
       capacity: 2,
       handler: (job, { signal, shuttingDown }) => {
@@ -189,11 +189,11 @@ class World {
     promise.then(count, count);
   }
 
-  submit(data: string | Uint8Array, settled: (call: TakenJob) => void = this.user, options = {}): void {
+  submit(data: string | Uint8Array, settled: (call: SubmittedJob) => void = this.user, options = {}): void {
     const told = { what: `submit ${String(data)}`, times: 0 };
     this.told.push(told);
     try {
-      this.runner.desk.submit(new Job(data), { attempts: 1, ...options }, (call) => {
+      this.runner.submitter.submit(new Job(data), { attempts: 1, ...options }, (call) => {
         told.times++;
         settled(call);
       });
@@ -262,7 +262,7 @@ class World {
     void runner.start();
     await clock.settle();
     expect(runner.state).toBe("started");
-    const fresh = new Worker({ dial: runner, clock, handler: (job) => `${String(job.data)}!`, entropy: this.entropy });
+    const fresh = new Worker({ dial: runner, clock, handler: (job) => `${String(job.data)}!`, random: this.entropy });
     void fresh.start().catch(() => undefined);
     await clock.settle();
     const results: unknown[] = [];
@@ -283,7 +283,7 @@ class World {
 
   #checkSessions(): void {
     const { runner } = this;
-    const pooled = runner.workers.fitting(undefined);
+    const pooled = runner.workers.matching(undefined);
     expect(pooled.map(({ state }) => state)).not.toContain("gone");
     const names = runner.stats().workers.map(({ identity }) => identity);
     expect(new Set(names).size, "one session an identity").toBe(names.length);
@@ -313,7 +313,7 @@ const ACTS: Readonly<Record<string, Act>> = {
   "maps more": (w) => w.map(1),
   "deletes a worker": (w) => w.runner.workers.delete("a"),
   "deletes all workers": (w) => {
-    for (const one of w.runner.workers.fitting(undefined)) w.runner.workers.delete(one);
+    for (const one of w.runner.workers.matching(undefined)) w.runner.workers.delete(one);
   },
   "acquires a worker": (w) =>
     w.promise(
@@ -523,7 +523,12 @@ for (const moment of ["onDial", "onDialAborted"] as const) {
     const world = await new World().start();
     const { clock, entropy, outgoing } = world;
     outgoing[moment] = world.user;
-    world.worker = new Worker({ dial: { dial: (signal) => outgoing.dial(signal) }, handler: () => "", clock, entropy });
+    world.worker = new Worker({
+      dial: { dial: (signal) => outgoing.dial(signal) },
+      handler: () => "",
+      clock,
+      random: entropy,
+    });
     arm(world);
     world.promise("worker start", world.worker.start());
     if (moment === "onDialAborted") void world.worker.stop();
@@ -538,7 +543,7 @@ for (const moment of ["onStart", "onStop"] as const) {
     const { clock, entropy } = world;
     const listen = new Door(clock);
     listen[moment] = world.user;
-    world.worker = new Worker({ listen, handler: () => "", clock, entropy });
+    world.worker = new Worker({ listen, handler: () => "", clock, random: entropy });
     arm(world);
     world.promise("worker start", world.worker.start());
     await clock.settle();
@@ -652,7 +657,7 @@ describe("a session that can take no job", () => {
   it("is taken out of the pool by the first job it does not take, which waits for another", async () => {
     const world = await new World().start();
     await world.peer();
-    const [session] = world.runner.workers.fitting(undefined);
+    const [session] = world.runner.workers.matching(undefined);
     Object.defineProperty(session, "assign", { value: () => undefined });
     const results: unknown[] = [];
     world.promise(

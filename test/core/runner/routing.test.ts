@@ -204,7 +204,7 @@ describe("holding a worker", () => {
   });
 });
 
-describe("sending ahead", () => {
+describe("prefetching", () => {
   it("sends a job only to a worker that fits", async () => {
     await using set = await stage({ prefetch: 8 });
     const plain = await eager(set);
@@ -235,7 +235,7 @@ describe("sending ahead", () => {
     expect(gpu.jobs, "and more may follow").toContain("h");
   });
 
-  it("asks for nothing while what was sent ahead is of no use to the free slot", async () => {
+  it("asks for nothing while what was prefetched is of no use to the free slot", async () => {
     await using set = await stage({ prefetch: 8 });
     const gpu = await eager(set, { identity: "gpu", labels: ["gpu"] });
     await eager(set, { identity: "plain" });
@@ -247,7 +247,7 @@ describe("sending ahead", () => {
     expect(gpu.jobs).toHaveLength(5);
   });
 
-  it("lets nobody pass who is older and may not be sent ahead", async () => {
+  it("lets nobody pass who is older and may not be prefetched", async () => {
     await using set = await stage({ prefetch: 8 });
     const gpu = await eager(set, { identity: "gpu", labels: ["gpu"] });
     await submit(set, "a");

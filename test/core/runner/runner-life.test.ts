@@ -166,7 +166,7 @@ describe("what a runner counts", () => {
     await set.clock.settle();
     expect(set.runner.calls).toEqual({
       queued: 0,
-      ahead: 0,
+      prefetched: 0,
       running: 0,
       backoff: 0,
       queuedBytes: 0,

@@ -296,7 +296,7 @@ describe("time limits", () => {
 
   it("ends a call at its deadline while it waits for its next attempt", async () => {
     // The longest backoff there is: just under 50 ms.
-    await using set = await stage({ entropy: { u32: () => 0xffff_ffff, id: () => "i" } });
+    await using set = await stage({ random: { u32: () => 0xffff_ffff, id: () => "i" } });
     const peer = await set.peer();
     const call = await set.execute("x", { deadline: 40 });
     const error = { name: "Busy", message: "later", code: "", stack: "" };

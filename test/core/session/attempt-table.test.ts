@@ -1,9 +1,9 @@
 /** The jobs of one session beside a list, whatever is sent, cancelled, called back and answered. */
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type AnswerMessage, Assignments, type JobLink } from "../../../src/core/session/attempt-table.ts";
+import { type AnswerMessage, AttemptTable, type JobLink } from "../../../src/core/session/attempt-table.ts";
 import type { Attempt, AttemptOwner } from "../../../src/core/session/attempt.ts";
-import { DeadlineQueue } from "../../../src/core/time/timer-queue.ts";
+import { TimerQueue } from "../../../src/core/time/timer-queue.ts";
 import { Job } from "../../../src/core/job/job.ts";
 import type { RunnerMessage } from "../../../src/core/protocol/message.ts";
 import { HandClock } from "../../properties/hand-clock.ts";
@@ -74,9 +74,9 @@ class Link implements JobLink {
 class Beside {
   readonly log: string[] = [];
   readonly expected: string[] = [];
-  readonly timers: DeadlineQueue = new DeadlineQueue(new HandClock(), true);
+  readonly timers: TimerQueue = new TimerQueue(new HandClock(), true);
   readonly link: Link = new Link(this.log);
-  readonly real: Assignments<string>;
+  readonly real: AttemptTable<string>;
   readonly attempts: Map<number, Attempt<string>> = new Map();
   readonly #owner: AttemptOwner<string>;
   readonly #capacity: number;
@@ -94,30 +94,30 @@ class Beside {
       ({ id }: { id: number }): void =>
         void this.log.push(`${what} ${id}`);
     this.#owner = {
-      succeeded: say("succeeded"),
-      failed: say("failed"),
-      rejected: say("rejected"),
-      lost: say("lost"),
-      notSent: say("not sent"),
-      began: say("began"),
-      freed: say("freed"),
+      onSucceeded: say("succeeded"),
+      onFailed: say("failed"),
+      onRejected: say("rejected"),
+      onLost: say("lost"),
+      onNotSent: say("not sent"),
+      onStarted: say("began"),
+      onSlotFreed: say("freed"),
     };
     const rules = { cancelGrace: 1_000, prefetch: most, highWater: HIGH_WATER };
     const session = {
       self: "session",
-      unconfirmed: () => this.log.push("unconfirmed"),
-      violation: () => this.log.push("violation"),
-      strike: () => this.log.push("strike"),
-      answered: () => this.log.push("answered"),
+      onCancelTimeout: () => this.log.push("unconfirmed"),
+      onViolation: () => this.log.push("violation"),
+      onStrike: () => this.log.push("strike"),
+      onAttemptClosed: () => this.log.push("answered"),
     };
-    this.real = new Assignments<string>(this.link, { timers: this.timers, rules }, session);
-    this.real.introduced({
+    this.real = new AttemptTable<string>(this.link, { timers: this.timers, rules }, session);
+    this.real.onHello({
       type: "HELLO",
       version: 1,
       identity: "w",
       instance: "i",
       capacity,
-      ahead: 100,
+      prefetchLimit: 100,
       served: 0,
       blocking: false,
       labels: [],
@@ -179,7 +179,7 @@ class Beside {
     const id = { flight: this.list[n % Math.max(1, this.list.length)]?.id ?? past, past, future: this.#ids + 1 + n }[
       answer.of
     ];
-    this.real.answer(messageOf(answer, id), 0);
+    this.real.onAnswer(messageOf(answer, id), 0);
     const one = this.list.find((other) => other.id === id);
     if (one === undefined) return void this.expected.push(id > this.#ids ? "violation" : "strike");
     if (one.frame === this.link.framesSent || isWrong(answer, one)) return void this.expected.push("violation");
@@ -212,14 +212,14 @@ class Beside {
     ]);
     const bytes = waiting.reduce((sum, one) => sum + one.bytes, 0);
     const most = bytes > HIGH_WATER ? Math.min(this.#most, waiting.length) : this.#most;
-    expect(real.ahead).toBe(this.#isStuck ? 0 : most);
+    expect(real.prefetchLimit).toBe(this.#isStuck ? 0 : most);
     expect(this.timers.size, "those that have to be confirmed").toBe(
       list.filter(({ begun, cancelled }) => begun && cancelled).length,
     );
   }
 
   end(unsent: number): void {
-    this.real.abandon(unsent, "closed", "over", 0);
+    this.real.failAll(unsent, "closed", "over", 0);
     for (const { id, frame, cancelled } of this.list.toReversed()) {
       if (!cancelled) this.expected.push(`${frame === unsent ? "not sent" : "lost"} ${id}`);
       this.expected.push(`freed ${id}`);
@@ -230,7 +230,7 @@ class Beside {
 }
 
 function messageOf({ type, reason }: Answer, attemptId: number): AnswerMessage {
-  if (type === "JOBRES") return { type, attemptId, value: "", ran: 1 };
+  if (type === "JOBRES") return { type, attemptId, value: "", durationMs: 1 };
   if (type === "JOBERR")
     return {
       type,
@@ -238,7 +238,7 @@ function messageOf({ type, reason }: Answer, attemptId: number): AnswerMessage {
       error: { name: "Error", message: "", code: "", stack: "" },
       retryable: false,
       retryAfter: 0,
-      ran: 1,
+      durationMs: 1,
     };
   return type === "REJECT" ? { type, attemptId, reason } : { type, attemptId };
 }

@@ -4,13 +4,13 @@ import { Attempt, type AttemptOwner } from "../../../src/core/session/attempt.ts
 import { InFlight } from "../../../src/core/session/in-flight.ts";
 
 const nobody: AttemptOwner<string> = {
-  succeeded: () => undefined,
-  failed: () => undefined,
-  rejected: () => undefined,
-  lost: () => undefined,
-  notSent: () => undefined,
-  began: () => undefined,
-  freed: () => undefined,
+  onSucceeded: () => undefined,
+  onFailed: () => undefined,
+  onRejected: () => undefined,
+  onLost: () => undefined,
+  onNotSent: () => undefined,
+  onStarted: () => undefined,
+  onSlotFreed: () => undefined,
 };
 
 const ANY = (): boolean => true;

@@ -1,4 +1,4 @@
-/** Jobs that were sent ahead and come back: handed back, lost, asked back. */
+/** Jobs that were prefetched and come back: handed back, lost, asked back. */
 import { describe, expect, it } from "vitest";
 import type { TimerHandle } from "../../../src/core/time/clock.ts";
 import { WorkerLostError } from "../../../src/core/errors.ts";
@@ -44,7 +44,7 @@ describe("a job that is handed back before its turn", () => {
     await submit(set, "e");
     peer.send({ type: "REMOVE" });
     await reject(set, peer, reason, "d", "c", "b");
-    expect(set.runner.stats()).toMatchObject({ queued: 5, ahead: 0, running: 1, retries: 0 });
+    expect(set.runner.stats()).toMatchObject({ queued: 5, prefetched: 0, running: 1, retries: 0 });
     expect(set.of("job-retried")).toEqual([]);
     const other = await eager(set, { identity: "other" });
     expect(other.jobs).toEqual(["b", "c", "d"]);
@@ -64,7 +64,7 @@ describe("a job that is handed back before its turn", () => {
     expect(other.jobs).toEqual(["b", "c", "d", "e"]);
   });
 
-  it("is sent ahead to the same worker again, but not before a job has ended there", async () => {
+  it("is prefetched to the same worker again, but not before a job has ended there", async () => {
     await using set = await stage({ prefetch: 1 });
     const peer = await eager(set);
     const [, , b] = await submit(set, "a0 a b");
@@ -134,7 +134,7 @@ describe("jobs of a session that is lost", () => {
     expect(calls[Number(other.all("JOB")[0]?.jobId) - 1]?.error).toBeInstanceOf(WorkerLostError);
   });
 
-  it("are not sent ahead again", async () => {
+  it("are not prefetched again", async () => {
     await using set = await stage({ prefetch: 8 });
     const peer = await eager(set);
     await submit(set, "a b c");
@@ -157,12 +157,12 @@ describe("jobs of a session that is lost", () => {
     await using set = await stage({ prefetch: 8, clock, listen: gate });
     Object.defineProperty(set, "clock", { value: clock });
     const peer = gate.connect();
-    peer.send(hello({ ahead: 256 }));
+    peer.send(hello({ prefetchLimit: 256 }));
     await clock.settle();
     await submit(set, "a b");
     gate.shut = true;
     const late = await submit(set, "c d", { attempts: 2 });
-    expect(set.runner.stats()).toMatchObject({ running: 1, ahead: 3 });
+    expect(set.runner.stats()).toMatchObject({ running: 1, prefetched: 3 });
     gate.cut();
     await clock.settle();
     expect(set.of("job-retried").map(({ jobId, attempt, outcome }) => [jobId, attempt, outcome])).toEqual([
@@ -237,7 +237,7 @@ describe("jobs that wait at a worker while a slot is free elsewhere", () => {
     expect(recalled(busy)).toEqual(["f", "e", "d"]);
     await reject(set, busy, "recalled", "f", "e", "d");
     expect(other.jobs).toEqual(["f", "e", "d"]);
-    expect(set.runner.stats()).toMatchObject({ running: 2, ahead: 4, retries: 0 });
+    expect(set.runner.stats()).toMatchObject({ running: 2, prefetched: 4, retries: 0 });
   });
 
   it("are all asked back by and by, when their worker stays busy", async () => {
@@ -251,17 +251,17 @@ describe("jobs that wait at a worker while a slot is free elsewhere", () => {
       await reject(set, busy, "recalled", ...back.split(" "));
       for (const job of back.split(" ")) await answer(set, other, job);
     }
-    expect(set.runner.stats()).toMatchObject({ running: 1, ahead: 0, succeeded: 5 });
+    expect(set.runner.stats()).toMatchObject({ running: 1, prefetched: 0, succeeded: 5 });
   });
 
-  it("are asked back but for those that would be sent ahead today", async () => {
+  it("are asked back but for those that would be prefetched today", async () => {
     await using set = await stage();
     const busy = await eager(set, { identity: "busy" });
     await practise(set, busy, 40, 0.1, 1);
     const jobs = Array.from({ length: 9 }, (_, n) => `job-${n}`);
     await submit(set, jobs.join(" "));
-    expect(set.runner.stats()).toMatchObject({ running: 1, ahead: 8 });
-    // One that took that long says that nothing is to be sent ahead any more.
+    expect(set.runner.stats()).toMatchObject({ running: 1, prefetched: 8 });
+    // One that took that long says that nothing is to be prefetched any more.
     await set.clock.advance(1_000);
     await answer(set, busy, "job-0", 1_000);
     await eager(set, { identity: "other" });
@@ -382,7 +382,7 @@ describe("jobs that wait at a worker while a slot is free elsewhere", () => {
     const other = await eager(set, { identity: "other" });
     await set.clock.advance(1);
     await answer(set, busy, "a");
-    expect(set.runner.stats()).toMatchObject({ running: 1, ahead: 0 });
+    expect(set.runner.stats()).toMatchObject({ running: 1, prefetched: 0 });
     await reject(set, busy, "recalled", "b");
     // Whoever has been free for longer: it costs no attempt, and nobody is avoided.
     const taker = other.jobs.includes("b") ? other : busy;
@@ -393,19 +393,19 @@ describe("jobs that wait at a worker while a slot is free elsewhere", () => {
     expect(set.runner.stats()).toMatchObject({ retries: 0, running: 0 });
   });
 
-  it("go on in the same stay then, also when they are sent ahead to somebody else", async () => {
+  it("go on in the same stay then, also when they are prefetched to somebody else", async () => {
     await using set = await stage({ prefetch: 8 });
-    const other = await eager(set, { identity: "other", ahead: 1 });
-    const busy = await eager(set, { identity: "busy", ahead: 1 });
+    const other = await eager(set, { identity: "other", prefetchLimit: 1 });
+    const busy = await eager(set, { identity: "busy", prefetchLimit: 1 });
     const [, , , b] = await submit(set, "x a y b", { queueTimeout: 100 });
     await set.peer({ identity: "third", capacity: 2 });
     await set.clock.advance(1);
     await submit(set, "c d");
     await answer(set, other, "x");
     await answer(set, busy, "a");
-    expect([recalled(busy), set.runner.stats().ahead]).toEqual([["b"], 0]);
+    expect([recalled(busy), set.runner.stats().prefetched]).toEqual([["b"], 0]);
     await reject(set, busy, "recalled", "b");
-    expect([other.jobs, set.runner.stats().ahead]).toEqual([["x", "y", "b"], 1]);
+    expect([other.jobs, set.runner.stats().prefetched]).toEqual([["x", "y", "b"], 1]);
     await set.clock.advance(98);
     expect(b?.state).toBe("pending");
     await set.clock.advance(1);

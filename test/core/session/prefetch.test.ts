@@ -1,35 +1,35 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Pace, type Prefetch } from "../../../src/core/session/prefetch.ts";
-import { MAX_AHEAD } from "../../../src/core/protocol/constants.ts";
+import { PrefetchController, type Prefetch } from "../../../src/core/session/prefetch.ts";
+import { MAX_MEASURED_PREFETCH } from "../../../src/core/protocol/constants.ts";
 
-function pace(prefetch: Prefetch = "auto", capacity = 1, ahead: number | undefined = 256): Pace {
-  return new Pace(prefetch, { capacity, ahead });
+function pace(prefetch: Prefetch = "auto", capacity = 1, prefetchLimit: number | undefined = 256): PrefetchController {
+  return new PrefetchController(prefetch, { capacity, prefetchLimit });
 }
 
 /** Jobs of so many ms whose way there and back took so long. */
-function note(one: Pace, jobs: number, ran: number, way: number): number[] {
+function note(one: PrefetchController, jobs: number, ran: number, way: number): number[] {
   return Array.from({ length: jobs }, () => {
-    one.note(ran, ran + way);
-    return one.ahead;
+    one.observe(ran, ran + way);
+    return one.limit;
   });
 }
 
 describe("a number of jobs", () => {
-  it("is sent ahead as it was asked for, at most what the worker takes, whatever is measured", () => {
+  it("is prefetched as it was asked for, at most what the worker takes, whatever is measured", () => {
     const three = pace(3);
     const limited = pace(200, 4, 7);
     note(three, 100, 1_000, 1);
-    expect([three.ahead, limited.ahead, three.measures]).toEqual([3, 7, false]);
-    expect([pace(0).ahead, pace(256, 1, 256).ahead]).toEqual([0, 256]);
+    expect([three.limit, limited.limit, three.measures]).toEqual([3, 7, false]);
+    expect([pace(0).limit, pace(256, 1, 256).limit]).toEqual([0, 256]);
   });
 
   it("is nothing for a worker that takes nothing ahead", () => {
     const worker = { capacity: 1 };
     for (const prefetch of ["auto", 0, 5] as const) {
-      const one = new Pace(prefetch, worker);
+      const one = new PrefetchController(prefetch, worker);
       note(one, 100, 0.01, 1);
-      expect([one.ahead, one.measures]).toEqual([0, false]);
+      expect([one.limit, one.measures]).toEqual([0, false]);
     }
   });
 });
@@ -43,7 +43,7 @@ describe("a measured number of jobs", () => {
 
   it.each([
     [0.001, 0.06, 61],
-    [0, 0.06, MAX_AHEAD],
+    [0, 0.06, MAX_MEASURED_PREFETCH],
     [0.01, 0.055, 5],
     [0.01, 0.05999, 6], // known no better than to a microsecond
     [0.01, 0.065, 6],
@@ -53,10 +53,10 @@ describe("a measured number of jobs", () => {
     [20, 0.06, 0],
     [0, 0, 0],
     [5, 10.5, 2],
-  ])("of jobs of %d ms with a round trip of %d ms is %d", (ran, way, ahead) => {
+  ])("of jobs of %d ms with a round trip of %d ms is %d", (ran, way, prefetchLimit) => {
     const one = pace();
     note(one, 100, ran, way);
-    expect(one.ahead).toBe(ahead);
+    expect(one.limit).toBe(prefetchLimit);
   });
 
   it.each([
@@ -65,38 +65,38 @@ describe("a measured number of jobs", () => {
     [6, 1],
     [7, 0],
     [32, 0],
-  ])("leaves out what %d slots bridge: %d", (capacity, ahead) => {
+  ])("leaves out what %d slots bridge: %d", (capacity, prefetchLimit) => {
     const one = pace("auto", capacity);
     note(one, 100, 0.01, 0.065);
-    expect(one.ahead).toBe(ahead);
+    expect(one.limit).toBe(prefetchLimit);
   });
 
-  it("is nothing, nor is anything measured, with more slots than may be sent ahead", () => {
-    const one = pace("auto", MAX_AHEAD + 1);
+  it("is nothing, nor is anything measured, with more slots than may be prefetched", () => {
+    const one = pace("auto", MAX_MEASURED_PREFETCH + 1);
     note(one, 100, 0, 1);
-    expect([one.ahead, one.measures]).toEqual([0, false]);
-    expect(pace("auto", MAX_AHEAD).measures).toBe(true);
+    expect([one.limit, one.measures]).toEqual([0, false]);
+    expect(pace("auto", MAX_MEASURED_PREFETCH).measures).toBe(true);
   });
 
   it("is not over what the worker takes", () => {
     const one = pace("auto", 1, 3);
     note(one, 100, 0, 1);
-    expect(one.ahead).toBe(3);
+    expect(one.limit).toBe(3);
   });
 
   it("is nothing while no job found a free slot, so that no round trip is known", () => {
     const one = pace();
-    for (let job = 0; job < 100; job++) one.note(0.01, undefined);
-    expect(one.ahead).toBe(0);
-    one.note(0.01, 1);
-    expect(one.ahead).toBe(99);
+    for (let job = 0; job < 100; job++) one.observe(0.01, undefined);
+    expect(one.limit).toBe(0);
+    one.observe(0.01, 1);
+    expect(one.limit).toBe(99);
   });
 
   it("is not changed by an answer that does not say what the job took", () => {
     const one = pace();
     note(one, 100, 0.01, 0.065);
-    one.note(undefined, 10_000);
-    expect(one.ahead).toBe(6);
+    one.observe(undefined, 10_000);
+    expect(one.limit).toBe(6);
   });
 
   it("is nothing as soon as one long job was among them, and for the next hundreds", () => {
@@ -125,9 +125,9 @@ describe("a measured number of jobs", () => {
   it("believes a shorter round trip at once and a longer one slowly", () => {
     const one = pace();
     note(one, 100, 0.01, 0.3);
-    expect(one.ahead).toBe(30);
+    expect(one.limit).toBe(30);
     note(one, 1, 0.01, 0.05);
-    expect(one.ahead).toBe(5);
+    expect(one.limit).toBe(5);
     note(one, 1, 0.01, 1_000);
     expect(note(one, 1, 0.01, 0.05), "one stall is no round trip").toEqual([5]);
   });
@@ -135,7 +135,7 @@ describe("a measured number of jobs", () => {
   it("does not go below a round trip of nothing when clocks disagree", () => {
     const one = pace();
     note(one, 100, 0.01, -0.005);
-    expect(one.ahead).toBe(0);
+    expect(one.limit).toBe(0);
   });
 
   it("is a whole number from 0 to what may be sent, whatever is measured", () => {
@@ -150,15 +150,15 @@ describe("a measured number of jobs", () => {
         fc.array(job, { minLength: 30, maxLength: 120, size: "max" }),
         fc.integer({ min: 1, max: 40 }),
         fc.nat(300),
-        (jobs, capacity, ahead) => {
-          const one = pace("auto", capacity, ahead);
+        (jobs, capacity, prefetchLimit) => {
+          const one = pace("auto", capacity, prefetchLimit);
           let known = 0;
           for (const { ran, took } of jobs) {
-            one.note(ran, took);
+            one.observe(ran, took);
             if (ran !== undefined) known++;
-            expect(Number.isInteger(one.ahead)).toBe(true);
-            expect(one.ahead).toBeGreaterThanOrEqual(0);
-            expect(one.ahead).toBeLessThanOrEqual(known < 32 ? 0 : Math.min(ahead, MAX_AHEAD));
+            expect(Number.isInteger(one.limit)).toBe(true);
+            expect(one.limit).toBeGreaterThanOrEqual(0);
+            expect(one.limit).toBeLessThanOrEqual(known < 32 ? 0 : Math.min(prefetchLimit, MAX_MEASURED_PREFETCH));
           }
         },
       ),
@@ -204,9 +204,9 @@ describe("a measured number of jobs beside a list of all of them", () => {
           const all: { ran: number; took: number | undefined }[] = [];
           for (const { ran, way } of jobs) {
             const took = way === undefined ? undefined : ran + way;
-            one.note(ran, took);
+            one.observe(ran, took);
             all.push({ ran, took });
-            expect(worth(all, capacity, most)).toContain(one.ahead);
+            expect(worth(all, capacity, most)).toContain(one.limit);
           }
         },
       ),

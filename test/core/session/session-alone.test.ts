@@ -1,6 +1,6 @@
 /** One session by itself: its keeper and the owner of its attempts are the test's, and write down what they are told. */
 import { describe, expect, it } from "vitest";
-import { DeadlineQueue } from "../../../src/core/time/timer-queue.ts";
+import { TimerQueue } from "../../../src/core/time/timer-queue.ts";
 import { Job } from "../../../src/core/job/job.ts";
 import type { Attempt, AttemptOwner } from "../../../src/core/session/attempt.ts";
 import type { HelloMessage, Message } from "../../../src/core/protocol/message.ts";
@@ -8,7 +8,7 @@ import { socketPair } from "../../../src/core/transport/socket-pair.ts";
 import type { Peer } from "../../../src/core/peer.ts";
 import { SendBudget } from "../../../src/core/health/send-budget.ts";
 import { Session } from "../../../src/core/session/session.ts";
-import type { Dispatch, SessionKeeper, SessionRules } from "../../../src/core/session/session-context.ts";
+import type { Dispatch, SessionContext, SessionRules } from "../../../src/core/session/session-context.ts";
 import type { CloseReason, FaultProfile, Receiver, Socket } from "../../../src/core/transport/socket.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer } from "../../support/scripted-peer.ts";
@@ -16,9 +16,9 @@ import { hello, ScriptedPeer } from "../../support/scripted-peer.ts";
 const PEER: Peer = { transport: "test", address: "", principal: "me" };
 
 /** Writes everything down, and welcomes whoever says HELLO. */
-class Keeper implements SessionKeeper<Session>, AttemptOwner<Session> {
+class Keeper implements SessionContext<Session>, AttemptOwner<Session> {
   readonly clock: VirtualClock;
-  readonly timers: DeadlineQueue;
+  readonly timers: TimerQueue;
   readonly budget: SendBudget;
   readonly rules: SessionRules = {
     helloTimeout: 5_000,
@@ -36,49 +36,49 @@ class Keeper implements SessionKeeper<Session>, AttemptOwner<Session> {
 
   constructor(clock: VirtualClock) {
     this.clock = clock;
-    this.timers = new DeadlineQueue(clock, false);
+    this.timers = new TimerQueue(clock, false);
     this.budget = new SendBudget(clock, this.timers, Number.POSITIVE_INFINITY);
   }
-  hello(session: Session, message: HelloMessage): void {
+  onHello(session: Session, message: HelloMessage): void {
     session.welcome(message, "r1", 1_000_000);
   }
-  standing(_session: Session, standing: string): void {
+  onAvailability(_session: Session, standing: string): void {
     this.told.push(standing);
   }
-  suspected(_session: Session, suspect: boolean): void {
+  onSuspected(_session: Session, suspect: boolean): void {
     this.told.push(suspect ? "suspected" : "recovered");
   }
-  draining(): void {
+  onDraining(): void {
     this.told.push("draining");
   }
-  gone(_session: Session, reason: string, message: string): void {
+  onGone(_session: Session, reason: string, message: string): void {
     this.told.push(`gone: ${reason}, ${message}`);
   }
-  strike(): void {
+  onStrike(): void {
     this.told.push("strike");
   }
   stalled(): void {
     this.told.push("stalled");
   }
-  succeeded(_attempt: Attempt<Session>, value: unknown): void {
+  onSucceeded(_attempt: Attempt<Session>, value: unknown): void {
     this.told.push(`succeeded: ${String(value)}`);
   }
-  failed(): void {
+  onFailed(): void {
     this.told.push("failed");
   }
-  rejected(): void {
+  onRejected(): void {
     this.told.push("rejected");
   }
-  lost(): void {
+  onLost(): void {
     this.told.push("lost");
   }
-  notSent(): void {
+  onNotSent(): void {
     this.told.push("not sent");
   }
-  began(): void {
+  onStarted(): void {
     this.told.push("began");
   }
-  freed(): void {
+  onSlotFreed(): void {
     this.told.push("freed");
   }
 }
@@ -464,7 +464,7 @@ describe("bytes that are not read", () => {
     set.socket.waits = 50_000;
     await set.give();
     await beat(set, 1_000);
-    set.keeper.stalled = (): void => set.session.forgive(set.clock.now());
+    set.keeper.stalled = (): void => set.session.extend(set.clock.now());
     set.clock.jump(10_000);
     await beat(set, 8_500);
     expect(set.session.state).toBe("busy");

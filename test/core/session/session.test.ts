@@ -9,7 +9,7 @@ import type { Session } from "../../../src/core/session/session.ts";
 import type { Socket } from "../../../src/core/transport/socket.ts";
 import { Workers } from "../../../src/core/pool/workers.ts";
 import { hello, ScriptedPeer } from "../../support/scripted-peer.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { type Stage, stage, watch } from "../../support/stage.ts";
 
@@ -44,7 +44,7 @@ async function alone(limits: { maxPending?: number; maxWorkers?: number } = {}) 
   const workers = new Workers<Session>({ clock });
   const registration = new WorkerRegistration({
     clock,
-    entropy: new SeededEntropy(1),
+    random: new SeededRandom(1),
     workers,
     listen: door,
     ...limits,

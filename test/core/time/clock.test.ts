@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { jitter } from "../../../src/core/time/clock.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 
 describe("jitter", () => {
   it("is from 0 to the limit, the limit excluded", () => {
@@ -10,7 +10,7 @@ describe("jitter", () => {
   });
 
   it("is spread over all of it", () => {
-    const entropy = new SeededEntropy(7);
+    const entropy = new SeededRandom(7);
     const tenths = new Set(Array.from({ length: 1_000 }, () => Math.floor(jitter(entropy, 10))));
     expect([...tenths].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });

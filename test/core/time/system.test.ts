@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import type { Clock, Entropy } from "../../../src/core/time/clock.ts";
-import { hostClock, hostEntropy } from "../../../src/core/time/system.ts";
+import type { Clock, Random } from "../../../src/core/time/clock.ts";
+import { systemClock, systemRandom } from "../../../src/core/time/system.ts";
 
 /** Resolves after so many rounds of microtasks. */
 async function rounds(count: number): Promise<void> {
@@ -11,12 +11,12 @@ describe("the host's end of turn", () => {
   it("comes after all that the promises of the turn lead to, however deep, and before the next turn", async () => {
     const seen: string[] = [];
     const done = new Promise<void>((resolve) => {
-      hostClock.nextTurn(() => {
-        hostClock.nextTurn(() => {
+      systemClock.nextTurn(() => {
+        systemClock.nextTurn(() => {
           seen.push("next turn");
           resolve();
         });
-        hostClock.endOfTurn(() => seen.push("end of turn"));
+        systemClock.endOfTurn(() => seen.push("end of turn"));
         for (const depth of [0, 1, 5, 50]) void rounds(depth).then(() => seen.push(`${depth} deep`));
         seen.push("the code that ran");
       });
@@ -27,16 +27,16 @@ describe("the host's end of turn", () => {
 
   it("calls in the order asked for, and never inside the asking", async () => {
     const seen: number[] = [];
-    for (const i of [1, 2, 3]) hostClock.endOfTurn(() => seen.push(i));
+    for (const i of [1, 2, 3]) systemClock.endOfTurn(() => seen.push(i));
     expect(seen).toEqual([]);
-    await new Promise<void>((resolve) => hostClock.nextTurn(resolve));
+    await new Promise<void>((resolve) => systemClock.nextTurn(resolve));
     expect(seen).toEqual([1, 2, 3]);
   });
 });
 
 interface Host {
-  readonly hostClock: Clock;
-  readonly hostEntropy: Entropy;
+  readonly systemClock: Clock;
+  readonly systemRandom: Random;
 }
 
 let loads = 0;
@@ -51,7 +51,7 @@ async function on(name: string, globals: Record<string, unknown>): Promise<Host>
       /* @vite-ignore */ `../../../src/core/time/system.ts?host=${name}-${loads++}`
     )) as Host;
     // Looked at when first used.
-    loaded.hostClock.nextTurn(() => undefined);
+    loaded.systemClock.nextTurn(() => undefined);
     return loaded;
   } finally {
     for (const [key, descriptor] of before)
@@ -68,9 +68,9 @@ describe("the end of a turn on a host without ticks", () => {
     const standIn: unknown = Object.create(process, { versions: { value: versions } });
     const host = await on(name, { process: standIn });
     const seen: string[] = [];
-    host.hostClock.endOfTurn(() => seen.push("end of turn"));
+    host.systemClock.endOfTurn(() => seen.push("end of turn"));
     for (const depth of [0, 5, 30]) void rounds(depth).then(() => seen.push(`${depth} deep`));
-    await new Promise<void>((resolve) => hostClock.nextTurn(resolve));
+    await new Promise<void>((resolve) => systemClock.nextTurn(resolve));
     expect(seen).toEqual(["0 deep", "5 deep", "end of turn", "30 deep"]);
   });
 });
@@ -82,7 +82,7 @@ describe("a later turn on a host without immediates", () => {
       readonly port1: { onmessage: () => void } = { onmessage: () => undefined };
       readonly port2 = { postMessage: (): void => void messages.push(() => this.port1.onmessage()) };
     }
-    const { hostClock: clock } = await on("messages", { setImmediate: undefined, MessageChannel: Channel });
+    const { systemClock: clock } = await on("messages", { setImmediate: undefined, MessageChannel: Channel });
     messages.splice(0).forEach((deliver) => deliver());
     const seen: number[] = [];
     for (const i of [1, 2]) clock.nextTurn(() => seen.push(i));
@@ -109,9 +109,9 @@ describe("the host's timers", () => {
       setTimeout: () => timer,
       clearTimeout: (handle: unknown) => cleared.push(handle),
     });
-    const handle = host.hostClock.set(10, () => undefined, false);
+    const handle = host.systemClock.set(10, () => undefined, false);
     expect(handle).toBe(timer);
-    host.hostClock.clear(handle);
+    host.systemClock.clear(handle);
     expect(cleared).toEqual([timer]);
   });
 
@@ -125,9 +125,9 @@ describe("the host's timers", () => {
       },
     });
     const ring = (): void => undefined;
-    host.hostClock.set(10, ring, true);
+    host.systemClock.set(10, ring, true);
     expect(released).toBe(0);
-    host.hostClock.set(20, ring, false);
+    host.systemClock.set(20, ring, false);
     expect(released).toBe(1);
     expect(asked).toEqual([
       [ring, 10],
@@ -137,7 +137,7 @@ describe("the host's timers", () => {
 
   it("go by the host's monotonic time", () => {
     const before = performance.now();
-    const now = hostClock.now();
+    const now = systemClock.now();
     expect(now).toBeGreaterThanOrEqual(before);
     expect(now).toBeLessThanOrEqual(performance.now());
   });
@@ -152,19 +152,19 @@ describe("the host's chance", () => {
       return into;
     });
     try {
-      const numbers = Array.from({ length: 130 }, () => host.hostEntropy.u32());
+      const numbers = Array.from({ length: 130 }, () => host.systemRandom.u32());
       expect(numbers).toEqual(Array.from({ length: 130 }, (_, i) => i));
       expect(source).toHaveBeenCalledTimes(3);
       drawn = 0xff;
-      for (let i = 130; i < 192; i++) host.hostEntropy.u32();
-      expect(host.hostEntropy.id()).toBe("000000ff000001000000010100000102");
+      for (let i = 130; i < 192; i++) host.systemRandom.u32();
+      expect(host.systemRandom.id()).toBe("000000ff000001000000010100000102");
     } finally {
       source.mockRestore();
     }
   });
 
   it("makes names of 32 digits that differ", () => {
-    const names = Array.from({ length: 50 }, () => hostEntropy.id());
+    const names = Array.from({ length: 50 }, () => systemRandom.id());
     for (const name of names) expect(name).toMatch(/^[0-9a-f]{32}$/);
     expect(new Set(names).size).toBe(50);
   });

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MAX_DURATION, type TimerHandle } from "../../../src/core/time/clock.ts";
-import { Alarm, DeadlineQueue } from "../../../src/core/time/timer-queue.ts";
+import { CallbackEntry, TimerQueue } from "../../../src/core/time/timer-queue.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { HandClock } from "../../properties/hand-clock.ts";
 
@@ -20,10 +20,10 @@ class HostCalls extends VirtualClock {
 describe("a queue of deadlines", () => {
   it("fires in the order they are due, those of one moment in the order they were set", async () => {
     const clock = new VirtualClock();
-    const queue = new DeadlineQueue(clock, true);
+    const queue = new TimerQueue(clock, true);
     const fired: string[] = [];
     for (const [name, delay] of Object.entries({ c: 30, a1: 10, b: 20, a2: 10, a3: 10 })) {
-      queue.set(new Alarm(() => fired.push(name)), delay);
+      queue.set(new CallbackEntry(() => fired.push(name)), delay);
     }
     await clock.advance(30);
     expect(fired).toEqual(["a1", "a2", "a3", "b", "c"]);
@@ -31,9 +31,9 @@ describe("a queue of deadlines", () => {
 
   it("uses one host timer for all, none when empty, and none for Infinity", async () => {
     const clock = new VirtualClock();
-    const queue = new DeadlineQueue(clock, true);
+    const queue = new TimerQueue(clock, true);
     const alarms = [30, 10, 20].map((delay) => {
-      const alarm = new Alarm(() => undefined);
+      const alarm = new CallbackEntry(() => undefined);
       queue.set(alarm, delay);
       expect(clock.pending).toBe(1);
       return alarm;
@@ -41,7 +41,7 @@ describe("a queue of deadlines", () => {
     expect(queue.size).toBe(3);
     for (const alarm of alarms) queue.drop(alarm);
     expect([queue.size, clock.pending]).toEqual([0, 0]);
-    const [first = new Alarm(() => undefined)] = alarms;
+    const [first = new CallbackEntry(() => undefined)] = alarms;
     queue.set(first, 5);
     queue.set(first, Number.POSITIVE_INFINITY);
     expect([queue.size, clock.pending, first.due]).toEqual([0, 0, Number.POSITIVE_INFINITY]);
@@ -49,18 +49,18 @@ describe("a queue of deadlines", () => {
 
   it("asks the host no more than once for deadlines that come later than the first", () => {
     const clock = new HostCalls();
-    const queue = new DeadlineQueue(clock, true);
-    for (let delay = 10; delay < 1_000; delay++) queue.set(new Alarm(() => undefined), delay);
+    const queue = new TimerQueue(clock, true);
+    for (let delay = 10; delay < 1_000; delay++) queue.set(new CallbackEntry(() => undefined), delay);
     expect(clock.delays).toEqual([10]);
   });
 
   it("says how late it is", async () => {
     const clock = new VirtualClock();
-    const queue = new DeadlineQueue(clock, true);
+    const queue = new TimerQueue(clock, true);
     const late: number[] = [];
-    queue.set(new Alarm((by) => late.push(by)), 10);
-    queue.set(new Alarm((by) => late.push(by)), 35);
-    queue.set(new Alarm((by) => late.push(by)), 60);
+    queue.set(new CallbackEntry((by) => late.push(by)), 10);
+    queue.set(new CallbackEntry((by) => late.push(by)), 35);
+    queue.set(new CallbackEntry((by) => late.push(by)), 60);
     clock.jump(40);
     await clock.settle();
     await clock.advance(20);
@@ -69,9 +69,9 @@ describe("a queue of deadlines", () => {
 
   it("has let go of a deadline before it fires it", async () => {
     const clock = new VirtualClock();
-    const queue = new DeadlineQueue(clock, true);
+    const queue = new TimerQueue(clock, true);
     const seen: number[] = [];
-    const alarm = new Alarm(() => seen.push(queue.size, alarm.due, alarm.place));
+    const alarm = new CallbackEntry(() => seen.push(queue.size, alarm.due, alarm.place));
     queue.set(alarm, 1);
     await clock.advance(1);
     expect(seen).toEqual([0, Number.POSITIVE_INFINITY, -1]);
@@ -79,11 +79,11 @@ describe("a queue of deadlines", () => {
 
   it("lets a deadline set, move and drop others, itself included, as it fires", async () => {
     const clock = new VirtualClock();
-    const queue = new DeadlineQueue(clock, true);
+    const queue = new TimerQueue(clock, true);
     const fired: string[] = [];
-    const note = (name: string): Alarm => new Alarm(() => fired.push(`${name}@${clock.now()}`));
+    const note = (name: string): CallbackEntry => new CallbackEntry(() => fired.push(`${name}@${clock.now()}`));
     const [dropped, moved, added] = [note("dropped"), note("moved"), note("added")];
-    const again: Alarm = new Alarm(() => {
+    const again: CallbackEntry = new CallbackEntry(() => {
       fired.push(`again@${clock.now()}`);
       queue.drop(dropped);
       queue.drop(again);
@@ -103,9 +103,9 @@ describe("a queue of deadlines", () => {
     const clock = new VirtualClock();
     const timers: (() => void)[] = [];
     clock.set = (_delay, fn) => timers.push(fn);
-    const queue = new DeadlineQueue(clock, true);
+    const queue = new TimerQueue(clock, true);
     let fired = 0;
-    const alarm: Alarm = new Alarm(() => {
+    const alarm: CallbackEntry = new CallbackEntry(() => {
       if (++fired < 1_000) queue.set(alarm, 0);
     });
     queue.set(alarm, 0);
@@ -117,16 +117,16 @@ describe("a queue of deadlines", () => {
 
   it("fires the others although one throws", async () => {
     const clock = new VirtualClock();
-    const queue = new DeadlineQueue(clock, true);
+    const queue = new TimerQueue(clock, true);
     const fired: string[] = [];
     queue.set(
-      new Alarm(() => {
+      new CallbackEntry(() => {
         throw new Error("thrown by an alarm");
       }),
       10,
     );
-    queue.set(new Alarm(() => fired.push("same moment")), 10);
-    queue.set(new Alarm(() => fired.push("later")), 20);
+    queue.set(new CallbackEntry(() => fired.push("same moment")), 10);
+    queue.set(new CallbackEntry(() => fired.push("later")), 20);
     await expect(clock.advance(10)).rejects.toThrow("thrown by an alarm");
     await clock.advance(10);
     expect(fired).toEqual(["same moment", "later"]);
@@ -135,20 +135,20 @@ describe("a queue of deadlines", () => {
 
   it("rounds up what it asks of the host, so that no timer comes too early", () => {
     const clock = new HostCalls();
-    const queue = new DeadlineQueue(clock, true);
+    const queue = new TimerQueue(clock, true);
     clock.jump(0.4);
-    queue.set(new Alarm(() => undefined), 10.5);
-    queue.set(new Alarm(() => undefined), 0.1);
+    queue.set(new CallbackEntry(() => undefined), 10.5);
+    queue.set(new CallbackEntry(() => undefined), 0.1);
     expect(clock.delays).toEqual([11, 1]);
   });
 
   it("never asks the host for more than the longest timer it can set", async () => {
     const clock = new HostCalls();
-    const queue = new DeadlineQueue(clock, true);
+    const queue = new TimerQueue(clock, true);
     clock.jump(0.1); // a sum with it is rounded up to more than the longest timer
     let fired = 0;
-    queue.set(new Alarm(() => fired++), MAX_DURATION);
-    queue.set(new Alarm(() => fired++), 2 ** 32);
+    queue.set(new CallbackEntry(() => fired++), MAX_DURATION);
+    queue.set(new CallbackEntry(() => fired++), 2 ** 32);
     expect(Math.max(...clock.delays)).toBeLessThanOrEqual(MAX_DURATION);
     await clock.advance(MAX_DURATION + 1);
     expect(fired).toBe(1);
@@ -159,7 +159,7 @@ describe("a queue of deadlines", () => {
 
   it.each([true, false])("tells the host whether waiting keeps the process alive: %s", (keepAlive) => {
     const clock = new HostCalls();
-    new DeadlineQueue(clock, keepAlive).set(new Alarm(() => undefined), 1);
+    new TimerQueue(clock, keepAlive).set(new CallbackEntry(() => undefined), 1);
     expect(clock.keptAlive).toEqual([keepAlive]);
   });
 
@@ -172,11 +172,11 @@ describe("a queue of deadlines", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 150, size: "max" }), async (steps) => {
         const clock = new VirtualClock();
-        const queue = new DeadlineQueue(clock, true);
+        const queue = new TimerQueue(clock, true);
         const fired: string[] = [];
         const alarms = Array.from(
           { length: 40 },
-          (_, n) => new Alarm((late) => fired.push(`${n}@${clock.now()}+${late}`)),
+          (_, n) => new CallbackEntry((late) => fired.push(`${n}@${clock.now()}+${late}`)),
         );
         let list: { n: number; due: number }[] = [];
         const expected: string[] = [];
@@ -206,11 +206,11 @@ describe("a queue of deadlines", () => {
 
   it("leaves a deadline alone that waits in another queue", async () => {
     const clock = new VirtualClock();
-    const [one, other] = [new DeadlineQueue(clock, true), new DeadlineQueue(clock, false)];
+    const [one, other] = [new TimerQueue(clock, true), new TimerQueue(clock, false)];
     const fired: string[] = [];
-    const alarm = new Alarm(() => fired.push("one"));
+    const alarm = new CallbackEntry(() => fired.push("one"));
     one.set(alarm, 10);
-    other.set(new Alarm(() => fired.push("other")), 10);
+    other.set(new CallbackEntry(() => fired.push("other")), 10);
     other.drop(alarm);
     expect([one.size, other.size]).toEqual([1, 1]);
     await clock.advance(10);
@@ -265,11 +265,11 @@ describe("deadlines that come again and again with the same delay", () => {
         fc.array(fc.option(fc.constantFrom(...DELAYS)), { minLength: 30, maxLength: 30 }),
         (steps, again) => {
           const clock = new HandClock();
-          const queue = new DeadlineQueue(clock, true);
+          const queue = new TimerQueue(clock, true);
           const model = new Sorted();
           const rang: number[] = [];
           const alarms = Array.from({ length: 30 }, (_, n) => {
-            const alarm: Alarm = new Alarm(() => {
+            const alarm: CallbackEntry = new CallbackEntry(() => {
               rang.push(n);
               const delay = again[n];
               if (delay !== null && delay !== undefined && rang.length % 3 === 0) queue.set(alarm, delay);
@@ -322,9 +322,9 @@ describe("deadlines that come again and again with the same delay", () => {
 
   it("are dropped from another queue as little as single ones, and moved from lane to lane", async () => {
     const clock = new VirtualClock();
-    const [one, other] = [new DeadlineQueue(clock, true), new DeadlineQueue(clock, true)];
+    const [one, other] = [new TimerQueue(clock, true), new TimerQueue(clock, true)];
     const fired: string[] = [];
-    const alarms = ["a", "b", "c"].map((name) => new Alarm(() => fired.push(`${name}@${clock.now()}`)));
+    const alarms = ["a", "b", "c"].map((name) => new CallbackEntry(() => fired.push(`${name}@${clock.now()}`)));
     for (const alarm of alarms) one.set(alarm, 10);
     const [a, b, c] = alarms;
     if (a === undefined || b === undefined || c === undefined) throw new Error("three were made");
@@ -345,8 +345,8 @@ describe("deadlines that come again and again with the same delay", () => {
 
   it("find a lane of their own again after others had all of them", async () => {
     const clock = new VirtualClock();
-    const queue = new DeadlineQueue(clock, true);
-    const alarms = Array.from({ length: 20 }, () => new Alarm(() => undefined));
+    const queue = new TimerQueue(clock, true);
+    const alarms = Array.from({ length: 20 }, () => new CallbackEntry(() => undefined));
     for (const [n, alarm] of alarms.entries()) queue.set(alarm, 100 + n);
     expect(alarms.map(({ lane }) => lane !== undefined)).toEqual(alarms.map((_, n) => n < 8));
     await clock.advance(200);
@@ -417,7 +417,7 @@ describe("deadlines that change others as they ring", () => {
     changes: readonly (readonly Change[])[],
   ): void {
     const clock = new HandClock();
-    const queue = new DeadlineQueue(clock, true);
+    const queue = new TimerQueue(clock, true);
     const model = new Searched();
     const rang: number[] = [];
     const set = ({ op, n, ms: delay }: Change): void => {
@@ -431,7 +431,7 @@ describe("deadlines that change others as they ring", () => {
         rang.push(n);
         for (const each of changes[n] ?? []) set(each);
       };
-      return new Alarm(ring);
+      return new CallbackEntry(ring);
     });
     for (const [i, delay] of IN_LANES.entries()) {
       const inLane: Change = { op: "set", n: COUNT + i, ms: delay };

@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { PingBudget } from "../../../src/core/time/token-bucket.ts";
+import { TokenBucket } from "../../../src/core/time/token-bucket.ts";
 
-function spendAll(budget: PingBudget, now: number): number {
+function spendAll(budget: TokenBucket, now: number): number {
   let spent = 0;
   while (spent < 1_000 && budget.spend(now)) spent++;
   return spent;
@@ -10,7 +10,7 @@ function spendAll(budget: PingBudget, now: number): number {
 
 describe("a budget of PINGs", () => {
   it("lets ten through at once, then four an interval", () => {
-    const budget = new PingBudget(1_000, 0);
+    const budget = new TokenBucket(1_000, 0);
     expect(spendAll(budget, 0)).toBe(10);
     expect(spendAll(budget, 249)).toBe(0);
     expect(spendAll(budget, 250)).toBe(1);
@@ -18,7 +18,7 @@ describe("a budget of PINGs", () => {
   });
 
   it("saves up no more than ten", () => {
-    const budget = new PingBudget(1_000, 0);
+    const budget = new TokenBucket(1_000, 0);
     expect(spendAll(budget, 1e9)).toBe(10);
   });
 
@@ -26,8 +26,8 @@ describe("a budget of PINGs", () => {
     const gaps = fc.array(fc.nat(500), { minLength: 1, maxLength: 200, size: "max" });
     fc.assert(
       fc.property(gaps, fc.integer({ min: 1, max: 1_000 }), (pauses, interval) => {
-        const honest = new PingBudget(interval, 0);
-        const flooded = new PingBudget(interval, 0);
+        const honest = new TokenBucket(interval, 0);
+        const flooded = new TokenBucket(interval, 0);
         let now = 0;
         let through = 0;
         for (const [beat, pause] of pauses.entries()) {
@@ -49,7 +49,7 @@ describe("a budget of PINGs beside a count in whole parts", () => {
       // Powers of two, so that fractions of a token are exact.
       fc.property(gaps, fc.constantFrom(64, 256, 1_024), (pauses, interval) => {
         let now = 1_000;
-        const budget = new PingBudget(interval, now);
+        const budget = new TokenBucket(interval, now);
         let parts = 10 * interval;
         for (const pause of pauses) {
           now += pause;

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { TimerHandle } from "../../../src/core/time/clock.ts";
 import type { Dialer } from "../../../src/core/transport/listener.ts";
 import { socketPair } from "../../../src/core/transport/socket-pair.ts";
-import { Redial } from "../../../src/core/transport/reconnector.ts";
+import { Reconnector } from "../../../src/core/transport/reconnector.ts";
 import type { CloseReason, Socket } from "../../../src/core/transport/socket.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 
 const MIN = 100;
@@ -38,7 +38,7 @@ class Rig {
   readonly connected: Socket[] = [];
   readonly failures: { error: unknown; retryIn: number }[] = [];
   goOn = true;
-  readonly redial: Redial;
+  readonly redial: Reconnector;
 
   constructor({ chance = 0x8000_0000, sameProcess, dial, mayDial = () => true }: RigOptions = {}) {
     const dialer: Dialer = {
@@ -50,16 +50,16 @@ class Rig {
             this.dials.push({ at: this.clock.now(), signal, open, fail });
           })),
     };
-    this.redial = new Redial({
+    this.redial = new Reconnector({
       dialer,
       clock: this.clock,
-      entropy: { u32: () => chance, id: () => "" },
+      random: { u32: () => chance, id: () => "" },
       limits: { maxFrameBytes: 10 },
       reconnectMin: MIN,
       reconnectMax: MAX,
       mayDial,
-      connected: (socket) => this.connected.push(socket),
-      failed: (error, retryIn) => {
+      onConnected: (socket) => this.connected.push(socket),
+      onFailed: (error, retryIn) => {
         this.failures.push({ error, retryIn });
         return this.goOn;
       },
@@ -132,15 +132,15 @@ describe("a connection that is kept up", () => {
       expect(failure?.retryIn).toBeLessThan(highest + Number(highest === 0));
       rig.redial.stop();
     }
-    const entropy = new SeededEntropy(3);
-    const pauses = Array.from({ length: 200 }, () => new Rig({ chance: entropy.u32() }).redial.pause());
+    const entropy = new SeededRandom(3);
+    const pauses = Array.from({ length: 200 }, () => new Rig({ chance: entropy.u32() }).redial.dialLater());
     const quarters = new Set(pauses.map((pause) => Math.floor((pause / MIN) * 4)));
     expect([...quarters].sort((a, b) => a - b)).toEqual([0, 1, 2, 3]);
   });
 
   it("does not overflow after thousands of failures", () => {
     const { redial } = new Rig();
-    const pauses = Array.from({ length: 3_000 }, () => redial.pause());
+    const pauses = Array.from({ length: 3_000 }, () => redial.dialLater());
     expect(Math.max(...pauses)).toBe(MAX / 2);
     expect(pauses.at(-1)).toBe(MAX / 2);
   });
@@ -154,20 +154,20 @@ describe("a connection that is kept up", () => {
     await rig.clock.advance(100);
     await rig.accept();
     await rig.clock.advance(9_999);
-    expect(rig.redial.pause(), "kicked a millisecond too soon").toBe(200);
-    rig.redial.dialIn(1);
+    expect(rig.redial.dialLater(), "kicked a millisecond too soon").toBe(200);
+    rig.redial.dialAfter(1);
     await rig.clock.advance(1);
     await rig.accept();
     await rig.clock.advance(10_000);
-    expect(rig.redial.pause()).toBe(50);
-    expect(rig.redial.pause(), "and counts on from there").toBe(50);
+    expect(rig.redial.dialLater()).toBe(50);
+    expect(rig.redial.dialLater(), "and counts on from there").toBe(50);
   });
 
   it("has one dial under way at a time", async () => {
     const rig = new Rig();
     rig.redial.dial();
     rig.redial.dial();
-    rig.redial.dialIn(5);
+    rig.redial.dialAfter(5);
     await rig.clock.advance(10);
     expect(rig.dials).toHaveLength(1);
     rig.redial.stop();
@@ -175,7 +175,7 @@ describe("a connection that is kept up", () => {
 
   it("does not dial a second time when it is dialled before the pause is over", async () => {
     const rig = new Rig();
-    rig.redial.dialIn(100);
+    rig.redial.dialAfter(100);
     rig.redial.dial();
     await rig.accept();
     await rig.clock.advance(1_000);
@@ -186,7 +186,7 @@ describe("a connection that is kept up", () => {
     let may = false;
     const rig = new Rig({ mayDial: () => may });
     rig.redial.dial();
-    rig.redial.dialIn(5);
+    rig.redial.dialAfter(5);
     await rig.clock.advance(10);
     expect([rig.dials.length, rig.clock.pending]).toEqual([0, 0]);
     may = true;
@@ -255,10 +255,10 @@ describe("a stopped redial", () => {
 
   it("does not dial any more, whatever it is told", async () => {
     const rig = new Rig();
-    rig.redial.dialIn(10);
+    rig.redial.dialAfter(10);
     rig.redial.stop();
     rig.redial.dial();
-    rig.redial.dialIn(10);
+    rig.redial.dialAfter(10);
     expect(rig.clock.pending).toBe(0);
     await rig.clock.advance(100);
     expect(rig.dials).toEqual([]);

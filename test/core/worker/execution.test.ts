@@ -6,28 +6,28 @@ import type { JobMessage } from "../../../src/core/protocol/message.ts";
 import {
   type Handler,
   type JobContext,
-  Task,
-  type TaskOwner,
-  type TaskResult,
-  tooLarge,
+  Execution,
+  type ExecutionOwner,
+  type ExecutionResult,
+  resultTooLarge,
   unreadable,
 } from "../../../src/core/worker/execution.ts";
 
 const MESSAGE: JobMessage = { type: "JOB", attemptId: 3, attempt: 2, jobId: 17, ttl: 1_000, job: new Job("x") };
 
-class Owner implements TaskOwner {
+class Owner implements ExecutionOwner {
   readonly identity = "w";
   readonly runnerId = "r";
   readonly shuttingDown: AbortSignal = new AbortController().signal;
-  readonly results: TaskResult[] = [];
-  finished(_task: Task, result: TaskResult): void {
+  readonly results: ExecutionResult[] = [];
+  onFinished(_task: Execution, result: ExecutionResult): void {
     this.results.push(result);
   }
 }
 
-async function run(handler: Handler): Promise<TaskResult> {
+async function run(handler: Handler): Promise<ExecutionResult> {
   const owner = new Owner();
-  new Task(MESSAGE, owner).run(handler);
+  new Execution(MESSAGE, owner).run(handler);
   for (let tick = 0; tick < 5; tick++) await null;
   const [result] = owner.results;
   if (result === undefined || owner.results.length > 1) throw new Error(`finished ${owner.results.length} times`);
@@ -35,7 +35,7 @@ async function run(handler: Handler): Promise<TaskResult> {
 }
 
 /** What the caller is told when a handler throws this. */
-async function told(thrown: unknown): Promise<TaskResult> {
+async function told(thrown: unknown): Promise<ExecutionResult> {
   const now = await run(() => {
     throw thrown;
   });
@@ -47,25 +47,25 @@ async function told(thrown: unknown): Promise<TaskResult> {
 describe("what a handler is told", () => {
   it("is who runs which attempt at which job", () => {
     const owner = new Owner();
-    const task: JobContext = new Task(MESSAGE, owner);
+    const task: JobContext = new Execution(MESSAGE, owner);
     const { attempt, jobId, identity, shuttingDown } = task;
     expect({ attempt, jobId, identity }).toEqual({ attempt: 2, jobId: "r-17", identity: "w" });
     expect(shuttingDown).toBe(owner.shuttingDown);
   });
 
   it("is one signal, whenever it is asked for, which aborts once", () => {
-    const task = new Task(MESSAGE, new Owner());
+    const task = new Execution(MESSAGE, new Owner());
     expect(task.signal).toBe(task.signal);
     expect(task.signal.aborted).toBe(false);
     task.abort("timeout");
     task.abort("stopped");
-    expect(task.wanted).toBe(false);
+    expect(task.isWanted).toBe(false);
     expect(task.signal.reason).toBeInstanceOf(AbortError);
     expect(task.signal.reason).toMatchObject({ reason: "timeout" });
   });
 
   it("is an aborted signal when it is asked for too late", () => {
-    const task = new Task(MESSAGE, new Owner());
+    const task = new Execution(MESSAGE, new Owner());
     task.abort("cancelled");
     task.abort("stopped");
     expect(task.signal.aborted).toBe(true);
@@ -83,7 +83,7 @@ describe("a result", () => {
     "of %j that is there at once is handed over at once",
     (value) => {
       const owner = new Owner();
-      new Task(MESSAGE, owner).run(() => value);
+      new Execution(MESSAGE, owner).run(() => value);
       expect(owner.results).toEqual([{ ok: true, value }]);
     },
   );
@@ -109,7 +109,7 @@ describe("a result", () => {
 
   it.each([
     ["not well-formed", run(() => "\ud800"), "TypeError", "RESULT_TYPE"],
-    ["too large", tooLarge(101, 100), "RangeError", "RESULT_TOO_LARGE"],
+    ["too large", resultTooLarge(101, 100), "RangeError", "RESULT_TOO_LARGE"],
     ["transferred away", unreadable(), "TypeError", "RESULT_TYPE"],
   ])("that is %s says so", async (_name, result, name, code) => {
     expect(await result).toMatchObject({

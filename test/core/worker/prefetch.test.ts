@@ -1,4 +1,4 @@
-/** Jobs that were sent ahead, at the worker: begun in order, never too many, handed back while they have not begun. */
+/** Jobs that were prefetched, at the worker: begun in order, never too many, handed back while they have not begun. */
 import { describe, expect, it } from "vitest";
 import { Job } from "../../../src/core/job/job.ts";
 import type { Listener } from "../../../src/core/transport/listener.ts";
@@ -407,7 +407,7 @@ describe("after a handler that held up the event loop", () => {
     await using _scene = scene;
     jobs(...takes);
     await scene.clock.settle();
-    expect(runner.all("JOBRES").map(({ ran }) => ran)).toEqual(takes);
+    expect(runner.all("JOBRES").map(({ durationMs: ran }) => ran)).toEqual(takes);
   });
 });
 
@@ -472,10 +472,10 @@ describe("several runners at one worker that listens", () => {
     await using scene = new Scene(({ data }) => data, { listen: booth, dial: undefined }, board);
     await scene.worker.start();
     const runner = await booth.runner();
-    expect(runner.last("HELLO").ahead).toBeUndefined();
+    expect(runner.last("HELLO").prefetchLimit).toBeUndefined();
     scene.board.calls.push(runner);
     await send(scene, 1, 1);
-    expect(runner.last("JOBRES").ran, "nor does it say what jobs took, which is of no use then").toBeUndefined();
+    expect(runner.last("JOBRES").durationMs, "nor does it say what jobs took, which is of no use then").toBeUndefined();
   });
 
   it("do not get the slot of a handler whose runner is lost before it has returned", async () => {

@@ -1,19 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { Job } from "../../../src/core/job/job.ts";
-import { Starter } from "../../../src/core/worker/run-queue.ts";
-import { Task } from "../../../src/core/worker/execution.ts";
+import { RunQueue } from "../../../src/core/worker/run-queue.ts";
+import { Execution } from "../../../src/core/worker/execution.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 
 /** A starter with so many slots, whose handlers end when they are told, or at once after so many ms. */
 class Desk {
   readonly clock = new VirtualClock();
-  readonly starter: Starter = new Starter(this.clock, this);
+  readonly starter: RunQueue = new RunQueue(this.clock, this);
   readonly begun: number[] = [];
   readonly took_: number[] = [];
   slots: number;
   /** What handlers take that return at once; others are ended by hand. */
   takes = new Map<number, number>();
-  #running = new Map<number, Task>();
+  #running = new Map<number, Execution>();
 
   constructor(slots: number) {
     this.slots = slots;
@@ -23,11 +23,11 @@ class Desk {
     return this.#running.size < this.slots;
   }
 
-  took(task: Task): void {
+  onSlotTaken(task: Execution): void {
     this.took_.push(task.attemptId);
   }
 
-  start(task: Task): void {
+  start(task: Execution): void {
     this.begun.push(task.attemptId);
     this.#running.set(task.attemptId, task);
     const ms = this.takes.get(task.attemptId);
@@ -36,7 +36,7 @@ class Desk {
     this.end(task.attemptId);
   }
 
-  end(id: number): Task {
+  end(id: number): Execution {
     const task = this.#running.get(id);
     if (task === undefined) throw new Error(`${id} does not run`);
     this.starter.ended(task, this.clock.now());
@@ -45,7 +45,7 @@ class Desk {
     return task;
   }
 
-  wait(...ids: readonly number[]): Task[] {
+  wait(...ids: readonly number[]): Execution[] {
     const tasks = ids.map((id) => made(id));
     for (const task of tasks) this.starter.add(task);
     return tasks;
@@ -56,11 +56,11 @@ const owner = {
   identity: "w",
   runnerId: "r",
   shuttingDown: new AbortController().signal,
-  finished: (): void => undefined,
+  onFinished: (): void => undefined,
 };
 
-function made(attemptId: number): Task {
-  return new Task({ type: "JOB", attemptId, attempt: 1, jobId: attemptId, ttl: 1_000, job: new Job("") }, owner);
+function made(attemptId: number): Execution {
+  return new Execution({ type: "JOB", attemptId, attempt: 1, jobId: attemptId, ttl: 1_000, job: new Job("") }, owner);
 }
 
 describe("a starter", () => {
@@ -91,7 +91,7 @@ describe("a starter", () => {
     const waiting = desk.wait(2, 3);
     const first = made(1);
     desk.starter.run([first], desk.clock.now());
-    expect([first, ...waiting].map(({ ran }) => ran)).toEqual([0.25, 0.5, 0.75]);
+    expect([first, ...waiting].map(({ durationMs: ran }) => ran)).toEqual([0.25, 0.5, 0.75]);
     expect([first, ...waiting].map(({ startedAt }) => startedAt)).toEqual([0, 0.25, 0.75]);
   });
 
@@ -100,7 +100,7 @@ describe("a starter", () => {
     const [second] = desk.wait(2);
     desk.starter.run([made(1)], 0);
     desk.clock.jump(40);
-    expect(desk.end(1).ran).toBe(40);
+    expect(desk.end(1).durationMs).toBe(40);
     expect(second?.startedAt).toBe(40);
   });
 

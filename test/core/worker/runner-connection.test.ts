@@ -6,15 +6,19 @@ import { Job } from "../../../src/core/job/job.ts";
 import type { JobMessage, Message, WelcomeMessage } from "../../../src/core/protocol/message.ts";
 import { socketPair } from "../../../src/core/transport/socket-pair.ts";
 import type { Peer } from "../../../src/core/peer.ts";
-import { Post, type PostEnd, type PostOwner } from "../../../src/core/worker/runner-connection.ts";
-import type { Handler, Task } from "../../../src/core/worker/execution.ts";
+import {
+  RunnerConnection,
+  type ConnectionEnd,
+  type RunnerConnectionOwner,
+} from "../../../src/core/worker/runner-connection.ts";
+import type { Handler, Execution } from "../../../src/core/worker/execution.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
 import { Puppet } from "../../support/stage.ts";
 
 const PEER: Peer = { transport: "test", address: "", principal: "me" };
 
-class Owner implements PostOwner<Post> {
+class Owner implements RunnerConnectionOwner<RunnerConnection> {
   readonly clock: Clock;
   readonly highWater = 1_000_000;
   readonly maxBuffered = 2_000_000;
@@ -26,7 +30,7 @@ class Owner implements PostOwner<Post> {
   readonly observed = false;
   readonly maxFrameBytes = 1_000_000;
   readonly told: string[] = [];
-  readonly ends: PostEnd[] = [];
+  readonly ends: ConnectionEnd[] = [];
   /** Handlers that returned after the end of the session. */
   orphans = 0;
 
@@ -34,26 +38,26 @@ class Owner implements PostOwner<Post> {
     this.clock = clock;
     this.handler = handler;
   }
-  welcomed(): void {
+  onWelcome(): void {
     this.told.push("welcomed");
   }
-  taskStarted(): void {
+  onExecutionStarted(): void {
     this.told.push("started");
   }
-  taskServed(_task: Task, ok: boolean, isOrphan: boolean): void {
+  onExecutionServed(_task: Execution, ok: boolean, isOrphan: boolean): void {
     if (isOrphan) this.orphans++;
     this.told.push(ok ? "served" : "served in vain");
   }
-  taskDropped(): void {
+  onExecutionDropped(): void {
     this.told.push("dropped");
   }
-  slotFreed(by: Post): void {
+  onSlotFreed(by: RunnerConnection): void {
     by.startNext();
   }
-  sentAway(): void {
+  onGoAway(): void {
     this.told.push("sent away");
   }
-  ended(_post: Post, end: PostEnd): void {
+  onEnded(_post: RunnerConnection, end: ConnectionEnd): void {
     this.ends.push(end);
   }
 }
@@ -66,7 +70,7 @@ async function opened() {
   const [ours, theirs] = socketPair({ clock, peers: [PEER, PEER], maxFrameBytes: 1_000_000 });
   const transport = { isPaused: false };
   Object.defineProperty(ours, "isPaused", { get: () => transport.isPaused });
-  const post = new Post(ours, hello({ capacity: 4 }), owner);
+  const post = new RunnerConnection(ours, hello({ capacity: 4 }), owner);
   const runner = new ScriptedPeer(theirs);
   post.open();
   await clock.settle();
@@ -102,9 +106,9 @@ describe("leaving", () => {
   it("is over at once for a post that was not let in yet", async () => {
     const { clock, owner, post, types } = await opened();
     expect([post.runnerId, post.serving]).toEqual(["", false]);
-    post.leave();
-    post.leave();
-    post.quit("stopped");
+    post.drain();
+    post.drain();
+    post.close("stopped");
     await clock.settle();
     expect(types()).toEqual(["HELLO"]);
     expect(owner.ends).toEqual([{ ...LEFT_AT_ONCE, message: "left", asked: true }]);
@@ -114,11 +118,11 @@ describe("leaving", () => {
   it("is asked for once", async () => {
     const { clock, owner, post, say, types } = await registered();
     expect([post.runnerId, post.serving]).toEqual(["r1", true]);
-    post.leave();
-    post.leave();
+    post.drain();
+    post.drain();
     expect(post.serving).toBe(false);
     await say({ type: "REMOVED" });
-    post.leave();
+    post.drain();
     await clock.settle();
     expect(types()).toEqual(["HELLO", "REMOVE"]);
     const message = "the runner let it go";
@@ -127,7 +131,7 @@ describe("leaving", () => {
 
   it("at once says REMOVE, but not to a runner that has not let it in", async () => {
     const { clock, owner, post, types } = await opened();
-    post.quit("stopped");
+    post.close("stopped");
     await clock.settle();
     expect(types()).toEqual(["HELLO"]);
     expect(owner.ends).toEqual([LEFT_AT_ONCE]);
@@ -135,9 +139,9 @@ describe("leaving", () => {
 
   it("at once says REMOVE one time in all", async () => {
     const { clock, owner, post, types } = await registered();
-    post.leave();
-    post.quit("stopped");
-    post.quit("stopped");
+    post.drain();
+    post.close("stopped");
+    post.close("stopped");
     await clock.settle();
     expect(types()).toEqual(["HELLO", "REMOVE"]);
     expect(owner.ends).toEqual([{ ...LEFT_AT_ONCE, asked: true }]);
@@ -146,7 +150,7 @@ describe("leaving", () => {
   it("at once makes what still runs be in vain, though it ends before it is told", async () => {
     const { clock, owner, post, puppet, runner, say } = await registered();
     await say(job(1));
-    post.quit("stopped");
+    post.close("stopped");
     puppet.runs[0]?.end("done");
     await clock.settle();
     expect([owner.ends[0]?.orphans, owner.orphans], "one handler was left, and has returned").toEqual([1, 1]);
@@ -199,7 +203,7 @@ describe("the end of a session", () => {
     for (const how of ["GOAWAY", "REMOVE"]) {
       const { clock, owner, post, runner, say } = await registered();
       if (how === "GOAWAY") await say({ type: "GOAWAY", reason: "stopping", retryAfter: 70 });
-      else post.leave();
+      else post.drain();
       runner.close();
       await clock.settle();
       expect(owner.ends).toMatchObject([{ reason: "let-go", retryAfter: how === "GOAWAY" ? 70 : 0 }]);
@@ -299,7 +303,7 @@ describe("the heartbeat", () => {
     const { clock, owner, post } = await registered();
     for (let second = 0; second < 20; second++) {
       await clock.advance(1_000);
-      post.heard();
+      post.onData();
     }
     expect(owner.ends).toEqual([]);
   });

@@ -1,13 +1,13 @@
 import { expect, it } from "vitest";
 import { JobRunner } from "../../../src/core/runner/runner.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer } from "../../support/scripted-peer.ts";
 import { watch } from "../../support/stage.ts";
 
 it("takes an answer to a job that has not left yet for what it is: forged", async () => {
   const clock = new VirtualClock();
-  const runner = new JobRunner({ clock, entropy: new SeededEntropy(1) });
+  const runner = new JobRunner({ clock, random: new SeededRandom(1) });
   const starting = runner.start();
   await clock.settle();
   await starting;

@@ -10,7 +10,7 @@ import type { Socket } from "../../../src/core/transport/socket.ts";
 import type { Handler } from "../../../src/core/worker/execution.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
 import type { WorkerOptions } from "../../../src/core/worker/worker-options.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
 import { Puppet, watch } from "../../support/stage.ts";
@@ -64,7 +64,7 @@ function listening(door: Door, handler: Handler, options: Partial<WorkerOptions>
     listen: door,
     handler,
     clock: door.clock,
-    entropy: new SeededEntropy(3),
+    random: new SeededRandom(3),
     identity: "w",
     ...options,
   });
@@ -160,12 +160,12 @@ describe("the states a worker tells of", () => {
   it("are followed by a dial at once when it is told to hurry, and only while it waits to dial", async () => {
     await using scene = new Scene(echo, { reconnectMin: 1_000 });
     const first = await scene.register();
-    scene.worker.hurry();
+    scene.worker.reconnectNow();
     expect(states(scene.events), "a registered one").toEqual(["connecting", "registered"]);
     first.close();
     await scene.clock.settle();
-    scene.worker.hurry();
-    scene.worker.hurry();
+    scene.worker.reconnectNow();
+    scene.worker.reconnectNow();
     await scene.clock.settle();
     expect(scene.board.dials).toBe(2);
     expect((await scene.register()).last("HELLO").instance, "the same worker").toBe(first.last("HELLO").instance);
@@ -173,7 +173,7 @@ describe("the states a worker tells of", () => {
     await scene.clock.advance(1_000);
     expect(scene.board.dials, "the pause is over with it").toBe(2);
     await scene.worker.stop();
-    scene.worker.hurry();
+    scene.worker.reconnectNow();
     expect(scene.worker.state).toBe("stopped");
   });
 
@@ -245,7 +245,7 @@ describe("what a worker tells of", () => {
 describe("a worker's own choices", () => {
   it("are a name, when it is given none", async () => {
     const board = new Switchboard();
-    const worker = new Worker({ dial: board, handler: echo, clock: board.clock, entropy: new SeededEntropy(1) });
+    const worker = new Worker({ dial: board, handler: echo, clock: board.clock, random: new SeededRandom(1) });
     expect(worker.identity).toMatch(/^worker-[0-9a-f]{12}$/);
     await worker.stop();
   });

@@ -1,14 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { Tenure, type TenureRules } from "../../../src/core/worker/worker-lifetime.ts";
+import { WorkerLifetime, type LifetimeRules } from "../../../src/core/worker/worker-lifetime.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-function tenure(rules: Partial<TenureRules>, chance = 0) {
+function tenure(rules: Partial<LifetimeRules>, chance = 0) {
   const clock = new VirtualClock();
   const over: number[] = [];
   const entropy = { u32: () => Math.floor(chance * 0x1_0000_0000), id: () => "" };
-  const made = new Tenure({ maxJobs: NEVER, maxAge: NEVER, ...rules }, clock, entropy, () => over.push(clock.now()));
+  const made = new WorkerLifetime({ maxJobs: NEVER, maxAge: NEVER, ...rules }, clock, entropy, () =>
+    over.push(clock.now()),
+  );
   return { clock, over, tenure: made };
 }
 

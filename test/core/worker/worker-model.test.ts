@@ -11,7 +11,7 @@ import { socketPair } from "../../../src/core/transport/socket-pair.ts";
 import type { Socket } from "../../../src/core/transport/socket.ts";
 import type { Handler } from "../../../src/core/worker/execution.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { Tally } from "../../properties/statement.ts";
 import { ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
@@ -97,7 +97,7 @@ class Life {
       handler: this.#handler,
       identity: "w",
       clock: this.clock,
-      entropy: new SeededEntropy(5),
+      random: new SeededRandom(5),
       maxAgeJitter: JITTER,
       reconnectMax: 500,
       drainTimeout: DRAIN_TIMEOUT,

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { JobRunner } from "../../../src/core/runner/runner.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
 import type { WorkerOptions } from "../../../src/core/worker/worker-options.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { MemoryTransport } from "../../../src/transports/memory.ts";
 import { Puppet, stage } from "../../support/stage.ts";
@@ -13,9 +13,9 @@ import { Scene } from "./worker-scene.ts";
 async function sharedWorker(options: Partial<WorkerOptions>) {
   const clock = new VirtualClock();
   const front = new MemoryTransport({ clock });
-  const entropy = new SeededEntropy(11);
-  const worker = new Worker({ listen: front, handler: (job) => job.data, clock, entropy, ...options });
-  const runners = [1, 2].map(() => new JobRunner({ dial: front, clock, entropy }));
+  const entropy = new SeededRandom(11);
+  const worker = new Worker({ listen: front, handler: (job) => job.data, clock, random: entropy, ...options });
+  const runners = [1, 2].map(() => new JobRunner({ dial: front, clock, random: entropy }));
   const settle = async (steps: readonly Promise<void>[]): Promise<void> => {
     for (const step of steps) {
       await clock.settle();

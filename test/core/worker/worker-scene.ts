@@ -9,7 +9,7 @@ import type { Socket, SocketLimits } from "../../../src/core/transport/socket.ts
 import type { Handler } from "../../../src/core/worker/execution.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
 import type { WorkerOptions } from "../../../src/core/worker/worker-options.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
 
@@ -58,8 +58,15 @@ export class Scene {
   constructor(handler: Handler, options: Partial<WorkerOptions> = {}, board: Switchboard = new Switchboard()) {
     this.board = board;
     this.clock = board.clock;
-    const entropy = new SeededEntropy(7);
-    this.worker = new Worker({ dial: this.board, handler, identity: "w", clock: this.clock, entropy, ...options });
+    const entropy = new SeededRandom(7);
+    this.worker = new Worker({
+      dial: this.board,
+      handler,
+      identity: "w",
+      clock: this.clock,
+      random: entropy,
+      ...options,
+    });
     this.worker.on((event) => this.events.push(event));
   }
 

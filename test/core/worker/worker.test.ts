@@ -10,7 +10,7 @@ import { Worker } from "../../../src/core/worker/worker.ts";
 import { MemoryTransport } from "../../../src/transports/memory.ts";
 import { type ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
 import { Puppet, stage, watch } from "../../support/stage.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { Scene, Switchboard } from "./worker-scene.ts";
 
@@ -148,15 +148,15 @@ describe("serving", () => {
     expect(scene.worker.served).toBe(2);
   });
 
-  it("hands back what is over its capacity and what it takes ahead of it", async () => {
+  it("hands back what is over its capacity and its prefetch limit", async () => {
     const puppet = new Puppet();
     await using scene = new Scene(puppet.handler);
     const runner = await scene.register();
-    const ahead = runner.last("HELLO").ahead ?? 0;
-    expect(ahead).toBeGreaterThan(0);
-    for (let id = 1; id <= ahead + 2; id++) scene.board.job(id);
+    const prefetchLimit = runner.last("HELLO").prefetchLimit ?? 0;
+    expect(prefetchLimit).toBeGreaterThan(0);
+    for (let id = 1; id <= prefetchLimit + 2; id++) scene.board.job(id);
     await scene.clock.settle();
-    expect(runner.all("REJECT")).toEqual([{ type: "REJECT", attemptId: ahead + 2, reason: "overloaded" }]);
+    expect(runner.all("REJECT")).toEqual([{ type: "REJECT", attemptId: prefetchLimit + 2, reason: "overloaded" }]);
     expect(puppet.runs).toHaveLength(1);
     puppet.runs[0]?.end("");
     await scene.clock.settle();
@@ -288,7 +288,7 @@ describe("the heartbeat", () => {
           fn();
         }),
     };
-    const worker = new Worker({ dial: board, handler: echo, clock: moving, entropy: new SeededEntropy(7) });
+    const worker = new Worker({ dial: board, handler: echo, clock: moving, random: new SeededRandom(7) });
     void worker.start();
     await clock.settle();
     board.call.send(welcome({ heartbeat: 1_000 }));

@@ -19,7 +19,7 @@ export async function needed(what: string, condition: () => boolean, more: () =>
   if (!(await eventually(condition))) throw new Error(`still not so after ${PATIENCE} ms: ${what} ${more()}`.trim());
 }
 
-/** What a promise comes to; rejects when it has come to nothing after {@link PATIENCE} ms. */
+/** What a promise comes to; rejects when it has come to nothing after {@link SCANS_BEFORE_INDEX} ms. */
 export async function inTime<T>(promise: Promise<T>): Promise<T> {
   const over = new AbortController();
   const patience = sleep(PATIENCE, undefined, { signal: over.signal });

@@ -2,8 +2,8 @@
 import { decodeFrame } from "../../../src/core/protocol/codec.ts";
 import { ProtocolError } from "../../../src/core/errors.ts";
 import type { Message } from "../../../src/core/protocol/message.ts";
-import { namesByCode, MESSAGE_CODES } from "../../../src/core/protocol/constants.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { invert, MESSAGE_CODES } from "../../../src/core/protocol/constants.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { encode, golden, plain, toHex } from "../../support/frames.ts";
 import type { Finding, Scale } from "../section.ts";
 import { all, holds, none, sized } from "../threats/row.ts";
@@ -41,7 +41,7 @@ function judge(frame: Uint8Array, counts: DecoderCounts, compare: boolean): void
 
 /** Spoils so many frames, as many of each type and in each way. */
 export function fuzzDecoder(frames: number, seed: number, counts: DecoderCounts): void {
-  const chance = new SeededEntropy(seed);
+  const chance = new SeededRandom(seed);
   const forge = new FrameForge(chance);
   const codes = [...goodFrames.keys()];
   for (let i = 0; i < frames; i++) {
@@ -63,7 +63,7 @@ function readings(): string {
 export function decoderFindings(scale: Scale, counts: DecoderCounts): readonly Finding[] {
   const before = readings();
   fuzzDecoder(sized(scale, 200_000, 1_000_000, 10_000_000), 1, counts);
-  const types = namesByCode(MESSAGE_CODES).filter((name) => name !== undefined).length;
+  const types = invert(MESSAGE_CODES).filter((name) => name !== undefined).length;
   return [
     all("F1: message types whose frames are spoilt", goodFrames.size, types),
     none(

@@ -1,5 +1,5 @@
 /** Anything instead of a handshake, over raw TCP: the listener answers or lets go, and serves the next one. */
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { Gate } from "../../transports/websocket/node/gate.ts";
 import { ask, status, upgrade } from "../../transports/websocket/node/raw-client.ts";
 import type { Finding, Scale } from "../section.ts";
@@ -39,7 +39,7 @@ const PIECES: readonly string[] = [
 ];
 
 /** A handshake that was good, spoilt by a seed. */
-function spoilt(chance: SeededEntropy): Uint8Array {
+function spoilt(chance: SeededRandom): Uint8Array {
   let text = upgrade("/");
   for (let left = 1 + chance.below(3); left > 0; left--) {
     const at = chance.below(text.length + 1);
@@ -55,7 +55,7 @@ function spoilt(chance: SeededEntropy): Uint8Array {
 export async function handshakeFindings(scale: Scale): Promise<readonly Finding[]> {
   const count = sized(scale, 2_000, 10_000, 50_000);
   await using gate = await Gate.open({ headersTimeout: 100, requestTimeout: 100, connectionsCheckingInterval: 20 });
-  const chance = new SeededEntropy(2);
+  const chance = new SeededRandom(2);
   const answers = new Map<string, number>();
   await inParallel(count, 100, async () => {
     const answer = await knock(gate.port, spoilt(chance));

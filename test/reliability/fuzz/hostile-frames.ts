@@ -1,5 +1,5 @@
 /** Frames that are almost right: cut, flipped, spliced, with lengths that lie; and plain noise. From a seed. */
-import type { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import type { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { golden } from "../../support/frames.ts";
 
 /** The ways to spoil a frame. */
@@ -26,9 +26,9 @@ function grouped(): Map<number, Uint8Array[]> {
 
 /** Makes hostile frames. */
 export class FrameForge {
-  readonly #chance: SeededEntropy;
+  readonly #chance: SeededRandom;
 
-  constructor(chance: SeededEntropy) {
+  constructor(chance: SeededRandom) {
     this.#chance = chance;
   }
 

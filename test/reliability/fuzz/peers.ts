@@ -7,7 +7,7 @@ import { ProtocolError } from "../../../src/core/errors.ts";
 import { JobRunner } from "../../../src/core/runner/runner.ts";
 import type { Socket } from "../../../src/core/transport/socket.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import type { Harness } from "../../../src/testing/conformance/harness.ts";
 import { transports } from "../../conformance/harnesses.ts";
 import { encode } from "../../support/frames.ts";
@@ -65,7 +65,7 @@ async function vandalise(rig: Harness, sessions: number): Promise<Toll> {
   const dial = { dial: (signal: AbortSignal) => rig.dialer().dial(signal, LIMITS) };
   const honest = new Worker({ dial, clock: rig.clock, identity: "honest", handler: (job) => job.data });
   await rig.settle(honest.start());
-  const forge = new FrameForge(new SeededEntropy(sessions));
+  const forge = new FrameForge(new SeededRandom(sessions));
   const codes = [...goodFrames.keys()];
   let [survived, spoilt, jobs] = [0, 0, 0];
   for (let i = 0; i < sessions; i++) {

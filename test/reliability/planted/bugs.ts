@@ -21,13 +21,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: "slot reused after an unconfirmed abort",
     file: "session/attempt-table",
     from: "attempt.cancelled = reason;",
-    to: "attempt.cancelled = reason; this.#inFlight.delete(attempt, this.#capacity); attempt.owner.freed(attempt, this.#keeper.clock.now());",
+    to: "attempt.cancelled = reason; this.#inFlight.delete(attempt, this.#capacity); attempt.owner.onSlotFreed(attempt, this.#context.clock.now());",
   },
   {
     name: "late result accepted",
     file: "session/attempt-table",
-    from: "if (attempt.cancelled === undefined) tell(attempt, message, now);",
-    to: "tell(attempt, message, now);",
+    from: "if (attempt.cancelled === undefined) settleAttempt(attempt, message, now);",
+    to: "settleAttempt(attempt, message, now);",
   },
   {
     name: "old session kept on re-registration",
@@ -38,13 +38,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a waiter lost when a worker is added",
     file: "pool/workers",
-    from: "this.#fleet.add(seat);",
-    to: "this.#fleet.add(seat); for (const one of this.#queue.all().slice(0, 1)) this.#queue.leave(one);",
+    from: "this.#index.add(entry);",
+    to: "this.#index.add(entry); for (const one of this.#queue.all().slice(0, 1)) this.#queue.remove(one);",
   },
   {
     name: "nobody served when a worker is added",
     file: "pool/workers",
-    from: "} finally {\n      this.#serve(seat);",
+    from: "} finally {\n      this.#serve(entry);",
     to: "} finally {\n      void 0;",
   },
   {
@@ -63,13 +63,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: "job lost on REJECT during drain",
     file: "dispatch/call",
     from: "this.#rejected++;",
-    to: 'this.#rejected++; if (reason === "draining") return this.#desk.timers.drop(this);',
+    to: 'this.#rejected++; if (reason === "draining") return this.#context.timers.drop(this);',
   },
   {
     name: "double settle on abort racing a result",
     file: "dispatch/call",
     from: 'this.#cancelAttempt("cancelled", "cancelled");\n    this.#fail(reason ??',
-    to: 'this.error = reason; this.#end?.settled(this); this.#move("settled"); this.#move("running");\n    void (reason ??',
+    to: 'this.error = reason; this.#end?.onSettled(this); this.#move("settled"); this.#move("running");\n    void (reason ??',
   },
   {
     name: "deadline ignored in backoff",
@@ -110,8 +110,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "suspect workers get work",
     file: "session/session",
-    from: 'this.#keeper.standing(this, suspect ? "suspect" : well);',
-    to: "this.#keeper.standing(this, well);",
+    from: 'this.#context.onAvailability(this, suspect ? "suspect" : well);',
+    to: "this.#context.onAvailability(this, well);",
   },
   {
     name: "workers that leave get work",
@@ -134,13 +134,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "no grace after CANCEL: its confirmation is awaited for ever",
     file: "session/attempt-table",
-    from: "this.#keeper.timers.set(attempt.grace, this.#keeper.rules.cancelGrace);",
+    from: "this.#context.timers.set(attempt.grace, this.#context.rules.cancelGrace);",
     to: "void attempt.grace;",
   },
   {
     name: "cancelled handlers not told",
     file: "worker/runner-connection",
-    from: "for (const { task, reason } of aborts) task.abort(reason);",
+    from: "for (const { execution, reason } of aborts) execution.abort(reason);",
     to: "aborts.length = 0;",
   },
   {
@@ -153,30 +153,30 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: "retries queued at the end",
     file: "dispatch/call",
     from: 'if (this.#state === "backoff") return this.#enqueue(now);',
-    to: 'if (this.#state === "backoff") return ((this.rank = 0), this.#enqueue(now));',
+    to: 'if (this.#state === "backoff") return ((this.sequence = 0), this.#enqueue(now));',
   },
   {
     name: "the last comes first",
     file: "collections/linked-queue",
-    from: "if (atHead) this.#linkFirst(member);",
-    to: "if (!atHead) this.#linkFirst(member);",
+    from: "if (atHead) this.#linkFirst(node);",
+    to: "if (!atHead) this.#linkFirst(node);",
   },
   {
     name: "retry on a worker that has failed the job",
     file: "dispatch/call",
-    from: "if (!this.#place.held) (this.avoid ??= new WeakSet()).add(session);",
-    to: "void this.#place;",
+    from: "if (!this.#target.pinned) (this.avoid ??= new WeakSet()).add(session);",
+    to: "void this.#target;",
   },
   {
     name: "timer kept after settlement",
     file: "dispatch/call",
-    from: 'this.#desk.timers.drop(this);\n    this.#move("settled");',
-    to: 'this.#wake(60_000, this.#desk.clock.now()); this.#move("settled");',
+    from: 'this.#context.timers.drop(this);\n    this.#move("settled");',
+    to: 'this.#wake(60_000, this.#context.clock.now()); this.#move("settled");',
   },
   {
     name: "listener kept on the caller's signal",
     file: "dispatch/call",
-    from: "if (this.#options.signal !== undefined) this.#desk.aborts.forget(this.#options.signal, this);",
+    from: "if (this.#options.signal !== undefined) this.#context.aborts.forget(this.#options.signal, this);",
     to: "void 0;",
   },
   {
@@ -218,14 +218,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "malformed frames forgiven",
     file: "session/session",
-    from: "this.violation(error.message);",
+    from: "this.onViolation(error.message);",
     to: "void error;",
   },
   {
     name: "no time to confirm a CANCEL",
     file: "session/attempt-table",
-    from: "this.#keeper.timers.set(attempt.grace, this.#keeper.rules.cancelGrace);",
-    to: "this.#keeper.timers.set(attempt.grace, 0);",
+    from: "this.#context.timers.set(attempt.grace, this.#context.rules.cancelGrace);",
+    to: "this.#context.timers.set(attempt.grace, 0);",
   },
   {
     name: "no time to read a backlog",
@@ -254,14 +254,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "no strike forgiven",
     file: "session/session",
-    from: "if (++this.#strikes > this.#keeper.rules.maxStrikes)",
+    from: "if (++this.#strikes > this.#context.rules.maxStrikes)",
     to: "if (++this.#strikes > 0)",
   },
   {
     name: "a handler's wish to wait ignored",
     file: "dispatch/retry",
-    from: "throttle.spend() ? Math.max(wish, backoff(entropy, history.made)) : undefined;",
-    to: "throttle.spend() ? backoff(entropy, history.made) : undefined;",
+    from: "throttle.spend() ? Math.max(wish, backoff(random, history.made)) : undefined;",
+    to: "throttle.spend() ? backoff(random, history.made) : undefined;",
   },
   {
     name: "stays in the queue added up",
@@ -278,7 +278,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a drain that rejects what has started",
     file: "dispatch/dispatcher",
-    from: 'if (which === "all" || call.made === 0) call.stop(error(), reason);',
+    from: 'if (which === "all" || call.attemptsMade === 0) call.stop(error(), reason);',
     to: "call.stop(error(), reason);",
   },
   {
@@ -290,20 +290,20 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a job called back although it has begun",
     file: "worker/runner-connection",
-    from: "if (task.line !== undefined) this.#handBack(task, reason);",
-    to: "this.#handBack(task, reason);",
+    from: "if (execution.list !== undefined) this.#handBack(execution, reason);",
+    to: "this.#handBack(execution, reason);",
   },
   {
     name: "a worker sent more ahead than it takes",
     file: "pool/least-loaded-index",
-    from: "leases < capacity + seat.extra",
-    to: "leases <= capacity + seat.extra",
+    from: "leases < capacity + entry.prefetchLimit",
+    to: "leases <= capacity + entry.prefetchLimit",
   },
   {
     name: "a job lost ahead of its turn given back for nothing",
     file: "dispatch/call",
-    from: '    if (this.#state === "ahead") {\n      this.#made++;',
-    to: '    if (this.#state === "ahead") {\n      if (this.#made >= 0) return this.#cameBack();',
+    from: '    if (this.#state === "prefetched") {\n      this.#made++;',
+    to: '    if (this.#state === "prefetched") {\n      if (this.#made >= 0) return this.#cameBack();',
   },
   {
     name: "the last sent ahead taken for the next",
@@ -314,38 +314,38 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "labels ignored for free slots",
     file: "pool/worker-index",
-    from: "if (demand === undefined) return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);",
+    from: "if (selector === undefined) return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);",
     to: "return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);",
   },
   {
     name: "labels ignored for jobs sent ahead",
     file: "pool/worker-index",
-    from: "if (demand === undefined) return this.#index.firstAhead();",
-    to: "return this.#index.firstAhead();",
+    from: "if (selector === undefined) return this.#index.firstForPrefetch();",
+    to: "return this.#index.firstForPrefetch();",
   },
   {
     name: "a waiter of another kind lost when a slot is given",
     file: "pool/workers",
-    from: "this.#grant(seat, waiter, now);\n    return true;",
-    to: "for (const one of this.#queue.firsts()) if (one.demand?.key !== waiter.demand?.key) this.#queue.leave(one);\n    this.#grant(seat, waiter, now);\n    return true;",
+    from: "this.#grant(entry, waiter, now);\n    return true;",
+    to: "for (const one of this.#queue.all()) if (one.selector?.key !== waiter.selector?.key) this.#queue.remove(one);\n    this.#grant(entry, waiter, now);\n    return true;",
   },
   {
     name: "any worker taken for one that has the labels",
     file: "pool/workers",
-    from: "return demand === undefined ? this.#fleet.usable > 0 : this.#queue.isSupplied(demand);",
-    to: "return this.#fleet.usable > 0;",
+    from: "return selector === undefined ? this.#index.usable > 0 : this.#queue.isSupplied(selector);",
+    to: "return this.#index.usable > 0;",
   },
   {
     name: "nobody told that the last worker of a kind has gone",
     file: "pool/wait-queue",
-    from: "if (!usable && this.#supply.serves(queue.selector)) continue;",
+    from: "if (!usable && this.#supply.hasCandidate(queue.selector)) continue;",
     to: "if (!usable) continue;",
   },
   {
     name: "the youngest of several lines served first",
     file: "pool/selector-queues",
-    from: "rank < oldest.rank",
-    to: "rank > oldest.rank",
+    from: "headSequence < oldest.sequence",
+    to: "headSequence > oldest.sequence",
   },
   {
     name: "a CANCEL to be confirmed before its turn",

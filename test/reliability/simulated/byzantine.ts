@@ -1,11 +1,11 @@
 /** A peer that breaks every rule of the protocol, by chance from the seed. */
 import type { Message } from "../../../src/core/protocol/message.ts";
-import type { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import type { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import type { SimulatedPeer } from "../../../src/testing/simulation/simulated-peer.ts";
 import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
 
 /** Something an honest worker would not say now. */
-function lie(chance: SeededEntropy, attemptId: number): Message | "bytes" {
+function lie(chance: SeededRandom, attemptId: number): Message | "bytes" {
   const nonce = chance.below(1_000);
   return chance.pick<Message | "bytes">([
     { type: "JOBRES", attemptId, value: "forged" },
@@ -30,7 +30,7 @@ function lie(chance: SeededEntropy, attemptId: number): Message | "bytes" {
   ]);
 }
 
-function say(peer: SimulatedPeer, chance: SeededEntropy, attemptId: number): void {
+function say(peer: SimulatedPeer, chance: SeededRandom, attemptId: number): void {
   const word = lie(chance, attemptId);
   if (word === "bytes") peer.sendBytes(Uint8Array.from({ length: chance.below(40) }, () => chance.below(256)));
   else for (let times = chance.pick([1, 1, 1, 2, 300]); times > 0; times--) peer.send(word);

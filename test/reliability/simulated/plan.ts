@@ -3,7 +3,7 @@
  * from a seed for volume (`drawPlan`), or by fast-check where a failure has to shrink (plan-arbitrary.ts). How it is played
  * is in play.ts.
  */
-import type { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import type { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import type { CrashKind } from "../../../src/testing/simulation/simulated-process.ts";
 
 /** How a handler goes about a job, once its time has passed. */
@@ -31,7 +31,7 @@ export interface CallPlan {
   readonly huge: boolean;
   /** Labels its worker has to have. */
   readonly require: readonly string[];
-  /** By `execute`, by a held worker, or as one of a `map`. */
+  /** By `execute`, by a leased worker, or as one of a `map`. */
   readonly by: "execute" | "held" | "map";
 }
 
@@ -153,14 +153,14 @@ export interface PlanSize {
 
 /** Draws a world. Each seed uses some features only: a bug that one of them hides is found where that one is off. */
 export class PlanDraw {
-  readonly #chance: SeededEntropy;
+  readonly #chance: SeededRandom;
   readonly #size: PlanSize;
   /** How long things take in this world: the other times are drawn around it. */
   readonly #pace: number;
   /** What workers of this world may come with, and jobs ask for; mostly nothing. */
   readonly #labels: readonly string[];
 
-  constructor(chance: SeededEntropy, size: PlanSize) {
+  constructor(chance: SeededRandom, size: PlanSize) {
     this.#chance = chance;
     this.#size = size;
     this.#pace = 5 * 10 ** (chance.random() * 2); // 5 to 500

@@ -78,7 +78,7 @@ async function hostileRunner(): Promise<readonly Finding[]> {
     greedy.send({ type: "JOB", attemptId, attempt: 1, jobId: attemptId, ttl, job: new Job("") });
   await clock.settle();
   const begun = running;
-  const ahead = greedy.last("HELLO").ahead ?? 0;
+  const ahead = greedy.last("HELLO").prefetchLimit ?? 0;
   const refused = greedy.all("REJECT").filter(({ reason }) => reason === "overloaded").length;
   const malformed = connect();
   await clock.settle();

@@ -1,6 +1,6 @@
 /** Who is who: names that are stolen, addresses that are claimed, ids that are guessed. Rows T14, T27 and T29. */
 import { createServer } from "node:net";
-import { hostEntropy } from "../../../src/core/time/system.ts";
+import { systemRandom } from "../../../src/core/time/system.ts";
 import type { Message } from "../../../src/core/protocol/message.ts";
 import { JobRunner } from "../../../src/core/runner/runner.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
@@ -178,7 +178,7 @@ async function chance(scale: Scale): Promise<readonly Finding[]> {
   const ids = new Set<string>();
   const ones = new Uint32Array(128);
   for (let i = 0; i < count; i++) {
-    const id = hostEntropy.id();
+    const id = systemRandom.id();
     ids.add(id);
     if (i < 20_000)
       for (let bit = 0; bit < 128; bit++)
@@ -204,7 +204,7 @@ function drawsFromCrypto(): boolean {
     return real(array);
   };
   // More than what was drawn ahead.
-  for (let i = 0; i < 32; i++) hostEntropy.id();
+  for (let i = 0; i < 32; i++) systemRandom.id();
   crypto.getRandomValues = real;
   return asked >= 2;
 }

@@ -6,7 +6,7 @@ import { decodeFrame } from "../../../src/core/protocol/codec.ts";
 import type { JobMessage, Message } from "../../../src/core/protocol/message.ts";
 import { JobRunner } from "../../../src/core/runner/runner.ts";
 import type { Socket } from "../../../src/core/transport/socket.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { encode } from "../../support/frames.ts";
 import { hello } from "../../support/scripted-peer.ts";
@@ -95,7 +95,7 @@ class Liar {
 export class Slander {
   readonly counts: LieCounts = { sent: 0, accepted: 0, failed: 0, wrong: 0, unsettled: 0, sessions: 0, strikes: 0 };
   readonly #clock = new VirtualClock();
-  readonly #chance: SeededEntropy;
+  readonly #chance: SeededRandom;
   readonly #runner: JobRunner;
   readonly #liars: Liar[] = [];
   readonly #oracle = new Map<string, Seen>();
@@ -104,10 +104,10 @@ export class Slander {
   #open = 0;
 
   constructor(seed: number) {
-    this.#chance = new SeededEntropy(seed);
+    this.#chance = new SeededRandom(seed);
     this.#runner = new JobRunner({
       clock: this.#clock,
-      entropy: this.#chance.stream("runner"),
+      random: this.#chance.stream("runner"),
       // Some forgive much, so that lies go on for long; some nothing.
       maxStrikes: this.#chance.pick([0, 5, 100, Number.POSITIVE_INFINITY]),
       cancelGrace: this.#chance.pick([1, 20, 500]),

@@ -1,6 +1,6 @@
 /** Names and texts that mean something to JavaScript, to UTF-8 or to a terminal. Rows T19, T23 and T24. */
 import * as fc from "fast-check";
-import { Notices } from "../../../src/cli/terminal/terminal.ts";
+import { Terminal } from "../../../src/cli/terminal/terminal.ts";
 import { type StatusReport, statusTable } from "../../../src/cli/status/report.ts";
 import { ExecutionError } from "../../../src/core/errors.ts";
 import { Job } from "../../../src/core/job/job.ts";
@@ -253,9 +253,9 @@ function terminal(): readonly Finding[] {
     },
     on: () => undefined,
   };
-  const notices = new Notices(screen, {}, false);
+  const notices = new Terminal(screen, {}, false);
   const words = NASTY.join("");
-  for (const say of ["say", "complain", "offer"] as const) notices[say](words);
+  for (const say of ["info", "error", "hint"] as const) notices[say](words);
   const worker = {
     identity: words,
     transport: words,

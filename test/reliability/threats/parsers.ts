@@ -2,8 +2,8 @@
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { LineSplitter } from "../../../src/cli/run/line-splitter.ts";
-import { plain } from "../../../src/cli/terminal/format.ts";
-import { hostClock } from "../../../src/core/time/system.ts";
+import { safeText } from "../../../src/cli/terminal/format.ts";
+import { systemClock } from "../../../src/core/time/system.ts";
 import { Job } from "../../../src/core/job/job.ts";
 import { bearerSubprotocol, dialAddress, isLoopback } from "../../../src/transports/websocket/address.ts";
 import { Admission } from "../../../src/transports/websocket/node/admission.ts";
@@ -51,12 +51,16 @@ function attempt(run: () => unknown): void {
 
 /** The door, as it is asked by a request with these headers. */
 function door(name: string): (text: string) => void {
-  const admission = new Admission(listenerSettings({ token: "t", origins: ["https://a"] }), hostClock, () => undefined);
+  const admission = new Admission(
+    listenerSettings({ token: "t", origins: ["https://a"] }),
+    systemClock,
+    () => undefined,
+  );
   return (text) => {
     const request = new IncomingMessage(new Socket());
     request.headers["sec-websocket-protocol"] = "powerhose.v1";
     request.headers[name] = name === "authorization" ? `Bearer ${text}` : text;
-    void admission.judge(request);
+    void admission.authorize(request);
   };
 }
 
@@ -91,7 +95,7 @@ export const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   "lines in one piece": (text) => splitIn(text, text.length * 4, "newline"),
   "lines in small pieces": (text) => splitIn(text, 64, "newline"),
   "lines that end with zero": (text) => splitIn(text, 4_096, "null"),
-  "a peer's words for a terminal": (text) => plain(text, Number.POSITIVE_INFINITY),
+  "a peer's words for a terminal": (text) => safeText(text, Number.POSITIVE_INFINITY),
 };
 
 const MOST = 2.5;

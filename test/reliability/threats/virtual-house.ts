@@ -6,7 +6,7 @@ import { JobRunner } from "../../../src/core/runner/runner.ts";
 import type { RunnerOptions } from "../../../src/core/runner/runner-options.ts";
 import type { Handler } from "../../../src/core/worker/execution.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer } from "../../support/scripted-peer.ts";
 
@@ -21,11 +21,11 @@ export class VirtualHouse {
   readonly clock: VirtualClock = new VirtualClock();
   readonly runner: JobRunner;
   readonly events: RunnerEvent[] = [];
-  readonly #entropy = new SeededEntropy(1);
+  readonly #entropy = new SeededRandom(1);
   readonly #workers: Worker[] = [];
 
   private constructor(options: RunnerOptions) {
-    this.runner = new JobRunner({ clock: this.clock, entropy: this.#entropy, ...options });
+    this.runner = new JobRunner({ clock: this.clock, random: this.#entropy, ...options });
     this.runner.on((event) => void this.events.push(event));
   }
 
@@ -52,7 +52,7 @@ export class VirtualHouse {
   /** An honest worker. */
   async worker(handler: Handler, identity: string = "honest"): Promise<Worker> {
     const { clock, runner } = this;
-    const worker = new Worker({ dial: runner, clock, entropy: this.#entropy, handler, identity });
+    const worker = new Worker({ dial: runner, clock, random: this.#entropy, handler, identity });
     this.#workers.push(worker);
     await this.settle(worker.start());
     return worker;

@@ -1,19 +1,19 @@
 /** Waiting for what happens in real time. A condition that never comes true is an error that says which it was. */
-import { hostClock } from "../../../src/core/time/system.ts";
+import { systemClock } from "../../../src/core/time/system.ts";
 
 /** Far beyond what a slow machine needs; only a failure waits this long. In ms. */
 const PATIENCE = 100_000;
 
 /** A little while, in ms: for polling, never as a proof that something has happened. */
 export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => void hostClock.set(ms, resolve, true));
+  return new Promise((resolve) => void systemClock.set(ms, resolve, true));
 }
 
 /** Waits until something is so. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUp = hostClock.now() + PATIENCE;
+  const giveUp = systemClock.now() + PATIENCE;
   while (!(await condition())) {
-    if (hostClock.now() > giveUp) throw new Error(`still not so after ${PATIENCE} ms: ${what}`);
+    if (systemClock.now() > giveUp) throw new Error(`still not so after ${PATIENCE} ms: ${what}`);
     await pause(2);
   }
 }

@@ -51,7 +51,7 @@ function busy(s: Story): Story {
 
 /** A worker of one slot that has a job, and another one waiting. */
 function crowded(s: Story): Story {
-  return s.joins(1, { ahead: 1 }).submitted(1).submitted(2).starts(1).starts(2, 1, 2);
+  return s.joins(1, { prefetchLimit: 1 }).submitted(1).submitted(2).starts(1).starts(2, 1, 2);
 }
 
 function lost(): WorkerLostError {
@@ -115,12 +115,12 @@ const STORIES: Readonly<Record<CoveragePoint, Plot>> = {
   "poison stop": (s) => busy(s).fails(1, lost()),
   "rejected and retried after a pause": retried("rejected", 10),
   "rejected and retried at once": retried("rejected"),
-  "sent ahead": crowded,
-  "sent ahead and handed back": (s) =>
+  prefetched: crowded,
+  "prefetched and handed back": (s) =>
     crowded(s)
       .tells(1, { type: "CANCEL", attemptId: 2, reason: "recalled" })
       .says(1, { type: "REJECT", attemptId: 2, reason: "recalled" }),
-  "sent ahead and lost": (s) => crowded(s).closed(1),
+  "prefetched and lost": (s) => crowded(s).closed(1),
   "result too large": (s) => {
     const error = { name: "RangeError", message: "", code: "RESULT_TOO_LARGE", stack: "" };
     busy(s).says(1, { type: "JOBERR", attemptId: 1, error, retryable: false, retryAfter: 0 });

@@ -36,7 +36,7 @@ const STATS: RunnerStats = {
   capacity: 1,
   pending: 0,
   queued: 0,
-  ahead: 0,
+  prefetched: 0,
   waiting: [],
   running: 0,
   backoff: 0,

@@ -4,7 +4,7 @@ import { JobRunner } from "../../../src/core/runner/runner.ts";
 import type { Handler } from "../../../src/core/worker/execution.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
 import { FaultyNetwork } from "../../../src/testing/network/network.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { watch } from "../../support/stage.ts";
 
@@ -17,10 +17,10 @@ class Pair {
 
   constructor(handler: Handler) {
     const { clock } = this;
-    const entropy = new SeededEntropy(1);
-    this.network = new FaultyNetwork({ clock, entropy: entropy.stream("network"), latency: [5, 20] });
-    this.runner = new JobRunner({ clock, entropy, listen: this.network.listen("runner") });
-    this.worker = new Worker({ clock, entropy, dial: this.network.dialer("w1", "runner"), handler });
+    const entropy = new SeededRandom(1);
+    this.network = new FaultyNetwork({ clock, random: entropy.stream("network"), latency: [5, 20] });
+    this.runner = new JobRunner({ clock, random: entropy, listen: this.network.listen("runner") });
+    this.worker = new Worker({ clock, random: entropy, dial: this.network.dialer("w1", "runner"), handler });
   }
 
   async start(): Promise<this> {

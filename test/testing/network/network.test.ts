@@ -1,6 +1,6 @@
 /** What a simulated network carries when all is well, how it is slow, and what it loses when it is cut, halved or crashes. */
 import { describe, expect, it } from "vitest";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { type End, MAX, numbered, Wire } from "../wire.ts";
 
 /** Whether one list is how the other begins: nothing was lost but a suffix. */
@@ -434,7 +434,7 @@ describe("wrong options", () => {
     ["clock", {}, TypeError],
     ["latencies", [1, 2], TypeError],
   ])("%s: %j is refused", (name, value, error) => {
-    const options = { entropy: new SeededEntropy(1), [name]: value };
+    const options = { random: new SeededRandom(1), [name]: value };
     expect(() => new Wire(options)).toThrow(error);
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { PowerhoseError } from "../../../src/core/errors.ts";
 import { JobRunner } from "../../../src/core/runner/runner.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { simulate } from "../../../src/testing/simulation/simulate.ts";
 import {
   cut,
@@ -236,7 +236,7 @@ describe("in a simulation", () => {
 describe("a runner", () => {
   it("refuses the sockets of a lossy network, and says why", async () => {
     const clock = new VirtualClock();
-    const network = new FaultyNetwork({ clock, entropy: new SeededEntropy(1), faults: "lossy" });
+    const network = new FaultyNetwork({ clock, random: new SeededRandom(1), faults: "lossy" });
     const runner = new JobRunner({ clock, listen: network.listen("runner") });
     const refused: string[] = [];
     runner.on((event) => {

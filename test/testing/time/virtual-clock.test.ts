@@ -1,6 +1,6 @@
 /** Virtual time: what fires when and in which order, what a step waits for, and who may move it. */
 import { describe, expect, it } from "vitest";
-import { SeededEntropy } from "../../../src/testing/time/seeded-random.ts";
+import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 
 /** Writes down names and when they were called. */
@@ -35,7 +35,7 @@ describe("timers", () => {
 
   it("that are due together fire in an order the seed decides, if asked to", async () => {
     const order = async (seed: number): Promise<string> => {
-      const { clock, lines, note } = bound(new VirtualClock({ shuffle: new SeededEntropy(seed) }));
+      const { clock, lines, note } = bound(new VirtualClock({ shuffle: new SeededRandom(seed) }));
       for (let i = 0; i < 10; i++) clock.set(5, note(String(i)));
       clock.set(4, note("first"));
       await clock.advance(5);
@@ -49,7 +49,7 @@ describe("timers", () => {
 
   it("keep their order among thousands, cleared ones left out", async () => {
     const { clock } = bound();
-    const chance = new SeededEntropy(9);
+    const chance = new SeededRandom(9);
     const due: number[] = [];
     const fired: number[] = [];
     for (let i = 0; i < 3_000; i++) {

@@ -1,7 +1,7 @@
 /** The portable WebSocket dialer and socket, against a WebSocket made by hand: what a browser does, and what it may not be asked. */
 import { expect, test, vi } from "vitest";
 import { AuthError } from "../../../src/core/errors.ts";
-import { hostClock } from "../../../src/core/time/system.ts";
+import { systemClock } from "../../../src/core/time/system.ts";
 import type { CloseReason, Receiver } from "../../../src/core/transport/socket.ts";
 import { dialWebSocket, webSocketSocket } from "../../../src/transports/websocket/index.ts";
 
@@ -78,7 +78,7 @@ function opened(): {
 }
 
 function turn(): Promise<void> {
-  return new Promise((resolve) => hostClock.nextTurn(resolve));
+  return new Promise((resolve) => systemClock.nextTurn(resolve));
 }
 
 function last(): FakeWebSocket {

@@ -8,7 +8,7 @@ import type { IncomingMessage } from "node:http";
 import type { Clock } from "../../../core/time/clock.ts";
 import { AuthError, type PowerhoseError } from "../../../core/errors.ts";
 import { guestPrincipalFault, LOOPBACK, TOKEN_HOLDER } from "../../../core/transport/principal.ts";
-import { PAGE_SUBPROTOCOL } from "../../../dashboard/protocol.ts";
+import { DASHBOARD_SUBPROTOCOL } from "../../../dashboard/protocol.ts";
 import { BEARER_PREFIX, isLoopback, SUBPROTOCOL } from "../address.ts";
 import { ConnectionLimits, networkOf } from "./limits.ts";
 import type { Authenticate, WebSocketListenerSettings } from "./options.ts";
@@ -26,7 +26,7 @@ export interface Refusal {
 export type Role = "worker" | "watcher" | "admin";
 
 /** Somebody who is let in. */
-export interface Guest {
+export interface Admitted {
   /** Whom the request is from. */
   readonly principal: string;
   /** What may be done with the connection. */
@@ -36,7 +36,7 @@ export interface Guest {
 }
 
 /** The result of looking at a request: whom it is from, or why not. */
-export type Verdict = Guest | Refusal;
+export type Decision = Admitted | Refusal;
 
 const ADMIN = "admin";
 export const BUSY: Refusal = { status: 503, text: "too many connections, try again later" };
@@ -123,12 +123,12 @@ export class Admission {
     this.#report = report;
     this.tickets = new Tickets(settings.ticketLifetime, clock);
     this.#tokens = settings.tokens.map(digest);
-    this.#adminTokens = (settings.page?.admins ?? []).map(digest);
+    this.#adminTokens = (settings.dashboard?.admins ?? []).map(digest);
     this.limits = new ConnectionLimits(settings, clock);
   }
 
   /** Whether everybody who can connect is let in. */
-  get isOpenHouse(): boolean {
+  get allowsAnonymous(): boolean {
     return this.#tokens.length === 0 && this.#settings.authenticate === undefined;
   }
 
@@ -175,14 +175,15 @@ export class Admission {
   }
 
   /** Looks at a request. A promise only when `authenticate` makes one. */
-  judge(request: IncomingMessage): Verdict | Promise<Verdict> {
+  authorize(request: IncomingMessage): Decision | Promise<Decision> {
     const { origin } = request.headers;
     if (origin !== undefined && !this.#settings.origins.includes(origin) && !this.#isOurPage(request, origin)) {
       return NO_ORIGIN;
     }
     const offered = subprotocols(request);
     if (offered.includes(SUBPROTOCOL)) return this.#judgeWorker(request);
-    if (this.#settings.page !== undefined && offered.includes(PAGE_SUBPROTOCOL)) return this.#judgeWatcher(request);
+    if (this.#settings.dashboard !== undefined && offered.includes(DASHBOARD_SUBPROTOCOL))
+      return this.#judgeWatcher(request);
     return NO_PROTOCOL;
   }
 
@@ -190,10 +191,10 @@ export class Admission {
    * Whether a request may be told the status: whatever could also connect as a worker, or act on the runner. Never a web
    * page, which sends `Origin`. Without credentials only this machine, and not under a name that was pointed here.
    */
-  judgeStatus(request: IncomingMessage): Verdict | Promise<Verdict> {
+  authorizeStatus(request: IncomingMessage): Decision | Promise<Decision> {
     if (request.headers.origin !== undefined) return { status: 403, text: STATUS_REFUSED };
-    if (this.isOpenHouse && !this.mayLoadPage(request)) return { status: 403, text: STATUS_REFUSED };
-    if (this.isOpenHouse) return { principal: LOOPBACK, role: "watcher" };
+    if (this.allowsAnonymous && !this.mayLoadPage(request)) return { status: 403, text: STATUS_REFUSED };
+    if (this.allowsAnonymous) return { principal: LOOPBACK, role: "watcher" };
     const token = shownToken(request);
     if (token !== undefined && knows([...this.#tokens, ...this.#adminTokens], token))
       return { principal: TOKEN_HOLDER, role: "watcher" };
@@ -205,23 +206,23 @@ export class Admission {
    * to this machine, and not under a name that somebody else has pointed here.
    */
   mayLoadPage(request: IncomingMessage): boolean {
-    return !this.isOpenHouse || (isLocal(request) && isCalledLoopback(request));
+    return !this.allowsAnonymous || (isLocal(request) && isCalledLoopback(request));
   }
 
   /** The page that is served here knows this place by the name it has in the request. */
   #isOurPage(request: IncomingMessage, origin: string): boolean {
-    if (this.#settings.page === undefined || !this.mayLoadPage(request)) return false;
+    if (this.#settings.dashboard === undefined || !this.mayLoadPage(request)) return false;
     const { host } = request.headers;
     // Whoever ends the encryption before a plain server says `https`.
     return origin === `https://${host}` || (!isEncrypted(request) && origin === `http://${host}`);
   }
 
-  #judgeWorker(request: IncomingMessage): Verdict | Promise<Verdict> {
+  #judgeWorker(request: IncomingMessage): Decision | Promise<Decision> {
     const ticket = shownTicket(request);
     // Used up whatever follows: a ticket that was seen once is no secret any more.
     const holder = ticket === undefined ? undefined : this.tickets.take(ticket);
     if (holder !== undefined) return { principal: holder.principal, identity: holder.identity, role: "worker" };
-    if (this.isOpenHouse) {
+    if (this.allowsAnonymous) {
       if (!isLocal(request)) return this.#exposed();
       return ticket === undefined ? { principal: LOOPBACK, role: "worker" } : UNKNOWN;
     }
@@ -231,10 +232,10 @@ export class Admission {
     return this.#ask(request, "worker");
   }
 
-  #judgeWatcher(request: IncomingMessage): Verdict | Promise<Verdict> {
+  #judgeWatcher(request: IncomingMessage): Decision | Promise<Decision> {
     const token = shownToken(request);
     if (token !== undefined && knows(this.#adminTokens, token)) return { principal: ADMIN, role: "admin" };
-    if (this.isOpenHouse) {
+    if (this.allowsAnonymous) {
       // A token that is not the admin's is a mistake to be told, not a request to watch.
       if (token !== undefined || !this.mayLoadPage(request)) return UNKNOWN;
       return { principal: LOOPBACK, role: "watcher" };
@@ -252,7 +253,7 @@ export class Admission {
     return UNKNOWN;
   }
 
-  #ask(request: IncomingMessage, role: Role): Verdict | Promise<Verdict> {
+  #ask(request: IncomingMessage, role: Role): Decision | Promise<Decision> {
     const { authenticate } = this.#settings;
     if (authenticate === undefined) return UNKNOWN;
     const network = this.networkOf(request);
@@ -263,7 +264,7 @@ export class Admission {
     return verdict;
   }
 
-  #asked(authenticate: Authenticate, request: IncomingMessage, role: Role): Verdict | Promise<Verdict> {
+  #asked(authenticate: Authenticate, request: IncomingMessage, role: Role): Decision | Promise<Decision> {
     try {
       const answer = authenticate(request);
       return isAwaitable(answer) ? this.#wait(answer, role) : this.#verdict(answer, role);
@@ -272,13 +273,13 @@ export class Admission {
     }
   }
 
-  async #wait(answer: PromiseLike<string | undefined>, role: Role): Promise<Verdict> {
+  async #wait(answer: PromiseLike<string | undefined>, role: Role): Promise<Decision> {
     const asked = Promise.resolve(answer).then(
       (principal) => this.#verdict(principal, role),
       (error: unknown) => this.#refusedBy(error),
     );
     let giveUp = nothing;
-    const noAnswer = new Promise<Verdict>((resolve) => {
+    const noAnswer = new Promise<Decision>((resolve) => {
       giveUp = (): void => resolve(NO_ANSWER);
     });
     const timer = this.#clock.set(this.#settings.requestTimeout, giveUp, false);
@@ -291,7 +292,7 @@ export class Admission {
     }
   }
 
-  #verdict(principal: unknown, role: Role): Verdict {
+  #verdict(principal: unknown, role: Role): Decision {
     if (typeof principal !== "string" || principal === "") return UNKNOWN;
     const fault = guestPrincipalFault(principal);
     if (fault === undefined) return { principal, role };

@@ -5,19 +5,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
-import { hostClock } from "../../../core/time/system.ts";
+import { systemClock } from "../../../core/time/system.ts";
 import type { ListenerContext } from "../../../core/transport/listener.ts";
-import { PageFeed, type Watcher } from "../../../dashboard/feed.ts";
-import { LONGEST_REQUEST, PAGE_SUBPROTOCOL } from "../../../dashboard/protocol.ts";
+import { DashboardFeed, type Viewer } from "../../../dashboard/feed.ts";
+import { MAX_REQUEST_BYTES, DASHBOARD_SUBPROTOCOL } from "../../../dashboard/protocol.ts";
 import { beside, requestPath } from "../address.ts";
 import { wireSettings, type WireSettings } from "./socket.ts";
-import type { PageSettings } from "../../../dashboard/options.ts";
-import { type PageFile, readLentModule, readPage, readTabScript } from "../../../dashboard/assets.ts";
+import type { DashboardSettings } from "../../../dashboard/options.ts";
+import { type AssetFile, readLentModule, readDashboard, readTabScript } from "../../../dashboard/assets.ts";
 
 /** Pages that may watch at a time. */
-export const MOST_WATCHERS = 64;
+export const MAX_VIEWERS = 64;
 /** Protocol pings a watcher may send in all; browsers send none. */
-const MOST_PINGS = 64;
+const MAX_PINGS = 64;
 /** Beside the page, for tabs that are lent: the module they run, and the script they run it by. */
 const MODULE = "lend.js";
 const TAB_SCRIPT = "tab.js";
@@ -31,7 +31,7 @@ function wantsPage({ headers }: IncomingMessage): boolean {
 }
 
 /** One open page, over `ws`. */
-class SocketWatcher implements Watcher {
+class SocketWatcher implements Viewer {
   readonly admin: boolean;
   readonly #ws: WebSocket;
 
@@ -56,41 +56,41 @@ class SocketWatcher implements Watcher {
 }
 
 /** The page of a listener. */
-export class WebSocketPage {
-  readonly #settings: PageSettings;
+export class DashboardEndpoint {
+  readonly #settings: DashboardSettings;
   readonly #path: string;
   /** What is served besides, by path. */
-  readonly #files = new Map<string, PageFile>();
-  readonly #feed: PageFeed | undefined;
+  readonly #files = new Map<string, AssetFile>();
+  readonly #feed: DashboardFeed | undefined;
   readonly #upgrader: WebSocketServer;
-  #page: PageFile | undefined;
+  #page: AssetFile | undefined;
 
-  constructor(settings: PageSettings, path: string, { runner, controls }: ListenerContext) {
+  constructor(settings: DashboardSettings, path: string, { runner, controls }: ListenerContext) {
     this.#settings = settings;
     this.#path = path;
     // Relative to the page: whoever stands before the listener may serve it under another path.
     const lend = settings.lend === undefined ? null : beside(path, MODULE).slice(path.lastIndexOf("/") + 1);
-    const options = { ...settings, lend, clock: hostClock };
-    this.#feed = runner === undefined ? undefined : new PageFeed(options, runner, controls);
+    const options = { ...settings, lend, clock: systemClock };
+    this.#feed = runner === undefined ? undefined : new DashboardFeed(options, runner, controls);
     const upgrade: ServerOptions & WireSettings = {
       noServer: true,
       clientTracking: false,
-      handleProtocols: () => PAGE_SUBPROTOCOL,
+      handleProtocols: () => DASHBOARD_SUBPROTOCOL,
       // Characters of a request may take three bytes each.
-      ...wireSettings(3 * LONGEST_REQUEST),
+      ...wireSettings(3 * MAX_REQUEST_BYTES),
     };
     this.#upgrader = new WebSocketServer(upgrade);
   }
 
   /** Whether no more pages may watch. */
   get isFull(): boolean {
-    return (this.#feed?.size ?? 0) >= MOST_WATCHERS;
+    return (this.#feed?.size ?? 0) >= MAX_VIEWERS;
   }
 
   /** Reads what is served; to be done before anybody can ask for it. Rejects with an `Error` when it cannot be read. */
   async load(): Promise<void> {
     const { lend } = this.#settings;
-    this.#page = await readPage(lend !== undefined);
+    this.#page = await readDashboard(lend !== undefined);
     if (lend === undefined) return;
     this.#files.set(beside(this.#path, MODULE), await readLentModule(lend));
     this.#files.set(beside(this.#path, TAB_SCRIPT), await readTabScript());
@@ -130,7 +130,7 @@ export class WebSocketPage {
       else feed.received(watcher, data.toString("utf8"));
     });
     ws.on("ping", () => {
-      if (++pings > MOST_PINGS) ws.terminate();
+      if (++pings > MAX_PINGS) ws.terminate();
     });
     // What is wrong with a connection is followed by its close.
     ws.on("error", () => undefined);
@@ -139,7 +139,7 @@ export class WebSocketPage {
   }
 
   /** What a request is for: the page, or a file beside it. `undefined` when it is for neither. */
-  find(request: IncomingMessage): PageFile | undefined {
+  find(request: IncomingMessage): AssetFile | undefined {
     const { method } = request;
     if (method !== "GET" && method !== "HEAD") return undefined;
     const path = requestPath(request);
@@ -148,7 +148,7 @@ export class WebSocketPage {
 }
 
 /** Answers a request for the page that is refused. */
-export function refusePage(response: ServerResponse): void {
+export function refuseDashboard(response: ServerResponse): void {
   response.writeHead(403, { "Content-Type": "text/plain; charset=utf-8", Connection: "close" });
   response.end(
     "this page is for this machine alone: open it as http://127.0.0.1 or http://localhost, or set a token\n",

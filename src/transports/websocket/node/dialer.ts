@@ -5,7 +5,15 @@ import type { SecureContextOptions } from "node:tls";
 import { type ClientOptions, WebSocket } from "ws";
 import { AuthError } from "../../../core/errors.ts";
 import type { Dialer } from "../../../core/transport/listener.ts";
-import { checkOptions, finiteDuration, flag, type Rule, type Rules, shape, text } from "../../../core/options.ts";
+import {
+  checkOptions,
+  finiteDuration,
+  isBoolean,
+  type Validator,
+  type Validators,
+  hasMethods,
+  isString,
+} from "../../../core/options.ts";
 import type { Peer } from "../../../core/peer.ts";
 import { dialledPrincipal } from "../../../core/transport/principal.ts";
 import type { Socket, SocketLimits } from "../../../core/transport/socket.ts";
@@ -88,14 +96,14 @@ function fitsHeader(token: string | undefined): token is string {
 
 const MASKS: readonly unknown[] = ["auto", "random", "zero"] satisfies MaskChoice[];
 
-const anything: Rule = () => undefined;
+const anything: Validator = () => undefined;
 
-const RULES: Rules<NodeDialOptions> = {
+const RULES: Validators<NodeDialOptions> = {
   token: (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string"),
-  allowInsecure: flag,
-  servername: text,
-  headers: shape("a record of headers"),
-  agent: shape("an http.Agent", "addRequest"),
+  allowInsecure: isBoolean,
+  servername: isString,
+  headers: hasMethods("a record of headers"),
+  agent: hasMethods("an http.Agent", "addRequest"),
   handshakeTimeout: finiteDuration,
   mask: (value) => (MASKS.includes(value) ? undefined : "one of `auto`, `random` and `zero`"),
   // Node's own, checked where they are used.

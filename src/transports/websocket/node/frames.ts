@@ -6,7 +6,7 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { IncomingReservation, SocketLimits } from "../../../core/transport/socket.ts";
-import type { WireSocket } from "../adapter.ts";
+import type { WebSocketSocket } from "../adapter.ts";
 
 /** A message of up to so many bytes reserves nothing: Node reads as much at once from a connection before anything can stop it. */
 const FREE_BYTES = 65_536;
@@ -122,7 +122,7 @@ export class FrameTracker {
 /** Meters one connection, from its opening to its close. */
 class FrameMeter {
   readonly #ws: WebSocket;
-  readonly #socket: WireSocket;
+  readonly #socket: WebSocketSocket;
   readonly #maxFrameBytes: number;
   readonly #reservation: IncomingReservation | undefined;
   readonly #frames = new FrameTracker();
@@ -131,7 +131,7 @@ class FrameMeter {
   /** Bytes of the message under way that counted as signs of life. */
   #told = 0;
 
-  constructor(ws: WebSocket, socket: WireSocket, { maxFrameBytes, incoming }: SocketLimits) {
+  constructor(ws: WebSocket, socket: WebSocketSocket, { maxFrameBytes, incoming }: SocketLimits) {
     this.#ws = ws;
     this.#socket = socket;
     this.#maxFrameBytes = maxFrameBytes;
@@ -177,7 +177,7 @@ class FrameMeter {
 }
 
 /** Meters the frames that arrive on a WebSocket which has just opened over `tcp`. */
-export function meterFrames(ws: WebSocket, tcp: Duplex, socket: WireSocket, limits: SocketLimits): void {
+export function meterFrames(ws: WebSocket, tcp: Duplex, socket: WebSocketSocket, limits: SocketLimits): void {
   const meter = new FrameMeter(ws, socket, limits);
   // Behind the listener of `ws`: a message that is complete was delivered before its bytes are given back.
   tcp.on("data", meter.onData);

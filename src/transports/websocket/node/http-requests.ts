@@ -5,8 +5,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Admission, BUSY, type Refusal } from "./admission.ts";
 import { beside, requestPath } from "../address.ts";
-import { refusePage, type WebSocketPage } from "./dashboard-endpoint.ts";
-import { type PageFile, serve } from "../../../dashboard/assets.ts";
+import { refuseDashboard, type DashboardEndpoint } from "./dashboard-endpoint.ts";
+import { type AssetFile, serveAsset } from "../../../dashboard/assets.ts";
 import { answerText, StatusEndpoint } from "./status.ts";
 
 const PAGE_REFUSED: Refusal = { status: 403, text: "" };
@@ -15,7 +15,7 @@ const PAGE_REFUSED: Refusal = { status: 403, text: "" };
 export interface PlainContext {
   readonly path: string;
   readonly admission: Admission;
-  readonly page: WebSocketPage | undefined;
+  readonly dashboard: DashboardEndpoint | undefined;
   readonly status: (() => unknown) | undefined;
   /** Making the report has failed. */
   onStatusFailed(error: unknown): void;
@@ -34,7 +34,7 @@ export class PlainRequests {
     if (report === undefined) return;
     this.#status = new StatusEndpoint({
       report,
-      judgeStatus: (request) => admission.judgeStatus(request),
+      judgeStatus: (request) => admission.authorizeStatus(request),
       onRefused: (request, refusal) => admission.refused(request, refusal),
       onFailed: (error) => context.onStatusFailed(error),
     });
@@ -43,7 +43,7 @@ export class PlainRequests {
   /** Answers a request for the page, a file beside it or the status; `false`, and nothing is done, when it is for none. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const status = requestPath(request) === this.#statusPath ? this.#status : undefined;
-    const file = this.#context.page?.find(request);
+    const file = this.#context.dashboard?.find(request);
     if (status === undefined && file === undefined) return false;
     const { admission } = this.#context;
     const network = admission.networkOf(request);
@@ -57,10 +57,10 @@ export class PlainRequests {
     return true;
   }
 
-  #servePage(request: IncomingMessage, response: ServerResponse, file: PageFile): void {
+  #servePage(request: IncomingMessage, response: ServerResponse, file: AssetFile): void {
     const { admission } = this.#context;
-    if (admission.mayLoadPage(request)) return serve(request, response, file);
+    if (admission.mayLoadPage(request)) return serveAsset(request, response, file);
     admission.refused(request, PAGE_REFUSED);
-    refusePage(response);
+    refuseDashboard(response);
   }
 }

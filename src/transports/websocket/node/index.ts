@@ -6,26 +6,26 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Listener, ListenerContext } from "../../../core/transport/listener.ts";
 import type { Socket } from "../../../core/transport/socket.ts";
 import { listenerSettings, type WebSocketListenerOptions, type WebSocketListenerSettings } from "./options.ts";
-import { listenerAddress, WebSocketService } from "./server.ts";
+import { listenerAddress, UpgradeServer } from "./server.ts";
 import type { TicketOptions } from "./tickets.ts";
 
 export { dialWebSocket, type MaskChoice, type NodeDialOptions } from "./dialer.ts";
 export { type Authenticate, WEBSOCKET_LISTENER_DEFAULTS } from "./options.ts";
 export type { WebSocketListenerDefaults, WebSocketListenerOptions, WebSocketListenerSettings } from "./options.ts";
-export type { PageOptions, PageSettings } from "../../../dashboard/options.ts";
+export type { DashboardOptions, DashboardSettings } from "../../../dashboard/options.ts";
 export type { TicketOptions } from "./tickets.ts";
 
 /** One start, and what became of it. */
-interface Life {
+interface ActiveListener {
   readonly accept: (socket: Socket) => void;
-  readonly service: WebSocketService;
+  readonly service: UpgradeServer;
   readonly started: Promise<void>;
 }
 
 /** Accepts workers over WebSocket. Made by {@link listenWebSocket}. */
 export class WebSocketListener implements Listener {
   readonly #settings: WebSocketListenerSettings;
-  #life: Life | undefined;
+  #active: ActiveListener | undefined;
   #stopped: Promise<void> = Promise.resolve();
 
   /**
@@ -38,7 +38,7 @@ export class WebSocketListener implements Listener {
 
   /** Where it listens: `ws://127.0.0.1:7070/`, or `wss:` on an https server. Before the start, where it would. */
   get address(): string {
-    return this.#life === undefined ? listenerAddress(this.#settings) : this.#life.service.address;
+    return this.#active === undefined ? listenerAddress(this.#settings) : this.#active.service.address;
   }
 
   /**
@@ -47,16 +47,16 @@ export class WebSocketListener implements Listener {
    * address cannot be had, or another listener has this path of a shared server; it can be started again then.
    */
   start(accept: (socket: Socket) => void, context: ListenerContext): Promise<void> {
-    if (this.#life !== undefined) {
-      if (this.#life.accept === accept) return this.#life.started;
+    if (this.#active !== undefined) {
+      if (this.#active.accept === accept) return this.#active.started;
       return Promise.reject(new Error(`${this.address}: already listening; give each runner a listener of its own`));
     }
-    const service = new WebSocketService(this.#settings, accept, context);
+    const service = new UpgradeServer(this.#settings, accept, context);
     const started = this.#stopped.then(() => service.start());
-    const life: Life = { accept, service, started };
-    this.#life = life;
+    const life: ActiveListener = { accept, service, started };
+    this.#active = life;
     started.catch(() => {
-      if (this.#life === life) this.#life = undefined;
+      if (this.#active === life) this.#active = undefined;
     });
     return started;
   }
@@ -70,8 +70,8 @@ export class WebSocketListener implements Listener {
    * @throws Error when it does not listen.
    */
   issueTicket(options: TicketOptions): string {
-    if (this.#life === undefined) throw new Error(`${this.address}: a ticket is for a listener that has started`);
-    return this.#life.service.issueTicket(options);
+    if (this.#active === undefined) throw new Error(`${this.address}: a ticket is for a listener that has started`);
+    return this.#active.service.issueTicket(options);
   }
 
   /**
@@ -80,7 +80,7 @@ export class WebSocketListener implements Listener {
    * listener made itself needs no call.
    */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
-    return this.#life?.service.handleRequest(request, response) ?? false;
+    return this.#active?.service.handleRequest(request, response) ?? false;
   }
 
   /**
@@ -88,9 +88,9 @@ export class WebSocketListener implements Listener {
    * get a moment (four times 20 ms, or until all are done), and whoever has not answered is cut off. May be called twice.
    */
   stop(): Promise<void> {
-    const life = this.#life;
+    const life = this.#active;
     if (life === undefined) return this.#stopped;
-    this.#life = undefined;
+    this.#active = undefined;
     this.#stopped = life.started.then(
       () => life.service.stop(),
       () => undefined, // it never began

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../../core/time/clock.ts";
 import type { WebSocketListenerSettings } from "./options.ts";
-import { Rate } from "./rate.ts";
+import { RateLimit } from "./rate.ts";
 
 /** Networks whose refusals are remembered. When there are more, the one refused longest ago is forgotten. */
 const MAX_REFUSED_NETWORKS = 4_096;
@@ -73,16 +73,16 @@ class Counts {
 export class ConnectionLimits {
   readonly #settings: ConnectionLimitSettings;
   readonly #clock: Clock;
-  readonly #rate: Rate;
+  readonly #rate: RateLimit;
   readonly #open = new Counts();
   readonly #pending = new Counts();
   /** By network, the one refused longest ago first. */
-  readonly #refusals = new Map<string, Rate>();
+  readonly #refusals = new Map<string, RateLimit>();
 
   constructor(settings: ConnectionLimitSettings, clock: Clock) {
     this.#settings = settings;
     this.#clock = clock;
-    this.#rate = new Rate(settings.acceptRate, settings.acceptRate, clock);
+    this.#rate = new RateLimit(settings.acceptRate, settings.acceptRate, clock);
   }
 
   /** Networks whose refusals are remembered. */
@@ -125,7 +125,8 @@ export class ConnectionLimits {
   refused(network: string): void {
     const perSecond = this.#settings.refusalRatePerAddress;
     if (perSecond === Number.POSITIVE_INFINITY) return;
-    const rate = this.#refusals.get(network) ?? new Rate(perSecond, perSecond * REFUSAL_BURST_SECONDS, this.#clock);
+    const rate =
+      this.#refusals.get(network) ?? new RateLimit(perSecond, perSecond * REFUSAL_BURST_SECONDS, this.#clock);
     rate.take();
     this.#refusals.delete(network);
     this.#refusals.set(network, rate);

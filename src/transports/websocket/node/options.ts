@@ -2,19 +2,24 @@
 import type { IncomingMessage, Server as HttpServer } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import {
-  type Filled,
-  callable,
+  type WithDefaults,
+  isFunction,
   checkOptions,
   finiteDuration,
   integer,
-  limit,
+  integerOrInfinity,
   oneOrMore,
-  type Rule,
-  type Rules,
-  shape,
+  type Validator,
+  type Validators,
+  hasMethods,
   withDefaults,
 } from "../../../core/options.ts";
-import { type PageOptions, pageOption, pageSettings, type PageSettings } from "../../../dashboard/options.ts";
+import {
+  type DashboardOptions,
+  dashboardOption,
+  dashboardSettings,
+  type DashboardSettings,
+} from "../../../dashboard/options.ts";
 
 /** Decides who a request is. */
 export type Authenticate = (request: IncomingMessage) => string | undefined | PromiseLike<string | undefined>;
@@ -48,7 +53,7 @@ export interface WebSocketListenerOptions {
    * Serves a live page to browsers at `path`: workers, queue, throughput, latency, failures. It shows what there is to
    * whoever could also connect as a worker. Default: false.
    */
-  readonly page?: boolean | PageOptions | undefined;
+  readonly dashboard?: boolean | DashboardOptions | undefined;
   /**
    * Makes a report that `GET status`, beside `path`, answers as JSON: to whatever could also connect as a worker, and to no
    * web page. At most four answers are under way at a time. Default: none, and nothing is answered there.
@@ -91,8 +96,8 @@ export interface WebSocketListenerOptions {
 
 /** The options with their defaults filled in. */
 export type WebSocketListenerSettings = Omit<
-  Filled<WebSocketListenerOptions>,
-  "token" | "authenticate" | "server" | "page" | "status" | "addressOf"
+  WithDefaults<WebSocketListenerOptions>,
+  "token" | "authenticate" | "server" | "dashboard" | "status" | "addressOf"
 > & {
   /** The tokens; empty when none was given. */
   readonly tokens: readonly string[];
@@ -101,7 +106,7 @@ export type WebSocketListenerSettings = Omit<
   /** The server to share, if there is one. */
   readonly server: HttpServer | HttpsServer | undefined;
   /** The page, if there is one. */
-  readonly page: PageSettings | undefined;
+  readonly dashboard: DashboardSettings | undefined;
   /** Makes the report for the status, if there is one. */
   readonly status: (() => unknown) | undefined;
   /** Names the address of a request, if not the connection. */
@@ -110,7 +115,7 @@ export type WebSocketListenerSettings = Omit<
 
 /** The options that have a default. */
 export type WebSocketListenerDefaults = Readonly<
-  Omit<WebSocketListenerSettings, "tokens" | "authenticate" | "server" | "page" | "status" | "addressOf">
+  Omit<WebSocketListenerSettings, "tokens" | "authenticate" | "server" | "dashboard" | "status" | "addressOf">
 >;
 
 /** What holds when nothing is said. */
@@ -132,42 +137,42 @@ export const WEBSOCKET_LISTENER_DEFAULTS: WebSocketListenerDefaults = Object.fre
   maxHeaderSize: 16_384,
 });
 
-const nonEmpty: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string");
+const nonEmpty: Validator = (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string");
 const isOrigin = (value: unknown): boolean => nonEmpty(value) === undefined && value !== "null" && value !== "*";
 const LONGEST_TICKET = 30_000;
-const ticketLifetime: Rule = (value) =>
+const ticketLifetime: Validator = (value) =>
   finiteDuration(value) === undefined && Number(value) <= LONGEST_TICKET
     ? undefined
     : `a number of ms over 0 and at most ${LONGEST_TICKET}`;
-const count: Rule = integer(1, 1_000_000);
+const count: Validator = integer(1, 1_000_000);
 
 /** Requests hold what browsers and dialers make of a path; one that they would write otherwise would never be asked for. */
-const addressPath: Rule = (value) => {
+const addressPath: Validator = (value) => {
   const fits =
     typeof value === "string" && URL.canParse(value, "ws://host") && new URL(value, "ws://host").pathname === value;
   return fits ? undefined : "a path as it stands in an address: it begins with /, has no query, and is percent-encoded";
 };
 
-const RULES: Rules<WebSocketListenerOptions> = {
+const RULES: Validators<WebSocketListenerOptions> = {
   host: nonEmpty,
   port: integer(0, 65_535),
   path: addressPath,
   // An empty list would read as "no token needed".
   token: (value) => (Array.isArray(value) && value.length === 0 ? "a token at least" : oneOrMore(nonEmpty)(value)),
-  authenticate: callable,
+  authenticate: isFunction,
   origins: (value) =>
     Array.isArray(value) && value.every(isOrigin) ? undefined : "an array of origins, neither `null` nor `*`",
   ticketLifetime,
-  page: pageOption,
-  server: shape("an http or https server", "on", "listen"),
+  dashboard: dashboardOption,
+  server: hasMethods("an http or https server", "on", "listen"),
   maxConnections: count,
-  maxConnectionsPerAddress: limit(1),
+  maxConnectionsPerAddress: integerOrInfinity(1),
   maxPending: count,
-  maxPendingPerAddress: limit(1),
-  acceptRate: limit(1),
-  refusalRatePerAddress: limit(1),
-  addressOf: callable,
-  status: callable,
+  maxPendingPerAddress: integerOrInfinity(1),
+  acceptRate: integerOrInfinity(1),
+  refusalRatePerAddress: integerOrInfinity(1),
+  addressOf: isFunction,
+  status: isFunction,
   headersTimeout: finiteDuration,
   requestTimeout: finiteDuration,
   connectionsCheckingInterval: finiteDuration,
@@ -184,8 +189,8 @@ export function listenerSettings(options: WebSocketListenerOptions): WebSocketLi
   if (options.server !== undefined && (options.host !== undefined || options.port !== undefined)) {
     throw new TypeError("listenWebSocket: a shared `server` has its own address; leave out `host` and `port`");
   }
-  const { token, authenticate, server, page, status, addressOf, ...rest } = options;
+  const { token, authenticate, server, dashboard, status, addressOf, ...rest } = options;
   const tokens = token === undefined ? [] : typeof token === "string" ? [token] : [...token];
   const settings = withDefaults(WEBSOCKET_LISTENER_DEFAULTS, rest);
-  return { ...settings, tokens, authenticate, server, page: pageSettings(page), status, addressOf };
+  return { ...settings, tokens, authenticate, server, dashboard: dashboardSettings(dashboard), status, addressOf };
 }

@@ -2,7 +2,7 @@
 import type { Clock } from "../../../core/time/clock.ts";
 
 /** A bucket that fills steadily and is emptied one by one. */
-export class Rate {
+export class RateLimit {
   readonly #perSecond: number;
   readonly #burst: number;
   readonly #clock: Clock;

@@ -8,17 +8,17 @@ import type { Duplex } from "node:stream";
 import { Server as TlsServer } from "node:tls";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { AuthError } from "../../../core/errors.ts";
-import { hostClock } from "../../../core/time/system.ts";
+import { systemClock } from "../../../core/time/system.ts";
 import { INCOMING_DEFAULTS, IncomingBudget } from "../../../core/transport/incoming-budget.ts";
 import type { ListenerContext } from "../../../core/transport/listener.ts";
 import type { Peer } from "../../../core/peer.ts";
 import type { Socket, SocketLimits } from "../../../core/transport/socket.ts";
 import { isLoopback, requestPath, SUBPROTOCOL } from "../address.ts";
-import { Admission, BUSY, type Guest, type Refusal, type Verdict } from "./admission.ts";
+import { Admission, BUSY, type Admitted, type Refusal, type Decision } from "./admission.ts";
 import { KEEP_ALIVE_DELAY } from "./dialer.ts";
 import { nodeSocket, type WireSettings, wireSettings } from "./socket.ts";
 import type { WebSocketListenerSettings } from "./options.ts";
-import { WebSocketPage } from "./dashboard-endpoint.ts";
+import { DashboardEndpoint } from "./dashboard-endpoint.ts";
 import { PlainRequests } from "./http-requests.ts";
 import { OwnServer } from "./http-server.ts";
 import { answerText } from "./status.ts";
@@ -79,7 +79,7 @@ export function listenerAddress(settings: WebSocketListenerSettings): string {
 }
 
 /** A listener between one start and one stop. */
-export class WebSocketService {
+export class UpgradeServer {
   readonly #settings: WebSocketListenerSettings;
   readonly #accept: (socket: Socket) => void;
   readonly #context: ListenerContext;
@@ -92,7 +92,7 @@ export class WebSocketService {
   readonly #plain: PlainRequests;
   readonly #handshakes = new Set<Duplex>();
   readonly #open = new Map<WebSocket, Pick<Socket, "close">>();
-  readonly #page: WebSocketPage | undefined;
+  readonly #page: DashboardEndpoint | undefined;
   #stopping = false;
   #onEmpty: (() => void) | undefined;
 
@@ -102,9 +102,9 @@ export class WebSocketService {
     this.#context = context;
     // A worker that listens has no budget of its own.
     const { maxIncomingBytes, stallTimeout } = INCOMING_DEFAULTS;
-    const { maxFrameBytes, incoming = new IncomingBudget(maxIncomingBytes, stallTimeout, hostClock) } = context;
+    const { maxFrameBytes, incoming = new IncomingBudget(maxIncomingBytes, stallTimeout, systemClock) } = context;
     this.#limits = { maxFrameBytes, incoming };
-    this.#admission = new Admission(settings, hostClock, (error) => context.report(error));
+    this.#admission = new Admission(settings, systemClock, (error) => context.report(error));
     const options: ServerOptions & WireSettings = {
       noServer: true,
       clientTracking: false,
@@ -113,12 +113,12 @@ export class WebSocketService {
       ...wireSettings(context.maxFrameBytes),
     };
     this.#upgrader = new WebSocketServer(options);
-    const { page, path, server } = settings;
-    this.#page = page === undefined ? undefined : new WebSocketPage(page, path, context);
+    const { dashboard, path, server } = settings;
+    this.#page = dashboard === undefined ? undefined : new DashboardEndpoint(dashboard, path, context);
     this.#plain = new PlainRequests({
       path,
       admission: this.#admission,
-      page: this.#page,
+      dashboard: this.#page,
       status: settings.status,
       onStatusFailed: (cause) => context.report(new Error(`${this.address}: \`status\` failed`, { cause })),
     });
@@ -154,7 +154,7 @@ export class WebSocketService {
     const { server, host, port, path } = this.#settings;
     const bound = server?.address();
     const where = server === undefined ? host : bound && typeof bound === "object" ? bound.address : "localhost";
-    if (this.#admission.isOpenHouse && !isLoopback(where)) {
+    if (this.#admission.allowsAnonymous && !isLoopback(where)) {
       throw new AuthError(
         `${where} is reachable from other machines: pass \`token\` or \`authenticate\` to say who may work`,
       );
@@ -213,9 +213,9 @@ export class WebSocketService {
     // Several short waits: when this process was held up for longer than one, its peers have not been heard yet.
     for (let wait = 0; wait < STOP_WAITS && this.#open.size > 0; wait++) {
       await new Promise<void>((resolve) => {
-        const timer = hostClock.set(STOP_WAIT, resolve, true);
+        const timer = systemClock.set(STOP_WAIT, resolve, true);
         this.#onEmpty = (): void => {
-          hostClock.clear(timer);
+          systemClock.clear(timer);
           resolve();
         };
       });
@@ -244,7 +244,7 @@ export class WebSocketService {
     // One place from here to the end of the connection, whichever way it ends.
     socket.once("close", () => limits.leave(network));
     this.#handshakes.add(socket);
-    const verdict = this.#admission.judge(request);
+    const verdict = this.#admission.authorize(request);
     if (verdict instanceof Promise) void verdict.then((late) => this.#decided(request, socket, head, late));
     else this.#decided(request, socket, head, verdict);
   };
@@ -261,7 +261,7 @@ export class WebSocketService {
     refuse(socket, refusal);
   }
 
-  #decided(request: IncomingMessage, socket: Duplex, head: Buffer, verdict: Verdict): void {
+  #decided(request: IncomingMessage, socket: Duplex, head: Buffer, verdict: Decision): void {
     this.#handshakes.delete(socket);
     if (socket.destroyed) return;
     if (this.#stopping) return refuse(socket, STOPPING);
@@ -286,7 +286,7 @@ export class WebSocketService {
     socket.setKeepAlive(true, KEEP_ALIVE_DELAY);
   }
 
-  #opened(request: IncomingMessage, ws: WebSocket, { principal, identity }: Guest): void {
+  #opened(request: IncomingMessage, ws: WebSocket, { principal, identity }: Admitted): void {
     const { remoteAddress = "pipe", remotePort = 0 } = request.socket;
     const named = this.#admission.addressOf(request);
     const address = named === remoteAddress || named === "" ? hostPort(remoteAddress, remotePort) : named;

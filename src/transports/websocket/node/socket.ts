@@ -4,13 +4,13 @@
  */
 import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
-import { hostClock } from "../../../core/time/system.ts";
+import { systemClock } from "../../../core/time/system.ts";
 import type { Peer } from "../../../core/peer.ts";
 import type { CloseCode, CloseReason, SocketLimits } from "../../../core/transport/socket.ts";
 import { closeFrame, closeReason, NOT_BINARY } from "../close-codes.ts";
 import { meterFrames } from "./frames.ts";
-import { Rate } from "./rate.ts";
-import { type Wire, WireSocket } from "../adapter.ts";
+import { RateLimit } from "./rate.ts";
+import { type WebSocketAdapter, WebSocketSocket } from "../adapter.ts";
 
 /** How long a closing handshake may take before the connection is cut, in ms. */
 const CLOSE_TIMEOUT = 1_000;
@@ -61,7 +61,7 @@ function plain(data: RawData): Uint8Array | undefined {
   return Array.isArray(data) ? undefined : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-class NodeWire implements Wire {
+class NodeWire implements WebSocketAdapter {
   readonly #ws: WebSocket;
 
   constructor(ws: WebSocket) {
@@ -94,8 +94,8 @@ class NodeWire implements Wire {
  * Makes a socket of a WebSocket of `ws` that has just opened over `tcp`, and was made with {@link wireSettings}. To be called
  * in the turn in which it opened: later, part of what came is missed.
  */
-export function nodeSocket(ws: WebSocket, tcp: Duplex, peer: Peer, limits: SocketLimits): WireSocket {
-  const socket = new WireSocket(new NodeWire(ws), peer, limits.maxFrameBytes);
+export function nodeSocket(ws: WebSocket, tcp: Duplex, peer: Peer, limits: SocketLimits): WebSocketSocket {
+  const socket = new WebSocketSocket(new NodeWire(ws), peer, limits.maxFrameBytes);
   meterFrames(ws, tcp, socket, limits);
   ws.on("message", (data, isBinary) => {
     const bytes = isBinary ? plain(data) : undefined;
@@ -109,10 +109,10 @@ export function nodeSocket(ws: WebSocket, tcp: Duplex, peer: Peer, limits: Socke
 }
 
 /** Each ping is answered, which is cheap for the asker only. */
-function limitPings(ws: WebSocket, socket: WireSocket): void {
-  let rate: Rate | undefined;
+function limitPings(ws: WebSocket, socket: WebSocketSocket): void {
+  let rate: RateLimit | undefined;
   ws.on("ping", () => {
-    rate ??= new Rate(PINGS_PER_SECOND, PING_BURST, hostClock);
+    rate ??= new RateLimit(PINGS_PER_SECOND, PING_BURST, systemClock);
     if (rate.take()) return;
     socket.failed(PING_FLOOD);
     ws.terminate();

@@ -3,8 +3,8 @@
  * page. Who that is, is decided in admission.ts.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { hostClock } from "../../../core/time/system.ts";
-import type { Refusal, Verdict } from "./admission.ts";
+import { systemClock } from "../../../core/time/system.ts";
+import type { Refusal, Decision } from "./admission.ts";
 
 /** Answers under way at a time: each holds a report until its reader has taken it. */
 const MAX_ANSWERS = 4;
@@ -19,7 +19,7 @@ export interface StatusContext {
   /** Makes the report. May throw. */
   report(): unknown;
   /** Whether the status may be told to the sender of a request. */
-  judgeStatus(request: IncomingMessage): Verdict | Promise<Verdict>;
+  judgeStatus(request: IncomingMessage): Decision | Promise<Decision>;
   /** The request was refused for what it showed. */
   onRefused(request: IncomingMessage, refusal: Refusal): void;
   /** `report` has thrown. */
@@ -52,7 +52,7 @@ export class StatusEndpoint {
     else this.#decided(request, response, verdict);
   }
 
-  #decided(request: IncomingMessage, response: ServerResponse, verdict: Verdict): void {
+  #decided(request: IncomingMessage, response: ServerResponse, verdict: Decision): void {
     if (response.destroyed) return;
     if ("status" in verdict) {
       this.#context.onRefused(request, verdict);
@@ -75,9 +75,9 @@ export class StatusEndpoint {
 
   #send(response: ServerResponse, body: Buffer): void {
     this.#answers++;
-    const timer = hostClock.set(ANSWER_TIMEOUT, () => response.destroy(), false);
+    const timer = systemClock.set(ANSWER_TIMEOUT, () => response.destroy(), false);
     response.once("close", () => {
-      hostClock.clear(timer);
+      systemClock.clear(timer);
       this.#answers--;
     });
     response.writeHead(200, { ...JSON_HEADERS, "Content-Length": body.byteLength });

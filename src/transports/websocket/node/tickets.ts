@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import type { Clock } from "../../../core/time/clock.ts";
-import { checkOptions, type Rule } from "../../../core/options.ts";
+import { checkOptions, type Validator } from "../../../core/options.ts";
 import { guestPrincipalFault } from "../../../core/transport/principal.ts";
 
 /** Whom a ticket is for. */
@@ -16,12 +16,12 @@ export interface TicketOptions {
 }
 
 /** Tickets that are out at a time. They live for half a minute at most, so more is no crowd but a leak. */
-const MOST_TICKETS = 10_000;
+const MAX_TICKETS = 10_000;
 const TICKET_BYTES = 32;
 
-const principalName: Rule = (value) =>
+const principalName: Validator = (value) =>
   typeof value === "string" && value !== "" ? undefined : "a non-empty string, the name of a principal";
-const workerName: Rule = (value) =>
+const workerName: Validator = (value) =>
   typeof value === "string" && /^[A-Za-z0-9._:-]{1,128}$/.test(value)
     ? undefined
     : "1 to 128 characters of A-Z a-z 0-9 . _ : -";
@@ -59,8 +59,8 @@ export class Tickets {
     const fault = guestPrincipalFault(options.principal);
     if (fault !== undefined) throw new TypeError(`issueTicket: ${fault}`);
     this.#forgetExpired();
-    if (this.#kept.size >= MOST_TICKETS) {
-      throw new RangeError(`issueTicket: ${MOST_TICKETS} tickets are out; ask for one when it is about to be used`);
+    if (this.#kept.size >= MAX_TICKETS) {
+      throw new RangeError(`issueTicket: ${MAX_TICKETS} tickets are out; ask for one when it is about to be used`);
     }
     const ticket = randomBytes(TICKET_BYTES).toString("base64url");
     const { principal, identity } = options;

@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { decodeFrame, FrameWriter } from "../../../../src/core/protocol/codec.ts";
-import { hostClock } from "../../../../src/core/time/system.ts";
+import { systemClock } from "../../../../src/core/time/system.ts";
 import { Job } from "../../../../src/core/job/job.ts";
 import type { Message } from "../../../../src/core/protocol/message.ts";
 import { JobRunner } from "../../../../src/core/runner/runner.ts";
@@ -25,7 +25,7 @@ function frameOf(...messages: readonly Message[]): Uint8Array {
 }
 
 async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise<void>((resolve) => hostClock.nextTurn(resolve));
+  for (let turn = 0; turn < count; turn++) await new Promise<void>((resolve) => systemClock.nextTurn(resolve));
 }
 
 /** A runner that sends jobs and reads nothing. */

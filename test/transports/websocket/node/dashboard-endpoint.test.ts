@@ -6,13 +6,13 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { JobRunner } from "../../../../src/index.ts";
-import { PAGE_SUBPROTOCOL } from "../../../../src/dashboard/protocol.ts";
+import { DASHBOARD_SUBPROTOCOL } from "../../../../src/dashboard/protocol.ts";
 import {
   listenWebSocket,
   type WebSocketListener,
   type WebSocketListenerOptions,
 } from "../../../../src/transports/websocket/node/index.ts";
-import { MOST_WATCHERS } from "../../../../src/transports/websocket/node/dashboard-endpoint.ts";
+import { MAX_VIEWERS } from "../../../../src/transports/websocket/node/dashboard-endpoint.ts";
 import { ask, type Headers, status } from "./raw-client.ts";
 
 const TOKEN = "correct horse battery staple";
@@ -33,7 +33,7 @@ class House {
   readonly #server: Server | undefined;
 
   constructor(options: WebSocketListenerOptions) {
-    this.listener = listenWebSocket({ page: true, ...options });
+    this.listener = listenWebSocket({ dashboard: true, ...options });
     this.runner = new JobRunner({ listen: this.listener });
     this.#server = options.server;
   }
@@ -51,7 +51,7 @@ class House {
   /** The status of an upgrade of the page's. */
   async watch(headers: Headers = {}, path: string = "/"): Promise<number> {
     const Host = `127.0.0.1:${this.port}`;
-    return status(await ask(this.port, path, { Host, "Sec-WebSocket-Protocol": PAGE_SUBPROTOCOL, ...headers }));
+    return status(await ask(this.port, path, { Host, "Sec-WebSocket-Protocol": DASHBOARD_SUBPROTOCOL, ...headers }));
   }
 
   fetch(path: string = "/", headers: Record<string, string> = HTML, method: string = "GET"): Promise<Fetched> {
@@ -79,7 +79,7 @@ class House {
 
 function bearer(token: string): Headers {
   const text = Buffer.from(token).toString("base64url");
-  return { "Sec-WebSocket-Protocol": `${PAGE_SUBPROTOCOL}, bearer.${text}` };
+  return { "Sec-WebSocket-Protocol": `${DASHBOARD_SUBPROTOCOL}, bearer.${text}` };
 }
 
 describe("the page", () => {
@@ -114,13 +114,13 @@ describe("the page", () => {
     for (const path of ["/", "/fleet/", "/fleet/lend.js", "/fleet/tab.js"]) {
       expect((await house.fetch(path)).status).toBe(404);
     }
-    await using without = await House.open({ page: false });
+    await using without = await House.open({ dashboard: false });
     expect((await without.fetch()).status).toBe(426);
     expect(await without.watch()).toBe(400);
   });
 
   test("comes with the module to lend and its script beside it, each under a policy", async () => {
-    await using house = await House.open({ path: "/fleet", page: { lend: LEND } });
+    await using house = await House.open({ path: "/fleet", dashboard: { lend: LEND } });
     const page = await house.fetch("/fleet");
     expect(page.headers["content-security-policy"]).toContain("; worker-src 'self'; ");
     const [lent, tab] = [await house.fetch("/fleet/lend.js", {}), await house.fetch("/fleet/tab.js", {})];
@@ -148,7 +148,7 @@ describe("the page", () => {
   });
 
   test("with a token is for everybody, and its numbers for who shows it", async () => {
-    await using house = await House.open({ token: TOKEN, page: { admin: ADMIN } });
+    await using house = await House.open({ token: TOKEN, dashboard: { admin: ADMIN } });
     const Host = "jobs.example";
     expect((await house.fetch("/", { ...HTML, Host })).status).toBe(200);
     for (const Origin of ["https://jobs.example", "http://jobs.example", undefined]) {
@@ -164,7 +164,7 @@ describe("the page", () => {
   });
 
   test("takes no ticket, as that is for a worker; an admin's token is none for a worker", async () => {
-    await using house = await House.open({ token: TOKEN, page: { admin: ADMIN } });
+    await using house = await House.open({ token: TOKEN, dashboard: { admin: ADMIN } });
     const ticket = house.listener.issueTicket({ principal: "p" });
     expect(await house.watch({}, `/?ticket=${ticket}`)).toBe(401);
     expect(status(await ask(house.port, "/", { Authorization: `Bearer ${ADMIN}` }))).toBe(401);
@@ -172,9 +172,9 @@ describe("the page", () => {
 
   test("is answered by its own protocol, which never becomes that of workers", async () => {
     await using house = await House.open();
-    const both = await ask(house.port, "/", { "Sec-WebSocket-Protocol": `${PAGE_SUBPROTOCOL}, powerhose.v1` });
+    const both = await ask(house.port, "/", { "Sec-WebSocket-Protocol": `${DASHBOARD_SUBPROTOCOL}, powerhose.v1` });
     expect(both).toMatch(/sec-websocket-protocol: powerhose\.v1\r?$/im);
-    const ws = new WebSocket(`ws://127.0.0.1:${house.port}/`, PAGE_SUBPROTOCOL);
+    const ws = new WebSocket(`ws://127.0.0.1:${house.port}/`, DASHBOARD_SUBPROTOCOL);
     const [first] = (await once(ws, "message")) as [Buffer];
     expect(JSON.parse(first.toString())).toMatchObject({ type: "welcome", admin: false, lend: null });
     ws.send(Buffer.from([1, 2, 3]));
@@ -185,7 +185,7 @@ describe("the page", () => {
 
   test("is told when the listener stops", async () => {
     await using house = await House.open();
-    const ws = new WebSocket(`ws://127.0.0.1:${house.port}/`, PAGE_SUBPROTOCOL);
+    const ws = new WebSocket(`ws://127.0.0.1:${house.port}/`, DASHBOARD_SUBPROTOCOL);
     await once(ws, "message");
     const closed = once(ws, "close") as Promise<[number]>;
     await house.runner.stop();
@@ -195,8 +195,8 @@ describe("the page", () => {
   test("is open in so many places and no more", async () => {
     await using house = await House.open();
     const open = Array.from(
-      { length: MOST_WATCHERS },
-      () => new WebSocket(`ws://127.0.0.1:${house.port}/`, PAGE_SUBPROTOCOL),
+      { length: MAX_VIEWERS },
+      () => new WebSocket(`ws://127.0.0.1:${house.port}/`, DASHBOARD_SUBPROTOCOL),
     );
     await Promise.all(open.map((ws) => once(ws, "message")));
     expect(await house.watch()).toBe(503);
@@ -259,8 +259,8 @@ describe("on a server that is shared", () => {
   test("two listeners have a page each, whichever stops first", async () => {
     const listeners: WebSocketListener[] = [];
     const server = await shared(() => listeners);
-    await using one = await House.open({ server, path: "/one", page: { title: "1" } });
-    const second = listenWebSocket({ server, path: "/two", page: true });
+    await using one = await House.open({ server, path: "/one", dashboard: { title: "1" } });
+    const second = listenWebSocket({ server, path: "/two", dashboard: true });
     const two = new JobRunner({ listen: second });
     await two.start();
     listeners.push(one.listener, second);
@@ -279,14 +279,14 @@ describe("on a server that is shared", () => {
 
 test.each([
   [{ page: "yes" }, TypeError],
-  [{ page: { colour: "red" } }, TypeError],
-  [{ page: { admin: [] } }, TypeError],
-  [{ page: { admin: "" } }, TypeError],
-  [{ page: { lend: "/nowhere/to/be/found.js" } }, TypeError],
-  [{ page: { lend: new URL("https://cdn.example/x.js") } }, TypeError],
-  [{ page: { history: 59 } }, RangeError],
-  [{ page: { title: "" } }, TypeError],
-  [{ page: { note: "words" } }, TypeError],
+  [{ dashboard: { colour: "red" } }, TypeError],
+  [{ dashboard: { admin: [] } }, TypeError],
+  [{ dashboard: { admin: "" } }, TypeError],
+  [{ dashboard: { lend: "/nowhere/to/be/found.js" } }, TypeError],
+  [{ dashboard: { lend: new URL("https://cdn.example/x.js") } }, TypeError],
+  [{ dashboard: { history: 59 } }, RangeError],
+  [{ dashboard: { title: "" } }, TypeError],
+  [{ dashboard: { note: "words" } }, TypeError],
 ])("%j is refused", (options, kind) => {
   expect(() => listenWebSocket(options as WebSocketListenerOptions)).toThrow(kind);
 });

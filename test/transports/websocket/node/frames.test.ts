@@ -259,7 +259,7 @@ describe("workers of a runner", () => {
       identity,
       instance: `${identity}-1`,
       capacity: 1,
-      ahead: 0,
+      prefetchLimit: 0,
       blocking: false,
       served: 0,
       labels: [],
@@ -294,7 +294,7 @@ describe("workers of a runner", () => {
       stallTimeout: 1_000_000,
     });
     const events: RunnerEvent[] = [];
-    runner.onFleet((event) => void events.push(event));
+    runner.onWorkerEvent((event) => void events.push(event));
     await runner.start();
     onTestFinished(async () => {
       await runner.stop();

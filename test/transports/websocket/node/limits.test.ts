@@ -1,7 +1,7 @@
 /** How many connections a listener holds of one address and in all, and how fast they may come. */
 import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { hostClock } from "../../../../src/core/time/system.ts";
+import { systemClock } from "../../../../src/core/time/system.ts";
 import { VirtualClock } from "../../../../src/testing/time/virtual-clock.ts";
 import {
   ConnectionLimits,
@@ -15,8 +15,8 @@ import { ask, type Headers, RawClient, status, upgrade } from "./raw-client.ts";
 const TOKEN = "s3cret-token";
 /** Time stands still, so that no rate is refilled, however slow the machine is. */
 function freezeTime(): void {
-  const now = hostClock.now();
-  const spy = vi.spyOn(hostClock, "now").mockReturnValue(now);
+  const now = systemClock.now();
+  const spy = vi.spyOn(systemClock, "now").mockReturnValue(now);
   onTestFinished(() => spy.mockRestore());
 }
 

@@ -5,7 +5,7 @@
 import * as fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { AuthError } from "../../../../src/core/errors.ts";
-import { hostClock } from "../../../../src/core/time/system.ts";
+import { systemClock } from "../../../../src/core/time/system.ts";
 import { bearerSubprotocol } from "../../../../src/transports/websocket/address.ts";
 import { dialWebSocket } from "../../../../src/transports/websocket/node/index.ts";
 import { Gate, MAX } from "./gate.ts";
@@ -301,10 +301,10 @@ test("T13: stop does not sit out the closing handshake of a peer that is stuck",
   // Set before the handshake's own time limit begins, and as long: it fires first if `stop` waits for that limit.
   let timer: unknown;
   const satOut = new Promise<string>((resolve) => {
-    timer = hostClock.set(1_000, () => resolve("sat out"), true);
+    timer = systemClock.set(1_000, () => resolve("sat out"), true);
   });
   const outcome = await Promise.race([gate.listener.stop().then(() => "stopped"), satOut]);
-  hostClock.clear(timer);
+  systemClock.clear(timer);
   expect(outcome).toBe("stopped");
 });
 

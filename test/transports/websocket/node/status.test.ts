@@ -2,7 +2,7 @@
 import { createServer, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { once } from "node:events";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { hostClock } from "../../../../src/core/time/system.ts";
+import { systemClock } from "../../../../src/core/time/system.ts";
 import { listenWebSocket, type WebSocketListenerOptions } from "../../../../src/transports/websocket/node/index.ts";
 import { Gate, MAX } from "./gate.ts";
 import { RawClient } from "./raw-client.ts";
@@ -61,7 +61,7 @@ describe("the status", () => {
   });
 
   test("with a token is for what shows it, or the admin's, and for no page", async () => {
-    await using gate = await open({ token: ["old", TOKEN], page: { admin: "root" } });
+    await using gate = await open({ token: ["old", TOKEN], dashboard: { admin: "root" } });
     const answers: number[] = [];
     for (const token of [TOKEN, "old", "root", "wrong", ""]) {
       answers.push((await get(gate.port, "/status", { Authorization: `Bearer ${token}`, Host: "any.example" })).status);
@@ -98,8 +98,8 @@ describe("the status", () => {
   });
 
   test("a token that is guessed too often gets no more answers", async () => {
-    const now = hostClock.now();
-    const spy = vi.spyOn(hostClock, "now").mockReturnValue(now);
+    const now = systemClock.now();
+    const spy = vi.spyOn(systemClock, "now").mockReturnValue(now);
     onTestFinished(() => spy.mockRestore());
     await using gate = await open({ token: TOKEN, refusalRatePerAddress: 1 });
     const answers: number[] = [];
