@@ -1,5 +1,5 @@
 /** What a user's tests import: simulated worlds, and their parts one by one. */
-export type { CrashKind } from "./simulation/simulated-process.ts";
+export type { CrashKind } from "./simulation/world.ts";
 export { InvariantError, StuckError } from "./simulation/simulation-errors.ts";
 export type { Machines, FaultyNetworkOptions } from "./network/network.ts";
 export { FaultyNetwork } from "./network/network.ts";

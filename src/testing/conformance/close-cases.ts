@@ -12,8 +12,8 @@ const DRAWN = 20;
 type Step = (typeof STEPS)[number];
 
 function drawSteps(seed: number): readonly Step[] {
-  const entropy = new SeededRandom(seed);
-  return Array.from({ length: entropy.below(13) }, () => entropy.pick(STEPS));
+  const random = new SeededRandom(seed);
+  return Array.from({ length: random.below(13) }, () => random.pick(STEPS));
 }
 
 async function take(step: Step, { near, far }: Pair, fixture: SocketFixture): Promise<void> {

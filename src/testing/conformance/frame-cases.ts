@@ -8,11 +8,11 @@ import { MAX, type Pair, type SocketCase } from "./socket-fixture.ts";
 const DRAWN = 25;
 
 function drawFrames(seed: number): readonly Uint8Array<ArrayBuffer>[] {
-  const entropy = new SeededRandom(seed);
-  return Array.from({ length: 1 + entropy.below(20) }, () => {
+  const random = new SeededRandom(seed);
+  return Array.from({ length: 1 + random.below(20) }, () => {
     // Short ones as often as long ones: the ends of a length field are where transports go wrong.
-    const length = 1 + entropy.below(entropy.pick([4, 130, 2_000]));
-    return Uint8Array.from({ length }, () => entropy.below(256));
+    const length = 1 + random.below(random.pick([4, 130, 2_000]));
+    return Uint8Array.from({ length }, () => random.below(256));
   });
 }
 

@@ -2,7 +2,6 @@
 import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
 import type { Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
-import { textIn, wordsOf } from "./error-words.ts";
 import type { Observation, Observed } from "./observation.ts";
 
 /** Longer data is cut: a log is read, not parsed. */
@@ -12,7 +11,7 @@ const MAX_DATA = 40;
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** The least and the most room for the name of who did it: most logs line up, and one long name moves no line far. */
-const [LEAST_WIDTH, MOST_WIDTH]: readonly [number, number] = [9, 40];
+const [MIN_WIDTH, MAX_WIDTH]: readonly [number, number] = [9, 40];
 
 /** A text with nothing in it that moves a cursor or begins a line. */
 export function printable(text: string): string {
@@ -20,34 +19,34 @@ export function printable(text: string): string {
 }
 
 /** A time in ms for people: `3,012.4 ms`. */
-export function time(ms: number): string {
+export function formatTime(ms: number): string {
   return `${ms.toFixed(1).replace(/\B(?=(\d{3})+\.)/g, ",")} ms`;
 }
 
 /** A job's data or a text as a log shows it: in quotes, cut, and with nothing in it that moves a cursor. */
-export function data(payload: Payload): string {
+export function formatPayload(payload: Payload): string {
   if (typeof payload !== "string") return `${payload.byteLength} bytes`;
   const shown = payload.length > MAX_DATA ? `${payload.slice(0, MAX_DATA)}…` : payload;
   return JSON.stringify(printable(shown));
 }
 
-function message(one: Message): string {
+function messageText(one: Message): string {
   switch (one.type) {
     case "JOB":
-      return `JOB ${one.attemptId} (job ${one.jobId}, attempt ${one.attempt}) ${data(one.job.data)}`;
+      return `JOB ${one.attemptId} (job ${one.jobId}, attempt ${one.attempt}) ${formatPayload(one.job.data)}`;
     case "JOBRES":
-      return `JOBRES ${one.attemptId} ${data(one.value)}`;
+      return `JOBRES ${one.attemptId} ${formatPayload(one.value)}`;
     case "JOBERR":
-      return `JOBERR ${one.attemptId} ${one.error.name}: ${data(one.error.message)}`;
+      return `JOBERR ${one.attemptId} ${one.error.name}: ${formatPayload(one.error.message)}`;
     case "REJECT":
     case "CANCEL":
       return `${one.type} ${one.attemptId} ${one.reason}`;
     case "CANCELLED":
       return `CANCELLED ${one.attemptId}`;
     case "HELLO":
-      return `HELLO ${data(one.identity)} capacity ${one.capacity}`;
+      return `HELLO ${formatPayload(one.identity)} capacity ${one.capacity}`;
     case "ERROR":
-      return `ERROR ${one.code} ${data(one.text)}`;
+      return `ERROR ${one.code} ${formatPayload(one.text)}`;
     case "GOAWAY":
       return `GOAWAY ${one.reason}`;
     default:
@@ -55,29 +54,31 @@ function message(one: Message): string {
   }
 }
 
-function messages(list: readonly Message[] | undefined): string {
+function messagesText(list: readonly Message[] | undefined): string {
   if (list === undefined) return "a malformed frame";
   const [first, second] = list;
   if (first === undefined) return "an empty frame";
-  if (second === undefined) return message(first);
+  if (second === undefined) return messageText(first);
   const more = list.length > 2 ? ` … ${list.length} messages` : "";
-  return `${message(first)} + ${message(second)}${more}`;
+  return `${messageText(first)} + ${messageText(second)}${more}`;
 }
 
 function errorText(error: unknown): string {
-  const name = textIn(error, "name");
-  const words = textIn(error, "message");
-  return name === undefined || words === undefined ? data(wordsOf(error)) : `${printable(name)}: ${data(words)}`;
+  const name = textProperty(error, "name");
+  const words = textProperty(error, "message");
+  return name === undefined || words === undefined
+    ? formatPayload(describeError(error))
+    : `${printable(name)}: ${formatPayload(words)}`;
 }
 
-function runnerEvent(event: RunnerEvent): string {
+function runnerEventText(event: RunnerEvent): string {
   switch (event.type) {
     case "worker-joined":
-      return `${data(event.identity)} joined, capacity ${event.capacity}`;
+      return `${formatPayload(event.identity)} joined, capacity ${event.capacity}`;
     case "worker-gone":
-      return `${data(event.identity)} is gone: ${event.reason}, ${data(event.message)}, ${event.inFlight} in flight`;
+      return `${formatPayload(event.identity)} is gone: ${event.reason}, ${formatPayload(event.message)}, ${event.inFlight} in flight`;
     case "job-started":
-      return `job ${event.jobId} attempt ${event.attempt} goes to ${data(event.identity)}`;
+      return `job ${event.jobId} attempt ${event.attempt} goes to ${formatPayload(event.identity)}`;
     case "job-retried":
       return `job ${event.jobId} is tried again in ${Math.round(event.after)} ms (${event.outcome})`;
     case "job-settled":
@@ -85,20 +86,20 @@ function runnerEvent(event: RunnerEvent): string {
     case "runner-state":
       return `is ${event.state}`;
     case "worker-refused":
-      return `refused a worker: ${data(event.message)}`;
+      return `refused a worker: ${formatPayload(event.message)}`;
     case "dial-failed":
     case "listener-error":
       return `${event.type}: ${errorText(event.error)}`;
     case "worker-suspect":
     case "worker-recovered":
     case "worker-draining":
-      return `${event.type} ${data(event.identity)}`;
+      return `${event.type} ${formatPayload(event.identity)}`;
   }
 }
 
-function workerEvent(event: WorkerEvent): string {
+function workerEventText(event: WorkerEvent): string {
   if (event.type === "worker-state") return `is ${event.state}`;
-  if (event.type === "disconnected") return `has no connection: ${event.reason}, ${data(event.message)}`;
+  if (event.type === "disconnected") return `has no connection: ${event.reason}, ${formatPayload(event.message)}`;
   // Its number alone: the runner's name before it is 32 digits that are on no other line.
   return `served job ${event.jobId.slice(event.jobId.lastIndexOf("-") + 1)}`;
 }
@@ -107,9 +108,9 @@ function workerEvent(event: WorkerEvent): string {
 function parts(seen: Observed): readonly [where: string, what: string] {
   switch (seen.kind) {
     case "sent":
-      return [seen.from, `→ ${seen.to}  ${messages(seen.messages)}`];
+      return [seen.from, `→ ${seen.to}  ${messagesText(seen.messages)}`];
     case "delivered":
-      return [seen.to, `← ${seen.from}  ${messages(seen.messages)}`];
+      return [seen.to, `← ${seen.from}  ${messagesText(seen.messages)}`];
     case "opened":
       return [seen.from, `connected to ${seen.to} (connection ${seen.connection})`];
     case "closed":
@@ -118,13 +119,13 @@ function parts(seen: Observed): readonly [where: string, what: string] {
         `connection ${seen.connection} ${seen.byItself ? "closed" : `lost: ${seen.reason.message}`}`,
       ];
     case "runner":
-      return [seen.machine, runnerEvent(seen.event)];
+      return [seen.machine, runnerEventText(seen.event)];
     case "worker":
-      return [seen.machine, workerEvent(seen.event)];
+      return [seen.machine, workerEventText(seen.event)];
     case "submitted":
       return [seen.machine, `job ${seen.jobId} submitted`];
     case "settled":
-      return [seen.machine, `the caller of job ${seen.jobId ?? "?"} has ${outcome(seen.outcome)}`];
+      return [seen.machine, `the caller of job ${seen.jobId ?? "?"} has ${outcomeText(seen.outcome)}`];
     case "drain":
       return [seen.machine, `drains; what has not started is ${seen.queued === "run" ? "run" : "rejected"}`];
     case "yielded":
@@ -134,7 +135,7 @@ function parts(seen: Observed): readonly [where: string, what: string] {
     case "handler-ended":
       return [
         seen.machine,
-        `handler run ${seen.run} ${seen.value === undefined ? "threw" : `returned ${data(seen.value)}`}`,
+        `handler run ${seen.run} ${seen.value === undefined ? "threw" : `returned ${formatPayload(seen.value)}`}`,
       ];
     case "fault":
       return ["***", `${seen.fault}: ${seen.target}`];
@@ -145,20 +146,54 @@ function parts(seen: Observed): readonly [where: string, what: string] {
   }
 }
 
-function outcome(settled: Extract<Observed, { kind: "settled" }>["outcome"]): string {
-  return settled.ok ? `its value ${data(settled.value)}` : `its error ${errorText(settled.error)}`;
+function outcomeText(settled: Extract<Observed, { kind: "settled" }>["outcome"]): string {
+  return settled.ok ? `its value ${formatPayload(settled.value)}` : `its error ${errorText(settled.error)}`;
 }
 
 /** `   3,012.4 ms  w1        → runner  JOBRES 3 "84"`, the names in columns of one width. */
 export function logLines(all: readonly Observation[]): readonly string[] {
   const told = all.map((seen) => ({ at: seen.at, parts: parts(seen) }));
-  const width = told.reduce((most, { parts: [where] }) => Math.max(most, where.length), LEAST_WIDTH);
+  const width = told.reduce((most, { parts: [where] }) => Math.max(most, where.length), MIN_WIDTH);
   return told.map(({ at, parts: [where, what] }) =>
-    printable(`${time(at).padStart(15)}  ${where.padEnd(Math.min(width, MOST_WIDTH))} ${what}`),
+    printable(`${formatTime(at).padStart(15)}  ${where.padEnd(Math.min(width, MAX_WIDTH))} ${what}`),
   );
 }
 
 /** One alone, as {@link logLines} has it. */
 export function logLine(seen: Observation): string {
   return logLines([seen]).join("");
+}
+
+/** A property that is a text, or `undefined`. */
+export function textProperty(value: unknown, key: string): string | undefined {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return undefined;
+  try {
+    const found: unknown = Reflect.get(value, key);
+    return typeof found === "string" ? found : undefined;
+  } catch {
+    return undefined; // a getter or a proxy that throws
+  }
+}
+
+/** `TypeError: two is one too many`; of what is no error what there is to say of it. */
+export function describeError(error: unknown): string {
+  const message = textProperty(error, "message");
+  const name = textProperty(error, "name") ?? "";
+  if (message !== undefined) return [name, message].filter((part) => part !== "").join(": ");
+  try {
+    const words = String(error);
+    const shown: unknown = words === "[object Object]" ? JSON.stringify(error) : words;
+    return String(shown); // a `toJSON` may have nothing to say
+  } catch {
+    return `something of type ${typeof error}`; // no prototype, a `toString` that throws, a circle
+  }
+}
+
+/** A wrong argument, named in the message that refuses it: `true`, `"x"`, `a promise`. */
+export function describeValue(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return "an array";
+  return "then" in value ? "a promise" : describeError(value).slice(0, 80);
 }

@@ -5,8 +5,7 @@
 import type { RunnerEvent } from "../../core/events.ts";
 import type { Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
-import { textIn } from "./error-words.ts";
-import { logLine, logLines } from "./format.ts";
+import { logLine, logLines, textProperty } from "./format.ts";
 import type { Observation } from "./observation.ts";
 
 const FNV_BASIS = 0x811c_9dc5;
@@ -56,7 +55,7 @@ function facts(seen: Observation): readonly (number | string)[] {
 type Outcome = Extract<Observation, { kind: "settled" }>["outcome"];
 
 function outcomeFacts(outcome: Outcome): readonly (number | string)[] {
-  return outcome.ok ? [1, ...contents(outcome.value)] : [0, textIn(outcome.error, "name") ?? ""];
+  return outcome.ok ? [1, ...contents(outcome.value)] : [0, textProperty(outcome.error, "name") ?? ""];
 }
 
 /** What a payload holds, as two numbers: they are mixed in, and the payload itself is not kept. */
@@ -103,7 +102,7 @@ function messageFacts(message: Message): readonly (number | string)[] {
 
 function eventFacts(event: RunnerEvent): readonly (number | string)[] {
   if (event.type === "job-settled")
-    return [event.type, event.jobId, event.ok ? 1 : 0, textIn(event.error, "name") ?? ""];
+    return [event.type, event.jobId, event.ok ? 1 : 0, textProperty(event.error, "name") ?? ""];
   if ("jobId" in event) return [event.type, event.jobId];
   if ("identity" in event) return [event.type, event.identity, event.type === "worker-gone" ? event.reason : ""];
   return [event.type, event.type === "runner-state" ? event.state : ""];

@@ -1,5 +1,5 @@
 /** The names of machines: what one may be, and which there are, so that a fault for a machine that is not there is not lost. */
-import { nameOf } from "../history/error-words.ts";
+import { describeValue } from "../history/format.ts";
 
 /**
  * A name that somebody gave.
@@ -7,7 +7,7 @@ import { nameOf } from "../history/error-words.ts";
  */
 export function machineName(name: unknown, what: string): string {
   if (typeof name === "string" && name !== "") return name;
-  throw new TypeError(`${what} is called by a name that is not empty, not ${nameOf(name)}`);
+  throw new TypeError(`${what} is called by a name that is not empty, not ${describeValue(name)}`);
 }
 
 /** The machines somebody has spoken of as listening, dialling or being there; those that have crashed included. */
@@ -27,7 +27,7 @@ export class MachineNames {
     const names = Array.isArray(given) ? (given as readonly unknown[]) : [given];
     return names.map((name) => {
       if (typeof name !== "string")
-        throw new TypeError(`${fault}: expected the name of a machine, got ${nameOf(name)}`);
+        throw new TypeError(`${fault}: expected the name of a machine, got ${describeValue(name)}`);
       if (this.#known.has(name)) return name;
       const present = this.#known.size === 0 ? "there is none yet" : `there are ${[...this.#known].join(", ")}`;
       throw new Error(`${fault}: no machine is called ${JSON.stringify(name)}; ${present}`);

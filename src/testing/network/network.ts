@@ -16,7 +16,7 @@ import {
 import type { CloseReason, FaultProfile, Socket } from "../../core/transport/socket.ts";
 import { Connection, type NetworkSocket, type Site } from "./connection.ts";
 import { dial, type DialRequest } from "./dial.ts";
-import { nameOf } from "../history/error-words.ts";
+import { describeValue } from "../history/format.ts";
 import { machineName, MachineNames } from "./machine-names.ts";
 import type { FaultKind, Observed } from "../history/observation.ts";
 import { type Frame, frameOf } from "./pipe.ts";
@@ -68,7 +68,7 @@ const RULES: Validators<FaultyNetworkOptions> = {
  * Machines by name, connections between them, and everything that can happen to those.
  *
  * ```ts
- * const network = new FaultyNetwork({ clock, entropy: new SeededRandom(1) });
+ * const network = new FaultyNetwork({ clock, random: new SeededRandom(1) });
  * const runner = new JobRunner({ clock, listen: network.listen("runner") });
  * const worker = new Worker({ clock, dial: network.dialer("w1", "runner"), handler });
  * network.partition("w1", "runner");
@@ -148,7 +148,7 @@ export class FaultyNetwork {
 
   /** Adds a rule that every frame is asked about; the returned function takes it away. @throws TypeError when it is no function. */
   rule(rule: Rule): () => void {
-    if (typeof rule !== "function") throw new TypeError(`rule takes a function, not ${nameOf(rule)}`);
+    if (typeof rule !== "function") throw new TypeError(`rule takes a function, not ${describeValue(rule)}`);
     this.#rules.push(rule);
     return () => {
       const place = this.#rules.indexOf(rule);

@@ -1,7 +1,7 @@
 /** What a rule of the network can say about a frame, and whether what it said is one of these. */
 import type { Message } from "../../core/protocol/message.ts";
 import { isBytes } from "../../core/job/utf8.ts";
-import { nameOf } from "../history/error-words.ts";
+import { describeValue } from "../history/format.ts";
 
 /** A frame about to leave, as a rule sees it. */
 export interface FrameOnItsWay {
@@ -64,13 +64,13 @@ export function drop(): Verdict {
 
 /** The frame, and so all behind it, arrives `ms` later. @throws RangeError when `ms` is negative or no finite number. */
 export function delay(ms: number): Verdict {
-  if (!isDelay(ms)) throw new RangeError(`a delay is a number of ms from 0, not ${nameOf(ms)}`);
+  if (!isDelay(ms)) throw new RangeError(`a delay is a number of ms from 0, not ${describeValue(ms)}`);
   return { kind: "delay", ms };
 }
 
 /** Other bytes arrive in its place. @throws TypeError when they are no Uint8Array. */
 export function tamper(bytes: Uint8Array): Verdict {
-  if (!isBytes(bytes)) throw new TypeError(`tamper takes the bytes to send instead, not ${nameOf(bytes)}`);
+  if (!isBytes(bytes)) throw new TypeError(`tamper takes the bytes to send instead, not ${describeValue(bytes)}`);
   return { kind: "tamper", bytes };
 }
 
@@ -82,7 +82,7 @@ export function checkedVerdict(given: unknown): Verdict {
   if (given === undefined) return pass();
   if (isVerdict(given)) return given;
   throw new TypeError(
-    `a rule returns sim.pass(), sim.cut(), sim.delay(ms), sim.drop() or sim.tamper(bytes), not ${nameOf(given)}`,
+    `a rule returns sim.pass(), sim.cut(), sim.delay(ms), sim.drop() or sim.tamper(bytes), not ${describeValue(given)}`,
   );
 }
 

@@ -1,7 +1,7 @@
 /** Faults by chance: which, when and to whom is drawn from a seed. Each is one that can be asked for by hand, too. */
 import { checkOptions, finiteDuration, type Validator, type Validators } from "../../core/options.ts";
 import type { SeededRandom } from "../time/seeded-random.ts";
-import type { CrashKind } from "./simulated-process.ts";
+import type { CrashKind } from "./world.ts";
 import type { FaultyNetwork } from "../network/network.ts";
 import type { SimulatedRunner } from "./simulated-runner.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";

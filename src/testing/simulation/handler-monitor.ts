@@ -5,7 +5,7 @@
 import type { Job } from "../../core/job/job.ts";
 import type { Payload } from "../../core/peer.ts";
 import type { Handler, JobContext } from "../../core/worker/execution.ts";
-import { data as shown, time } from "../history/format.ts";
+import { formatPayload, formatTime } from "../history/format.ts";
 import type { Machine } from "./machine.ts";
 import type { Observed } from "../history/observation.ts";
 
@@ -160,7 +160,7 @@ export class HandlerMonitor {
 }
 
 function words({ machine, data, began }: Run): string {
-  return `the handler of ${machine.name} that was given ${shown(data)} at ${time(began)}`;
+  return `the handler of ${machine.name} that was given ${formatPayload(data)} at ${formatTime(began)}`;
 }
 
 function isThenable(value: unknown): boolean {

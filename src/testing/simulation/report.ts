@@ -2,14 +2,13 @@
  * What a simulation that failed says: with which seed, how to see it again, what was thrown and where, and what happened
  * last. Which runs failed is for simulate.ts to find out. Making these words does not throw, whatever was thrown.
  */
-import { textIn, wordsOf } from "../history/error-words.ts";
-import { printable } from "../history/format.ts";
+import { describeError, printable, textProperty } from "../history/format.ts";
 import type { Trace } from "../history/trace.ts";
 
 /** The most of what was thrown that is shown, in characters: a difference between two large objects has no end. */
-const MOST_WORDS = 1_000;
+const MAX_ERROR_LENGTH = 1_000;
 /** The most of a stack frame. */
-const MOST_FRAME = 300;
+const MAX_FRAME_LENGTH = 300;
 
 /** Colours, as some assertion libraries paint their messages: they would come out as rubbish. */
 const COLOUR = /\p{Cc}\[[\d;]*m/gu;
@@ -63,21 +62,21 @@ function shown(log: readonly string[]): readonly string[] {
 
 /** The name and the message, its further lines indented so that none of them begins a line; and where it was thrown. */
 function thrownLines(error: unknown): readonly string[] {
-  const words = wordsOf(error).replace(COLOUR, "");
-  const cut = words.length > MOST_WORDS ? `${words.slice(0, MOST_WORDS)}…` : words;
+  const words = describeError(error).replace(COLOUR, "");
+  const cut = words.length > MAX_ERROR_LENGTH ? `${words.slice(0, MAX_ERROR_LENGTH)}…` : words;
   const [first = "", ...others] = cut
     .split(/\r\n|[\n\r]/)
     .map((line) => printable(line.replaceAll("\t", "  ")).trimEnd())
     .filter((line) => line !== "");
   const frame = frameOf(error);
-  const where = frame === undefined ? [] : [`      ${printable(frame.trim()).slice(0, MOST_FRAME)}`];
+  const where = frame === undefined ? [] : [`      ${printable(frame.trim()).slice(0, MAX_FRAME_LENGTH)}`];
   return [`  ${first}`, ...others.map((line) => `    ${line}`), ...where];
 }
 
 /** The first stack frame in code of the user's own. */
 function frameOf(error: unknown): string | undefined {
-  const stack = textIn(error, "stack") ?? "";
-  const message = textIn(error, "message") ?? "";
+  const stack = textProperty(error, "stack") ?? "";
+  const message = textProperty(error, "message") ?? "";
   // A message may have lines that look like frames.
   const begin = stack.indexOf(message) + message.length;
   return stack

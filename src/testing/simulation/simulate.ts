@@ -5,7 +5,7 @@
 import { checkOptions, duration, isBoolean, integer, type Validators, hasMethods } from "../../core/options.ts";
 import { allCheckers } from "../invariants/checkers.ts";
 import { failureReport, partingLines } from "./report.ts";
-import { time } from "../history/format.ts";
+import { formatTime } from "../history/format.ts";
 import { Simulation, type SimulationOptions } from "./simulation.ts";
 
 /** How a scenario is simulated. */
@@ -188,7 +188,7 @@ function failureOf(
   const parting = parted ? partingLines(sim.trace, again.sim.trace) : [];
   if (played.failed) {
     const doubts = parted ? [`Played again, the same seed went another way. ${WHO_ELSE}.`, ...parting] : [];
-    return makeError(`${which} failed at ${time(sim.now())}`, doubts, played, options);
+    return makeError(`${which} failed at ${formatTime(sim.now())}`, doubts, played, options);
   }
   const how = again?.failed === true ? "it failed" : "other things happened";
   const headline = `${which} was played twice, and the second time ${how}`;

@@ -1,11 +1,10 @@
 /** A connection to a runner that says exactly what it is told: for everything an honest worker would never send. */
-import { FrameWriter } from "../../core/protocol/codec.ts";
 import type { HelloMessage, Message } from "../../core/protocol/message.ts";
-import { decodeFrame } from "../../core/protocol/codec.ts";
+import { decodeFrame, FrameWriter } from "../../core/protocol/codec.ts";
 import type { CloseReason, Socket } from "../../core/transport/socket.ts";
 import { isBytes } from "../../core/job/utf8.ts";
 import { MESSAGE_CODES } from "../../core/protocol/constants.ts";
-import { nameOf } from "../history/error-words.ts";
+import { describeValue } from "../history/format.ts";
 import { machineName } from "../network/machine-names.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
@@ -91,7 +90,9 @@ export class SimulatedPeer {
     for (const message of messages) {
       const type = (message as Partial<Message> | undefined)?.type ?? "";
       if (!Object.hasOwn(MESSAGE_CODES, type))
-        throw new TypeError(`send: no message is of the type ${nameOf(type)}; for a frame of any bytes use sendBytes`);
+        throw new TypeError(
+          `send: no message is of the type ${describeValue(type)}; for a frame of any bytes use sendBytes`,
+        );
       writer.append(message);
     }
     return this.#socket?.send(writer.take()) ?? false;
@@ -99,7 +100,7 @@ export class SimulatedPeer {
 
   /** Sends a frame of any bytes. `false` when there is no connection. @throws TypeError when they are no Uint8Array. */
   sendBytes(bytes: Uint8Array<ArrayBuffer>): boolean {
-    if (!isBytes(bytes)) throw new TypeError(`sendBytes takes a Uint8Array, not ${nameOf(bytes)}`);
+    if (!isBytes(bytes)) throw new TypeError(`sendBytes takes a Uint8Array, not ${describeValue(bytes)}`);
     return this.#socket?.send(bytes) ?? false;
   }
 

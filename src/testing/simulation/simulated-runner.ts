@@ -12,8 +12,7 @@ import { type DrainOptions, RUNNER_DEFAULTS, type RunnerOptions } from "../../co
 import type { ObservedRunner } from "../invariants/checker.ts";
 import type { Machine, MachineState } from "./machine.ts";
 import type { SettledObservation } from "../history/observation.ts";
-import { type CrashKind, crash, jumpClock, stall } from "./simulated-process.ts";
-import type { World } from "./world.ts";
+import { type CrashKind, crash, jumpClock, stall, type World } from "./world.ts";
 
 /** What a runner of a simulation can be told, besides everything a {@link JobRunner} can. */
 export interface SimulatedRunnerOptions extends Omit<RunnerOptions, "clock" | "random" | "listen"> {

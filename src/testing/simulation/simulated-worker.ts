@@ -3,11 +3,10 @@ import type { WorkerEvent } from "../../core/events.ts";
 import type { Handler } from "../../core/worker/execution.ts";
 import { Worker } from "../../core/worker/worker.ts";
 import type { WorkerOptions } from "../../core/worker/worker-options.ts";
-import { type CrashKind, crash, jumpClock, stall } from "./simulated-process.ts";
-import { nameOf } from "../history/error-words.ts";
+import { describeValue } from "../history/format.ts";
 import { machineName } from "../network/machine-names.ts";
 import type { Machine, MachineState } from "./machine.ts";
-import type { World } from "./world.ts";
+import { type CrashKind, crash, jumpClock, stall, type World } from "./world.ts";
 
 /** What a worker of a simulation can be told, besides everything a {@link Worker} can. */
 export interface SimulatedWorkerOptions extends Omit<
@@ -34,7 +33,7 @@ export class SimulatedWorker {
   constructor(name: string, handler: Handler, options: SimulatedWorkerOptions, world: World) {
     this.name = machineName(name, "a worker");
     if (typeof handler !== "function")
-      throw new TypeError(`${name} is a worker with a handler, not ${nameOf(handler)}`);
+      throw new TypeError(`${name} is a worker with a handler, not ${describeValue(handler)}`);
     this.#world = world;
     this.#handler = handler;
     this.#options = options;

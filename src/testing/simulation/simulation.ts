@@ -14,7 +14,7 @@ import { SeededRandom } from "../time/seeded-random.ts";
 import { SimulatedPeer, type SimulatedPeerOptions } from "./simulated-peer.ts";
 import { SimulatedRunner, type SimulatedRunnerOptions } from "./simulated-runner.ts";
 import { SimulatedWorker, type SimulatedWorkerOptions } from "./simulated-worker.ts";
-import { crash } from "./simulated-process.ts";
+import { crash } from "./world.ts";
 import { scheduleFaults, type InjectFaultsOptions } from "./fault-schedule.ts";
 import { Trace } from "../history/trace.ts";
 import { cut, delay, drop, pass, tamper, type Verdict } from "../network/rules.ts";
@@ -57,7 +57,7 @@ export class Simulation {
   /** @internal */
   readonly trace: Trace = new Trace();
   readonly #clock: VirtualClock;
-  readonly #entropy: SeededRandom;
+  readonly #random: SeededRandom;
   readonly #workload: SeededRandom;
   readonly #active: ActiveMachine = { actor: undefined };
   readonly #waits: Waits;
@@ -82,11 +82,11 @@ export class Simulation {
   /** @internal */
   constructor(seed: number, options: SimulationOptions, checkers: (violation: Violation) => readonly Checker[]) {
     this.seed = seed;
-    this.#entropy = new SeededRandom(seed);
-    this.#workload = this.#entropy.stream("workload");
+    this.#random = new SeededRandom(seed);
+    this.#workload = this.#random.stream("workload");
     this.#stuckAfter = options.stuckAfter ?? DEFAULT_STUCK_AFTER_MS;
     this.#checkers = checkers((promise, what) => this.#fail(new InvariantError(promise, what)));
-    const shuffle = options.shuffle === false ? undefined : this.#entropy.stream("order");
+    const shuffle = options.shuffle === false ? undefined : this.#random.stream("order");
     this.#clock = new VirtualClock({ shuffle, betweenEvents: () => this.#betweenEvents() });
     const record = (observed: Observed): void => this.record(observed);
     this.handlers = new HandlerMonitor(this.#clock, record, (who) => this.#fail(escaped(who)));
@@ -94,7 +94,7 @@ export class Simulation {
     this.network = new FaultyNetwork({
       ...options.network,
       clock: this.#clock,
-      random: this.#entropy.stream("network"),
+      random: this.#random.stream("network"),
       observe: record,
     });
   }
@@ -195,7 +195,7 @@ export class Simulation {
 
   /** Faults by chance from the seed, until a time: see {@link InjectFaultsOptions}. After it everything is healed and up. */
   injectFaults(options: InjectFaultsOptions): void {
-    scheduleFaults(options, this, this.#entropy.stream("faults"));
+    scheduleFaults(options, this, this.#random.stream("faults"));
   }
 
   /** Words for the log of a run that fails. @throws TypeError when it is no string. */
@@ -244,7 +244,7 @@ export class Simulation {
     if (present) throw new Error(`a machine called ${name} is there already, and has not crashed`);
     const life = (this.#lives.get(name) ?? 0) + 1;
     this.#lives.set(name, life);
-    const wakes = this.#entropy.stream(`${name} ${life} wakes`);
+    const wakes = this.#random.stream(`${name} ${life} wakes`);
     const machine = new Machine(name, role, life, this.#clock, this.#active, () => wakes.below(2) === 1);
     this.network.attach(name, machine);
     this.#machines = [...this.#machines.filter(({ state }) => state !== "down"), machine];
@@ -254,7 +254,7 @@ export class Simulation {
 
   /** @internal */
   randomOf(machine: Machine): Random {
-    return this.#entropy.stream(`${machine.name} ${machine.life}`);
+    return this.#random.stream(`${machine.name} ${machine.life}`);
   }
 
   /** @internal */

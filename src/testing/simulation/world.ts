@@ -1,9 +1,10 @@
-/** What runners, workers and peers of a simulation share: the seam between them and simulation.ts. */
+/** What runners, workers and peers of a simulation share with simulation.ts, and what can be done to the process of each. */
 import type { Random } from "../../core/time/clock.ts";
 import type { HandlerMonitor } from "./handler-monitor.ts";
 import type { Machine, MachineRole } from "./machine.ts";
 import type { FaultyNetwork } from "../network/network.ts";
 import type { Observed } from "../history/observation.ts";
+import { describeValue, formatTime } from "../history/format.ts";
 
 /** One simulated world. */
 export interface World {
@@ -17,4 +18,41 @@ export interface World {
   forget(machine: Machine): void;
   /** Says what was seen. */
   record(observed: Observed): void;
+}
+
+/**
+ * How a process ends: `fin`, its connections are closed in good order by its operating system; `rst`, they are reset and a
+ * part of what it had sent is lost; `silent`, as when the plug is pulled: nobody is told anything.
+ */
+export type CrashKind = "fin" | "rst" | "silent";
+
+const CRASH_KINDS: readonly unknown[] = ["fin", "rst", "silent"] satisfies readonly CrashKind[];
+
+/** Stands still for `ms`: see {@link Machine.stall}. */
+export function stall(machine: Machine, ms: number, world: World): void {
+  if (!(ms >= 0 && ms < Number.POSITIVE_INFINITY)) throw new RangeError(`a stall takes some ms, not ${ms}`);
+  if (machine.state === "down") return;
+  const { name, role, life } = machine;
+  world.record({ kind: "fault", fault: "stall", target: `${name} for ${formatTime(ms)}` });
+  world.record({ kind: "machine", machine: name, role, life, state: "stalled" });
+  machine.stall(ms, () => world.record({ kind: "machine", machine: name, role, life, state: "up" }));
+}
+
+/** Its clock jumps: see {@link Machine.jump}. */
+export function jumpClock(machine: Machine, ms: number, world: World): void {
+  if (machine.state === "down") return;
+  machine.jump(ms);
+  world.record({ kind: "fault", fault: "clock-jump", target: `${machine.name} by ${formatTime(ms)}` });
+}
+
+/** Ends it, and its connections as `how` says. @throws TypeError when that is no {@link CrashKind}. */
+export function crash(machine: Machine, how: CrashKind, world: World): void {
+  if (!CRASH_KINDS.includes(how)) throw new TypeError(`a crash is "fin", "rst" or "silent", not ${describeValue(how)}`);
+  if (machine.state === "down") return;
+  const { name, role, life } = machine;
+  world.record({ kind: "fault", fault: "crash", target: `${name} (${how})` });
+  machine.crash();
+  world.forget(machine);
+  world.network.abandon(name, how);
+  world.record({ kind: "machine", machine: name, role, life, state: "down" });
 }

@@ -12,11 +12,11 @@ function mix(seed: number, name: string): number {
 }
 
 /**
- * An {@link Random} that repeats itself: sfc32, small and fast.
+ * A {@link Random} that repeats itself: sfc32, small and fast.
  *
  * ```ts
- * const entropy = new SeededRandom(42);
- * const runner = new JobRunner({ entropy });
+ * const random = new SeededRandom(42);
+ * const runner = new JobRunner({ random });
  * ```
  */
 export class SeededRandom implements Random {

@@ -4,7 +4,7 @@
  * is in play.ts.
  */
 import type { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
-import type { CrashKind } from "../../../src/testing/simulation/simulated-process.ts";
+import type { CrashKind } from "../../../src/testing/simulation/world.ts";
 
 /** How a handler goes about a job, once its time has passed. */
 export type Manner =
