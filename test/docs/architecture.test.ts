@@ -25,12 +25,20 @@ function written(value: unknown): string {
 
 describe("docs/architecture.md", () => {
   test("prints the table that the layers test reads", () => {
-    const section = page.split("\n## The map\n")[1]?.split("\n## ")[0] ?? "";
+    const section = page.split("\n## The floors\n")[1]?.split("\n## ")[0] ?? "";
     const rows = Array.from(section.matchAll(/^\| (`.*) \|$/gm), ([, row = ""]) =>
       row.split(" | ").map((cell) => cell.trim()),
     );
     expect(rows).toEqual(printedLayers());
   });
+});
+
+test.each([
+  ["README.md", 200],
+  ["docs/architecture.md", 200],
+  ["docs/glossary.md", 40],
+])("%s has at most %d lines", (path, most) => {
+  expect(read(path).trimEnd().split("\n").length).toBeLessThanOrEqual(most);
 });
 
 describe("docs/semantics.md", () => {
