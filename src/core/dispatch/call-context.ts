@@ -36,9 +36,6 @@ export interface CallInfo {
 
 /** @internal A job that was taken in, as the desk keeps it: one call, or several of it that are compared. */
 export interface SubmittedJob extends CallInfo {
-  /** Those the desk took in before it and after it. */
-  elder: SubmittedJob | undefined;
-  younger: SubmittedJob | undefined;
   /** What it counts against the queue's limit in bytes while it waits; set by the desk before it starts. */
   bytes: number;
   /** What it settled with, if it was a value. */

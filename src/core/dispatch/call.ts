@@ -38,8 +38,6 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   next: Waiter<Session> | undefined;
   /** Sessions that have had this job; weakly, as it may wait for long after they are gone. */
   avoid: WeakSet<Session> | undefined;
-  elder: SubmittedJob | undefined;
-  younger: SubmittedJob | undefined;
   bytes = 0;
   readonly id: number;
   createdAt: number;

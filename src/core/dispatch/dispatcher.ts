@@ -15,6 +15,7 @@ import type {
   SubmittedJob,
 } from "./call-context.ts";
 import type { Clock, Random } from "../time/clock.ts";
+import { LinkedQueue, type LinkedNode } from "../collections/linked-queue.ts";
 import { TimerQueue } from "../time/timer-queue.ts";
 import { wirePayloadBytes } from "../protocol/codec.ts";
 import { AbortError, type AttemptOutcome, EncodingError, QueueFullError } from "../errors.ts";
@@ -56,29 +57,32 @@ export interface DispatcherOptions {
   onSubmit?(jobId: number, options: CallOptions): void;
 }
 
-type Resolve = (value: Payload) => void;
-type Reject = (error: unknown) => void;
+type Resolve = (value: Payload, call: SubmittedJob) => void;
+type Reject = (error: unknown, call: SubmittedJob) => void;
 
-function noEnd(): void {}
+function ignore(): void {}
 
-/** Tells a promise. */
-class PromiseOwner implements CallOwner<SubmittedJob> {
+/** A submitted job: a node of the dispatcher's list until its call settles, and the way of the outcome to the caller. */
+class Submission implements LinkedNode<Submission>, CallOwner<SubmittedJob> {
+  list: object | undefined;
+  previous: Submission | undefined;
+  next: Submission | undefined;
+  call: SubmittedJob | undefined;
+  readonly #queue: LinkedQueue<Submission>;
   readonly #resolve: Resolve;
   readonly #reject: Reject;
 
-  constructor(resolve: Resolve, reject: Reject) {
+  constructor(queue: LinkedQueue<Submission>, resolve: Resolve, reject: Reject) {
+    this.#queue = queue;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  onSettled({ value, error }: SubmittedJob): void {
-    if (value === undefined) this.#reject(error);
-    else this.#resolve(value);
-  }
-
-  /** The job was not taken in. */
-  refuse(error: unknown): void {
-    this.#reject(error);
+  onSettled(call: SubmittedJob): void {
+    const { value } = call;
+    this.#queue.remove(this);
+    if (value === undefined) this.#reject(call.error, call);
+    else this.#resolve(value, call);
   }
 }
 
@@ -122,12 +126,11 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   };
   retries = 0;
   readonly #options: DispatcherOptions;
-  /** All that have not settled stand in a row, linked by themselves: a table would cost more than the rest of the desk. */
-  #eldest: SubmittedJob | undefined;
-  #youngest: SubmittedJob | undefined;
-  /** The ends of the promise that is being made: kept any longer, they would keep its result alive. */
-  #fulfil: Resolve = noEnd;
-  #refuse: Reject = noEnd;
+  /** Jobs that have not settled, in the order of submission. Why no Set: measured, it adds half the cost of a 16-byte job. */
+  readonly #submissions = new LinkedQueue<Submission>();
+  /** The functions of the promise that is being made. Kept any longer, they would keep its result alive. */
+  #resolve: (value: Payload) => void = ignore;
+  #reject: (error: unknown) => void = ignore;
   #nextId = 1;
   #idle: (() => void) | undefined;
   /** Told when jobs have stopped waiting. */
@@ -152,45 +155,47 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
 
   /** Runs a job and resolves to its result. Rejects at once when the input is wrong or the queue full. */
   execute(input: Job | Payload, options: ExecuteOptions | undefined, target: CallTarget): Promise<Payload> {
-    const promise = new Promise(this.#keepEnds);
-    const end = new PromiseOwner(this.#fulfil, this.#refuse);
-    this.#fulfil = noEnd;
-    this.#refuse = noEnd;
+    const promise = new Promise(this.#keepFunctions);
+    const reject = this.#reject;
+    const submission = new Submission(this.#submissions, this.#resolve, reject);
+    this.#resolve = ignore;
+    this.#reject = ignore;
     try {
-      this.#take(input, options, target, end);
+      this.#accept(input, options, target, submission);
     } catch (error) {
-      end.refuse(error);
+      reject(error);
     }
     return promise;
   }
 
-  /** What every promise hands its ends to: a function made for each of them would be kept alive by it. */
-  readonly #keepEnds = (resolve: Resolve, reject: Reject): void => {
-    this.#fulfil = resolve;
-    this.#refuse = reject;
+  /** The one executor of all promises: a promise would keep alive an executor of its own. */
+  readonly #keepFunctions = (resolve: (value: Payload) => void, reject: (error: unknown) => void): void => {
+    this.#resolve = resolve;
+    this.#reject = reject;
   };
 
   /**
-   * Takes a job in; `settled` is called exactly once, later or before this returns.
+   * Submits a job. `onSettled` is called exactly once, later or before this returns.
    * @throws what `execute` rejects with when the input is wrong, the signal has aborted or the queue is full.
    */
   submit(
     input: Job | Payload,
     options: ExecuteOptions | undefined,
     target: CallTarget,
-    settled: (call: SubmittedJob) => void,
+    onSettled: (call: SubmittedJob) => void,
   ): SubmittedJob {
-    return this.#take(input, options, target, { onSettled: settled });
+    const settle = (_outcome: unknown, call: SubmittedJob): void => onSettled(call);
+    return this.#accept(input, options, target, new Submission(this.#submissions, settle, settle));
   }
 
-  #take(
+  #accept(
     input: Job | Payload,
     options: ExecuteOptions | undefined,
     target: CallTarget,
-    end: CallOwner<SubmittedJob>,
+    submission: Submission,
   ): SubmittedJob {
     this.#checkOpen();
-    const resolved = this.#resolve(options);
+    const resolved = this.#resolveOptions(options);
     // Options may have getters, which are user code.
     if (options !== undefined) this.#checkOpen();
     const job = input instanceof Job ? input : new Job(input);
@@ -201,10 +206,11 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const id = this.#nextId++;
     const call =
       resolved.verify === 1
-        ? new Call(id, job, resolved, this, target, end)
-        : new Verification(id, job, resolved, this, target, end);
+        ? new Call(id, job, resolved, this, target, submission)
+        : new Verification(id, job, resolved, this, target, submission);
     call.bytes = bytes;
-    this.#enrol(call);
+    submission.call = call;
+    this.#submissions.push(submission);
     this.counts.submitted++;
     this.#options.onSubmit?.(call.id, resolved);
     call.start();
@@ -252,15 +258,21 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
 
   /** Settles every call, or only those that have not started. */
   stop(error: () => unknown, reason: CancelReason, which: "all" | "not started"): void {
-    for (const call of this.#all()) {
-      if (which === "all" || call.attemptsMade === 0) call.stop(error(), reason);
+    // A copy: to stop one call may settle others.
+    const submissions = [...this.#submissions];
+    for (const { call } of submissions) {
+      if (which === "all" || call?.attemptsMade === 0) call?.stop(error(), reason);
     }
   }
 
   /** Calls `fn` once, when no call is left: at once when there is none. */
   whenIdle(fn: () => void): void {
-    if (this.#eldest === undefined) fn();
+    if (this.#isIdle) fn();
     else this.#idle = fn;
+  }
+
+  get #isIdle(): boolean {
+    return this.counts.submitted === this.counts.succeeded + this.counts.failed;
   }
 
   onMoved(call: SubmittedJob, from: CallState, to: CallState): void {
@@ -268,11 +280,10 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     this.#count(to, 1, call.bytes);
     if (this.#roomWanted !== undefined && from !== "running" && from !== "new") this.#announceRoom(this.#roomWanted);
     if (to !== "settled") return;
-    this.#strike(call);
     if (call.ok) this.counts.succeeded++;
     else this.counts.failed++;
     if (this.#options.events.wantsJobEvents) this.#announce(call);
-    if (this.#eldest !== undefined || this.#idle === undefined) return;
+    if (this.#idle === undefined || !this.#isIdle) return;
     const idle = this.#idle;
     this.#idle = undefined;
     this.clock.endOfTurn(idle);
@@ -307,37 +318,12 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     if (state === "prefetched") counts.prefetched += change;
   }
 
-  #enrol(call: SubmittedJob): void {
-    const last = this.#youngest;
-    call.elder = last;
-    if (last === undefined) this.#eldest = call;
-    else last.younger = call;
-    this.#youngest = call;
-  }
-
-  #strike(call: SubmittedJob): void {
-    const { elder, younger } = call;
-    if (elder === undefined) this.#eldest = younger;
-    else elder.younger = younger;
-    if (younger === undefined) this.#youngest = elder;
-    else younger.elder = elder;
-    call.elder = undefined;
-    call.younger = undefined;
-  }
-
-  /** Every call that has not settled, in the order they came; a copy, as what is done to one may settle others. */
-  #all(): SubmittedJob[] {
-    const calls: SubmittedJob[] = [];
-    for (let call = this.#eldest; call !== undefined; call = call.younger) calls.push(call);
-    return calls;
-  }
-
   #checkOpen(): void {
     const closed = this.#options.closed?.();
     if (closed !== undefined) throw closed;
   }
 
-  #resolve(options: ExecuteOptions | undefined): CallOptions {
+  #resolveOptions(options: ExecuteOptions | undefined): CallOptions {
     if (options === undefined) return this.#options.defaults;
     return resolveCall(checkedCopy("execute", options, EXECUTE_RULES), this.#options.defaults);
   }

@@ -26,8 +26,6 @@ export function samePayload(one: Payload, other: Payload): boolean {
 
 /** One job that several have to agree on. To its calls it is the desk, and the end of each. */
 export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<Call> {
-  elder: SubmittedJob | undefined;
-  younger: SubmittedJob | undefined;
   /** Of the job, once, and of the answers it holds. */
   bytes = 0;
   readonly id: number;

@@ -182,7 +182,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "drain does not wait",
     file: "dispatch/dispatcher",
-    from: "if (this.#eldest === undefined) fn();",
+    from: "if (this.#isIdle) fn();",
     to: "fn();",
   },
   {
@@ -278,8 +278,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a drain that rejects what has started",
     file: "dispatch/dispatcher",
-    from: 'if (which === "all" || call.attemptsMade === 0) call.stop(error(), reason);',
-    to: "call.stop(error(), reason);",
+    from: 'if (which === "all" || call?.attemptsMade === 0) call?.stop(error(), reason);',
+    to: "call?.stop(error(), reason);",
   },
   {
     name: "a map out of order",
