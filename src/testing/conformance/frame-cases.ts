@@ -1,4 +1,4 @@
-/** Cases of frames: whole, in order, exact, never synchronous. What is held until somebody opens is in open-cases.ts. */
+/** Cases of frames: whole, in order, exact, never synchronous. See open-cases.ts for frames that come before `open`. */
 import { SeededRandom } from "../time/seeded-random.ts";
 import { expectEqual, expectTrue } from "./expectation.ts";
 import { bytes, textOf, utf8 } from "./recorder.ts";

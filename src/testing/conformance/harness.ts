@@ -11,7 +11,7 @@ export interface Harness extends TestTime {
   /** What the sockets declare. */
   readonly faults: FaultProfile;
   /**
-   * Whether a dial is a meeting: it takes until the listener has answered, and fails when nobody listens. Not so for a port,
+   * Whether a dial is a meeting: it takes until the listener has answered, and fails when nothing listens. Not so for a port,
    * which is there at once and waits.
    */
   readonly dialMeetsListener: boolean;

@@ -1,4 +1,4 @@
-/** Cases of whoever opens sockets: listeners start, stop and start again, dials can be aborted and fail in words. */
+/** Cases of listeners and dialers: listeners start, stop and start again, dials can be aborted and fail in words. */
 import { expectEqual, expectTrue, expectWords, rejectionOf } from "./expectation.ts";
 import { bytes, Recorder, textOf, utf8 } from "./recorder.ts";
 import { MAX, type SocketCase } from "./socket-fixture.ts";
@@ -116,7 +116,7 @@ const dialling: readonly SocketCase[] = [
         () => "opened",
         (error: unknown) => error,
       );
-      // A port needs no handshake and has its socket at once; whoever dials over a network has to wait.
+      // A port needs no handshake and has its socket at once; a dial over a network has to wait.
       expectEqual(outcome, fixture.harness.dialMeetsListener ? reason : "opened", "what came of the dial");
       await fixture.harness.quiet();
     },
@@ -139,7 +139,7 @@ const dialling: readonly SocketCase[] = [
     check: async (fixture) => {
       const watched = new WatchedSignal();
       await fixture.dial(watched.signal);
-      expectTrue(!watched.isHeard, "a signal that nobody listens to once the dial is over");
+      expectTrue(!watched.isHeard, "a signal without listeners once the dial is over");
     },
   },
   {

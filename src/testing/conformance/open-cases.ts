@@ -1,4 +1,4 @@
-/** Cases of opening, of who owns the bytes, of the frame limit and of what a socket says about itself. */
+/** Cases of opening, of the ownership of bytes, of the frame limit and of what a socket says about itself. */
 import { expectEqual, expectTrue, expectWords, thrownBy } from "./expectation.ts";
 import { bytes, Recorder, textOf, utf8 } from "./recorder.ts";
 import { MAX, type SocketCase } from "./socket-fixture.ts";
@@ -206,8 +206,8 @@ const facts: readonly SocketCase[] = [
   },
   {
     name: "bufferedBytes grows while the peer takes nothing",
-    check: async (stage) => {
-      const { near, farSide } = await stage.pair();
+    check: async (fixture) => {
+      const { near, farSide } = await fixture.pair();
       // In one turn the peer takes nothing. A network between may, until it is full.
       let sent = 0;
       for (; near.bufferedBytes === 0 && sent < MOST_ON_THE_WAY; sent++) near.send(bytes(MAX, sent));
@@ -216,8 +216,8 @@ const facts: readonly SocketCase[] = [
       for (const last = sent + 16; sent < last; sent++) near.send(bytes(MAX, sent));
       const grown = near.bufferedBytes - counted;
       expectTrue(grown >= 15 * MAX, `what is sent besides is counted; bufferedBytes grew by ${grown} of ${16 * MAX}`);
-      await stage.arrived(farSide, sent);
-      await stage.emptied(near);
+      await fixture.arrived(farSide, sent);
+      await fixture.emptied(near);
     },
   },
   {

@@ -49,7 +49,7 @@ async function assemble({ harness, runner }: RunnerFixture, { workers, capacity 
   }
 }
 
-/** Plays one case on a scene of its own. What the case found goes before what the taking down finds. */
+/** Plays one case on a fixture of its own. An error of the case goes before one of the tear-down. */
 export async function withRunner(
   fleet: FleetHarnessFactory,
   size: FleetSize,

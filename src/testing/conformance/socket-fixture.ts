@@ -125,7 +125,7 @@ export class SocketFixture {
     }
   }
 
-  /** Plays one case on a stage of its own. What the case found goes before what the taking down finds. */
+  /** Plays one case on a fixture of its own. An error of the case goes before one of the tear-down. */
   static async play(harness: HarnessFactory, check: (fixture: SocketFixture) => Promise<void>): Promise<void> {
     const fixture = new SocketFixture(await harness());
     try {

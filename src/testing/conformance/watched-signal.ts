@@ -1,6 +1,6 @@
-/** An abort signal that knows who listens to it: no host that runs in browsers too can be asked. */
+/** An abort signal that counts its listeners. Why: no API of browsers tells. */
 
-/** A signal, and whether anybody listens to it. */
+/** A signal, and whether it has listeners. */
 export class WatchedSignal {
   /** A signal that never aborts. */
   readonly signal: AbortSignal = new AbortController().signal;
@@ -32,7 +32,7 @@ export class WatchedSignal {
     };
   }
 
-  /** Whether anybody listens now, by a listener or by `onabort`. */
+  /** Whether it has a listener now, or an `onabort`. */
   get isHeard(): boolean {
     return this.#listeners.size > 0 || this.signal.onabort !== null;
   }

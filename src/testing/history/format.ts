@@ -1,4 +1,4 @@
-/** Observations as lines for people: when, where, what. What a failure says around them is in report.ts. */
+/** Observations, errors and values as text for people: when, where, what. See report.ts for the text around them. */
 import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
 import type { Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
@@ -10,7 +10,7 @@ const MAX_DATA = 40;
 /** Everything a log must not do to a terminal. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** The least and the most room for the name of who did it: most logs line up, and one long name moves no line far. */
+/** Characters for the name of a machine: most logs line up, and one long name moves no line far. */
 const [MIN_WIDTH, MAX_WIDTH]: readonly [number, number] = [9, 40];
 
 /** A text with nothing in it that moves a cursor or begins a line. */

@@ -71,7 +71,7 @@ export interface WorkerObservation {
   readonly event: WorkerEvent;
 }
 
-/** A job was taken in by `execute`. Those of a `map`, or for a worker that somebody holds, are seen by the runner's own events only. */
+/** A job was taken in by `execute`. Jobs of a `map` or for a leased worker are seen by the runner's own events only. */
 export interface SubmittedObservation {
   /** Which observation this is. */
   readonly kind: "submitted";
@@ -193,7 +193,7 @@ export interface MachineObservation {
   readonly state: "up" | "stalled" | "down";
 }
 
-/** Somebody's own words. */
+/** A text of the scenario's own. */
 export interface NoteObservation {
   /** Which observation this is. */
   readonly kind: "note";
@@ -221,5 +221,5 @@ export type Observed =
 /** Anything that is seen, and when: in ms of virtual time. */
 export type Observation = Observed & { readonly at: number };
 
-/** The `outcome` words of an attempt, for whoever reads records. */
+/** The `outcome` of an attempt, for readers of records. */
 export type { AttemptOutcome };

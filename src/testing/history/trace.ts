@@ -1,6 +1,6 @@
 /**
- * What happened in one simulated world: a hash of all of it, by which two runs are compared, and the last of it, for whoever
- * has to find out why. Judges nothing.
+ * What happened in one simulated world: a hash of all observations, by which two runs are compared, and the last of them for
+ * the log. It judges nothing.
  */
 import type { RunnerEvent } from "../../core/events.ts";
 import type { Message } from "../../core/protocol/message.ts";
@@ -11,11 +11,11 @@ import type { Observation } from "./observation.ts";
 const FNV_BASIS = 0x811c_9dc5;
 const FNV_PRIME = 0x0100_0193;
 /** How many observations are kept for the log. */
-const KEPT = 400;
+const MAX_KEPT = 400;
 /** How many more, from the first, are kept of a run that is compared with another. */
-const KEPT_TO_COMPARE = 10_000;
+const MAX_KEPT_TO_COMPARE = 10_000;
 /** How many steps of the hash are kept to find where two runs part: 8 MB of numbers at most. */
-const STEPS = 1_000_000;
+const MAX_STEPS = 1_000_000;
 
 /** Everything of an observation that has to be the same on every engine: of errors the name and no text, and times to the microsecond. */
 function facts(seen: Observation): readonly (number | string)[] {
@@ -139,16 +139,16 @@ export class Trace {
 
   /** Takes one in. */
   add(seen: Observation): void {
-    if (this.#comparable && this.#count < KEPT_TO_COMPARE) this.#first[this.#count] = seen;
+    if (this.#comparable && this.#count < MAX_KEPT_TO_COMPARE) this.#first[this.#count] = seen;
     if (!isHeartbeat(seen)) {
       this.#last[this.#next] = seen;
       this.#places[this.#next] = this.#count;
-      this.#next = (this.#next + 1) % KEPT;
+      this.#next = (this.#next + 1) % MAX_KEPT;
     }
     this.#mix(Math.round(seen.at * 1_000));
     this.#mix(this.#word(seen.kind));
     for (const fact of facts(seen)) this.#mix(typeof fact === "number" ? fact : this.#word(fact));
-    if (this.#count < STEPS) this.#steps.push(this.#a);
+    if (this.#count < MAX_STEPS) this.#steps.push(this.#a);
     this.#count++;
   }
 

@@ -1,17 +1,17 @@
 /**
- * A worker that does not read what it is sent is found out: what waits for it is bounded, and when that is too much, or nothing
- * of it is read for too long, its session ends. Judged by what the network says is waiting.
+ * A worker that does not read is detected: the bytes that wait for it are bounded. Its session ends when they are too many, or
+ * when none of them is read for too long. The network says how many bytes wait.
  */
 import { frameLimit } from "../../core/protocol/codec.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { CheckerContext } from "./checker-context.ts";
-import { BACKLOG_POLL, type WireConnection } from "./wire.ts";
+import { BACKPRESSURE_POLL_MS, type WireConnection } from "./wire.ts";
 
 /** Timers are rounded up to whole milliseconds. */
-const TICK = 1;
+const TICK_MS = 1;
 
 /** What waits at one connection. */
-interface Pile {
+interface UnsentBytes {
   bytes: number;
   /** Since when it has not become less. */
   since: number;
@@ -23,7 +23,7 @@ interface Pile {
 export class BackpressureChecker implements Checker {
   readonly #violation: Violation;
   readonly #context: CheckerContext;
-  readonly #piles = new WeakMap<WireConnection, Pile>();
+  readonly #unsent = new WeakMap<WireConnection, UnsentBytes>();
 
   /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
   constructor(violation: Violation, context: CheckerContext) {
@@ -31,43 +31,43 @@ export class BackpressureChecker implements Checker {
     this.#context = context;
   }
 
-  /** What was sent and not read is at least what waits at the socket: only where that is much, the socket is asked, which is dear. */
+  /** Asks only the sockets of congested connections. Why: asking is slow, and at most the unread bytes wait at a socket. */
   betweenEvents(now: number, runners: readonly ObservedRunner[]): void {
     for (const view of runners) {
       const wire = this.#context.wire.runner(view.machine);
       if (wire === undefined || wire.stalled) continue;
-      for (const connection of wire.congested) this.#look(view, connection, now);
+      for (const connection of wire.congested) this.#check(view, connection, now);
     }
   }
 
-  #look(view: ObservedRunner, connection: WireConnection, now: number): void {
+  #check(view: ObservedRunner, connection: WireConnection, now: number): void {
     const { machine, limits } = view;
     const bytes = view.buffered(connection.number);
-    const pile = this.#pile(connection, bytes, now);
+    const unsent = this.#unsentOf(connection, bytes, now);
     if (!connection.mustRead) {
-      // Then bytes hold back new work, and no more than that.
-      pile.overSince = undefined;
-      pile.since = now;
+      // Here bytes only hold back new work.
+      unsent.overSince = undefined;
+      unsent.since = now;
     }
     const bound = limits.maxBuffered + frameLimit(limits.maxPayload);
     if (bytes > bound) this.#violation("within-bounds", `${machine}: ${bytes} bytes wait, ${bound} may`);
-    if (bytes <= limits.maxBuffered) pile.overSince = undefined;
-    else this.#claim(machine, connection, bytes, (pile.overSince ??= now), now - BACKLOG_POLL);
-    if (bytes <= limits.highWater) pile.since = now;
-    // The first look after it became less still sees that.
-    else this.#claim(machine, connection, bytes, pile.since, now - limits.stallTimeout - 2 * BACKLOG_POLL);
+    if (bytes <= limits.maxBuffered) unsent.overSince = undefined;
+    else this.#claim(machine, connection, bytes, (unsent.overSince ??= now), now - BACKPRESSURE_POLL_MS);
+    if (bytes <= limits.highWater) unsent.since = now;
+    // The runner's first check after the bytes became less still sees that.
+    else this.#claim(machine, connection, bytes, unsent.since, now - limits.stallTimeout - 2 * BACKPRESSURE_POLL_MS);
   }
 
-  #pile(connection: WireConnection, bytes: number, now: number): Pile {
-    let pile = this.#piles.get(connection);
-    if (pile === undefined) this.#piles.set(connection, (pile = { bytes, since: now, overSince: undefined }));
-    else if (bytes < pile.bytes || pile.since < (connection.congestedSince ?? now)) pile.since = now;
-    pile.bytes = bytes;
-    return pile;
+  #unsentOf(connection: WireConnection, bytes: number, now: number): UnsentBytes {
+    let unsent = this.#unsent.get(connection);
+    if (unsent === undefined) this.#unsent.set(connection, (unsent = { bytes, since: now, overSince: undefined }));
+    else if (bytes < unsent.bytes || unsent.since < (connection.congestedSince ?? now)) unsent.since = now;
+    unsent.bytes = bytes;
+    return unsent;
   }
 
   #claim(machine: string, { identity }: WireConnection, bytes: number, from: number, due: number): void {
     const what = `${identity} has not read ${bytes} bytes that wait since ${from} ms, and is still there`;
-    this.#context.allowance.claim({ machine, from, late: due - from - TICK, promise: "within-bounds", what });
+    this.#context.allowance.claim({ machine, from, late: due - from - TICK_MS, promise: "within-bounds", what });
   }
 }

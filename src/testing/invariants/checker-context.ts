@@ -10,7 +10,7 @@ import { StallAllowance } from "./stall-allowance.ts";
 export class CheckerContext implements Checker {
   /** What the frames say. */
   readonly wire: WireModel = new WireModel();
-  /** Who has gone, and how. */
+  /** Sessions that ended, and how. */
   readonly ends: SessionEnds;
   /** What is late, and what excuses it. */
   readonly allowance: StallAllowance;

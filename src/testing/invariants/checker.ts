@@ -40,9 +40,9 @@ export interface ObservedRunner {
   readonly openConnections: number;
   /** Bytes that wait at its end of a connection, as the network has it; 0 when that is closed. */
   buffered(connection: number): number;
-  /** Who waits in line for a slot of the fleet, jobs and holders-to-be; absent: nobody holds workers in this world. */
+  /** Waiters for a slot of the fleet, jobs and callers of `acquire`; absent: this world leases no workers. */
   readonly inLine?: number | undefined;
-  /** Slots of the fleet that somebody holds, by `acquire` or `getContext`; absent: none. */
+  /** Slots of the fleet that are leased, by `acquire` or `getContext`; absent: none. */
   readonly held?: number | undefined;
 }
 

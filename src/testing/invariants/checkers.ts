@@ -80,7 +80,10 @@ export const PROOFS: Readonly<Record<string, Proof>> = {
   "no-retry-of-final": { checkers: ["oracle"] },
   "retry-elsewhere": { checkers: ["order"] },
   "retries-throttled": { checkers: ["throttle"] },
-  recovers: { checkers: [], elsewhere: "whoever heals the faults knows when: the simulations of liveness" },
+  recovers: {
+    checkers: [],
+    elsewhere: "only the scenario knows when its faults are healed: the simulations of liveness",
+  },
   "no-end-without-cause": { checkers: ["liveness-checker", "session-end-checker"] },
   "dead-peer-detected": { checkers: ["liveness-checker"] },
   "nothing-left-at-end": {

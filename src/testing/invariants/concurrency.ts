@@ -1,6 +1,6 @@
 /**
  * Holds what workers send against what their handlers did: never more at a time than they offer, and no value that no handler
- * returned for that attempt. Peers that follow a script may lie, and are not looked at.
+ * returned for that attempt. Scripted peers may lie, and are not checked.
  */
 import type { JobMessage, Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
@@ -9,33 +9,33 @@ import type { Checker, Violation } from "./checker.ts";
 import type { FrameObservation, Observation } from "../history/observation.ts";
 
 /** An attempt a worker was given. */
-interface Errand {
+interface Assignment {
   readonly key: string;
   begun: boolean;
   value: Payload | undefined;
 }
 
 /** One life of a worker's machine. */
-interface Shop {
+interface WorkerLife {
   life: number;
   /** Handlers that run. */
   readonly running: Set<number>;
   /** What it was given, by connection and attempt id. */
-  readonly desks: Map<number, Map<number, Errand>>;
+  readonly byConnection: Map<number, Map<number, Assignment>>;
   /** The same by job and attempt number. */
-  readonly errands: Map<string, Errand>;
+  readonly byKey: Map<string, Assignment>;
   /** What a run is for. */
   readonly runs: Map<number, string>;
   /** The runner's name at the other end of a connection. */
   readonly runners: Map<number, string>;
   /** Connections on which a malformed frame arrived, which may have begun with a JOB. */
-  readonly garbled: Set<number>;
+  readonly malformed: Set<number>;
 }
 
 /** Checks value-of-handler and handlers-within-capacity, and of leaving-loses-no-job that a worker hands back only what it has not begun. */
 export class Concurrency implements Checker {
   readonly #violation: Violation;
-  readonly #shops = new Map<string, Shop>();
+  readonly #workers = new Map<string, WorkerLife>();
 
   /** @param violation - Is told of what is wrong. */
   constructor(violation: Violation) {
@@ -45,107 +45,108 @@ export class Concurrency implements Checker {
   observe(seen: Observation): void {
     switch (seen.kind) {
       case "delivered":
-        return this.#given(seen);
+        return this.#onDelivered(seen);
       case "sent":
-        return this.#said(seen);
+        return this.#onSent(seen);
       case "handler-started":
-        return this.#started(seen);
+        return this.#onHandlerStarted(seen);
       case "handler-ended":
-        return this.#ended(seen.machine, seen.life, seen.run, seen.value);
+        return this.#onHandlerEnded(seen.machine, seen.life, seen.run, seen.value);
       case "closed":
-        return this.#closed(seen.machine, seen.connection);
+        return this.#onClosed(seen.machine, seen.connection);
       case "machine":
         if (seen.role !== "worker") return;
-        if (seen.state === "down") this.#shops.delete(seen.machine);
-        else if (this.#shops.get(seen.machine)?.life !== seen.life) this.#shops.set(seen.machine, newShop(seen.life));
+        if (seen.state === "down") this.#workers.delete(seen.machine);
+        else if (this.#workers.get(seen.machine)?.life !== seen.life)
+          this.#workers.set(seen.machine, newLife(seen.life));
         return;
       default:
     }
   }
 
-  #given({ to, connection, messages }: FrameObservation): void {
-    const shop = this.#shops.get(to);
-    if (shop === undefined) return;
-    if (messages === undefined) shop.garbled.add(connection);
+  #onDelivered({ to, connection, messages }: FrameObservation): void {
+    const worker = this.#workers.get(to);
+    if (worker === undefined) return;
+    if (messages === undefined) worker.malformed.add(connection);
     for (const message of messages ?? []) {
-      if (message.type === "WELCOME") shop.runners.set(connection, message.runnerId);
-      else if (message.type === "JOB") give(shop, connection, message);
+      if (message.type === "WELCOME") worker.runners.set(connection, message.runnerId);
+      else if (message.type === "JOB") addAssignment(worker, connection, message);
     }
   }
 
-  #said({ from, connection, messages }: FrameObservation): void {
-    const shop = this.#shops.get(from);
-    if (shop === undefined || shop.garbled.has(connection)) return;
-    for (const message of messages ?? []) this.#answered(shop, from, connection, message);
+  #onSent({ from, connection, messages }: FrameObservation): void {
+    const worker = this.#workers.get(from);
+    if (worker === undefined || worker.malformed.has(connection)) return;
+    for (const message of messages ?? []) this.#checkAnswer(worker, from, connection, message);
   }
 
-  #answered(shop: Shop, machine: string, connection: number, message: Message): void {
+  #checkAnswer(worker: WorkerLife, machine: string, connection: number, message: Message): void {
     const { type } = message;
     if (type !== "JOBRES" && type !== "JOBERR" && type !== "REJECT" && type !== "CANCELLED") return;
-    const desk = shop.desks.get(connection);
-    const errand = desk?.get(message.attemptId);
-    if (errand === undefined)
+    const ofConnection = worker.byConnection.get(connection);
+    const assignment = ofConnection?.get(message.attemptId);
+    if (assignment === undefined)
       return this.#violation(
         "value-of-handler",
         `${machine} answers attempt ${message.attemptId}, which it was not given`,
       );
-    desk?.delete(message.attemptId);
-    shop.errands.delete(errand.key);
-    if (type === "REJECT" && errand.begun)
-      this.#violation("leaving-loses-no-job", `${machine} hands back ${errand.key}, which it had begun`);
+    ofConnection?.delete(message.attemptId);
+    worker.byKey.delete(assignment.key);
+    if (type === "REJECT" && assignment.begun)
+      this.#violation("leaving-loses-no-job", `${machine} hands back ${assignment.key}, which it had begun`);
     if (type !== "JOBRES") return;
-    if (errand.value === undefined || !samePayload(errand.value, message.value))
-      this.#violation("value-of-handler", `${machine} answers ${errand.key} with what its handler did not return`);
+    if (assignment.value === undefined || !samePayload(assignment.value, message.value))
+      this.#violation("value-of-handler", `${machine} answers ${assignment.key} with what its handler did not return`);
   }
 
-  #started(seen: Extract<Observation, { kind: "handler-started" }>): void {
+  #onHandlerStarted(seen: Extract<Observation, { kind: "handler-started" }>): void {
     const { machine, life, capacity, jobId, attempt, run } = seen;
-    const shop = this.#shops.get(machine);
-    if (shop?.life !== life) return;
-    shop.running.add(run);
-    if (shop.running.size > capacity)
+    const worker = this.#workers.get(machine);
+    if (worker?.life !== life) return;
+    worker.running.add(run);
+    if (worker.running.size > capacity)
       this.#violation(
         "handlers-within-capacity",
-        `${machine} runs ${shop.running.size} handlers at a time, ${capacity} may run`,
+        `${machine} runs ${worker.running.size} handlers at a time, ${capacity} may run`,
       );
     const key = keyOf(jobId, attempt);
-    const errand = shop.errands.get(key);
-    if (errand === undefined)
+    const assignment = worker.byKey.get(key);
+    if (assignment === undefined)
       return this.#violation("value-of-handler", `${machine} runs ${key}, which it was not given`);
-    errand.begun = true;
-    shop.runs.set(run, key);
+    assignment.begun = true;
+    worker.runs.set(run, key);
   }
 
-  #ended(machine: string, life: number, run: number, value: Payload | undefined): void {
-    const shop = this.#shops.get(machine);
-    if (shop?.life !== life) return;
-    if (!shop.running.delete(run))
+  #onHandlerEnded(machine: string, life: number, run: number, value: Payload | undefined): void {
+    const worker = this.#workers.get(machine);
+    if (worker?.life !== life) return;
+    if (!worker.running.delete(run))
       this.#violation("handlers-within-capacity", `${machine}: run ${run} ends, and did not run`);
-    const errand = shop.errands.get(shop.runs.get(run) ?? "");
-    shop.runs.delete(run);
-    if (errand !== undefined) errand.value = value;
+    const assignment = worker.byKey.get(worker.runs.get(run) ?? "");
+    worker.runs.delete(run);
+    if (assignment !== undefined) assignment.value = value;
   }
 
   /** Nothing is sent on it any more. */
-  #closed(machine: string, connection: number): void {
-    const shop = this.#shops.get(machine);
-    if (shop === undefined) return;
-    for (const { key } of shop.desks.get(connection)?.values() ?? []) shop.errands.delete(key);
-    shop.desks.delete(connection);
-    shop.runners.delete(connection);
-    shop.garbled.delete(connection);
+  #onClosed(machine: string, connection: number): void {
+    const worker = this.#workers.get(machine);
+    if (worker === undefined) return;
+    for (const { key } of worker.byConnection.get(connection)?.values() ?? []) worker.byKey.delete(key);
+    worker.byConnection.delete(connection);
+    worker.runners.delete(connection);
+    worker.malformed.delete(connection);
   }
 }
 
-function newShop(life: number): Shop {
+function newLife(life: number): WorkerLife {
   return {
     life,
     running: new Set(),
-    desks: new Map(),
-    errands: new Map(),
+    byConnection: new Map(),
+    byKey: new Map(),
     runs: new Map(),
     runners: new Map(),
-    garbled: new Set(),
+    malformed: new Set(),
   };
 }
 
@@ -153,11 +154,11 @@ function keyOf(jobId: string, attempt: number): string {
   return `${jobId}#${attempt}`;
 }
 
-function give(shop: Shop, connection: number, { attemptId, attempt, jobId }: JobMessage): void {
-  const key = keyOf(`${shop.runners.get(connection) ?? ""}-${jobId}`, attempt);
-  const errand = { key, begun: false, value: undefined };
-  let desk = shop.desks.get(connection);
-  if (desk === undefined) shop.desks.set(connection, (desk = new Map()));
-  desk.set(attemptId, errand);
-  shop.errands.set(key, errand);
+function addAssignment(worker: WorkerLife, connection: number, { attemptId, attempt, jobId }: JobMessage): void {
+  const key = keyOf(`${worker.runners.get(connection) ?? ""}-${jobId}`, attempt);
+  const assignment = { key, begun: false, value: undefined };
+  let ofConnection = worker.byConnection.get(connection);
+  if (ofConnection === undefined) worker.byConnection.set(connection, (ofConnection = new Map()));
+  ofConnection.set(attemptId, assignment);
+  worker.byKey.set(key, assignment);
 }

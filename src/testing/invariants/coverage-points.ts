@@ -1,4 +1,4 @@
-/** The rare things a simulation should bring about sometimes, by name. Who sees them is sometimes.ts. */
+/** The rare things a simulation should bring about sometimes, by name. See sometimes.ts for how they are counted. */
 const ERRORS = [
   "error: EXECUTION",
   "error: WORKER_LOST",
@@ -14,7 +14,7 @@ const ERRORS = [
   "error: TIMEOUT deadline",
 ] as const;
 
-/** `refused` is told of those that were not let in, and by another event. */
+/** Without `refused`, which the runner reports by another event. */
 const GONE = [
   "gone: removed",
   "gone: closed",

@@ -1,4 +1,4 @@
-/** Who leaves in good order takes nothing along: workers that are let go, and runners that drain. */
+/** Leaving loses no job: neither a worker that is removed nor a runner that drains. */
 import { RunnerStoppedError } from "../../core/errors.ts";
 import type { RunnerEvent } from "../../core/events.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
@@ -8,7 +8,7 @@ import type { CheckerContext } from "./checker-context.ts";
 /** A runner that drains. */
 interface Drain {
   readonly since: number;
-  /** When that was told. */
+  /** When that was reported. */
   readonly toldAt: number;
   /** Jobs that were given up and should not be, and when: only a stop may do that before the drain's time is over. */
   readonly givenUp: { readonly jobId: number; readonly at: number }[];
@@ -17,7 +17,7 @@ interface Drain {
 }
 
 /** One life of a runner. */
-interface House {
+interface RunnerLife {
   /** What a drain does with jobs that have not started; `undefined` while none was asked for. */
   queued: "run" | "reject" | undefined;
   /** How many attempts each unsettled job of an `execute` has had that counted. */
@@ -34,7 +34,7 @@ const DRAINS = "the runner drains";
 export class DrainChecker implements Checker {
   readonly #violation: Violation;
   readonly #context: CheckerContext;
-  readonly #houses = new Map<string, House>();
+  readonly #lives = new Map<string, RunnerLife>();
 
   /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
   constructor(violation: Violation, context: CheckerContext) {
@@ -47,30 +47,29 @@ export class DrainChecker implements Checker {
       case "runner":
         return this.#event(seen.machine, seen.event, seen.at);
       case "drain":
-        this.#house(seen.machine).queued = seen.queued;
+        this.#life(seen.machine).queued = seen.queued;
         return;
       case "submitted":
         return this.#submitted(seen.machine, seen.jobId);
       case "machine":
-        if (seen.state === "down") this.#houses.delete(seen.machine);
+        if (seen.state === "down") this.#lives.delete(seen.machine);
         return;
       default:
     }
   }
 
   betweenEvents(now: number, _runners: readonly ObservedRunner[]): void {
-    for (const [machine, { drain }] of this.#houses) if (drain !== undefined) this.#checkDrain(machine, drain, now);
+    for (const [machine, { drain }] of this.#lives) if (drain !== undefined) this.#checkDrain(machine, drain, now);
   }
 
-  #house(machine: string): House {
-    let house = this.#houses.get(machine);
-    if (house === undefined)
-      this.#houses.set(machine, (house = { queued: undefined, made: new Map(), drain: undefined }));
-    return house;
+  #life(machine: string): RunnerLife {
+    let life = this.#lives.get(machine);
+    if (life === undefined) this.#lives.set(machine, (life = { queued: undefined, made: new Map(), drain: undefined }));
+    return life;
   }
 
   #submitted(machine: string, jobId: number): void {
-    const { made, drain } = this.#house(machine);
+    const { made, drain } = this.#life(machine);
     made.set(jobId, 0);
     if (drain !== undefined) this.#violation("drain-keeps-promises", `${machine} takes in job ${jobId}, and drains`);
   }
@@ -93,7 +92,7 @@ export class DrainChecker implements Checker {
   }
 
   #event(machine: string, event: RunnerEvent, at: number): void {
-    const { made, drain } = this.#house(machine);
+    const { made, drain } = this.#life(machine);
     switch (event.type) {
       case "runner-state":
         return this.#state(machine, event.state, at);
@@ -112,34 +111,34 @@ export class DrainChecker implements Checker {
         made.delete(event.jobId);
         drain?.unstarted.delete(event.jobId);
         if (drain !== undefined && !event.ok && event.error instanceof RunnerStoppedError)
-          this.#stopped(machine, drain, event.jobId, event.attempts, event.error, at);
+          this.#onGivenUp(machine, drain, event.jobId, event.attempts, event.error, at);
         return;
       default:
     }
   }
 
   #state(machine: string, state: string, at: number): void {
-    const house = this.#house(machine);
+    const life = this.#life(machine);
     if (state !== "draining") {
-      house.drain = undefined;
-      house.queued = undefined;
+      life.drain = undefined;
+      life.queued = undefined;
       return;
     }
-    if (house.drain !== undefined) this.#violation("drain-keeps-promises", `${machine} begins to drain twice`);
+    if (life.drain !== undefined) this.#violation("drain-keeps-promises", `${machine} begins to drain twice`);
     const unstarted = new Set<number>();
-    if (house.queued === "reject") for (const [jobId, made] of house.made) if (made === 0) unstarted.add(jobId);
-    // One that stands still begins when it is asked to, and tells when it wakes.
+    if (life.queued === "reject") for (const [jobId, made] of life.made) if (made === 0) unstarted.add(jobId);
+    // A runner that stands still begins at once, and reports it as it wakes.
     const unsure = this.#context.wire.runner(machine)?.unsure(at) === true;
-    house.drain = { since: unsure ? Number.NEGATIVE_INFINITY : at, toldAt: at, givenUp: [], unstarted };
+    life.drain = { since: unsure ? Number.NEGATIVE_INFINITY : at, toldAt: at, givenUp: [], unstarted };
   }
 
   /** A job was given up by a runner that drains. One that had not started may be, if that was asked for. */
-  #stopped(machine: string, drain: Drain, jobId: number, attempts: number, error: Error, at: number): void {
+  #onGivenUp(machine: string, drain: Drain, jobId: number, attempts: number, error: Error, at: number): void {
     const timeout = TOOK_OVER.exec(error.message)?.[1];
     if (timeout === undefined) {
       if (attempts > 0 && error.message === DRAINS)
         this.#violation("drain-keeps-promises", `${machine} rejects job ${jobId} as it drains, and it had started`);
-      if (attempts > 0 || this.#house(machine).queued === "run") drain.givenUp.push({ jobId, at });
+      if (attempts > 0 || this.#life(machine).queued === "run") drain.givenUp.push({ jobId, at });
       return;
     }
     const took = at - drain.since + this.#context.allowance.jumped(machine, drain.since);

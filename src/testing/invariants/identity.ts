@@ -1,4 +1,4 @@
-/** A worker's name is one session's at a time, and belongs to whom the transport authenticated. */
+/** An identity has one session at a time, and belongs to the principal that the transport authenticated. */
 import type { RunnerEvent, WorkerGoneEvent, WorkerJoinedEvent } from "../../core/events.ts";
 import type { Checker, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
@@ -6,10 +6,10 @@ import type { CheckerContext } from "./checker-context.ts";
 import type { WireModelObserver } from "./wire-model.ts";
 import type { WireConnection } from "./wire.ts";
 
-/** Who has a name, or had it until a newcomer took it over. */
+/** The session that has an identity, or had it until a newcomer replaced it. */
 interface Holder {
   readonly principal: string;
-  /** Set when a newcomer was let in: who that is has to be told in the same moment. */
+  /** Set when a newcomer has replaced it: its `worker-joined` has to follow in the same moment. */
   readonly replacedAt: number | undefined;
 }
 
@@ -21,15 +21,15 @@ export class Identity implements Checker, WireModelObserver {
   /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
   constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
-    context.wire.read(this);
+    context.wire.addObserver(this);
   }
 
   observe(seen: Observation): void {
-    if (seen.kind === "runner") this.#event(seen.machine, seen.event, seen.at);
+    if (seen.kind === "runner") this.#onEvent(seen.machine, seen.event, seen.at);
     else if (seen.kind === "machine" && seen.state === "down") this.#holders.delete(seen.machine);
   }
 
-  registered(connection: WireConnection): void {
+  onRegistered(connection: WireConnection): void {
     const { runner, identity, number } = connection;
     const holder = runner.workers.get(identity);
     if (holder !== undefined && holder !== connection)
@@ -39,19 +39,19 @@ export class Identity implements Checker, WireModelObserver {
       );
   }
 
-  #event(machine: string, event: RunnerEvent, at: number): void {
-    if (event.type === "worker-joined") this.#joined(machine, event, at);
-    else if (event.type === "worker-gone") this.#gone(machine, event, at);
+  #onEvent(machine: string, event: RunnerEvent, at: number): void {
+    if (event.type === "worker-joined") this.#onJoined(machine, event, at);
+    else if (event.type === "worker-gone") this.#onGone(machine, event, at);
   }
 
-  #of(machine: string): Map<string, Holder> {
+  #holdersOf(machine: string): Map<string, Holder> {
     let holders = this.#holders.get(machine);
     if (holders === undefined) this.#holders.set(machine, (holders = new Map()));
     return holders;
   }
 
-  #joined(machine: string, { identity, peer }: WorkerJoinedEvent, at: number): void {
-    const holders = this.#of(machine);
+  #onJoined(machine: string, { identity, peer }: WorkerJoinedEvent, at: number): void {
+    const holders = this.#holdersOf(machine);
     const holder = holders.get(identity);
     holders.set(identity, { principal: peer.principal, replacedAt: undefined });
     if (holder === undefined) return;
@@ -64,8 +64,8 @@ export class Identity implements Checker, WireModelObserver {
       );
   }
 
-  #gone(machine: string, { identity, peer, reason }: WorkerGoneEvent, at: number): void {
-    const holders = this.#of(machine);
+  #onGone(machine: string, { identity, peer, reason }: WorkerGoneEvent, at: number): void {
+    const holders = this.#holdersOf(machine);
     const holder = holders.get(identity);
     if (holder === undefined || holder.replacedAt !== undefined)
       return this.#violation(
@@ -77,7 +77,7 @@ export class Identity implements Checker, WireModelObserver {
         "identity-stays-with-principal",
         `${machine}: ${identity} came as ${holder.principal} and goes as ${peer.principal}`,
       );
-    // Kept after a replacement only: it says to whom the name went. The next to join takes the place.
+    // Kept after a replacement only, to check the principal of the newcomer.
     if (reason === "replaced") holders.set(identity, { principal: peer.principal, replacedAt: at });
     else holders.delete(identity);
   }

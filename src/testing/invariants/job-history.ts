@@ -14,7 +14,7 @@ import type { CheckerContext } from "./checker-context.ts";
 import type { CoveragePoint } from "./coverage-points.ts";
 
 /** Where a job is. */
-interface Memory {
+interface JobState {
   phase: "queued" | "running" | "backoff";
   /** When its backoff is over. */
   due: number;
@@ -24,7 +24,7 @@ interface Memory {
 export class JobHistory {
   readonly #context: CheckerContext;
   readonly #saw: (name: CoveragePoint) => void;
-  readonly #jobs = new Map<string, Map<number, Memory>>();
+  readonly #jobs = new Map<string, Map<number, JobState>>();
   /** Runners that drain, and whether they have given up a job. */
   readonly #drains = new Map<string, boolean>();
 
@@ -43,23 +43,23 @@ export class JobHistory {
     }
   }
 
-  #memories(machine: string): Map<number, Memory> {
-    let memories = this.#jobs.get(machine);
-    if (memories === undefined) this.#jobs.set(machine, (memories = new Map()));
-    return memories;
+  #states(machine: string): Map<number, JobState> {
+    let states = this.#jobs.get(machine);
+    if (states === undefined) this.#jobs.set(machine, (states = new Map()));
+    return states;
   }
 
   #event(machine: string, event: RunnerEvent, at: number): void {
-    const memories = this.#memories(machine);
+    const states = this.#states(machine);
     switch (event.type) {
       case "job-started":
-        return void memories.set(event.jobId, { phase: "running", due: at });
+        return void states.set(event.jobId, { phase: "running", due: at });
       case "job-retried":
-        memories.set(event.jobId, { phase: event.after > 0 ? "backoff" : "queued", due: at + event.after });
+        states.set(event.jobId, { phase: event.after > 0 ? "backoff" : "queued", due: at + event.after });
         return this.#retried(event);
       case "job-settled":
-        this.#ended(machine, event, memories.get(event.jobId), at);
-        return void memories.delete(event.jobId);
+        this.#ended(machine, event, states.get(event.jobId), at);
+        return void states.delete(event.jobId);
       case "runner-state":
         return this.#state(machine, event.state);
       default:
@@ -92,18 +92,18 @@ export class JobHistory {
     else if (error.code in CODES) this.#saw(CODES[error.code as keyof typeof CODES]);
   }
 
-  #ended(machine: string, event: JobSettledEvent, memory: Memory | undefined, at: number): void {
+  #ended(machine: string, event: JobSettledEvent, state: JobState | undefined, at: number): void {
     const job = this.#context.wire.runner(machine)?.jobs.get(event.jobId);
     const { error } = event;
     if (event.ok) return event.attempts > 1 ? this.#saw("retry succeeded") : undefined;
     if (error instanceof RunnerStoppedError) return this.#stopped(machine, error);
-    if (error instanceof AbortError) this.#saw(CODES.ABORTED); // of a `map` that nobody reads to its end
-    const inBackoff = memory?.phase === "backoff" && at < memory.due;
+    if (error instanceof AbortError) this.#saw(CODES.ABORTED); // of a `map` that is not read to its end
+    const inBackoff = state?.phase === "backoff" && at < state.due;
     if (error instanceof TimeoutError && error.kind === "deadline" && inBackoff)
       this.#saw("backoff cut by the deadline");
     const options = job?.options;
     if (options === undefined) return;
-    if (options.signal?.aborted === true && !(error instanceof TimeoutError)) this.#aborted(memory, at);
+    if (options.signal?.aborted === true && !(error instanceof TimeoutError)) this.#aborted(state, at);
     if (error instanceof WorkerLostError && losses(error) >= options.maxLost) this.#saw("poison stop");
     if (event.attempts < options.attempts && isThrottled(error, options, job?.last?.answer))
       this.#saw("retry throttled");
@@ -115,9 +115,9 @@ export class JobHistory {
     if (error.message.includes("took over")) this.#saw("drain timeout hit");
   }
 
-  #aborted(memory: Memory | undefined, at: number): void {
-    if (memory?.phase === "running") this.#saw("abort while running");
-    else if (memory?.phase === "backoff" && at < memory.due) this.#saw("abort while in backoff");
+  #aborted(state: JobState | undefined, at: number): void {
+    if (state?.phase === "running") this.#saw("abort while running");
+    else if (state?.phase === "backoff" && at < state.due) this.#saw("abort while in backoff");
     else this.#saw("abort while queued");
   }
 }

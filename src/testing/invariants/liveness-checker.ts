@@ -1,4 +1,4 @@
-/** Who is silent is found out in time, and who is not is never taken for dead: judged by the frames that arrived. */
+/** A silent worker is detected in time, and no other is taken for dead: judged by the frames that arrived. */
 import type { WorkerGoneEvent } from "../../core/events.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { SessionEnd } from "./session-ends.ts";
@@ -6,7 +6,7 @@ import type { CheckerContext } from "./checker-context.ts";
 import type { WireConnection, WireRunner } from "./wire.ts";
 
 /** Timers are rounded up to whole milliseconds. */
-const TICK = 1;
+const TICK_MS = 1;
 const EPSILON = 1e-6;
 
 /** Checks no-end-without-cause and dead-peer-detected. */
@@ -14,40 +14,40 @@ export class LivenessChecker implements Checker {
   readonly #violation: Violation;
   readonly #context: CheckerContext;
   readonly #heartbeats = new Map<string, number>();
-  #nextPatrol = 0;
+  #nextCheck = 0;
 
   /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
   constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
     this.#context = context;
-    context.ends.read((end, event, machine) => this.#gone(end, event, machine));
+    context.ends.addObserver((end, event, machine) => this.#onGone(end, event, machine));
   }
 
   betweenEvents(now: number, runners: readonly ObservedRunner[]): void {
-    if (now < this.#nextPatrol) return;
+    if (now < this.#nextCheck) return;
     let shortest = Number.POSITIVE_INFINITY;
     for (const { machine, limits } of runners) {
       this.#heartbeats.set(machine, limits.heartbeat);
       shortest = Math.min(shortest, limits.heartbeat);
       const runner = this.#context.wire.runner(machine);
       if (runner === undefined || runner.unsure(now)) continue;
-      this.#patrol(runner, limits.heartbeat, now);
+      this.#checkWorkers(runner, limits.heartbeat, now);
       this.#checkConfirmations(runner, limits.cancelGrace, now);
     }
-    // Often enough that nobody is silent for much longer unseen; `gone` looks closely at the others.
-    this.#nextPatrol = shortest === Number.POSITIVE_INFINITY ? now : now + shortest / 2;
+    // Often enough to find a worker that is silent for too long; `onGone` checks those that are gone.
+    this.#nextCheck = shortest === Number.POSITIVE_INFINITY ? now : now + shortest / 2;
   }
 
-  #gone({ connection, at }: SessionEnd, { reason }: WorkerGoneEvent, machine: string): void {
+  #onGone({ connection, at }: SessionEnd, { reason }: WorkerGoneEvent, machine: string): void {
     const heartbeat = this.#heartbeats.get(machine);
     if (reason !== "silent" || heartbeat === undefined) return;
-    this.#checkPatience(connection, heartbeat, at);
+    this.#checkSilence(connection, heartbeat, at);
     this.#checkStall(connection, heartbeat, at);
     this.#checkPromptness(connection, heartbeat, at);
   }
 
   /** Three intervals of silence, by the runner's own clock. */
-  #checkPatience(connection: WireConnection, heartbeat: number, at: number): void {
+  #checkSilence(connection: WireConnection, heartbeat: number, at: number): void {
     const { machine } = connection.runner;
     const silence = at - connection.heardAt + this.#context.allowance.jumped(machine, connection.heardAt);
     if (silence < 3 * heartbeat - EPSILON)
@@ -57,7 +57,7 @@ export class LivenessChecker implements Checker {
       );
   }
 
-  /** What came in while the runner stood still has to be read before anybody is judged by his silence. */
+  /** A runner that wakes has to read what came in before it takes a worker for silent. */
   #checkStall(connection: WireConnection, heartbeat: number, at: number): void {
     const { machine } = connection.runner;
     const stall = this.#context.allowance.lastStall(machine);
@@ -73,7 +73,7 @@ export class LivenessChecker implements Checker {
   /** Each time it stood still may have earned the worker one more interval, which is shorter than the standing still. */
   #checkPromptness(connection: WireConnection, heartbeat: number, at: number): void {
     const { runner, identity, heardAt } = connection;
-    const late = at - heardAt - 3 * heartbeat - TICK;
+    const late = at - heardAt - 3 * heartbeat - TICK_MS;
     if (late <= 0) return;
     const what = `${identity} has been silent since ${heardAt} ms`;
     const { machine } = runner;
@@ -85,14 +85,14 @@ export class LivenessChecker implements Checker {
     const { machine } = runner;
     for (const { inFlight, identity } of runner.workers.values()) {
       for (const { state, overAt, begunAt, job } of inFlight.values()) {
-        // One that waits for its turn is not confirmed before the worker has time to look.
+        // A prefetched job is not confirmed before it has a slot.
         if (state !== "cancelled" || begunAt === undefined) continue;
         const since = Math.max(overAt, begunAt);
         const what = `${identity} has not confirmed the CANCEL of job ${job.id} since ${since} ms`;
         this.#context.allowance.claim({
           machine,
           from: since,
-          late: now - since - cancelGrace - TICK,
+          late: now - since - cancelGrace - TICK_MS,
           promise: "dead-peer-detected",
           what,
         });
@@ -100,7 +100,7 @@ export class LivenessChecker implements Checker {
     }
   }
 
-  #patrol(runner: WireRunner, heartbeat: number, now: number): void {
+  #checkWorkers(runner: WireRunner, heartbeat: number, now: number): void {
     for (const connection of runner.workers.values()) {
       const exempt = connection.hello?.blocking === true && connection.inFlight.size > 0;
       if (!exempt) this.#checkPromptness(connection, heartbeat, now);

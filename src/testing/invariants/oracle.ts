@@ -1,6 +1,6 @@
 /**
- * Judges runners by the frames on the wire alone: what they may send, to whom, and whose answer may settle a job. A wrong
- * counter in a runner cannot vouch for itself here. The model it reads are in wire-model.ts.
+ * Judges runners by the frames on the wire alone: what they may send to which worker, and which answer may settle a job. A
+ * wrong counter in a runner cannot vouch for itself here. See wire-model.ts for the model.
  */
 import type { JobMessage, Message } from "../../core/protocol/message.ts";
 import { samePayload } from "../../core/dispatch/verification.ts";
@@ -36,11 +36,11 @@ export class Oracle implements Checker, WireModelObserver {
   constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
     this.#context = context;
-    context.wire.read(this);
+    context.wire.addObserver(this);
   }
 
   observe(seen: Observation): void {
-    if (seen.kind === "settled") this.#settled(seen);
+    if (seen.kind === "settled") this.#checkSettlement(seen);
   }
 
   betweenEvents(now: number, _runners: readonly ObservedRunner[]): void {
@@ -48,29 +48,29 @@ export class Oracle implements Checker, WireModelObserver {
     if (this.#overlaps.length > 0) this.#checkOverlaps(now);
   }
 
-  jobSent(attempt: WireAttempt, at: number): void {
+  onJobSent(attempt: WireAttempt, at: number): void {
     this.#checkConnection(attempt, at);
     this.#checkHistory(attempt, at);
   }
 
-  ghostSent(connection: WireConnection, message: JobMessage): void {
+  onSettledJobSent(connection: WireConnection, message: JobMessage): void {
     this.#violation(
       "no-retry-of-final",
       `job ${message.jobId} has settled, and is sent on connection ${connection.number}`,
     );
   }
 
-  broke(connection: WireConnection, what: string): void {
+  onProtocolError(connection: WireConnection, what: string): void {
     // The end that dials may be opened a moment after the first frames have arrived for it.
     if (!connection.dialled) this.#broken.push({ connection, what });
   }
 
-  registered(connection: WireConnection): void {
+  onRegistered(connection: WireConnection): void {
     if (connection.closed || connection.ended !== undefined)
       this.#violation("ended-connection-is-silent", `WELCOME after the end of connection ${connection.number}`);
   }
 
-  said(connection: WireConnection, message: Message): void {
+  onOtherSent(connection: WireConnection, message: Message): void {
     if (connection.ended !== undefined)
       this.#violation(
         "ended-connection-is-silent",
@@ -81,11 +81,11 @@ export class Oracle implements Checker, WireModelObserver {
     if (left !== undefined) this.#violation("leaving-loses-no-job", `REMOVED while it is in flight: ${place(left)}`);
   }
 
-  sentAfterClose(machine: string, connection: number): void {
+  onSentAfterClose(machine: string, connection: number): void {
     this.#violation("ended-connection-is-silent", `${machine} sends on connection ${connection}, which it has closed`);
   }
 
-  forgotten(job: WireJob): void {
+  onForgotten(job: WireJob): void {
     if (job.current !== undefined && !job.current.doubtful)
       this.#violation(
         "leaves-nothing-behind",
@@ -101,7 +101,7 @@ export class Oracle implements Checker, WireModelObserver {
       this.#violation("only-ready-workers", `a JOB before WELCOME: ${place(attempt)}`);
     if (connection.ended !== undefined)
       this.#violation("ended-connection-is-silent", `a JOB after ${connection.ended}: ${place(attempt)}`);
-    // A job may have been handed over in the turn in which the worker asked to leave, and who holds a worker may try.
+    // A job may cross the worker's REMOVE within one turn, and the holder of a lease may still send.
     const crossed = at === leavingAt || runner.unsure(at) || attempt.job.options === undefined;
     if (leaving !== undefined && !crossed)
       this.#violation("only-ready-workers", `a JOB after ${leaving}: ${place(attempt)}`);
@@ -131,7 +131,7 @@ export class Oracle implements Checker, WireModelObserver {
       this.#violation("no-retry-of-final", `it was over: ${place(attempt)} after ${place(previous)}`);
   }
 
-  #settled({ machine, jobId, outcome }: SettledObservation): void {
+  #checkSettlement({ machine, jobId, outcome }: SettledObservation): void {
     const job = jobId === undefined ? undefined : this.#context.wire.runner(machine)?.jobs.get(jobId);
     if (job === undefined) return;
     const answer = job.result?.answer;

@@ -1,7 +1,7 @@
 /**
- * Who comes first and who goes where: jobs of one kind start in the order they were submitted, who is older is not passed by
- * others for a worker he could have had, a retry is where it was, and it avoids the workers that have had it. Jobs of `map`
- * and of leased workers are not in this order, as far as can be seen; the outcomes of a `map` are in an order of their own.
+ * The order of jobs. Jobs with the same labels start in the order of submission. An older job is not passed by others for a
+ * worker it could use. A retry keeps its place, and avoids the workers that have had it. Jobs of `map` and of leased workers
+ * are outside this order; the outcomes of a `map` have an order of their own.
  */
 import type { JobRetriedEvent, RunnerEvent } from "../../core/events.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
@@ -13,15 +13,15 @@ import { hasRequiredLabels, hasAll, labelKey, type WireAttempt, type WireConnect
 
 /** One life of a runner's queue. */
 interface Queue {
-  /** The highest job that has started, and when, by line. */
+  /** The highest job that has started, and when; by label key. */
   readonly latest: Map<string, { readonly id: number; readonly at: number }>;
-  /** Jobs that have never been sent nor started, by line, the oldest first. */
+  /** Jobs that were never sent nor started, the oldest first; by label key. */
   readonly waiting: Map<string, Set<number>>;
-  /** Jobs below may have been prefetched to a worker that went before their frame left: nobody saw them go. */
+  /** Jobs below this number may have been prefetched to a worker that went before their frame left: no frame shows them. */
   unseen: number;
   /** Jobs that have started and not settled. */
   readonly started: Set<number>;
-  /** Jobs that left the queue for a place behind a worker's slots: whose turn comes when depends on that worker. */
+  /** Jobs that were prefetched: when each starts depends on its worker. */
   readonly prefetched: Set<number>;
   /** Jobs that started after later ones before their JOB was seen, and the latest of those. */
   readonly late: Map<number, number>;
@@ -33,10 +33,10 @@ interface Queue {
   readonly suspects: Map<string, number>;
 }
 
-/** A job started, and others of other lines may have been there before it. */
+/** A job started, and jobs with other labels may have been there before it. */
 interface Pass {
   readonly jobId: number;
-  readonly line: string;
+  readonly key: string;
   readonly connection: WireConnection;
   readonly at: number;
 }
@@ -47,7 +47,7 @@ interface Reuse {
 }
 
 /** Timers are rounded up to whole milliseconds. */
-const TICK = 1;
+const TICK_MS = 1;
 
 /** Checks first-in-first-out and retry-elsewhere. */
 export class OrderChecker implements Checker, WireModelObserver {
@@ -62,26 +62,27 @@ export class OrderChecker implements Checker, WireModelObserver {
 
   /**
    * @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is.
-   * @param saw - Is told of what is rare.
+   * @param saw - Called for what is rare.
    */
   constructor(violation: Violation, context: CheckerContext, saw: (name: CoveragePoint) => void) {
     this.#violation = violation;
     this.#context = context;
     this.#saw = saw;
-    context.wire.read(this);
+    context.wire.addObserver(this);
   }
 
   observe(seen: Observation): void {
-    if (seen.kind === "runner") this.#event(seen.machine, seen.event, seen.at);
-    else if (seen.kind === "yielded") this.#yielded(seen);
-    else if (seen.kind === "submitted") this.#line(this.#queue(seen.machine), labelKey(seen.options)).add(seen.jobId);
+    if (seen.kind === "runner") this.#onEvent(seen.machine, seen.event, seen.at);
+    else if (seen.kind === "yielded") this.#onYielded(seen);
+    else if (seen.kind === "submitted")
+      this.#waitingFor(this.#queue(seen.machine), labelKey(seen.options)).add(seen.jobId);
     else if (seen.kind === "machine" && seen.state === "down") {
       this.#queues.delete(seen.machine);
       this.#maps.delete(seen.machine);
     }
   }
 
-  #yielded({ machine, map, ordered, index }: YieldedObservation): void {
+  #onYielded({ machine, map, ordered, index }: YieldedObservation): void {
     if (!ordered) return;
     let maps = this.#maps.get(machine);
     if (maps === undefined) this.#maps.set(machine, (maps = new Map()));
@@ -99,11 +100,11 @@ export class OrderChecker implements Checker, WireModelObserver {
     if (this.#passes.length > 0) this.#checkPasses(now);
   }
 
-  jobSent(attempt: WireAttempt, at: number): void {
+  onJobSent(attempt: WireAttempt, at: number): void {
     const { job, connection } = attempt;
     const { machine } = connection.runner;
     const queue = this.#queue(machine);
-    if (job.options !== undefined) this.#line(queue, labelKey(job.options)).delete(job.id);
+    if (job.options !== undefined) this.#waitingFor(queue, labelKey(job.options)).delete(job.id);
     // What a runner prefetched before it read, as it woke, what frees a slot looks as if it had found that slot.
     const blurred = connection.heardAt >= at && connection.runner.unsure(at);
     const prefetched = blurred || connection.inFlight.size >= connection.capacity;
@@ -111,12 +112,12 @@ export class OrderChecker implements Checker, WireModelObserver {
     // One that was prefetched may have started before its frame left: then a slot was freed in the same moment.
     const latest = queue.late.get(job.id);
     queue.late.delete(job.id);
-    if (latest !== undefined && !prefetched && connection.heardAt < at) this.#overtaken(machine, job.id, latest);
+    if (latest !== undefined && !prefetched && connection.heardAt < at) this.#reportOvertaking(machine, job.id, latest);
     this.#checkSuspicion(attempt, at);
     if (job.used.includes(connection) && !connection.runner.unsure(at)) this.#reuses.push({ attempt, at });
   }
 
-  /** Who holds a worker may send to it whatever its standing; `execute` may not. */
+  /** The holder of a lease may send to a suspect worker; `execute` may not. */
   #checkSuspicion({ job, connection }: WireAttempt, at: number): void {
     const { machine } = connection.runner;
     const since = this.#queues.get(machine)?.suspects.get(connection.identity) ?? at;
@@ -149,59 +150,59 @@ export class OrderChecker implements Checker, WireModelObserver {
     return queue;
   }
 
-  #line({ waiting }: Queue, line: string): Set<number> {
-    let jobs = waiting.get(line);
-    if (jobs === undefined) waiting.set(line, (jobs = new Set()));
+  #waitingFor({ waiting }: Queue, key: string): Set<number> {
+    let jobs = waiting.get(key);
+    if (jobs === undefined) waiting.set(key, (jobs = new Set()));
     return jobs;
   }
 
-  #event(machine: string, event: RunnerEvent, at: number): void {
+  #onEvent(machine: string, event: RunnerEvent, at: number): void {
     switch (event.type) {
       case "job-started":
-        return this.#started(machine, event.jobId, event.identity, at);
+        return this.#onStarted(machine, event.jobId, event.identity, at);
       case "job-retried":
-        return this.#retried(machine, event, at);
+        return this.#onRetried(machine, event, at);
       case "job-settled":
-        return this.#left(this.#queue(machine), event.jobId);
+        return this.#onSettled(this.#queue(machine), event.jobId);
       case "worker-suspect":
         return void this.#queue(machine).suspects.set(event.identity, at);
       case "worker-recovered":
         return void this.#queue(machine).suspects.delete(event.identity);
       case "worker-gone":
-        return this.#gone(this.#queue(machine), event.identity, at);
+        return this.#onGone(this.#queue(machine), event.identity, at);
       default:
     }
   }
 
-  #gone(queue: Queue, identity: string, at: number): void {
+  #onGone(queue: Queue, identity: string, at: number): void {
     queue.suspects.delete(identity);
     for (const latest of queue.latest.values()) if (latest.at === at) queue.unseen = Math.max(queue.unseen, latest.id);
   }
 
-  #started(machine: string, jobId: number, identity: string, at: number): void {
+  #onStarted(machine: string, jobId: number, identity: string, at: number): void {
     const queue = this.#queue(machine);
     noLongerWaits(queue, jobId); // its JOB may never leave
     if (queue.retries.delete(jobId)) return refresh(queue);
     if (queue.started.has(jobId) || queue.prefetched.has(jobId)) return;
     const runner = this.#context.wire.runner(machine);
-    // One that is unknown is of a `map` or of a leased worker.
+    // An unknown job is one of a `map` or of a leased worker.
     const job = runner?.jobs.get(jobId);
     if (runner === undefined || job?.options === undefined) return;
     queue.started.add(jobId);
-    const line = labelKey(job.options);
-    const { id: latest } = queue.latest.get(line) ?? { id: 0 };
+    const key = labelKey(job.options);
+    const { id: latest } = queue.latest.get(key) ?? { id: 0 };
     if (jobId < latest && jobId >= queue.unseen) {
       if (job.last === undefined) queue.late.set(jobId, latest);
-      else this.#overtaken(machine, jobId, latest);
+      else this.#reportOvertaking(machine, jobId, latest);
     }
-    if (jobId >= latest) queue.latest.set(line, { id: jobId, at });
+    if (jobId >= latest) queue.latest.set(key, { id: jobId, at });
     const connection = runner.workers.get(identity);
     if (connection === undefined) return;
-    if (queue.waiting.size > 1) this.#passes.push({ jobId, line, connection, at });
-    if (at > queue.earliest + TICK) this.#checkOvertaking(connection, queue, jobId, at);
+    if (queue.waiting.size > 1) this.#passes.push({ jobId, key, connection, at });
+    if (at > queue.earliest + TICK_MS) this.#checkOvertaking(connection, queue, jobId, at);
   }
 
-  #overtaken(machine: string, jobId: number, latest: number): void {
+  #reportOvertaking(machine: string, jobId: number, latest: number): void {
     this.#violation("first-in-first-out", `${machine}: job ${jobId} starts after job ${latest}, which came later`);
   }
 
@@ -211,18 +212,24 @@ export class OrderChecker implements Checker, WireModelObserver {
       const options = jobs.get(retried)?.options;
       if (retried > jobId || options === undefined || !hasRequiredLabels(connection, options)) continue;
       const what = `job ${jobId} starts before job ${retried}, which is to be tried again since ${due} ms`;
-      this.#context.allowance.claim({ machine, from: due, late: at - due - TICK, promise: "first-in-first-out", what });
+      this.#context.allowance.claim({
+        machine,
+        from: due,
+        late: at - due - TICK_MS,
+        promise: "first-in-first-out",
+        what,
+      });
     }
   }
 
-  #retried(machine: string, { jobId, after }: JobRetriedEvent, at: number): void {
+  #onRetried(machine: string, { jobId, after }: JobRetriedEvent, at: number): void {
     const queue = this.#queue(machine);
     const due = at + after;
     queue.retries.set(jobId, due);
     queue.earliest = Math.min(queue.earliest, due);
   }
 
-  #left(queue: Queue, jobId: number): void {
+  #onSettled(queue: Queue, jobId: number): void {
     queue.started.delete(jobId);
     queue.prefetched.delete(jobId);
     queue.late.delete(jobId);
@@ -230,29 +237,29 @@ export class OrderChecker implements Checker, WireModelObserver {
     if (queue.retries.delete(jobId)) refresh(queue);
   }
 
-  /** Once the time has moved: who has not been sent by then was there all the time. */
+  /** Called once the time has moved: a job that was not sent by then waited all the time. */
   #checkPasses(now: number): void {
     const due = this.#passes.filter(({ at }) => at < now);
     if (due.length === 0) return;
     this.#passes = this.#passes.filter(({ at }) => at >= now);
-    for (const { jobId, line, connection, at } of due) {
+    for (const { jobId, key, connection, at } of due) {
       const { runner } = connection;
       if (this.#context.wire.runner(runner.machine) !== runner || runner.unsure(now) || runner.wokeAt >= at) continue;
-      for (const [other, [eldest]] of this.#queue(runner.machine).waiting)
-        if (other !== line && eldest !== undefined && eldest < jobId) this.#checkPass(connection, jobId, eldest);
+      for (const [other, [oldest]] of this.#queue(runner.machine).waiting)
+        if (other !== key && oldest !== undefined && oldest < jobId) this.#checkPass(connection, jobId, oldest);
     }
   }
 
-  #checkPass(connection: WireConnection, jobId: number, eldest: number): void {
+  #checkPass(connection: WireConnection, jobId: number, oldest: number): void {
     const { machine, jobs } = connection.runner;
-    const options = jobs.get(eldest)?.options;
+    const options = jobs.get(oldest)?.options;
     if (options === undefined) return;
     if (!hasRequiredLabels(connection, options)) return this.#saw("passed while it waited for its labels");
-    const what = `job ${jobId} goes to ${connection.identity} before job ${eldest}, which came earlier`;
+    const what = `job ${jobId} goes to ${connection.identity} before job ${oldest}, which came earlier`;
     this.#violation("first-in-first-out", `${machine}: ${what}`);
   }
 
-  /** Once the time has moved: until then, what was handed to others may not have left. */
+  /** Called once the time has moved: until then, frames to other workers may not have left. */
   #checkReuses(now: number, runners: readonly ObservedRunner[]): void {
     const due = this.#reuses.filter(({ at }) => at < now);
     if (due.length === 0) return;
@@ -261,7 +268,7 @@ export class OrderChecker implements Checker, WireModelObserver {
       const { runner } = attempt.connection;
       const view = runners.find(({ machine }) => machine === runner.machine);
       if (view === undefined || this.#context.wire.runner(runner.machine) !== runner) continue;
-      // Somebody may hold what looks free.
+      // A slot that looks free may be leased.
       if ((view.held ?? 0) > 0 || (view.held === undefined && runner.mixed)) continue;
       this.#checkReuse(attempt, runner, at);
     }
@@ -272,7 +279,7 @@ export class OrderChecker implements Checker, WireModelObserver {
     const { job, connection } = attempt;
     for (const other of runner.workers.values()) {
       if (suspects.has(other.identity) || job.used.includes(other) || !wasFree(other, at)) continue;
-      // Of a job of a `map` it is only known that this worker fits: so does who has as many labels.
+      // Of a job of a `map` only this is known: its worker matches, so every worker with the same labels does.
       if (!hasAll(other.hello?.labels, job.options?.require ?? connection.hello?.labels ?? [])) continue;
       const what = `job ${job.id} goes back to ${connection.identity} although ${other.identity} was free`;
       return this.#violation("retry-elsewhere", `${runner.machine}: ${what}`);

@@ -34,7 +34,7 @@ export function fitsSettlement(error: unknown, options: CallOptions, waited: num
   if (options.signal?.aborted === true && Object.is(error, options.signal.reason)) return undefined;
   if (!(error instanceof PowerhoseError)) return `what is no error of this library: ${String(error)}`;
   if (!OF_SETTLED.has(error.code)) return `${error.code}, which is not for a call that was taken in`;
-  if (error.code === "ABORTED" && options.signal === undefined) return "ABORTED, and nobody could abort it";
+  if (error.code === "ABORTED" && options.signal === undefined) return "ABORTED, and no signal could abort it";
   if (error.code === "NO_WORKER" && !options.failFast) return "NO_WORKER, and it did not ask to fail fast";
   if (error instanceof WorkerLostError) return fitsLoss(error, options);
   if (!(error instanceof TimeoutError)) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Nobody is sent away without a cause: for each reason that a runner gives for the end of a session, the frames have to show
- * what it says. That a dead worker is found out in time, and one that was heard is not taken for silent, is in heartbeat-monitor.ts.
+ * No session ends without a cause: for each reason that a runner gives, the frames have to show it. See liveness-checker.ts
+ * for silence.
  */
 import type { WorkerGoneEvent } from "../../core/events.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
@@ -21,7 +21,7 @@ export class SessionEndChecker implements Checker {
   constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
     this.#context = context;
-    context.ends.read((end, event, machine) => this.#gone(end, event, machine));
+    context.ends.addObserver((end, event, machine) => this.#onGone(end, event, machine));
   }
 
   observe(seen: Observation): void {
@@ -36,7 +36,7 @@ export class SessionEndChecker implements Checker {
     for (const { machine, limits } of runners) if (!this.#limits.has(machine)) this.#limits.set(machine, limits);
   }
 
-  #gone(end: SessionEnd, { identity, reason }: WorkerGoneEvent, machine: string): void {
+  #onGone(end: SessionEnd, { identity, reason }: WorkerGoneEvent, machine: string): void {
     const limits = this.#limits.get(machine);
     const missing = limits === undefined ? undefined : this.#missing(end, reason, machine, limits);
     if (missing !== undefined)
@@ -66,7 +66,7 @@ export class SessionEndChecker implements Checker {
         if (connection.leaving === undefined) return "it never asked to leave, and was not asked to";
         return inFlight > 0 ? `${inFlight} jobs were in flight` : undefined;
       case "replaced":
-        return succeeded ? undefined : "nobody else of that name has come";
+        return succeeded ? undefined : "no other worker of that name has come";
       case "stopped":
         return this.#states.get(machine) === "started" ? "the runner goes on" : undefined;
       default:
@@ -86,7 +86,7 @@ export class SessionEndChecker implements Checker {
     limits: ObservedRunner["limits"],
   ): string | undefined {
     const { unread, congestedSince, shrunkAt, runner } = connection;
-    if (!unsure && runner.onPort) return "on a port whoever does not read is busy";
+    if (!unsure && runner.onPort) return "on a port a worker that does not read is busy";
     if (!unsure && inFlight > 0 && connection.hello?.blocking === true) return "it may have been computing";
     if (runner.overBudgetAt !== Number.NEGATIVE_INFINITY && runner.isOverBudget(at)) return undefined;
     if (unread > limits.maxBuffered) return undefined;

@@ -21,52 +21,52 @@ export interface SessionEnd {
   readonly succeeded: boolean;
 }
 
-/** Is told of each departure, and of what the runner says of it. */
-export type SessionEndReader = (end: SessionEnd, event: WorkerGoneEvent, machine: string, at: number) => void;
+/** Called for each end of a session, with the event in which the runner gives its reason. */
+export type SessionEndObserver = (end: SessionEnd, event: WorkerGoneEvent, machine: string, at: number) => void;
 
-/** Matches connections that ended with the runners' words, which come later. */
+/** Matches connections that ended with the runners' events, which come later. */
 export class SessionEnds implements WireModelObserver {
   readonly #wire: WireModel;
-  readonly #readers: SessionEndReader[] = [];
+  readonly #observers: SessionEndObserver[] = [];
   /** Registered connections that ended, oldest first, until the runner tells why; by runner and name. */
-  readonly #untold = new WeakMap<WireRunner, Map<string, SessionEnd[]>>();
+  readonly #pending = new WeakMap<WireRunner, Map<string, SessionEnd[]>>();
 
-  /** @param wire - Is shown everything before this is. */
+  /** @param wire - Has to be shown each observation first. */
   constructor(wire: WireModel) {
     this.#wire = wire;
-    wire.read(this);
+    wire.addObserver(this);
   }
 
-  /** Adds a reader. */
-  read(reader: SessionEndReader): void {
-    this.#readers.push(reader);
+  /** Adds an observer. */
+  addObserver(observer: SessionEndObserver): void {
+    this.#observers.push(observer);
   }
 
   observe(seen: Observation): void {
     if (seen.kind !== "runner" || seen.event.type !== "worker-gone") return;
     const runner = this.#wire.runner(seen.machine);
-    const untold = runner === undefined ? undefined : this.#untold.get(runner);
+    const pending = runner === undefined ? undefined : this.#pending.get(runner);
     const { identity } = seen.event;
-    const ends = untold?.get(identity);
+    const ends = pending?.get(identity);
     const end = ends?.shift();
-    if (ends?.length === 0) untold?.delete(identity);
+    if (ends?.length === 0) pending?.delete(identity);
     if (end === undefined) return;
-    for (const reader of this.#readers) reader(end, seen.event, seen.machine, seen.at);
+    for (const observer of this.#observers) observer(end, seen.event, seen.machine, seen.at);
   }
 
-  ended(connection: WireConnection, { byItself }: ClosedObservation, at: number): void {
+  onEnded(connection: WireConnection, { byItself }: ClosedObservation, at: number): void {
     if (connection.welcome === undefined) return;
     const { runner, identity } = connection;
-    let untold = this.#untold.get(runner);
-    if (untold === undefined) this.#untold.set(runner, (untold = new Map()));
-    const end = departed(connection, byItself, at);
-    const earlier = untold.get(identity);
-    if (earlier === undefined) untold.set(identity, [end]);
+    let pending = this.#pending.get(runner);
+    if (pending === undefined) this.#pending.set(runner, (pending = new Map()));
+    const end = endOf(connection, byItself, at);
+    const earlier = pending.get(identity);
+    if (earlier === undefined) pending.set(identity, [end]);
     else earlier.push(end);
   }
 }
 
-function departed(connection: WireConnection, byItself: boolean, at: number): SessionEnd {
+function endOf(connection: WireConnection, byItself: boolean, at: number): SessionEnd {
   const { runner, identity } = connection;
   let unconfirmedSince: number | undefined;
   let unsure = runner.unsure(at);

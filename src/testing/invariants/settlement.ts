@@ -1,6 +1,6 @@
 /**
  * Every call settles, once, in time, and with a value or one of a closed set of errors. Watches the calls that `execute` took
- * in, by what their callers see and by what the runner tells. Whether a value is the right one is for oracle.ts to say.
+ * in: their promises and the runner's events. Whether a value is the right one: see oracle.ts.
  */
 import type { CallOptions } from "../../core/dispatch/call-options.ts";
 import type { RunnerEvent } from "../../core/events.ts";
@@ -14,8 +14,8 @@ import type { WireModelObserver } from "./wire-model.ts";
 import { fitsRefusal, fitsSettlement } from "./outcome.ts";
 import { hasAll, labelKey, type WireAttempt } from "./wire.ts";
 
-/** One call that has not been accounted for. */
-interface Open {
+/** A call of which the promise, the event or both have not been seen. */
+interface OpenCall {
   readonly jobId: number;
   readonly options: CallOptions;
   readonly begun: number;
@@ -23,41 +23,41 @@ interface Open {
   /** When the phase began, or will begin when a backoff is over. */
   since: number;
   /** When its latest attempt began. */
-  attempt: Beginning;
+  attempt: PhaseStart;
   /** When its stay in the queue began: being handed back does not end it. */
-  stay: Beginning;
-  /** What its caller was told. */
+  stay: PhaseStart;
+  /** How the caller's promise settled. */
   promise: SettledObservation["outcome"] | undefined;
-  /** What the runner told. */
+  /** The runner's event. */
   event: Extract<RunnerEvent, { type: "job-settled" }> | undefined;
 }
 
-/** Something began `after` ms from a time, by the runner's clock. */
-interface Beginning {
+/** A phase began `after` ms from a time, by the runner's clock. */
+interface PhaseStart {
   readonly said: number;
   readonly after: number;
-  /** Whether the runner may have said so later than it was. */
+  /** Whether the runner may have reported it late. */
   readonly unsure: boolean;
 }
 
 /** One life of a runner. */
-interface House {
-  readonly calls: Map<number, Open>;
-  /** Since when no worker is usable for jobs of a line; by line. */
-  readonly empty: Map<string, Emptiness>;
-  /** What the workers last said they have, by name. */
+interface RunnerLife {
+  readonly calls: Map<number, OpenCall>;
+  /** Since when no worker is usable for jobs with certain labels; by label key. */
+  readonly empty: Map<string, WorkerGap>;
+  /** The labels in each worker's last HELLO, by name. */
   readonly labels: Map<string, readonly string[]>;
 }
 
-interface Emptiness {
+interface WorkerGap {
   readonly require: readonly string[];
   since: number | undefined;
 }
 
 /** Timers are rounded up to whole milliseconds. */
-const TICK = 1;
-/** Events between two looks for calls that are overdue. */
-const PATROL = 4_096;
+const TICK_MS = 1;
+/** Between two searches for overdue calls. */
+const EVENTS_BETWEEN_CHECKS = 4_096;
 
 /** Times that were added up may differ in their last digits. */
 const EPSILON = 1e-6;
@@ -66,18 +66,18 @@ const EPSILON = 1e-6;
 export class Settlement implements Checker, WireModelObserver {
   readonly #violation: Violation;
   readonly #context: CheckerContext;
-  readonly #houses = new Map<string, House>();
+  readonly #lives = new Map<string, RunnerLife>();
   #events = 0;
 
   /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
   constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
     this.#context = context;
-    context.wire.read(this);
+    context.wire.addObserver(this);
   }
 
-  /** An attempt has all the time it was given, whatever its caller is told afterwards. */
-  cancelled({ job, cancelReason, begunAt, delayed, connection }: WireAttempt, at: number): void {
+  /** An attempt has all its time, whatever its call ends with. */
+  onCancelSent({ job, cancelReason, begunAt, delayed, connection }: WireAttempt, at: number): void {
     if (cancelReason !== "timeout" || begunAt === undefined || job.options === undefined || delayed) return;
     const { machine } = connection.runner;
     const took = at - begunAt + this.#context.allowance.jumped(machine, begunAt);
@@ -99,7 +99,7 @@ export class Settlement implements Checker, WireModelObserver {
       case "delivered":
         return this.#delivered(seen.to, seen.messages);
       case "machine":
-        if (seen.state === "down") this.#houses.delete(seen.machine);
+        if (seen.state === "down") this.#lives.delete(seen.machine);
         return;
       default:
     }
@@ -109,18 +109,18 @@ export class Settlement implements Checker, WireModelObserver {
     for (const view of runners) {
       const stats = this.#context.sampler.fresh(view);
       if (stats === undefined) continue;
-      for (const empty of this.#house(view.machine).empty.values()) {
+      for (const empty of this.#life(view.machine).empty.values()) {
         if (isServed(stats, empty.require)) empty.since = undefined;
         else empty.since ??= now;
       }
     }
-    if (++this.#events % PATROL === 0) this.#patrol(now);
+    if (++this.#events % EVENTS_BETWEEN_CHECKS === 0) this.#checkOverdue(now);
   }
 
   atEnd(now: number, runners: readonly ObservedRunner[]): void {
-    this.#patrol(now);
+    this.#checkOverdue(now);
     for (const { machine } of runners) {
-      for (const { jobId, promise, event } of this.#house(machine).calls.values()) {
+      for (const { jobId, promise, event } of this.#life(machine).calls.values()) {
         if (promise === undefined)
           this.#violation("settles-once", `${machine}: the caller of job ${jobId} still waits`);
         else if (event === undefined)
@@ -129,32 +129,32 @@ export class Settlement implements Checker, WireModelObserver {
     }
   }
 
-  #house(machine: string): House {
-    let house = this.#houses.get(machine);
-    if (house === undefined)
-      this.#houses.set(machine, (house = { calls: new Map(), empty: new Map(), labels: new Map() }));
-    return house;
+  #life(machine: string): RunnerLife {
+    let life = this.#lives.get(machine);
+    if (life === undefined)
+      this.#lives.set(machine, (life = { calls: new Map(), empty: new Map(), labels: new Map() }));
+    return life;
   }
 
   #delivered(machine: string, messages: readonly Message[] | undefined): void {
     const [first] = messages ?? [];
-    if (first?.type === "HELLO") this.#house(machine).labels.set(first.identity, first.labels);
+    if (first?.type === "HELLO") this.#life(machine).labels.set(first.identity, first.labels);
   }
 
-  /** A worker came that can be given work: at once, before anybody looks at the numbers. */
-  #came(machine: string, identity: string): void {
-    const { empty, labels } = this.#house(machine);
-    for (const line of empty.values()) if (hasAll(labels.get(identity), line.require)) line.since = undefined;
+  /** A worker is usable now: this counts at once, before the next sample of the numbers. */
+  #onUsableWorker(machine: string, identity: string): void {
+    const { empty, labels } = this.#life(machine);
+    for (const gap of empty.values()) if (hasAll(labels.get(identity), gap.require)) gap.since = undefined;
   }
 
   #submitted(machine: string, jobId: number, options: CallOptions, at: number): void {
-    const { calls, empty } = this.#house(machine);
-    const line = labelKey(options);
-    if (!empty.has(line)) empty.set(line, { require: options.require, since: undefined });
+    const { calls, empty } = this.#life(machine);
+    const key = labelKey(options);
+    if (!empty.has(key)) empty.set(key, { require: options.require, since: undefined });
     if (calls.has(jobId)) this.#violation("settles-once", `${machine}: job ${jobId} was taken in twice`);
-    const untold = { promise: undefined, event: undefined };
+    const noOutcome = { promise: undefined, event: undefined };
     const now = { said: at, after: 0, unsure: false };
-    calls.set(jobId, { jobId, options, begun: at, phase: "queued", since: at, attempt: now, stay: now, ...untold });
+    calls.set(jobId, { jobId, options, begun: at, phase: "queued", since: at, attempt: now, stay: now, ...noOutcome });
   }
 
   #settled(seen: SettledObservation, at: number): void {
@@ -165,23 +165,24 @@ export class Settlement implements Checker, WireModelObserver {
         this.#violation("fitting-error", `${machine} refuses a call with ${String(outcome.error)}`);
       return;
     }
-    const { calls } = this.#house(machine);
+    const { calls } = this.#life(machine);
     const call = calls.get(jobId);
     if (call === undefined || call.promise !== undefined)
       return this.#violation("settles-once", `${machine}: the caller of job ${jobId} was told twice, or never asked`);
     call.promise = outcome;
     this.#checkTime(machine, call, at);
     this.#checkError(machine, call, at);
-    this.#checkEmptiness(machine, call, at);
+    this.#checkWorkerGap(machine, call, at);
     this.#compare(machine, calls, call);
   }
 
   #event(machine: string, event: RunnerEvent, at: number): void {
-    if (event.type === "worker-joined" || event.type === "worker-recovered") return this.#came(machine, event.identity);
+    if (event.type === "worker-joined" || event.type === "worker-recovered")
+      return this.#onUsableWorker(machine, event.identity);
     if (event.type !== "job-started" && event.type !== "job-retried" && event.type !== "job-settled") return;
-    const { calls } = this.#house(machine);
+    const { calls } = this.#life(machine);
     const call = calls.get(event.jobId);
-    if (call === undefined) return this.#unknown(machine, event);
+    if (call === undefined) return this.#onUnknownCall(machine, event);
     if (event.type === "job-settled") {
       if (call.event !== undefined)
         this.#violation("settles-once", `${machine} told twice that job ${event.jobId} has settled`);
@@ -192,18 +193,18 @@ export class Settlement implements Checker, WireModelObserver {
     const after = event.type === "job-started" ? 0 : event.after;
     call.phase = event.type === "job-started" ? "running" : "queued";
     call.since = at + after;
-    const begins = { said: at, after, unsure: this.#context.wire.runner(machine)?.unsure(at) === true };
-    if (event.type === "job-started") call.attempt = begins;
-    else if (event.outcome !== "rejected" && event.outcome !== "not-sent") call.stay = begins;
+    const start = { said: at, after, unsure: this.#context.wire.runner(machine)?.unsure(at) === true };
+    if (event.type === "job-started") call.attempt = start;
+    else if (event.outcome !== "rejected" && event.outcome !== "not-sent") call.stay = start;
   }
 
-  #unknown(machine: string, event: RunnerEvent): void {
+  #onUnknownCall(machine: string, event: RunnerEvent): void {
     if (event.type === "job-settled" && this.#context.wire.runner(machine)?.wasSubmitted(event.jobId) === true)
       this.#violation("settles-once", `${machine} told twice that job ${event.jobId} has settled`);
   }
 
   /** The promise and the event are of the same end. */
-  #compare(machine: string, calls: Map<number, Open>, { jobId, promise, event }: Open): void {
+  #compare(machine: string, calls: Map<number, OpenCall>, { jobId, promise, event }: OpenCall): void {
     if (promise === undefined || event === undefined) return;
     calls.delete(jobId);
     if (promise.ok !== event.ok || (!promise.ok && !Object.is(promise.error, event.error)))
@@ -213,60 +214,63 @@ export class Settlement implements Checker, WireModelObserver {
       );
   }
 
-  #checkTime(machine: string, call: Open, at: number): void {
-    const late = at - call.begun - call.options.deadline - TICK;
+  #checkTime(machine: string, call: OpenCall, at: number): void {
+    const late = at - call.begun - call.options.deadline - TICK_MS;
     const what = `job ${call.jobId} settled after its deadline`;
     if (late > 0) this.#context.allowance.claim({ machine, from: call.begun, late, promise: "settles-in-time", what });
     this.#checkPhase(machine, call, at);
   }
 
   /** No wait and no attempt takes longer than its own limit. */
-  #checkPhase(machine: string, call: Open, at: number): void {
+  #checkPhase(machine: string, call: OpenCall, at: number): void {
     const { options, phase, since, jobId } = call;
-    const emptySince = this.#house(machine).empty.get(labelKey(options))?.since;
+    const emptySince = this.#life(machine).empty.get(labelKey(options))?.since;
     let until = since + (phase === "running" ? options.timeout : options.queueTimeout);
     if (phase === "queued" && emptySince !== undefined)
-      until = Math.min(until, Math.max(since, emptySince, this.#hereSince(machine, jobId)) + options.acquireTimeout);
+      until = Math.min(
+        until,
+        Math.max(since, emptySince, this.#queuedAgainSince(machine, jobId)) + options.acquireTimeout,
+      );
     // The end of a backoff, from which the wait is counted, may be a tick late itself.
-    const late = at - until - (phase === "queued" ? 2 * TICK : TICK);
+    const late = at - until - (phase === "queued" ? 2 * TICK_MS : TICK_MS);
     if (late <= 0) return;
     const what = `job ${jobId} was ${phase} until ${at} ms, over its limit`;
     this.#context.allowance.claim({ machine, from: since, late, promise: "settles-in-time", what });
   }
 
-  /** Since when it waits here and not at a worker. One that was prefetched has a worker, whatever that one is worth by now. */
-  #hereSince(machine: string, jobId: number): number {
+  /** Since when the job waits at the runner and not at a worker. A prefetched job has a worker, usable or not. */
+  #queuedAgainSince(machine: string, jobId: number): number {
     const last = this.#context.wire.runner(machine)?.jobs.get(jobId)?.last;
     if (last === undefined) return Number.NEGATIVE_INFINITY;
     const { sentAt, begunAt = last.overAt } = last;
     return begunAt > sentAt ? begunAt : Number.NEGATIVE_INFINITY;
   }
 
-  /** Nobody gives up for want of a worker while there is one. */
-  #checkEmptiness(machine: string, { promise, jobId, options }: Open, at: number): void {
+  /** No call may fail for want of a worker while there is one. */
+  #checkWorkerGap(machine: string, { promise, jobId, options }: OpenCall, at: number): void {
     if (promise === undefined || promise.ok || !(promise.error instanceof TimeoutError)) return;
     if (promise.error.kind !== "acquire" || this.#context.wire.runner(machine)?.unsure(at) !== false) return;
-    const emptySince = this.#house(machine).empty.get(labelKey(options))?.since;
+    const emptySince = this.#life(machine).empty.get(labelKey(options))?.since;
     const empty = emptySince === undefined ? 0 : at - emptySince + this.#context.allowance.jumped(machine, emptySince);
-    if (empty < options.acquireTimeout - TICK)
+    if (empty < options.acquireTimeout - TICK_MS)
       this.#violation(
         "settles-in-time",
         `${machine}: job ${jobId} could not get a worker, and for the last ${empty} ms only there was none`,
       );
   }
 
-  #checkError(machine: string, call: Open, at: number): void {
+  #checkError(machine: string, call: OpenCall, at: number): void {
     const { promise, jobId, options } = call;
     if (promise === undefined || promise.ok) return;
     const waited = at - call.begun + this.#context.allowance.jumped(machine, call.begun);
-    const wrong = fitsSettlement(promise.error, options, waited) ?? this.#early(machine, call, promise.error, at);
+    const wrong = fitsSettlement(promise.error, options, waited) ?? this.#tooEarly(machine, call, promise.error, at);
     if (wrong !== undefined) this.#violation("fitting-error", `${machine}: job ${jobId} failed with ${wrong}`);
   }
 
   /** The limit of an attempt, or of a stay in the queue, runs from its own beginning and not from that of the call. */
-  #early(machine: string, { phase, attempt, stay }: Open, error: unknown, at: number): string | undefined {
+  #tooEarly(machine: string, { phase, attempt, stay }: OpenCall, error: unknown, at: number): string | undefined {
     if (!(error instanceof TimeoutError) || (error.kind !== "attempt" && error.kind !== "queue")) return undefined;
-    // One that stands still, or has just woken, has yet to tell what it did meanwhile.
+    // A runner that stands still, or has just woken, reports late.
     if (this.#context.wire.runner(machine)?.unsure(at) !== false) return undefined;
     if ((error.kind === "attempt") !== (phase === "running")) return `a ${error.kind} timeout while it was ${phase}`;
     const { said, after, unsure } = error.kind === "attempt" ? attempt : stay;
@@ -275,9 +279,9 @@ export class Settlement implements Checker, WireModelObserver {
     return `a ${error.kind} timeout of ${error.ms} ms after ${took} ms of it`;
   }
 
-  /** Calls that nobody settles would else be found at the end only. */
-  #patrol(now: number): void {
-    for (const [machine, { calls }] of this.#houses) {
+  /** Finds calls that never settle before the end of the run. */
+  #checkOverdue(now: number): void {
+    for (const [machine, { calls }] of this.#lives) {
       for (const call of calls.values()) if (call.promise === undefined) this.#checkTime(machine, call, now);
     }
   }

@@ -46,7 +46,7 @@ export class Sometimes implements Checker, WireModelObserver {
     this.counts = this.#counts;
     this.#context = context;
     this.#jobs = new JobHistory(context, (name) => this.saw(name));
-    context.wire.read(this);
+    context.wire.addObserver(this);
   }
 
   observe(seen: Observation): void {
@@ -74,11 +74,11 @@ export class Sometimes implements Checker, WireModelObserver {
     }
   }
 
-  jobSent({ connection }: WireAttempt): void {
+  onJobSent({ connection }: WireAttempt): void {
     if (connection.inFlight.size >= connection.capacity) this.saw("prefetched");
   }
 
-  answered(attempt: WireAttempt, answer: WireAnswer | CancelledMessage, current: boolean, at: number): void {
+  onAnswer(attempt: WireAttempt, answer: WireAnswer | CancelledMessage, current: boolean, at: number): void {
     const { connection, cancelReason } = attempt;
     if (cancelReason !== undefined) this.saw("cancel confirmed");
     if (!current && answer.type === "JOBRES") this.saw("late result dropped");
@@ -90,24 +90,24 @@ export class Sometimes implements Checker, WireModelObserver {
       this.saw("busy blocking worker silent and spared");
   }
 
-  stray(): void {
+  onStrayAnswer(): void {
     this.saw("answered twice");
   }
 
-  broke(_connection: WireConnection, what: string): void {
+  onProtocolError(_connection: WireConnection, what: string): void {
     if (what === "a malformed frame") this.saw("malformed frame");
     else if (what.startsWith("forged")) this.saw("forged id");
     else if (what.endsWith("before HELLO")) this.saw("garbage before HELLO");
     else if (what === "HELLO from a worker") this.saw("second HELLO");
   }
 
-  said(connection: WireConnection, message: Message): void {
+  onOtherSent(connection: WireConnection, message: Message): void {
     if (message.type !== "ERROR" || connection.welcome !== undefined) return;
     const name = REFUSALS[message.code];
     if (name !== undefined) this.saw(name);
   }
 
-  ended(connection: WireConnection, _closed: ClosedObservation, _at: number): void {
+  onEnded(connection: WireConnection, _closed: ClosedObservation, _at: number): void {
     if (connection.congestedAt !== Number.NEGATIVE_INFINITY) this.saw("send full");
     if (connection.inFlight.size > connection.capacity) this.saw("prefetched and lost");
   }

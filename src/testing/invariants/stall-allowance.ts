@@ -1,6 +1,6 @@
 /**
- * When a runner stood still, and what that excuses: whoever finds that something came late claims so here, and the claim
- * becomes a violation only if the runner's own standing still does not explain it. What has a limit is the claimer's business.
+ * When a runner stood still, and what that excuses. A checker that finds something late makes a claim here. The claim becomes
+ * a violation unless the runner's own standing still explains it. The checkers know the limits.
  */
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
@@ -21,7 +21,7 @@ export interface Claim {
   readonly what: string;
 }
 
-/** A stall, or a jump of the clock: time that passed for nobody else. */
+/** A stall, or a jump of the clock: time that passed for this runner alone. */
 interface Pause {
   readonly from: number;
   readonly ms: number;
@@ -46,13 +46,13 @@ interface Stillness {
 const EPSILON = 1e-6;
 const PAUSES_KEPT = 256;
 
-/** Judges lateness. */
+/** Turns claims of lateness into violations. */
 export class StallAllowance implements Checker {
   readonly #violation: Violation;
   readonly #machines = new Map<string, Stillness>();
   #claims: Claim[] = [];
 
-  /** @param violation - Is told of what nothing excuses. */
+  /** @param violation - Called for what nothing excuses. */
   constructor(violation: Violation) {
     this.#violation = violation;
   }
@@ -77,7 +77,7 @@ export class StallAllowance implements Checker {
 
   observe(seen: Observation): void {
     if (seen.kind !== "machine" || seen.role !== "runner") return;
-    if (seen.state === "stalled") this.#of(seen.machine).stalls = true;
+    if (seen.state === "stalled") this.#stillnessOf(seen.machine).stalls = true;
     if (seen.state !== "down") return;
     this.#machines.delete(seen.machine);
     this.#claims = this.#claims.filter(({ machine }) => machine !== seen.machine);
@@ -85,9 +85,9 @@ export class StallAllowance implements Checker {
 
   betweenEvents(now: number, runners: readonly ObservedRunner[]): void {
     for (const { machine, stoodStill } of runners) {
-      const still = this.#of(machine);
-      if (stoodStill !== still.all) note(still, stoodStill, now);
-      still.stalls = false; // one that ends before another does adds nothing
+      const still = this.#stillnessOf(machine);
+      if (stoodStill !== still.all) addPause(still, stoodStill, now);
+      still.stalls = false; // a stall that ends before another does adds nothing
     }
     if (this.#claims.length > 0) this.#judge();
   }
@@ -96,7 +96,7 @@ export class StallAllowance implements Checker {
     this.betweenEvents(now, runners);
   }
 
-  #of(machine: string): Stillness {
+  #stillnessOf(machine: string): Stillness {
     let still = this.#machines.get(machine);
     if (still === undefined) {
       const never = Number.NEGATIVE_INFINITY;
@@ -111,7 +111,7 @@ export class StallAllowance implements Checker {
     this.#claims = [];
     for (const { machine, from, late, twice, promise, what } of claims) {
       const still = this.#machines.get(machine);
-      const excused = still === undefined ? 0 : (twice === true ? 2 : 1) * (still.all - before(still, from));
+      const excused = still === undefined ? 0 : (twice === true ? 2 : 1) * (still.all - stoodStillBefore(still, from));
       if (late > excused + EPSILON)
         this.#violation(promise, `${machine}: ${what}, ${(late - excused).toFixed(3)} ms later than it may`);
     }
@@ -119,7 +119,7 @@ export class StallAllowance implements Checker {
 }
 
 /** A stall counts from its beginning, with all of what is to come. */
-function note(still: Stillness, all: number, now: number): void {
+function addPause(still: Stillness, all: number, now: number): void {
   const ms = all - still.all;
   const jump = !still.stalls;
   still.all = all;
@@ -134,7 +134,7 @@ function note(still: Stillness, all: number, now: number): void {
 }
 
 /** What of its standing still was over at that time; the less, the more is excused. */
-function before({ all, pauses, knownSince }: Stillness, time: number): number {
+function stoodStillBefore({ all, pauses, knownSince }: Stillness, time: number): number {
   if (time <= knownSince) return 0;
   let after = 0;
   for (const { from, ms, jump } of pauses) {

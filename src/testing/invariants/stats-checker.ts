@@ -7,12 +7,11 @@ import type { RunnerStats, WorkerStats } from "../../core/stats.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
-import { BACKLOG_POLL, hasAll, type WireRunner } from "./wire.ts";
+import { BACKPRESSURE_POLL_MS, hasAll, type WireRunner } from "./wire.ts";
 
-interface Page {
-  /** The numbers of the last look. */
+interface LastSample {
   stats: RunnerStats;
-  /** Since when a timer keeps the process alive although nobody waits. */
+  /** Since when a timer keeps the process alive although no call waits. */
   idleSince: number | undefined;
 }
 
@@ -20,7 +19,7 @@ interface Page {
 export class StatsChecker implements Checker {
   readonly #violation: Violation;
   readonly #context: CheckerContext;
-  readonly #pages = new Map<string, Page>();
+  readonly #last = new Map<string, LastSample>();
 
   /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
   constructor(violation: Violation, context: CheckerContext) {
@@ -29,15 +28,15 @@ export class StatsChecker implements Checker {
   }
 
   observe(seen: Observation): void {
-    if (seen.kind === "machine" && seen.state === "down") this.#pages.delete(seen.machine);
+    if (seen.kind === "machine" && seen.state === "down") this.#last.delete(seen.machine);
   }
 
   betweenEvents(now: number, runners: readonly ObservedRunner[]): void {
     for (const view of runners) {
       const stats = this.#context.sampler.fresh(view);
-      if (stats !== undefined) this.#look(view, stats, now);
-      const page = this.#pages.get(view.machine);
-      if (page !== undefined) this.#checkTimers(view, page, now);
+      if (stats !== undefined) this.#check(view, stats, now);
+      const last = this.#last.get(view.machine);
+      if (last !== undefined) this.#checkTimers(view, last, now);
     }
   }
 
@@ -62,16 +61,16 @@ export class StatsChecker implements Checker {
     }
   }
 
-  #look(view: ObservedRunner, stats: RunnerStats, now: number): void {
+  #check(view: ObservedRunner, stats: RunnerStats, now: number): void {
     const { machine } = view;
     const wire = this.#context.wire.runner(machine);
-    const page = this.#pages.get(machine);
+    const last = this.#last.get(machine);
     this.#checkBalance(machine, stats);
-    this.#checkLimits(view, stats, page?.stats);
+    this.#checkLimits(view, stats, last?.stats);
     this.#checkSlots(machine, stats);
     if (wire !== undefined) this.#checkIdleness(view, stats, wire, now);
-    if (page === undefined) this.#pages.set(machine, { stats, idleSince: undefined });
-    else page.stats = stats;
+    if (last === undefined) this.#last.set(machine, { stats, idleSince: undefined });
+    else last.stats = stats;
   }
 
   #checkBalance(machine: string, stats: RunnerStats): void {
@@ -131,14 +130,14 @@ export class StatsChecker implements Checker {
   }
 
   /** A timer may outlive the last caller by what is left of the turn. */
-  #checkTimers(view: ObservedRunner, page: Page, now: number): void {
-    const { queued, running, backoff } = page.stats;
+  #checkTimers(view: ObservedRunner, last: LastSample, now: number): void {
+    const { queued, running, backoff } = last.stats;
     const wire = this.#context.wire.runner(view.machine);
     const busy = queued + running + backoff > 0 || view.waiting > 0 || (view.inLine ?? 0) > 0;
     if (busy || view.keepAliveTimers === 0 || wire === undefined || wire.dials || wire.unsure(now))
-      page.idleSince = undefined;
-    else if (page.idleSince === undefined) page.idleSince = now;
-    else if (now > page.idleSince)
+      last.idleSince = undefined;
+    else if (last.idleSince === undefined) last.idleSince = now;
+    else if (now > last.idleSince)
       this.#violation(
         "leaves-nothing-behind",
         `${view.machine}: ${view.keepAliveTimers} timers keep it alive, and nobody waits`,
@@ -152,7 +151,7 @@ function freeSlots(worker: WorkerStats, wire: WireRunner, now: number): number {
   const connection = wire.workers.get(worker.identity);
   if (connection !== undefined) {
     const { unread, congestedAt } = connection;
-    const lately = now - Math.max(congestedAt, wire.wokeAt) <= BACKLOG_POLL;
+    const lately = now - Math.max(congestedAt, wire.wokeAt) <= BACKPRESSURE_POLL_MS;
     if (wire.overBudgetAt !== Number.NEGATIVE_INFINITY && wire.isOverBudget(now)) return 0;
     if (unread > wire.highWater || (congestedAt !== Number.NEGATIVE_INFINITY && lately)) return 0;
   }

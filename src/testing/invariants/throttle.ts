@@ -1,7 +1,7 @@
 /**
- * A storm of retries is stopped: those after a timeout or an error that asks for it are paid for with tokens. Counted twice:
- * by the runner's events, for any stretch of time, and by the frames, over its life. And none comes sooner than was said, or
- * than its handler wished.
+ * Retries are throttled: one after a timeout or a retryable error costs a token. They are counted twice: by the runner's events
+ * for any stretch of time, and by the frames over the runner's life. No retry comes sooner than announced, or than its handler
+ * asked for.
  */
 import type { CallOptions } from "../../core/dispatch/call-options.ts";
 import type { RunnerEvent } from "../../core/events.ts";
@@ -45,7 +45,7 @@ export class Throttle implements Checker, WireModelObserver {
   constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
     this.#context = context;
-    context.wire.read(this);
+    context.wire.addObserver(this);
   }
 
   observe(seen: Observation): void {
@@ -67,10 +67,10 @@ export class Throttle implements Checker, WireModelObserver {
       );
   }
 
-  jobSent(attempt: WireAttempt): void {
+  onJobSent(attempt: WireAttempt): void {
     const { previous, job, connection } = attempt;
     if (previous === undefined) return;
-    this.#checkWish(attempt, previous);
+    this.#checkRequestedDelay(attempt, previous);
     if (!isPaidFor(previous)) return;
     const count = this.#count(connection.runner);
     count.retries++;
@@ -78,18 +78,21 @@ export class Throttle implements Checker, WireModelObserver {
       this.#violation("retries-throttled", `job ${job.id}: ${count.retries} retries for ${count.successes} successes`);
   }
 
-  answered(attempt: WireAttempt, answer: WireAnswer | CancelledMessage, current: boolean): void {
+  onAnswer(attempt: WireAttempt, answer: WireAnswer | CancelledMessage, current: boolean): void {
     if (current && answer.type === "JOBRES") this.#count(attempt.connection.runner).successes++;
   }
 
   /** A handler that fails may say how long to wait before another attempt. */
-  #checkWish({ job, connection, sentAt }: WireAttempt, { answer, overAt, doubtful }: WireAttempt): void {
+  #checkRequestedDelay({ job, connection, sentAt }: WireAttempt, { answer, overAt, doubtful }: WireAttempt): void {
     if (answer?.type !== "JOBERR" || doubtful) return;
     const { machine } = connection.runner;
     const waited = sentAt - overAt + this.#context.allowance.jumped(machine, overAt);
-    const wish = wishOf(answer, job.options);
-    if (waited < wish - TINY)
-      this.#violation("retries-throttled", `${machine}: job ${job.id} is tried again after ${waited} ms, not ${wish}`);
+    const requested = requestedDelay(answer, job.options);
+    if (waited < requested - TINY)
+      this.#violation(
+        "retries-throttled",
+        `${machine}: job ${job.id} is tried again after ${waited} ms, not ${requested}`,
+      );
   }
 
   /** What is to be tried again after a pause is, and the pause is at least as long as its handler wished. */
@@ -104,11 +107,12 @@ export class Throttle implements Checker, WireModelObserver {
     if (event.type === "job-retried") {
       const job = runner?.jobs.get(jobId);
       const last = job?.last;
-      const wish = event.outcome === "error" && last?.answer?.type === "JOBERR" ? wishOf(last.answer, job?.options) : 0;
-      if (event.after < wish - TINY && last?.doubtful === false)
+      const requested =
+        event.outcome === "error" && last?.answer?.type === "JOBERR" ? requestedDelay(last.answer, job?.options) : 0;
+      if (event.after < requested - TINY && last?.doubtful === false)
         this.#violation(
           "retries-throttled",
-          `${machine}: job ${jobId} is to be tried again in ${event.after} ms, not ${wish}`,
+          `${machine}: job ${jobId} is to be tried again in ${event.after} ms, not ${requested}`,
         );
       if (event.after > 0 && runner?.unsure(at) === false) pauses.set(jobId, { said: at, after: event.after });
     } else if (event.type === "job-started" && pause !== undefined) {
@@ -129,7 +133,7 @@ export class Throttle implements Checker, WireModelObserver {
 }
 
 /** The pause that a handler asked for, as far as it counts for this job. */
-function wishOf({ retryAfter }: JobErrorMessage, options: CallOptions | undefined): number {
+function requestedDelay({ retryAfter }: JobErrorMessage, options: CallOptions | undefined): number {
   return options === undefined ? 0 : Math.min(retryAfter, options.maxRetryAfter);
 }
 

@@ -1,7 +1,6 @@
 /**
- * Keeps the model of the wire of a simulated world: who is registered, which attempt is whose, what was answered. Reads
- * what was sent and delivered and nothing else, so that no counter of the runner can vouch for itself. Judges nothing: its
- * readers do.
+ * The model of the wire of a simulated world: registered workers, attempts in flight, answers. It reads only what was sent
+ * and delivered. Why: no counter of the runner can vouch for itself. It judges nothing; its observers do.
  *
  * It relies on three things: a frame is seen `delivered` just before its receiver reads it; a `closed` is seen while the end
  * closes; and only frames that a socket took are seen `sent`.
@@ -12,44 +11,44 @@ import type { Checker, ObservedRunner } from "./checker.ts";
 import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../history/observation.ts";
 import { type WireAnswer, WireAttempt, WireConnection, type WireJob, WireRunner } from "./wire.ts";
 
-/** Who is told what the frames mean. */
+/** What the model calls as it learns what the frames mean. */
 export interface WireModelObserver {
-  /** A JOB was sent. Called before the books know of it: they stand as they did when it was sent. */
-  jobSent?(attempt: WireAttempt, at: number): void;
-  /** A JOB was sent of a job that has settled and been forgotten. */
-  ghostSent?(connection: WireConnection, message: JobMessage, at: number): void;
+  /** A JOB was sent. Called before the model takes it in. */
+  onJobSent?(attempt: WireAttempt, at: number): void;
+  /** A JOB was sent of a job that has settled and is forgotten. */
+  onSettledJobSent?(connection: WireConnection, message: JobMessage, at: number): void;
   /** The CANCEL of an attempt was sent. */
-  cancelled?(attempt: WireAttempt, at: number): void;
+  onCancelSent?(attempt: WireAttempt, at: number): void;
   /** An answer arrived that frees a slot. `current`: it came while it could settle its job. */
-  answered?(attempt: WireAttempt, answer: WireAnswer | CancelledMessage, current: boolean, at: number): void;
-  /** An answer arrived that nobody waits for. */
-  stray?(connection: WireConnection, attemptId: number, at: number): void;
-  /** What must end a connection arrived on it. */
-  broke?(connection: WireConnection, what: string, at: number): void;
-  /** The runner sent WELCOME. Called before the books know of it. */
-  registered?(connection: WireConnection, at: number): void;
+  onAnswer?(attempt: WireAttempt, answer: WireAnswer | CancelledMessage, current: boolean, at: number): void;
+  /** An answer arrived for an attempt that is over. */
+  onStrayAnswer?(connection: WireConnection, attemptId: number, at: number): void;
+  /** Something that must end the connection arrived on it. */
+  onProtocolError?(connection: WireConnection, what: string, at: number): void;
+  /** The runner sent WELCOME. Called before the model takes it in. */
+  onRegistered?(connection: WireConnection, at: number): void;
   /** The runner sent something else than a JOB, a CANCEL or WELCOME. */
-  said?(connection: WireConnection, message: Message, at: number): void;
+  onOtherSent?(connection: WireConnection, message: Message, at: number): void;
   /** The runner's end of a connection closed; its attempts are still in flight. */
-  ended?(connection: WireConnection, closed: ClosedObservation, at: number): void;
+  onEnded?(connection: WireConnection, closed: ClosedObservation, at: number): void;
   /** A frame was sent on a connection whose end at the runner is closed. */
-  sentAfterClose?(machine: string, connection: number, at: number): void;
+  onSentAfterClose?(machine: string, connection: number, at: number): void;
   /** A job has settled, and what followed at once is over: it is forgotten. */
-  forgotten?(job: WireJob, runner: WireRunner): void;
+  onForgotten?(job: WireJob, runner: WireRunner): void;
 }
 
-/** The state of all wires. */
+/** The state of all connections. */
 export class WireModel implements Checker {
   readonly #runners = new Map<string, WireRunner>();
   readonly #connections = new Map<number, WireConnection>();
-  readonly #readers: WireModelObserver[] = [];
+  readonly #observers: WireModelObserver[] = [];
   /** What the frame read last has answered. */
   readonly #answered: WireAttempt[] = [];
   #opened = 0;
 
-  /** Adds a reader. */
-  read(reader: WireModelObserver): void {
-    this.#readers.push(reader);
+  /** Adds an observer. */
+  addObserver(observer: WireModelObserver): void {
+    this.#observers.push(observer);
   }
 
   /** A runner that is up, by its machine. */
@@ -134,13 +133,13 @@ export class WireModel implements Checker {
     const connection = this.#connections.get(seen.connection);
     if (connection === undefined) {
       if (this.#runners.has(seen.from) && seen.connection <= this.#opened)
-        for (const reader of this.#readers) reader.sentAfterClose?.(seen.from, seen.connection, at);
+        for (const observer of this.#observers) observer.onSentAfterClose?.(seen.from, seen.connection, at);
       return;
     }
     connection.touchedAt = at;
     if (seen.from !== connection.runner.machine) return;
     connection.wrote(seen.bytes, at);
-    for (const message of seen.messages ?? []) this.#runnerSays(connection, message, at);
+    for (const message of seen.messages ?? []) this.#onRunnerMessage(connection, message, at);
   }
 
   #delivered(seen: FrameObservation, at: number): void {
@@ -151,18 +150,18 @@ export class WireModel implements Checker {
     connection.heardBefore = connection.heardAt;
     connection.heardAt = at;
     if (seen.messages === undefined) return this.#malformed(connection, at);
-    for (const message of seen.messages) if (!this.#peerSays(connection, message, at)) return;
+    for (const message of seen.messages) if (!this.#onPeerMessage(connection, message, at)) return;
   }
 
   /** The runner has read what came before the fault in the frame, which cannot be seen from here. */
   #malformed(connection: WireConnection, at: number): void {
     for (const attempt of connection.inFlight.values()) attempt.doubtful = true;
-    this.#broke(connection, "a malformed frame", at);
+    this.#protocolError(connection, "a malformed frame", at);
   }
 
   /** One message from a worker; `false` when the runner reads no further. */
-  #peerSays(connection: WireConnection, message: Message, at: number): boolean {
-    if (connection.hello === undefined) return this.#first(connection, message, at);
+  #onPeerMessage(connection: WireConnection, message: Message, at: number): boolean {
+    if (connection.hello === undefined) return this.#onFirstMessage(connection, message, at);
     switch (message.type) {
       case "JOBRES":
       case "JOBERR":
@@ -170,23 +169,23 @@ export class WireModel implements Checker {
       case "CANCELLED":
         return this.#answer(connection, message, at);
       case "PING":
-        connection.pinged(at);
+        connection.pingArrived(at);
         return true;
       case "PONG":
-        connection.ponged();
+        connection.pongArrived();
         return true;
       case "REMOVE":
         if (connection.leaving === undefined) connection.leavingAt = at;
         connection.leaving ??= "REMOVE arrived";
         return connection.inFlight.size > 0;
       default:
-        return this.#broke(connection, `${message.type} from a worker`, at);
+        return this.#protocolError(connection, `${message.type} from a worker`, at);
     }
   }
 
-  #first(connection: WireConnection, message: Message, at: number): boolean {
-    if (message.type !== "HELLO") return this.#broke(connection, `${message.type} before HELLO`, at);
-    if (message.version !== PROTOCOL_VERSION) return this.#broke(connection, "HELLO of another version", at);
+  #onFirstMessage(connection: WireConnection, message: Message, at: number): boolean {
+    if (message.type !== "HELLO") return this.#protocolError(connection, `${message.type} before HELLO`, at);
+    if (message.version !== PROTOCOL_VERSION) return this.#protocolError(connection, "HELLO of another version", at);
     connection.hello = message;
     return true;
   }
@@ -198,7 +197,7 @@ export class WireModel implements Checker {
     const unsure = connection.runner.unsure(at);
     if (unsure) attempt.doubtful = true;
     if (message.type === "CANCELLED" && attempt.state === "current") {
-      if (!unsure) return this.#broke(connection, "CANCELLED for a job nobody cancelled", at);
+      if (!unsure) return this.#protocolError(connection, "CANCELLED for a job nobody cancelled", at);
       connection.muddled = true;
     }
     this.#accept(attempt, message, at);
@@ -217,34 +216,34 @@ export class WireModel implements Checker {
     if (message.type === "REJECT" && message.reason === "recalled")
       job.used.splice(job.used.indexOf(attempt.connection), 1);
     if (current && message.type === "JOBRES") job.result = attempt;
-    for (const reader of this.#readers) reader.answered?.(attempt, message, current, at);
+    for (const observer of this.#observers) observer.onAnswer?.(attempt, message, current, at);
   }
 
-  /** Nobody can know of an attempt whose JOB has not left. */
+  /** No peer can know the number of an attempt whose JOB has not left. */
   #unexpected(connection: WireConnection, attemptId: number, at: number): boolean {
-    if (attemptId >= connection.nextAttempt) return this.#broke(connection, `forged attempt ${attemptId}`, at);
+    if (attemptId >= connection.nextAttempt) return this.#protocolError(connection, `forged attempt ${attemptId}`, at);
     connection.strikes++;
-    for (const reader of this.#readers) reader.stray?.(connection, attemptId, at);
+    for (const observer of this.#observers) observer.onStrayAnswer?.(connection, attemptId, at);
     return true;
   }
 
-  #broke(connection: WireConnection, what: string, at: number): false {
+  #protocolError(connection: WireConnection, what: string, at: number): false {
     connection.broken ??= what;
-    for (const reader of this.#readers) reader.broke?.(connection, what, at);
+    for (const observer of this.#observers) observer.onProtocolError?.(connection, what, at);
     return false;
   }
 
-  #runnerSays(connection: WireConnection, message: Message, at: number): void {
+  #onRunnerMessage(connection: WireConnection, message: Message, at: number): void {
     if (message.type === "JOB") return this.#jobSent(connection, message, at);
     if (message.type === "CANCEL") return this.#cancelled(connection, message, at);
     if (message.type === "WELCOME") {
       connection.welcome = message;
-      for (const reader of this.#readers) reader.registered?.(connection, at);
+      for (const observer of this.#observers) observer.onRegistered?.(connection, at);
       connection.runner.workers.set(connection.identity, connection);
       return;
     }
-    for (const reader of this.#readers) reader.said?.(connection, message, at);
-    if (message.type === "PING") connection.asked();
+    for (const observer of this.#observers) observer.onOtherSent?.(connection, message, at);
+    if (message.type === "PING") connection.pingSent();
     if (message.type === "GOAWAY") {
       if (connection.leaving === undefined) connection.leavingAt = at;
       connection.leaving ??= "GOAWAY was sent";
@@ -254,11 +253,11 @@ export class WireModel implements Checker {
   #jobSent(connection: WireConnection, message: JobMessage, at: number): void {
     const job = connection.runner.job(message.jobId);
     if (job === undefined) {
-      for (const reader of this.#readers) reader.ghostSent?.(connection, message, at);
+      for (const observer of this.#observers) observer.onSettledJobSent?.(connection, message, at);
       return;
     }
     const attempt = new WireAttempt(message, job, connection, at);
-    for (const reader of this.#readers) reader.jobSent?.(attempt, at);
+    for (const observer of this.#observers) observer.onJobSent?.(attempt, at);
     if (job.last !== undefined) job.last.previous = undefined; // a chain of them would keep all that ever was
     job.last = attempt;
     job.current = attempt;
@@ -275,7 +274,7 @@ export class WireModel implements Checker {
     attempt.cancelReason = reason;
     if (connection.runner.unsure(at)) attempt.delayed = true;
     this.#over(attempt, "cancelled", at);
-    for (const reader of this.#readers) reader.cancelled?.(attempt, at);
+    for (const observer of this.#observers) observer.onCancelSent?.(attempt, at);
   }
 
   #over(attempt: WireAttempt, state: WireAttempt["state"], at: number): void {
@@ -294,7 +293,7 @@ export class WireModel implements Checker {
     if (seen.byItself) {
       for (const attempt of this.#answered) if (attempt.connection === connection) attempt.doubtful = true;
     }
-    for (const reader of this.#readers) reader.ended?.(connection, seen, at);
+    for (const observer of this.#observers) observer.onEnded?.(connection, seen, at);
     for (const attempt of connection.inFlight.values()) {
       if (runner.unsure(at)) attempt.doubtful = true;
       if (attempt.state === "current" && !attempt.doubtful) attempt.job.lost++;
@@ -326,7 +325,7 @@ export class WireModel implements Checker {
     runner.othersAt = at;
   }
 
-  /** A frame of this very moment may still speak of a job whose caller was just told: it is kept until the time moves. */
+  /** A frame of this moment may still name a job that has just settled: jobs are kept until the time moves. */
   #forget(runner: WireRunner, now: number): void {
     if (runner.stalled || now <= runner.wokeAt) return;
     if (now > runner.othersAt) runner.forgetOthers();
@@ -334,7 +333,7 @@ export class WireModel implements Checker {
     if (over.length === 0) return;
     runner.settled = runner.settled.filter((job) => job.settledAt >= now);
     for (const job of over) {
-      for (const reader of this.#readers) reader.forgotten?.(job, runner);
+      for (const observer of this.#observers) observer.onForgotten?.(job, runner);
       runner.jobs.delete(job.id);
     }
   }

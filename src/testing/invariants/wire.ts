@@ -1,6 +1,6 @@
 /**
- * What the frames of a simulated world say of its runners: connections, jobs and attempts, as records. They are kept by
- * wire-model.ts; what is right is for the checkers to say.
+ * The records of wire-model.ts: what the frames of a simulated world say of its runners, connections, jobs and attempts. They
+ * judge nothing; the checkers do.
  */
 import type { CallOptions } from "../../core/dispatch/call-options.ts";
 import type {
@@ -14,11 +14,11 @@ import type {
 } from "../../core/protocol/message.ts";
 
 /** A congested worker is looked at again every 5 ms, and the timer may be a tick late. */
-export const BACKLOG_POLL = 6;
+export const BACKPRESSURE_POLL_MS = 6;
 /** How often a runner looks at all sessions while they hold too much together, in ms, and a tick. */
-const BUDGET_REVIEW = 21;
-const PINGS_AT_ONCE = 10;
-const PINGS_AN_INTERVAL = 4;
+const BUDGET_CHECK_MS = 21;
+const MAX_PING_BURST = 10;
+const MAX_PINGS_PER_INTERVAL = 4;
 const EPSILON = 1e-6;
 
 /** What ends an attempt, said by a worker. */
@@ -79,7 +79,7 @@ export class WireJob {
   lost = 0;
   /** Connections that have had it. */
   readonly used: WireConnection[] = [];
-  /** When its caller was told; `Infinity` while that is to come. */
+  /** When the call settled; `Infinity` until then. */
   settledAt: number = Number.POSITIVE_INFINITY;
 
   constructor(id: number) {
@@ -115,7 +115,7 @@ export class WireConnection {
   heardBefore: number;
   /** When the last frame was sent or arrived, either way. */
   touchedAt: number;
-  /** Bytes sent by the runner that nobody has read: at least as many as its socket says are waiting. */
+  /** Bytes the runner sent and the peer has not read: at least as many as wait at the runner's socket. */
   unread = 0;
   /** When `unread` was last over the runner's high-water mark. */
   congestedAt: number = Number.NEGATIVE_INFINITY;
@@ -127,14 +127,14 @@ export class WireConnection {
   broken: string | undefined;
   /** Whether the runner may have seen a breach of the protocol where the network's order shows none. */
   muddled = false;
-  /** Answers nobody waited for, and PINGs and PONGs too many: at least as many as the runner counts. */
+  /** Answers to attempts that are over, and PINGs and PONGs too many: at least as many as the runner counts. */
   strikes = 0;
   #sentAt = Number.NEGATIVE_INFINITY;
   /** When it shrank, unless something is sent before the runner looks again. */
   #shrinksAt: number | undefined;
   /** PINGs of the runner that were not answered. */
-  #asked = 0;
-  #pings = PINGS_AT_ONCE;
+  #unansweredPings = 0;
+  #pingTokens = MAX_PING_BURST;
   #pingedAt = 0;
 
   constructor(number: number, runner: WireRunner, peer: string, dialled: boolean, at: number) {
@@ -149,53 +149,54 @@ export class WireConnection {
 
   /** The runner sent so many bytes. */
   wrote(bytes: number, at: number): void {
-    this.#lookAround(at);
+    this.#checkShrinking(at);
     this.#shrinksAt = undefined;
     this.#sentAt = at;
     this.unread += bytes;
     this.runner.counted(bytes, at);
-    this.#weigh(at);
+    this.#checkCongestion(at);
   }
 
   /** The peer has read so many bytes. */
   wasRead(bytes: number, at: number): void {
     if (this.unread > this.runner.highWater) this.congestedAt = at;
-    this.#lookAround(at);
-    if (at - this.#sentAt > BACKLOG_POLL) this.#shrinksAt ??= at;
+    this.#checkShrinking(at);
+    if (at - this.#sentAt > BACKPRESSURE_POLL_MS) this.#shrinksAt ??= at;
     this.unread -= bytes;
     this.runner.counted(-bytes, at);
-    this.#weigh(at);
+    this.#checkCongestion(at);
   }
 
   /** A PING arrived: ten may come at once, and then four in each interval. */
-  pinged(at: number): void {
-    const gained = (PINGS_AN_INTERVAL * (at - this.#pingedAt)) / (this.welcome?.heartbeat ?? Number.POSITIVE_INFINITY);
-    this.#pings = Math.min(PINGS_AT_ONCE, this.#pings + gained);
+  pingArrived(at: number): void {
+    const gained =
+      (MAX_PINGS_PER_INTERVAL * (at - this.#pingedAt)) / (this.welcome?.heartbeat ?? Number.POSITIVE_INFINITY);
+    this.#pingTokens = Math.min(MAX_PING_BURST, this.#pingTokens + gained);
     this.#pingedAt = at;
-    if (this.#pings < 1 + EPSILON) this.strikes++;
-    else this.#pings--;
+    if (this.#pingTokens < 1 + EPSILON) this.strikes++;
+    else this.#pingTokens--;
   }
 
   /** The runner sent a PING. */
-  asked(): void {
-    this.#asked++;
+  pingSent(): void {
+    this.#unansweredPings++;
   }
 
   /** A PONG arrived. */
-  ponged(): void {
-    if (this.#asked === 0) this.strikes++;
-    else this.#asked--;
+  pongArrived(): void {
+    if (this.#unansweredPings === 0) this.strikes++;
+    else this.#unansweredPings--;
   }
 
   /** Nothing was sent since it shrank: by now the runner has looked, and seen it. */
-  #lookAround(at: number): void {
+  #checkShrinking(at: number): void {
     const { wokeAt, stalled } = this.runner;
-    if (this.#shrinksAt === undefined || at - this.#shrinksAt < BACKLOG_POLL) return;
+    if (this.#shrinksAt === undefined || at - this.#shrinksAt < BACKPRESSURE_POLL_MS) return;
     if (!stalled && wokeAt < this.#shrinksAt) this.shrunkAt = this.#shrinksAt;
     this.#shrinksAt = undefined;
   }
 
-  #weigh(at: number): void {
+  #checkCongestion(at: number): void {
     if (this.unread > this.runner.highWater) {
       this.congestedAt = at;
       this.congestedSince ??= at;
@@ -245,11 +246,11 @@ export class WireRunner {
   overBudgetAt: number = Number.NEGATIVE_INFINITY;
   /** Whether it dials workers itself. */
   dials = false;
-  /** Whether it was seen to be used by `map`, or by somebody who holds workers. */
+  /** Whether jobs of a `map` or of leased workers were seen. */
   mixed = false;
   /** When such a job last settled. */
   othersAt: number = Number.NEGATIVE_INFINITY;
-  /** Jobs whose callers were told in this moment. */
+  /** Jobs whose calls settled in this moment. */
   settled: WireJob[] = [];
   #unread = 0;
   #highest = 0;
@@ -273,7 +274,7 @@ export class WireRunner {
 
   /** Whether workers may be held back for the sake of the others, or were until it looked around. */
   isOverBudget(at: number): boolean {
-    return this.#unread > this.budget || at - Math.max(this.overBudgetAt, this.wokeAt) <= BUDGET_REVIEW;
+    return this.#unread > this.budget || at - Math.max(this.overBudgetAt, this.wokeAt) <= BUDGET_CHECK_MS;
   }
 
   /** Whether what it does now may come before, or after, what it has read: it stands still, or has just woken. */
@@ -320,17 +321,17 @@ export class WireRunner {
   }
 }
 
-/** Whether all labels that are asked for are among those a worker has. */
+/** Whether all required labels are among those of a worker. */
 export function hasAll(labels: readonly string[] | undefined, require: readonly string[]): boolean {
   return require.every((label) => labels?.includes(label) === true);
 }
 
-/** Whether a worker has the labels a job asks for. Of a job that `execute` did not take in nobody knows them: any will do. */
+/** Whether a worker has the labels a job requires; `true` for jobs that `execute` did not take in, as theirs are unknown. */
 export function hasRequiredLabels({ hello }: WireConnection, options: CallOptions | undefined): boolean {
   return hasAll(hello?.labels, options?.require ?? []);
 }
 
-/** The same for all jobs that wait in the same line. */
+/** A key that is the same for all jobs with the same required labels. */
 export function labelKey({ require }: CallOptions): string {
   return [...new Set(require)].sort().join(" ");
 }

@@ -1,4 +1,4 @@
-/** A simulated connection: two sockets and the two pipes between them. What goes wrong with it is told by network.ts. */
+/** A simulated connection: two sockets and the two pipes between them. See network.ts for its faults. */
 import type { Clock } from "../../core/time/clock.ts";
 import { Inbox } from "../../core/transport/inbox.ts";
 import type { Peer } from "../../core/peer.ts";
@@ -18,13 +18,13 @@ export interface EndOptions {
   readonly machine: string;
   /** Where its code runs. */
   readonly site: Site;
-  /** What it is told of the other end. */
+  /** The other end, as this end sees it. */
   readonly sees: Peer;
   /** The largest frame it takes, in bytes. */
   readonly maxFrameBytes: number;
 }
 
-/** What a connection asks its network, and tells it. */
+/** The network of a connection: what it gives, and what it is called with. */
 export interface ConnectionOwner {
   readonly clock: Clock;
   readonly random: SeededRandom;
@@ -32,13 +32,13 @@ export interface ConnectionOwner {
   readonly window: number;
   latency(): number;
   /** A frame is about to leave. The network sends it on, or does to it what it will. */
-  sending(end: NetworkSocket, bytes: Uint8Array): void;
-  delivered(end: NetworkSocket, frame: Frame): void;
-  closed(end: NetworkSocket, byItself: boolean, reason: CloseReason): void;
+  onSend(end: NetworkSocket, bytes: Uint8Array): void;
+  onDelivered(end: NetworkSocket, frame: Frame): void;
+  onClosed(end: NetworkSocket, byItself: boolean, reason: CloseReason): void;
   /** Something arrived at an end whose machine has crashed. */
-  unanswered(end: NetworkSocket): void;
+  onUnanswered(end: NetworkSocket): void;
   /** Both ends are closed or dead. */
-  over(connection: Connection): void;
+  onOver(connection: Connection): void;
 }
 
 const CLOSED_HERE: CloseReason = { code: "local", message: "closed by this end" };
@@ -71,7 +71,7 @@ export class NetworkSocket implements Socket {
     return this.connection.from(this).bufferedBytes;
   }
 
-  /** Whether it was closed, by itself or by what it was told. */
+  /** Whether it was closed, by itself or by the other end. */
   get isClosed(): boolean {
     return this.#inbox.isClosed;
   }
@@ -84,7 +84,7 @@ export class NetworkSocket implements Socket {
   send(frame: Uint8Array<ArrayBuffer>): boolean {
     if (this.#inbox.isClosed || this.dead) return false;
     this.sent++;
-    this.#owner.sending(this, frame);
+    this.#owner.onSend(this, frame);
     return true;
   }
 
@@ -95,33 +95,33 @@ export class NetworkSocket implements Socket {
   close(reason: CloseReason = CLOSED_HERE): void {
     const later = (tell: () => void): void => this.#owner.clock.nextTurn(() => this.#end.site.run(tell));
     if (this.dead || !this.#inbox.close(reason, later)) return;
-    this.#owner.closed(this, true, reason);
+    this.#owner.onClosed(this, true, reason);
     this.connection.from(this).end(CLOSED_THERE);
     this.connection.to(this).seal();
-    this.connection.look();
+    this.connection.checkOver();
   }
 
   /** Something has arrived for it: `read` is called once its machine has taken it in, which one that is gone never does. */
   arrive(arrival: Arrival, read: () => void): void {
-    if (this.dead) return this.#owner.unanswered(this);
+    if (this.dead) return this.#owner.onUnanswered(this);
     this.#end.site.run(() => {
       read();
       if ("frame" in arrival) this.#frame(arrival.frame);
-      else this.told(arrival.end);
+      else this.onClosed(arrival.end);
     });
   }
 
-  /** It learns that the connection is closed. The other end knows, or is told so. */
-  told(reason: CloseReason, other?: CloseReason): void {
+  /** Closes it as the connection is closed. `other` is the reason that the other end is given, if it does not know yet. */
+  onClosed(reason: CloseReason, other?: CloseReason): void {
     if (this.dead || this.#inbox.isClosed) return;
-    this.#owner.closed(this, false, reason);
+    this.#owner.onClosed(this, false, reason);
     const out = this.connection.from(this);
     if (other !== undefined) out.end(other);
-    // After a cut the other end is told in its own time: that is on its way, and stays there.
+    // After a cut the other end's close is on its way, and stays there.
     else if (!out.ended) out.seal();
     this.connection.to(this).seal();
     this.#inbox.close(reason);
-    this.connection.look();
+    this.connection.checkOver();
   }
 
   #frame(frame: Frame): void {
@@ -129,9 +129,9 @@ export class NetworkSocket implements Socket {
     const bytes = frame.bytes.byteLength;
     if (bytes > this.#end.maxFrameBytes) {
       const message = `a frame of ${bytes} bytes is over the limit of ${this.#end.maxFrameBytes}`;
-      return this.told({ code: "too-large", message }, { code: "too-large", message });
+      return this.onClosed({ code: "too-large", message }, { code: "too-large", message });
     }
-    this.#owner.delivered(this, frame);
+    this.#owner.onDelivered(this, frame);
     this.#inbox.frame(frame.bytes);
   }
 }
@@ -155,8 +155,8 @@ export class Connection {
     this.far = new NetworkSocket(this, far, owner);
     const { clock, window } = owner;
     const latency = (): number => owner.latency();
-    this.#forth = new Pipe({ clock, window, latency, arrived: (arrival, read) => this.far.arrive(arrival, read) });
-    this.#back = new Pipe({ clock, window, latency, arrived: (arrival, read) => this.near.arrive(arrival, read) });
+    this.#forth = new Pipe({ clock, window, latency, onArrival: (arrival, read) => this.far.arrive(arrival, read) });
+    this.#back = new Pipe({ clock, window, latency, onArrival: (arrival, read) => this.near.arrive(arrival, read) });
   }
 
   /** The pipe an end sends through. */
@@ -174,14 +174,14 @@ export class Connection {
     return end === this.near ? this.far : this.near;
   }
 
-  /** Both ends are told, each in its time; of what is on its way a part is lost. */
+  /** Both ends learn of it, each in its time; a part of what is on its way is lost. */
   cut(message: string): void {
     for (const pipe of [this.#forth, this.#back])
       pipe.cut(this.#owner.random.below(pipe.length + 1), { code: "error", message });
   }
 
   /**
-   * The machine at one end is gone: what it sent still arrives, all or a part; then the other end is told, or not. What its
+   * The machine at one end is gone: what it sent still arrives, all or a part. Then the other end learns of it, or not. What its
    * operating system has not brought away goes with it: unless that lives on, and ends the connection in good order.
    */
   abandon(end: NetworkSocket, how: "fin" | "rst" | "silent"): void {
@@ -194,14 +194,14 @@ export class Connection {
       const keep = this.#owner.random.below(out.length + 1);
       out.cut(out.blocked ? 0 : keep, { code: "error", message: "connection reset" });
     }
-    this.look();
+    this.checkOver();
   }
 
-  /** Whether it is over for both ends. */
-  look(): void {
+  /** Ends it when it is over for both ends. */
+  checkOver(): void {
     if (this.#over || !this.near.isOver || !this.far.isOver) return;
     this.#over = true;
     for (const pipe of [this.#forth, this.#back]) pipe.seal();
-    this.#owner.over(this);
+    this.#owner.onOver(this);
   }
 }

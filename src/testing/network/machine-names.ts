@@ -2,7 +2,7 @@
 import { describeValue } from "../history/format.ts";
 
 /**
- * A name that somebody gave.
+ * A name as it was given.
  * @throws TypeError, naming what the name is for, when it is not a string or empty.
  */
 export function machineName(name: unknown, what: string): string {
@@ -10,7 +10,7 @@ export function machineName(name: unknown, what: string): string {
   throw new TypeError(`${what} is called by a name that is not empty, not ${describeValue(name)}`);
 }
 
-/** The machines somebody has spoken of as listening, dialling or being there; those that have crashed included. */
+/** The machines that listened, dialled or were attached; those that have crashed included. */
 export class MachineNames {
   readonly #known = new Set<string>();
 

@@ -42,8 +42,8 @@ export interface FaultyNetworkOptions {
   readonly observe?: ((observed: Observed) => void) | undefined;
 }
 
-/** Who listens on a machine. */
-interface Door {
+/** A started listener of a machine. */
+interface ActiveListener {
   readonly accept: (socket: Socket) => void;
   readonly maxFrameBytes: number;
 }
@@ -51,7 +51,7 @@ interface Door {
 /** Which machines a fault is about: one, several, or all. */
 export type Machines = string | readonly string[];
 
-const HERE: Site = { run: (fn) => fn() };
+const NO_SITE: Site = { run: (fn) => fn() };
 const CONNECT_TIMEOUT = 10_000;
 const WINDOW = 65_536;
 const RULES: Validators<FaultyNetworkOptions> = {
@@ -75,7 +75,7 @@ const RULES: Validators<FaultyNetworkOptions> = {
  * ```
  */
 export class FaultyNetwork {
-  // Owns connections and dials, which is nobody else's business: what makes it an owner is left out of the published types.
+  // It is the owner of connections and dials. Those members are left out of the published types.
   /** @internal */
   readonly clock: Clock;
   /** @internal */
@@ -88,8 +88,8 @@ export class FaultyNetwork {
   readonly #observe: (observed: Observed) => void;
   readonly #names: MachineNames = new MachineNames();
   readonly #sites = new Map<string, Site>();
-  readonly #doors = new Map<string, Door>();
-  /** Machines that have crashed without a word: nobody there says no. */
+  readonly #listeners = new Map<string, ActiveListener>();
+  /** Machines that have crashed silently: a dial meets no refusal there. */
   readonly #down = new Set<string>();
   readonly #connections = new Set<Connection>();
   readonly #rules: Rule[] = [];
@@ -116,20 +116,20 @@ export class FaultyNetwork {
   /** A listener on a machine; one at a time. @throws TypeError when that is no name. */
   listen(machine: string): Listener {
     this.#names.add(machine);
-    let door: Door | undefined;
+    let listener: ActiveListener | undefined;
     return {
       address: machine,
       start: (accept, { maxFrameBytes }) => {
-        const present = this.#doors.get(machine);
+        const present = this.#listeners.get(machine);
         if (present !== undefined && present.accept !== accept)
-          return Promise.reject(new Error(`${machine} is already listening for somebody else`));
-        door = { accept, maxFrameBytes };
-        this.#doors.set(machine, door);
+          return Promise.reject(new Error(`${machine} is already listening for another taker`));
+        listener = { accept, maxFrameBytes };
+        this.#listeners.set(machine, listener);
         return Promise.resolve();
       },
       stop: () => {
-        if (door === undefined || this.#doors.get(machine) !== door) return Promise.resolve();
-        this.#doors.delete(machine);
+        if (listener === undefined || this.#listeners.get(machine) !== listener) return Promise.resolve();
+        this.#listeners.delete(machine);
         for (const { far } of this.#between(machine)) if (far.machine === machine) far.close();
         return Promise.resolve();
       },
@@ -166,33 +166,33 @@ export class FaultyNetwork {
   /** Cuts every connection of a machine, or those between it and another: both ends are told, each in its time. @throws Error when there is no machine of that name. */
   cut(machine: string, other?: string): void {
     this.#names.listed("cut", other === undefined ? [machine] : [machine, other]);
-    this.#fault("cut", other === undefined ? machine : `${machine} – ${other}`);
+    this.#recordFault("cut", other === undefined ? machine : `${machine} – ${other}`);
     for (const connection of this.#between(machine, other)) connection.cut("the connection was cut");
   }
 
   /**
-   * Frames from one machine to the other do not arrive any more, and nobody is told. What was sent arrives once the fault is
+   * Frames from one machine to the other do not arrive any more, and neither end is told. What was sent arrives once the fault is
    * over, if both ends still want it. The returned function ends it, and {@link FaultyNetwork.heal} does; a route that several
    * faults block is open when all of them are over. @throws Error when there is no machine of that name.
    */
   halfOpen(from: Machines, to: Machines): () => void {
     const [senders, receivers] = [this.#names.listed("halfOpen", from), this.#names.listed("halfOpen", to)];
     const target = `${senders.join()} → ${receivers.join()}`;
-    return this.#routed("half-open", target, this.#routes.block(senders, receivers));
+    return this.#beginFault("half-open", target, this.#routes.block(senders, receivers));
   }
 
   /** Nothing passes between the two groups, either way. As {@link FaultyNetwork.halfOpen}, both ways. @throws Error when there is no machine of that name. */
   partition(some: Machines, others: Machines): () => void {
     const [here, there] = [this.#names.listed("partition", some), this.#names.listed("partition", others)];
     const [forth, back] = [this.#routes.block(here, there), this.#routes.block(there, here)];
-    return this.#routed("partition", `${here.join()} | ${there.join()}`, () => forth() && back());
+    return this.#beginFault("partition", `${here.join()} | ${there.join()}`, () => forth() && back());
   }
 
   /** Ends every partition, half-open route and throttle. */
   heal(): void {
-    this.#fault("heal", "everything");
+    this.#recordFault("heal", "everything");
     this.#routes.clear();
-    this.#replan();
+    this.#applyAllRoutes();
   }
 
   /**
@@ -204,7 +204,7 @@ export class FaultyNetwork {
     this.#names.listed("throttle", [machine]);
     if (!(bytesPerSecond > 0)) throw new RangeError(`a rate is over 0 bytes per second, not ${bytesPerSecond}`);
     const target = `${machine} at ${Math.round(bytesPerSecond)} B/s`;
-    return this.#routed("throttle", target, this.#routes.throttle(machine, bytesPerSecond));
+    return this.#beginFault("throttle", target, this.#routes.throttle(machine, bytesPerSecond));
   }
 
   /** Connections that are not closed at both ends. */
@@ -233,7 +233,7 @@ export class FaultyNetwork {
   abandon(machine: string, how: "fin" | "rst" | "silent"): void {
     if (how === "silent") this.#down.add(machine);
     this.#sites.delete(machine);
-    this.#doors.delete(machine);
+    this.#listeners.delete(machine);
     for (const connection of this.#between(machine)) {
       for (const end of [connection.near, connection.far]) if (end.machine === machine) connection.abandon(end, how);
     }
@@ -246,7 +246,7 @@ export class FaultyNetwork {
   }
 
   /** @internal */
-  sending(end: NetworkSocket, bytes: Uint8Array): void {
+  onSend(end: NetworkSocket, bytes: Uint8Array): void {
     const { connection } = end;
     const { number } = connection;
     const to = connection.other(end).machine;
@@ -259,11 +259,11 @@ export class FaultyNetwork {
       messages: frame.messages,
       bytes: bytes.byteLength,
     });
-    this.#carryOut(this.#judge(end, to, frame), end, frame);
+    this.#apply(this.#verdictOn(end, to, frame), end, frame);
   }
 
   /** @internal */
-  delivered(end: NetworkSocket, frame: Frame): void {
+  onDelivered(end: NetworkSocket, frame: Frame): void {
     const { connection, machine } = end;
     const from = connection.other(end).machine;
     const { messages, bytes } = frame;
@@ -278,56 +278,56 @@ export class FaultyNetwork {
   }
 
   /** @internal */
-  closed(end: NetworkSocket, byItself: boolean, reason: CloseReason): void {
+  onClosed(end: NetworkSocket, byItself: boolean, reason: CloseReason): void {
     this.#observe({ kind: "closed", connection: end.connection.number, machine: end.machine, byItself, reason });
   }
 
   /** @internal */
   site(machine: string): Site {
-    return this.#sites.get(machine) ?? HERE;
+    return this.#sites.get(machine) ?? NO_SITE;
   }
 
   /** @internal */
   reach(from: string, to: string): "open" | "refused" | "silence" {
     if (this.#routes.isBlocked(from, to) || this.#routes.isBlocked(to, from)) return "silence";
-    if (this.#doors.has(to)) return "open";
+    if (this.#listeners.has(to)) return "open";
     return this.#down.has(to) ? "silence" : "refused";
   }
 
   /** @internal The listener's side of a dial, on the listener's machine. */
   meet(request: DialRequest): Socket | undefined {
     const { from, to, principal, maxFrameBytes } = request;
-    const door = this.#doors.get(to);
-    if (door === undefined) return undefined;
+    const listener = this.#listeners.get(to);
+    if (listener === undefined) return undefined;
     const peer = { transport: "simulated", principal };
     const near = { machine: from, site: this.site(from), sees: { ...peer, address: to }, maxFrameBytes };
     const far = {
       machine: to,
       site: this.site(to),
       sees: { ...peer, address: from },
-      maxFrameBytes: door.maxFrameBytes,
+      maxFrameBytes: listener.maxFrameBytes,
     };
     const connection = new Connection(++this.#made, near, far, this);
     this.#connections.add(connection);
-    this.#plan(connection);
+    this.#applyRoutes(connection);
     this.#observe({ kind: "opened", connection: connection.number, from, to });
-    door.accept(connection.far);
+    listener.accept(connection.far);
     return connection.near;
   }
 
   /** @internal The machine is up again, and knows nothing of the connection. */
-  unanswered(end: NetworkSocket): void {
+  onUnanswered(end: NetworkSocket): void {
     if (!this.#sites.has(end.machine)) return;
     const out = end.connection.from(end);
     if (!out.ended) out.cut(0, { code: "error", message: "connection reset" });
   }
 
   /** @internal */
-  over(connection: Connection): void {
+  onOver(connection: Connection): void {
     this.#connections.delete(connection);
   }
 
-  #judge(end: NetworkSocket, to: string, frame: Frame): Verdict {
+  #verdictOn(end: NetworkSocket, to: string, frame: Frame): Verdict {
     if (this.#rules.length === 0) return pass();
     const { connection, machine: from, sent: index } = end;
     const asked = { from, to, connection: connection.number, index, ...frame, bytes: frame.bytes.slice() };
@@ -342,10 +342,11 @@ export class FaultyNetwork {
     return pass();
   }
 
-  #carryOut(verdict: Verdict, end: NetworkSocket, frame: Frame): void {
+  #apply(verdict: Verdict, end: NetworkSocket, frame: Frame): void {
     const { connection } = end;
     const pipe = connection.from(end);
-    if (verdict.kind !== "pass") this.#fault(verdict.kind, `connection ${connection.number}, from ${end.machine}`);
+    if (verdict.kind !== "pass")
+      this.#recordFault(verdict.kind, `connection ${connection.number}, from ${end.machine}`);
     switch (verdict.kind) {
       case "pass":
         return pipe.send(frame);
@@ -361,17 +362,17 @@ export class FaultyNetwork {
   }
 
   /** A fault of the routes has begun; gives back what ends it, once, unless it was healed with all others. */
-  #routed(fault: FaultKind, target: string, end: () => boolean): () => void {
-    this.#fault(fault, target);
-    this.#replan();
+  #beginFault(fault: FaultKind, target: string, end: () => boolean): () => void {
+    this.#recordFault(fault, target);
+    this.#applyAllRoutes();
     return () => {
       if (!end()) return;
-      this.#fault("heal", `${fault} ${target}`);
-      this.#replan();
+      this.#recordFault("heal", `${fault} ${target}`);
+      this.#applyAllRoutes();
     };
   }
 
-  #fault(fault: FaultKind, target: string): void {
+  #recordFault(fault: FaultKind, target: string): void {
     this.#observe({ kind: "fault", fault, target });
   }
 
@@ -382,11 +383,11 @@ export class FaultyNetwork {
     });
   }
 
-  #replan(): void {
-    for (const connection of this.#connections) this.#plan(connection);
+  #applyAllRoutes(): void {
+    for (const connection of this.#connections) this.#applyRoutes(connection);
   }
 
-  #plan(connection: Connection): void {
+  #applyRoutes(connection: Connection): void {
     for (const end of [connection.near, connection.far]) {
       const to = connection.other(end).machine;
       connection.from(end).block(this.#routes.isBlocked(end.machine, to));

@@ -32,18 +32,18 @@ export interface PipeOptions {
   readonly latency: () => number;
   /** Bytes the network takes in before they count as waiting at the sender. */
   readonly window: number;
-  /** Something has arrived. Until `read` is called its bytes count as not taken in: whoever stands still reads nothing. */
-  readonly arrived: (arrival: Arrival, read: () => void) => void;
+  /** Something has arrived. Until `read` is called its bytes count as unread: a machine that stands still reads nothing. */
+  readonly onArrival: (arrival: Arrival, read: () => void) => void;
 }
 
 /** Ordered, whole frames, until it is cut. */
 export class Pipe {
   readonly #options: PipeOptions;
   #queue: Parcel[] = [];
-  /** Bytes on their way, and those that have arrived and nobody has read. */
+  /** Bytes on their way, and those that have arrived and are unread. */
   #bytes = 0;
   #timer: TimerHandle;
-  #armed = false;
+  #timerSet = false;
   #lastDue = 0;
   #blocked = false;
   /** Bytes per ms; `Infinity`: as they come. */
@@ -51,7 +51,7 @@ export class Pipe {
   #ended = false;
   /** Nothing of it counts any more. */
   #sealed = false;
-  /** Its sender is gone without a word. */
+  /** Its sender has crashed silently. */
   #orphaned = false;
 
   constructor(options: PipeOptions) {
@@ -87,7 +87,7 @@ export class Pipe {
     this.end(reason);
   }
 
-  /** Loses everything on its way, and what is still sent. Nobody is told. */
+  /** Loses everything on its way, and what is still sent. Neither end is told. */
   seal(): void {
     this.#drop(0);
     this.#bytes = 0;
@@ -95,10 +95,10 @@ export class Pipe {
     this.#ended = true;
   }
 
-  /** Its sender is gone without a word: nobody sends again what the network does not carry, now or when it is blocked later. */
+  /** Its sender has crashed silently: what the network does not carry, now or when it is blocked later, is not sent again. */
   orphan(): void {
     this.#orphaned = true;
-    this.#drop(this.#blocked ? 0 : this.#taken());
+    this.#drop(this.#blocked ? 0 : this.#takenIn());
   }
 
   /** How many frames are on their way. */
@@ -131,7 +131,7 @@ export class Pipe {
     this.#bytes += bytes;
     const due = this.#options.clock.now() + this.#options.latency() + extra;
     this.#queue.push({ arrival, bytes, isEnd: "end" in arrival, due: this.#after(due, bytes) });
-    this.#arm();
+    this.#setTimer();
   }
 
   /** Nothing overtakes, and a slow receiver takes its time for each byte. */
@@ -141,15 +141,15 @@ export class Pipe {
   }
 
   #replan(): void {
-    this.#disarm();
+    this.#clearTimer();
     const now = this.#options.clock.now();
     this.#lastDue = now;
     for (const parcel of this.#queue) parcel.due = this.#after(now + this.#options.latency(), parcel.bytes);
-    this.#arm();
+    this.#setTimer();
   }
 
   /** How many of the frames the network has taken in; the others wait at the sender. */
-  #taken(): number {
+  #takenIn(): number {
     let room = this.#options.window;
     const first = this.#queue.findIndex(({ bytes }) => (room -= bytes) < 0);
     return first < 0 ? this.#queue.length : first;
@@ -158,33 +158,33 @@ export class Pipe {
   #drop(keep: number): void {
     for (const { bytes, isEnd } of this.#queue.splice(keep)) {
       this.#bytes -= bytes;
-      if (isEnd) this.#ended = false; // nobody will be told by it
+      if (isEnd) this.#ended = false; // that end will not arrive
     }
-    if (this.#queue.length === 0) this.#disarm();
+    if (this.#queue.length === 0) this.#clearTimer();
   }
 
   /** One timer, for the first: so no two frames of a pipe are ever due at once and change places. */
-  #arm(): void {
+  #setTimer(): void {
     const first = this.#queue[0];
-    if (this.#armed || this.#blocked || first === undefined) return;
-    this.#armed = true;
+    if (this.#timerSet || this.#blocked || first === undefined) return;
+    this.#timerSet = true;
     const delay = Math.max(0, first.due - this.#options.clock.now());
-    this.#timer = this.#options.clock.set(delay, () => this.#arrive(), false);
+    this.#timer = this.#options.clock.set(delay, () => this.#deliver(), false);
   }
 
-  #disarm(): void {
-    if (!this.#armed) return;
-    this.#armed = false;
+  #clearTimer(): void {
+    if (!this.#timerSet) return;
+    this.#timerSet = false;
     this.#options.clock.clear(this.#timer);
   }
 
-  #arrive(): void {
-    this.#armed = false;
+  #deliver(): void {
+    this.#timerSet = false;
     const first = this.#queue.shift();
     if (first === undefined) return;
-    this.#arm();
+    this.#setTimer();
     const { arrival, bytes } = first;
-    this.#options.arrived(arrival, () => {
+    this.#options.onArrival(arrival, () => {
       if (!this.#sealed) this.#bytes -= bytes;
     });
   }

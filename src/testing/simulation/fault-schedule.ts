@@ -1,23 +1,10 @@
-/** Faults by chance: which, when and to whom is drawn from a seed. Each is one that can be asked for by hand, too. */
+/** Faults by chance: kind, time and machine are drawn from a seed. A scenario can inject each of them itself, too. */
 import { checkOptions, finiteDuration, type Validator, type Validators } from "../../core/options.ts";
 import type { SeededRandom } from "../time/seeded-random.ts";
 import type { CrashKind } from "./world.ts";
 import type { FaultyNetwork } from "../network/network.ts";
 import type { SimulatedRunner } from "./simulated-runner.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
-
-/** A kind of fault a fault schedule can bring. */
-export type InjectedFault =
-  | "cut"
-  | "half-open"
-  | "partition"
-  | "slow-reader"
-  | "latency"
-  | "crash"
-  | "stall-worker"
-  | "stall-runner"
-  | "worker-clock"
-  | "runner-clock";
 
 /** How a fault schedule is. All durations in ms of virtual time. */
 export interface InjectFaultsOptions {
@@ -34,7 +21,7 @@ export interface InjectFaultsOptions {
 }
 
 /** All kinds of faults of a fault schedule. */
-export const INJECTED_FAULTS: readonly InjectedFault[] = [
+export const INJECTED_FAULTS = [
   "cut",
   "half-open",
   "partition",
@@ -45,7 +32,10 @@ export const INJECTED_FAULTS: readonly InjectedFault[] = [
   "stall-runner",
   "worker-clock",
   "runner-clock",
-];
+] as const;
+
+/** A kind of fault of a fault schedule. */
+export type InjectedFault = (typeof INJECTED_FAULTS)[number];
 
 const CRASHES: readonly CrashKind[] = ["fin", "rst", "silent"];
 
@@ -62,7 +52,7 @@ const RULES: Validators<InjectFaultsOptions> = {
   },
 };
 
-/** The world a fault schedule comes over. */
+/** The world a fault schedule acts on. */
 export interface FaultTargets {
   readonly network: FaultyNetwork;
   readonly workers: readonly SimulatedWorker[];
@@ -73,7 +63,7 @@ export interface FaultTargets {
 
 class FaultSchedule {
   readonly #sim: FaultTargets;
-  readonly #chance: SeededRandom;
+  readonly #random: SeededRandom;
   readonly #options: Required<{ [K in keyof InjectFaultsOptions]: NonNullable<InjectFaultsOptions[K]> }>;
 
   constructor(options: InjectFaultsOptions, sim: FaultTargets, chance: SeededRandom) {
@@ -83,37 +73,37 @@ class FaultSchedule {
     if (until < from)
       throw new RangeError(`injectFaults: it would end, at ${until} ms, before it begins, at ${from} ms`);
     this.#sim = sim;
-    this.#chance = chance;
+    this.#random = chance;
     this.#options = { from, until, every, lasts, faults };
   }
 
   schedule(): void {
     const { from, until, every } = this.#options;
-    this.#sim.at(until, () => this.#calm());
-    this.#next(from + this.#below(2 * every));
+    this.#sim.at(until, () => this.#healAll());
+    this.#scheduleNext(from + this.#below(2 * every));
   }
 
   /** One fault after the other: all of a long schedule at once would be a timer each. */
-  #next(at: number): void {
+  #scheduleNext(at: number): void {
     const { until, every, faults } = this.#options;
     if (at >= until || faults.length === 0) return;
     this.#sim.at(at, () => {
-      this.#next(at + 1 + this.#below(2 * every));
-      this.#strike();
+      this.#scheduleNext(at + 1 + this.#below(2 * every));
+      this.#inject();
     });
   }
 
   #below(limit: number): number {
-    return this.#chance.random() * limit;
+    return this.#random.random() * limit;
   }
 
-  #strike(): void {
+  #inject(): void {
     const sim = this.#sim;
     const { workers, runners } = sim;
     if (workers.length === 0 || runners.length === 0) return;
-    const worker = this.#chance.pick(workers);
+    const worker = this.#random.pick(workers);
     const lasts = this.#below(this.#options.lasts);
-    switch (this.#chance.pick(this.#options.faults)) {
+    switch (this.#random.pick(this.#options.faults)) {
       case "cut":
         return sim.network.cut(worker.name);
       case "half-open":
@@ -123,7 +113,7 @@ class FaultSchedule {
         return this.#later(lasts, sim.network.partition(worker.name, names));
       }
       case "slow-reader": {
-        const { name } = this.#chance.pick([worker, ...runners]);
+        const { name } = this.#random.pick([worker, ...runners]);
         return this.#later(lasts, sim.network.throttle(name, 1 + this.#below(20_000)));
       }
       case "latency": {
@@ -131,23 +121,23 @@ class FaultSchedule {
         return sim.network.setLatency(least, least + this.#below(200));
       }
       case "crash":
-        worker.crash(this.#chance.pick(CRASHES));
-        return this.#later(lasts, () => this.#bringBack());
+        worker.crash(this.#random.pick(CRASHES));
+        return this.#later(lasts, () => this.#restartCrashed());
       case "stall-worker":
         return worker.stall(lasts);
       case "stall-runner":
-        return this.#chance.pick(runners).stall(lasts);
+        return this.#random.pick(runners).stall(lasts);
       case "worker-clock":
         return worker.jumpClock(lasts);
       case "runner-clock":
-        return this.#chance.pick(runners).jumpClock(lasts);
+        return this.#random.pick(runners).jumpClock(lasts);
     }
   }
 
   #halfOpen(worker: string, lasts: number): void {
     const { network, runners } = this.#sim;
-    const runner = this.#chance.pick(runners).name;
-    const outwards = this.#chance.below(2) === 0;
+    const runner = this.#random.pick(runners).name;
+    const outwards = this.#random.below(2) === 0;
     this.#later(lasts, outwards ? network.halfOpen(worker, runner) : network.halfOpen(runner, worker));
   }
 
@@ -155,13 +145,13 @@ class FaultSchedule {
     this.#sim.at(Math.min(this.#sim.now() + ms, this.#options.until), fn);
   }
 
-  #bringBack(): void {
+  #restartCrashed(): void {
     for (const worker of this.#sim.workers) if (worker.machineState === "down") worker.restart();
   }
 
-  #calm(): void {
+  #healAll(): void {
     this.#sim.network.heal();
-    this.#bringBack();
+    this.#restartCrashed();
   }
 }
 

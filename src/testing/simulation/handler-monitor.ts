@@ -15,23 +15,23 @@ interface Run {
   readonly machine: Machine;
   readonly data: Payload;
   readonly began: number;
-  /** Signals the handler has looked at: an abort may be what it waits for. */
+  /** Signals the handler has read: an abort may be what it waits for. */
   readonly signals: AbortSignal[];
 }
 
-/** The context a handler is given: the worker's own, which tells when its signal is asked for. */
+/** The worker's own context, which reports when its signals are read. */
 class WatchedContext implements JobContext {
   readonly #context: JobContext;
-  readonly #looked: (signal: AbortSignal) => void;
+  readonly #onSignalRead: (signal: AbortSignal) => void;
 
-  constructor(context: JobContext, looked: (signal: AbortSignal) => void) {
+  constructor(context: JobContext, onSignalRead: (signal: AbortSignal) => void) {
     this.#context = context;
-    this.#looked = looked;
+    this.#onSignalRead = onSignalRead;
   }
 
   get signal(): AbortSignal {
     const { signal } = this.#context;
-    this.#looked(signal);
+    this.#onSignalRead(signal);
     return signal;
   }
 
@@ -49,12 +49,12 @@ class WatchedContext implements JobContext {
 
   get shuttingDown(): AbortSignal {
     const { shuttingDown } = this.#context;
-    this.#looked(shuttingDown);
+    this.#onSignalRead(shuttingDown);
     return shuttingDown;
   }
 }
 
-/** What a watch needs of the clock. */
+/** What the monitor needs of the clock. */
 export interface HandlerClock {
   now(): number;
   /** Whether the host does something of its own now. */
@@ -65,16 +65,16 @@ export interface HandlerClock {
 export class HandlerMonitor {
   readonly #record: (observed: Observed) => void;
   readonly #clock: HandlerClock;
-  readonly #escaped: (who: string) => void;
+  readonly #onEscape: (handler: string) => void;
   readonly #pending = new Map<number, Run>();
   readonly #owners = new WeakMap<AbortSignal, Machine>();
   #runs = 0;
 
-  /** `escaped` is told of each handler that something outside of the simulation has ended. */
-  constructor(clock: HandlerClock, record: (observed: Observed) => void, escaped: (who: string) => void) {
+  /** `onEscape` is called with each handler that something outside of the simulation has ended. */
+  constructor(clock: HandlerClock, record: (observed: Observed) => void, onEscape: (handler: string) => void) {
     this.#clock = clock;
     this.#record = record;
-    this.#escaped = escaped;
+    this.#onEscape = onEscape;
   }
 
   /** Handlers that have begun, on machines that are up, and not ended. */
@@ -82,7 +82,7 @@ export class HandlerMonitor {
     return this.#pending.size;
   }
 
-  /** Whose handler was given a signal. */
+  /** The machine of the handler that was given a signal. */
   ownerOf(signal: AbortSignal): Machine | undefined {
     return this.#owners.get(signal);
   }
@@ -99,12 +99,14 @@ export class HandlerMonitor {
 
   /** Those that wait for nothing the simulation could bring about, as far as can be seen. */
   stuck(): readonly string[] {
-    return [...this.#pending.values()].filter(({ signals }) => signals.every(({ aborted }) => aborted)).map(words);
+    return [...this.#pending.values()]
+      .filter(({ signals }) => signals.every(({ aborted }) => aborted))
+      .map(describeRun);
   }
 
   /** Those that have begun and not ended. */
   all(): readonly string[] {
-    return [...this.#pending.values()].map(words);
+    return [...this.#pending.values()].map(describeRun);
   }
 
   #call(
@@ -152,14 +154,14 @@ export class HandlerMonitor {
   #ended(run: Run, value: unknown): void {
     this.#pending.delete(run.number);
     if (run.machine.state === "down") return;
-    if (this.#clock.outside) this.#escaped(words(run));
+    if (this.#clock.outside) this.#onEscape(describeRun(run));
     const { number, machine } = run;
     const returned = typeof value === "string" || value instanceof Uint8Array ? value : undefined;
     this.#record({ kind: "handler-ended", run: number, machine: machine.name, life: machine.life, value: returned });
   }
 }
 
-function words({ machine, data, began }: Run): string {
+function describeRun({ machine, data, began }: Run): string {
   return `the handler of ${machine.name} that was given ${formatPayload(data)} at ${formatTime(began)}`;
 }
 

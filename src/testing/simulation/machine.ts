@@ -1,11 +1,11 @@
 /**
- * One simulated process: its view of the time, which can stand still, jump and end. What runs on it is whatever was given
- * it for a clock; who talks to whom is the network's business.
+ * One simulated process: its view of the time, which can stand still, jump and end. Code runs on it that has it as its clock.
+ * See network.ts for its connections.
  */
 import type { Clock, TimerHandle } from "../../core/time/clock.ts";
 import type { VirtualClock } from "../time/virtual-clock.ts";
 
-/** Whose code the present event runs: what it starts, and what follows from it, belongs to that machine. */
+/** The machine whose code runs in the present event: what the event leads to belongs to that machine. */
 export interface ActiveMachine {
   /** The machine, or `undefined` for the test itself. */
   actor: Machine | undefined;
@@ -25,8 +25,8 @@ interface MachineTimer {
   handle: TimerHandle;
 }
 
-/** What came to a process that stands still. */
-interface Held {
+/** What waits while a process stands still. */
+interface HeldBack {
   /** What the turn it was stopped in still had to do. */
   readonly ends: (() => void)[];
   /** Timers that have come due. */
@@ -43,14 +43,14 @@ export class Machine implements Clock {
   readonly role: MachineRole;
   /** Which start of it, from 1. */
   readonly life: number;
-  readonly #world: VirtualClock;
+  readonly #clock: VirtualClock;
   readonly #active: ActiveMachine;
   readonly #timers = new Set<MachineTimer>();
   readonly #timersFirst: () => boolean;
-  #held: Held = nothing();
+  #heldBack: HeldBack = nothingHeld();
   #state: MachineState = "up";
-  #ahead = 0;
-  #wakes = 0;
+  #offset = 0;
+  #wakesAt = 0;
   #keepAlive = 0;
   #stoodStill = 0;
 
@@ -66,7 +66,7 @@ export class Machine implements Clock {
     this.name = name;
     this.role = role;
     this.life = life;
-    this.#world = world;
+    this.#clock = world;
     this.#active = active;
     this.#timersFirst = timersFirst;
   }
@@ -93,12 +93,12 @@ export class Machine implements Clock {
 
   /** Its own time in ms. */
   now(): number {
-    return this.#world.now() + this.#ahead;
+    return this.#clock.now() + this.#offset;
   }
 
   /** Calls `fn` on this machine, `delay` ms from now: later when it stands still, never once it is down. */
   set(delay: number, fn: () => void, keepAlive: boolean): TimerHandle {
-    const timer: MachineTimer = { fn, keepAlive, due: this.#world.now() + delay, handle: undefined };
+    const timer: MachineTimer = { fn, keepAlive, due: this.#clock.now() + delay, handle: undefined };
     if (this.#state === "down") return timer;
     this.#timers.add(timer);
     if (keepAlive) this.#keepAlive++;
@@ -109,19 +109,19 @@ export class Machine implements Clock {
   /** Forgets a timer. */
   clear(handle: TimerHandle): void {
     const timer = handle as MachineTimer | undefined;
-    if (timer !== undefined && this.#forget(timer)) this.#world.clear(timer.handle);
+    if (timer !== undefined && this.#forget(timer)) this.#clock.clear(timer.handle);
   }
 
   /** Calls `fn` on this machine at the end of the event. */
   endOfTurn(fn: () => void): void {
     // What is asked of it while it stands still, from outside, waits among the rest that does.
     const kind = this.#state === "stalled" ? "input" : "ends";
-    this.#world.endOfTurn(() => this.#run(fn, kind));
+    this.#clock.endOfTurn(() => this.#run(fn, kind));
   }
 
   /** Calls `fn` on this machine as an event of its own. */
   nextTurn(fn: () => void): void {
-    this.#world.nextTurn(() => this.run(fn));
+    this.#clock.nextTurn(() => this.run(fn));
   }
 
   /** Runs something as this machine: at once, when it has woken, or never. */
@@ -132,12 +132,12 @@ export class Machine implements Clock {
   /** Stands still for `ms`: nothing of it runs, and everything that came due meanwhile runs when it wakes: timers first, or input. */
   stall(ms: number, woke: () => void = (): void => undefined): void {
     if (this.#state === "down") return;
-    const wakes = this.#world.now() + ms;
-    this.#stoodStill += Math.max(0, wakes - Math.max(this.#wakes, this.#world.now()));
-    this.#wakes = Math.max(this.#wakes, wakes);
+    const wakes = this.#clock.now() + ms;
+    this.#stoodStill += Math.max(0, wakes - Math.max(this.#wakesAt, this.#clock.now()));
+    this.#wakesAt = Math.max(this.#wakesAt, wakes);
     this.#state = "stalled";
-    this.#world.set(ms, () => {
-      if (this.#state !== "stalled" || this.#world.now() < this.#wakes) return;
+    this.#clock.set(ms, () => {
+      if (this.#state !== "stalled" || this.#clock.now() < this.#wakesAt) return;
       this.#wake();
       woke();
     });
@@ -153,11 +153,11 @@ export class Machine implements Clock {
   /** Its clock jumps ahead, as after a sleep of the computer: what was due meanwhile by its own clock is due at once, and late. */
   jump(ms: number): void {
     if (!(ms >= 0 && ms < Number.POSITIVE_INFINITY)) throw new RangeError(`a clock jumps ahead by some ms, not ${ms}`);
-    this.#ahead += ms;
+    this.#offset += ms;
     this.#stoodStill += ms;
     for (const timer of this.#timers) {
-      this.#world.clear(timer.handle);
-      timer.due = Math.max(this.#world.now(), timer.due - ms);
+      this.#clock.clear(timer.handle);
+      timer.due = Math.max(this.#clock.now(), timer.due - ms);
       this.#arm(timer);
     }
   }
@@ -165,22 +165,22 @@ export class Machine implements Clock {
   /** It is gone, and with it all that it was going to do. */
   crash(): void {
     this.#state = "down";
-    this.#held = nothing();
-    for (const timer of this.#timers) this.#world.clear(timer.handle);
+    this.#heldBack = nothingHeld();
+    for (const timer of this.#timers) this.#clock.clear(timer.handle);
     this.#timers.clear();
     this.#keepAlive = 0;
   }
 
   #arm(timer: MachineTimer): void {
-    timer.handle = this.#world.set(timer.due - this.#world.now(), () => {
+    timer.handle = this.#clock.set(timer.due - this.#clock.now(), () => {
       this.#run(() => this.#fire(timer), "timers");
     });
   }
 
-  #run(fn: () => void, kind: keyof Held): void {
+  #run(fn: () => void, kind: keyof HeldBack): void {
     if (this.#state === "down") return;
     if (this.#state === "stalled") {
-      this.#held[kind].push(fn);
+      this.#heldBack[kind].push(fn);
       return;
     }
     this.#active.actor = this;
@@ -189,8 +189,8 @@ export class Machine implements Clock {
 
   #wake(): void {
     this.#state = "up";
-    const { ends, timers, input } = this.#held;
-    this.#held = nothing();
+    const { ends, timers, input } = this.#heldBack;
+    this.#heldBack = nothingHeld();
     const both = timers.length > 0 && input.length > 0;
     const rest = both && this.#timersFirst() ? [...timers, ...input] : [...input, ...timers];
     for (const fn of [...ends, ...rest]) this.nextTurn(fn);
@@ -207,6 +207,6 @@ export class Machine implements Clock {
   }
 }
 
-function nothing(): Held {
+function nothingHeld(): HeldBack {
   return { ends: [], timers: [], input: [] };
 }

@@ -31,7 +31,7 @@ export interface FailureDetails {
   readonly thrown: { readonly error: unknown } | undefined;
   /** How much of what was planned never happened: because of the failure, or as the scenario ended before it. */
   readonly unreached: number;
-  /** The last that happened; `undefined`: nobody wants to see it. */
+  /** The last that happened; `undefined`: no log is shown. */
   readonly log: readonly string[] | undefined;
 }
 

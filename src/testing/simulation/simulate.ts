@@ -78,7 +78,7 @@ interface Played {
 
 const SEEDS = 100;
 const LOG_LINES = 40;
-const WHO_ELSE = "Something other than the seed decides: real time, Math.random, or state kept between runs";
+const NOT_THE_SEED = "Something other than the seed decides: real time, Math.random, or state kept between runs";
 const RULES: Validators<SimulateOptions> = {
   seeds: integer(1),
   from: integer(0),
@@ -161,7 +161,7 @@ async function play(seed: number, options: SimulateOptions, scenario: Scenario, 
   }
 }
 
-/** The environment's seed goes before the options': it is set by somebody who looks for one failure. */
+/** The environment's seed goes before the options': it is set to look for one failure. */
 function seedsOf({ seeds = SEEDS, from: first = 1 }: SimulateOptions): Seeds {
   const { process } = globalThis as { process?: { env?: Readonly<Record<string, string | undefined>> } };
   const asked = process?.env?.["POWERHOSE_SEED"];
@@ -187,12 +187,12 @@ function failureOf(
   const which = `seed ${sim.seed}${outOf(seeds)}`;
   const parting = parted ? partingLines(sim.trace, again.sim.trace) : [];
   if (played.failed) {
-    const doubts = parted ? [`Played again, the same seed went another way. ${WHO_ELSE}.`, ...parting] : [];
+    const doubts = parted ? [`Played again, the same seed went another way. ${NOT_THE_SEED}.`, ...parting] : [];
     return makeError(`${which} failed at ${formatTime(sim.now())}`, doubts, played, options);
   }
   const how = again?.failed === true ? "it failed" : "other things happened";
   const headline = `${which} was played twice, and the second time ${how}`;
-  return makeError(headline, [`${WHO_ELSE}.`, ...parting], again ?? played, options);
+  return makeError(headline, [`${NOT_THE_SEED}.`, ...parting], again ?? played, options);
 }
 
 /** Which of how many. Those that do not begin at 1 cannot be told by their number alone. */
@@ -214,7 +214,7 @@ function makeError(
   return new SimulationError(text, sim.seed, log, failed ? { cause: error } : undefined);
 }
 
-/** Who called a function, as lines of a stack, for later: behind an `await` nobody knows any more. Empty where the host does not tell. */
+/** The callers of a function, as lines of a stack: taken now, as they are lost behind an `await`. Empty where the host has none. */
 function stackAbove(fn: (...args: never) => unknown): () => string {
   const place: { readonly stack?: unknown } = {};
   const { captureStackTrace } = Error as { readonly captureStackTrace?: (target: object, above: unknown) => void };

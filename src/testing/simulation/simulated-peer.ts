@@ -1,4 +1,4 @@
-/** A connection to a runner that says exactly what it is told: for everything an honest worker would never send. */
+/** A connection to a runner that sends exactly what a scenario tells it: for all that an honest worker never sends. */
 import type { HelloMessage, Message } from "../../core/protocol/message.ts";
 import { decodeFrame, FrameWriter } from "../../core/protocol/codec.ts";
 import type { CloseReason, Socket } from "../../core/transport/socket.ts";
@@ -13,7 +13,7 @@ import type { World } from "./world.ts";
 export interface SimulatedPeerOptions {
   /** The machine of the runner it dials; default `runner`. */
   readonly to?: string | undefined;
-  /** Whom the runner takes it for; default `local`. */
+  /** The principal it authenticates as; default `local`. */
   readonly principal?: string | undefined;
 }
 
@@ -29,7 +29,7 @@ export class SimulatedPeer {
   readonly #machine: Machine;
   readonly #to: string;
   readonly #principal: string | undefined;
-  readonly #hearers: ((message: Message) => void)[] = [];
+  readonly #listeners: ((message: Message) => void)[] = [];
   #socket: Socket | undefined;
   #closed: CloseReason | undefined;
 
@@ -47,7 +47,7 @@ export class SimulatedPeer {
     return this.#closed;
   }
 
-  /** Connects. Rejects when nobody answers or listens, or when it is connected. May be done again once it is closed. */
+  /** Connects. Rejects when the dial fails, or when it is connected. May be done again once it is closed. */
   async connect(): Promise<void> {
     if (this.#socket !== undefined) throw new Error(`${this.name} is connected already`);
     const dialer = this.#world.network.dialer(this.name, this.#to, this.#principal);
@@ -55,7 +55,7 @@ export class SimulatedPeer {
     this.#socket = socket;
     this.#closed = undefined;
     socket.open({
-      frame: (bytes) => decodeFrame(bytes, (message) => this.#hear(message)),
+      frame: (bytes) => decodeFrame(bytes, (message) => this.#onMessage(message)),
       closed: (reason) => {
         this.#closed = reason;
         this.#socket = undefined;
@@ -63,9 +63,9 @@ export class SimulatedPeer {
     });
   }
 
-  /** Calls `hear` for each message it is sent. */
-  on(hear: (message: Message) => void): void {
-    this.#hearers.push(hear);
+  /** Calls `onMessage` for each message it is sent. */
+  on(onMessage: (message: Message) => void): void {
+    this.#listeners.push(onMessage);
   }
 
   /** Registers, as a worker would: with its machine's name, one slot and whatever `over` says. */
@@ -109,8 +109,8 @@ export class SimulatedPeer {
     this.#socket?.close();
   }
 
-  #hear(message: Message): void {
+  #onMessage(message: Message): void {
     this.received.push(message);
-    for (const hear of this.#hearers) hear(message);
+    for (const onMessage of this.#listeners) onMessage(message);
   }
 }

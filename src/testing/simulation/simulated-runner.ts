@@ -95,10 +95,10 @@ export class SimulatedRunner extends JobRunner {
     return drained;
   }
 
-  /** Ends the process: what is queued and what runs is lost with its callers, who here are told by a RunnerStoppedError. Another runner of the same name takes its place. */
+  /** Ends the process: what is queued and what runs is lost. Its calls reject with a RunnerStoppedError. Another runner of the same name takes its place. */
   crash(how: CrashKind = "rst"): void {
     crash(this.#machine, how, this.#world);
-    // Of the process nothing goes on. That those who called it here are told is a courtesy of the simulation.
+    // Nothing of the process goes on. Why: its calls settle, so that no scenario waits for ever.
     void this.stop();
   }
 

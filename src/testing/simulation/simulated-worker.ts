@@ -15,7 +15,7 @@ export interface SimulatedWorkerOptions extends Omit<
 > {
   /** The machine of the runner it dials; default `runner`. */
   readonly to?: string | undefined;
-  /** Whom the runner takes it for; default `local`. Identities belong to principals. */
+  /** The principal it authenticates as; default `local`. Identities belong to principals. */
   readonly principal?: string | undefined;
 }
 
@@ -102,7 +102,7 @@ export class SimulatedWorker {
       random: world.randomOf(machine),
     });
     worker.on((event: WorkerEvent) => world.record({ kind: "worker", machine: machine.name, event }));
-    // Whoever wants to know why it was turned away asks `worker.start()`, which is the same promise.
+    // `worker.start()` gives a scenario the same promise, and so the reason of a refusal.
     worker.start().catch(() => undefined);
     return worker;
   }

@@ -21,9 +21,9 @@ export class StuckError extends Error {
 }
 
 /** A handler ended while the host was busy with something that is not of the simulation. */
-export function escaped(who: string): StuckError {
+export function escaped(handler: string): StuckError {
   return new StuckError(
-    `${who} waited for something outside of the simulation: real time or real I/O. Wait with sim.sleep instead, and give ` +
+    `${handler} waited for something outside of the simulation: real time or real I/O. Wait with sim.sleep instead, and give ` +
       "it what it would have read",
   );
 }

@@ -1,6 +1,6 @@
 /**
- * One simulated world from one seed: virtual time, machines, a network, and the checkers that watch them. Owns who is in it
- * and how it ends; which seeds are played, and what a failure looks like, is in simulate.ts.
+ * One simulated world from one seed: virtual time, machines, a network, and the checkers that watch them. It owns the machines
+ * and the end of the world. See simulate.ts for the seeds that are played, and report.ts for the text of a failure.
  */
 import type { Random } from "../../core/time/clock.ts";
 import type { Handler } from "../../core/worker/execution.ts";
@@ -32,8 +32,8 @@ export interface SimulationOptions {
 }
 
 const DEFAULT_STUCK_AFTER_MS = 3_600_000;
-/** Virtual ms after which whatever is left of a world that was stopped has been left behind. */
-const AFTERMATH = 60_000;
+/** Virtual ms after which what is left of a stopped world counts as a leak. */
+const MAX_SHUTDOWN_MS = 60_000;
 
 const SEEN_AS_PROGRESS: ReadonlySet<Observed["kind"]> = new Set([
   "submitted",
@@ -47,7 +47,7 @@ const SEEN_AS_PROGRESS: ReadonlySet<Observed["kind"]> = new Set([
 
 /** A world that repeats itself: the same seed and the same code lead to the same events in the same order. */
 export class Simulation {
-  // Is a World to what lives in it, which is nobody else's business: that is left out of the published types.
+  // It is the `World` of its runners, workers and peers. Those members are left out of the published types.
   /** What everything in this world is drawn from. */
   readonly seed: number;
   /** Between the machines. */
@@ -70,12 +70,12 @@ export class Simulation {
   readonly #workers: SimulatedWorker[] = [];
   #views: readonly ObservedRunner[] = [];
   /** The first failure. What is thrown may be anything. */
-  #broken: { readonly error: unknown } | undefined;
+  #failure: { readonly error: unknown } | undefined;
   #progressAt = 0;
   /** Functions of `at` whose time has not come. */
   #planned = 0;
   /** Functions of `at` that have begun and not ended. */
-  #underWay = 0;
+  #running = 0;
   #ending = false;
   #over = false;
 
@@ -89,8 +89,8 @@ export class Simulation {
     const shuffle = options.shuffle === false ? undefined : this.#random.stream("order");
     this.#clock = new VirtualClock({ shuffle, betweenEvents: () => this.#betweenEvents() });
     const record = (observed: Observed): void => this.record(observed);
-    this.handlers = new HandlerMonitor(this.#clock, record, (who) => this.#fail(escaped(who)));
-    this.#waits = new Waits(this.#clock, this.#active, this.handlers, () => this.#progress());
+    this.handlers = new HandlerMonitor(this.#clock, record, (handler) => this.#fail(escaped(handler)));
+    this.#waits = new Waits(this.#clock, this.#active, this.handlers, () => this.#noteProgress());
     this.network = new FaultyNetwork({
       ...options.network,
       clock: this.#clock,
@@ -126,7 +126,7 @@ export class Simulation {
   runner(options: SimulatedRunnerOptions = {}): SimulatedRunner {
     const runner = new SimulatedRunner(options, this);
     this.#runners.push(runner);
-    this.#look();
+    this.#refreshViews();
     return runner;
   }
 
@@ -175,16 +175,16 @@ export class Simulation {
    * nothing is called any more: the report counts as `unreached` what was planned for then.
    */
   at(ms: number, fn: () => unknown): void {
-    this.#mustGoOn();
+    this.#checkNotOver();
     this.#planned++;
     this.#clock.set(Math.max(0, ms - this.#clock.now()), () => {
       if (this.#ending) return;
       this.#planned--;
-      this.#progress();
-      this.#underWay++;
+      this.#noteProgress();
+      this.#running++;
       void (async () => fn())()
         .catch((error: unknown) => this.#fail(error))
-        .finally(() => this.#underWay--);
+        .finally(() => this.#running--);
     });
   }
 
@@ -236,7 +236,7 @@ export class Simulation {
 
   /** @internal */
   machine(name: string, role: MachineRole): Machine {
-    this.#mustGoOn();
+    this.#checkNotOver();
     const named = (one: { readonly name: string }): boolean => one.name === name;
     const present =
       [...this.#runners, ...this.#workers].some((one) => named(one) && one.machineState !== "down") ||
@@ -268,7 +268,7 @@ export class Simulation {
     const at = this.#clock.now();
     const seen: Observation = { ...observed, at };
     if (SEEN_AS_PROGRESS.has(observed.kind)) this.#progressAt = at;
-    if (observed.kind === "machine" && observed.role === "runner") this.#look();
+    if (observed.kind === "machine" && observed.role === "runner") this.#refreshViews();
     this.trace.add(seen);
     for (const checker of this.#checkers) checker.observe?.(seen);
   }
@@ -296,14 +296,14 @@ export class Simulation {
       },
     );
     await this.#clock.run(
-      () => over && (this.#underWay === 0 || this.#broken !== undefined),
-      (next) => this.#idle(next),
+      () => over && (this.#running === 0 || this.#failure !== undefined),
+      (next) => this.#onIdle(next),
     );
-    this.#throwBroken();
+    this.#throwFailure();
     this.#checkCalls();
   }
 
-  /** A scenario that does not wait for its calls looks at nothing that comes of them. */
+  /** A scenario that does not wait for its calls checks nothing of them. */
   #checkCalls(): void {
     let open = 0;
     for (const { waiting } of this.#views) open += waiting;
@@ -328,15 +328,15 @@ export class Simulation {
       () => (stopped = true),
       (error: unknown) => this.#fail(error),
     );
-    const limit = this.#clock.now() + AFTERMATH;
+    const limit = this.#clock.now() + MAX_SHUTDOWN_MS;
     const done = (): boolean => this.#clock.now() > limit || (stopped && !this.#clock.busy && this.#isQuiet());
     await this.#clock.run(done);
-    this.#throwBroken();
+    this.#throwFailure();
     for (const checker of this.#checkers) checker.atEnd?.(this.#clock.now(), this.#views);
-    this.#throwBroken();
+    this.#throwFailure();
   }
 
-  /** What stands still cannot stop. */
+  /** A machine that stands still cannot stop. */
   #wakeAll(): void {
     for (const machine of this.#machines) {
       const { name, role, life } = machine;
@@ -351,11 +351,11 @@ export class Simulation {
   #betweenEvents(): void {
     this.#active.actor = undefined;
     for (const checker of this.#checkers) checker.betweenEvents?.(this.#clock.now(), this.#views);
-    this.#throwBroken();
+    this.#throwFailure();
   }
 
   /** Nothing is due now. Is it worth while to let time pass? */
-  #idle(next: number | undefined): void {
+  #onIdle(next: number | undefined): void {
     if (this.#waits.count === 0 && this.handlers.pending > 0) this.#findStuck();
     if (next === undefined)
       throw new StuckError(
@@ -363,15 +363,15 @@ export class Simulation {
       );
     if (!this.#waits.sleeping && next - this.#progressAt > this.#stuckAfter) {
       const pending = this.handlers.all();
-      const who =
+      const waiting =
         pending.length > 0
           ? `, and these have not ended:\n    ${pending.join("\n    ")}`
           : ", and the test still waits: for real time, real I/O, a `simulate` of its own, or for nothing at all?";
-      throw new StuckError(`no progress for ${this.#stuckAfter} ms of virtual time${who}`);
+      throw new StuckError(`no progress for ${this.#stuckAfter} ms of virtual time${waiting}`);
     }
   }
 
-  /** A handler runs and nobody waits for the simulation: unless another runner's calls explain it, it waits for the real world. */
+  /** A handler runs, and nothing waits for the simulation. Unless another runner's calls explain it, the handler waits for the real world. */
   #findStuck(): void {
     if (this.#runners.length > 1 && this.#runners.some((runner) => runner.calls.submitted > 0)) return;
     const [first, ...others] = this.handlers.stuck();
@@ -383,24 +383,24 @@ export class Simulation {
     );
   }
 
-  #mustGoOn(): void {
+  #checkNotOver(): void {
     if (this.#over) throw new Error("this simulation is over: nothing happens in it any more");
   }
 
-  #look(): void {
+  #refreshViews(): void {
     this.#views = this.#runners.filter(({ machineState }) => machineState !== "down").map((runner) => runner.view());
   }
 
-  #progress(): void {
+  #noteProgress(): void {
     this.#progressAt = this.#clock.now();
   }
 
   /** The first failure counts: what follows may follow from it. */
   #fail(error: unknown): void {
-    this.#broken ??= { error };
+    this.#failure ??= { error };
   }
 
-  #throwBroken(): void {
-    if (this.#broken !== undefined) throw this.#broken.error;
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }

@@ -1,12 +1,12 @@
 /**
- * How code under simulation waits: on virtual time, or for ever. What waits on a machine that crashes does not go on. Counts
- * who waits, because a world in which nobody waits for anything in it stands still for a reason.
+ * How code under simulation waits: on virtual time, or for ever. What waits on a machine that crashes does not go on. The waits
+ * are counted. Why: a world in which nothing waits for the simulation may be stuck.
  */
 import type { HandlerMonitor } from "./handler-monitor.ts";
 import type { Machine, ActiveMachine } from "./machine.ts";
 import type { VirtualClock } from "../time/virtual-clock.ts";
 
-/** One that waits, and where; `undefined`: in the test itself. */
+/** One wait. Without a machine it is in the test itself. */
 interface Wait {
   readonly machine: Machine | undefined;
   /** Whether its end is certain: it sleeps. */
@@ -18,7 +18,7 @@ export class Waits {
   readonly #clock: VirtualClock;
   readonly #active: ActiveMachine;
   readonly #handlers: HandlerMonitor;
-  /** Called when somebody goes on. */
+  /** Called when a wait ends. */
   readonly #progress: () => void;
   readonly #waiting = new Set<Wait>();
   #over = false;
@@ -30,12 +30,12 @@ export class Waits {
     this.#progress = progress;
   }
 
-  /** How many wait for something the simulation will bring about. */
+  /** How many waits there are. */
   get count(): number {
     return this.#waiting.size;
   }
 
-  /** Whether somebody sleeps, and so will go on. */
+  /** Whether a wait is a sleep, and so will end. */
   get sleeping(): boolean {
     for (const { sleeps } of this.#waiting) if (sleeps) return true;
     return false;
@@ -46,7 +46,7 @@ export class Waits {
     for (const wait of this.#waiting) if (wait.machine === machine) this.#waiting.delete(wait);
   }
 
-  /** Nothing moves any more, and who still wants to wait is told so. */
+  /** The world is over: further waits are rejected. */
   end(): void {
     this.#over = true;
   }
@@ -72,7 +72,7 @@ export class Waits {
     const machine = this.#owner(undefined);
     return new Promise((resolve, reject: (error: unknown) => void) => {
       const wait = this.#begin(machine, false);
-      // It settles in the middle of whoever settled it: on a machine it goes on in an event of that machine.
+      // It settles within another event: on a machine it goes on in an event of that machine.
       const end = (settle: () => void): void => {
         if (machine === undefined) this.#goOn(wait, settle);
         else machine.nextTurn(() => this.#goOn(wait, settle));
@@ -116,7 +116,7 @@ export class Waits {
     settle();
   }
 
-  /** The machine on which it waits: of the handler whose signal it is, else of the event that led here. A runner's callers are the test's own. */
+  /** The machine of the wait: that of the handler with this signal, else of the present event. Callers of a runner belong to the test. */
   #owner(signal: AbortSignal | undefined): Machine | undefined {
     const owner = signal === undefined ? undefined : this.#handlers.ownerOf(signal);
     if (owner !== undefined) return owner;

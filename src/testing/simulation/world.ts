@@ -22,7 +22,7 @@ export interface World {
 
 /**
  * How a process ends: `fin`, its connections are closed in good order by its operating system; `rst`, they are reset and a
- * part of what it had sent is lost; `silent`, as when the plug is pulled: nobody is told anything.
+ * part of what it had sent is lost; `silent`, as when the plug is pulled: no peer learns of it.
  */
 export type CrashKind = "fin" | "rst" | "silent";
 

@@ -22,7 +22,7 @@ interface Host {
   readonly setTimeout: (fn: () => void) => unknown;
 }
 
-/** The fake timers that everybody uses leave their clock on each function they replace. */
+/** The usual fake timers leave their clock on each function they replace. */
 function isFake(timer: object): boolean {
   return "clock" in timer;
 }

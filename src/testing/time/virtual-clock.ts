@@ -5,7 +5,7 @@
 import type { Clock, Random, TimerHandle } from "../../core/time/clock.ts";
 import { inTurns } from "./event-loop.ts";
 
-/** The time of a simulated world: to be read, and to set timers by. Nobody moves it. */
+/** The time of a simulated world: to be read, and to set timers by. It cannot be moved. */
 export interface SimulationClock extends Clock {
   /** Timers that are set, on every machine and between them. */
   readonly pending: number;
@@ -51,12 +51,12 @@ export class VirtualClock implements SimulationClock {
   readonly #options: VirtualClockOptions;
   readonly #heap: Timer[] = [];
   #now = 0;
-  #turn = 0;
+  #timersSet = 0;
   #pending = 0;
   #ends: (() => void)[] = [];
   #turns: (() => void)[] = [];
-  /** The last of those who move the clock, one after the other. */
-  #mover: Promise<void> = Promise.resolve();
+  /** The last move of the clock: moves follow one another. */
+  #lastMove: Promise<void> = Promise.resolve();
   #runs = false;
   #outside = false;
 
@@ -73,7 +73,7 @@ export class VirtualClock implements SimulationClock {
   /** Calls `fn` once, `delay` ms from now. @throws RangeError when the delay is negative or no finite number. */
   set(delay: number, fn: () => void): TimerHandle {
     if (!Number.isFinite(delay) || delay < 0) throw new RangeError(`a delay is a number of ms from 0, not ${delay}`);
-    const turn = this.#turn++;
+    const turn = this.#timersSet++;
     const timer: Timer = { due: this.#now + delay, tie: this.#options.shuffle?.u32() ?? turn, turn, fn, live: true };
     this.#pending++;
     this.#push(timer);
@@ -167,7 +167,7 @@ export class VirtualClock implements SimulationClock {
     if (this.#runs)
       return Promise.reject(new Error("the clock runs by itself here: wait with `sleep` instead of moving it"));
     const { betweenEvents } = this.#options;
-    const moved = this.#mover.then(() =>
+    const moved = this.#lastMove.then(() =>
       inTurns(
         () => {
           betweenEvents?.();
@@ -176,7 +176,7 @@ export class VirtualClock implements SimulationClock {
         (isOutside) => (this.#outside = isOutside),
       ),
     );
-    this.#mover = moved.catch(() => undefined);
+    this.#lastMove = moved.catch(() => undefined);
     return moved;
   }
 

@@ -5,7 +5,7 @@ import { WireModel, type WireModelObserver } from "../../../src/testing/invarian
 import type { Observed } from "../../../src/testing/history/observation.ts";
 import { cancel, hello, job, jobError, told, welcome } from "./story.ts";
 
-/** A ledger that was shown this, all at one time. */
+/** A model that was shown this, all at one time. */
 function shown(...seen: readonly Observed[]): WireModel {
   const wire = new WireModel();
   for (const observed of seen) wire.observe({ ...observed, at: 1 });
@@ -26,51 +26,51 @@ const CLOSED = {
 } as const;
 
 describe("the model of the wire", () => {
-  it("know who is registered, with what in flight", () => {
+  it("knows the registered workers and their attempts in flight", () => {
     const runner = shown(UP, OPENED, HELLO, WELCOME, JOB).runner("r");
     const connection = runner?.workers.get("w");
     expect([...(connection?.inFlight.keys() ?? [])]).toEqual([1]);
     expect(runner?.jobs.get(1)?.current).toBe(connection?.inFlight.get(1));
   });
 
-  it("tell the runner's end by the machines, whoever dialled", () => {
+  it("tells the runner's end by the machines, whoever dialled", () => {
     const wire = shown(UP, { ...OPENED, from: "r", to: "w" }, HELLO, WELCOME);
     expect(wire.runner("r")?.workers.get("w")).toMatchObject({ peer: "w", dialled: true });
   });
 
-  it("forget a connection when it closes, and count what was lost with it", () => {
+  it("forgets a connection when it closes, and counts what was lost with it", () => {
     const runner = shown(UP, OPENED, HELLO, WELCOME, JOB, CLOSED).runner("r");
     expect([runner?.workers.size, runner?.connections.size]).toEqual([0, 0]);
     expect(runner?.jobs.get(1)).toMatchObject({ lost: 1, current: undefined });
   });
 
-  it("count no loss of what was cancelled before", () => {
+  it("counts no loss of what was cancelled before", () => {
     const runner = shown(UP, OPENED, HELLO, WELCOME, JOB, { ...JOB, messages: [cancel(1)] }, CLOSED).runner("r");
     expect(runner?.jobs.get(1)?.lost).toBe(0);
   });
 
-  it("know nothing of a runner's former life", () => {
+  it("knows nothing of a runner's former life", () => {
     const wire = shown(UP, OPENED, HELLO, WELCOME, JOB, { ...UP, state: "down" }, { ...UP, life: 2 });
     expect([...wire.runners].map(({ jobs, workers }) => [jobs.size, workers.size])).toEqual([[0, 0]]);
   });
 
-  it("read no further in a frame than the runner does", () => {
+  it("reads no further in a frame than the runner does", () => {
     const answered: number[] = [];
-    const reader: WireModelObserver = { answered: ({ id }) => answered.push(id) };
+    const observer: WireModelObserver = { onAnswer: ({ id }) => answered.push(id) };
     const wire = shown(UP, OPENED, { ...HELLO, messages: [hello({ capacity: 2 })] }, WELCOME);
-    wire.read(reader);
+    wire.addObserver(observer);
     wire.observe({ ...JOB, messages: [job(1, 1, 1), job(2, 1, 2)], at: 1 });
     const messages = [jobError(1, false), hello(), jobError(2, false)];
     wire.observe({ ...HELLO, messages, at: 1 });
     expect(answered).toEqual([1]);
   });
 
-  it("doubt what a frame says if the runner closes in the middle of it", () => {
+  it("doubts what a frame says if the runner closes in the middle of it", () => {
     const wire = shown(UP, OPENED, HELLO, WELCOME, JOB, { ...HELLO, messages: [jobError(1, false)] }, CLOSED);
     expect(wire.runner("r")?.jobs.get(1)?.last).toMatchObject({ state: "answered", doubtful: true });
   });
 
-  it("tell jobs of `execute` from others by the gaps in their numbers", () => {
+  it("tells jobs of `execute` from others by the gaps in their numbers", () => {
     const submitted = (jobId: number) =>
       ({ kind: "submitted", machine: "r", jobId, options: EXECUTE_DEFAULTS }) as const;
     const runner = shown(UP, submitted(1), submitted(3)).runner("r");
