@@ -1,5 +1,6 @@
 /** What a Web Worker that runs handlers runs: takes its orders, imports the user's module and serves it over a port. */
-import { type ThreadInit, oneLine, sealed } from "../supervisor/thread-protocol.ts";
+import { errorLine } from "../core/describe-error.ts";
+import { type ThreadInit, sealed } from "../supervisor/thread-protocol.ts";
 import { handlerAmong } from "../supervisor/handler-export.ts";
 import { serveThread } from "../supervisor/thread-main.ts";
 import { type Handler, WorkerStartError } from "../index.ts";
@@ -23,7 +24,7 @@ async function load({ module, exportName }: ThreadInit): Promise<Handler> {
   try {
     exported = (await import(/* @vite-ignore */ module)) as Readonly<Record<string, unknown>>;
   } catch (error) {
-    throw new WorkerStartError(`${module} could not be loaded: ${oneLine(error)}`, { cause: error });
+    throw new WorkerStartError(`${module} could not be loaded: ${errorLine(error)}`, { cause: error });
   }
   return handlerAmong(exported, exportName, module);
 }

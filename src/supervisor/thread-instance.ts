@@ -2,11 +2,12 @@
  * One thread from its start to its exit: hands it its orders, its port and its time to get ready, and sees to it that it
  * ends. What a thread is, a worker thread of Node or a Web Worker, its plan knows. Whether another takes its place is decided in supervised-thread.ts.
  */
+import { errorLine } from "../core/describe-error.ts";
 import type { TimerHandle } from "../core/time/clock.ts";
 import { LOCAL } from "../core/transport/principal.ts";
 import type { CloseReason, Socket } from "../core/transport/socket.ts";
 import { systemClock, systemRandom } from "../index.ts";
-import { type ThreadInit, type ThreadPort, oneLine, type ThreadMessage, unsealed } from "./thread-protocol.ts";
+import { type ThreadInit, type ThreadPort, type ThreadMessage, unsealed } from "./thread-protocol.ts";
 import type { ThreadHistory } from "./restart-policy.ts";
 import { scarcityOf, withCode } from "./scarcity.ts";
 import { ThreadSocket } from "./thread-socket.ts";
@@ -106,11 +107,11 @@ export class ThreadInstance {
     try {
       return this.#plan.spawn({
         message: (message) => this.#heard(message),
-        error: (error) => this.#inTrouble(`crashed: ${oneLine(error)}`, error),
+        error: (error) => this.#inTrouble(`crashed: ${errorLine(error)}`, error),
         exited: (how) => this.#exited(how),
       });
     } catch (error) {
-      this.#inTrouble(`cannot be started: ${oneLine(error)}`, error);
+      this.#inTrouble(`cannot be started: ${errorLine(error)}`, error);
       systemClock.nextTurn(() => this.#exited("never ran"));
       return undefined;
     }
@@ -120,7 +121,7 @@ export class ThreadInstance {
     try {
       host.post({ ...this.#plan.init, port, nonce: this.#nonce }, port);
     } catch (error) {
-      this.#inTrouble(`cannot be told what to do: ${oneLine(error)}`, error);
+      this.#inTrouble(`cannot be told what to do: ${errorLine(error)}`, error);
       host.terminate();
     }
   }

@@ -2,9 +2,10 @@
  * What runs in a thread once it has its orders: the handler is loaded, and served as a Worker over the port. How orders
  * come in and how a module is found is the host's business: threads/entry.ts, browser/handler-entry.ts.
  */
+import { describeError, errorLine } from "../core/describe-error.ts";
 import { type Dialer, type Handler, Worker } from "../index.ts";
 import { dialMessagePort } from "../transports/message-port.ts";
-import { type ThreadInit, oneLine, type ThreadMessage } from "./thread-protocol.ts";
+import type { ThreadInit, ThreadMessage } from "./thread-protocol.ts";
 import { scarcityOf } from "./scarcity.ts";
 
 /** Tells the supervisor how far the thread has come, each step once. */
@@ -44,7 +45,7 @@ export class StartupReporter {
       this.#tell({ step: "failed", message, cause, scarce });
     } catch {
       // What was thrown cannot be cloned.
-      this.#tell({ step: "failed", message, cause: oneLine(cause), scarce });
+      this.#tell({ step: "failed", message, cause: errorLine(cause), scarce });
     }
   }
 
@@ -87,10 +88,6 @@ export async function serveThread(
     progress.registered();
   } catch (error) {
     init.port.close();
-    progress.failed(
-      error instanceof Error ? error.message : String(error),
-      error instanceof Error ? error.cause : error,
-      error,
-    );
+    progress.failed(describeError(error), error instanceof Error ? error.cause : error, error);
   }
 }

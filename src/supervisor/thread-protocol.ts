@@ -60,9 +60,3 @@ export function unsealed(message: unknown, seal: string): ThreadMessage | undefi
   if (typeof message !== "object" || message === null || !("note" in message)) return undefined;
   return Reflect.get(message, NOTE) === seal ? (message.note as ThreadMessage) : undefined;
 }
-
-/** Anything thrown, as one line. */
-export function oneLine(thrown: unknown): string {
-  const name = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
-  return name.split("\n", 1)[0] ?? "";
-}

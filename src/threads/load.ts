@@ -1,7 +1,7 @@
 /** Finds the handler in the user's module, or says in one line why there is none. Runs in the thread. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { oneLine } from "../supervisor/thread-protocol.ts";
+import { errorLine } from "../core/describe-error.ts";
 import { handlerAmong } from "../supervisor/handler-export.ts";
 import { type Handler, WorkerStartError } from "../index.ts";
 
@@ -21,7 +21,7 @@ async function load(module: string, shown: string): Promise<Readonly<Record<stri
   } catch (error) {
     const what = isMissing(module)
       ? "does not exist"
-      : `could not be loaded: ${oneLine(error)}${whereToLook(error, module)}`;
+      : `could not be loaded: ${errorLine(error)}${whereToLook(error, module)}`;
     throw new WorkerStartError(`${shown} ${what}`, { cause: error });
   }
 }

@@ -2,6 +2,7 @@
  * Sockets over anything shaped like a MessagePort: one frame is one transferred buffer. Knows nothing of threads or tabs;
  * who makes the port, and who notices that a thread died, is decided elsewhere.
  */
+import { describeError } from "../core/describe-error.ts";
 import { systemClock } from "../core/time/system.ts";
 import { Inbox } from "../core/transport/inbox.ts";
 import type { Dialer, Listener, ListenerContext } from "../core/transport/listener.ts";
@@ -128,7 +129,7 @@ class MessagePortSocket implements Socket {
     } catch (error) {
       return this.#fail({
         code: "error",
-        message: `posting failed: ${error instanceof Error ? error.message : String(error)}`,
+        message: `posting failed: ${describeError(error)}`,
       });
     }
   }

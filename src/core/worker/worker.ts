@@ -7,6 +7,7 @@ import { type Clock, type Random } from "../time/clock.ts";
 import { frameLimit } from "../protocol/codec.ts";
 import { Deferred } from "../async/deferred.ts";
 import { AbortError, AuthError, type PowerhoseError, WorkerStoppedError } from "../errors.ts";
+import { describeError } from "../describe-error.ts";
 import { Emitter } from "../async/emitter.ts";
 import type { WorkerEvent, WorkerState } from "../events.ts";
 import { systemClock, systemRandom } from "../time/system.ts";
@@ -262,7 +263,7 @@ export class Worker {
     const action = this.#apply({ type: "dial-failed", fatal: refused });
     if (action === "give-up" && refused) this.#giveUp(error);
     if (action !== "pause") return false;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = describeError(error);
     this.#events.emit({ type: "disconnected", reason: refused ? "refused" : "unreachable", message, error, retryIn });
     return true;
   }

@@ -2,6 +2,7 @@
  * The half that all WebSocket sockets have alike, whichever class is underneath: limits, holding, closing once. The class
  * underneath is a {@link WebSocketAdapter}; whoever owns its events feeds them in. Browser-safe.
  */
+import { describeError } from "../../core/describe-error.ts";
 import { systemClock } from "../../core/time/system.ts";
 import { Inbox } from "../../core/transport/inbox.ts";
 import type { Peer } from "../../core/peer.ts";
@@ -58,7 +59,7 @@ export class WebSocketSocket implements Socket {
     } catch (error) {
       this.close({
         code: "error",
-        message: `sending failed: ${error instanceof Error ? error.message : String(error)}`,
+        message: `sending failed: ${describeError(error)}`,
       });
       return false;
     }

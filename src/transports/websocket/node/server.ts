@@ -7,6 +7,7 @@ import type { Socket as TcpSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Server as TlsServer } from "node:tls";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import { describeError } from "../../../core/describe-error.ts";
 import { AuthError } from "../../../core/errors.ts";
 import { systemClock } from "../../../core/time/system.ts";
 import { INCOMING_DEFAULTS, IncomingBudget } from "../../../core/transport/incoming-budget.ts";
@@ -202,8 +203,7 @@ export class UpgradeServer {
       await server.listen(host, port);
     } catch (cause) {
       const inUse = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
-      const words = cause instanceof Error ? cause.message : String(cause);
-      const why = inUse ? "the address is in use; choose another port, or 0 for a free one" : words;
+      const why = inUse ? "the address is in use; choose another port, or 0 for a free one" : describeError(cause);
       throw new Error(`cannot listen on ${listenerAddress(this.#settings)}: ${why}`, { cause });
     }
   }
