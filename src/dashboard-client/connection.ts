@@ -1,4 +1,5 @@
 /** The page's WebSocket: opened, lost, opened again. Says what it hears and how it stands; shows nothing. */
+import { backoffBound } from "../core/time/backoff.ts";
 import { bearerSubprotocol } from "../transports/websocket/address.ts";
 import { DASHBOARD_SUBPROTOCOL, type DashboardMessage, type DashboardRequest } from "../dashboard/protocol.ts";
 
@@ -21,8 +22,8 @@ export interface FeedConnectionOwner {
 
 /** A listener's close code when it stops. */
 const GOING_AWAY = 1001;
-const SHORTEST_PAUSE = 1_000;
-const LONGEST_PAUSE = 10_000;
+const FIRST_BACKOFF_MS = 1_000;
+const MAX_BACKOFF_MS = 10_000;
 /** Without a word for so long, a connection that looks open is dead; a moment comes every second. */
 const SILENCE = 10_000;
 
@@ -45,7 +46,8 @@ async function isServed(): Promise<boolean> {
 export class FeedConnection {
   readonly #owner: FeedConnectionOwner;
   #socket: WebSocket | undefined;
-  #pause = SHORTEST_PAUSE;
+  /** Since it was last open. */
+  #failures = 0;
   #retry: number | undefined;
   #watchdog: number | undefined;
 
@@ -62,7 +64,7 @@ export class FeedConnection {
     let opened = false;
     socket.addEventListener("open", () => {
       opened = true;
-      this.#pause = SHORTEST_PAUSE;
+      this.#failures = 0;
       this.#owner.standing("open", 0);
       this.#watch();
     });
@@ -107,8 +109,8 @@ export class FeedConnection {
   }
 
   #tryAgain(standing: FeedState): void {
-    this.#owner.standing(standing, this.#pause);
-    this.#retry = window.setTimeout(() => this.open(), this.#pause);
-    this.#pause = Math.min(LONGEST_PAUSE, this.#pause * 2);
+    const retryIn = backoffBound(FIRST_BACKOFF_MS, MAX_BACKOFF_MS, this.#failures++);
+    this.#owner.standing(standing, retryIn);
+    this.#retry = window.setTimeout(() => this.open(), retryIn);
   }
 }

@@ -2,7 +2,7 @@
  * Decides when a crashed thread is replaced, and when that makes no sense any more. Counts; starts nothing. A module that
  * crashes again and again is given up; where something has run out, it is tried for ever, at longer and longer intervals.
  */
-import { jitter } from "../core/time/clock.ts";
+import { backoffDelay } from "../core/time/backoff.ts";
 import type { Random } from "../index.ts";
 
 /** A thread that has lived so long, in ms, did start well, whatever killed it. */
@@ -67,12 +67,9 @@ export class RestartPolicy {
     }
     const isNews = scarce && !this.#isScarce;
     if (scarce) this.#isScarce = true;
-    return { after: this.#inARow >= this.#limits.maxCrashes ? undefined : this.#pause(), isScarce: isNews };
-  }
-
-  #pause(): number {
-    const { restartMin, restartMax } = this.#limits;
-    const doublings = Math.min(Math.max(0, this.#useless - 1), 30);
-    return jitter(this.#random, Math.min(restartMax, restartMin * 2 ** doublings));
+    const { restartMin, restartMax, maxCrashes } = this.#limits;
+    const isOver = this.#inARow >= maxCrashes;
+    const after = isOver ? undefined : backoffDelay(this.#random, restartMin, restartMax, this.#useless - 1);
+    return { after, isScarce: isNews };
   }
 }

@@ -2,7 +2,8 @@
  * Which failure is tried again, and when. Decides and does nothing: call.ts acts. The table behind it is in
  * docs/architecture.md.
  */
-import { type Random, jitter } from "../time/clock.ts";
+import { backoffDelay } from "../time/backoff.ts";
+import type { Random } from "../time/clock.ts";
 import type { RejectReason } from "../protocol/message.ts";
 
 /** How an attempt failed, as far as another one depends on it. */
@@ -67,7 +68,7 @@ export class RetryThrottle {
 }
 
 function backoff(random: Random, n: number): number {
-  return jitter(random, Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (n - 1)));
+  return backoffDelay(random, FIRST_BACKOFF_MS, MAX_BACKOFF_MS, n - 1);
 }
 
 /** Decides whether and when a failed attempt is followed by another. */

@@ -2,7 +2,8 @@
  * Keeps one connection up: dials, waits longer after each failure, dials again. What is said over the connection, and
  * whether a failure is final, is its owner's business.
  */
-import { type Clock, type Random, jitter } from "../time/clock.ts";
+import { backoffDelay } from "../time/backoff.ts";
+import type { Clock, Random } from "../time/clock.ts";
 import type { Dialer } from "./listener.ts";
 import type { Socket, SocketLimits } from "./socket.ts";
 import { Timer } from "../time/timer.ts";
@@ -117,7 +118,6 @@ export class Reconnector {
 
   #nextDelay(): number {
     const { random, reconnectMin, reconnectMax } = this.#options;
-    const bound = Math.min(reconnectMax, reconnectMin * 2 ** Math.min(this.#failures++, 30));
-    return jitter(random, bound);
+    return backoffDelay(random, reconnectMin, reconnectMax, this.#failures++);
   }
 }
