@@ -32,6 +32,9 @@ import type { PooledWorker } from "../pool/workers.ts";
 
 type Phase = "connecting" | "registered" | "suspect" | "draining" | "gone";
 
+/** PINGs a worker may send in a heartbeat interval: an answer is work that the worker gets for free. It needs one. */
+const PING_BUDGET = { burst: 10, refill: 4 };
+
 /** One worker's session. */
 export class Session implements PooledWorker {
   // Is a MessageSocketOwner too, which is nobody else's business: what makes it one is left out of the published types.
@@ -56,7 +59,7 @@ export class Session implements PooledWorker {
     this.#context = context;
     this.#since = clock.now();
     this.#heardAt = this.#since;
-    this.#pingBudget = new TokenBucket(rules.heartbeat, this.#since);
+    this.#pingBudget = new TokenBucket({ ...PING_BUDGET, interval: rules.heartbeat }, this.#since);
     const { timers, budget } = context;
     this.#backpressure = new BackpressureMonitor(
       { clock, rules, budget, reviewTimer: (review) => new AlarmTimer(timers, review) },

@@ -1,24 +1,42 @@
-/** How many PINGs a peer may send: an answer costs this end work that the peer gets for free. */
+/** A token bucket: so many at a time on average, so many at once. Pure; time comes from outside. */
 
-const BURST = 10;
-const PER_INTERVAL = 4;
+/** How fast a bucket fills. */
+export interface TokenBucketRate {
+  /** Tokens it holds at most; also what is in it at first. `Infinity`: no limit. */
+  readonly burst: number;
+  /** Tokens that are added, evenly, in each `interval`. */
+  readonly refill: number;
+  /** In ms; 1,000 when absent. */
+  readonly interval?: number;
+}
 
-/** A token bucket: ten at once, then four per heartbeat interval. An honest worker sends one. */
+/** A bucket that fills steadily and is emptied one by one. */
 export class TokenBucket {
+  readonly #burst: number;
+  readonly #refill: number;
   readonly #interval: number;
-  #tokens = BURST;
-  #last: number;
+  #tokens: number;
+  #filledAt: number;
 
-  constructor(interval: number, now: number) {
+  constructor({ burst, refill, interval = 1_000 }: TokenBucketRate, now: number) {
+    this.#burst = burst;
+    this.#refill = refill;
     this.#interval = interval;
-    this.#last = now;
+    this.#tokens = burst;
+    this.#filledAt = now;
   }
 
-  /** Takes one; `false` when there is none left. */
+  /** Whether there is no token to take now. */
+  isEmpty(now: number): boolean {
+    if (this.#burst === Number.POSITIVE_INFINITY) return false;
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#filledAt) / this.#interval) * this.#refill);
+    this.#filledAt = now;
+    return this.#tokens < 1;
+  }
+
+  /** Takes a token; `false` when there is none. */
   spend(now: number): boolean {
-    this.#tokens = Math.min(BURST, this.#tokens + ((now - this.#last) / this.#interval) * PER_INTERVAL);
-    this.#last = now;
-    if (this.#tokens < 1) return false;
+    if (this.isEmpty(now)) return false;
     this.#tokens--;
     return true;
   }

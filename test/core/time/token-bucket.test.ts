@@ -8,9 +8,9 @@ function spendAll(budget: TokenBucket, now: number): number {
   return spent;
 }
 
-describe("a budget of PINGs", () => {
-  it("lets ten through at once, then four an interval", () => {
-    const budget = new TokenBucket(1_000, 0);
+describe("a token bucket", () => {
+  it("lets ten through at once, then four an interval of a second unless told otherwise", () => {
+    const budget = new TokenBucket({ burst: 10, refill: 4 }, 0);
     expect(spendAll(budget, 0)).toBe(10);
     expect(spendAll(budget, 249)).toBe(0);
     expect(spendAll(budget, 250)).toBe(1);
@@ -18,16 +18,22 @@ describe("a budget of PINGs", () => {
   });
 
   it("saves up no more than ten", () => {
-    const budget = new TokenBucket(1_000, 0);
+    const budget = new TokenBucket({ burst: 10, refill: 4 }, 0);
     expect(spendAll(budget, 1e9)).toBe(10);
+  });
+
+  it("is never empty without a limit", () => {
+    const limit = Number.POSITIVE_INFINITY;
+    const budget = new TokenBucket({ burst: limit, refill: limit }, 0);
+    for (const now of [0, 0, 1, 1]) expect([budget.isEmpty(now), budget.spend(now)]).toEqual([false, true]);
   });
 
   it("always lets an honest peer through, and never more than burst and rate allow", () => {
     const gaps = fc.array(fc.nat(500), { minLength: 1, maxLength: 200, size: "max" });
     fc.assert(
       fc.property(gaps, fc.integer({ min: 1, max: 1_000 }), (pauses, interval) => {
-        const honest = new TokenBucket(interval, 0);
-        const flooded = new TokenBucket(interval, 0);
+        const honest = new TokenBucket({ burst: 10, refill: 4, interval }, 0);
+        const flooded = new TokenBucket({ burst: 10, refill: 4, interval }, 0);
         let now = 0;
         let through = 0;
         for (const [beat, pause] of pauses.entries()) {
@@ -42,14 +48,14 @@ describe("a budget of PINGs", () => {
   });
 });
 
-describe("a budget of PINGs beside a count in whole parts", () => {
+describe("a token bucket beside a count in whole parts", () => {
   it("lets through what the parts allow, however they come", () => {
     const gaps = fc.array(fc.oneof(fc.constant(0), fc.nat(600)), { minLength: 1, maxLength: 120, size: "max" });
     fc.assert(
       // Powers of two, so that fractions of a token are exact.
       fc.property(gaps, fc.constantFrom(64, 256, 1_024), (pauses, interval) => {
         let now = 1_000;
-        const budget = new TokenBucket(interval, now);
+        const budget = new TokenBucket({ burst: 10, refill: 4, interval }, now);
         let parts = 10 * interval;
         for (const pause of pauses) {
           now += pause;

@@ -3,8 +3,8 @@
  * in admission.ts.
  */
 import type { Clock } from "../../../core/time/clock.ts";
+import { TokenBucket } from "../../../core/time/token-bucket.ts";
 import type { WebSocketListenerSettings } from "./options.ts";
-import { RateLimit } from "./rate.ts";
 
 /** Networks whose refusals are remembered. When there are more, the one refused longest ago is forgotten. */
 const MAX_REFUSED_NETWORKS = 4_096;
@@ -73,16 +73,16 @@ class Counts {
 export class ConnectionLimits {
   readonly #settings: ConnectionLimitSettings;
   readonly #clock: Clock;
-  readonly #rate: RateLimit;
+  readonly #rate: TokenBucket;
   readonly #open = new Counts();
   readonly #pending = new Counts();
   /** By network, the one refused longest ago first. */
-  readonly #refusals = new Map<string, RateLimit>();
+  readonly #refusals = new Map<string, TokenBucket>();
 
   constructor(settings: ConnectionLimitSettings, clock: Clock) {
     this.#settings = settings;
     this.#clock = clock;
-    this.#rate = new RateLimit(settings.acceptRate, settings.acceptRate, clock);
+    this.#rate = new TokenBucket({ burst: settings.acceptRate, refill: settings.acceptRate }, clock.now());
   }
 
   /** Networks whose refusals are remembered. */
@@ -97,8 +97,8 @@ export class ConnectionLimits {
   enter(network: string, isKnown: () => boolean): boolean {
     const { maxConnections, maxConnectionsPerAddress } = this.#settings;
     if (this.#open.total >= maxConnections || this.#open.of(network) >= maxConnectionsPerAddress) return false;
-    if (this.#refusals.get(network)?.isEmpty === true && !isKnown()) return false;
-    if (!this.#rate.take()) return false;
+    if (this.#refusals.get(network)?.isEmpty(this.#clock.now()) === true && !isKnown()) return false;
+    if (!this.#rate.spend(this.#clock.now())) return false;
     this.#open.add(network);
     return true;
   }
@@ -125,9 +125,10 @@ export class ConnectionLimits {
   refused(network: string): void {
     const perSecond = this.#settings.refusalRatePerAddress;
     if (perSecond === Number.POSITIVE_INFINITY) return;
-    const rate =
-      this.#refusals.get(network) ?? new RateLimit(perSecond, perSecond * REFUSAL_BURST_SECONDS, this.#clock);
-    rate.take();
+    const now = this.#clock.now();
+    const burst = perSecond * REFUSAL_BURST_SECONDS;
+    const rate = this.#refusals.get(network) ?? new TokenBucket({ burst, refill: perSecond }, now);
+    rate.spend(now);
     this.#refusals.delete(network);
     this.#refusals.set(network, rate);
     if (this.#refusals.size <= MAX_REFUSED_NETWORKS) return;

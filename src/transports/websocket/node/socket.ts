@@ -5,18 +5,17 @@
 import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
 import { systemClock } from "../../../core/time/system.ts";
+import { TokenBucket } from "../../../core/time/token-bucket.ts";
 import type { Peer } from "../../../core/peer.ts";
 import type { CloseCode, CloseReason, SocketLimits } from "../../../core/transport/socket.ts";
 import { closeFrame, closeReason, NOT_BINARY } from "../close-codes.ts";
 import { meterFrames } from "./frames.ts";
-import { RateLimit } from "./rate.ts";
 import { type WebSocketAdapter, WebSocketSocket } from "../adapter.ts";
 
 /** How long a closing handshake may take before the connection is cut, in ms. */
 const CLOSE_TIMEOUT = 1_000;
 /** Protocol pings a peer may send a second, and at once. No peer of ours sends any. */
-const PINGS_PER_SECOND = 1;
-const PING_BURST = 64;
+const PING_BUDGET = { refill: 1, burst: 64 };
 
 /** What both ends ask of `ws`. Its type definitions lag behind; these are options of 8.23. */
 export interface WireSettings {
@@ -110,10 +109,11 @@ export function nodeSocket(ws: WebSocket, tcp: Duplex, peer: Peer, limits: Socke
 
 /** Each ping is answered, which is cheap for the asker only. */
 function limitPings(ws: WebSocket, socket: WebSocketSocket): void {
-  let rate: RateLimit | undefined;
+  let budget: TokenBucket | undefined;
   ws.on("ping", () => {
-    rate ??= new RateLimit(PINGS_PER_SECOND, PING_BURST, systemClock);
-    if (rate.take()) return;
+    const now = systemClock.now();
+    budget ??= new TokenBucket(PING_BUDGET, now);
+    if (budget.spend(now)) return;
     socket.failed(PING_FLOOD);
     ws.terminate();
   });
