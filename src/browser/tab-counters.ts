@@ -1,6 +1,6 @@
 /** Keeps a tab's numbers and tells them to the page, at most five times a second. */
 import { systemClock } from "../index.ts";
-import { JobRate } from "./job-rate.ts";
+import { SlidingRate } from "../core/time/sliding-rate.ts";
 import type { RelayOwner } from "./slot-accurate-relay.ts";
 import type { TabState, TabStats } from "./tab-events.ts";
 
@@ -8,12 +8,13 @@ import type { TabState, TabStats } from "./tab-events.ts";
 const REPORT_DELAY_MS = 200;
 /** How often a rate that falls is told, in ms. */
 const FADING = 1_000;
+const RATE_WINDOW_MS = 10_000;
 
 /** The numbers of one tab. */
 export class TabCounters implements RelayOwner {
   readonly #size: number;
   readonly #changed: () => void;
-  readonly #rate: JobRate = new JobRate(systemClock.now());
+  readonly #rate = new SlidingRate(RATE_WINDOW_MS, systemClock.now());
   #running = 0;
   #done = 0;
   #failed = 0;
@@ -28,7 +29,7 @@ export class TabCounters implements RelayOwner {
 
   /** The numbers now. */
   stats(state: TabState): TabStats {
-    const rate = Math.round(this.#rate.at(systemClock.now()) * 10) / 10;
+    const rate = Math.round(this.#jobsPerSecond() * 10) / 10;
     return { state, size: this.#size, running: this.#running, done: this.#done, failed: this.#failed, rate };
   }
 
@@ -41,7 +42,6 @@ export class TabCounters implements RelayOwner {
     this.#running--;
     if (how === "done") this.#done++;
     if (how === "failed") this.#failed++;
-    if (how !== "called off") this.#rate.count(systemClock.now());
     this.#tellIn(REPORT_DELAY_MS);
   }
 
@@ -51,6 +51,10 @@ export class TabCounters implements RelayOwner {
     systemClock.clear(this.#timer);
   }
 
+  #jobsPerSecond(): number {
+    return this.#rate.sample(systemClock.now(), this.#done + this.#failed);
+  }
+
   #tellIn(delay: number): void {
     if (this.#stopped || this.#timer !== undefined) return;
     this.#timer = systemClock.set(
@@ -58,7 +62,7 @@ export class TabCounters implements RelayOwner {
       () => {
         this.#timer = undefined;
         this.#changed();
-        if (this.#rate.at(systemClock.now()) > 0) this.#tellIn(FADING);
+        if (this.#jobsPerSecond() > 0) this.#tellIn(FADING);
       },
       false,
     );

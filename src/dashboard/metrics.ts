@@ -37,7 +37,7 @@ export class Metrics {
   readonly #clock: Clock;
   readonly #samples: Ring<Sample>;
   readonly #latency = new LatencyHistogram();
-  readonly #tallies = new WorkerCounters();
+  readonly #tallies: WorkerCounters;
   readonly #failures: Failures;
   readonly #ticked: (sample: Sample, stats: RunnerStats) => void;
   #startedAt = 0;
@@ -50,6 +50,7 @@ export class Metrics {
   constructor(view: RunnerView, options: MetricsOptions, ticked: (sample: Sample, stats: RunnerStats) => void) {
     this.#view = view;
     this.#clock = options.clock;
+    this.#tallies = new WorkerCounters(options.clock);
     this.#samples = new Ring(options.history);
     this.#failures = new Failures(options.payloads);
     this.#ticked = ticked;

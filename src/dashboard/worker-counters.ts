@@ -2,11 +2,11 @@
  * What each worker got done, from a runner's events: they name jobs and workers together only when an attempt starts.
  * Bounded by what is registered and what runs: who leaves is forgotten.
  */
-import type { AttemptOutcome, RunnerEvent } from "../index.ts";
-import { Ring } from "./ring.ts";
+import { SlidingRate } from "../core/time/sliding-rate.ts";
+import type { AttemptOutcome, Clock, RunnerEvent } from "../index.ts";
 
-/** Seconds over which a worker's rate is taken. */
-const WINDOW = 5;
+/** What a worker's rate is taken over. */
+const RATE_WINDOW_MS = 5_000;
 
 /** One worker's numbers. */
 export interface WorkerCounts {
@@ -22,8 +22,7 @@ interface Counts {
   done: number;
   failed: number;
   rate: number;
-  /** `done` at the end of each of the last seconds. */
-  readonly seconds: Ring<number>;
+  readonly meter: SlidingRate;
 }
 
 const NOTHING: WorkerCounts = Object.freeze({ done: 0, failed: 0, rate: 0 });
@@ -32,9 +31,14 @@ const BLAMELESS: ReadonlySet<AttemptOutcome> = new Set(["rejected", "not-sent", 
 
 /** The numbers of all registered workers. */
 export class WorkerCounters {
+  readonly #clock: Clock;
   readonly #workers = new Map<string, Counts>();
   /** Who has which job. */
   readonly #holders = new Map<number, string>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** The numbers of a worker. */
   of(identity: string): WorkerCounts {
@@ -50,7 +54,12 @@ export class WorkerCounters {
   note(event: RunnerEvent): void {
     switch (event.type) {
       case "worker-joined":
-        this.#workers.set(event.identity, { done: 0, failed: 0, rate: 0, seconds: new Ring(WINDOW + 1) });
+        this.#workers.set(event.identity, {
+          done: 0,
+          failed: 0,
+          rate: 0,
+          meter: new SlidingRate(RATE_WINDOW_MS, this.#clock.now()),
+        });
         return;
       case "worker-gone":
         this.#workers.delete(event.identity);
@@ -71,12 +80,8 @@ export class WorkerCounters {
 
   /** A second has passed. */
   tick(): void {
-    for (const counts of this.#workers.values()) {
-      counts.seconds.push(counts.done);
-      const seconds = counts.seconds.toArray();
-      const [before = counts.done] = seconds;
-      counts.rate = seconds.length < 2 ? 0 : (counts.done - before) / (seconds.length - 1);
-    }
+    const now = this.#clock.now();
+    for (const counts of this.#workers.values()) counts.rate = counts.meter.sample(now, counts.done);
   }
 
   #count(jobId: number, ok: boolean): void {

@@ -1,11 +1,12 @@
 /** The parts that count: what they say of what they were given, and that they stay bounded. */
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { RunnerEvent } from "../../src/index.ts";
+import type { Clock, RunnerEvent } from "../../src/index.ts";
 import { LatencyHistogram } from "../../src/dashboard/latency-histogram.ts";
 import { MAX_REQUEST_BYTES, readRequest } from "../../src/dashboard/protocol.ts";
 import { safeText } from "../../src/dashboard/safe-text.ts";
 import { Ring } from "../../src/dashboard/ring.ts";
+import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { WorkerCounters } from "../../src/dashboard/worker-counters.ts";
 
 describe("the histogram", () => {
@@ -62,8 +63,8 @@ describe("the tallies of workers", () => {
   });
   const settled = (jobId: number, ok: boolean): RunnerEvent => ({ type: "job-settled", jobId, ok, ms: 1, attempts: 1 });
 
-  function noted(events: readonly RunnerEvent[]): WorkerCounters {
-    const tallies = new WorkerCounters();
+  function noted(events: readonly RunnerEvent[], clock: Clock = new VirtualClock()): WorkerCounters {
+    const tallies = new WorkerCounters(clock);
     for (const event of events) tallies.note(event);
     return tallies;
   }
@@ -90,16 +91,22 @@ describe("the tallies of workers", () => {
   });
 
   test("take the rate over the last seconds, and forget who has left", () => {
-    const tallies = noted([joined("a")]);
+    let now = 0;
+    const clock = Object.assign(new VirtualClock(), { now: () => now });
+    const tallies = noted([joined("a")], clock);
     for (let second = 0; second < 20; second++) {
       for (let job = 0; job < 3; job++) {
         tallies.note(started(job, "a"));
         tallies.note(settled(job, true));
       }
+      now += 1_000;
       tallies.tick();
     }
     expect(tallies.of("a")).toEqual(expect.objectContaining({ done: 60, rate: 3 }));
-    for (let second = 0; second < 5; second++) tallies.tick();
+    for (let second = 0; second < 6; second++) {
+      now += 1_000;
+      tallies.tick();
+    }
     expect(tallies.of("a").rate).toBe(0);
     tallies.note({ type: "worker-gone", identity: "a", peer, reason: "closed", message: "", inFlight: 0 });
     expect(tallies.of("a")).toEqual({ done: 0, failed: 0, rate: 0 });

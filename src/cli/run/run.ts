@@ -18,7 +18,7 @@ import { badLine, type FailureText, describeFailure, jsonRecord } from "./outcom
 import { lastByte, outputOf } from "../terminal/output.ts";
 import { MAX_BUFFER } from "../terminal/payload-limit.ts";
 import { progressLine, type ProgressStyle } from "../terminal/progress.ts";
-import { ThroughputMeter } from "./throughput-meter.ts";
+import { SlidingRate } from "../../core/time/sliding-rate.ts";
 import { ResultWriter, type WriterOwner } from "./result-writer.ts";
 import { type RunWorkersOwner, RunWorkers } from "./workers.ts";
 import type { RunSettings } from "./options.ts";
@@ -29,6 +29,8 @@ import { counted } from "../terminal/format.ts";
 
 /** Failures told one by one; of the others only the number. */
 const TOLD = 10;
+/** The window of the rate that is shown. */
+const RATE_WINDOW_MS = 5_000;
 const SAMPLE = 250; // ms between looks at the count
 
 const MEBIBYTE = 1_048_576;
@@ -47,7 +49,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
   readonly #writer: ResultWriter;
   readonly #counters = new RunCounters();
   readonly #since: number = performance.now();
-  readonly #rate = new ThroughputMeter(this.#since);
+  readonly #rate = new SlidingRate(RATE_WINDOW_MS, this.#since);
   #log: JobLog | undefined;
   readonly #outcome = new RunOutcome();
   readonly #cpu: NodeJS.CpuUsage = process.cpuUsage();
@@ -86,7 +88,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       () => this.#drain(),
       () => this.#abort(),
     );
-    const sampler = setInterval(() => this.#rate.note(performance.now(), this.#counters.done), SAMPLE);
+    const sampler = setInterval(() => this.#rate.sample(performance.now(), this.#counters.done), SAMPLE);
     sampler.unref();
     try {
       if (!(await this.#begin())) return EXIT.interrupted;
@@ -153,7 +155,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     const now = performance.now();
     return statusReport(this.#fleet.runner.stats(), {
       uptimeMs: Math.round(now - this.#since),
-      jobsPerSecond: this.#rate.perSecond(now, this.#counters.done),
+      jobsPerSecond: this.#rate.sample(now, this.#counters.done),
       read: this.#source.lines,
     });
   }
@@ -312,7 +314,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       done,
       failed,
       expected: expected === undefined ? undefined : Math.max(done, expected - resumed),
-      perSecond: this.#rate.perSecond(performance.now(), done),
+      perSecond: this.#rate.sample(performance.now(), done),
       workers: this.#fleet.runner.stats().workers.length,
       ending: this.#outcome.isOpen ? undefined : "finishing",
     };

@@ -4,7 +4,6 @@ import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Terminal } from "../../../src/cli/terminal/terminal.ts";
 import { progressLine, type ProgressView } from "../../../src/cli/terminal/progress.ts";
-import { ThroughputMeter } from "../../../src/cli/run/throughput-meter.ts";
 import { root } from "../../support/package-files.ts";
 import { jobs } from "../child.ts";
 
@@ -67,16 +66,6 @@ describe("the bar", () => {
       expect(coloured).toContain("\u001b[31m3 failed\u001b[39m");
     }
   });
-});
-
-test("a rate is that of the last seconds", () => {
-  const rate = new ThroughputMeter(0);
-  for (let at = 0; at <= 20_000; at += 100) rate.note(at, Math.min(at, 10_000));
-  expect(rate.perSecond(20_000, 10_000)).toBe(0);
-  const steady = new ThroughputMeter(0);
-  expect(steady.perSecond(0, 0)).toBe(0);
-  for (let at = 0; at <= 20_000; at += 100) steady.note(at, at * 2);
-  expect(steady.perSecond(20_000, 40_000)).toBeCloseTo(2_000);
 });
 
 describe("notices", () => {
