@@ -1,20 +1,16 @@
-/**
- * What the threads of the commands load: the user's module, its handler timed. Runs in the threads, never in the command
- * itself; what the times are used for is summary.ts.
- */
+/** The script of the commands' threads: loads the user's module and times its handler. See summary.ts for the use of times. */
 import { workerData } from "node:worker_threads";
 import { scarcityOf, withCode } from "../../supervisor/scarcity.ts";
 import type { Handler } from "../../index.ts";
 import { loadHandler } from "../../threads/load.ts";
 import { messageOf } from "../terminal/errors.ts";
-import { type TimedModule, MODULE_FAULT } from "./timed-module.ts";
-import { HandlerTimer } from "./handler-timer.ts";
+import { HandlerTimer, MODULE_FAULT, type TimedModule } from "./handler-timer.ts";
 
 async function load({ path, module, exportName }: TimedModule): Promise<Handler> {
   try {
     return await loadHandler(module, exportName, path);
   } catch (error) {
-    // Not with its cause: what cannot leave the thread would take the words along.
+    // Without its cause: one that cannot be cloned would lose the message too.
     const message = `${MODULE_FAULT}${messageOf(error)}`;
     throw withCode(new Error(message), message, scarcityOf(error));
   }
@@ -24,11 +20,11 @@ function isPending(result: unknown): result is PromiseLike<unknown> {
   return typeof result === "object" && result !== null && "then" in result && typeof result.then === "function";
 }
 
-const orders = workerData as TimedModule;
-const meter = new HandlerTimer(orders.meter);
-// The results own stdout: what a handler prints for people must not end up among them.
+const userModule = workerData as TimedModule;
+const timer = new HandlerTimer(userModule.timer);
+// stdout holds nothing but results: what a handler prints goes to stderr.
 process.stdout.write = process.stderr.write.bind(process.stderr);
-const handler = await load(orders);
+const handler = await load(userModule);
 
 /** Runs the user's handler and counts the time until it has returned, thrown or settled. */
 export const timed: Handler = (job, context) => {
@@ -37,9 +33,9 @@ export const timed: Handler = (job, context) => {
   try {
     const result: unknown = handler(job, context);
     pending = isPending(result);
-    // Whatever can be awaited is a promise to the library too.
-    return (pending ? Promise.resolve(result).finally(() => meter.count(since)) : result) as ReturnType<Handler>;
+    // The library treats every thenable as a promise.
+    return (pending ? Promise.resolve(result).finally(() => timer.count(since)) : result) as ReturnType<Handler>;
   } finally {
-    if (!pending) meter.count(since);
+    if (!pending) timer.count(since);
   }
 };

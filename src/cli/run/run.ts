@@ -346,7 +346,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
 
   #sumUp(): void {
     const { failed, done, localMs, localAttempts, remoteAttempts, remoteMs } = this.#counters;
-    const { meter, remotes } = this.#fleet;
+    const { timer, remotes } = this.#fleet;
     const { user, system } = process.cpuUsage(this.#cpu);
     const numbers = {
       jobs: done,
@@ -356,11 +356,11 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       cpuMs: (user + system) / 1_000,
       threads: this.#settings.workers,
       remotes,
-      runs: meter.runs,
-      runMs: meter.ms,
+      runs: timer.runs,
+      runMs: timer.ms,
       remoteRuns: remoteAttempts,
       remoteMs,
-      handOverMs: localMs - meter.ms,
+      handOverMs: localMs - timer.ms,
       localRuns: localAttempts,
     };
     for (const said of summary(numbers)) this.#terminal.info(said);

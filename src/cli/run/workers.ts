@@ -18,10 +18,9 @@ import { DEFAULT_MAX_PAYLOAD } from "../terminal/payload-limit.ts";
 import { HandlerTimer } from "../handler/handler-timer.ts";
 import type { RunDashboard, RunSettings } from "./options.ts";
 import { shellWord } from "../terminal/shell-word.ts";
-import { isPlaceLost, startError } from "../handler/start-error.ts";
 import type { StatusReport } from "../status/report.ts";
 import { counted } from "../terminal/format.ts";
-import { userThreads } from "../handler/user-threads.ts";
+import { isPlaceLost, startError, userThreads } from "../handler/user-threads.ts";
 
 const LONGEST_TITLE = 200;
 
@@ -42,7 +41,7 @@ export interface RunWorkersOwner {
 /** Threads and remote workers of one run. */
 export class RunWorkers {
   readonly runner: JobRunner;
-  readonly meter: HandlerTimer = new HandlerTimer();
+  readonly timer: HandlerTimer = new HandlerTimer();
   readonly #settings: RunSettings;
   readonly #terminal: Terminal;
   readonly #owner: RunWorkersOwner;
@@ -115,7 +114,7 @@ export class RunWorkers {
   #listeners(): Listener[] {
     const { module, workers, capacity } = this.#settings;
     const listeners: Listener[] = [];
-    if (workers > 0) listeners.push(userThreads(module, this.meter, { size: workers, capacity }));
+    if (workers > 0) listeners.push(userThreads(module, this.timer, { size: workers, capacity }));
     if (this.#door !== undefined) listeners.push(this.#door);
     return listeners;
   }

@@ -26,9 +26,8 @@ import { type ModuleName, readModuleName } from "../handler/module-path.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { readMaxPayload } from "../terminal/payload-limit.ts";
 import { HandlerTimer } from "../handler/handler-timer.ts";
-import { isPlaceLost, startError } from "../handler/start-error.ts";
 import { counted } from "../terminal/format.ts";
-import { userThreads } from "../handler/user-threads.ts";
+import { isPlaceLost, startError, userThreads } from "../handler/user-threads.ts";
 
 /** The command, its options and its help. */
 export const WORK_COMMAND: CommandSpec = {

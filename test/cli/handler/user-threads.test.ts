@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { CommandError, EXIT } from "../../../src/cli/terminal/errors.ts";
-import { MODULE_FAULT } from "../../../src/cli/handler/timed-module.ts";
-import { isPlaceLost, startError } from "../../../src/cli/handler/start-error.ts";
+import { MODULE_FAULT } from "../../../src/cli/handler/handler-timer.ts";
+import { isPlaceLost, startError } from "../../../src/cli/handler/user-threads.ts";
 import { WorkerStartError } from "../../../src/index.ts";
 
 const scarce = (message: string): Error => Object.assign(new Error(message), { code: "EMFILE" });
