@@ -1,19 +1,53 @@
 /**
- * The jobs of a run: lines of files or of stdin, one after the other, read only as fast as they are asked for. How many may
- * be on their way at a time, and so when to ask, is pipeline.ts.
+ * The input of a run: lines of files or of stdin, one after the other, read only when they are asked for. See pipeline.ts
+ * for when that is.
  */
 import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
 import { CommandError, EXIT, messageOf } from "../terminal/errors.ts";
-import { InputLine } from "./input-line.ts";
+import type { AttemptRecord, Payload } from "../../index.ts";
 import { type SplitLine, LineSplitter } from "./line-splitter.ts";
 
 /** One place to read lines from. */
 export interface Input {
   /** As it was typed; `-` is stdin. */
   readonly name: string;
-  /** Bytes to expect, or `undefined` when nobody knows. */
+  /** Bytes to expect, or `undefined` when that is unknown. */
   readonly size: number | undefined;
+}
+
+const NO_ATTEMPTS: readonly AttemptRecord[] = Object.freeze([]);
+
+/** One line, from when it is read until its result is written. Why one object: lines are many and small. */
+export class InputLine {
+  /** Its place among all lines, from 0. */
+  readonly index: number;
+  /** Where it was read. */
+  readonly input: string;
+  /** Its place in that input, from 1. */
+  readonly line: number;
+  /** Its text; empty when it is not a job. */
+  readonly text: string;
+  /** Why it cannot be a job. */
+  readonly fault: string | undefined;
+  /** Whether its outcome is known. */
+  settled = false;
+  /** The handler's result, or nothing when it failed. */
+  value: Payload | undefined = undefined;
+  /** What it failed with, if it was a job. */
+  error: unknown = undefined;
+  /** Its attempts so far. */
+  attempts: readonly AttemptRecord[] = NO_ATTEMPTS;
+  /** What it holds of the byte budget: its text, and its outcome once that is known. */
+  bytes = 0;
+
+  constructor(index: number, input: string, line: number, text: string, fault: string | undefined) {
+    this.index = index;
+    this.input = input;
+    this.line = line;
+    this.text = text;
+    this.fault = fault;
+  }
 }
 
 /** How the source reads. */
@@ -23,16 +57,16 @@ export interface SourceOptions {
   readonly terminator: "newline" | "null";
   /** Whether each line has to be one JSON value. */
   readonly json: boolean;
-  /** The longest line, in bytes. */
-  readonly longest: number;
+  /** The largest line, in bytes. */
+  readonly maxLineBytes: number;
   /** Called for each line in order: `true` leaves it out. Throws to end the run. */
   readonly skip: (index: number, text: string) => boolean;
 }
 
-/** Bytes read at a time. More of them would be lines by the ten thousand that wait long enough to become old garbage. */
-const CHUNK = 64 * 1_024;
+/** Bytes read at a time. Larger chunks hold lines by the ten thousand, which wait long enough to reach the old generation. */
+const CHUNK_BYTES = 64 * 1_024;
 
-/** Reads the lines: a chunk at a time, as a promise for each would cost more than many a job. */
+/** Reads the lines, a chunk at a time: a promise for each line would cost more than a small job. */
 export class JobSource {
   readonly #options: SourceOptions;
   readonly #chunks: AsyncIterator<readonly SplitLine[], void>;
@@ -68,7 +102,7 @@ export class JobSource {
     return this.#ended;
   }
 
-  /** How many lines there will be: exactly once the input has ended, before that by its size; or nobody knows. */
+  /** How many lines there will be: exact once the input has ended, before that estimated by its size, or unknown. */
   get expected(): number | undefined {
     if (this.#ended) return this.#index;
     let size = 0;
@@ -80,7 +114,7 @@ export class JobSource {
     return Math.max(this.#index, (this.#linesSplit * size) / this.#bytesSplit);
   }
 
-  /** No more lines. One that is being waited for does not come. May be called twice. */
+  /** Ends the input: a pending `more` resolves to `false`. May be called twice. */
   stop(): void {
     this.#stopped = true;
     this.#stream?.destroy();
@@ -109,23 +143,23 @@ export class JobSource {
     return false;
   }
 
-  /** Counts a line and notes what is known of it; nothing when it is left out. */
+  /** Counts a line; `undefined` when it is left out. */
   #admit(text: SplitLine): InputLine | undefined {
     const index = this.#index++;
     const line = ++this.#lineNumber;
     if (typeof text !== "string") return new InputLine(index, this.#input, line, "", text.fault);
-    const fault = this.#options.json ? faultOf(text) : undefined;
+    const fault = this.#options.json ? jsonFault(text) : undefined;
     if (!this.#options.skip(index, text)) return new InputLine(index, this.#input, line, text, fault);
     this.#skipped++;
     return undefined;
   }
 
   async *#read(): AsyncGenerator<readonly SplitLine[], void, undefined> {
-    const { inputs, stdin, terminator, longest } = this.#options;
+    const { inputs, stdin, terminator, maxLineBytes } = this.#options;
     for (const { name } of inputs) {
       if (this.#stopped) return;
-      const splitter = new LineSplitter({ terminator, longest });
-      const stream = name === "-" ? stdin : createReadStream(name, { highWaterMark: CHUNK });
+      const splitter = new LineSplitter({ terminator, maxLineBytes });
+      const stream = name === "-" ? stdin : createReadStream(name, { highWaterMark: CHUNK_BYTES });
       this.#stream = stream;
       this.#input = name;
       this.#lineNumber = 0;
@@ -150,7 +184,7 @@ export class JobSource {
 }
 
 /** Why a line is not one JSON value, if it is not. */
-function faultOf(text: string): string | undefined {
+function jsonFault(text: string): string | undefined {
   if (text.trim() === "") return "the line is empty, not a JSON value";
   try {
     JSON.parse(text);

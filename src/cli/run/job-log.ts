@@ -225,7 +225,7 @@ async function* chunksOf(file: number): AsyncGenerator<Buffer, void, undefined> 
 
 /** Reads a log and returns the length of its whole lines. Throws when anything in it is not a record, or the beginning of one. */
 async function readLog(file: number, path: string, done: DoneLines): Promise<number> {
-  const splitter = new LineSplitter({ terminator: "newline", longest: LONGEST });
+  const splitter = new LineSplitter({ terminator: "newline", maxLineBytes: LONGEST });
   let number = 0;
   let length = 0;
   let size = 0;

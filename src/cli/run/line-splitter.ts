@@ -1,6 +1,6 @@
 /**
- * Bytes in chunks of any size to lines: splits, drops the terminators, decodes UTF-8. Holds one unfinished line, and not
- * even that when it is too long. Where the bytes come from, and what a line means, is input.ts.
+ * Turns chunks of bytes into lines: splits, drops the terminators, decodes UTF-8. Holds one unfinished line, and nothing of
+ * a line that is too long.
  */
 import { isUtf8 } from "node:buffer";
 
@@ -17,8 +17,8 @@ export type SplitLine = string | BadLine;
 export interface LineRules {
   /** `newline`: `\n` or `\r\n`; `null`: a zero byte. */
   readonly terminator: "newline" | "null";
-  /** The longest line in bytes; of a longer one nothing is kept. */
-  readonly longest: number;
+  /** The largest line, in bytes; of a larger one nothing is kept. */
+  readonly maxLineBytes: number;
 }
 
 const NOT_UTF8: BadLine = Object.freeze({ fault: "the line is not valid UTF-8" });
@@ -71,7 +71,7 @@ export class LineSplitter {
   #hold(piece: Buffer): void {
     this.#held += piece.length;
     // One more for the \r that may not belong to the line.
-    if (this.#held > this.#rules.longest + 1) {
+    if (this.#held > this.#rules.maxLineBytes + 1) {
       this.#tooLong = true;
       this.#pieces = [];
     } else if (piece.length > 0) {
@@ -86,7 +86,7 @@ export class LineSplitter {
     this.#held = 0;
     this.#tooLong = false;
     const lines: SplitLine[] = [];
-    if (tooLong) return { fault: `the line has over ${this.#rules.longest} bytes` };
+    if (tooLong) return { fault: `the line has over ${this.#rules.maxLineBytes} bytes` };
     this.#read(pieces.length === 1 ? (pieces[0] ?? Buffer.alloc(0)) : Buffer.concat(pieces), lines);
     return lines[0] ?? "";
   }

@@ -1,13 +1,12 @@
 /**
- * Between the lines and the runner: how many lines are under way at a time, and which outcome is due next. Takes lines in,
- * hands them to the runner and keeps them until their outcome is fetched. Where lines come from is input.ts; what is
- * done with an outcome is run.ts.
+ * Between input and runner: decides how many lines are under way at a time, and which outcome is due next. A line is kept
+ * until its outcome is fetched. See input.ts for the source of lines, run.ts for what is done with an outcome.
  */
+import { Deferred } from "../../core/async/deferred.ts";
 import type { ByteBudget } from "../../core/job/byte-budget.ts";
 import { heldAttemptBytes, heldErrorBytes, heldPayloadBytes } from "../../core/job/held-bytes.ts";
 import { type AttemptRecord, type Payload, RunnerStoppedError } from "../../index.ts";
-import type { InputLine } from "./input-line.ts";
-import { LineQueue } from "./line-queue.ts";
+import type { InputLine } from "./input.ts";
 
 /** Where the lines come from. */
 export interface PipelineSource {
@@ -19,14 +18,14 @@ export interface PipelineSource {
   stop(): void;
 }
 
-/** Who runs the jobs: the runner's own door for jobs by the thousand. */
+/** What runs the jobs. */
 export interface PipelineRunner {
-  /** Jobs that may be submitted at a time now: those that slots are there for, and those prefetched. */
+  /** Jobs that may be submitted at a time now: one for each slot, and those that may be prefetched. */
   capacity(): number;
-  /** The former alone. */
+  /** One for each slot. */
   slots(): number;
-  /** Takes a job in, or throws. `settled` is called once, later or before this returns. */
-  submit(job: string, options: undefined, settled: (call: Settled) => void): unknown;
+  /** Submits a job, or throws. `onSettled` is called once, later or before this returns. */
+  submit(job: string, options: undefined, onSettled: (call: Settled) => void): unknown;
 }
 
 /** What is read of a call that has settled. */
@@ -37,86 +36,106 @@ export interface Settled {
   readonly attempts: readonly AttemptRecord[];
 }
 
-/** Whoever does something with the outcomes. */
+/** What the pipeline calls. */
 export interface PipelineOwner {
-  /** Outcomes may be due: `shift` tells. Called once for all that came together. */
+  /** Outcomes may be due: see `shift`. Called once for all that came together. */
   onOutcomes(): void;
-  /** A job has failed, whose turn to be written has perhaps not come. Before `arrived`. */
+  /** A job has failed. Its outcome may not be due yet. Called before `onOutcomes`. */
   onJobFailed(): void;
 }
 
-/** What a line takes besides its text, amply: what bounds how far short jobs run ahead of the reader. */
+/** What a line takes besides its text, an upper estimate. It bounds how many short jobs wait for a slow reader. */
 const LINE_BYTES = 4_096;
-/** Jobs the runner is given at least, for workers that are about to come. */
+/** Jobs the runner is given at least, for workers that are about to join. */
 const MIN_SUBMITTED = 16;
 /** Jobs are prefetched as long as all results under way are expected to fit this part of the budget. */
 const PREFETCH_SHARE = 1 / 2;
+/** With fewer free places at the head of the queue, moving the lines is not worth it. */
+const MIN_FREE_PLACES = 1_024;
+
+/** Lines that wait, first in, first out. Taking one out costs the same at any length. */
+class LineQueue {
+  readonly #lines: (InputLine | undefined)[] = [];
+  #head = 0;
+
+  /** The line that waits longest. */
+  get first(): InputLine | undefined {
+    return this.#lines[this.#head];
+  }
+
+  push(line: InputLine): void {
+    this.#lines.push(line);
+  }
+
+  /** Takes the first line out. */
+  shift(): void {
+    // Dropped at once: an array in the old generation keeps alive what it points to.
+    this.#lines[this.#head++] = undefined;
+    if (this.#head < MIN_FREE_PLACES || this.#head * 2 < this.#lines.length) return;
+    this.#lines.splice(0, this.#head);
+    this.#head = 0;
+  }
+}
 
 /** Moves the lines of one run. */
 export class JobPipeline {
   readonly #source: PipelineSource;
-  readonly #desk: PipelineRunner;
+  readonly #runner: PipelineRunner;
   readonly #owner: PipelineOwner;
   readonly #budget: ByteBudget;
   readonly #ordered: boolean;
   /** In order: all lines under way. As they come: those whose outcome is known. */
   readonly #due = new LineQueue();
-  readonly #done: Promise<void>;
-  #fulfil: () => void = () => undefined;
-  #giveUp: (error: unknown) => void = () => undefined;
-  #begun = false;
+  readonly #done = new Deferred<void>();
+  #started = false;
   #running = 0;
   /** A line that was read and is not admitted yet. */
   #nextLine: InputLine | undefined;
-  /** Whether outcomes have come that the owner is to be told of. */
-  #news = false;
-  #failed = false;
+  /** Whether a call of the owner is scheduled. */
+  #notifying = false;
+  #hasFailedJob = false;
   #reading = false;
-  /** No more lines are taken. */
-  #over = false;
+  /** Whether no more lines are taken. */
+  #ended = false;
   #failure: { readonly error: unknown } | undefined;
 
   /**
-   * @param budget - What lines and outcomes are admitted against, and may be shared with what writes the outcomes.
+   * @param budget - What lines and outcomes are admitted against. The writer of the outcomes may share it.
    * @param ordered - Whether outcomes are due in the order of the lines, or as they come.
    */
   constructor(
     source: PipelineSource,
-    desk: PipelineRunner,
+    runner: PipelineRunner,
     owner: PipelineOwner,
     budget: ByteBudget,
     ordered: boolean,
   ) {
-    this.#done = new Promise((resolve, reject) => {
-      this.#fulfil = resolve;
-      this.#giveUp = reject;
-    });
     this.#source = source;
-    this.#desk = desk;
+    this.#runner = runner;
     this.#owner = owner;
     this.#budget = budget;
     this.#ordered = ordered;
   }
 
   /**
-   * Runs all lines. Resolves once there are no more and the owner has been told of all outcomes; rejects then with what
-   * the source or the owner threw, or with RunnerStoppedError when a job met a runner that takes no more.
+   * Runs all lines. Settles once there are no more and the owner was called for all outcomes. Rejects with what the source
+   * or the owner threw, or with RunnerStoppedError when the runner took no more jobs.
    */
   run(): Promise<void> {
-    this.#begun = true;
+    this.#started = true;
     this.pull();
-    return this.#done;
+    return this.#done.promise;
   }
 
   /** No more lines are taken; those under way go on. May be called twice. */
   stop(): void {
     this.#source.stop();
     this.#end(undefined);
-    // The end is told in a step of its own: whoever stops the pump may be in the middle of an outcome.
-    this.#announce();
+    // In a step of its own: the caller may be in the middle of an outcome.
+    this.#scheduleNotify();
   }
 
-  /** The next outcome that is due, which is no longer kept then, and no longer held against the budget. */
+  /** Takes the next outcome that is due. It is no longer kept, nor held against the budget. */
   shift(): InputLine | undefined {
     const line = this.#due.first;
     if (line === undefined || !line.settled) return undefined;
@@ -126,24 +145,24 @@ export class JobPipeline {
   }
 
   /**
-   * Takes lines in until enough are under way. To be called when outcomes were fetched later than in `arrived`, when bytes
-   * of the budget were released, and when the fleet has grown.
+   * Takes lines in until enough are under way. To be called when outcomes were fetched outside `onOutcomes`, when bytes of
+   * the budget were released, and when the fleet has grown.
    */
   pull(): void {
-    if (!this.#begun) return;
+    if (!this.#started) return;
     try {
       this.#fill();
     } catch (error) {
       this.#end({ error });
     }
-    if (this.#over && this.#running === 0 && !this.#news) this.#finish();
+    if (this.#ended && this.#running === 0 && !this.#notifying) this.#finish();
   }
 
   #fill(): void {
-    // No more than can run: what is freed by answers is filled in the same turn, and to wait in the queue costs a job as
-    // much as to run.
+    // No more than can run: slots that answers free are filled in the same turn, and waiting in the runner's queue costs a
+    // job as much as running.
     const limit = this.#submitLimit();
-    while (!this.#over && this.#running < limit) {
+    while (!this.#ended && this.#running < limit) {
       this.#nextLine ??= this.#source.next();
       const line = this.#nextLine;
       if (line === undefined) return this.#readOn();
@@ -156,9 +175,9 @@ export class JobPipeline {
 
   /** Jobs that may be with the runner at a time. Large results switch prefetching off: each job adds one to the memory. */
   #submitLimit(): number {
-    const limit = Math.max(MIN_SUBMITTED, this.#desk.capacity());
+    const limit = Math.max(MIN_SUBMITTED, this.#runner.capacity());
     if (limit * this.#budget.estimate <= this.#budget.limit * PREFETCH_SHARE) return limit;
-    return Math.max(1, this.#desk.slots());
+    return Math.max(1, this.#runner.slots());
   }
 
   #readOn(): void {
@@ -187,31 +206,31 @@ export class JobPipeline {
     this.#budget.begin(bytes);
     this.#running++;
     try {
-      this.#desk.submit(line.text, undefined, (call) => this.#settled(line, call));
+      this.#runner.submit(line.text, undefined, (call) => this.#onSettled(line, call));
     } catch (error) {
       this.#running--;
       this.#fail(line, error);
-      this.#count(line, heldErrorBytes(error));
+      this.#hold(line, heldErrorBytes(error));
       this.#settle(line);
     }
   }
 
-  #settled(line: InputLine, { value, error, attempts: records }: Settled): void {
+  #onSettled(line: InputLine, { value, error, attempts: records }: Settled): void {
     this.#running--;
     line.attempts = records;
     if (value === undefined) {
-      this.#failed ||= !(error instanceof RunnerStoppedError);
+      this.#hasFailedJob ||= !(error instanceof RunnerStoppedError);
       this.#fail(line, error);
-      this.#count(line, heldErrorBytes(error));
+      this.#hold(line, heldErrorBytes(error));
     } else {
       line.value = value;
-      this.#count(line, heldPayloadBytes(value) + heldAttemptBytes(records.length));
+      this.#hold(line, heldPayloadBytes(value) + heldAttemptBytes(records.length));
     }
     this.#settle(line);
   }
 
-  /** The outcome's bytes are held from now on, beside the line's. */
-  #count(line: InputLine, bytes: number): void {
+  /** Holds the outcome's bytes, beside the line's. */
+  #hold(line: InputLine, bytes: number): void {
     line.bytes += bytes;
     this.#budget.settle(bytes);
   }
@@ -224,22 +243,22 @@ export class JobPipeline {
   #settle(line: InputLine): void {
     line.settled = true;
     if (!this.#ordered) this.#due.push(line);
-    this.#announce();
+    this.#scheduleNotify();
   }
 
-  /** The owner hears of all outcomes of a turn at once, and never in the middle of the runner's own work. */
-  #announce(): void {
-    if (this.#news) return;
-    this.#news = true;
-    queueMicrotask(() => this.#tell());
+  /** Calls the owner once for all outcomes of a turn, and never in the middle of the runner's own work. */
+  #scheduleNotify(): void {
+    if (this.#notifying) return;
+    this.#notifying = true;
+    queueMicrotask(() => this.#notify());
   }
 
-  #tell(): void {
-    const failed = this.#failed;
-    this.#news = false;
-    this.#failed = false;
+  #notify(): void {
+    const hasFailedJob = this.#hasFailedJob;
+    this.#notifying = false;
+    this.#hasFailedJob = false;
     try {
-      if (failed) this.#owner.onJobFailed();
+      if (hasFailedJob) this.#owner.onJobFailed();
       this.#owner.onOutcomes();
     } catch (error) {
       this.#end({ error });
@@ -248,14 +267,14 @@ export class JobPipeline {
   }
 
   #end(failure: { readonly error: unknown } | undefined): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#ended) return;
+    this.#ended = true;
     this.#failure = failure;
     if (failure !== undefined) this.#source.stop();
   }
 
   #finish(): void {
-    if (this.#failure === undefined) this.#fulfil();
-    else this.#giveUp(this.#failure.error);
+    if (this.#failure === undefined) this.#done.resolve();
+    else this.#done.reject(this.#failure.error);
   }
 }

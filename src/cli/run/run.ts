@@ -10,9 +10,8 @@ import { showDuration } from "../terminal/duration.ts";
 import { asError, type CommandError, EXIT, usage, messageOf } from "../terminal/errors.ts";
 import { SignalHandler } from "../terminal/signals.ts";
 import { JobLog } from "./job-log.ts";
-import type { InputLine } from "./input-line.ts";
 import { JobPipeline, type PipelineOwner } from "./pipeline.ts";
-import { JobSource } from "./input.ts";
+import { type InputLine, JobSource } from "./input.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { badLine, type FailureText, describeFailure, jsonRecord } from "./outcome.ts";
 import { lastByte, outputOf } from "../terminal/output.ts";
@@ -73,13 +72,13 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       stdin: host.stdin,
       terminator: settings.terminator,
       json: settings.json,
-      longest: settings.maxPayload,
+      maxLineBytes: settings.maxPayload,
       skip: (index, text) => this.#log?.has(index, text) ?? false,
     });
     this.#fleet = new RunWorkers(settings, terminal, this);
     this.#budget = new ByteBudget(settings.buffer);
     this.#writer = new ResultWriter(outputOf(host.stdout), this, this.#budget);
-    this.#pipeline = new JobPipeline(this.#source, this.#fleet.desk, this, this.#budget, settings.ordered);
+    this.#pipeline = new JobPipeline(this.#source, this.#fleet.submitter, this, this.#budget, settings.ordered);
   }
 
   /** Runs until the input has ended or something ends it. Resolves to the exit code; rejects with what went wrong. */

@@ -61,7 +61,7 @@ export class RunWorkers {
       timeout,
       deadline,
       maxPayload,
-      // The pump hands in no more than can run, within its own budget: no job of a run is refused.
+      // The pipeline submits no more than can run, within its own budget: no job of a run is refused.
       maxQueue: Number.MAX_SAFE_INTEGER,
       maxQueueBytes: Number.POSITIVE_INFINITY,
       // Somebody at the terminal decides how long to wait for workers.
@@ -72,16 +72,16 @@ export class RunWorkers {
     this.runner.onWorkerEvent((event) => this.#on(event));
   }
 
-  /** Where the jobs are handed in. */
-  get desk(): PipelineRunner {
+  /** Takes the jobs in. */
+  get submitter(): PipelineRunner {
     const { runner } = this;
-    const { submitter: desk } = runner;
-    // Jobs that wait for their next attempt leave slots to others.
-    const left = (): number => Math.min(runner.workers.slots, runner.calls.backoff);
+    const { submitter } = runner;
+    // Slots of jobs that wait for their next attempt.
+    const unused = (): number => Math.min(runner.workers.slots, runner.calls.backoff);
     return {
-      submit: (job, options, settled) => desk.submit(job, options, settled),
-      capacity: () => desk.capacity() + left(),
-      slots: () => runner.workers.slots + left(),
+      submit: (job, options, onSettled) => submitter.submit(job, options, onSettled),
+      capacity: () => submitter.capacity() + unused(),
+      slots: () => runner.workers.slots + unused(),
     };
   }
 

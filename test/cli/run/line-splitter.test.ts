@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { type SplitLine, type LineRules, LineSplitter } from "../../../src/cli/run/line-splitter.ts";
 
-const BY_LINES: LineRules = { terminator: "newline", longest: 1_000_000 };
+const BY_LINES: LineRules = { terminator: "newline", maxLineBytes: 1_000_000 };
 
 function split(chunks: readonly Buffer[], rules: LineRules = BY_LINES): SplitLine[] {
   const splitter = new LineSplitter(rules);
@@ -24,7 +24,7 @@ const bytes = fc
 test("any chunking gives the same lines", () => {
   fc.assert(
     fc.property(bytes, places, fc.constantFrom("newline" as const, "null" as const), (data, cuts, terminator) => {
-      const rules = { terminator, longest: 1_000 };
+      const rules = { terminator, maxLineBytes: 1_000 };
       expect(split(cut(data, cuts), rules)).toEqual(split([data], rules));
     }),
   );
@@ -48,7 +48,7 @@ test("a broken byte spoils its own line only", () => {
 });
 
 test("with zero bytes as ends, newlines and carriage returns are data", () => {
-  expect(split([Buffer.from("a\nb\r\0\0c")], { terminator: "null", longest: 100 })).toEqual(["a\nb\r", "", "c"]);
+  expect(split([Buffer.from("a\nb\r\0\0c")], { terminator: "null", maxLineBytes: 100 })).toEqual(["a\nb\r", "", "c"]);
 });
 
 test("a carriage return that no newline follows belongs to the line", () => {
@@ -61,7 +61,7 @@ test("a byte order mark counts at the very beginning alone", () => {
 });
 
 test("a line that goes on for too long is not kept, and the next one is read", () => {
-  const rules: LineRules = { terminator: "newline", longest: 10 };
+  const rules: LineRules = { terminator: "newline", maxLineBytes: 10 };
   const chunks = ["123456789", "0123", "456", "\n1234567890\r", "\nok"].map((text) => Buffer.from(text));
   expect(split(chunks, rules)).toEqual([{ fault: "the line has over 10 bytes" }, "1234567890", "ok"]);
 });

@@ -1,6 +1,6 @@
 /** What a run holds in memory: bytes are counted as they are handed over, against one budget. */
 import { expect, test } from "vitest";
-import { InputLine } from "../../../src/cli/run/input-line.ts";
+import { InputLine } from "../../../src/cli/run/input.ts";
 import { JobPipeline, type PipelineRunner, type PipelineSource, type Settled } from "../../../src/cli/run/pipeline.ts";
 import { ByteBudget } from "../../../src/core/job/byte-budget.ts";
 import { ExecutionError } from "../../../src/core/errors.ts";

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { InputLine } from "../../../src/cli/run/input-line.ts";
+import { InputLine } from "../../../src/cli/run/input.ts";
 import {
   JobPipeline,
   type PipelineRunner,

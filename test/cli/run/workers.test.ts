@@ -27,11 +27,11 @@ test("as many jobs are asked for as a worker of very short ones is prefetched", 
   await fleet.start();
   const worker = new Worker({ dial: dialWebSocket(/ws:\S+(?=;)/.exec(said)?.[0] ?? ""), handler: ({ data }) => data });
   await worker.start();
-  expect(fleet.desk.capacity(), "nothing is known of its jobs").toBe(1);
+  expect(fleet.submitter.capacity(), "nothing is known of its jobs").toBe(1);
   for (let n = 0; n < 200; n++) {
-    await new Promise<void>((resolve) => void fleet.desk.submit(`${n}`, undefined, () => resolve()));
+    await new Promise<void>((resolve) => void fleet.submitter.submit(`${n}`, undefined, () => resolve()));
   }
-  expect(fleet.desk.capacity()).toBeGreaterThan(2);
+  expect(fleet.submitter.capacity()).toBeGreaterThan(2);
   await worker.stop();
   await fleet.stop();
 });
@@ -41,7 +41,7 @@ test("a run that is drained from the page finishes its jobs, however long they t
   const flags = new Flags(["--workers", "0", "--listen", "0", "--dashboard", jobs("square")], flagsOf(RUN_COMMAND), {});
   const fleet = new RunWorkers(readRunSettings(flags), new Terminal(screen, {}, false), OWNER);
   await fleet.start();
-  const failed = new Promise<void>((resolve) => void fleet.desk.submit("7", undefined, () => resolve()));
+  const failed = new Promise<void>((resolve) => void fleet.submitter.submit("7", undefined, () => resolve()));
   const set = vi.spyOn(systemClock, "set");
   const drained = fleet.runner.drain();
   expect(set.mock.calls.map(([delay]) => delay)).toEqual([]);

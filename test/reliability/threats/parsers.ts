@@ -66,7 +66,7 @@ function door(name: string): (text: string) => void {
 
 function splitIn(text: string, chunk: number, terminator: "newline" | "null"): void {
   const bytes = Buffer.from(text);
-  const splitter = new LineSplitter({ terminator, longest: 1_048_576 });
+  const splitter = new LineSplitter({ terminator, maxLineBytes: 1_048_576 });
   for (let at = 0; at < bytes.length; at += chunk) splitter.push(bytes.subarray(at, at + chunk));
   splitter.end();
 }
