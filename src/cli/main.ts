@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /** The `powerhose` command: selects the subcommand, runs it, and turns its outcome into an exit code. */
 import { readFileSync } from "node:fs";
-import type { CommandHost } from "./terminal/command-host.ts";
 import { CommandError, EXIT, usage, messageOf } from "./terminal/errors.ts";
 import { Flags, HELP_FLAG, suggest } from "./terminal/flags.ts";
 import { type CommandSpec, flagsOf, helpText } from "./terminal/help.ts";
@@ -35,13 +34,6 @@ takes a job and returns text or bytes:
   exitCodes: "0 all jobs succeeded, 1 some failed, 2 the command line is wrong, 130 interrupted",
 };
 
-const host: CommandHost = {
-  stdin: process.stdin,
-  stdout: process.stdout,
-  env: process.env,
-  exit: (code) => process.exit(code),
-};
-
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     "run",
@@ -49,7 +41,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
       spec: RUN_COMMAND,
       run: (flags) => {
         const settings = readRunSettings(flags);
-        return new Run(settings, host, new Terminal(process.stderr, process.env, settings.quiet)).go();
+        return new Run(settings, new Terminal(process.stderr, process.env, settings.quiet)).go();
       },
     },
   ],
@@ -59,7 +51,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
       spec: WORK_COMMAND,
       run: (flags) => {
         const settings = readWorkSettings(flags);
-        return new Work(settings, host, new Terminal(process.stderr, process.env, flags.has("quiet"))).go();
+        return new Work(settings, new Terminal(process.stderr, process.env, flags.has("quiet"))).go();
       },
     },
   ],

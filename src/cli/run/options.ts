@@ -2,14 +2,11 @@
 import { accessSync, constants, fstatSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { isLoopback } from "../../transports/websocket/address.ts";
-import { readDuration } from "../terminal/duration.ts";
 import { codeOf, usage, messageOf } from "../terminal/errors.ts";
 import type { Flags } from "../terminal/flags.ts";
 import type { CommandSpec } from "../terminal/help.ts";
 import type { Input } from "./input.ts";
-import { type ListenAddress, readListenAddress } from "./listen-address.ts";
 import { type ModuleName, readModuleName } from "../handler/module-path.ts";
-import { readBuffer, readMaxPayload } from "../terminal/payload-limit.ts";
 
 /** The command, its options and its help. */
 export const RUN_COMMAND: CommandSpec = {
@@ -106,6 +103,20 @@ go to stderr, so that stdout holds nothing but results.`,
   exitCodes: "0 all jobs succeeded, 1 some failed, 2 the command line is wrong, 130 interrupted",
 };
 
+const DEFAULT_BUFFER_BYTES = 64 * 1_048_576;
+const MIN_BUFFER_BYTES = 1_048_576;
+/** The largest `--buffer`. */
+export const MAX_BUFFER_BYTES: number = 65_536 * 1_048_576;
+
+/** An address to bind. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The address when only a port is named: this machine alone. */
+const LOOPBACK = "127.0.0.1";
+
 /** The live page of a run. */
 export interface RunDashboard {
   /** Who shows it may send workers away and drain the run. */
@@ -154,7 +165,6 @@ export interface RunSettings {
 export function readRunSettings(flags: Flags): RunSettings {
   const [module, ...files] = flags.operands;
   const listen = flags.text("listen");
-  const limits = { timeout: flags.text("timeout"), deadline: flags.text("deadline") };
   const settings: RunSettings = {
     module: readModuleName(module),
     inputs: (files.length === 0 ? ["-"] : files).map(readInput),
@@ -169,10 +179,10 @@ export function readRunSettings(flags: Flags): RunSettings {
     origins: flags.texts("origin"),
     dashboard: readPage(flags),
     attempts: flags.integer("attempts", 1, 1_000_000) ?? 3,
-    timeout: limits.timeout === undefined ? Infinity : readDuration("--timeout", limits.timeout),
-    deadline: limits.deadline === undefined ? Infinity : readDuration("--deadline", limits.deadline),
-    maxPayload: readMaxPayload(flags),
-    buffer: readBuffer(flags),
+    timeout: flags.duration("timeout"),
+    deadline: flags.duration("deadline"),
+    maxPayload: flags.maxPayload(),
+    buffer: flags.integer("buffer", MIN_BUFFER_BYTES, MAX_BUFFER_BYTES) ?? DEFAULT_BUFFER_BYTES,
     failFast: flags.has("fail-fast"),
     joblog: flags.text("joblog"),
     resume: flags.has("resume"),
@@ -201,6 +211,18 @@ function checkTogether(settings: RunSettings, flags: Flags): void {
   if (listen === undefined && flags.typed("token") !== undefined) {
     throw usage("--token: nobody is to show it without --listen");
   }
+}
+
+/**
+ * Reads `7070`, `:7070`, `0.0.0.0:7070` or `[::1]:7070`; port 0 means any free one.
+ * @throws CommandError (usage) when it is anything else.
+ */
+function readListenAddress(text: string): ListenAddress {
+  const parts = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]*)):)?(\d{1,5})$/.exec(text);
+  const port = Number(parts?.[3] ?? Number.NaN);
+  if (!(port <= 65_535)) throw usage(`--listen: expected [host:]port, such as 7070 or 0.0.0.0:7070, got "${text}"`);
+  const host = parts?.[1] ?? parts?.[2] ?? "";
+  return { host: host === "" ? LOOPBACK : host, port };
 }
 
 /** What only makes sense with the page, and the page only with a door. */

@@ -4,9 +4,7 @@
  */
 import { ByteBudget } from "../../core/job/byte-budget.ts";
 import { RunnerStoppedError } from "../../index.ts";
-import type { CommandHost } from "../terminal/command-host.ts";
 import { type StopReason, RunOutcome } from "./run-outcome.ts";
-import { showDuration } from "../terminal/duration.ts";
 import { asError, type CommandError, EXIT, usage, messageOf } from "../terminal/errors.ts";
 import { SignalHandler } from "../terminal/signals.ts";
 import { JobLog } from "./job-log.ts";
@@ -15,16 +13,15 @@ import { type InputLine, JobSource } from "./input.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { badLine, type FailureText, describeFailure, jsonRecord } from "./outcome.ts";
 import { lastByte, outputOf } from "../terminal/output.ts";
-import { MAX_BUFFER } from "../terminal/payload-limit.ts";
 import { progressLine, type ProgressStyle } from "../terminal/progress.ts";
 import { SlidingRate } from "../../core/time/sliding-rate.ts";
 import { ResultWriter, type WriterOwner } from "./result-writer.ts";
 import { type RunWorkersOwner, RunWorkers } from "./workers.ts";
-import type { RunSettings } from "./options.ts";
+import { MAX_BUFFER_BYTES, type RunSettings } from "./options.ts";
 import { type StatusReport, statusReport } from "../status/report.ts";
 import { summary } from "./summary.ts";
 import { RunCounters } from "./counters.ts";
-import { counted } from "../terminal/format.ts";
+import { counted, showDuration } from "../terminal/format.ts";
 
 /** Failures told one by one; of the others only the number. */
 const TOLD = 10;
@@ -41,7 +38,6 @@ function mebibytes(bytes: number): string {
 /** One run. */
 export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
   readonly #settings: RunSettings;
-  readonly #host: CommandHost;
   readonly #terminal: Terminal;
   readonly #fleet: RunWorkers;
   readonly #source: JobSource;
@@ -63,13 +59,12 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
   #gaps = 0;
   #unfinished = 0;
 
-  constructor(settings: RunSettings, host: CommandHost, terminal: Terminal) {
+  constructor(settings: RunSettings, terminal: Terminal) {
     this.#settings = settings;
-    this.#host = host;
     this.#terminal = terminal;
     this.#source = new JobSource({
       inputs: settings.inputs,
-      stdin: host.stdin,
+      stdin: process.stdin,
       terminator: settings.terminator,
       json: settings.json,
       maxLineBytes: settings.maxPayload,
@@ -77,7 +72,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     });
     this.#fleet = new RunWorkers(settings, terminal, this);
     this.#budget = new ByteBudget(settings.buffer);
-    this.#writer = new ResultWriter(outputOf(host.stdout), this, this.#budget);
+    this.#writer = new ResultWriter(outputOf(process.stdout), this, this.#budget);
     this.#pipeline = new JobPipeline(this.#source, this.#fleet.submitter, this, this.#budget, settings.ordered);
   }
 
@@ -120,7 +115,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       throw error;
     }
     // Results without newlines share their line with the bar, which would erase them.
-    const shared = this.#host.stdout.isTTY && terminator === "null";
+    const shared = process.stdout.isTTY && terminator === "null";
     if (!shared) this.#terminal.showProgress((columns, style) => this.#progress(columns, style));
     return true;
   }
@@ -129,7 +124,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
   #checkOutput(): void {
     const { output, terminator } = this.#settings;
     const end = output === "text" && terminator === "null" ? 0 : 10;
-    const last = lastByte(this.#host.stdout.fd);
+    const last = lastByte(process.stdout.fd);
     if (last === undefined || last === end) return;
     throw usage("--resume: the output ends in the middle of a result; drop its last line, which is not in the job log");
   }
@@ -176,7 +171,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
 
   writing(): void {
     // A terminal shows both: the bar must not be in the way of the results.
-    if (this.#host.stdout.isTTY) this.#terminal.clear();
+    if (process.stdout.isTTY) this.#terminal.clear();
   }
 
   written(receipts: string): void {
@@ -291,7 +286,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
   #abort(): void {
     this.#terminal.endProgress();
     this.#terminal.info("stopped");
-    this.#host.exit(EXIT.interrupted);
+    process.exit(EXIT.interrupted);
   }
 
   #writeFailed(fault: Error): void {
@@ -337,7 +332,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     const { workers, capacity } = this.#settings;
     const { largest, limit } = this.#budget;
     if (largest * workers * capacity <= limit) return;
-    const enough = Math.min(MAX_BUFFER, MEBIBYTE * Math.ceil((largest * workers * capacity) / MEBIBYTE + 1));
+    const enough = Math.min(MAX_BUFFER_BYTES, MEBIBYTE * Math.ceil((largest * workers * capacity) / MEBIBYTE + 1));
     this.#terminal.info(
       `--buffer has no room for a result of each slot (up to ${mebibytes(largest)}); with --buffer ${enough} more jobs run at a time`,
     );

@@ -1,6 +1,5 @@
 /** What is said at the end of a run: the numbers, and whether handing the work to others was worth it. Pure. */
-import { showDuration } from "../terminal/duration.ts";
-import { counted, grouped, threeDigits } from "../terminal/format.ts";
+import { counted, grouped, showDuration, threeDigits } from "../terminal/format.ts";
 
 /** What a run comes down to. All times in ms. */
 export interface RunNumbers {

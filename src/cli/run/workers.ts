@@ -2,6 +2,7 @@
  * The runner of one `powerhose run`: its local threads and, with --listen, the door for remote workers. Says what happens
  * to the fleet; what it is given to do is run.ts.
  */
+import { hostname, networkInterfaces } from "node:os";
 import { basename } from "node:path";
 import { JobRunner, type Listener, type RunnerEvent } from "../../index.ts";
 import { isLoopback } from "../../transports/websocket/address.ts";
@@ -10,16 +11,14 @@ import {
   type DashboardOptions,
   type WebSocketListener,
 } from "../../transports/websocket/node/index.ts";
-import { CommandError, messageOf } from "../terminal/errors.ts";
-import { listenFault, type ListenAddress, workerUrl } from "./listen-address.ts";
+import { codeOf, CommandError, messageOf } from "../terminal/errors.ts";
 import type { PipelineRunner } from "./pipeline.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { DEFAULT_MAX_PAYLOAD } from "../terminal/payload-limit.ts";
+import { DEFAULT_MAX_PAYLOAD } from "../terminal/flags.ts";
 import { HandlerTimer } from "../handler/handler-timer.ts";
-import type { RunDashboard, RunSettings } from "./options.ts";
-import { shellWord } from "../terminal/shell-word.ts";
+import type { ListenAddress, RunDashboard, RunSettings } from "./options.ts";
 import type { StatusReport } from "../status/report.ts";
-import { counted } from "../terminal/format.ts";
+import { counted, shellWord } from "../terminal/format.ts";
 import { isPlaceLost, startError, userThreads } from "../handler/user-threads.ts";
 
 const LONGEST_TITLE = 200;
@@ -196,4 +195,26 @@ function titleOf(typed: string): string {
 
 function inHand(jobs: number): string {
   return jobs === 0 ? "" : `; the ${jobs === 1 ? "job" : `${jobs} jobs`} it had will be tried elsewhere`;
+}
+
+/** Why a listener could not bind, as one line; any other error is returned as it is. */
+function listenFault(error: unknown, { host, port }: ListenAddress): unknown {
+  if (!(error instanceof Error && error.message.startsWith("cannot listen on "))) return error;
+  const { cause } = error;
+  const why = codeOf(cause) === "EADDRINUSE" ? "the port is in use; 0 takes a free one" : messageOf(cause);
+  return new CommandError(`cannot listen on ${host}:${port}: ${why}`, undefined, { cause: error });
+}
+
+/** The URL a worker dials; for a wildcard address, that of this machine in its network. */
+function workerUrl(host: string, port: number): string {
+  const name = host === "0.0.0.0" || host === "::" ? ownName() : host;
+  return `ws://${name.includes(":") ? `[${name}]` : name}:${port}/`;
+}
+
+function ownName(): string {
+  for (const addresses of Object.values(networkInterfaces())) {
+    const outside = addresses?.find(({ family, internal }) => family === "IPv4" && !internal);
+    if (outside !== undefined) return outside.address;
+  }
+  return hostname();
 }

@@ -3,8 +3,7 @@
  * shape, and how it reads as a table. The listener serves it.
  */
 import type { RunnerStats } from "../../index.ts";
-import { showDuration } from "../terminal/duration.ts";
-import { counted, grouped, safeText, table, threeDigits } from "../terminal/format.ts";
+import { counted, grouped, safeText, showDuration, table, threeDigits } from "../terminal/format.ts";
 
 /** One worker, as reported. */
 export interface WorkerReport {

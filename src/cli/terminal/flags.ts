@@ -1,6 +1,6 @@
 /**
- * Declares a command's options and reads them, with their environment twins. The same declaration is what help.ts prints.
- * What the values mean is decided by each command.
+ * Declares a command's options and reads them, with their environment twins. help.ts prints the same declaration. Each
+ * command decides what the values mean.
  */
 import { parseArgs } from "node:util";
 import { usage } from "./errors.ts";
@@ -24,6 +24,15 @@ export type FlagRules = Readonly<Record<string, FlagRule>>;
 
 /** The part of the environment a command reads. */
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What `--max-payload` is by default, in bytes. */
+export const DEFAULT_MAX_PAYLOAD: number = 1_048_576;
+/** A text of twice these bytes no longer fits in one string, and a few jobs fill the memory. */
+const MAX_MAX_PAYLOAD = 256 * 1_048_576;
+
+const UNITS_MS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+/** The longest delay of a timer: 24 days. */
+const MAX_DURATION_MS = 0x7fff_ffff;
 
 /** What every command takes. */
 export const HELP_FLAG: FlagRules = { help: { short: "h", help: "this text" } };
@@ -110,16 +119,38 @@ export class Flags {
   }
 
   /**
-   * A whole number from `least` to `most`.
+   * A whole number from `min` to `max`.
    * @throws CommandError (usage) when it is anything else.
    */
-  integer(name: string, least: number, most: number): number | undefined {
+  integer(name: string, min: number, max: number): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= least && value <= most) return value;
+    if (value >= min && value <= max) return value;
     const source = this.typed(name) === undefined ? this.#rule(name).variable : `--${name}`;
-    throw usage(`${source}: expected a whole number from ${least} to ${most}, got "${text}"`);
+    throw usage(`${source}: expected a whole number from ${min} to ${max}, got "${text}"`);
+  }
+
+  /**
+   * A duration: `500`, `500ms`, `30s`, `1.5m`, `2h` or `none`.
+   * @returns milliseconds; `Infinity` for `none` and when the option is absent.
+   * @throws CommandError (usage) when it is anything else, 0, or over 24 days.
+   */
+  duration(name: string): number {
+    const text = this.text(name) ?? "none";
+    if (text === "none") return Number.POSITIVE_INFINITY;
+    const parts = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(text);
+    const ms = parts === null ? Number.NaN : Number(parts[1]) * (UNITS_MS[parts[2] ?? ""] ?? Number.NaN);
+    if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
+    throw usage(`--${name}: expected a duration such as 500ms, 30s, 5m or none, got "${text}"`);
+  }
+
+  /**
+   * `--max-payload`, in bytes.
+   * @throws CommandError (usage) when it is not a whole number from 1 to 256 MiB.
+   */
+  maxPayload(): number {
+    return this.integer("max-payload", 1, MAX_MAX_PAYLOAD) ?? DEFAULT_MAX_PAYLOAD;
   }
 
   #add({ name, rawName, value, inlineValue }: OptionToken): void {

@@ -2,8 +2,7 @@
  * The progress bar: what it says and how it fits into the line. Drawing it without getting into the way of other output is
  * terminal.ts.
  */
-import { showClock } from "./duration.ts";
-import { counted, grouped, threeDigits } from "./format.ts";
+import { counted, grouped, showClock, threeDigits } from "./format.ts";
 
 /** What there is to tell. */
 export interface ProgressView {

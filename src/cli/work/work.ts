@@ -15,8 +15,6 @@ import {
   type WorkerEvent,
 } from "../../index.ts";
 import { dialWebSocket } from "../../transports/websocket/node/index.ts";
-import type { CommandHost } from "../terminal/command-host.ts";
-import { showDuration } from "../terminal/duration.ts";
 import { asError, CommandError, EXIT, usage, messageOf } from "../terminal/errors.ts";
 import type { Flags } from "../terminal/flags.ts";
 import type { CommandSpec } from "../terminal/help.ts";
@@ -24,9 +22,8 @@ import { SignalHandler } from "../terminal/signals.ts";
 import { isLoopback } from "../../transports/websocket/address.ts";
 import { type ModuleName, readModuleName } from "../handler/module-path.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { readMaxPayload } from "../terminal/payload-limit.ts";
 import { HandlerTimer } from "../handler/handler-timer.ts";
-import { counted } from "../terminal/format.ts";
+import { counted, showDuration } from "../terminal/format.ts";
 import { isPlaceLost, startError, userThreads } from "../handler/user-threads.ts";
 
 /** The command, its options and its help. */
@@ -105,7 +102,7 @@ export function readWorkSettings(flags: Flags): WorkSettings {
     capacity: flags.integer("capacity", 1, 60) ?? 1,
     identity,
     labels,
-    maxPayload: readMaxPayload(flags),
+    maxPayload: flags.maxPayload(),
     once: flags.has("once"),
   };
 }
@@ -145,7 +142,6 @@ function ownName(): string {
 /** One worker process. */
 export class Work {
   readonly #settings: WorkSettings;
-  readonly #host: CommandHost;
   readonly #terminal: Terminal;
   readonly #runner: JobRunner;
   readonly #worker: Worker;
@@ -155,10 +151,9 @@ export class Work {
   #leaving = false;
   #fault: Error | undefined;
 
-  constructor(settings: WorkSettings, host: CommandHost, terminal: Terminal) {
+  constructor(settings: WorkSettings, terminal: Terminal) {
     const { module, workers, capacity, maxPayload, dial, identity, labels } = settings;
     this.#settings = settings;
-    this.#host = host;
     this.#terminal = terminal;
     const pool = userThreads(module, new HandlerTimer(), { size: workers, capacity });
     this.#runner = new JobRunner({ listen: pool, maxPayload });
@@ -258,6 +253,6 @@ export class Work {
 
   #abort(): void {
     this.#terminal.info("stopped");
-    this.#host.exit(EXIT.interrupted);
+    process.exit(EXIT.interrupted);
   }
 }

@@ -1,8 +1,16 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readDuration, showClock, showDuration } from "../../../src/cli/terminal/duration.ts";
 import { CommandError } from "../../../src/cli/terminal/errors.ts";
-import { counted, grouped, safeText, table, threeDigits } from "../../../src/cli/terminal/format.ts";
+import { Flags } from "../../../src/cli/terminal/flags.ts";
+import {
+  counted,
+  grouped,
+  safeText,
+  showClock,
+  showDuration,
+  table,
+  threeDigits,
+} from "../../../src/cli/terminal/format.ts";
 
 describe("a peer's words", () => {
   test("cannot move the cursor, end the line or turn the text around", () => {
@@ -37,6 +45,10 @@ test("a table lines up and ends where its text ends", () => {
 });
 
 describe("durations", () => {
+  function read(...args: string[]): number {
+    return new Flags(args, { timeout: { value: "<time>", help: "" } }, {}).duration("timeout");
+  }
+
   test.each([
     ["500", 500],
     ["500ms", 500],
@@ -45,11 +57,15 @@ describe("durations", () => {
     ["2h", 7_200_000],
     ["none", Number.POSITIVE_INFINITY],
   ])("%s is %d ms", (text, ms) => {
-    expect(readDuration("--timeout", text)).toBe(ms);
+    expect(read("--timeout", text)).toBe(ms);
   });
 
   test.each(["", "0", "-5", "5x", "1e3", " 5", "1000h", "5 s"])("%j is none", (text) => {
-    expect(() => readDuration("--timeout", text)).toThrow(CommandError);
+    expect(() => read(`--timeout=${text}`)).toThrow(CommandError);
+  });
+
+  test("of an option that is absent has no limit", () => {
+    expect(read()).toBe(Number.POSITIVE_INFINITY);
   });
 
   test("are shown with the unit that fits", () => {
