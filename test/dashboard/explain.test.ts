@@ -2,26 +2,9 @@
 import { describe, expect, test } from "vitest";
 import type { RunnerStats, WorkerStats } from "../../src/index.ts";
 import { explain } from "../../src/dashboard/explain.ts";
+import { emptyStats } from "../support/empty-stats.ts";
 
-const NOTHING: RunnerStats = {
-  state: "started",
-  workers: [],
-  capacity: 0,
-  pending: 0,
-  queued: 0,
-  prefetched: 0,
-  waiting: [],
-  running: 0,
-  backoff: 0,
-  queuedBytes: 0,
-  submitted: 0,
-  succeeded: 0,
-  failed: 0,
-  retries: 0,
-  registered: 0,
-  refused: 0,
-  strikes: 0,
-};
+const NOTHING = emptyStats();
 
 function worker(state: WorkerStats["state"], inFlight: number = 0): WorkerStats {
   const peer = { transport: "memory", address: "here", principal: "local" };

@@ -47,25 +47,28 @@ export interface WorkerPlan {
   readonly duplicate: boolean;
 }
 
-/** Something that goes wrong, or is done to the fleet by hand. */
+/** What can go wrong, or be done to the fleet by hand. Their order decides what a seed draws. */
+export const FAULT_KINDS = [
+  "cut",
+  "half-open-out",
+  "half-open-in",
+  "partition",
+  "slow-worker",
+  "slow-runner",
+  "stall-worker",
+  "stall-runner",
+  "worker-clock",
+  "runner-clock",
+  "delete",
+  "leave",
+  "byzantine",
+  "crash",
+  "restart-runner",
+] as const;
+
+/** One such fault. */
 export type FaultPlan = { readonly at: number; readonly worker: number; readonly lasts: number } & (
-  | {
-      readonly kind:
-        | "cut"
-        | "half-open-out"
-        | "half-open-in"
-        | "partition"
-        | "slow-worker"
-        | "slow-runner"
-        | "stall-worker"
-        | "stall-runner"
-        | "worker-clock"
-        | "runner-clock"
-        | "delete"
-        | "leave"
-        | "restart-runner"
-        | "byzantine";
-    }
+  | { readonly kind: Exclude<(typeof FAULT_KINDS)[number], "crash"> }
   | { readonly kind: "crash"; readonly how: CrashKind }
 );
 
@@ -118,23 +121,6 @@ const MANNERS: readonly Manner[] = [
   "deaf",
   "big",
 ];
-const KINDS: readonly FaultPlan["kind"][] = [
-  "cut",
-  "half-open-out",
-  "half-open-in",
-  "partition",
-  "slow-worker",
-  "slow-runner",
-  "stall-worker",
-  "stall-runner",
-  "worker-clock",
-  "runner-clock",
-  "delete",
-  "leave",
-  "byzantine",
-  "crash",
-  "restart-runner",
-];
 const CRASHES: readonly CrashKind[] = ["fin", "rst", "silent"];
 
 /** How much of everything. */
@@ -171,7 +157,7 @@ export class PlanDraw {
     const chance = this.#chance;
     const manners = this.#some(MANNERS, "ok");
     const { focus } = this.#size;
-    const kinds = focus ?? (chance.below(5) === 0 ? [] : this.#some(KINDS, "cut"));
+    const kinds = focus ?? (chance.below(5) === 0 ? [] : this.#some<FaultPlan["kind"]>(FAULT_KINDS, "cut"));
     const { jobs, length } = this.#size;
     const workers = 1 + chance.below(this.#size.workers);
     const faults = kinds.length === 0 ? 0 : 1 + chance.below(focus === undefined ? 25 : 60);

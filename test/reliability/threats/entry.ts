@@ -4,6 +4,7 @@ import { JobRunner } from "../../../src/core/runner/runner.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
 import { bearerSubprotocol } from "../../../src/transports/websocket/address.ts";
 import { dialWebSocket, listenWebSocket } from "../../../src/transports/websocket/node/index.ts";
+import { ALLOWED_ORIGIN, HOSTILE_ORIGINS } from "../../support/hostile-origins.ts";
 import { read } from "../../support/package-files.ts";
 import { Gate } from "../../transports/websocket/node/gate.ts";
 import { ask, type Headers, status } from "../../transports/websocket/node/raw-client.ts";
@@ -159,29 +160,13 @@ async function comparison(scale: Scale): Promise<readonly Finding[]> {
   ];
 }
 
-const ALLOWED = "https://app.example";
-/** The last two are no strangers: the page that is allowed, and a program, which sends no origin. */
-const ORIGINS: readonly (string | undefined)[] = [
-  "https://evil.example",
-  "http://app.example",
-  "https://app.example:8443",
-  "https://app.example/",
-  "https://app.example.evil.example",
-  "https://evil.example?https://app.example",
-  "HTTPS://APP.EXAMPLE",
-  "null",
-  "http://localhost",
-  "http://127.0.0.1",
-  "",
-  "file://",
-  ALLOWED,
-  undefined,
-];
+/** The last two may come in: the page that is allowed, and a program, which sends no origin. */
+const ORIGINS: readonly (string | undefined)[] = [...HOSTILE_ORIGINS, ALLOWED_ORIGIN, undefined];
 
 async function pages(): Promise<readonly Finding[]> {
   const authenticate = ({ url = "" }: { url?: string | undefined }): string | undefined =>
     url.includes(`ticket=${TICKET}`) ? "ticket" : undefined;
-  await using gate = await Gate.open({ token: TOKEN, origins: [ALLOWED], authenticate });
+  await using gate = await Gate.open({ token: TOKEN, origins: [ALLOWED_ORIGIN], authenticate });
   const credentials: readonly (readonly [string, Headers, boolean])[] = [
     ["/", bearer(TOKEN), true],
     ["/", inProtocol(TOKEN), true],
@@ -191,7 +176,7 @@ async function pages(): Promise<readonly Finding[]> {
   let right = 0;
   for (const origin of ORIGINS) {
     for (const [path, headers, valid] of credentials) {
-      const welcome = origin === ALLOWED || origin === undefined;
+      const welcome = origin === ALLOWED_ORIGIN || origin === undefined;
       const wanted = !welcome ? 403 : valid ? 101 : 401;
       if (status(await ask(gate.port, path, { ...headers, Origin: origin })) === wanted) right++;
     }

@@ -10,6 +10,7 @@ import type { ObservedRunner } from "../../../src/testing/invariants/checker.ts"
 import { allCheckers, type CheckerSet } from "../../../src/testing/invariants/checkers.ts";
 import { CheckerContext } from "../../../src/testing/invariants/checker-context.ts";
 import type { Observation, Observed } from "../../../src/testing/history/observation.ts";
+import { emptyStats } from "../../support/empty-stats.ts";
 
 export const HEARTBEAT = 100;
 
@@ -30,25 +31,7 @@ const LIMITS: ObservedRunner["limits"] = {
   drainTimeout: 1_000,
 };
 
-const STATS: RunnerStats = {
-  state: "started",
-  workers: [],
-  capacity: 1,
-  pending: 0,
-  queued: 0,
-  prefetched: 0,
-  waiting: [],
-  running: 0,
-  backoff: 0,
-  queuedBytes: 0,
-  submitted: 0,
-  succeeded: 0,
-  failed: 0,
-  retries: 0,
-  registered: 0,
-  refused: 0,
-  strikes: 0,
-};
+const STATS: RunnerStats = { ...emptyStats(), capacity: 1 };
 
 /** What a runner's view shows; a test changes it. */
 type Shown = { -readonly [K in Exclude<keyof ObservedRunner, "stats" | "limits" | "machine">]: ObservedRunner[K] } & {
@@ -96,7 +79,7 @@ export class Story {
   /** What the checkers look at. */
   get context(): CheckerContext {
     const context = this.checkers.all.find((checker) => checker instanceof CheckerContext);
-    if (context === undefined) throw new Error("the checkers have no evidence");
+    if (context === undefined) throw new Error("the checkers have no context");
     return context;
   }
 
