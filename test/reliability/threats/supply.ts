@@ -26,7 +26,7 @@ async function supply(): Promise<readonly Finding[]> {
   const { packages } = JSON.parse(read("package-lock.json")) as { readonly packages: Readonly<Record<string, Locked>> };
   const locked = Object.entries(packages).filter(([path]) => path !== "");
   const runtime = locked.filter(([, one]) => one.dev !== true);
-  // What the page is made of is bundled into it, and installed nowhere.
+  // The packages of the dashboard are bundled into it.
   const sources = [...textsBelow("src", ".ts")].filter(([path]) => !path.startsWith("src/dashboard-client/"));
   const foreign = readImports(new Map(sources)).filter(({ to }) => !/^(src\/|node:|\(computed\)$)/.test(to));
   const others = ["peerDependencies", "optionalDependencies", "bundleDependencies", "bundledDependencies"];
@@ -46,7 +46,7 @@ async function supply(): Promise<readonly Finding[]> {
     same("packages that src imports", [...new Set(foreign.map(({ to }) => to))], ["ws"]),
     none(
       "imports of it outside its own subpath",
-      foreign.filter(({ from }) => !from.startsWith("src/transports/websocket-")).length,
+      foreign.filter(({ from }) => !from.startsWith("src/transports/websocket/node/")).length,
       foreign.length,
     ),
     same(
