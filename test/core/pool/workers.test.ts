@@ -1,10 +1,24 @@
-import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { TimeoutError } from "../../../src/core/errors.ts";
-import { Workers } from "../../../src/core/pool/workers.ts";
+import { type PooledWorker, Workers } from "../../../src/core/pool/workers.ts";
 import { watch, type Watched } from "../../support/stage.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
-import { Plain, PoolModel } from "./workers-model.ts";
+
+/** A worker that counts how often it was closed. */
+class Plain implements PooledWorker {
+  readonly identity: string;
+  readonly capacity: number;
+  closes = 0;
+
+  constructor(identity: string, capacity = 1) {
+    this.identity = identity;
+    this.capacity = capacity;
+  }
+
+  close(): void {
+    this.closes++;
+  }
+}
 
 class Pool {
   readonly clock = new VirtualClock();
@@ -544,154 +558,6 @@ describe("what went wrong in the first Powerhose", () => {
     await pool.clock.advance(100);
     await Promise.all(waiting);
     expect(order).toEqual([0, 1, 2, -3, -4]);
-  });
-});
-
-class RealPool extends Pool {
-  readonly made: Plain[] = [];
-  readonly log: string[] = [];
-  readonly aborters: AbortController[] = [];
-
-  start(timeout: number): number {
-    const id = this.aborters.push(new AbortController()) - 1;
-    this.workers.acquire({ timeout, signal: this.aborters[id]?.signal ?? new AbortController().signal }).then(
-      (worker) => this.log.push(`${id} got ${worker.identity}`),
-      (error: unknown) => this.log.push(`${id} ${error instanceof TimeoutError ? "timed out" : "aborted"}`),
-    );
-    return id;
-  }
-}
-
-type Step = (model: PoolModel, real: RealPool) => void | Promise<void>;
-
-function check(model: PoolModel, real: RealPool): void {
-  expect(real.log).toEqual(model.log);
-  const { size, usable, slots, waiting } = real.workers;
-  expect({ size, usable, slots, waiting }).toEqual({
-    size: model.seats.length,
-    usable: model.usable.length,
-    slots: model.usable.reduce((sum, seat) => sum + seat.worker.capacity, 0),
-    waiting: model.waiters.length,
-  });
-  for (const worker of real.made) {
-    expect(real.workers.has(worker)).toBe(model.has(worker));
-    expect(worker.closes).toBe(model.closes.get(worker) ?? 0);
-  }
-  for (const seat of model.seats) expect(seat.leases).toBeLessThanOrEqual(seat.worker.capacity);
-  expect(model.waiters.length > 0 && model.free.length > 0, "a free slot while somebody waits").toBe(false);
-  expect(real.clock.pending).toBe(model.waiters.some(({ due }) => due < Number.POSITIVE_INFINITY) ? 1 : 0);
-}
-
-class Command implements fc.AsyncCommand<PoolModel, RealPool> {
-  readonly #name: string;
-  readonly #step: Step;
-
-  constructor(name: string, step: Step) {
-    this.#name = name;
-    this.#step = step;
-  }
-
-  check(): boolean {
-    return true;
-  }
-
-  async run(model: PoolModel, real: RealPool): Promise<void> {
-    await this.#step(model, real);
-    await real.clock.settle();
-    check(model, real);
-  }
-
-  toString(): string {
-    return this.#name;
-  }
-}
-
-/** One of the workers made so far, if there is any. */
-function pick(real: RealPool, n: number, then: (worker: Plain) => void): void {
-  const worker = real.made[n % real.made.length];
-  if (worker !== undefined) then(worker);
-}
-
-const some = fc.nat({ max: 999 });
-const commands = [
-  fc.tuple(fc.constantFrom("a", "b", "c", "d"), fc.integer({ min: 1, max: 3 })).map(
-    ([identity, capacity]) =>
-      new Command(`add(new ${identity}×${capacity})`, (model, real) => {
-        const worker = new Plain(identity, capacity);
-        real.made.push(worker);
-        model.add(worker);
-        real.workers.add(worker);
-      }),
-  ),
-  some.map(
-    (n) =>
-      new Command(`addAgain(${n})`, (model, real) =>
-        pick(real, n, (worker) => {
-          model.add(worker);
-          real.workers.add(worker);
-        }),
-      ),
-  ),
-  fc.tuple(some, fc.boolean()).map(
-    ([n, byName]) =>
-      new Command(`delete(${n}, ${byName})`, (model, real) =>
-        pick(real, n, (worker) => {
-          if (byName && !model.has(worker)) return;
-          expect(real.workers.delete(byName ? worker.identity : worker)).toBe(model.delete(worker));
-        }),
-      ),
-  ),
-  ...[fc.integer({ min: 1, max: 50 }), fc.constant(Number.POSITIVE_INFINITY)].map((timeouts) =>
-    timeouts.map(
-      (timeout) => new Command(`acquire(${timeout})`, (model, real) => model.acquire(real.start(timeout), timeout)),
-    ),
-  ),
-  fc.tuple(some, fc.boolean()).map(
-    ([n, leased]) =>
-      new Command(`release(${n}, ${leased})`, (model, real) => {
-        const held = model.leases[n % model.leases.length]?.worker;
-        const release = (worker: Plain): void => {
-          model.release(worker);
-          real.workers.release(worker);
-        };
-        if (leased && held !== undefined) release(held);
-        else pick(real, n, release);
-      }),
-  ),
-  some.map(
-    (n) =>
-      new Command(`abort(${n})`, (model, real) => {
-        const id = real.aborters.length === 0 ? 0 : n % real.aborters.length;
-        model.abort(id);
-        real.aborters[id]?.abort("given up");
-      }),
-  ),
-  fc.integer({ min: 1, max: 30 }).map(
-    (ms) =>
-      new Command(`advance(${ms})`, async (model, real) => {
-        model.advance(ms);
-        await real.clock.advance(ms);
-      }),
-  ),
-  fc.tuple(some, fc.constantFrom("ready", "congested", "suspect")).map(
-    ([n, standing]) =>
-      new Command(`setStanding(${n}, ${standing})`, (model, real) =>
-        pick(real, n, (worker) => {
-          model.setStanding(worker, standing);
-          real.workers.setAvailability(worker, standing);
-        }),
-      ),
-  ),
-];
-
-describe("a pool and the obvious one", () => {
-  it("do the same, whatever is asked of them", { timeout: 60_000 }, async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.commands(commands, { maxCommands: 50, size: "max" }), async (script) => {
-        await fc.asyncModelRun(() => ({ model: new PoolModel(), real: new RealPool() }), script);
-      }),
-      { numRuns: 500 },
-    );
   });
 });
 
