@@ -1,5 +1,5 @@
-/** A runner on virtual time, with real and scripted workers in the same process. Disposing checks that nothing is left. */
-import { expect } from "vitest";
+/** A runner on virtual time, with real and scripted workers in the same process. Disposing checks that nothing is left. Runs without a test runner, too. */
+import assert from "node:assert/strict";
 import type { RunnerEvent } from "../../src/core/events.ts";
 import type { HelloMessage } from "../../src/core/protocol/message.ts";
 import type { Payload } from "../../src/core/peer.ts";
@@ -76,8 +76,8 @@ export class Stage {
     return new ScriptedPeer(await this.runner.dial(new AbortController().signal));
   }
 
-  async execute(job: Payload, options?: Parameters<JobRunner["execute"]>[1]): Promise<Watched<Payload>> {
-    const watched = watch(this.runner.execute(job, options));
+  async execute(...given: Parameters<JobRunner["execute"]>): Promise<Watched<Payload>> {
+    const watched = watch(this.runner.execute(...given));
     await this.clock.settle();
     return watched;
   }
@@ -92,19 +92,20 @@ export class Stage {
     return this.events.filter((event): event is Extract<RunnerEvent, { type: T }> => event.type === type);
   }
 
+  /** The workers that are gone, each with the reason. */
+  get gone(): string[] {
+    return this.of("worker-gone").map(({ identity, reason }) => `${identity} ${reason}`);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const worker of this.#workers) await this.settle(worker.stop());
     await this.settle(this.runner.stop());
     const { workers, pending, queued, running, backoff, queuedBytes } = this.runner.stats();
-    expect({ workers, pending, queued, running, backoff, queuedBytes }).toEqual({
-      workers: [],
-      pending: 0,
-      queued: 0,
-      running: 0,
-      backoff: 0,
-      queuedBytes: 0,
-    });
-    expect(this.clock.pending, "timers left").toBe(0);
+    assert.deepEqual(
+      { workers, pending, queued, running, backoff, queuedBytes },
+      { workers: [], pending: 0, queued: 0, running: 0, backoff: 0, queuedBytes: 0 },
+    );
+    assert.equal(this.clock.pending, 0, "timers left");
   }
 }
 

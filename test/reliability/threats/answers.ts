@@ -8,7 +8,7 @@ import type { ScriptedPeer } from "../../support/scripted-peer.ts";
 import type { Finding, Scale } from "../section.ts";
 import { Slander } from "./liar.ts";
 import { atMost, exactly, holds, none, type Row, same, sized } from "./row.ts";
-import { VirtualHouse } from "./virtual-house.ts";
+import { stage, type Stage } from "../../support/stage.ts";
 
 const SEEDS = 8;
 
@@ -39,23 +39,26 @@ const MALFORMED: readonly (readonly number[])[] = [
 ];
 
 async function badResults(): Promise<readonly Finding[]> {
-  await using house = await VirtualHouse.open({ maxPayload: LIMIT });
+  await using fixture = await stage({ maxPayload: LIMIT });
   let calls = 0;
-  const honest = await house.worker((job) => {
-    calls++;
-    return "x".repeat(Number(job.data));
-  });
-  const fits = await house.execute(String(LIMIT));
-  const tooLarge = await house.execute(String(LIMIT + 1));
+  const honest = await fixture.worker(
+    (job) => {
+      calls++;
+      return "x".repeat(Number(job.data));
+    },
+    { identity: "honest" },
+  );
+  const fits = await fixture.execute(String(LIMIT));
+  const tooLarge = await fixture.execute(String(LIMIT + 1));
   const { error } = tooLarge;
-  await house.settle(honest.stop());
+  await fixture.settle(honest.stop());
   const findings = [
     same("a result of the limit", String(fits.value).length, LIMIT),
     same("one byte more fails the job", error instanceof ExecutionError && error.remoteCode, "RESULT_TOO_LARGE"),
     exactly("handler calls for it: it is not tried again", calls - 1, 1),
-    same("the worker meanwhile", house.gone, ["honest removed"]),
+    same("the worker meanwhile", fixture.gone, ["honest removed"]),
   ];
-  return [...findings, ...(await hostileResults(house))];
+  return [...findings, ...(await hostileResults(fixture))];
 }
 
 /** A result of so many bytes. */
@@ -64,29 +67,29 @@ function giant(size: number): Message {
 }
 
 /** Malformed and giant results end the session, and the job runs elsewhere. */
-async function hostileResults(house: VirtualHouse): Promise<readonly Finding[]> {
-  const before = house.gone.length;
+async function hostileResults(fixture: Stage): Promise<readonly Finding[]> {
+  const before = fixture.gone.length;
   const ways: readonly ((peer: ScriptedPeer) => void)[] = [
     ...MALFORMED.map((bytes) => (peer: ScriptedPeer) => peer.sendBytes(...bytes)),
     (peer) => peer.send(giant(frameLimit(LIMIT))),
   ];
   const values: unknown[] = [];
   for (const [i, way] of ways.entries()) {
-    const liar = await house.peer({ identity: `liar-${i}` });
-    const outcome = await house.execute("5");
+    const liar = await fixture.peer({ identity: `liar-${i}` });
+    const outcome = await fixture.execute("5");
     way(liar);
-    await house.clock.advance(100);
-    const honest = await house.worker(() => "right", `honest-${i}`);
-    await house.clock.advance(1_000);
+    await fixture.clock.advance(100);
+    const honest = await fixture.worker(() => "right", { identity: `honest-${i}` });
+    await fixture.clock.advance(1_000);
     values.push(outcome.value);
-    await house.settle(honest.stop());
+    await fixture.settle(honest.stop());
   }
-  const ends = house.gone.slice(before).filter((gone) => gone.startsWith("liar"));
+  const ends = fixture.gone.slice(before).filter((gone) => gone.startsWith("liar"));
   const wanted = MALFORMED.map((_, i) => `liar-${i} violation`).concat(`liar-${MALFORMED.length} closed`);
-  const wordy = await house.peer({ identity: "wordy" });
-  const call = await house.execute("5");
+  const wordy = await fixture.peer({ identity: "wordy" });
+  const call = await fixture.execute("5");
   wordy.send(giant(frameLimit(LIMIT) - 14));
-  await house.clock.settle();
+  await fixture.clock.settle();
   const over = String(call.value).length - LIMIT;
   return [
     same("sessions ended by malformed and giant results", ends, wanted),
@@ -101,19 +104,19 @@ async function hostileResults(house: VirtualHouse): Promise<readonly Finding[]> 
 }
 
 async function silence(): Promise<readonly Finding[]> {
-  await using house = await VirtualHouse.open({ heartbeat: 60_000, cancelGrace: 500 });
-  const mute = await house.peer({ identity: "mute" });
-  const call = await house.execute("one", { timeout: 1_000, attempts: 1 });
-  await house.clock.advance(999);
+  await using fixture = await stage({ heartbeat: 60_000, cancelGrace: 500 });
+  const mute = await fixture.peer({ identity: "mute" });
+  const call = await fixture.execute("one", { timeout: 1_000, attempts: 1 });
+  await fixture.clock.advance(999);
   const early = call.error;
-  await house.clock.advance(1);
+  await fixture.clock.advance(1);
   const { error } = call;
-  const waiting = await house.execute("two");
+  const waiting = await fixture.execute("two");
   const reused = mute.jobs.length - 1;
   const cancels = mute.all("CANCEL").length;
-  await house.clock.advance(500);
-  await house.worker(() => "done elsewhere");
-  await house.clock.advance(1_000);
+  await fixture.clock.advance(500);
+  await fixture.worker(() => "done elsewhere");
+  await fixture.clock.advance(1_000);
   const told = mute.all("ERROR").map(({ code }) => code);
   return [
     same(
@@ -123,7 +126,7 @@ async function silence(): Promise<readonly Finding[]> {
     ),
     exactly("CANCELs it was sent", cancels, 1),
     exactly("jobs handed to it before it confirmed", reused, 0),
-    same("its session, once the grace is over", [...house.gone, ...told], ["mute unresponsive", "UNRESPONSIVE"]),
+    same("its session, once the grace is over", [...fixture.gone, ...told], ["mute unresponsive", "UNRESPONSIVE"]),
     same("the job behind it", waiting.value, "done elsewhere"),
     ...(await deafFleet()),
   ];
@@ -131,29 +134,29 @@ async function silence(): Promise<readonly Finding[]> {
 
 /** A whole fleet that never answers: the call still settles, after the attempts and losses it was allowed. */
 async function deafFleet(): Promise<readonly Finding[]> {
-  await using house = await VirtualHouse.open({ cancelGrace: 10 });
-  for (let i = 0; i < 10; i++) await house.peer({ identity: `deaf-${i}` });
-  const call = await house.execute("x", { timeout: 100, attempts: 4, deadline: 60_000 });
-  await house.clock.advance(10_000);
+  await using fixture = await stage({ cancelGrace: 10 });
+  for (let i = 0; i < 10; i++) await fixture.peer({ identity: `deaf-${i}` });
+  const call = await fixture.execute("x", { timeout: 100, attempts: 4, deadline: 60_000 });
+  await fixture.clock.advance(10_000);
   const { error } = call;
   const seen = error instanceof TimeoutError ? error.attempts.map(({ outcome }) => outcome) : [];
   return [same("attempts at a job that nobody answers", seen, ["timeout", "timeout", "timeout", "timeout"])];
 }
 
 async function poison(): Promise<readonly Finding[]> {
-  await using house = await VirtualHouse.open();
-  const peers = await Promise.all(Array.from({ length: 6 }, (_, i) => house.peer({ identity: `w${i}` })));
-  const call = await house.execute("poison", { attempts: 10 });
+  await using fixture = await stage();
+  const peers = await Promise.all(Array.from({ length: 6 }, (_, i) => fixture.peer({ identity: `w${i}` })));
+  const call = await fixture.execute("poison", { attempts: 10 });
   for (let round = 0; round < peers.length; round++) {
     for (const peer of peers) if (peer.jobs.length > 0) peer.close();
-    await house.clock.advance(2_000); // the longest pause before another attempt
+    await fixture.clock.advance(2_000); // the longest pause before another attempt
   }
   const { error } = call;
   const outcomes = error instanceof WorkerLostError ? error.attempts.map(({ outcome }) => outcome) : [];
   return [
     exactly(
       "workers of 6 that a job which kills them takes along",
-      house.gone.filter((gone) => gone.endsWith("closed")).length,
+      fixture.gone.filter((gone) => gone.endsWith("closed")).length,
       2,
     ),
     same("what its caller is told", outcomes, ["lost", "lost"]),

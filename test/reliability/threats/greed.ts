@@ -8,17 +8,17 @@ import { ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
 import type { Finding } from "../section.ts";
 import { Doorway } from "./doorway.ts";
 import { all, exactly, type Row, same } from "./row.ts";
-import { VirtualHouse } from "./virtual-house.ts";
+import { stage } from "../../support/stage.ts";
 
 /** Whatever a submitter asks for beyond the limits is refused before it waits or is sent. */
 async function greed(): Promise<readonly Finding[]> {
-  await using house = await VirtualHouse.open({ maxPayload: 1_000, maxQueue: 3 });
+  await using fixture = await stage({ maxPayload: 1_000, maxQueue: 3 });
   const { maxHeaders, maxHeaderBytes } = JOB_LIMITS;
   const many = Array.from({ length: maxHeaders + 1 }, (_, i) => [`h${i}`, ""] as const);
   const tooMuch: readonly (() => unknown)[] = [
-    () => house.runner.execute("x".repeat(1_001)),
-    () => house.runner.execute("é".repeat(501)),
-    () => house.runner.execute(new Uint8Array(1_001)),
+    () => fixture.runner.execute("x".repeat(1_001)),
+    () => fixture.runner.execute("é".repeat(501)),
+    () => fixture.runner.execute(new Uint8Array(1_001)),
     () => new Job("", many),
     () => new Job("", [["h", "x".repeat(maxHeaderBytes)]]),
     () => new Job("").addHeader(":".repeat(maxHeaderBytes / 2), ""),
@@ -31,8 +31,8 @@ async function greed(): Promise<readonly Finding[]> {
     ),
   );
   const calls = [];
-  for (let i = 0; i < 5; i++) calls.push(await house.execute("x", { acquireTimeout: 60_000 }));
-  const { queued, running } = house.runner.stats();
+  for (let i = 0; i < 5; i++) calls.push(await fixture.execute("x", { acquireTimeout: 60_000 }));
+  const { queued, running } = fixture.runner.stats();
   return [
     all(
       "jobs too large, headers too many or too long, refused",

@@ -14,7 +14,7 @@ import { transports } from "../../conformance/harnesses.ts";
 import type { Finding, Scale } from "../section.ts";
 import { unkindCommands } from "./commands.ts";
 import { all, atMost, exactly, none, type Row, same, sized } from "./row.ts";
-import { VirtualHouse } from "./virtual-house.ts";
+import { stage, type Stage } from "../../support/stage.ts";
 
 /** Names that an object already has, that make it look like a promise, or that it would sort by itself. */
 const NAMES: readonly string[] = [
@@ -51,12 +51,12 @@ async function pollution(): Promise<readonly Finding[]> {
   const pairs = NAMES.map((name, i) => [name, NAMES.at(-i) ?? ""] as const);
   const written = new Job("x", pairs);
   const read = Job.loadFromString(written.serialize());
-  await using house = await VirtualHouse.open();
-  const honest = await house.worker((job) => JSON.stringify([...job.headers]));
-  const carried = await house.execute(written);
-  await house.settle(honest.stop());
+  await using fixture = await stage();
+  const honest = await fixture.worker((job) => JSON.stringify([...job.headers]));
+  const carried = await fixture.execute(written);
+  await fixture.settle(honest.stop());
   let named = 0;
-  for (const name of NAMES) if (await servesAs(house, name)) named++;
+  for (const name of NAMES) if (await servesAs(fixture, name)) named++;
   const refused = [
     (): unknown => new Worker(JSON.parse(TRICK) as WorkerOptions),
     (): unknown => new JobRunner(JSON.parse(TRICK) as RunnerOptions),
@@ -90,19 +90,19 @@ function refuses(run: () => unknown): boolean {
 }
 
 /** Registers under a name, fails a job with it, and is shown, found and deleted by it. */
-async function servesAs(house: VirtualHouse, name: string): Promise<boolean> {
-  const peer = await house.peer({ identity: name, instance: name, labels: [name, name] });
-  const call = await house.execute("x");
+async function servesAs(fixture: Stage, name: string): Promise<boolean> {
+  const peer = await fixture.peer({ identity: name, instance: name, labels: [name, name] });
+  const call = await fixture.execute("x");
   const { attemptId } = peer.last("JOB");
   const told = { name, message: name, code: name, stack: name };
   peer.send({ type: "JOBERR", attemptId, error: told, retryable: false, retryAfter: 0 });
-  await house.clock.settle();
-  const shown = house.runner.stats().workers.find(({ identity }) => identity === name);
-  house.runner.workers.delete(name);
-  await house.clock.settle();
+  await fixture.clock.settle();
+  const shown = fixture.runner.stats().workers.find(({ identity }) => identity === name);
+  fixture.runner.workers.delete(name);
+  await fixture.clock.settle();
   const { error } = call;
   const failed = error instanceof ExecutionError && error.remoteName === name && error.remoteCode === name;
-  return failed && shown?.labels.join() === `${name},${name}` && house.gone.includes(`${name} deleted`);
+  return failed && shown?.labels.join() === `${name},${name}` && fixture.gone.includes(`${name} deleted`);
 }
 
 const anyUnits = fc.string({
@@ -195,26 +195,28 @@ function crudeHello([identity = "", instance = "", label = ""]: readonly string[
 }
 
 async function injection(): Promise<readonly Finding[]> {
-  await using house = await VirtualHouse.open();
+  await using fixture = await stage();
   let tries = 0;
   for (const nasty of NASTY) {
     for (const place of [0, 1, 2]) {
-      const peer = await house.connection();
+      const peer = await fixture.connection();
       peer.sendBytes(...crudeHello(["w", "i", "l"].map((name, i) => (i === place ? `${name}${nasty}` : name))));
-      await house.clock.settle();
+      await fixture.clock.settle();
       tries++;
     }
   }
-  const { registered, refused } = house.runner.stats();
+  const { registered, refused } = fixture.runner.stats();
   const words = NASTY.join(" ").repeat(200);
-  const peer = await house.peer({ identity: "rude" });
-  const call = await house.execute("x");
+  const peer = await fixture.peer({ identity: "rude" });
+  const call = await fixture.execute("x");
   const error = { name: words, message: words, code: words, stack: words };
   peer.send({ type: "JOBERR", attemptId: 1, error, retryable: false, retryAfter: 0 });
   peer.send({ type: "ERROR", code: "PROTOCOL", text: words, retryAfter: 0 });
-  await house.clock.settle();
-  const fields = house.events.flatMap((event) => rawFields(event.type, event));
-  const longest = Math.max(...house.events.map((event) => ("message" in event ? Buffer.byteLength(event.message) : 0)));
+  await fixture.clock.settle();
+  const fields = fixture.events.flatMap((event) => rawFields(event.type, event));
+  const longest = Math.max(
+    ...fixture.events.map((event) => ("message" in event ? Buffer.byteLength(event.message) : 0)),
+  );
   return [
     all("HELLOs refused whose identity, instance or label is not of the plain alphabet", refused, tries),
     exactly("registered of them", registered, 0),

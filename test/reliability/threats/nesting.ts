@@ -12,7 +12,7 @@ import { decode } from "../../support/frames.ts";
 import type { Finding } from "../section.ts";
 import { crudeFrame } from "./crude-frame.ts";
 import { all, holds, type Row, same } from "./row.ts";
-import { VirtualHouse } from "./virtual-house.ts";
+import { stage } from "../../support/stage.ts";
 
 /** The body of a CANCELLED. */
 const ATTEMPT = [0, 0, 0, 0, 0, 0, 0, 1];
@@ -23,10 +23,10 @@ function nested(levels: number): string {
 
 async function depth(): Promise<readonly Finding[]> {
   const depths = [10, 1_000, 100_000, 500_000];
-  await using house = await VirtualHouse.open();
-  await house.worker((job) => job.data);
+  await using fixture = await stage();
+  await fixture.worker((job) => job.data);
   let carried = 0;
-  for (const deep of depths) if ((await house.execute(nested(deep))).value === nested(deep)) carried++;
+  for (const deep of depths) if ((await fixture.execute(nested(deep))).value === nested(deep)) carried++;
   const matryoshka = [1, 10, 1_000].map((deep) => outcome(() => decode(russian(deep))));
   return [
     all("depths at which JSON in a job goes through, unread", carried, depths.length),

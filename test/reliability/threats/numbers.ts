@@ -8,7 +8,7 @@ import { ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
 import type { Finding } from "../section.ts";
 import { crudeFrame } from "./crude-frame.ts";
 import { all, type Row, same } from "./row.ts";
-import { VirtualHouse } from "./virtual-house.ts";
+import { stage, type Stage } from "../../support/stage.ts";
 
 const NOBODY = { transport: "memory", address: "", principal: "local" } as const;
 
@@ -41,14 +41,14 @@ function refusalOf(frame: Uint8Array): string {
 async function numbers(): Promise<readonly Finding[]> {
   const frames = NO_IDS.flatMap((hex) => Object.values(TYPES_WITH_ID).map((type) => misnumbered(type, hex)));
   const decoded = frames.map((frame) => refusalOf(frame));
-  await using house = await VirtualHouse.open();
+  await using fixture = await stage();
   const ends: string[] = [];
   for (const frame of frames) {
-    const peer = await house.peer({ identity: "liar" });
+    const peer = await fixture.peer({ identity: "liar" });
     peer.sendBytes(...frame);
-    await house.clock.settle();
+    await fixture.clock.settle();
     ends.push(peer.all("ERROR")[0]?.code ?? "");
-    await house.clock.advance(60_000); // one name, replaced often
+    await fixture.clock.advance(60_000); // one name, replaced often
   }
   return [
     all(
@@ -57,24 +57,24 @@ async function numbers(): Promise<readonly Finding[]> {
       frames.length,
     ),
     all("and their sessions ended", ends.filter((code) => code === "PROTOCOL").length, frames.length),
-    ...(await counted(house)),
+    ...(await counted(fixture)),
   ];
 }
 
 /** Ids that are written are counted here, or were read before: nothing else can get into a frame. */
-async function counted(house: VirtualHouse): Promise<readonly Finding[]> {
+async function counted(fixture: Stage): Promise<readonly Finding[]> {
   const given: number[][] = [];
   for (const identity of ["a", "b"]) {
-    const peer = await house.peer({ identity, capacity: 10 });
-    const calls = await Promise.all([1, 2, 3].map(() => house.execute("x")));
+    const peer = await fixture.peer({ identity, capacity: 10 });
+    const calls = await Promise.all([1, 2, 3].map(() => fixture.execute("x")));
     for (const job of peer.all("JOB")) peer.answer("y", job);
-    await house.clock.settle();
+    await fixture.clock.settle();
     given.push(
       peer.all("JOB").map(({ attemptId }) => attemptId),
       calls.map(({ value }) => (value === "y" ? 1 : 0)),
     );
     peer.close();
-    await house.clock.settle();
+    await fixture.clock.settle();
   }
   return [
     same("ids of the attempts of two sessions, and whether their answers counted", given, [

@@ -12,15 +12,15 @@ import { type Headers, RawClient, upgrade } from "../../transports/websocket/nod
 import type { Finding } from "../section.ts";
 import { all, none, type Row, same } from "./row.ts";
 import { Doorway } from "./doorway.ts";
-import { VirtualHouse } from "./virtual-house.ts";
+import { stage, type Stage } from "../../support/stage.ts";
 
 /** Everybody a runner may have reason to complain of, and the runner. */
 class Complaints {
   readonly doorway: Doorway = new Doorway();
-  readonly #house: VirtualHouse;
+  readonly #fixture: Stage;
 
-  constructor(house: VirtualHouse) {
-    this.#house = house;
+  constructor(fixture: Stage) {
+    this.#fixture = fixture;
   }
 
   /** What the runner answers to these messages from a new connection of a principal. */
@@ -29,13 +29,13 @@ class Complaints {
     for (const message of messages) {
       if ("type" in message) peer.send(message);
       else peer.sendBytes(...message);
-      await this.#house.clock.settle();
+      await this.#fixture.clock.settle();
     }
     return peer;
   }
 
   connect(principal: string, unread: number = 0): ScriptedPeer {
-    const { clock } = this.#house;
+    const { clock } = this.#fixture;
     const peer = { transport: "memory", address: "here", principal };
     const [near, far] = socketPair({ clock, peers: [peer, peer], maxFrameBytes: 2_000_000 });
     const stuck = Object.create(near) as Socket;
@@ -55,7 +55,7 @@ class Complaints {
 /** Every reason a runner has to send an ERROR, and what it says then. */
 async function runnerErrors(): Promise<string[]> {
   const doorway = new Doorway();
-  await using house = await VirtualHouse.open({
+  await using fixture = await stage({
     listen: doorway,
     maxPending: 1,
     maxWorkers: 3,
@@ -64,7 +64,7 @@ async function runnerErrors(): Promise<string[]> {
     heartbeat: 1_000,
     helloTimeout: 500,
   });
-  const complaints = new Complaints(house);
+  const complaints = new Complaints(fixture);
   complaints.doorway.accept = doorway.accept;
   const peers: ScriptedPeer[] = [];
   const on = async (...how: Parameters<Complaints["of"]>): Promise<ScriptedPeer> => {
@@ -85,30 +85,30 @@ async function runnerErrors(): Promise<string[]> {
   await on("a", hello({ identity: "odd" }), { type: "PONG", nonce: 1 }, { type: "PONG", nonce: 1 });
   for (let i = 0; i < 3; i++) await on("a", hello({ identity: `full-${i}` }));
   for (let i = 0; i < 2; i++) peers.push(complaints.connect("a"));
-  await house.clock.advance(600);
-  await house.clock.advance(10_000);
-  await timeouts(house, on);
-  peers.push(await slow(house, complaints));
+  await fixture.clock.advance(600);
+  await fixture.clock.advance(10_000);
+  await timeouts(fixture, on);
+  peers.push(await slow(fixture, complaints));
   return peers.flatMap((peer) => peer.all("ERROR").map(({ code, text }) => `${code}: ${text}`));
 }
 
 /** One that does not confirm a CANCEL. */
 async function timeouts(
-  house: VirtualHouse,
+  fixture: Stage,
   on: (...how: Parameters<Complaints["of"]>) => Promise<ScriptedPeer>,
 ): Promise<void> {
   await on("a", hello({ identity: "deaf" }));
-  await house.execute("x", { timeout: 10, attempts: 1 });
-  await house.clock.advance(100);
+  await fixture.execute("x", { timeout: 10, attempts: 1 });
+  await fixture.clock.advance(100);
 }
 
 /** One that does not read. */
-async function slow(house: VirtualHouse, complaints: Complaints): Promise<ScriptedPeer> {
+async function slow(fixture: Stage, complaints: Complaints): Promise<ScriptedPeer> {
   const peer = complaints.connect("a", 100 * 1024 * 1024);
   peer.send(hello({ identity: "slow" }));
-  await house.clock.settle();
-  await house.execute("x", { attempts: 1 });
-  await house.clock.advance(100);
+  await fixture.clock.settle();
+  await fixture.execute("x", { attempts: 1 });
+  await fixture.clock.advance(100);
   return peer;
 }
 
