@@ -74,7 +74,7 @@ describe("something else that decides is found out", () => {
     ["Date.now()", "((Date.now() * 0.618_034) % 1)"],
     ["performance.now()", "((performance.now() * 618.034) % 1)"],
   ])("when the core asks %s", async (_what, to) => {
-    const plant = { file: "src/core/time/clock.ts", from: "(entropy.u32() / 0x1_0000_0000)", to };
+    const plant = { file: "src/core/time/clock.ts", from: "(random.u32() / 0x1_0000_0000)", to };
     expect(await elsewhere(plant)).toMatch(/omething other than the seed decides/);
   });
 });
