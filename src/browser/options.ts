@@ -2,6 +2,7 @@
 import {
   isFunction,
   checkOptions,
+  defineOptions,
   duration,
   type WithDefaults,
   finiteDuration,
@@ -10,10 +11,10 @@ import {
   integerOrInfinity,
   payloadLimit,
   type Validator,
-  type Validators,
   isString,
   withDefaults,
 } from "../core/options.ts";
+import { identityName } from "../core/identifiers.ts";
 import { systemRandom, WORKER_DEFAULTS } from "../index.ts";
 import { dialWebSocket, type Secret } from "../transports/websocket/index.ts";
 import { browserFamily } from "./user-agent.ts";
@@ -66,39 +67,11 @@ export interface ServeFromTabOptions {
 
 /** The options that have a default of their own; `size` and `identity` are found out. */
 export type TabDefaults = WithDefaults<
-  Pick<
-    ServeFromTabOptions,
-    | "export"
-    | "labels"
-    | "allowInsecure"
-    | "maxPayload"
-    | "reconnectMin"
-    | "reconnectMax"
-    | "drainTimeout"
-    | "startTimeout"
-    | "maxCrashes"
-    | "restartMin"
-    | "restartMax"
-  >
+  Omit<ServeFromTabOptions, "module" | "size" | "token" | "ticket" | "identity" | "scripts">
 >;
 
-/** The defaults of {@link ServeFromTabOptions}. */
-export const TAB_DEFAULTS: TabDefaults = Object.freeze({
-  export: "default",
-  labels: Object.freeze([]),
-  allowInsecure: false,
-  maxPayload: WORKER_DEFAULTS.maxPayload,
-  reconnectMin: WORKER_DEFAULTS.reconnectMin,
-  reconnectMax: WORKER_DEFAULTS.reconnectMax,
-  drainTimeout: WORKER_DEFAULTS.drainTimeout,
-  startTimeout: 30_000,
-  maxCrashes: 10,
-  restartMin: 100,
-  restartMax: 30_000,
-});
-
 /** The most Web Workers one tab lends. */
-const MOST = 64;
+const MAX_SIZE = 64;
 
 /** The options with everything filled in, as they cross to the Web Worker. */
 export interface TabSettings extends Omit<TabDefaults, "labels"> {
@@ -120,40 +93,43 @@ export interface TabSetup {
   readonly socketScript: string | undefined;
 }
 
-const NAME = /^[A-Za-z0-9._:-]{1,128}$/;
-const name: Validator = (value) =>
-  typeof value === "string" && NAME.test(value) ? undefined : "1 to 128 characters of A-Z a-z 0-9 . _ : -";
 const address: Validator = (value) =>
   value instanceof URL || (typeof value === "string" && value !== "") ? undefined : "a URL";
 
-const RULES: Validators<ServeFromTabOptions> = {
-  module: address,
-  export: isString,
-  size: integer(1, MOST),
-  token: () => undefined, // as dialWebSocket says
-  ticket: isFunction,
-  labels: (value) =>
-    Array.isArray(value) && value.length <= 30 && value.every((one) => name(one) === undefined)
-      ? undefined
-      : "at most 30 labels of A-Z a-z 0-9 . _ : -",
-  identity: name,
-  allowInsecure: isBoolean,
-  maxPayload: payloadLimit,
-  reconnectMin: finiteDuration,
-  reconnectMax: finiteDuration,
-  drainTimeout: duration,
-  startTimeout: finiteDuration,
-  maxCrashes: integerOrInfinity(1),
-  restartMin: finiteDuration,
-  restartMax: finiteDuration,
-  scripts: (value) =>
-    typeof value === "object" &&
-    value !== null &&
-    address(Reflect.get(value, "socket")) === undefined &&
-    address(Reflect.get(value, "handler")) === undefined
-      ? undefined
-      : "the URLs `socket` and `handler`",
-};
+const labelNames: Validator = (value) =>
+  Array.isArray(value) && value.length <= 30 && value.every((one) => identityName(one) === undefined)
+    ? undefined
+    : "at most 30 labels of A-Z a-z 0-9 . _ : -";
+const scriptUrls: Validator = (value) =>
+  typeof value === "object" &&
+  value !== null &&
+  address(Reflect.get(value, "socket")) === undefined &&
+  address(Reflect.get(value, "handler")) === undefined
+    ? undefined
+    : "the URLs `socket` and `handler`";
+
+const OPTIONS = defineOptions<ServeFromTabOptions, keyof TabDefaults>({
+  module: [address],
+  export: [isString, "default"],
+  size: [integer(1, MAX_SIZE)],
+  token: [() => undefined], // as dialWebSocket says
+  ticket: [isFunction],
+  labels: [labelNames, Object.freeze([])],
+  identity: [identityName],
+  allowInsecure: [isBoolean, false],
+  maxPayload: [payloadLimit, WORKER_DEFAULTS.maxPayload],
+  reconnectMin: [finiteDuration, WORKER_DEFAULTS.reconnectMin],
+  reconnectMax: [finiteDuration, WORKER_DEFAULTS.reconnectMax],
+  drainTimeout: [duration, WORKER_DEFAULTS.drainTimeout],
+  startTimeout: [finiteDuration, 30_000],
+  maxCrashes: [integerOrInfinity(1), 10],
+  restartMin: [finiteDuration, 100],
+  restartMax: [finiteDuration, 30_000],
+  scripts: [scriptUrls],
+});
+
+/** The defaults of {@link ServeFromTabOptions}. */
+export const TAB_DEFAULTS: TabDefaults = OPTIONS.defaults;
 
 /** Whole, and relative to the page: in a Web Worker it would be relative to the worker's script. */
 function absolute(given: string | URL, what: string): string {
@@ -169,13 +145,13 @@ function absolute(given: string | URL, what: string): string {
 
 /** Checks everything and fills in what was left out. Throws what {@link serveFromTab} throws. */
 export function tabSettings(url: string | URL, options: ServeFromTabOptions): TabSetup {
-  checkOptions("serveFromTab", options, RULES);
+  checkOptions("serveFromTab", options, OPTIONS.rules);
   if (options.module === undefined) throw new TypeError("serveFromTab: `module` is missing");
   const { scripts, token, ticket, module, labels, ...rest } = withDefaults(TAB_DEFAULTS, options);
   // Whatever is wrong with these is said here, and not by a Web Worker later.
   dialWebSocket(url, { token, ticket, allowInsecure: rest.allowInsecure });
   const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number; userAgent?: string } };
-  const cores = Math.min(MOST, Math.max(1, navigator?.hardwareConcurrency ?? 1));
+  const cores = Math.min(MAX_SIZE, Math.max(1, navigator?.hardwareConcurrency ?? 1));
   return {
     settings: {
       ...rest,

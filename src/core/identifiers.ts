@@ -12,12 +12,16 @@ export function isIdentity(text: string): boolean {
   return text.length >= 1 && text.length <= 128 && !/[^A-Za-z0-9._:-]/.test(text);
 }
 
+/** A name of that form. */
+export const identityName: Validator = (value) =>
+  typeof value === "string" && isIdentity(value) ? undefined : IDENTITY_FORM;
+
 /** At most 32 labels, of the alphabet of identities. */
 export const labelList: Validator = (value) => {
   const fits =
     Array.isArray(value) &&
     value.length <= MAX_LABELS &&
     // Spread: `every` would pass over the holes of a list.
-    [...value].every((label) => typeof label === "string" && isIdentity(label));
+    [...value].every((label) => identityName(label) === undefined);
   return fits ? undefined : `at most ${MAX_LABELS} labels, each ${IDENTITY_FORM}`;
 };

@@ -1,6 +1,6 @@
 /**
- * How options are checked: one flat record, unknown keys refused, every number in its range, once. Each class keeps its
- * own defaults beside its rules; nothing here knows which options exist.
+ * How options are checked: one flat record, unknown keys refused, every number in its range, once. Each option is declared
+ * once, with its validator and its default, by `defineOptions`; nothing here knows which options exist.
  */
 import { MAX_DURATION } from "./time/clock.ts";
 
@@ -12,6 +12,32 @@ export type Validators<T> = { readonly [K in keyof Required<T>]: Validator };
 
 /** A record of options with everything filled in. */
 export type WithDefaults<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
+
+/** For each option its validator, and its default when it is one of `D`. */
+export type OptionDeclarations<T, D extends keyof T> = {
+  readonly [K in keyof T]-?: K extends D
+    ? readonly [validator: Validator, byDefault: Exclude<T[K], undefined>]
+    : readonly [validator: Validator];
+};
+
+/** What follows from the declarations of options; both frozen. */
+export interface DefinedOptions<T, D extends keyof T> {
+  readonly rules: Validators<T>;
+  readonly defaults: WithDefaults<Pick<T, D>>;
+}
+
+/** Declares the options `T`, of which `D` have a default. */
+export function defineOptions<T extends object, D extends keyof T>(
+  declared: OptionDeclarations<T, D>,
+): DefinedOptions<T, D> {
+  const entries = Object.entries(declared) as [string, readonly [Validator, unknown?]][];
+  const rules = entries.map(([name, [validator]]) => [name, validator]);
+  const defaults = entries.filter(([, row]) => row.length === 2).map(([name, row]) => [name, row[1]]);
+  return {
+    rules: Object.freeze(Object.fromEntries(rules)) as Validators<T>,
+    defaults: Object.freeze(Object.fromEntries(defaults)) as WithDefaults<Pick<T, D>>,
+  };
+}
 
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
@@ -110,6 +136,10 @@ export const isFunction: Validator = (value) => (typeof value === "function" ? u
 
 /** A string. */
 export const isString: Validator = (value) => (typeof value === "string" ? undefined : "a string");
+
+/** A string that is not empty. */
+export const isNonEmptyString: Validator = (value) =>
+  typeof value === "string" && value !== "" ? undefined : "a non-empty string";
 
 /** One of a few words. */
 export function oneOf(...words: readonly string[]): Validator {

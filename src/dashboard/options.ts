@@ -4,12 +4,14 @@ import { fileURLToPath } from "node:url";
 import {
   isFunction,
   checkOptions,
+  defineOptions,
   isBoolean,
+  isNonEmptyString,
   integer,
   listOf,
   oneOrMore,
   type Validator,
-  type Validators,
+  withDefaults,
 } from "../core/options.ts";
 
 /** Options of the page; see {@link WebSocketListenerOptions}. */
@@ -50,37 +52,35 @@ export interface DashboardSettings {
   readonly history: number;
 }
 
-const MOST_TITLE = 200;
+const MAX_TITLE_LENGTH = 200;
 
-const nonEmpty: Validator = (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string");
-const tokens: Validator = (value) =>
-  Array.isArray(value) && value.length === 0 ? "a token at least" : oneOrMore(nonEmpty)(value);
+/** A token or several. An empty list is refused: it would read as "no token needed". */
+export const tokenList: Validator = (value) =>
+  Array.isArray(value) && value.length === 0 ? "a token at least" : oneOrMore(isNonEmptyString)(value);
 const moduleFile: Validator = (value) => {
-  const isFile = value instanceof URL ? value.protocol === "file:" : nonEmpty(value) === undefined;
+  const isFile = value instanceof URL ? value.protocol === "file:" : isNonEmptyString(value) === undefined;
   return isFile ? undefined : "the path or file: URL of an ES module";
 };
 
-const RULES: Validators<DashboardOptions> = {
-  title: (value) =>
-    nonEmpty(value) === undefined && String(value).length <= MOST_TITLE
-      ? undefined
-      : `a string of 1 to ${MOST_TITLE} characters`,
-  note: isFunction,
-  admin: tokens,
-  payloads: isBoolean,
-  lend: moduleFile,
-  history: integer(60, 3_600),
-};
+const title: Validator = (value) =>
+  isNonEmptyString(value) === undefined && String(value).length <= MAX_TITLE_LENGTH
+    ? undefined
+    : `a string of 1 to ${MAX_TITLE_LENGTH} characters`;
+
+const OPTIONS = defineOptions<DashboardOptions, Exclude<keyof DashboardOptions, "admin" | "lend">>({
+  title: [title, "powerhose"],
+  note: [isFunction, () => undefined],
+  admin: [tokenList],
+  payloads: [isBoolean, false],
+  lend: [moduleFile],
+  history: [integer(60, 3_600), 600],
+});
 
 /** What the option `dashboard` may be. */
 export const dashboardOption: Validator = (value) =>
   typeof value === "boolean" || (typeof value === "object" && value !== null && !Array.isArray(value))
     ? undefined
     : "true, false or the page's options";
-
-function silent(): undefined {
-  return undefined;
-}
 
 function pathOf(module: string | URL): string {
   return module instanceof URL || module.startsWith("file:") ? fileURLToPath(module) : module;
@@ -94,13 +94,13 @@ function pathOf(module: string | URL): string {
 export function dashboardSettings(page: boolean | DashboardOptions | undefined): DashboardSettings | undefined {
   if (page === undefined || page === false) return undefined;
   const options: DashboardOptions = page === true ? {} : page;
-  checkOptions("dashboard", options, RULES);
-  const { title = "powerhose", note = silent, admin, payloads = false, lend, history = 600 } = options;
+  checkOptions("dashboard", options, OPTIONS.rules);
+  const { admin, lend, ...settings } = withDefaults(OPTIONS.defaults, options);
   const module = lend === undefined ? undefined : pathOf(lend);
   if (module !== undefined && statSync(module, { throwIfNoEntry: false })?.isFile() !== true) {
     throw new TypeError(
       `dashboard: expected \`lend\` to be the path or file: URL of an ES module; there is no file ${module}`,
     );
   }
-  return { title, note, admins: [...listOf(admin)], payloads, lend: module, history };
+  return { ...settings, admins: [...listOf(admin)], lend: module };
 }

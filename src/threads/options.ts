@@ -6,13 +6,13 @@ import { type ResourceLimits, SHARE_ENV } from "node:worker_threads";
 import {
   type WithDefaults,
   checkOptions,
+  defineOptions,
   duration,
   finiteDuration,
   isBoolean,
   integer,
   integerOrInfinity,
   type Validator,
-  type Validators,
   isString,
   withDefaults,
 } from "../core/options.ts";
@@ -62,38 +62,12 @@ export interface ThreadsOptions {
   readonly stderr?: boolean | undefined;
 }
 
-/** What holds when nothing is said. */
-export type ThreadsDefaults = Readonly<
-  WithDefaults<
-    Pick<
-      ThreadsOptions,
-      | "export"
-      | "capacity"
-      | "name"
-      | "labels"
-      | "maxJobs"
-      | "maxAge"
-      | "maxCrashes"
-      | "restartMin"
-      | "restartMax"
-      | "startTimeout"
-    >
-  >
->;
+/** The options that have no default, or the host's. */
+type Undefaulted =
+  "size" | "maxAgeJitter" | "workerData" | "env" | "execArgv" | "argv" | "resourceLimits" | "stdout" | "stderr";
 
-/** The defaults of {@link ThreadsOptions}; `size` is the machine's and not listed. */
-export const THREADS_DEFAULTS: ThreadsDefaults = Object.freeze({
-  export: "default",
-  capacity: 1,
-  name: "thread",
-  labels: Object.freeze([]),
-  maxJobs: Number.POSITIVE_INFINITY,
-  maxAge: Number.POSITIVE_INFINITY,
-  maxCrashes: 10,
-  restartMin: 100,
-  restartMax: 30_000,
-  startTimeout: 30_000,
-});
+/** What holds when nothing is said. */
+export type ThreadsDefaults = WithDefaults<Omit<ThreadsOptions, Undefaulted>>;
 
 /** The options with everything filled in. */
 export type ThreadsSettings = ThreadsOptions & ThreadsDefaults & { readonly size: number };
@@ -105,38 +79,41 @@ function word(longest: number): Validator {
 }
 
 const label = word(128);
-
+const labels: Validator = (value) =>
+  Array.isArray(value) && value.length <= 32 && value.every((one) => label(one) === undefined)
+    ? undefined
+    : "at most 32 labels of A-Z a-z 0-9 . _ : -";
 const list: Validator = (value) => (Array.isArray(value) ? undefined : "an array");
 const record: Validator = (value) => (typeof value === "object" && value !== null ? undefined : "an object");
 
-const RULES: Validators<ThreadsOptions> = {
-  size: integer(1, 10_000),
-  export: isString,
-  capacity: integer(1, 65_535),
-  name: word(100),
-  labels: (value) =>
-    Array.isArray(value) && value.length <= 32 && value.every((one) => label(one) === undefined)
-      ? undefined
-      : "at most 32 labels of A-Z a-z 0-9 . _ : -",
-  maxJobs: integerOrInfinity(1),
-  maxAge: duration,
-  maxAgeJitter: duration,
-  maxCrashes: integerOrInfinity(1),
-  restartMin: finiteDuration,
-  restartMax: finiteDuration,
-  startTimeout: finiteDuration,
-  workerData: () => undefined,
-  env: (value) => (value === SHARE_ENV ? undefined : record(value)),
-  execArgv: list,
-  argv: list,
-  resourceLimits: record,
-  stdout: isBoolean,
-  stderr: isBoolean,
-};
+const OPTIONS = defineOptions<ThreadsOptions, keyof ThreadsDefaults>({
+  size: [integer(1, 10_000)],
+  export: [isString, "default"],
+  capacity: [integer(1, 65_535), 1],
+  name: [word(100), "thread"],
+  labels: [labels, Object.freeze([])],
+  maxJobs: [integerOrInfinity(1), Number.POSITIVE_INFINITY],
+  maxAge: [duration, Number.POSITIVE_INFINITY],
+  maxAgeJitter: [duration],
+  maxCrashes: [integerOrInfinity(1), 10],
+  restartMin: [finiteDuration, 100],
+  restartMax: [finiteDuration, 30_000],
+  startTimeout: [finiteDuration, 30_000],
+  workerData: [() => undefined],
+  env: [(value) => (value === SHARE_ENV ? undefined : record(value))],
+  execArgv: [list],
+  argv: [list],
+  resourceLimits: [record],
+  stdout: [isBoolean],
+  stderr: [isBoolean],
+});
+
+/** The defaults of {@link ThreadsOptions}; `size` is the machine's and not listed. */
+export const THREADS_DEFAULTS: ThreadsDefaults = OPTIONS.defaults;
 
 /** Checks the options and fills in the defaults. Throws a TypeError or RangeError. */
 export function threadsSettings(options: ThreadsOptions): ThreadsSettings {
-  checkOptions("threads", options, RULES);
+  checkOptions("threads", options, OPTIONS.rules);
   return withDefaults({ size: availableParallelism(), ...THREADS_DEFAULTS }, options);
 }
 

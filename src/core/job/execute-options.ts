@@ -1,6 +1,14 @@
 /** How one job is run: what `execute` and `map` can be told, and what holds when nothing is said. */
 import { labelList } from "../identifiers.ts";
-import { abortSignal, duration, type WithDefaults, isBoolean, integer, type Validators } from "../options.ts";
+import {
+  abortSignal,
+  defineOptions,
+  duration,
+  type WithDefaults,
+  isBoolean,
+  integer,
+  type Validators,
+} from "../options.ts";
 
 /** How one job is run. All durations in ms; `Infinity` means no limit. */
 export interface ExecuteOptions {
@@ -34,35 +42,27 @@ export interface ExecuteOptions {
   readonly verify?: number | undefined;
 }
 
-/** What `execute` does when nothing else is asked for. */
-export const EXECUTE_DEFAULTS: WithDefaults<Omit<ExecuteOptions, "signal">> = Object.freeze({
-  attempts: 3,
-  timeout: 30_000,
-  acquireTimeout: 5_000,
-  queueTimeout: Number.POSITIVE_INFINITY,
-  deadline: Number.POSITIVE_INFINITY,
-  retryOnTimeout: true,
-  maxRetryAfter: 60_000,
-  maxLost: 2,
-  failFast: false,
-  require: Object.freeze([]),
-  verify: 1,
+type DefaultableOptions = Omit<ExecuteOptions, "signal">;
+
+const OPTIONS = defineOptions<DefaultableOptions, keyof DefaultableOptions>({
+  attempts: [integer(1), 3],
+  timeout: [duration, 30_000],
+  acquireTimeout: [duration, 5_000],
+  queueTimeout: [duration, Number.POSITIVE_INFINITY],
+  deadline: [duration, Number.POSITIVE_INFINITY],
+  retryOnTimeout: [isBoolean, true],
+  maxRetryAfter: [duration, 60_000],
+  maxLost: [integer(1), 2],
+  failFast: [isBoolean, false],
+  require: [labelList, Object.freeze([])],
+  verify: [integer(1, 16), 1],
 });
 
+/** What `execute` does when nothing else is asked for. */
+export const EXECUTE_DEFAULTS: WithDefaults<Omit<ExecuteOptions, "signal">> = OPTIONS.defaults;
+
 /** @internal */
-export const EXECUTE_DEFAULT_RULES: Validators<Omit<ExecuteOptions, "signal">> = Object.freeze({
-  attempts: integer(1),
-  timeout: duration,
-  acquireTimeout: duration,
-  queueTimeout: duration,
-  deadline: duration,
-  retryOnTimeout: isBoolean,
-  maxRetryAfter: duration,
-  maxLost: integer(1),
-  failFast: isBoolean,
-  require: labelList,
-  verify: integer(1, 16),
-});
+export const EXECUTE_DEFAULT_RULES: Validators<Omit<ExecuteOptions, "signal">> = OPTIONS.rules;
 
 /** @internal */
 export const EXECUTE_RULES: Validators<ExecuteOptions> = Object.freeze({

@@ -19,6 +19,7 @@ import { type GoAwayReason, type HelloMessage, PROTOCOL_VERSION } from "../proto
 import {
   checkOptions,
   DEFAULT_PAYLOAD,
+  defineOptions,
   type WithDefaults,
   finiteDuration,
   isBoolean,
@@ -89,45 +90,34 @@ export interface RegistrationOptions extends RegistrationLimits {
   readonly listen: Listener | readonly Listener[];
 }
 
-/** The limits that hold when nothing else is asked for. */
-export const REGISTRATION_DEFAULTS: WithDefaults<Omit<RegistrationLimits, "clock" | "random">> = Object.freeze({
-  heartbeat: 5_000,
-  helloTimeout: 5_000,
-  cancelGrace: 1_000,
-  maxPending: 256,
-  maxWorkers: 10_000,
-  maxStrikes: 100,
-  maxPayload: DEFAULT_PAYLOAD,
-  highWater: 1_048_576,
-  maxBuffered: 8_388_608,
-  maxBufferedTotal: 268_435_456,
-  ...INCOMING_DEFAULTS,
-  remoteStacks: false,
+const LIMITS = defineOptions<RegistrationLimits, Exclude<keyof RegistrationLimits, "clock" | "random">>({
+  heartbeat: [finiteDuration, 5_000],
+  helloTimeout: [finiteDuration, 5_000],
+  cancelGrace: [finiteDuration, 1_000],
+  maxPending: [integer(1), 256],
+  maxWorkers: [integer(1), 10_000],
+  maxStrikes: [integerOrInfinity(0), 100],
+  maxPayload: [payloadLimit, DEFAULT_PAYLOAD],
+  highWater: [integer(1), 1_048_576],
+  maxBuffered: [integer(1), 8_388_608],
+  maxBufferedTotal: [integerOrInfinity(1), 268_435_456],
+  stallTimeout: [finiteDuration, INCOMING_DEFAULTS.stallTimeout],
+  maxIncomingBytes: [integer(1), INCOMING_DEFAULTS.maxIncomingBytes],
+  remoteStacks: [isBoolean, false],
+  clock: [hasMethods("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn")],
+  random: [hasMethods("an Entropy", "u32", "id")],
 });
+
+/** The limits that hold when nothing else is asked for. */
+export const REGISTRATION_DEFAULTS: WithDefaults<Omit<RegistrationLimits, "clock" | "random">> = LIMITS.defaults;
+
+/** @internal */
+export const REGISTRATION_RULES: Validators<RegistrationLimits> = LIMITS.rules;
 
 /** A worker that is started again and again, or two of one name: more is a fight. */
 const REPLACEMENTS_A_MINUTE = 5;
 /** One worker whose connection is cut again and again. */
 const RECONNECTIONS_A_MINUTE = 60;
-
-/** @internal */
-export const REGISTRATION_RULES: Validators<RegistrationLimits> = Object.freeze({
-  heartbeat: finiteDuration,
-  helloTimeout: finiteDuration,
-  cancelGrace: finiteDuration,
-  maxPending: integer(1),
-  maxWorkers: integer(1),
-  maxStrikes: integerOrInfinity(0),
-  maxPayload: payloadLimit,
-  highWater: integer(1),
-  maxBuffered: integer(1),
-  maxBufferedTotal: integerOrInfinity(1),
-  stallTimeout: finiteDuration,
-  maxIncomingBytes: integer(1),
-  remoteStacks: isBoolean,
-  clock: hasMethods("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
-  random: hasMethods("an Entropy", "u32", "id"),
-});
 
 /** @internal */
 export const LISTENERS: ReturnType<typeof oneOrMore> = oneOrMore(hasMethods("a Listener", "start", "stop"));

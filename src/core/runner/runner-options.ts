@@ -3,12 +3,12 @@ import { QUEUE_DEFAULTS } from "../dispatch/dispatcher.ts";
 import { EXECUTE_DEFAULT_RULES, type ExecuteOptions } from "../job/execute-options.ts";
 import type { Dialer, Listener } from "../transport/listener.ts";
 import {
+  defineOptions,
   duration,
   type WithDefaults,
   integer,
   integerOrInfinity,
   oneOrMore,
-  type Validator,
   type Validators,
   hasMethods,
 } from "../options.ts";
@@ -49,26 +49,30 @@ export interface DrainOptions {
   readonly queued?: "run" | "reject" | undefined;
 }
 
+type OwnOptions = Omit<RunnerOptions, keyof RegistrationLimits | keyof ExecuteOptions>;
+type OwnDefaults = "maxQueue" | "maxQueueBytes" | "drainTimeout" | "prefetch";
+
+const OWN = defineOptions<OwnOptions, OwnDefaults>({
+  listen: [LISTENERS],
+  dial: [oneOrMore(hasMethods("a Dialer", "dial"))],
+  maxQueue: [integer(1), QUEUE_DEFAULTS.maxQueue],
+  maxQueueBytes: [integerOrInfinity(1), QUEUE_DEFAULTS.maxQueueBytes],
+  drainTimeout: [duration, 30_000],
+  prefetch: [
+    (value) =>
+      value === "auto" || integer(0, 256)(value) === undefined ? undefined : '"auto" or an integer from 0 to 256',
+    "auto",
+  ],
+});
+
 /** The runner's own defaults; see {@link EXECUTE_DEFAULTS} and {@link REGISTRATION_DEFAULTS} for the others. */
 export const RUNNER_DEFAULTS: WithDefaults<
   Pick<RunnerOptions, "maxQueue" | "maxQueueBytes" | "drainTimeout" | "prefetch">
-> = Object.freeze({
-  ...QUEUE_DEFAULTS,
-  drainTimeout: 30_000,
-  prefetch: "auto",
-});
-
-const PREFETCH: Validator = (value) =>
-  value === "auto" || integer(0, 256)(value) === undefined ? undefined : '"auto" or an integer from 0 to 256';
+> = OWN.defaults;
 
 /** @internal */
 export const RUNNER_RULES: Validators<RunnerOptions> = Object.freeze({
   ...REGISTRATION_RULES,
   ...EXECUTE_DEFAULT_RULES,
-  listen: LISTENERS,
-  dial: oneOrMore(hasMethods("a Dialer", "dial")),
-  maxQueue: integer(1),
-  maxQueueBytes: integerOrInfinity(1),
-  drainTimeout: duration,
-  prefetch: PREFETCH,
+  ...OWN.rules,
 });

@@ -1,13 +1,14 @@
 /** What a Worker can be told, what it does when it is not told, and what is refused. */
 import type { Clock, Random } from "../time/clock.ts";
 import { backlogLimits } from "../health/backpressure.ts";
-import { IDENTITY_FORM, isIdentity, labelList } from "../identifiers.ts";
+import { identityName, labelList } from "../identifiers.ts";
 import type { Dialer, Listener } from "../transport/listener.ts";
 import {
   type WithDefaults,
   isFunction,
   checkOptions,
   DEFAULT_PAYLOAD,
+  defineOptions,
   duration,
   finiteDuration,
   isBoolean,
@@ -15,7 +16,6 @@ import {
   integerOrInfinity,
   oneOf,
   payloadLimit,
-  type Validators,
   hasMethods,
   withDefaults,
 } from "../options.ts";
@@ -76,55 +76,38 @@ export type WorkerDefaults = WithDefaults<
   Omit<WorkerOptions, "dial" | "listen" | "handler" | "identity" | "maxAgeJitter" | "clock" | "random">
 >;
 
-/** The worker's defaults. */
-export const WORKER_DEFAULTS: WorkerDefaults = Object.freeze({
-  capacity: 1,
-  blocking: true,
-  labels: Object.freeze([]),
-  maxJobs: Number.POSITIVE_INFINITY,
-  maxAge: Number.POSITIVE_INFINITY,
-  afterRetirement: "rejoin",
-  reconnectMin: 100,
-  reconnectMax: 30_000,
-  drainTimeout: 30_000,
-  maxPayload: DEFAULT_PAYLOAD,
-  highWater: 1_048_576,
-  maxBuffered: 8_388_608,
-  remoteStacks: false,
+const OPTIONS = defineOptions<WorkerOptions, keyof WorkerDefaults>({
+  dial: [hasMethods("a Dialer, such as a JobRunner or dialWebSocket(…)", "dial")],
+  listen: [hasMethods("a Listener", "start", "stop")],
+  handler: [isFunction],
+  identity: [identityName],
+  capacity: [integer(1, 65_535), 1],
+  blocking: [isBoolean, true],
+  labels: [labelList, Object.freeze([])],
+  maxJobs: [integerOrInfinity(1), Number.POSITIVE_INFINITY],
+  maxAge: [duration, Number.POSITIVE_INFINITY],
+  maxAgeJitter: [duration],
+  afterRetirement: [oneOf("rejoin", "stop"), "rejoin"],
+  reconnectMin: [finiteDuration, 100],
+  reconnectMax: [finiteDuration, 30_000],
+  drainTimeout: [duration, 30_000],
+  maxPayload: [payloadLimit, DEFAULT_PAYLOAD],
+  highWater: [integer(1), 1_048_576],
+  maxBuffered: [integer(1), 8_388_608],
+  remoteStacks: [isBoolean, false],
+  clock: [hasMethods("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn")],
+  random: [hasMethods("an Entropy", "u32", "id")],
 });
 
-const name = (value: unknown): string | undefined =>
-  typeof value === "string" && isIdentity(value) ? undefined : IDENTITY_FORM;
-
-const RULES: Validators<WorkerOptions> = {
-  dial: hasMethods("a Dialer, such as a JobRunner or dialWebSocket(…)", "dial"),
-  listen: hasMethods("a Listener", "start", "stop"),
-  handler: isFunction,
-  identity: name,
-  capacity: integer(1, 65_535),
-  blocking: isBoolean,
-  labels: labelList,
-  maxJobs: integerOrInfinity(1),
-  maxAge: duration,
-  maxAgeJitter: duration,
-  afterRetirement: oneOf("rejoin", "stop"),
-  reconnectMin: finiteDuration,
-  reconnectMax: finiteDuration,
-  drainTimeout: duration,
-  maxPayload: payloadLimit,
-  highWater: integer(1),
-  maxBuffered: integer(1),
-  remoteStacks: isBoolean,
-  clock: hasMethods("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn"),
-  random: hasMethods("an Entropy", "u32", "id"),
-};
+/** The worker's defaults. */
+export const WORKER_DEFAULTS: WorkerDefaults = OPTIONS.defaults;
 
 /** @internal The options with every default filled in. */
 export type ResolvedWorkerOptions = WorkerOptions & WorkerDefaults;
 
 /** @internal Checks the options and fills them in. */
 export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOptions {
-  checkOptions("Worker", options, RULES);
+  checkOptions("Worker", options, OPTIONS.rules);
   if (typeof options.handler !== "function") throw new TypeError("Worker: a `handler` is needed");
   if ((options.dial === undefined) === (options.listen === undefined)) {
     throw new TypeError("Worker: give either `dial` (how to reach the runner) or `listen`");

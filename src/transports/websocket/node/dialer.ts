@@ -9,6 +9,7 @@ import {
   checkOptions,
   finiteDuration,
   isBoolean,
+  isNonEmptyString,
   type Validator,
   type Validators,
   hasMethods,
@@ -99,7 +100,7 @@ const MASKS: readonly unknown[] = ["auto", "random", "zero"] satisfies MaskChoic
 const anything: Validator = () => undefined;
 
 const RULES: Validators<NodeDialOptions> = {
-  token: (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string"),
+  token: isNonEmptyString,
   allowInsecure: isBoolean,
   servername: isString,
   headers: hasMethods("a record of headers"),

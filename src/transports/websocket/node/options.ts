@@ -5,13 +5,13 @@ import {
   type WithDefaults,
   isFunction,
   checkOptions,
+  defineOptions,
   finiteDuration,
   integer,
   integerOrInfinity,
-  oneOrMore,
   type Validator,
-  type Validators,
   hasMethods,
+  isNonEmptyString,
   withDefaults,
 } from "../../../core/options.ts";
 import {
@@ -19,6 +19,7 @@ import {
   dashboardOption,
   dashboardSettings,
   type DashboardSettings,
+  tokenList,
 } from "../../../dashboard/options.ts";
 
 /** Decides who a request is. */
@@ -94,11 +95,13 @@ export interface WebSocketListenerOptions {
   readonly maxHeaderSize?: number | undefined;
 }
 
+type Undefaulted = "token" | "authenticate" | "server" | "dashboard" | "status" | "addressOf";
+
+/** The options that have a default. */
+export type WebSocketListenerDefaults = WithDefaults<Omit<WebSocketListenerOptions, Undefaulted>>;
+
 /** The options with their defaults filled in. */
-export type WebSocketListenerSettings = Omit<
-  WithDefaults<WebSocketListenerOptions>,
-  "token" | "authenticate" | "server" | "dashboard" | "status" | "addressOf"
-> & {
+export interface WebSocketListenerSettings extends WebSocketListenerDefaults {
   /** The tokens; empty when none was given. */
   readonly tokens: readonly string[];
   /** The hook, if there is one. */
@@ -111,39 +114,15 @@ export type WebSocketListenerSettings = Omit<
   readonly status: (() => unknown) | undefined;
   /** Names the address of a request, if not the connection. */
   readonly addressOf: ((request: IncomingMessage) => string | undefined) | undefined;
-};
+}
 
-/** The options that have a default. */
-export type WebSocketListenerDefaults = Readonly<
-  Omit<WebSocketListenerSettings, "tokens" | "authenticate" | "server" | "dashboard" | "status" | "addressOf">
->;
-
-/** What holds when nothing is said. */
-export const WEBSOCKET_LISTENER_DEFAULTS: WebSocketListenerDefaults = Object.freeze({
-  host: "127.0.0.1",
-  port: 0,
-  path: "/",
-  origins: Object.freeze([]),
-  ticketLifetime: 30_000,
-  maxConnections: 10_000,
-  maxConnectionsPerAddress: Number.POSITIVE_INFINITY,
-  maxPending: 256,
-  maxPendingPerAddress: 64,
-  acceptRate: 5_000,
-  refusalRatePerAddress: 100,
-  headersTimeout: 5_000,
-  requestTimeout: 5_000,
-  connectionsCheckingInterval: 1_000,
-  maxHeaderSize: 16_384,
-});
-
-const nonEmpty: Validator = (value) => (typeof value === "string" && value !== "" ? undefined : "a non-empty string");
-const isOrigin = (value: unknown): boolean => nonEmpty(value) === undefined && value !== "null" && value !== "*";
-const LONGEST_TICKET = 30_000;
+const isOrigin = (value: unknown): boolean =>
+  isNonEmptyString(value) === undefined && value !== "null" && value !== "*";
+const MAX_TICKET_LIFETIME_MS = 30_000;
 const ticketLifetime: Validator = (value) =>
-  finiteDuration(value) === undefined && Number(value) <= LONGEST_TICKET
+  finiteDuration(value) === undefined && Number(value) <= MAX_TICKET_LIFETIME_MS
     ? undefined
-    : `a number of ms over 0 and at most ${LONGEST_TICKET}`;
+    : `a number of ms over 0 and at most ${MAX_TICKET_LIFETIME_MS}`;
 const count: Validator = integer(1, 1_000_000);
 
 /** Requests hold what browsers and dialers make of a path; one that they would write otherwise would never be asked for. */
@@ -153,31 +132,35 @@ const addressPath: Validator = (value) => {
   return fits ? undefined : "a path as it stands in an address: it begins with /, has no query, and is percent-encoded";
 };
 
-const RULES: Validators<WebSocketListenerOptions> = {
-  host: nonEmpty,
-  port: integer(0, 65_535),
-  path: addressPath,
-  // An empty list would read as "no token needed".
-  token: (value) => (Array.isArray(value) && value.length === 0 ? "a token at least" : oneOrMore(nonEmpty)(value)),
-  authenticate: isFunction,
-  origins: (value) =>
-    Array.isArray(value) && value.every(isOrigin) ? undefined : "an array of origins, neither `null` nor `*`",
-  ticketLifetime,
-  dashboard: dashboardOption,
-  server: hasMethods("an http or https server", "on", "listen"),
-  maxConnections: count,
-  maxConnectionsPerAddress: integerOrInfinity(1),
-  maxPending: count,
-  maxPendingPerAddress: integerOrInfinity(1),
-  acceptRate: integerOrInfinity(1),
-  refusalRatePerAddress: integerOrInfinity(1),
-  addressOf: isFunction,
-  status: isFunction,
-  headersTimeout: finiteDuration,
-  requestTimeout: finiteDuration,
-  connectionsCheckingInterval: finiteDuration,
-  maxHeaderSize: integer(1_024, 1_048_576),
-};
+const origins: Validator = (value) =>
+  Array.isArray(value) && value.every(isOrigin) ? undefined : "an array of origins, neither `null` nor `*`";
+
+const OPTIONS = defineOptions<WebSocketListenerOptions, keyof WebSocketListenerDefaults>({
+  host: [isNonEmptyString, "127.0.0.1"],
+  port: [integer(0, 65_535), 0],
+  path: [addressPath, "/"],
+  token: [tokenList],
+  authenticate: [isFunction],
+  origins: [origins, Object.freeze([])],
+  ticketLifetime: [ticketLifetime, MAX_TICKET_LIFETIME_MS],
+  dashboard: [dashboardOption],
+  server: [hasMethods("an http or https server", "on", "listen")],
+  maxConnections: [count, 10_000],
+  maxConnectionsPerAddress: [integerOrInfinity(1), Number.POSITIVE_INFINITY],
+  maxPending: [count, 256],
+  maxPendingPerAddress: [integerOrInfinity(1), 64],
+  acceptRate: [integerOrInfinity(1), 5_000],
+  refusalRatePerAddress: [integerOrInfinity(1), 100],
+  addressOf: [isFunction],
+  status: [isFunction],
+  headersTimeout: [finiteDuration, 5_000],
+  requestTimeout: [finiteDuration, 5_000],
+  connectionsCheckingInterval: [finiteDuration, 1_000],
+  maxHeaderSize: [integer(1_024, 1_048_576), 16_384],
+});
+
+/** What holds when nothing is said. */
+export const WEBSOCKET_LISTENER_DEFAULTS: WebSocketListenerDefaults = OPTIONS.defaults;
 
 /**
  * Checks the options and fills in the defaults.
@@ -185,7 +168,7 @@ const RULES: Validators<WebSocketListenerOptions> = {
  * @throws RangeError when a number is out of range.
  */
 export function listenerSettings(options: WebSocketListenerOptions): WebSocketListenerSettings {
-  checkOptions("listenWebSocket", options, RULES);
+  checkOptions("listenWebSocket", options, OPTIONS.rules);
   if (options.server !== undefined && (options.host !== undefined || options.port !== undefined)) {
     throw new TypeError("listenWebSocket: a shared `server` has its own address; leave out `host` and `port`");
   }

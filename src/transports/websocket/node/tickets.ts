@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import type { Clock } from "../../../core/time/clock.ts";
+import { identityName } from "../../../core/identifiers.ts";
 import { checkOptions, type Validator } from "../../../core/options.ts";
 import { guestPrincipalFault } from "../../../core/transport/principal.ts";
 
@@ -21,10 +22,6 @@ const TICKET_BYTES = 32;
 
 const principalName: Validator = (value) =>
   typeof value === "string" && value !== "" ? undefined : "a non-empty string, the name of a principal";
-const workerName: Validator = (value) =>
-  typeof value === "string" && /^[A-Za-z0-9._:-]{1,128}$/.test(value)
-    ? undefined
-    : "1 to 128 characters of A-Z a-z 0-9 . _ : -";
 
 interface Kept extends TicketOptions {
   readonly expires: number;
@@ -54,7 +51,7 @@ export class Tickets {
    * @throws RangeError when 10,000 are out.
    */
   issue(options: TicketOptions): string {
-    checkOptions("issueTicket", options, { principal: principalName, identity: workerName });
+    checkOptions("issueTicket", options, { principal: principalName, identity: identityName });
     if (principalName(options.principal) !== undefined) throw new TypeError("issueTicket: `principal` is needed");
     const fault = guestPrincipalFault(options.principal);
     if (fault !== undefined) throw new TypeError(`issueTicket: ${fault}`);
