@@ -12,7 +12,7 @@ import type {
   WorkerStats,
 } from "../index.ts";
 import { Failures } from "./failures.ts";
-import { LatencyHistogram } from "./latency-histogram.ts";
+import { Histogram } from "./histogram.ts";
 import type { FailureRow, Sample, WorkerRow } from "./protocol.ts";
 import { safeText } from "./safe-text.ts";
 import { Ring } from "./ring.ts";
@@ -36,7 +36,7 @@ export class Metrics {
   readonly #view: RunnerView;
   readonly #clock: Clock;
   readonly #samples: Ring<Sample>;
-  readonly #latency = new LatencyHistogram();
+  readonly #latency = new Histogram();
   readonly #tallies: WorkerCounters;
   readonly #failures: Failures;
   readonly #ticked: (sample: Sample, stats: RunnerStats) => void;

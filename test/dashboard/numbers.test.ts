@@ -2,44 +2,11 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Clock, RunnerEvent } from "../../src/index.ts";
-import { LatencyHistogram } from "../../src/dashboard/latency-histogram.ts";
 import { MAX_REQUEST_BYTES, readRequest } from "../../src/dashboard/protocol.ts";
 import { safeText } from "../../src/dashboard/safe-text.ts";
 import { Ring } from "../../src/dashboard/ring.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { WorkerCounters } from "../../src/dashboard/worker-counters.ts";
-
-describe("the histogram", () => {
-  test("has no quantile of nothing", () => {
-    const latency = new LatencyHistogram();
-    expect([latency.quantile(0.5), latency.total]).toEqual([null, 0]);
-    latency.add(3);
-    latency.clear();
-    expect([latency.quantile(0.99), latency.total]).toEqual([null, 0]);
-  });
-
-  test("is never below the true quantile, and at most a tenth above", () => {
-    const times = fc.array(fc.double({ min: 0.02, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 200 });
-    fc.assert(
-      fc.property(times, fc.double({ min: 0, max: 1, noNaN: true }), (all, share) => {
-        const latency = new LatencyHistogram();
-        for (const ms of all) latency.add(ms);
-        const sorted = all.toSorted((a, b) => a - b);
-        const truth = sorted[Math.max(1, Math.ceil(all.length * share)) - 1] ?? 0;
-        const said = latency.quantile(share) ?? 0;
-        expect(said).toBeGreaterThanOrEqual(truth * 0.999999);
-        expect(said).toBeLessThanOrEqual(truth * 1.1);
-      }),
-    );
-  });
-
-  test("takes whatever a clock may say", () => {
-    const latency = new LatencyHistogram();
-    for (const ms of [0, -1, 1e-9, 1e300, Infinity]) latency.add(ms);
-    expect(latency.total).toBe(5);
-    expect(latency.quantile(1)).toBeGreaterThan(86_400_000);
-  });
-});
 
 test("a ring keeps the last ones, oldest first", () => {
   fc.assert(
