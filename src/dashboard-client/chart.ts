@@ -8,8 +8,8 @@ export interface ChartOptions {
   readonly title: string;
   /** What its lines are called. */
   readonly lines: readonly [string, string];
-  /** A value in words. */
-  readonly words: (value: number | null) => string;
+  /** A value as text. */
+  readonly format: (value: number) => string;
   /** Whether its values span so much that only their order of magnitude fits. */
   readonly logarithmic?: boolean;
 }
@@ -122,7 +122,7 @@ export class Chart {
       : data;
     if (this.#plot === undefined) this.redraw();
     else this.#plot.setData(data);
-    this.#tell();
+    this.#writeValues();
   }
 
   #fit(): void {
@@ -133,9 +133,9 @@ export class Chart {
   }
 
   #settings(width: number): uPlot.Options {
-    const { logarithmic = false, words } = this.#options;
+    const { logarithmic = false, format } = this.#options;
     const values = (_plot: uPlot, splits: (number | null)[]): string[] =>
-      splits.map((value) => (value === null ? "" : logarithmic ? words(value) : value.toLocaleString("en-US")));
+      splits.map((value) => (value === null ? "" : logarithmic ? format(value) : value.toLocaleString("en-US")));
     return {
       width,
       height: HEIGHT,
@@ -150,20 +150,22 @@ export class Chart {
         { ...axis(), values: times, space: TIME_SPACE, size: 30 },
         {
           ...axis(),
-          size: 58,
+          size: logarithmic ? 76 : 58,
           values,
           ...(logarithmic ? { splits: powersOfTen } : { incrs: WHOLE_STEPS.toSorted((a, b) => a - b) }),
         },
       ],
       series: [{}, line("--first", !logarithmic), line("--second", false)],
-      hooks: { setCursor: [() => this.#tell()] },
+      hooks: { setCursor: [() => this.#writeValues()] },
     };
   }
 
   /** Under the pointer, else the newest. */
-  #tell(): void {
+  #writeValues(): void {
     const at = this.#plot?.cursor.idx ?? this.#data[0].length - 1;
-    write(this.#values[0], this.#options.words(this.#data[1][at] ?? null));
-    write(this.#values[1], this.#options.words(this.#data[2][at] ?? null));
+    this.#values.forEach((element, index) => {
+      const value = this.#data[index + 1]?.[at] ?? null;
+      write(element, value === null ? "–" : this.#options.format(value));
+    });
   }
 }

@@ -1,33 +1,24 @@
 /** The charts: queue, throughput, latency over the seconds that are kept. How one is drawn is chart.ts. */
 import type { Sample, Welcome } from "../dashboard/protocol.ts";
+import { grouped, showDuration, threeDigits } from "../dashboard/format.ts";
 import { Chart, type ChartData } from "./chart.ts";
-import { latency, rate, whole } from "./figures.ts";
 
 /** What a line shows of a second. */
 type Value = (sample: Sample) => number | null;
 
 const SECOND = 1_000;
 
-/** A count that may be absent. */
-function count(value: number | null): string {
-  return value === null ? "–" : whole(value);
-}
-
-function perSecond(value: number | null): string {
-  return value === null ? "–" : rate(value);
-}
-
 /** All charts. */
 export class Charts {
   readonly #charts: readonly (readonly [Chart, Value, Value])[] = [
-    [new Chart({ title: "Queue", lines: ["waiting", "running"], words: count }), (s) => s.queued, (s) => s.running],
+    [new Chart({ title: "Queue", lines: ["waiting", "running"], format: grouped }), (s) => s.queued, (s) => s.running],
     [
-      new Chart({ title: "Jobs a second", lines: ["done", "failed"], words: perSecond }),
+      new Chart({ title: "Jobs a second", lines: ["done", "failed"], format: threeDigits }),
       (s) => s.done,
       (s) => s.failed,
     ],
     [
-      new Chart({ title: "Latency", lines: ["p50", "p99"], words: latency, logarithmic: true }),
+      new Chart({ title: "Latency", lines: ["p50", "p99"], format: showDuration, logarithmic: true }),
       (s) => s.p50,
       (s) => s.p99,
     ],

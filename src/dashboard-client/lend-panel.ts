@@ -1,7 +1,8 @@
 /** "Lend this tab": how many cores, how they do, and how to stop. The work itself is done by powerhose/browser. */
 import { serveFromTab, type TabWorker, type TabState } from "../browser/index.ts";
+import { describeError } from "../core/describe-error.ts";
+import { grouped, threeDigits } from "../dashboard/format.ts";
 import { make, write } from "./element.ts";
-import { rate, whole } from "./figures.ts";
 
 const STATES: Readonly<Record<TabState, readonly [string, string]>> = {
   connecting: ["connecting", "quiet"],
@@ -12,10 +13,6 @@ const STATES: Readonly<Record<TabState, readonly [string, string]>> = {
   offline: ["waiting for the network", "warn"],
   away: ["paused while the page is away", "warn"],
 };
-
-function wordsOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
-}
 
 function cores(): number {
   return Math.max(1, Math.min(64, navigator.hardwareConcurrency || 1));
@@ -105,7 +102,7 @@ export class LendPanel {
       });
       this.#watch(share);
     } catch (error) {
-      write(this.#trouble, `That did not work: ${wordsOf(error)}`);
+      write(this.#trouble, `That did not work: ${describeError(error)}`);
       this.#start.disabled = false;
     }
   }
@@ -135,10 +132,10 @@ export class LendPanel {
     write(this.#state, words);
     this.#state.dataset["tone"] = tone;
     this.#stop.disabled = state === "draining";
-    const lost = failed > 0 ? `, ${whole(failed)} failed` : "";
+    const lost = failed > 0 ? `, ${grouped(failed)} failed` : "";
     write(
       this.#numbers,
-      `${share.identity}: ${whole(running)} of ${whole(size)} busy, ${whole(done)} done${lost}, ${rate(perSecond)} a second`,
+      `${share.identity}: ${grouped(running)} of ${grouped(size)} busy, ${grouped(done)} done${lost}, ${threeDigits(perSecond)} a second`,
     );
   }
 }

@@ -1,10 +1,10 @@
 /** The page in the browser: puts its parts together. Each part owns a piece of the document; messages come from connection.ts. */
 import type { Explanation, Snapshot, DashboardMessage, Welcome } from "../dashboard/protocol.ts";
+import { grouped } from "../dashboard/format.ts";
 import { Charts } from "./charts.ts";
 import { FeedConnection, type FeedConnectionOwner, type FeedState } from "./connection.ts";
 import { find, write } from "./element.ts";
 import { FailuresList } from "./failures-list.ts";
-import { whole } from "./figures.ts";
 import { LendPanel } from "./lend-panel.ts";
 import { Question } from "./question.ts";
 import { Tiles } from "./tiles.ts";
@@ -126,11 +126,11 @@ class Dashboard implements FeedConnectionOwner {
     write(words, note);
     this.#tiles.show(moment);
     this.#charts.add(moment.sample);
-    write(find("workers-count", HTMLElement), whole(registered));
+    write(find("workers-count", HTMLElement), grouped(registered));
     this.#workers.show(moment);
     const more = find("workers-more", HTMLElement);
     more.hidden = registered <= workers.length;
-    write(more, `and ${whole(registered - workers.length)} more, which are not listed`);
+    write(more, `and ${grouped(registered - workers.length)} more, which are not listed`);
     if (failures !== undefined) this.#failures.show(failures, (at) => this.#charts.timeOf(at));
   }
 

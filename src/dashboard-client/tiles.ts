@@ -1,19 +1,23 @@
 /** The numbers of this moment, large. */
 import type { Snapshot } from "../dashboard/protocol.ts";
+import { grouped, showDuration, threeDigits } from "../dashboard/format.ts";
 import { make, write } from "./element.ts";
-import { latency, rate, whole } from "./figures.ts";
 
 /** A number and what stands small behind it. */
 type Reading = readonly [string, string];
 
+function latency(ms: number | null): string {
+  return ms === null ? "–" : showDuration(ms);
+}
+
 const TILES: readonly (readonly [string, (moment: Snapshot) => Reading])[] = [
-  ["Waiting", ({ sample, backoff }) => [whole(sample.queued), backoff > 0 ? `+ ${whole(backoff)} in backoff` : ""]],
-  ["Running", ({ sample, capacity }) => [whole(sample.running), `of ${whole(capacity)}`]],
-  ["Throughput", ({ sample }) => [rate(sample.done), "a second"]],
+  ["Waiting", ({ sample, backoff }) => [grouped(sample.queued), backoff > 0 ? `+ ${grouped(backoff)} in backoff` : ""]],
+  ["Running", ({ sample, capacity }) => [grouped(sample.running), `of ${grouped(capacity)}`]],
+  ["Throughput", ({ sample }) => [threeDigits(sample.done), "a second"]],
   ["Latency, p50", ({ sample }) => [latency(sample.p50), ""]],
   ["Latency, p99", ({ sample }) => [latency(sample.p99), ""]],
-  ["Done", ({ succeeded }) => [whole(succeeded), ""]],
-  ["Failed", ({ failed, retries }) => [whole(failed), retries > 0 ? `${whole(retries)} retried` : ""]],
+  ["Done", ({ succeeded }) => [grouped(succeeded), ""]],
+  ["Failed", ({ failed, retries }) => [grouped(failed), retries > 0 ? `${grouped(retries)} retried` : ""]],
 ];
 
 /** The row of tiles. */

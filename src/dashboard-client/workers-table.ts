@@ -1,7 +1,7 @@
 /** The table of workers. Rows stay the same elements from second to second, so that a focused button stays focused. */
 import type { Snapshot, WorkerRow } from "../dashboard/protocol.ts";
+import { grouped, showDuration, threeDigits } from "../dashboard/format.ts";
 import { make, write } from "./element.ts";
-import { rate, span, whole } from "./figures.ts";
 
 /** What an admin may do with a worker. */
 export interface WorkerActions {
@@ -17,12 +17,12 @@ const WORDS: readonly Column[] = [
   ["Transport", ({ transport }) => transport],
 ];
 const NUMBERS: readonly Column[] = [
-  ["In flight", ({ inFlight, capacity }) => `${whole(inFlight)} / ${whole(capacity)}`],
-  ["Prefetched", ({ waiting }) => whole(waiting)],
-  ["Done", ({ done }) => whole(done)],
-  ["Failed", ({ failed }) => whole(failed)],
-  ["Jobs/s", (row) => rate(row.rate)],
-  ["Age", ({ age }) => span(age)],
+  ["In flight", ({ inFlight, capacity }) => `${grouped(inFlight)} / ${grouped(capacity)}`],
+  ["Prefetched", ({ waiting }) => grouped(waiting)],
+  ["Done", ({ done }) => grouped(done)],
+  ["Failed", ({ failed }) => grouped(failed)],
+  ["Jobs/s", (row) => threeDigits(row.rate)],
+  ["Age", ({ age }) => showDuration(age)],
 ];
 
 /** A state in a person's words, and how it is to be taken. */

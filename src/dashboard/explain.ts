@@ -1,18 +1,11 @@
 /** "Why is nothing running?", answered in words from a runner's numbers. */
 import type { RunnerStats, WaitingStats } from "../index.ts";
+import { counted, grouped } from "./format.ts";
 import type { Explanation } from "./protocol.ts";
-
-function whole(count: number): string {
-  return count.toLocaleString("en-US");
-}
-
-function counted(count: number, noun: string): string {
-  return `${whole(count)} ${noun}${count === 1 ? "" : "s"}`;
-}
 
 /** `1 job waits`, `2 jobs wait`. */
 function wait(count: number): string {
-  return count === 1 ? "1 job waits" : `${whole(count)} jobs wait`;
+  return count === 1 ? "1 job waits" : `${grouped(count)} jobs wait`;
 }
 
 /** Workers by whether they can be given work. */
@@ -66,7 +59,7 @@ function standstill(stats: RunnerStats): Explanation {
 function quiet(stats: RunnerStats): Explanation {
   const { backoff } = stats;
   if (backoff > 0) {
-    const words = `${backoff === 1 ? "1 job has" : `${whole(backoff)} jobs have`} failed and will be tried again in a moment.`;
+    const words = `${backoff === 1 ? "1 job has" : `${grouped(backoff)} jobs have`} failed and will be tried again in a moment.`;
     return { severity: "stuck", text: words };
   }
   if (standings(stats).usable > 0) return { severity: "idle", text: "Nothing to do: no job waits." };
@@ -77,7 +70,7 @@ function quiet(stats: RunnerStats): Explanation {
 function atWork(stats: RunnerStats): Explanation {
   const { running, queued, prefetched, capacity, workers } = stats;
   const missed = missing(stats);
-  const runs = running === 1 ? "1 job runs" : `${whole(running)} jobs run`;
+  const runs = running === 1 ? "1 job runs" : `${grouped(running)} jobs run`;
   const on = counted(workers.length, "worker");
   if (missed !== "") return { severity: "stuck", text: `${runs} on ${on}. ${missed}` };
   if (queued - prefetched <= 0 || running < capacity) return { severity: "busy", text: `${runs} on ${on}.` };

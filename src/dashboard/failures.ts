@@ -1,33 +1,20 @@
-/** The last jobs that failed, in words that are safe to show. What a peer or a caller said is text here, cut and made harmless. */
+/** The last jobs that failed. Texts of peers and callers are cut and made harmless. */
+import { errorParts } from "../core/describe-error.ts";
 import type { JobSettledEvent } from "../index.ts";
 import type { FailureRow } from "./protocol.ts";
 import { safeText } from "./safe-text.ts";
 import { Ring } from "./ring.ts";
 
-/** How many are kept. */
-const MOST = 50;
-const LONGEST_NAME = 100;
-const LONGEST_MESSAGE = 500;
-const LONGEST_DATA = 200;
-
-/** The name and words of whatever was thrown; asking a foreign object may throw. */
-function wordsOf(error: unknown): { name: string; message: string } {
-  try {
-    if (error instanceof Error) {
-      // Whatever their types promise.
-      const { name, message }: { readonly name: unknown; readonly message: unknown } = error;
-      return { name: String(name), message: String(message) };
-    }
-    return { name: "", message: String(error) };
-  } catch {
-    return { name: "", message: "an error without words" };
-  }
-}
+/** Failures that are kept. */
+const MAX_FAILURES = 50;
+const MAX_NAME_LENGTH = 100;
+const MAX_MESSAGE_LENGTH = 500;
+const MAX_DATA_LENGTH = 200;
 
 /** The last failures, numbered from 1. */
 export class Failures {
   readonly #withData: boolean;
-  readonly #rows = new Ring<FailureRow>(MOST);
+  readonly #rows = new Ring<FailureRow>(MAX_FAILURES);
   #count = 0;
 
   /** @param withData - Whether the beginning of the job's data is kept. */
@@ -35,19 +22,19 @@ export class Failures {
     this.#withData = withData;
   }
 
-  /** How many there were in all: changes with each. */
+  /** How many there were in all. */
   get count(): number {
     return this.#count;
   }
 
-  /** The last of them, newest first. */
+  /** The last failures, newest first. */
   get rows(): readonly FailureRow[] {
     return this.#rows.toArray().toReversed();
   }
 
-  /** Takes one in. `at` is when, in ms since the start; `worker` who had it. */
+  /** Adds a failure. `at` is its time, in ms since the start; `worker` the identity of its last worker. */
   add({ jobId, attempts, error, data }: JobSettledEvent, at: number, worker: string): void {
-    const { name, message } = wordsOf(error);
+    const { name, message } = errorParts(error);
     const shown = this.#withData && data !== undefined ? { data: beginning(data) } : {};
     this.#rows.push({
       number: ++this.#count,
@@ -55,14 +42,14 @@ export class Failures {
       jobId,
       worker,
       attempts,
-      name: safeText(name, LONGEST_NAME),
-      message: safeText(message, LONGEST_MESSAGE),
+      name: safeText(name, MAX_NAME_LENGTH),
+      message: safeText(message, MAX_MESSAGE_LENGTH),
       ...shown,
     });
   }
 }
 
 function beginning(data: string | Uint8Array): string {
-  if (typeof data === "string") return safeText(data, LONGEST_DATA);
+  if (typeof data === "string") return safeText(data, MAX_DATA_LENGTH);
   return `${data.byteLength} bytes`;
 }

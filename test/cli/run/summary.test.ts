@@ -49,7 +49,7 @@ test("of remote workers no more is claimed than is known", () => {
 
 test("nothing ran: nothing is claimed", () => {
   const idle = { ...run, jobs: 0, runs: 0, runMs: 0, localRuns: 0, handOverMs: 0 };
-  expect(summary(idle)).toEqual(["0 jobs in 10.0 s, 0.00 a second on 4 workers, none failed"]);
+  expect(summary(idle)).toEqual(["0 jobs in 10.0 s, 0 a second on 4 workers, none failed"]);
 });
 
 test.each([

@@ -2,15 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CommandError } from "../../../src/cli/terminal/errors.ts";
 import { Flags } from "../../../src/cli/terminal/flags.ts";
-import {
-  counted,
-  grouped,
-  safeText,
-  showClock,
-  showDuration,
-  table,
-  threeDigits,
-} from "../../../src/cli/terminal/format.ts";
+import { safeText, shellWord, showClock, table } from "../../../src/cli/terminal/format.ts";
 
 describe("a peer's words", () => {
   test("cannot move the cursor, end the line or turn the text around", () => {
@@ -26,12 +18,6 @@ describe("a peer's words", () => {
     expect(safeText("x".repeat(600))).toBe(`${"x".repeat(500)}…`);
     expect(safeText("naïve café 日本 🎉")).toBe("naïve café 日本 🎉");
   });
-});
-
-test("numbers as people read them", () => {
-  expect([0, 999, 1_000, 1_234_567].map(grouped)).toEqual(["0", "999", "1,000", "1,234,567"]);
-  expect([counted(0, "job"), counted(1, "job"), counted(2, "job")]).toEqual(["0 jobs", "1 job", "2 jobs"]);
-  expect([0.424, 3.4, 36.64, 999.6, 12_345].map(threeDigits)).toEqual(["0.42", "3.40", "36.6", "1,000", "12,345"]);
 });
 
 test("a table lines up and ends where its text ends", () => {
@@ -67,22 +53,18 @@ describe("durations", () => {
   test("of an option that is absent has no limit", () => {
     expect(read()).toBe(Number.POSITIVE_INFINITY);
   });
+});
 
-  test("are shown with the unit that fits", () => {
-    const spans = [0.000_5, 0.004_2, 0.5, 1, 12.34, 999, 1_000, 59_000, 60_000, 200_000, 7_500_000];
-    expect(spans.map(showDuration)).toEqual([
-      "500 ns",
-      "4.2 µs",
-      "500 µs",
-      "1.0 ms",
-      "12 ms",
-      "999 ms",
-      "1.0 s",
-      "59.0 s",
-      "1 min 0 s",
-      "3 min 20 s",
-      "2 h 5 min",
-    ]);
-    expect([0, 7_400, 754_000, 3_723_000].map(showClock)).toEqual(["0:00", "0:07", "12:34", "1:02:03"]);
-  });
+test("a clock has hours when it needs them", () => {
+  expect([0, 7_400, 754_000, 3_723_000].map(showClock)).toEqual(["0:00", "0:07", "12:34", "1:02:03"]);
+});
+
+test("a word of a shell is quoted only where it must be", () => {
+  expect(["a/b-c.js#x", "", "two words", "it's", "#top"].map(shellWord)).toEqual([
+    "a/b-c.js#x",
+    "''",
+    "'two words'",
+    "'it'\\''s'",
+    "'#top'",
+  ]);
 });
