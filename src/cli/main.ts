@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /** The `powerhose` command: selects the subcommand, runs it, and turns its outcome into an exit code. */
 import { readFileSync } from "node:fs";
-import { CommandError, EXIT, usage, messageOf } from "./terminal/errors.ts";
+import { describeError } from "../core/describe-error.ts";
+import { CommandError, EXIT, usage } from "./terminal/errors.ts";
 import { Flags, HELP_FLAG, suggest } from "./terminal/flags.ts";
 import { type CommandSpec, flagsOf, helpText } from "./terminal/help.ts";
 import { Terminal } from "./terminal/terminal.ts";
@@ -70,7 +71,7 @@ async function print(text: string): Promise<number> {
   output.onError(() => undefined);
   const { error } = await output.write([Buffer.from(`${text}\n`)]);
   if (error === undefined || isReaderGone(error)) return EXIT.ok;
-  throw new CommandError(`cannot write the output: ${messageOf(error)}`, EXIT.failed, { cause: error });
+  throw new CommandError(`cannot write the output: ${describeError(error)}`, EXIT.failed, { cause: error });
 }
 
 function commandNamed(name: string): Command {
@@ -99,7 +100,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 function failed(error: unknown): number {
-  new Terminal(process.stderr, process.env, false).error(messageOf(error));
+  new Terminal(process.stderr, process.env, false).error(describeError(error));
   return error instanceof CommandError ? error.exitCode : EXIT.failed;
 }
 

@@ -1,9 +1,9 @@
 /** The script of the commands' threads: loads the user's module and times its handler. See summary.ts for the use of times. */
 import { workerData } from "node:worker_threads";
+import { describeError } from "../../core/describe-error.ts";
 import { scarcityOf, withCode } from "../../supervisor/scarcity.ts";
 import type { Handler } from "../../index.ts";
 import { loadHandler } from "../../threads/load.ts";
-import { messageOf } from "../terminal/errors.ts";
 import { HandlerTimer, MODULE_FAULT, type TimedModule } from "./handler-timer.ts";
 
 async function load({ path, module, exportName }: TimedModule): Promise<Handler> {
@@ -11,7 +11,7 @@ async function load({ path, module, exportName }: TimedModule): Promise<Handler>
     return await loadHandler(module, exportName, path);
   } catch (error) {
     // Without its cause: one that cannot be cloned would lose the message too.
-    const message = `${MODULE_FAULT}${messageOf(error)}`;
+    const message = `${MODULE_FAULT}${describeError(error)}`;
     throw withCode(new Error(message), message, scarcityOf(error));
   }
 }

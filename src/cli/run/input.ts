@@ -4,7 +4,8 @@
  */
 import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
-import { CommandError, EXIT, messageOf } from "../terminal/errors.ts";
+import { describeError } from "../../core/describe-error.ts";
+import { CommandError, EXIT } from "../terminal/errors.ts";
 import type { AttemptRecord, Payload } from "../../index.ts";
 import { type SplitLine, LineSplitter } from "./line-splitter.ts";
 
@@ -178,7 +179,7 @@ export class JobSource {
       yield* stream as AsyncIterable<Buffer>;
     } catch (error) {
       if (this.#stopped) return;
-      throw new CommandError(`cannot read ${name}: ${messageOf(error)}`, EXIT.usage, { cause: error });
+      throw new CommandError(`cannot read ${name}: ${describeError(error)}`, EXIT.usage, { cause: error });
     }
   }
 }
@@ -190,6 +191,6 @@ function jsonFault(text: string): string | undefined {
     JSON.parse(text);
     return undefined;
   } catch (error) {
-    return `the line is not one JSON value: ${messageOf(error)}`;
+    return `the line is not one JSON value: ${describeError(error)}`;
   }
 }

@@ -16,8 +16,9 @@ import {
   writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
+import { describeError } from "../../core/describe-error.ts";
 import { DoneLines, MAX_PLACE } from "./done-lines.ts";
-import { codeOf, CommandError, usage, messageOf } from "../terminal/errors.ts";
+import { codeOf, CommandError, usage } from "../terminal/errors.ts";
 import { type SplitLine, LineSplitter } from "./line-splitter.ts";
 import { type Result, microseconds } from "./outcome.ts";
 
@@ -158,7 +159,9 @@ export class JobLog {
   }
 
   #fault(error: unknown): CommandError {
-    return new CommandError(`cannot write the job log ${this.#path}: ${messageOf(error)}`, undefined, { cause: error });
+    return new CommandError(`cannot write the job log ${this.#path}: ${describeError(error)}`, undefined, {
+      cause: error,
+    });
   }
 }
 
@@ -177,7 +180,7 @@ function openLog(path: string): number {
     return openSync(path, OPEN_MODE | constants.O_NONBLOCK, 0o666);
   } catch (error) {
     throw usage(
-      `--joblog: cannot open ${path}: ${codeOf(error) === "EISDIR" ? "it is a directory" : messageOf(error)}`,
+      `--joblog: cannot open ${path}: ${codeOf(error) === "EISDIR" ? "it is a directory" : describeError(error)}`,
       error,
     );
   }

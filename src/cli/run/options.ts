@@ -1,8 +1,9 @@
 /** What `powerhose run` was asked to do: its options, read and checked before anything is started. */
 import { accessSync, constants, fstatSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { describeError } from "../../core/describe-error.ts";
 import { isLoopback } from "../../transports/websocket/address.ts";
-import { codeOf, usage, messageOf } from "../terminal/errors.ts";
+import { codeOf, usage } from "../terminal/errors.ts";
 import type { Flags } from "../terminal/flags.ts";
 import type { CommandSpec } from "../terminal/help.ts";
 import type { Input } from "./input.ts";
@@ -283,6 +284,6 @@ function readInput(name: string): Input {
   } catch (error) {
     if (codeOf(error) === "ENOENT") throw usage(`cannot read ${name}: there is no such file`, error);
     if (codeOf(error) === "EACCES") throw usage(`cannot read ${name}: permission denied`, error);
-    throw usage(messageOf(error), error);
+    throw usage(describeError(error), error);
   }
 }

@@ -1,4 +1,5 @@
 /** How an outcome is written: as text, or as one JSON record. Where it is written is result-writer.ts. */
+import { errorParts } from "../../core/describe-error.ts";
 import { type AttemptRecord, type Payload, PowerhoseError } from "../../index.ts";
 
 /** What is reported of a failed job. */
@@ -21,8 +22,8 @@ export interface Result {
 /** Name, message and code of whatever a job failed with. */
 export function describeFailure(error: unknown): FailureText {
   if (error instanceof PowerhoseError) return { name: error.name, message: error.message, code: error.code };
-  if (error instanceof Error) return { name: error.name, message: error.message, code: "" };
-  return { name: "Error", message: String(error), code: "" };
+  const { name, message } = errorParts(error);
+  return { name: name === "" ? "Error" : name, message, code: "" };
 }
 
 /** What a line that is no job fails with. */

@@ -3,9 +3,10 @@
  * longer than a person would notice, and the run waits until the reader has taken what was written. What a result looks
  * like is outcome.ts, how bytes get out is output.ts.
  */
+import { describeError } from "../../core/describe-error.ts";
 import type { ByteBudget } from "../../core/job/byte-budget.ts";
 import { heldPayloadBytes } from "../../core/job/held-bytes.ts";
-import { CommandError, messageOf } from "../terminal/errors.ts";
+import { CommandError } from "../terminal/errors.ts";
 import { isReaderGone, type Output, type Written } from "../terminal/output.ts";
 
 const ENOUGH = 128 * 1_024; // bytes held that make a write worth it
@@ -123,7 +124,9 @@ export class ResultWriter {
   #fail(error: unknown): void {
     if (this.#broken) return;
     this.#broken = true;
-    const fault = isReaderGone(error) ? undefined : new CommandError(`cannot write the results: ${messageOf(error)}`);
+    const fault = isReaderGone(error)
+      ? undefined
+      : new CommandError(`cannot write the results: ${describeError(error)}`);
     this.#owner.broken(fault);
   }
 }

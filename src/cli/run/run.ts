@@ -2,10 +2,11 @@
  * `powerhose run`: lines in, jobs, results out. Puts source, fleet, log and writer together and decides how a run ends; how
  * each of them works is in its own file.
  */
+import { describeError } from "../../core/describe-error.ts";
 import { ByteBudget } from "../../core/job/byte-budget.ts";
 import { RunnerStoppedError } from "../../index.ts";
 import { type StopReason, RunOutcome } from "./run-outcome.ts";
-import { asError, type CommandError, EXIT, usage, messageOf } from "../terminal/errors.ts";
+import { asError, type CommandError, EXIT, usage } from "../terminal/errors.ts";
 import { SignalHandler } from "../terminal/signals.ts";
 import { JobLog } from "./job-log.ts";
 import { JobPipeline, type PipelineOwner } from "./pipeline.ts";
@@ -320,7 +321,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     const { failed } = this.#counters;
     if (fault !== undefined) {
       if (!this.#outcome.isInterrupted) throw fault;
-      this.#terminal.error(messageOf(fault));
+      this.#terminal.error(describeError(fault));
     } else if (!this.#outcome.isUnread && this.#leave === undefined) {
       this.#sumUp();
     }

@@ -4,6 +4,7 @@
  */
 import { hostname, networkInterfaces } from "node:os";
 import { basename } from "node:path";
+import { describeError } from "../../core/describe-error.ts";
 import { JobRunner, type Listener, type RunnerEvent } from "../../index.ts";
 import { isLoopback } from "../../transports/websocket/address.ts";
 import {
@@ -11,7 +12,7 @@ import {
   type DashboardOptions,
   type WebSocketListener,
 } from "../../transports/websocket/node/index.ts";
-import { codeOf, CommandError, messageOf } from "../terminal/errors.ts";
+import { codeOf, CommandError } from "../terminal/errors.ts";
 import type { PipelineRunner } from "./pipeline.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { DEFAULT_MAX_PAYLOAD } from "../terminal/flags.ts";
@@ -176,7 +177,7 @@ export class RunWorkers {
   }
 
   #inTrouble(error: Error): void {
-    this.#terminal.info(messageOf(error));
+    this.#terminal.info(describeError(error));
     if (!isPlaceLost(error) || ++this.#placesLost < this.#settings.workers) return;
     if (this.#door !== undefined) return this.#terminal.info("no thread is left here; waiting for remote workers");
     this.#owner.onNoWorkers(new CommandError("no thread is left to run the jobs: all of them kept crashing"));
@@ -201,7 +202,7 @@ function inHand(jobs: number): string {
 function listenFault(error: unknown, { host, port }: ListenAddress): unknown {
   if (!(error instanceof Error && error.message.startsWith("cannot listen on "))) return error;
   const { cause } = error;
-  const why = codeOf(cause) === "EADDRINUSE" ? "the port is in use; 0 takes a free one" : messageOf(cause);
+  const why = codeOf(cause) === "EADDRINUSE" ? "the port is in use; 0 takes a free one" : describeError(cause);
   return new CommandError(`cannot listen on ${host}:${port}: ${why}`, undefined, { cause: error });
 }
 

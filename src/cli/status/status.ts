@@ -1,5 +1,6 @@
 /** `powerhose status`: asks a run that listens how it is. What it answers is report.ts. */
-import { codeOf, CommandError, usage, messageOf } from "../terminal/errors.ts";
+import { describeError } from "../../core/describe-error.ts";
+import { codeOf, CommandError, usage } from "../terminal/errors.ts";
 import type { Flags } from "../terminal/flags.ts";
 import type { CommandSpec } from "../terminal/help.ts";
 import { isLoopback } from "../../transports/websocket/address.ts";
@@ -78,7 +79,7 @@ function statusUrl(text: string, allowInsecure: boolean): URL {
 function unreachable(url: URL, error: unknown): CommandError {
   const cause = error instanceof Error ? error.cause : undefined;
   const why =
-    codeOf(cause) === "ECONNREFUSED" ? "nobody listens there" : messageOf(cause instanceof Error ? cause : error);
+    codeOf(cause) === "ECONNREFUSED" ? "nobody listens there" : describeError(cause instanceof Error ? cause : error);
   return new CommandError(`cannot ask ${url.origin}: ${why}`, undefined, { cause: error });
 }
 

@@ -1,4 +1,5 @@
-/** What a command ends with when it cannot go on, and the exit codes all commands share. How it is printed is main.ts. */
+/** What a command ends with when it cannot go on, and the exit codes of all commands. See main.ts for how it is printed. */
+import { describeError } from "../../core/describe-error.ts";
 
 /** The exit codes of every command. */
 export const EXIT: Readonly<{ ok: 0; failed: 1; usage: 2; interrupted: 130 }> = Object.freeze({
@@ -30,14 +31,9 @@ export function usage(message: string, cause?: unknown): CommandError {
   return new CommandError(message, EXIT.usage, cause === undefined ? undefined : { cause });
 }
 
-/** The words of whatever was thrown, without a stack. */
-export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
-}
-
 /** Whatever was thrown, as an error. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+  return thrown instanceof Error ? thrown : new Error(describeError(thrown));
 }
 
 /** The host's code of an error, such as `ENOENT`, or nothing. */

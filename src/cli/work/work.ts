@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { availableParallelism, hostname } from "node:os";
+import { describeError } from "../../core/describe-error.ts";
 import {
   AuthError,
   type Dialer,
@@ -15,7 +16,7 @@ import {
   type WorkerEvent,
 } from "../../index.ts";
 import { dialWebSocket } from "../../transports/websocket/node/index.ts";
-import { asError, CommandError, EXIT, usage, messageOf } from "../terminal/errors.ts";
+import { asError, CommandError, EXIT, usage } from "../terminal/errors.ts";
 import type { Flags } from "../terminal/flags.ts";
 import type { CommandSpec } from "../terminal/help.ts";
 import { SignalHandler } from "../terminal/signals.ts";
@@ -117,7 +118,7 @@ function dialerFor(url: string, flags: Flags): Dialer {
       ...(token === undefined ? {} : { token }),
     });
   } catch (error) {
-    throw usage(`--connect: ${messageOf(error)}`, error);
+    throw usage(`--connect: ${describeError(error)}`, error);
   }
 }
 
@@ -210,7 +211,8 @@ export class Work {
 
   /** A worker stopped on purpose before it was let in has nothing to complain of. */
   #refused(error: unknown): void {
-    if (error instanceof AuthError) this.#fault ??= new CommandError(messageOf(error), EXIT.failed, { cause: error });
+    if (error instanceof AuthError)
+      this.#fault ??= new CommandError(describeError(error), EXIT.failed, { cause: error });
     else if (this.#worker.state !== "stopped" && this.#worker.state !== "draining") this.#fault ??= asError(error);
   }
 
@@ -237,7 +239,7 @@ export class Work {
   }
 
   #inTrouble(error: Error): void {
-    this.#terminal.info(messageOf(error));
+    this.#terminal.info(describeError(error));
     if (!isPlaceLost(error) || ++this.#placesLost < this.#settings.workers) return;
     this.#fault ??= new CommandError("no thread is left to run jobs: all of them kept crashing");
     void this.#worker.stop();
