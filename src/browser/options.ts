@@ -15,7 +15,8 @@ import {
   withDefaults,
 } from "../core/options.ts";
 import { identityName } from "../core/identifiers.ts";
-import { systemRandom, WORKER_DEFAULTS } from "../index.ts";
+import { systemRandom, WORKER_DEFAULTS, type WorkerOptions } from "../index.ts";
+import type { RestartOptions } from "../supervisor/restart-policy.ts";
 import { dialWebSocket, type Secret } from "../transports/websocket/index.ts";
 import { browserFamily } from "./user-agent.ts";
 
@@ -28,7 +29,8 @@ export interface TabScripts {
 }
 
 /** Options of {@link serveFromTab}. All durations in ms. */
-export interface ServeFromTabOptions {
+export interface ServeFromTabOptions
+  extends RestartOptions, Pick<WorkerOptions, "maxPayload" | "reconnectMin" | "reconnectMax" | "drainTimeout"> {
   /** The ES module whose export is the handler; a text is relative to the page. Each Web Worker imports it. */
   readonly module: string | URL;
   /** The name of the module's export that is the handler; default `default`. */
@@ -45,22 +47,6 @@ export interface ServeFromTabOptions {
   readonly identity?: string | undefined;
   /** Allows `ws:` to another machine, where everybody on the way can read jobs and token; default false. */
   readonly allowInsecure?: boolean | undefined;
-  /** The largest job it accepts, in bytes; default 1 MiB. */
-  readonly maxPayload?: number | undefined;
-  /** The first pause before it connects again is random up to this; it doubles with each failure; default 100. */
-  readonly reconnectMin?: number | undefined;
-  /** The pauses' upper bound; default 30,000. */
-  readonly reconnectMax?: number | undefined;
-  /** How long `drain` waits for running handlers; default 30,000. */
-  readonly drainTimeout?: number | undefined;
-  /** How long a Web Worker may take to load the module; default 30,000. */
-  readonly startTimeout?: number | undefined;
-  /** A Web Worker's place is given up after so many crashes in a row, none of which had begun a job or lived 10 s; default 10. */
-  readonly maxCrashes?: number | undefined;
-  /** The first pause after a crash is random up to this; it doubles with each further one; default 100. */
-  readonly restartMin?: number | undefined;
-  /** The pauses' upper bound; default 30,000. */
-  readonly restartMax?: number | undefined;
   /** The scripts of the Web Workers, for a page that is one file; default those of this package, beside its own. */
   readonly scripts?: TabScripts | undefined;
 }

@@ -3,17 +3,29 @@
  * crashes again and again is given up; where something has run out, it is tried for ever, at longer and longer intervals.
  */
 import { backoffDelay } from "../core/time/backoff.ts";
+import type { WithDefaults } from "../core/options.ts";
 import type { Random } from "../index.ts";
 
 /** A thread that has lived so long, in ms, did start well, whatever killed it. */
 const STABLE_AFTER_MS = 10_000;
 
-/** How often and how fast to try. */
-export interface RestartLimits {
-  readonly restartMin: number;
-  readonly restartMax: number;
-  readonly maxCrashes: number;
+/** When a thread is started again. All durations in ms. */
+export interface RestartOptions {
+  /**
+   * A thread's place is given up after so many crashes in a row, none of which had begun a job or lived 10 s; default 10.
+   * For want of descriptors or memory it is never given up: threads are tried until one is of use.
+   */
+  readonly maxCrashes?: number | undefined;
+  /** The first pause after a crash is random up to this; it doubles with each further one; default 100. */
+  readonly restartMin?: number | undefined;
+  /** The pauses' upper bound; default 30,000. */
+  readonly restartMax?: number | undefined;
+  /** How long a thread may take to load the module and register; default 30,000. */
+  readonly startTimeout?: number | undefined;
 }
+
+/** How often and how fast to try. */
+export type RestartLimits = WithDefaults<Omit<RestartOptions, "startTimeout">>;
 
 /** What a thread did before it crashed. */
 export interface ThreadHistory {

@@ -16,9 +16,10 @@ import {
   isString,
   withDefaults,
 } from "../core/options.ts";
+import type { RestartOptions } from "../supervisor/restart-policy.ts";
 
 /** Options of {@link threads}. All durations in ms. */
-export interface ThreadsOptions {
+export interface ThreadsOptions extends RestartOptions {
   /** How many threads; default as many as the machine runs at once (`os.availableParallelism()`). */
   readonly size?: number | undefined;
   /** The name of the module's export that is the handler; default `default`. */
@@ -35,17 +36,6 @@ export interface ThreadsOptions {
   readonly maxAge?: number | undefined;
   /** At most so much is added to `maxAge` by chance, so that not all go at once; default a tenth of it. */
   readonly maxAgeJitter?: number | undefined;
-  /**
-   * A thread's place is given up after so many crashes in a row, none of which had begun a job or lived 10 s; default 10.
-   * For want of descriptors or memory it is never given up: threads are tried until one is of use.
-   */
-  readonly maxCrashes?: number | undefined;
-  /** The first pause after a crash is random up to this; it doubles with each further one; default 100. */
-  readonly restartMin?: number | undefined;
-  /** The pauses' upper bound; default 30,000. */
-  readonly restartMax?: number | undefined;
-  /** How long a thread may take to load the module and register; default 30,000. */
-  readonly startTimeout?: number | undefined;
   /** Handed to the threads as `workerData` of `node:worker_threads`, cloned for each; share memory to share. */
   readonly workerData?: unknown;
   /** The threads' `process.env`, or `SHARE_ENV`; default a copy of this process's. */
@@ -62,12 +52,13 @@ export interface ThreadsOptions {
   readonly stderr?: boolean | undefined;
 }
 
-/** The options that have no default, or the host's. */
-type Undefaulted =
-  "size" | "maxAgeJitter" | "workerData" | "env" | "execArgv" | "argv" | "resourceLimits" | "stdout" | "stderr";
-
 /** What holds when nothing is said. */
-export type ThreadsDefaults = WithDefaults<Omit<ThreadsOptions, Undefaulted>>;
+export type ThreadsDefaults = WithDefaults<
+  Omit<
+    ThreadsOptions,
+    "size" | "maxAgeJitter" | "workerData" | "env" | "execArgv" | "argv" | "resourceLimits" | "stdout" | "stderr"
+  >
+>;
 
 /** The options with everything filled in. */
 export type ThreadsSettings = ThreadsOptions & ThreadsDefaults & { readonly size: number };

@@ -95,10 +95,10 @@ export interface WebSocketListenerOptions {
   readonly maxHeaderSize?: number | undefined;
 }
 
-type Undefaulted = "token" | "authenticate" | "server" | "dashboard" | "status" | "addressOf";
-
 /** The options that have a default. */
-export type WebSocketListenerDefaults = WithDefaults<Omit<WebSocketListenerOptions, Undefaulted>>;
+export type WebSocketListenerDefaults = WithDefaults<
+  Omit<WebSocketListenerOptions, "token" | "authenticate" | "server" | "dashboard" | "status" | "addressOf">
+>;
 
 /** The options with their defaults filled in. */
 export interface WebSocketListenerSettings extends WebSocketListenerDefaults {
