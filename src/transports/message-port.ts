@@ -4,7 +4,7 @@
  */
 import { describeError } from "../core/describe-error.ts";
 import { systemClock } from "../core/time/system.ts";
-import { Inbox } from "../core/transport/inbox.ts";
+import { CLOSED_HERE, CLOSED_THERE, frameTooLarge, Inbox } from "../core/transport/inbox.ts";
 import type { Dialer, Listener, ListenerContext } from "../core/transport/listener.ts";
 import type { Peer } from "../core/peer.ts";
 import { LOCAL } from "../core/transport/principal.ts";
@@ -61,16 +61,10 @@ const ACKNOWLEDGED_BYTES = 64 * 1024;
 // The peer of a browser port does not learn of `close()`, so it is told.
 const CLOSE_NOTE = "powerhose:close";
 const EVENTS = ["messageerror", "close"] as const;
-const CLOSED_HERE: CloseReason = { code: "local", message: "closed by this end" };
-const CLOSED_THERE: CloseReason = { code: "peer", message: "closed by the other end" };
 const PORT_CLOSED: CloseReason = { code: "peer", message: "the port was closed" };
 const UNREADABLE: CloseReason = { code: "violation", message: "a message that cannot be read here" };
 const NOT_BYTES: CloseReason = { code: "violation", message: "a message that is not bytes" };
 const NOT_SENT: CloseReason = { code: "violation", message: "an acknowledgement of bytes that were not sent" };
-
-function tooLarge(bytes: number, limit: number): CloseReason {
-  return { code: "too-large", message: `a frame of ${bytes} bytes is over the limit of ${limit}` };
-}
 
 function peerOf(given: Partial<Peer> | undefined, address: string): Peer {
   return { transport: "message-port", address, principal: LOCAL, ...given };
@@ -119,7 +113,7 @@ class MessagePortSocket implements Socket {
   send(frame: Uint8Array<ArrayBuffer>): boolean {
     if (this.#inbox.isClosed) return false;
     const { byteLength } = frame;
-    if (byteLength > this.#maxFrameBytes) return this.#fail(tooLarge(byteLength, this.#maxFrameBytes));
+    if (byteLength > this.#maxFrameBytes) return this.#fail(frameTooLarge(byteLength, this.#maxFrameBytes));
     // Transferring takes the whole buffer along; of a view, only its own bytes may go.
     const { buffer } = byteLength === frame.buffer.byteLength ? frame : frame.slice();
     try {
@@ -164,7 +158,8 @@ class MessagePortSocket implements Socket {
   readonly #onMessage = (message: unknown): void => {
     const bytes = bytesOf(message);
     if (bytes === undefined) return this.#onNote(message);
-    if (bytes.byteLength > this.#maxFrameBytes) return this.#end(tooLarge(bytes.byteLength, this.#maxFrameBytes), true);
+    if (bytes.byteLength > this.#maxFrameBytes)
+      return this.#end(frameTooLarge(bytes.byteLength, this.#maxFrameBytes), true);
     this.#acknowledge(bytes.byteLength);
     this.#inbox.frame(bytes);
   };

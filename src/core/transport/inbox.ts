@@ -1,6 +1,16 @@
 /** The receiving half of a socket, shared by the transports: holds frames until a receiver is there, reports the end once. */
 import type { CloseReason, Receiver } from "./socket.ts";
 
+/** This end called `close()`. */
+export const CLOSED_HERE: CloseReason = { code: "local", message: "closed by this end" };
+/** The other end called `close()`. */
+export const CLOSED_THERE: CloseReason = { code: "peer", message: "closed by the other end" };
+
+/** A frame over the limit, coming or going. */
+export function frameTooLarge(bytes: number, limit: number): CloseReason {
+  return { code: "too-large", message: `a frame of ${bytes} bytes is over the limit of ${limit}` };
+}
+
 /**
  * The half of a socket every transport has alike: frames are held until it is opened, and it closes exactly once.
  * A transport owns one per socket end and feeds it; it knows nothing of bytes on their way out.

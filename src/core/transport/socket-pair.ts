@@ -3,12 +3,9 @@
  * listener and dialer around the same pair. Knows nothing of messages.
  */
 import type { Clock } from "../time/clock.ts";
-import { Inbox } from "./inbox.ts";
+import { CLOSED_HERE, CLOSED_THERE, frameTooLarge, Inbox } from "./inbox.ts";
 import type { Peer } from "../peer.ts";
 import type { CloseReason, Receiver, Socket } from "./socket.ts";
-
-const CLOSED_HERE: CloseReason = { code: "local", message: "closed by this end" };
-const CLOSED_THERE: CloseReason = { code: "peer", message: "closed by the other end" };
 
 class PairEnd implements Socket {
   readonly peer: Peer;
@@ -69,9 +66,9 @@ class PairEnd implements Socket {
   };
 
   #refuse(bytes: number): void {
-    const message = `a frame of ${bytes} bytes is over the limit of ${this.#maxFrameBytes}`;
-    this.#other?.close({ code: "too-large", message });
-    this.#inbox.close({ code: "too-large", message });
+    const reason = frameTooLarge(bytes, this.#maxFrameBytes);
+    this.#other?.close(reason);
+    this.#inbox.close(reason);
   }
 
   #closedByPeer(): void {

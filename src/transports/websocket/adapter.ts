@@ -4,11 +4,10 @@
  */
 import { describeError } from "../../core/describe-error.ts";
 import { systemClock } from "../../core/time/system.ts";
-import { Inbox } from "../../core/transport/inbox.ts";
+import { CLOSED_HERE, frameTooLarge, Inbox } from "../../core/transport/inbox.ts";
 import type { Peer } from "../../core/peer.ts";
 import type { CloseCode, CloseReason, FaultProfile } from "../../core/transport/socket.ts";
 import type { Receiver, Socket } from "../../core/transport/socket.ts";
-import { CLOSED_HERE, frameTooLarge } from "./close-codes.ts";
 
 /** What is asked of the WebSocket underneath. */
 export interface WebSocketAdapter {

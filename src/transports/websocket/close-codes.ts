@@ -48,12 +48,5 @@ export function closeReason(code: number): CloseReason {
   }
 }
 
-/** This end called `close()`. */
-export const CLOSED_HERE: CloseReason = { code: "local", message: "closed by this end" };
 /** The peer sent text, or a Blob that was not asked for. */
 export const NOT_BINARY: CloseReason = { code: "violation", message: "a message that is not binary" };
-
-/** A frame over the limit, coming or going. */
-export function frameTooLarge(bytes: number, limit: number): CloseReason {
-  return { code: "too-large", message: `a frame of ${bytes} bytes is over the limit of ${limit}` };
-}

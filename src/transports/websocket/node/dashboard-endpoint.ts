@@ -2,7 +2,7 @@
  * The page of one listener, from start to stop: finds what browsers ask for, and joins their WebSockets to the feed. Who may
  * come is admission.ts, what they are told feed.ts, what else is answered http-requests.ts.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { systemClock } from "../../../core/time/system.ts";
@@ -145,12 +145,4 @@ export class DashboardEndpoint {
     const path = requestPath(request);
     return path === this.#path && wantsPage(request) ? this.#page : this.#files.get(path);
   }
-}
-
-/** Answers a request for the page that is refused. */
-export function refuseDashboard(response: ServerResponse): void {
-  response.writeHead(403, { "Content-Type": "text/plain; charset=utf-8", Connection: "close" });
-  response.end(
-    "this page is for this machine alone: open it as http://127.0.0.1 or http://localhost, or set a token\n",
-  );
 }

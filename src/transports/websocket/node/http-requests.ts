@@ -1,58 +1,68 @@
 /**
- * Plain HTTP requests to a listener, on a server of its own or on a shared one: finds out which are for it, and answers those
- * within its limits. Who may is decided in admission.ts.
+ * Plain HTTP requests to a listener, on a server of its own or on a shared one: the page with its files, and `GET status`, a
+ * report as JSON. Finds out which requests are for it, and answers those within its limits. Admission is admission.ts.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Admission, BUSY, type Refusal } from "./admission.ts";
+import { systemClock } from "../../../core/time/system.ts";
+import { type Admission, BUSY, type Decision, type Refusal } from "./admission.ts";
 import { beside, requestPath } from "../address.ts";
-import { refuseDashboard, type DashboardEndpoint } from "./dashboard-endpoint.ts";
+import type { DashboardEndpoint } from "./dashboard-endpoint.ts";
 import { type AssetFile, serveAsset } from "../../../dashboard/assets.ts";
-import { answerText, StatusEndpoint } from "./status.ts";
 
+/** Reports under way at a time: each is held until its reader has taken it. */
+const MAX_REPORTS = 4;
+const REPORT_TIMEOUT_MS = 30_000;
+
+const TEXT = { "Content-Type": "text/plain", Connection: "close" };
+const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store", Connection: "close" };
 const PAGE_REFUSED: Refusal = { status: 403, text: "" };
+const LOCAL_PAGE =
+  "this page is for this machine alone: open it as http://127.0.0.1 or http://localhost, or set a token\n";
 
 /** What a listener has to answer with. */
 export interface PlainContext {
   readonly path: string;
   readonly admission: Admission;
   readonly dashboard: DashboardEndpoint | undefined;
+  /** Makes the report. May throw. */
   readonly status: (() => unknown) | undefined;
-  /** Making the report has failed. */
+  /** `status` has thrown. */
   onStatusFailed(error: unknown): void;
+}
+
+/** Answers with a short text. */
+export function answerText(response: ServerResponse, status: number, text: string): void {
+  const login = status === 401 ? { "WWW-Authenticate": "Bearer" } : {};
+  const later = status === 503 ? { "Retry-After": "1" } : {};
+  const methods = status === 405 ? { Allow: "GET" } : {};
+  response.writeHead(status, { ...TEXT, ...login, ...later, ...methods });
+  response.end(text);
 }
 
 /** The plain requests of one listener, from start to stop. */
 export class PlainRequests {
   readonly #context: PlainContext;
   readonly #statusPath: string;
-  readonly #status: StatusEndpoint | undefined;
+  #reports = 0;
 
   constructor(context: PlainContext) {
     this.#context = context;
     this.#statusPath = beside(context.path, "status");
-    const { status: report, admission } = context;
-    if (report === undefined) return;
-    this.#status = new StatusEndpoint({
-      report,
-      judgeStatus: (request) => admission.authorizeStatus(request),
-      onRefused: (request, refusal) => admission.refused(request, refusal),
-      onFailed: (error) => context.onStatusFailed(error),
-    });
   }
 
   /** Answers a request for the page, a file beside it or the status; `false`, and nothing is done, when it is for none. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
-    const status = requestPath(request) === this.#statusPath ? this.#status : undefined;
-    const file = this.#context.dashboard?.find(request);
-    if (status === undefined && file === undefined) return false;
-    const { admission } = this.#context;
+    const { admission, dashboard, status } = this.#context;
+    const makeReport = requestPath(request) === this.#statusPath ? status : undefined;
+    const file = dashboard?.find(request);
+    if (makeReport === undefined && file === undefined) return false;
     const network = admission.networkOf(request);
     if (!admission.enter(request, network)) {
       answerText(response, BUSY.status, `${BUSY.text}\n`);
       return true;
     }
     response.once("close", () => admission.limits.leave(network));
-    if (status !== undefined) status.answer(request, response);
+    if (makeReport !== undefined) this.#serveStatus(request, response, makeReport);
     else if (file !== undefined) this.#servePage(request, response, file);
     return true;
   }
@@ -61,6 +71,47 @@ export class PlainRequests {
     const { admission } = this.#context;
     if (admission.mayLoadPage(request)) return serveAsset(request, response, file);
     admission.refused(request, PAGE_REFUSED);
-    refuseDashboard(response);
+    response.writeHead(403, { "Content-Type": "text/plain; charset=utf-8", Connection: "close" });
+    response.end(LOCAL_PAGE);
+  }
+
+  #serveStatus(request: IncomingMessage, response: ServerResponse, makeReport: () => unknown): void {
+    if (request.method !== "GET") return answerText(response, 405, "GET only\n");
+    const decided = (decision: Decision): void => this.#decided(request, response, decision, makeReport);
+    const decision = this.#context.admission.authorizeStatus(request);
+    if (decision instanceof Promise) void decision.then(decided);
+    else decided(decision);
+  }
+
+  #decided(request: IncomingMessage, response: ServerResponse, decision: Decision, makeReport: () => unknown): void {
+    if (response.destroyed) return;
+    if ("status" in decision) {
+      this.#context.admission.refused(request, decision);
+      return answerText(response, decision.status, `${decision.text}\n`);
+    }
+    if (this.#reports >= MAX_REPORTS) return answerText(response, 503, "too many are asking\n");
+    const body = this.#body(makeReport);
+    if (body === undefined) return answerText(response, 500, "the report failed\n");
+    this.#sendReport(response, body);
+  }
+
+  #body(makeReport: () => unknown): Buffer | undefined {
+    try {
+      return Buffer.from(`${JSON.stringify(makeReport() ?? null)}\n`);
+    } catch (error) {
+      this.#context.onStatusFailed(error);
+      return undefined;
+    }
+  }
+
+  #sendReport(response: ServerResponse, body: Buffer): void {
+    this.#reports++;
+    const timer = systemClock.set(REPORT_TIMEOUT_MS, () => response.destroy(), false);
+    response.once("close", () => {
+      systemClock.clear(timer);
+      this.#reports--;
+    });
+    response.writeHead(200, { ...JSON_HEADERS, "Content-Length": body.byteLength });
+    response.end(body);
   }
 }

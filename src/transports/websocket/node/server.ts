@@ -20,9 +20,8 @@ import { KEEP_ALIVE_DELAY } from "./dialer.ts";
 import { nodeSocket, type WireSettings, wireSettings } from "./socket.ts";
 import type { WebSocketListenerSettings } from "./options.ts";
 import { DashboardEndpoint } from "./dashboard-endpoint.ts";
-import { PlainRequests } from "./http-requests.ts";
+import { answerText, PlainRequests } from "./http-requests.ts";
 import { OwnServer } from "./http-server.ts";
-import { answerText } from "./status.ts";
 import type { TicketOptions } from "./tickets.ts";
 
 /** How long `stop` waits for closing handshakes: so many times so many ms. A healthy peer needs one round trip. */
