@@ -1,5 +1,6 @@
 /** The front door: everything that is not a transport. */
-export type { AcquireOptions, PooledWorker, WorkersOptions } from "./core/pool/workers.ts";
+export type { PooledWorker } from "./core/pool/scheduler.ts";
+export type { AcquireOptions, WorkersOptions } from "./core/pool/workers.ts";
 export { Workers } from "./core/pool/workers.ts";
 export type { Clock, Random, TimerHandle } from "./core/time/clock.ts";
 export type { ExecuteOptions } from "./core/job/execute-options.ts";

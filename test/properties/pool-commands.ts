@@ -39,7 +39,7 @@ class PoolCommand implements fc.AsyncCommand<PoolModel, RealPool> {
 }
 
 function compare(model: PoolModel, real: RealPool): void {
-  const { size, usable, slots, waiting } = real.workers;
+  const { size, usable, slots, waiting } = real.workers.scheduler;
   const modelUsable = model.usable;
   assert.deepEqual(
     { size, usable, slots, waiting, logs: real.logs, fleet: real.fleet.toSorted(), returning: real.returning.length },
@@ -61,7 +61,7 @@ function compare(model: PoolModel, real: RealPool): void {
   const unused = model.freeSeats.some(({ worker }) => model.waiters.some((waiter) => fits(waiter, worker)));
   assert(!unused, "a free slot while somebody waits who could use it");
   assert.equal(
-    real.workers.lines.reduce((sum, { length }) => sum + length, 0),
+    real.workers.scheduler.queueDepths.reduce((sum, { length }) => sum + length, 0),
     waiting,
     "the lines",
   );
@@ -77,7 +77,7 @@ function addNew(model: PoolModel, real: RealPool, { identity, capacity, labels, 
   };
   real.made.push(worker);
   model.admit(worker, admitted > 0 ? admitted : capacity);
-  if (admitted > 0) real.workers.admit(worker, admitted);
+  if (admitted > 0) real.workers.scheduler.add(worker, admitted);
   else real.workers.add(worker);
 }
 
@@ -146,12 +146,12 @@ function freeBare(model: PoolModel, real: RealPool, n: number, again: boolean): 
     const current = model.seatOf(seat.worker);
     if (current === undefined || current === seat) {
       model.free(seat);
-      real.workers.free(seat.worker);
+      real.workers.scheduler.free(seat.worker);
     }
     const bare = real.bare.get(id);
     if (!again || bare === undefined) continue;
     model.wait(waiter);
-    real.workers.wait(bare);
+    real.workers.scheduler.wait(bare);
   }
 }
 
@@ -197,12 +197,14 @@ function workerSteps(): fc.Arbitrary<Named>[] {
         });
       return [`delete(${n}, ${byName})`, step];
     }),
-    some.map((n) => [`withdraw(${n})`, (m, r) => pick(r, n, (w) => (m.withdraw(w), r.workers.withdraw(w)))] as const),
+    some.map(
+      (n) => [`withdraw(${n})`, (m, r) => pick(r, n, (w) => (m.withdraw(w), r.workers.scheduler.withdraw(w)))] as const,
+    ),
     fc.tuple(some, standings).map(([n, standing]): Named => {
       const step: Step = (model, real) =>
         pick(real, n, (worker) => {
           model.setStanding(worker, standing);
-          real.workers.setAvailability(worker, standing);
+          real.workers.scheduler.setAvailability(worker, standing);
         });
       return [`setStanding(${n}, ${standing})`, step];
     }),
@@ -225,7 +227,7 @@ function waitingSteps(): fc.Arbitrary<Named>[] {
     some.map((n): Named => {
       const step: Step = (model, real) => {
         for (const [id, waiter] of [...real.bare].slice(n % Math.max(1, real.bare.size)).slice(0, 1))
-          assert.equal(real.workers.leave(waiter), model.leave(id));
+          assert.equal(real.workers.scheduler.leave(waiter), model.leave(id));
       };
       return [`leave(${n})`, step];
     }),
@@ -239,8 +241,8 @@ function waitingSteps(): fc.Arbitrary<Named>[] {
           (m, r) => {
             if (shut) m.close();
             else m.shut = false;
-            if (shut) r.workers.shut("shut");
-            else r.workers.reopen();
+            if (shut) r.workers.scheduler.close("shut");
+            else r.workers.scheduler.open();
           },
         ] as const,
     ),

@@ -1,5 +1,5 @@
 /** A worker for pools under test: counts how often it was closed, and tries to get at the pool while it is. */
-import type { PooledWorker } from "../../src/core/pool/workers.ts";
+import type { PooledWorker } from "../../src/core/pool/scheduler.ts";
 
 /** Something a pool can hold. */
 export class Pooled implements PooledWorker {

@@ -3,6 +3,7 @@ import { WorkerSelector } from "../../src/core/pool/worker-selector.ts";
 import { TimeoutError } from "../../src/core/errors.ts";
 import type { Leasing } from "../../src/core/pool/leases.ts";
 import { type AcquireOptions, Workers } from "../../src/core/pool/workers.ts";
+import { Scheduler } from "../../src/core/pool/scheduler.ts";
 import type { Waiter } from "../../src/core/pool/waiter.ts";
 import { HandClock } from "./hand-clock.ts";
 import type { Mode, ModelWaiter } from "./pool-model.ts";
@@ -66,11 +67,9 @@ export class RealPool {
       wrap: (worker) => ({ worker }),
       unwrap: (_, free) => this.returning.push(free),
     };
-    this.workers = new Workers<Pooled, Lease>({
-      clock: this.clock,
-      scansBeforeIndex: patience,
-      ...(mode === "wrapped" ? { leasing } : {}),
-    });
+    const { clock } = this;
+    const scheduler = new Scheduler<Pooled>({ clock, scansBeforeIndex: patience });
+    this.workers = new Workers<Pooled, Lease>({ clock }, { scheduler, ...(mode === "wrapped" ? { leasing } : {}) });
   }
 
   nextId(): number {
@@ -115,10 +114,10 @@ export class RealPool {
     const { id, declines } = who;
     const take = (worker: Pooled): void => {
       this.logs.bare.push(`${id} ${declines ? "declined" : "got"} ${worker.name}`);
-      if (declines) this.workers.free(worker);
+      if (declines) this.workers.scheduler.free(worker);
     };
     const waiter = new BareWaiter(who, take, (usable) => this.fleet.push(`${id} ${usable}`));
     this.bare.set(id, waiter);
-    this.workers.wait(waiter);
+    this.workers.scheduler.wait(waiter);
   }
 }

@@ -77,11 +77,11 @@ export class RunWorkers {
     const { runner } = this;
     const { submitter } = runner;
     // Slots of jobs that wait for their next attempt.
-    const unused = (): number => Math.min(runner.workers.slots, runner.calls.backoff);
+    const unused = (): number => Math.min(runner.workers.scheduler.slots, runner.calls.backoff);
     return {
       submit: (job, options, onSettled) => submitter.submit(job, options, onSettled),
       capacity: () => submitter.capacity() + unused(),
-      slots: () => runner.workers.slots + unused(),
+      slots: () => runner.workers.scheduler.slots + unused(),
     };
   }
 

@@ -8,7 +8,7 @@ import type { CancelReason } from "../protocol/message.ts";
 import type { Payload } from "../peer.ts";
 import type { RetryThrottle } from "./retry.ts";
 import type { Session } from "../session/session.ts";
-import type { Workers } from "../pool/workers.ts";
+import type { Scheduler } from "../pool/scheduler.ts";
 
 /** Where a call stands. */
 export type CallState =
@@ -79,12 +79,9 @@ export interface CallContext<C> {
   onMoved(call: C, from: CallState, to: CallState): void;
 }
 
-/** Who runs it: any worker of the fleet, or the one that somebody holds. */
+/** The workers that can run a call: all of the fleet, or a leased one. */
 export interface CallTarget {
-  readonly pool: Pick<
-    Workers<Session, never>,
-    "wait" | "leave" | "free" | "withdraw" | "hasCandidate" | "matching" | "countMatching"
-  >;
-  /** Set when there is but one worker to run it: what it cannot do is not tried elsewhere. */
+  readonly scheduler: Scheduler<Session>;
+  /** Whether there is one worker only: a failed attempt is not retried elsewhere. */
   readonly pinned: boolean;
 }

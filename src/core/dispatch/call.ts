@@ -158,20 +158,20 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
 
   take(session: Session, now: number): void {
     const job = this.#job;
-    if (job === undefined) return this.#target.pool.free(session, now);
+    if (job === undefined) return this.#target.scheduler.free(session, now);
     if (now >= this.#expires) {
-      this.#target.pool.free(session, now);
+      this.#target.scheduler.free(session, now);
       return this.#expire();
     }
     const ttl = Math.min(this.#options.timeout, this.#expires - now);
     const attempt = this.#handOver(session, job, ttl, now);
     if (attempt instanceof EncodingError) {
-      this.#target.pool.free(session, now);
+      this.#target.scheduler.free(session, now);
       return this.#fail(attempt);
     }
     if (attempt === undefined) {
       // Its session can never be handed a job again: with its slot back it would be the next one to try, for ever.
-      this.#target.pool.withdraw(session);
+      this.#target.scheduler.withdraw(session);
       return this.#failed({ kind: "not-sent" }, () => this.#lostError(session, "is gone"));
     }
     this.#attempt = attempt;
@@ -257,22 +257,26 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   }
 
   onSlotFreed(attempt: Attempt<Session>, now: number): void {
-    this.#target.pool.free(attempt.session, now);
+    this.#target.scheduler.free(attempt.session, now);
   }
 
   #enqueue(now: number = this.#context.clock.now()): void {
-    const { pool } = this.#target;
+    const { scheduler } = this.#target;
     const { failFast, selector, queueTimeout, acquireTimeout } = this.#options;
     this.#move("queued");
-    if ((failFast || this.#target.pinned) && !pool.hasCandidate(selector) && pool.countMatching(selector) === 0)
+    if (
+      (failFast || this.#target.pinned) &&
+      !scheduler.hasCandidate(selector) &&
+      scheduler.countMatching(selector) === 0
+    )
       return this.#fail(
         this.#target.pinned ? unfitLease(selector) : noWorker(selector, this.attempts, this.#context.trouble),
       );
     if (queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
     this.#acquireBy = undefined;
-    pool.wait(this, now);
+    scheduler.wait(this, now);
     if (this.list === undefined) return;
-    if (!pool.hasCandidate(selector)) this.#acquireBy = now + acquireTimeout;
+    if (!scheduler.hasCandidate(selector)) this.#acquireBy = now + acquireTimeout;
     this.#armWait(now);
   }
 
@@ -298,7 +302,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     const attempts = this.attempts;
     if (this.#acquireBy !== undefined && now >= this.#acquireBy)
       return this.#fail(acquireTimedOut(acquireTimeout, selector, attempts, this.#context.trouble));
-    this.#fail(queueTimedOut(queueTimeout, this.#target.pool.countMatching(selector), selector, attempts));
+    this.#fail(queueTimedOut(queueTimeout, this.#target.scheduler.countMatching(selector), selector, attempts));
   }
 
   #attemptTimedOut(): void {
@@ -358,7 +362,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   #settle(): void {
     const end = this.#end;
     if (end === undefined) return;
-    if (this.list !== undefined) this.#target.pool.leave(this);
+    if (this.list !== undefined) this.#target.scheduler.leave(this);
     if (this.#options.signal !== undefined) this.#context.aborts.forget(this.#options.signal, this);
     this.#context.timers.drop(this);
     this.#move("settled");

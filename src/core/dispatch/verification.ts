@@ -191,7 +191,7 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
   }
 
   #principals(): Set<string> {
-    return new Set(this.#target.pool.matching(this.#options.selector).map(({ peer }) => peer.principal));
+    return new Set(this.#target.scheduler.matching(this.#options.selector).map(({ peer }) => peer.principal));
   }
 
   #tooFew(cause?: unknown): NoWorkerError {

@@ -62,4 +62,8 @@ export class AcquireWaiter<W, L> implements Waiter<W> {
     // Written down in the step of the grant: until the holder's promise is heard, the worker may have gone and come back.
     this.granted.resolve(this.#lease(worker));
   }
+
+  onClosed(error: unknown): void {
+    this.granted.reject(error);
+  }
 }

@@ -129,7 +129,7 @@ export class WaitQueue<W extends Selectable> {
   }
 
   /** How many wait for what. */
-  lines(): readonly QueueDepth[] {
+  depths(): readonly QueueDepth[] {
     const demanding = [...this.#queues.values()].map(({ selector, waiters }) => ({
       selector,
       length: waiters.length,

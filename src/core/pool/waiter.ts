@@ -1,4 +1,4 @@
-/** Who can stand in the queue of a pool: the seam between workers.ts and those who want a slot. */
+/** What waits in the queue of a pool: a call, an `acquire` or the end of a lease. Only types, so that pool files share it without a cycle. */
 import type { WorkerSelector } from "./worker-selector.ts";
 import type { LinkedNode } from "../collections/linked-queue.ts";
 
@@ -8,18 +8,20 @@ export interface Avoided<W> {
   has(worker: W): boolean;
 }
 
-/** Who waits for a slot of a worker. */
+/** Waits for a slot of a worker. */
 export interface Waiter<W> extends LinkedNode<Waiter<W>> {
-  /** Its place in the order of arrival, given by the pool and kept when it comes back; 0 before it first waits. */
+  /** Position in the order of arrival, assigned by the queue and kept when the waiter comes back; 0 before it first waits. */
   sequence: number;
-  /** Which workers will do; absent: any. The same as long as it waits. */
+  /** Which workers match; absent: all. The same as long as it waits. */
   readonly selector?: WorkerSelector | undefined;
-  /** Those that it has had, or does not like. */
+  /** Workers that have failed it. */
   readonly avoid: Avoided<W> | undefined;
-  /** Whether a place behind a worker's slots will do while no slot is free. */
+  /** Whether a job may be prefetched to a worker while no slot is free. */
   readonly mayPrefetch?: boolean;
-  /** The slot is yours; give it back with `free`. Called with the pool consistent; may change it. `now`: the clock's time. */
+  /** Grants a slot; free it with `free`. Called with the pool consistent; may change it. `now`: the clock's time. */
   take(worker: W, now: number): void;
-  /** It waits, and the first usable worker came that would do, or the last one went. Must not change the pool. */
+  /** The first usable worker that matches came, or the last one went. Must not change the pool. */
   hasCandidates?(usable: boolean): void;
+  /** The pool has closed and the waiter has left the queue. Absent: the waiter stays. */
+  onClosed?(error: unknown): void;
 }

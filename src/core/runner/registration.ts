@@ -8,7 +8,9 @@ import { backlogLimits } from "../health/backpressure.ts";
 import { TimerQueue } from "../time/timer-queue.ts";
 import { frameLimit } from "../protocol/codec.ts";
 import { Dispatcher, QUEUE_DEFAULTS } from "../dispatch/dispatcher.ts";
-import { EXECUTE_DEFAULTS } from "../job/execute-options.ts";
+import { EXECUTE_DEFAULTS, type ExecuteOptions } from "../job/execute-options.ts";
+import type { Job } from "../job/job.ts";
+import type { Payload } from "../peer.ts";
 import { WorkerStartError } from "../errors.ts";
 import { Emitter } from "../async/emitter.ts";
 import type { GoneReason, RunnerEvent } from "../events.ts";
@@ -37,9 +39,11 @@ import { FlapDetector } from "./flap-detector.ts";
 import type { Availability } from "../pool/least-loaded-index.ts";
 import { SendBudget } from "../health/send-budget.ts";
 import { Session } from "../session/session.ts";
-import type { Dispatch, SessionRules } from "../session/session-context.ts";
+import type { SessionRules } from "../session/session-context.ts";
 import type { Socket, SocketLimits } from "../transport/socket.ts";
-import { Workers } from "../pool/workers.ts";
+import type { Scheduler } from "../pool/scheduler.ts";
+import { SessionExecutor } from "./session-executor.ts";
+import type { Workers } from "../pool/workers.ts";
 
 /** How workers are let in and kept. All durations in ms. */
 export interface RegistrationLimits {
@@ -133,9 +137,9 @@ export function resolveLimits(given: RegistrationLimits): ResolvedLimits {
 
 /** @internal What a JobRunner shares with its registration. */
 export interface RegistrationContext {
-  readonly pool: Pick<Workers<Session, never>, "add" | "delete" | "withdraw" | "setAvailability">;
+  readonly scheduler: Scheduler<Session>;
   readonly events: Emitter<RunnerEvent>;
-  readonly dispatch: Dispatch<Session>;
+  readonly dispatcher: Dispatcher;
   /** How jobs are prefetched. */
   readonly prefetch: Prefetch;
   /** What listeners may see and ask of the runner. */
@@ -161,8 +165,6 @@ export class WorkerRegistration {
   /** @internal */
   readonly budget: SendBudget;
   /** @internal */
-  readonly dispatch: Dispatch<Session>;
-  /** @internal */
   readonly counts: RegistrationCounts = { registered: 0, refused: 0, strikes: 0 };
   /** @internal The budget for frames that arrive. */
   readonly incoming: IncomingBudget;
@@ -171,8 +173,11 @@ export class WorkerRegistration {
   readonly #limits: ResolvedLimits;
   readonly #listeners: readonly Listener[];
   readonly #listening = new Set<Listener>();
-  readonly #pool: RegistrationContext["pool"];
+  readonly #scheduler: Scheduler<Session>;
   readonly #events: Emitter<RunnerEvent>;
+  readonly #dispatcher: Dispatcher;
+  /** Made by the first `Session.execute`. */
+  readonly #executors = new WeakMap<Session, SessionExecutor>();
   readonly #pending = new Set<Session>();
   readonly #registered = new Map<string, Session>();
   readonly #afterwards = new WeakMap<Session, () => void>();
@@ -195,13 +200,13 @@ export class WorkerRegistration {
   constructor(options: Omit<RegistrationOptions, "workers">, shared: RegistrationContext);
   constructor(options: Partial<RegistrationOptions>, shared?: RegistrationContext) {
     const { workers, listen, ...limits } = options;
-    const pool = shared?.pool ?? workers;
+    const scheduler = shared?.scheduler ?? workers?.scheduler;
     checkOptions("WorkerRegistration", options, {
       ...REGISTRATION_RULES,
       workers: hasMethods("a Workers", "add", "delete"),
       listen: LISTENERS,
     });
-    if (pool === undefined) throw new TypeError("WorkerRegistration: `workers`, the pool to fill, is needed");
+    if (scheduler === undefined) throw new TypeError("WorkerRegistration: `workers`, the pool to fill, is needed");
     this.#limits = resolveLimits(limits);
     this.clock = this.#limits.clock;
     this.timers = new TimerQueue(this.clock, false);
@@ -211,9 +216,11 @@ export class WorkerRegistration {
     this.socketLimits = { maxFrameBytes: frameLimit(maxPayload), incoming: this.incoming };
     this.rules = { ...this.#limits, maxFrameBytes: this.socketLimits.maxFrameBytes, prefetch: shared?.prefetch ?? 0 };
     this.#listeners = [...listOf(listen)];
-    this.#pool = pool;
+    this.#scheduler = scheduler;
     this.#events = shared?.events ?? new Emitter(this.clock);
-    this.dispatch = shared?.dispatch ?? ownDispatch(this.#limits, this.#events);
+    this.#dispatcher =
+      shared?.dispatcher ??
+      new Dispatcher({ ...this.#limits, ...QUEUE_DEFAULTS, events: this.#events, defaults: EXECUTE_DEFAULTS });
     this.#replacements = new FlapDetector(this.clock, REPLACEMENTS_A_MINUTE);
     this.#reconnections = new FlapDetector(this.clock, RECONNECTIONS_A_MINUTE);
     this.#runnerId = this.#limits.random.id();
@@ -301,6 +308,16 @@ export class WorkerRegistration {
   }
 
   /** @internal */
+  execute(session: Session, job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
+    let executor = this.#executors.get(session);
+    if (executor === undefined) {
+      executor = new SessionExecutor(this.#dispatcher, session, session.capacity);
+      this.#executors.set(session, executor);
+    }
+    return executor.execute(job, options);
+  }
+
+  /** @internal */
   onHello(session: Session, onHello: HelloMessage): void {
     if (onHello.version !== PROTOCOL_VERSION) {
       return session.refuse(
@@ -334,7 +351,7 @@ export class WorkerRegistration {
 
   /** @internal */
   onAvailability(session: Session, onAvailability: Availability): void {
-    this.#pool.setAvailability(session, onAvailability);
+    this.#scheduler.setAvailability(session, onAvailability);
   }
 
   /** @internal */
@@ -344,7 +361,7 @@ export class WorkerRegistration {
 
   /** @internal */
   onDraining(session: Session): void {
-    this.#pool.withdraw(session);
+    this.#scheduler.withdraw(session);
     this.#events.emit({ type: "worker-draining", identity: session.identity });
   }
 
@@ -360,7 +377,7 @@ export class WorkerRegistration {
       return;
     }
     this.#registered.delete(identity);
-    this.#pool.delete(session);
+    this.#scheduler.delete(session);
     this.#events.emit({ type: "worker-gone", identity, peer, reason, message, inFlight });
   }
 
@@ -404,26 +421,6 @@ export class WorkerRegistration {
       peer: session.peer,
       capacity: onHello.capacity,
     });
-    this.#pool.add(session);
+    this.#scheduler.add(session);
   }
-}
-
-/** Alone, a registration runs jobs on the session they are given to, as many at a time as the worker takes. */
-function ownDispatch(limits: ResolvedLimits, events: Emitter<RunnerEvent>): Dispatch<Session> {
-  const dispatcher = new Dispatcher({
-    ...limits,
-    events,
-    defaults: EXECUTE_DEFAULTS,
-    ...QUEUE_DEFAULTS,
-  });
-  const pools = new WeakMap<Session, Workers<Session>>();
-  return (session, job, options) => {
-    let pool = pools.get(session);
-    if (pool === undefined) {
-      pool = new Workers<Session>({ clock: limits.clock });
-      pool.add(session);
-      pools.set(session, pool);
-    }
-    return dispatcher.execute(job, options, { pool, pinned: true });
-  };
 }

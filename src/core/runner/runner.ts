@@ -30,13 +30,14 @@ import { type DrainOptions, RUNNER_DEFAULTS, RUNNER_RULES, type RunnerOptions } 
 import { type Session, workerStats } from "../session/session.ts";
 import type { Socket } from "../transport/socket.ts";
 import type { RunnerStats, WaitingStats } from "../stats.ts";
+import { Scheduler } from "../pool/scheduler.ts";
 import { Workers } from "../pool/workers.ts";
 
 const RECONNECT = { reconnectMin: 100, reconnectMax: 30_000 };
 /** Jobs that were prefetched are not called back before they had the time to begin, in ms. */
 const RECALL_AFTER = 1;
-/** Lines of a queue that `stats` tells of: for each of them it looks at all workers. */
-const LINES_TOLD = 100;
+/** Queues in `stats`: for each of them it looks at all workers. */
+const MAX_WAITING_STATS = 100;
 const SELF_PEER = { transport: "memory", address: "this process", principal: LOCAL };
 
 /** Gives jobs to free workers and settles each one exactly once. */
@@ -57,9 +58,10 @@ export class JobRunner implements Dialer {
   /** Nobody waits for a recall who does not wait for a job. */
   readonly #recalls: TimerQueue;
   readonly #recall: CallbackEntry = new CallbackEntry(() => {
-    const more = this.workers.recall((session, count, useful) => session.recall(count, useful));
+    const more = this.#scheduler.recall((session, count, useful) => session.recall(count, useful));
     if (more) this.#recalls.set(this.#recall, RECALL_AFTER);
   });
+  readonly #scheduler: Scheduler<Session>;
   readonly #target: CallTarget;
   #reconnectors: readonly Reconnector[] = [];
   #state: RunnerState = "created";
@@ -90,14 +92,15 @@ export class JobRunner implements Dialer {
     });
     this.#timers = this.#dispatcher.timers;
     this.#recalls = new TimerQueue(clock, false);
-    this.workers = this.#makePool();
-    this.#target = { pool: this.workers, pinned: false };
+    this.#scheduler = this.#makeScheduler();
+    this.workers = this.#makePool(this.#scheduler);
+    this.#target = { scheduler: this.#scheduler, pinned: false };
     this.#registration = new WorkerRegistration(
       { ...pickOptions(limits, REGISTRATION_RULES), listen: listOf(listen) },
       {
-        pool: this.workers,
+        scheduler: this.#scheduler,
         events: this.#events,
-        dispatch: (session, job, how) => this.#lease(session).execute(job, how),
+        dispatcher: this.#dispatcher,
         prefetch,
         context: listenerContext(this, () => this.#registration.sessions()),
       },
@@ -141,7 +144,7 @@ export class JobRunner implements Dialer {
   /** @internal Where jobs are handed in with a callback instead of a promise: `map` does, and so does the command. */
   get submitter(): JobSubmitter {
     return {
-      capacity: () => this.workers.submitLimit,
+      capacity: () => this.#scheduler.submitLimit,
       hasRoom: (bytes) => this.#dispatcher.hasRoom(bytes),
       whenRoom: (fn) => this.#dispatcher.whenRoom(fn),
       submit: (job, how, settled) => this.#dispatcher.submit(job, how, this.#target, settled),
@@ -175,10 +178,10 @@ export class JobRunner implements Dialer {
     return {
       state: this.#state,
       workers,
-      capacity: this.workers.slots,
+      capacity: this.#scheduler.slots,
       pending: this.#registration.pending,
       ...counts,
-      waiting: this.workers.lines.slice(0, LINES_TOLD).map((line) => this.#waitingStats(line)),
+      waiting: this.#scheduler.queueDepths.slice(0, MAX_WAITING_STATS).map((depth) => this.#waitingStats(depth)),
       retries,
       ...this.#registration.counts,
     };
@@ -229,7 +232,7 @@ export class JobRunner implements Dialer {
 
   async #start(): Promise<void> {
     this.#setState("starting");
-    this.workers.reopen();
+    this.#scheduler.open();
     try {
       await this.#registration.start();
     } catch (error) {
@@ -263,7 +266,7 @@ export class JobRunner implements Dialer {
     for (const reconnector of this.#reconnectors) reconnector.stop();
     this.#reconnectors = [];
     this.#abortAll("the runner was stopped");
-    this.workers.shut(new RunnerStoppedError("the runner was stopped"));
+    this.#scheduler.close(new RunnerStoppedError("the runner was stopped"));
     this.#setState("stopped");
     try {
       await this.#registration.close(reason);
@@ -298,25 +301,34 @@ export class JobRunner implements Dialer {
     return reconnector;
   }
 
-  #makePool(): Workers<Session, WorkerLease> {
-    return new Workers<Session, WorkerLease>({
+  #makeScheduler(): Scheduler<Session> {
+    return new Scheduler({
       clock: this.#limits.clock,
       prefetchLimitOf: (session) => session.prefetchLimit,
       onIdleSlot: () => {
         if (this.#recall.due === Number.POSITIVE_INFINITY) this.#recalls.set(this.#recall, RECALL_AFTER);
       },
-      trouble: () => this.#registration.trouble,
-      leasing: { wrap: (session) => this.#lease(session), unwrap: (held, free) => held.release(free) },
     });
+  }
+
+  #makePool(scheduler: Scheduler<Session>): Workers<Session, WorkerLease> {
+    const release = (lease: WorkerLease): void => this.workers.release(lease);
+    return new Workers<Session, WorkerLease>(
+      { clock: this.#limits.clock },
+      {
+        scheduler,
+        leasing: {
+          wrap: (session) => new WorkerLease(session, this.#dispatcher, release),
+          unwrap: (lease, free) => lease.release(free),
+        },
+        trouble: () => this.#registration.trouble,
+      },
+    );
   }
 
   #waitingStats({ selector, length }: QueueDepth): WaitingStats {
     const { labels: require, excludedPrincipals: except } = selector ?? { labels: [], excludedPrincipals: [] };
-    return { require, except: [...except], jobs: length, workers: this.workers.countMatching(selector) };
-  }
-
-  #lease(session: Session): WorkerLease {
-    return new WorkerLease(session, this.#dispatcher, (held) => this.workers.release(held));
+    return { require, except: [...except], jobs: length, workers: this.#scheduler.countMatching(selector) };
   }
 
   #setState(state: RunnerState): void {

@@ -11,9 +11,6 @@ import type { Payload } from "../peer.ts";
 import type { SendBudget } from "../health/send-budget.ts";
 import type { Availability } from "../pool/least-loaded-index.ts";
 
-/** Runs one job on one session. */
-export type Dispatch<S> = (session: S, job: Job | Payload, options?: ExecuteOptions) => Promise<Payload>;
-
 /** The limits and intervals a session lives by. All durations in ms. */
 export interface SessionRules extends BackpressureRules {
   readonly helloTimeout: number;
@@ -33,7 +30,7 @@ export interface SessionContext<S> {
   /** What all sessions may hold unsent together. */
   readonly budget: SendBudget;
   /** Runs one job on one session. */
-  readonly dispatch: Dispatch<S>;
+  execute(session: S, job: Job | Payload, options?: ExecuteOptions): Promise<Payload>;
   /** HELLO arrived on a session that waits for it: welcome it or end it. */
   onHello(session: S, message: HelloMessage): void;
   /** Whether it may be given work changed. */

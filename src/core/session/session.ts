@@ -28,7 +28,7 @@ import { TokenBucket } from "../time/token-bucket.ts";
 import type { SessionContext } from "./session-context.ts";
 import type { CloseReason, Socket } from "../transport/socket.ts";
 import type { SessionState, WorkerStats } from "../stats.ts";
-import type { PooledWorker } from "../pool/workers.ts";
+import type { PooledWorker } from "../pool/scheduler.ts";
 
 type Phase = "connecting" | "registered" | "suspect" | "draining" | "gone";
 
@@ -131,7 +131,7 @@ export class Session implements PooledWorker {
    * Rejects as `JobRunner.execute` does. Waits while all its slots are in use.
    */
   execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
-    return this.#context.dispatch(this, job, options);
+    return this.#context.execute(this, job, options);
   }
 
   /** Ends the session; what is in flight is lost. May be called twice. */

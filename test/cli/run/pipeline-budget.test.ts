@@ -223,7 +223,7 @@ function deskOf(runner: JobRunner): PipelineRunner {
   const { submitter: desk } = runner;
   return {
     capacity: () => desk.capacity(),
-    slots: () => runner.workers.slots,
+    slots: () => runner.workers.scheduler.slots,
     submit: (job, options, settled) => desk.submit(job, options, settled),
   };
 }

@@ -210,7 +210,7 @@ class Beside {
     const counts = new Map<string, number>();
     for (const { selector: demand } of this.waiting)
       counts.set(demand?.key ?? "", (counts.get(demand?.key ?? "") ?? 0) + 1);
-    const lines = this.queue.lines().map(({ selector: demand, length }) => [demand?.key ?? "", length] as const);
+    const lines = this.queue.depths().map(({ selector: demand, length }) => [demand?.key ?? "", length] as const);
     expect(new Map(lines)).toEqual(counts);
     expect(lines.length).toBe(counts.size);
   }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { WorkerSelector, type Selectable } from "../../../src/core/pool/worker-selector.ts";
 import type { Waiter } from "../../../src/core/pool/waiter.ts";
-import { Workers } from "../../../src/core/pool/workers.ts";
+import { Scheduler } from "../../../src/core/pool/scheduler.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 
 class Looks {
@@ -72,15 +72,15 @@ class Wanting implements Waiter<Labelled> {
   }
 }
 
-function crowd(size: number, special: number, label: string): { pool: Workers<Labelled>; looks: Looks } {
+function crowd(size: number, special: number, label: string): { pool: Scheduler<Labelled>; looks: Looks } {
   const looks = new Looks();
-  const pool = new Workers<Labelled>({ clock: new VirtualClock() });
+  const pool = new Scheduler<Labelled>({ clock: new VirtualClock() });
   for (let n = 0; n < size; n++) pool.add(new Labelled(`w${n}`, n === special ? [label] : ["cpu"], looks));
   return { pool, looks };
 }
 
 /** Takes a slot and gives it back. */
-function use(pool: Workers<Labelled>, ...labels: readonly string[]): string | undefined {
+function use(pool: Scheduler<Labelled>, ...labels: readonly string[]): string | undefined {
   const wanting = new Wanting(...labels);
   pool.wait(wanting);
   if (wanting.got !== undefined) pool.free(wanting.got);
@@ -167,7 +167,7 @@ describe("a hundred thousand that wait for what nobody has", () => {
 describe("many demands in turn", () => {
   it("are all met, whatever is remembered of them", () => {
     const looks = new Looks();
-    const pool = new Workers<Labelled>({ clock: new VirtualClock(), scansBeforeIndex: 0 });
+    const pool = new Scheduler<Labelled>({ clock: new VirtualClock(), scansBeforeIndex: 0 });
     for (let n = 0; n < 100; n++) pool.add(new Labelled(`w${n}`, [`label-${n}`, "all"], looks));
     for (let round = 0; round < 3; round++)
       for (let n = 0; n < 100; n++) expect(use(pool, `label-${n}`, "all")).toBe(`w${n}`);
@@ -177,7 +177,7 @@ describe("many demands in turn", () => {
 /** A pool with one worker of each of these label lists, all busy, and what it takes to serve jobs in it. */
 class Busy {
   readonly looks: Looks = new Looks();
-  readonly pool: Workers<Labelled> = new Workers<Labelled>({ clock: new VirtualClock() });
+  readonly pool: Scheduler<Labelled> = new Scheduler<Labelled>({ clock: new VirtualClock() });
   readonly workers: readonly Labelled[];
 
   constructor(labels: readonly (readonly string[])[], principal?: string) {
@@ -222,7 +222,7 @@ describe("twenty thousand waiting jobs, each with labels of its own,", () => {
     const kinds = Array.from({ length: 200 }, (_, n) => [`rare-${n}`, "hot", ...LETTERS]);
     const busy = new Busy([["hot", ...LETTERS], ...kinds]);
     for (let n = 0; n < MANY; n++) busy.wait(["hot", `rare-${n % 200}`, ...some(LETTERS, n)]);
-    expect(busy.pool.lines.length).toBeGreaterThan(10_000);
+    expect(busy.pool.queueDepths.length).toBeGreaterThan(10_000);
     expect(busy.perPlainJob()).toBeLessThan(10);
   });
 
@@ -262,10 +262,10 @@ describe("twenty thousand waiting jobs, each with labels of its own,", () => {
     const { pool, looks } = busy;
     let matching = 0;
     const spent = looks.during(() => {
-      for (const { selector: demand } of pool.lines) matching += pool.countMatching(demand);
+      for (const { selector: demand } of pool.queueDepths) matching += pool.countMatching(demand);
     });
     expect(matching).toBeGreaterThan(0);
-    expect(spent / pool.lines.length).toBeLessThan(10);
+    expect(spent / pool.queueDepths.length).toBeLessThan(10);
   });
 });
 
@@ -293,7 +293,7 @@ describe("jobs that exclude principals", () => {
 
   it("are placed with a few looks past a thousand idle workers of one they exclude", () => {
     const looks = new Looks();
-    const pool = new Workers<Labelled>({ clock: new VirtualClock() });
+    const pool = new Scheduler<Labelled>({ clock: new VirtualClock() });
     for (let n = 0; n < 1_000; n++) pool.add(new Labelled(`m${n}`, [], looks, "me"));
     for (let n = 0; n < 100; n++) pool.add(new Labelled(`w${n}`, [], looks));
     const place = (n: number): void => {
@@ -313,7 +313,7 @@ describe("jobs that exclude principals", () => {
 describe("two thousand workers with a label each", () => {
   it("are each found with a few looks, whichever is asked for", () => {
     const looks = new Looks();
-    const pool = new Workers<Labelled>({ clock: new VirtualClock() });
+    const pool = new Scheduler<Labelled>({ clock: new VirtualClock() });
     for (let n = 0; n < 2_000; n++) pool.add(new Labelled(`w${n}`, [`own-${n}`, "all"], looks));
     const spent = looks.during(() => {
       for (let n = 0; n < 2_000; n++) expect(use(pool, `own-${(n * 7) % 2_000}`, "all")).toBe(`w${(n * 7) % 2_000}`);
@@ -323,7 +323,7 @@ describe("two thousand workers with a label each", () => {
 
   it("are not looked at for a label that nobody has", () => {
     const looks = new Looks();
-    const pool = new Workers<Labelled>({ clock: new VirtualClock() });
+    const pool = new Scheduler<Labelled>({ clock: new VirtualClock() });
     for (let n = 0; n < 2_000; n++) pool.add(new Labelled(`w${n}`, ["all"], looks));
     const spent = looks.during(() => {
       for (let n = 0; n < 1_000; n++) {
@@ -359,9 +359,9 @@ describe("a pool that is changed by whoever is given a slot", () => {
 });
 
 describe("jobs that no worker of the many fits", () => {
-  function owned(principal: string, isBusy: boolean): { pool: Workers<Labelled>; looks: Looks } {
+  function owned(principal: string, isBusy: boolean): { pool: Scheduler<Labelled>; looks: Looks } {
     const looks = new Looks();
-    const pool = new Workers<Labelled>({ clock: new VirtualClock() });
+    const pool = new Scheduler<Labelled>({ clock: new VirtualClock() });
     for (let n = 0; n < 1_000; n++) {
       pool.add(new Labelled(`w${n}`, ["hot"], looks, principal));
       if (isBusy) pool.wait(new Wanting());

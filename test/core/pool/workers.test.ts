@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { TimeoutError } from "../../../src/core/errors.ts";
-import { type PooledWorker, Workers } from "../../../src/core/pool/workers.ts";
+import type { PooledWorker } from "../../../src/core/pool/scheduler.ts";
+import { Workers } from "../../../src/core/pool/workers.ts";
 import { watch, type Watched } from "../../support/stage.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 
@@ -81,7 +82,7 @@ describe("a pool of plain objects", () => {
     const pool = new Pool();
     const one = new Plain("one", 2);
     pool.add(one, new Plain("two"));
-    expect(pool.workers).toMatchObject({ size: 2, usable: 2, slots: 3, waiting: 0 });
+    expect(pool.workers.scheduler).toMatchObject({ size: 2, usable: 2, slots: 3, waiting: 0 });
     expect([pool.workers.has(one), pool.workers.has("one"), pool.workers.has("three")]).toEqual([true, true, false]);
     expect(pool.workers.has(new Plain("one")), "another object of that name").toBe(false);
     for (const name of ["__proto__", "constructor", "toString"]) expect(pool.workers.has(name)).toBe(false);
@@ -90,7 +91,7 @@ describe("a pool of plain objects", () => {
   it("takes an object without a capacity for one slot", async () => {
     const workers = new Workers({ clock: new VirtualClock() });
     workers.add({ identity: "plain", close: () => undefined });
-    expect(workers.slots).toBe(1);
+    expect(workers.scheduler.slots).toBe(1);
   });
 
   it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])(
@@ -100,7 +101,7 @@ describe("a pool of plain objects", () => {
       const present = new Plain("a");
       pool.add(present);
       expect(() => pool.add(new Plain("a", capacity))).toThrow(RangeError);
-      expect(pool.workers).toMatchObject({ size: 1, usable: 1, slots: 1 });
+      expect(pool.workers.scheduler).toMatchObject({ size: 1, usable: 1, slots: 1 });
       expect([pool.workers.has(present), present.closes]).toEqual([true, 0]);
     },
   );
@@ -111,7 +112,7 @@ describe("a pool of plain objects", () => {
     pool.add(a, a);
     await pool.take();
     pool.add(a);
-    expect(pool.workers).toMatchObject({ size: 1, usable: 1, slots: 1 });
+    expect(pool.workers.scheduler).toMatchObject({ size: 1, usable: 1, slots: 1 });
     const second = pool.acquire({ timeout: 5 });
     await pool.clock.advance(5);
     expect(second.state).toBe("failed");
@@ -121,7 +122,7 @@ describe("a pool of plain objects", () => {
     await using pool = new Pool();
     const [old, young] = [new Plain("a"), new Plain("a", 2)];
     pool.add(old, young);
-    expect(pool.workers).toMatchObject({ size: 1, usable: 1, slots: 2 });
+    expect(pool.workers.scheduler).toMatchObject({ size: 1, usable: 1, slots: 2 });
     expect([old.closes, young.closes]).toEqual([1, 0]);
     expect(await pool.take()).toBe(young);
   });
@@ -137,7 +138,7 @@ describe("a pool of plain objects", () => {
     ]);
     expect([pool.workers.delete("b"), pool.workers.delete("b")]).toEqual([true, false]);
     expect([a.closes, b.closes]).toEqual([1, 1]);
-    expect(pool.workers).toMatchObject({ size: 0, usable: 0, slots: 0 });
+    expect(pool.workers.scheduler).toMatchObject({ size: 0, usable: 0, slots: 0 });
   });
 
   it("ignores the release of what it did not lease", async () => {
@@ -189,14 +190,14 @@ describe("a pool of plain objects", () => {
     await using pool = new Pool();
     const a = new Plain("a", 2);
     pool.add(a);
-    pool.workers.setAvailability(a, "congested");
-    expect(pool.workers).toMatchObject({ size: 1, usable: 1, slots: 2 });
+    pool.workers.scheduler.setAvailability(a, "congested");
+    expect(pool.workers.scheduler).toMatchObject({ size: 1, usable: 1, slots: 2 });
     const waiting = pool.acquire();
-    pool.workers.setAvailability(a, "suspect");
-    expect(pool.workers).toMatchObject({ size: 1, usable: 0, slots: 0 });
+    pool.workers.scheduler.setAvailability(a, "suspect");
+    expect(pool.workers.scheduler).toMatchObject({ size: 1, usable: 0, slots: 0 });
     await pool.clock.advance(100);
     expect(waiting.state).toBe("pending");
-    pool.workers.setAvailability(a, "ready");
+    pool.workers.scheduler.setAvailability(a, "ready");
     await pool.clock.settle();
     expect(waiting.value).toBe(a);
   });
@@ -210,17 +211,17 @@ describe("a pool of plain objects", () => {
       list: undefined,
       previous: undefined,
       next: undefined,
-      take: (): void => workers.wait(waiter), // and keeps what it has
+      take: (): void => workers.scheduler.wait(waiter), // and keeps what it has
       hasCandidates: (usable: boolean): void => void told.push(usable),
     };
-    workers.wait(waiter);
+    workers.scheduler.wait(waiter);
     const [a, b] = [new Plain("a"), new Plain("b")];
     workers.add(a);
     workers.add(b);
-    workers.setAvailability(a, "suspect");
+    workers.scheduler.setAvailability(a, "suspect");
     expect(told).toEqual([true]);
-    workers.setAvailability(b, "suspect");
-    workers.setAvailability(a, "ready");
+    workers.scheduler.setAvailability(b, "suspect");
+    workers.scheduler.setAvailability(a, "ready");
     workers.delete(b);
     workers.delete(a);
     expect(told).toEqual([true, false, true, false]);
@@ -380,7 +381,7 @@ describe("a pool that is shut", () => {
     await using pool = new Pool();
     const taken: Plain[] = [];
     const waiting = [pool.acquire(), pool.acquire({ timeout: Number.POSITIVE_INFINITY })];
-    pool.workers.wait({
+    pool.workers.scheduler.wait({
       sequence: 0,
       avoid: undefined,
       list: undefined,
@@ -389,7 +390,7 @@ describe("a pool that is shut", () => {
       take: (worker: Plain) => taken.push(worker),
     });
     const after = pool.acquire();
-    pool.workers.shut("stopped");
+    pool.workers.scheduler.close("stopped");
     expect(pool.workers.waiting).toBe(1);
     await pool.clock.settle();
     expect([...waiting, after].map(({ error }) => error)).toEqual(["stopped", "stopped", "stopped"]);
@@ -466,7 +467,7 @@ describe("what went wrong in the first Powerhose", () => {
     };
     for (let i = 0; i < 19; i++) {
       await pool.clock.advance(10);
-      pool.workers.wait({ ...first, sequence: -1 - i }); // has waited before, and goes before
+      pool.workers.scheduler.wait({ ...first, sequence: -1 - i }); // has waited before, and goes before
       pool.add(new Plain("short-lived"));
       pool.workers.delete("short-lived");
     }
@@ -515,7 +516,7 @@ describe("what went wrong in the first Powerhose", () => {
     };
     pool.add(old, young);
     expect(seen).toEqual([1, false, true]);
-    expect(pool.workers).toMatchObject({ size: 1, usable: 1, slots: 1 });
+    expect(pool.workers.scheduler).toMatchObject({ size: 1, usable: 1, slots: 1 });
     expect(await pool.take()).toBe(between);
     expect(young.closes).toBe(1);
     const second = pool.acquire({ timeout: 5 });
@@ -572,7 +573,7 @@ describe("odd steps of a pool", () => {
     await using pool = new Pool();
     const [a, b] = [new Plain("a"), new Plain("b")];
     pool.add(a, b);
-    pool.workers.setAvailability(a, "ready");
+    pool.workers.scheduler.setAvailability(a, "ready");
     expect(await pool.take()).toBe(a);
   });
 
@@ -580,7 +581,7 @@ describe("odd steps of a pool", () => {
     await using pool = new Pool();
     const a = new Plain("a");
     pool.add(a);
-    pool.workers.free(a);
+    pool.workers.scheduler.free(a);
     expect(await pool.take()).toBe(a);
     const second = pool.acquire({ timeout: 10 });
     await pool.clock.advance(10);
@@ -601,9 +602,9 @@ describe("odd steps of a pool", () => {
   it("withdraw whoever is there, without closing it", () => {
     const { workers } = new Pool();
     const a = new Plain("a");
-    workers.withdraw(a);
+    workers.scheduler.withdraw(a);
     workers.add(a);
-    workers.withdraw(a);
+    workers.scheduler.withdraw(a);
     expect([workers.size, workers.usable, a.closes]).toEqual([0, 0, 0]);
   });
 });

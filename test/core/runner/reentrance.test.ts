@@ -283,7 +283,7 @@ class World {
 
   #checkSessions(): void {
     const { runner } = this;
-    const pooled = runner.workers.matching(undefined);
+    const pooled = runner.workers.scheduler.matching(undefined);
     expect(pooled.map(({ state }) => state)).not.toContain("gone");
     const names = runner.stats().workers.map(({ identity }) => identity);
     expect(new Set(names).size, "one session an identity").toBe(names.length);
@@ -313,7 +313,7 @@ const ACTS: Readonly<Record<string, Act>> = {
   "maps more": (w) => w.map(1),
   "deletes a worker": (w) => w.runner.workers.delete("a"),
   "deletes all workers": (w) => {
-    for (const one of w.runner.workers.matching(undefined)) w.runner.workers.delete(one);
+    for (const one of w.runner.workers.scheduler.matching(undefined)) w.runner.workers.delete(one);
   },
   "acquires a worker": (w) =>
     w.promise(
@@ -657,7 +657,7 @@ describe("a session that can take no job", () => {
   it("is taken out of the pool by the first job it does not take, which waits for another", async () => {
     const world = await new World().start();
     await world.peer();
-    const [session] = world.runner.workers.matching(undefined);
+    const [session] = world.runner.workers.scheduler.matching(undefined);
     Object.defineProperty(session, "assign", { value: () => undefined });
     const results: unknown[] = [];
     world.promise(

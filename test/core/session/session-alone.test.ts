@@ -8,7 +8,7 @@ import { socketPair } from "../../../src/core/transport/socket-pair.ts";
 import type { Peer } from "../../../src/core/peer.ts";
 import { SendBudget } from "../../../src/core/health/send-budget.ts";
 import { Session } from "../../../src/core/session/session.ts";
-import type { Dispatch, SessionContext, SessionRules } from "../../../src/core/session/session-context.ts";
+import type { SessionContext, SessionRules } from "../../../src/core/session/session-context.ts";
 import type { CloseReason, FaultProfile, Receiver, Socket } from "../../../src/core/transport/socket.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer } from "../../support/scripted-peer.ts";
@@ -32,12 +32,14 @@ class Keeper implements SessionContext<Session>, AttemptOwner<Session> {
     prefetch: 0,
   };
   readonly told: string[] = [];
-  readonly dispatch: Dispatch<Session> = () => Promise.resolve("dispatched");
 
   constructor(clock: VirtualClock) {
     this.clock = clock;
     this.timers = new TimerQueue(clock, false);
     this.budget = new SendBudget(clock, this.timers, Number.POSITIVE_INFINITY);
+  }
+  execute(): Promise<string> {
+    return Promise.resolve("executed");
   }
   onHello(session: Session, message: HelloMessage): void {
     session.welcome(message, "r1", 1_000_000);

@@ -37,13 +37,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "a waiter lost when a worker is added",
-    file: "pool/workers",
+    file: "pool/scheduler",
     from: "this.#index.add(entry);",
     to: "this.#index.add(entry); for (const one of this.#queue.all().slice(0, 1)) this.#queue.remove(one);",
   },
   {
     name: "nobody served when a worker is added",
-    file: "pool/workers",
+    file: "pool/scheduler",
     from: "} finally {\n      this.#serve(entry);",
     to: "} finally {\n      void 0;",
   },
@@ -116,13 +116,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "workers that leave get work",
     file: "runner/registration",
-    from: "this.#pool.withdraw(session);",
+    from: "this.#scheduler.withdraw(session);",
     to: "void session;",
   },
   {
     name: "gone session kept in the pool",
     file: "runner/registration",
-    from: "this.#pool.delete(session);",
+    from: "this.#scheduler.delete(session);",
     to: "void 0;",
   },
   {
@@ -325,13 +325,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "a waiter of another kind lost when a slot is given",
-    file: "pool/workers",
+    file: "pool/scheduler",
     from: "this.#grant(entry, waiter, now);\n    return true;",
     to: "for (const one of this.#queue.all()) if (one.selector?.key !== waiter.selector?.key) this.#queue.remove(one);\n    this.#grant(entry, waiter, now);\n    return true;",
   },
   {
     name: "any worker taken for one that has the labels",
-    file: "pool/workers",
+    file: "pool/scheduler",
     from: "return selector === undefined ? this.#index.usable > 0 : this.#queue.isSupplied(selector);",
     to: "return this.#index.usable > 0;",
   },
