@@ -1,6 +1,6 @@
 /** What a Web Worker that runs handlers runs: takes its orders, imports the user's module and serves it over a port. */
 import { errorLine } from "../core/describe-error.ts";
-import { type ThreadInit, sealed } from "../supervisor/thread-protocol.ts";
+import { type ThreadInit, wrapMessage } from "../supervisor/thread-protocol.ts";
 import { handlerAmong } from "../supervisor/handler-export.ts";
 import { serveThread } from "../supervisor/thread-main.ts";
 import { type Handler, WorkerStartError } from "../index.ts";
@@ -34,6 +34,6 @@ scope.close = (): void => scope.reportError(new Error("the handler closed its We
 // Once: from here on, what is posted to it is the user's module's.
 scope.addEventListener(
   "message",
-  ({ data: boot }) => void serveThread(boot, (note) => scope.postMessage(sealed(note, boot.nonce)), load),
+  ({ data: boot }) => void serveThread(boot, (note) => scope.postMessage(wrapMessage(note, boot.nonce)), load),
   { once: true },
 );

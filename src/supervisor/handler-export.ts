@@ -1,4 +1,4 @@
-/** The handler among a module's exports, or why there is none. How the module was loaded is the host's business. */
+/** The handler among a module's exports, or why there is none. How the module is loaded depends on the host. */
 import { type Handler, WorkerStartError } from "../index.ts";
 
 /**

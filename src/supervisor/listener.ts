@@ -1,11 +1,11 @@
-/** The Listener around a crew: one crew of threads at a time, hired when a runner starts to listen. */
+/** The Listener around a thread pool: one pool at a time, created when a runner starts to listen. */
 import type { Listener, ListenerContext } from "../core/transport/listener.ts";
 import type { Socket } from "../core/transport/socket.ts";
 import { ThreadPool } from "./thread-pool.ts";
 import type { RestartLimits } from "./restart-policy.ts";
 import type { ThreadPlan } from "./thread-instance.ts";
 
-/** What a crew is hired for. */
+/** What a pool is created with. */
 export interface ThreadPoolOptions extends RestartLimits {
   /** What this listener is called in messages. */
   readonly owner: string;
@@ -22,7 +22,7 @@ export class ThreadPoolListener implements Listener {
   readonly #options: ThreadPoolOptions;
   #accept: ((socket: Socket) => void) | undefined;
   #pool: ThreadPool | undefined;
-  #leaving: Promise<unknown> | undefined;
+  #ending: Promise<unknown> | undefined;
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options;
@@ -46,18 +46,18 @@ export class ThreadPoolListener implements Listener {
   async stop(): Promise<void> {
     const pool = this.#pool;
     this.#pool = undefined;
-    // A start that follows does not wait for these: what is left of them has no connection any more.
-    if (pool !== undefined) this.#leaving = Promise.all([this.#leaving, pool.stop()]);
-    await this.#leaving;
+    // A start that follows does not wait for these threads: they have no connection any more.
+    if (pool !== undefined) this.#ending = Promise.all([this.#ending, pool.stop()]);
+    await this.#ending;
   }
 
   #create(accept: (socket: Socket) => void, context: ListenerContext): ThreadPool {
     const pool = new ThreadPool(this.#options.plans(context.maxFrameBytes), this.#options, accept, context);
-    // A crew that never got ready is gone when its start rejects, and the next start hires another.
+    // A pool that never got ready is gone when its start rejects; the next start creates another.
     pool.started.catch(() => {
       if (this.#pool === pool) this.#pool = undefined;
     });
-    // Known before its threads are started: a stop that user code asks for meanwhile finds it.
+    // Set before the threads start: they run user code, which may call `stop`.
     this.#pool = pool;
     pool.start();
     return pool;

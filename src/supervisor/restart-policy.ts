@@ -1,12 +1,12 @@
 /**
- * Decides when a crashed thread is replaced, and when that makes no sense any more. Counts; starts nothing. A module that
- * crashes again and again is given up; where something has run out, it is tried for ever, at longer and longer intervals.
+ * Decides when a crashed thread is replaced, and when its place is given up. Pure. A module that crashes again and again is
+ * given up. Where descriptors, memory or threads have run out, starts are tried for ever, at longer and longer intervals.
  */
 import { backoffDelay } from "../core/time/backoff.ts";
 import type { WithDefaults } from "../core/options.ts";
 import type { Random } from "../index.ts";
 
-/** A thread that has lived so long, in ms, did start well, whatever killed it. */
+/** A thread that has lived so long, in ms, did start well: its crash is not counted. */
 const STABLE_AFTER_MS = 10_000;
 
 /** When a thread is started again. All durations in ms. */
@@ -67,7 +67,7 @@ export class RestartPolicy {
   }
 
   /** What follows the crash of a thread that lived so. */
-  crashed({ lived, begun, scarce }: ThreadHistory): Restart {
+  onCrash({ lived, begun, scarce }: ThreadHistory): Restart {
     if (begun || lived >= STABLE_AFTER_MS) {
       this.#useless = 0;
       this.#inARow = 0;

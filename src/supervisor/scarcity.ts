@@ -1,6 +1,6 @@
 /**
  * Whether a thread ended for want of something that the process or the machine has run out of: descriptors, memory, threads.
- * That is no fault of its module, and passes.
+ * That is no fault of its module.
  */
 
 const CODES: ReadonlySet<string> = new Set([
@@ -12,10 +12,10 @@ const CODES: ReadonlySet<string> = new Set([
   "ERR_WORKER_OUT_OF_MEMORY",
 ]);
 
-/** As the system's errors begin. An error that was cloned on its way between threads has lost its code. */
-const WORDS = /^(EMFILE|ENFILE|EAGAIN|ENOMEM): /;
+/** How the system's errors begin. An error that was cloned on its way between threads has lost its code. */
+const MESSAGE = /^(EMFILE|ENFILE|EAGAIN|ENOMEM): /;
 
-/** Causes that are looked at: an error may be its own. */
+/** Causes that are followed: an error may be its own cause. */
 const MAX_CAUSES = 8;
 
 /** The code of scarcity that an error, or one underneath it, speaks of; nothing when it speaks of something else. */
@@ -23,14 +23,14 @@ export function scarcityOf(error: unknown): string | undefined {
   let next = error;
   for (let depth = 0; depth < MAX_CAUSES && next instanceof Error; depth++) {
     const code = "code" in next && typeof next.code === "string" && CODES.has(next.code) ? next.code : undefined;
-    const found = code ?? WORDS.exec(next.message)?.[1];
+    const found = code ?? MESSAGE.exec(next.message)?.[1];
     if (found !== undefined) return found;
     next = next.cause;
   }
   return undefined;
 }
 
-/** An error from a thread, with the code that it has lost on its way. */
+/** Returns an error from a thread with the code that cloning has dropped. */
 export function withCode(error: unknown, message: string, code: string | undefined): unknown {
   if (code === undefined) return error;
   return Object.assign(error instanceof Error ? error : new Error(message), { code });

@@ -1,7 +1,7 @@
 /**
- * One place in the pool: keeps a thread in it. Replaces one that has left at once and one that has crashed after a pause,
- * until restart-policy.ts says that it makes no sense. How a thread is started and ended is in thread-instance.ts.
- * A start runs user code: `workerData` is cloned and may have getters, which may stop all this.
+ * One place in the pool: keeps a thread in it. A thread that was released is replaced at once, one that crashed after a
+ * delay, until restart-policy.ts gives up. How a thread is started and ended is in thread-instance.ts.
+ * A start runs user code: `workerData` is cloned, and its getters may call `stop`.
  */
 import type { TimerHandle } from "../core/time/clock.ts";
 import type { Socket } from "../core/transport/socket.ts";
@@ -9,18 +9,18 @@ import { systemClock, systemRandom, WorkerStartError } from "../index.ts";
 import { type RestartLimits, RestartPolicy } from "./restart-policy.ts";
 import { ThreadInstance, type ThreadEnd, type ThreadOwner, type ThreadPlan } from "./thread-instance.ts";
 
-/** Who owns the place. */
+/** What the place calls. */
 export interface SupervisedThreadOwner {
   /** A thread says HELLO. */
   accept(socket: Socket): void;
   /** A thread is ready. */
-  ready(): void;
+  onReady(): void;
   /** The first thread of this place never got ready. Another is tried. */
-  failed(error: WorkerStartError): void;
+  onFailed(error: WorkerStartError): void;
   /** Something has run out. More threads are tried here until one is of use; the next one within so many ms. */
-  scarce(message: string, cause: unknown, retryIn: number): void;
+  onScarce(message: string, cause: unknown, retryIn: number): void;
   /** No more threads are tried here. */
-  gaveUp(message: string, cause: unknown): void;
+  onGaveUp(message: string, cause: unknown): void;
 }
 
 /** A place for one thread at a time. */
@@ -28,7 +28,7 @@ export class SupervisedThread implements ThreadOwner {
   readonly #plan: ThreadPlan;
   readonly #owner: SupervisedThreadOwner;
   readonly #policy: RestartPolicy;
-  /** The one in place and those on their way out. */
+  /** The current thread and those that are ending. */
   readonly #alive = new Set<ThreadInstance>();
   #current: ThreadInstance | undefined;
   #timer: TimerHandle;
@@ -73,35 +73,35 @@ export class SupervisedThread implements ThreadOwner {
     if (this.#stopped === undefined) this.#owner.accept(socket);
   }
 
-  registered(): void {
+  onRegistered(): void {
     this.#first = false;
-    this.#owner.ready();
+    this.#owner.onReady();
   }
 
-  released(thread: ThreadInstance): void {
+  onReleased(thread: ThreadInstance): void {
     if (this.#stopped === undefined && thread === this.#current) this.start();
   }
 
-  ended(thread: ThreadInstance, end: ThreadEnd): void {
+  onEnded(thread: ThreadInstance, end: ThreadEnd): void {
     this.#alive.delete(thread);
     if (this.#stopped !== undefined) {
       if (this.#alive.size === 0) this.#stopped();
     } else if (thread === this.#current) {
       if (end.released) this.start();
-      else this.#crashed(end);
+      else this.#onCrash(end);
     }
   }
 
-  #crashed(end: ThreadEnd): void {
+  #onCrash(end: ThreadEnd): void {
     const { message, cause } = end;
-    const { after, isScarce } = this.#policy.crashed(end);
-    if (this.#first) this.#owner.failed(new WorkerStartError(message, { cause }));
+    const { after, isScarce } = this.#policy.onCrash(end);
+    if (this.#first) this.#owner.onFailed(new WorkerStartError(message, { cause }));
     this.#first = false;
     if (this.#stopped !== undefined) return;
     if (after === undefined)
-      return this.#owner.gaveUp(`${message}; given up after ${this.#policy.inARow} crashes in a row`, cause);
-    // While it waits, no thread holds the process, which is not over for all that.
+      return this.#owner.onGaveUp(`${message}; given up after ${this.#policy.inARow} crashes in a row`, cause);
+    // The timer keeps the process: while it runs, no thread does.
     this.#timer = systemClock.set(after, () => this.start(), true);
-    if (isScarce) this.#owner.scarce(message, cause, after);
+    if (isScarce) this.#owner.onScarce(message, cause, after);
   }
 }

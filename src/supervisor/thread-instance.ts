@@ -1,21 +1,21 @@
 /**
- * One thread from its start to its exit: hands it its orders, its port and its time to get ready, and sees to it that it
- * ends. What a thread is, a worker thread of Node or a Web Worker, its plan knows. Whether another takes its place is decided in supervised-thread.ts.
+ * One thread from its start to its exit: sends it its init message and its port, limits its start, and ends it. Its plan
+ * knows whether it is a worker thread of Node or a Web Worker. See supervised-thread.ts for its replacement.
  */
 import { errorLine } from "../core/describe-error.ts";
 import type { TimerHandle } from "../core/time/clock.ts";
 import { LOCAL } from "../core/transport/principal.ts";
 import type { CloseReason, Socket } from "../core/transport/socket.ts";
 import { systemClock, systemRandom } from "../index.ts";
-import { type ThreadInit, type ThreadPort, type ThreadMessage, unsealed } from "./thread-protocol.ts";
+import { type ThreadInit, type ThreadPort, type ThreadMessage, unwrapMessage } from "./thread-protocol.ts";
 import type { ThreadHistory } from "./restart-policy.ts";
 import { scarcityOf, withCode } from "./scarcity.ts";
 import { ThreadSocket } from "./thread-socket.ts";
 
 /** How long a thread that has nothing left to do may take to end by itself, in ms: long enough to flush what it printed. */
-const GRACE = 100;
+const EXIT_GRACE_MS = 100;
 
-/** What a host tells of a thread it runs. Nothing is told while it is being spawned. */
+/** What a host calls for a thread it runs: nothing before `spawn` has returned. */
 export interface HostedEvents {
   /** The thread has posted something. */
   message(message: unknown): void;
@@ -27,9 +27,9 @@ export interface HostedEvents {
 
 /** A thread as its host knows it: Node's `Worker`, or a browser's. */
 export interface HostedThread {
-  /** Whether a port whose other end was in the thread tells when the thread is gone. */
+  /** Whether a port closes when the thread at its other end is gone. */
   readonly portCloses: boolean;
-  /** Hands over the orders, and the port in them. */
+  /** Sends the init message, and the port in it. */
   post(init: ThreadInit, port: ThreadPort): void;
   /** Ends it at once; `exited` follows. May be called twice. */
   terminate(): void;
@@ -50,22 +50,22 @@ export interface ThreadPlan {
 export interface ThreadEnd extends ThreadHistory {
   /** Whether it registered at all. */
   readonly registered: boolean;
-  /** Whether its connection was closed from this side first: it retired, hung, or was sent away. */
+  /** Whether its connection was closed from this side first: it retired, hung, or was drained. */
   readonly released: boolean;
   /** One line. */
   readonly message: string;
   readonly cause: unknown;
 }
 
-/** Who started a thread. Nothing is called from inside the constructor. */
+/** What a thread calls. Nothing is called from inside the constructor. */
 export interface ThreadOwner {
   /** It has loaded its module and says HELLO on this socket. */
   accept(socket: Socket): void;
-  registered(): void;
+  onRegistered(): void;
   /** It was registered, and its connection was closed from this side. It ends soon. */
-  released(thread: ThreadInstance): void;
+  onReleased(thread: ThreadInstance): void;
   /** It has exited. The last call. */
-  ended(thread: ThreadInstance, end: ThreadEnd): void;
+  onEnded(thread: ThreadInstance, end: ThreadEnd): void;
 }
 
 /** One thread. */
@@ -80,7 +80,7 @@ export class ThreadInstance {
   #lingering = false;
   #registered = false;
   #begun = false;
-  #exitedAlready = false;
+  #hasExited = false;
   #registeredAt = 0;
   /** Why it cannot go on, as soon as that is known. */
   #trouble: { readonly message: string; readonly cause: unknown } | undefined;
@@ -92,11 +92,11 @@ export class ThreadInstance {
     this.#port = port1;
     this.#host = this.#spawn();
     if (this.#host === undefined) return;
-    this.#order(this.#host, port2);
-    this.#timer = systemClock.set(plan.startTimeout, () => this.#tooSlow(), false);
+    this.#sendInit(this.#host, port2);
+    this.#timer = systemClock.set(plan.startTimeout, () => this.#onStartTimeout(), false);
   }
 
-  /** Ends it: at once while it loads, else as soon as it has nothing to do, which it is not given long for. */
+  /** Ends it: at once while it loads, else when it has nothing left to do, after {@link EXIT_GRACE_MS} at the latest. */
   stop(): void {
     if (this.#socket === undefined) return this.#kill();
     this.#socket.close();
@@ -106,80 +106,80 @@ export class ThreadInstance {
   #spawn(): HostedThread | undefined {
     try {
       return this.#plan.spawn({
-        message: (message) => this.#heard(message),
-        error: (error) => this.#inTrouble(`crashed: ${errorLine(error)}`, error),
-        exited: (how) => this.#exited(how),
+        message: (message) => this.#onMessage(message),
+        error: (error) => this.#setTrouble(`crashed: ${errorLine(error)}`, error),
+        exited: (how) => this.#onExit(how),
       });
     } catch (error) {
-      this.#inTrouble(`cannot be started: ${errorLine(error)}`, error);
-      systemClock.nextTurn(() => this.#exited("never ran"));
+      this.#setTrouble(`cannot be started: ${errorLine(error)}`, error);
+      systemClock.nextTurn(() => this.#onExit("never ran"));
       return undefined;
     }
   }
 
-  #order(host: HostedThread, port: ThreadPort): void {
+  #sendInit(host: HostedThread, port: ThreadPort): void {
     try {
       host.post({ ...this.#plan.init, port, nonce: this.#nonce }, port);
     } catch (error) {
-      this.#inTrouble(`cannot be told what to do: ${errorLine(error)}`, error);
+      this.#setTrouble(`cannot be told what to do: ${errorLine(error)}`, error);
       host.terminate();
     }
   }
 
-  #heard(message: unknown): void {
-    const note = unsealed(message, this.#nonce);
-    switch (note?.step) {
+  #onMessage(message: unknown): void {
+    const progress = unwrapMessage(message, this.#nonce);
+    switch (progress?.step) {
       case "loaded":
-        return this.#loaded();
+        return this.#onLoaded();
       case "registered":
-        return this.#isRegistered();
+        return this.#onRegistered();
       case "begun":
         this.#begun = true;
         return;
       case "failed":
-        return this.#failed(note);
+        return this.#onFailed(progress);
       default:
     }
   }
 
-  #loaded(): void {
+  #onLoaded(): void {
     const { title, maxFrameBytes } = this.#plan;
     const peer = { transport: "thread", address: title, principal: LOCAL };
-    this.#socket = new ThreadSocket(this.#port, peer, maxFrameBytes, (reason) => this.#socketClosed(reason));
+    this.#socket = new ThreadSocket(this.#port, peer, maxFrameBytes, (reason) => this.#onSocketClosed(reason));
     this.#owner.accept(this.#socket);
   }
 
-  #isRegistered(): void {
+  #onRegistered(): void {
     this.#registered = true;
     this.#registeredAt = systemClock.now();
     if (this.#lingering) return;
     systemClock.clear(this.#timer);
-    this.#owner.registered();
+    this.#owner.onRegistered();
   }
 
-  #failed({ message, cause, scarce }: ThreadMessage & { readonly step: "failed" }): void {
-    this.#inTrouble(`could not start: ${message}`, withCode(cause, message, scarce));
+  #onFailed({ message, cause, scarce }: ThreadMessage & { readonly step: "failed" }): void {
+    this.#setTrouble(`could not start: ${message}`, withCode(cause, message, scarce));
     this.#kill();
   }
 
-  #tooSlow(): void {
-    this.#inTrouble(`was not ready within ${this.#plan.startTimeout} ms`, undefined);
+  #onStartTimeout(): void {
+    this.#setTrouble(`was not ready within ${this.#plan.startTimeout} ms`, undefined);
     this.#kill();
   }
 
-  #socketClosed({ code, message }: CloseReason): void {
-    if (this.#exitedAlready) return;
-    if (code !== "local" && code !== "peer") this.#inTrouble(message, undefined);
+  #onSocketClosed({ code, message }: CloseReason): void {
+    if (this.#hasExited) return;
+    if (code !== "local" && code !== "peer") this.#setTrouble(message, undefined);
     this.#linger();
-    if (code === "local" && this.#registered) this.#owner.released(this);
+    if (code === "local" && this.#registered) this.#owner.onReleased(this);
   }
 
-  /** Without its connection it has nothing to do; what a module left running must not keep it, nor may a handler that spins. */
+  /** Without its connection the thread has nothing to do. What its module left running, or a handler that spins, must not keep it. */
   #linger(): void {
     if (this.#lingering) return;
     this.#lingering = true;
     systemClock.clear(this.#timer);
-    this.#timer = systemClock.set(GRACE, () => this.#kill(), false);
+    this.#timer = systemClock.set(EXIT_GRACE_MS, () => this.#kill(), false);
   }
 
   #kill(): void {
@@ -187,19 +187,19 @@ export class ThreadInstance {
   }
 
   /** The first trouble is the reason; what follows from it is not. */
-  #inTrouble(message: string, cause: unknown): void {
+  #setTrouble(message: string, cause: unknown): void {
     this.#trouble ??= { message, cause };
   }
 
-  #exited(how: string): void {
-    this.#exitedAlready = true;
+  #onExit(how: string): void {
+    this.#hasExited = true;
     systemClock.clear(this.#timer);
-    this.#inTrouble(`${how}${this.#registered ? "" : " before it was ready"}`, undefined);
+    this.#setTrouble(`${how}${this.#registered ? "" : " before it was ready"}`, undefined);
     const message = `${this.#plan.title} ${this.#trouble?.message}`;
     if (this.#socket === undefined) this.#port.close();
     else this.#socket.threadEnded(message, this.#host?.portCloses === true);
     const registered = this.#registered;
-    this.#owner.ended(this, {
+    this.#owner.onEnded(this, {
       registered,
       released: registered && this.#socket?.closedHere === true,
       begun: this.#begun,

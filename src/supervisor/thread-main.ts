@@ -1,6 +1,6 @@
 /**
- * What runs in a thread once it has its orders: the handler is loaded, and served as a Worker over the port. How orders
- * come in and how a module is found is the host's business: threads/entry.ts, browser/handler-entry.ts.
+ * What runs in a thread once it has its init message: loads the handler, and serves it as a Worker over the port. How the
+ * message arrives and how a module is found depends on the host: threads/entry.ts, browser/handler-entry.ts.
  */
 import { describeError, errorLine } from "../core/describe-error.ts";
 import { type Dialer, type Handler, Worker } from "../index.ts";
@@ -8,86 +8,86 @@ import { dialMessagePort } from "../transports/message-port.ts";
 import type { ThreadInit, ThreadMessage } from "./thread-protocol.ts";
 import { scarcityOf } from "./scarcity.ts";
 
-/** Tells the supervisor how far the thread has come, each step once. */
+/** Reports to the supervisor how far the thread has come, each step once. */
 export class StartupReporter {
-  readonly #tell: (note: ThreadMessage) => void;
+  readonly #post: (message: ThreadMessage) => void;
   #registered = false;
   #begun = false;
 
-  constructor(tell: (note: ThreadMessage) => void) {
-    this.#tell = tell;
+  constructor(post: (message: ThreadMessage) => void) {
+    this.#post = post;
   }
 
-  /** The handler is there. */
-  loaded(): void {
-    this.#tell({ step: "loaded" });
+  /** The handler is loaded. */
+  reportLoaded(): void {
+    this.#post({ step: "loaded" });
   }
 
-  /** The runner has let it in. */
-  registered(): void {
+  /** The runner has registered the worker. */
+  reportRegistered(): void {
     if (this.#registered) return;
     this.#registered = true;
-    this.#tell({ step: "registered" });
+    this.#post({ step: "registered" });
   }
 
-  /** The handler, followed until it is first called: a note for each job would cost more than many a job. */
+  /** Returns the handler, wrapped until its first call: a message for each job would cost more than many a job. */
   follow(handler: Handler): Handler {
     return (job, context) => {
-      if (!this.#begun) this.#begin();
+      if (!this.#begun) this.#reportBegun();
       return handler(job, context);
     };
   }
 
-  /** It will never serve. */
-  failed(message: string, cause: unknown, error: unknown = cause): void {
+  /** The thread will never serve. */
+  reportFailure(message: string, cause: unknown, error: unknown = cause): void {
     const scarce = scarcityOf(error);
     try {
-      this.#tell({ step: "failed", message, cause, scarce });
+      this.#post({ step: "failed", message, cause, scarce });
     } catch {
-      // What was thrown cannot be cloned.
-      this.#tell({ step: "failed", message, cause: errorLine(cause), scarce });
+      // The cause cannot be cloned.
+      this.#post({ step: "failed", message, cause: errorLine(cause), scarce });
     }
   }
 
-  #begin(): void {
+  #reportBegun(): void {
     this.#begun = true;
     // The first job may come along with the welcome and never let go of the event loop, or end the thread.
-    this.registered();
-    this.#tell({ step: "begun" });
+    this.reportRegistered();
+    this.#post({ step: "begun" });
   }
 }
 
 function makeWorker(init: ThreadInit, handler: Handler): Worker {
-  const { port, module: _module, exportName: _exportName, nonce: _seal, ...options } = init;
+  const { port, module: _module, exportName: _exportName, nonce: _nonce, ...options } = init;
   const dialer = dialMessagePort(port);
-  // A port carries one connection, so that nothing is to be waited for once it is gone: the thread ends by itself.
+  // A port carries one connection: once it is gone, nothing keeps the thread, which ends by itself.
   const dial: Dialer = { sameProcess: true, dial: (signal, limits) => dialer.dial(signal, limits) };
   // Stacks stay inside the process; whether they are shown is up to the runner.
   return new Worker({ ...options, dial, handler, blocking: true, afterRetirement: "stop", remoteStacks: true });
 }
 
-/** Loads the handler and serves it. Never rejects: what goes wrong is told. */
+/** Loads the handler and serves it. Never rejects: what goes wrong is reported. */
 export async function serveThread(
   init: ThreadInit,
-  tell: (note: ThreadMessage) => void,
-  load: (init: ThreadInit, progress: StartupReporter) => Promise<Handler>,
+  post: (message: ThreadMessage) => void,
+  load: (init: ThreadInit, reporter: StartupReporter) => Promise<Handler>,
 ): Promise<void> {
-  const progress = new StartupReporter(tell);
+  const reporter = new StartupReporter(post);
   try {
-    const handler = progress.follow(await load(init, progress));
+    const handler = reporter.follow(await load(init, reporter));
     const worker = makeWorker(init, handler);
-    progress.loaded();
+    reporter.reportLoaded();
     // Only while it starts, as events cost something for every job. The port is its only way to the runner.
     const unwatch = worker.on((event) => {
       if (event.type !== "disconnected") return;
-      progress.failed(event.message, event.error);
+      reporter.reportFailure(event.message, event.error);
       void worker.stop();
     });
     await worker.start();
     unwatch();
-    progress.registered();
+    reporter.reportRegistered();
   } catch (error) {
     init.port.close();
-    progress.failed(describeError(error), error instanceof Error ? error.cause : error, error);
+    reporter.reportFailure(describeError(error), error instanceof Error ? error.cause : error, error);
   }
 }

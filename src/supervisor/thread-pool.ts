@@ -1,4 +1,4 @@
-/** All places of one start of the listener, from `start` to `stop`: when it counts as started, and what is said of losses. */
+/** All places of one start of the listener, from `start` to `stop`: when it counts as started, and which losses are reported. */
 import type { ListenerContext } from "../core/transport/listener.ts";
 import type { Socket } from "../core/transport/socket.ts";
 import { RunnerStoppedError, WorkerStartError } from "../index.ts";
@@ -33,13 +33,13 @@ export class ThreadPool implements SupervisedThreadOwner {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.started.catch(() => undefined); // whoever called `start` hears of it
+    this.started.catch(() => undefined); // the caller of `start` has it
     this.#threads = plans.map((plan) => new SupervisedThread(plan, limits, this));
   }
 
   /** Starts the threads. To be called once its owner knows it, as this runs user code. */
   start(): void {
-    for (const slot of this.#threads) slot.start();
+    for (const thread of this.#threads) thread.start();
   }
 
   /** Ends all threads. May be called twice. */
@@ -51,24 +51,24 @@ export class ThreadPool implements SupervisedThreadOwner {
     this.#accept(socket);
   }
 
-  ready(): void {
+  onReady(): void {
     this.#ready = true;
     this.#resolve();
   }
 
-  failed(error: WorkerStartError): void {
+  onFailed(error: WorkerStartError): void {
     // Only once all have failed, though they share a module: a limit of memory may hit but some of them.
     if (++this.#failures < this.#threads.length || this.#ready) return;
     void this.#end(error);
   }
 
-  scarce(message: string, cause: unknown, retryIn: number): void {
+  onScarce(message: string, cause: unknown, retryIn: number): void {
     // Where none was ever ready, the start rejects, unless another gets ready.
     const error = new WorkerStartError(`${message}; tried again until it can be started`, { cause, retryIn });
     if (this.#stopping === undefined) this.#context.report(error);
   }
 
-  gaveUp(message: string, cause: unknown): void {
+  onGaveUp(message: string, cause: unknown): void {
     const none = ++this.#givenUp === this.#threads.length ? "; no thread is left" : "";
     this.#context.report(new WorkerStartError(message + none, { cause }));
   }
@@ -78,7 +78,7 @@ export class ThreadPool implements SupervisedThreadOwner {
     if (this.#stopping !== undefined) return this.#stopping;
     return startHeld(
       async () => {
-        await Promise.all(this.#threads.map((slot) => slot.stop()));
+        await Promise.all(this.#threads.map((thread) => thread.stop()));
         this.#reject(reason);
       },
       (stopping) => void (this.#stopping = stopping),

@@ -1,4 +1,4 @@
-/** What a thread and its supervisor tell each other besides the frames: the order to start, and what came of it. */
+/** What a thread and its supervisor exchange besides the frames: the init message, and how far the thread has come. */
 import type { PortLike } from "../transports/message-port.ts";
 
 /** A port that is handed over. */
@@ -27,7 +27,7 @@ export interface ThreadInit {
   readonly maxAgeJitter?: number;
   /** The largest payload in bytes. */
   readonly maxPayload: number;
-  /** Marks the thread's notes, which share their way with whatever user code posts. Random. */
+  /** Marks the thread's messages, which share their way with what user code posts. Random. */
   readonly nonce: string;
 }
 
@@ -35,7 +35,7 @@ export interface ThreadInit {
 export type ThreadMessage =
   /** The handler is there; HELLO follows on the port. */
   | { readonly step: "loaded" }
-  /** The runner has let it in. */
+  /** The runner has registered it. */
   | { readonly step: "registered" }
   /** It begins its first job. */
   | { readonly step: "begun" }
@@ -48,15 +48,15 @@ export type ThreadMessage =
       readonly scarce: string | undefined;
     };
 
-const NOTE = "powerhose:note";
+const NONCE = "powerhose:nonce";
 
-/** A note as it is posted. */
-export function sealed(note: ThreadMessage, seal: string): unknown {
-  return { [NOTE]: seal, note };
+/** Returns a message as it is posted. */
+export function wrapMessage(message: ThreadMessage, nonce: string): unknown {
+  return { [NONCE]: nonce, message };
 }
 
-/** The note in something a thread has posted; nothing when that is somebody else's. */
-export function unsealed(message: unknown, seal: string): ThreadMessage | undefined {
-  if (typeof message !== "object" || message === null || !("note" in message)) return undefined;
-  return Reflect.get(message, NOTE) === seal ? (message.note as ThreadMessage) : undefined;
+/** Returns the message in what a thread has posted; `undefined` when user code posted it. */
+export function unwrapMessage(posted: unknown, nonce: string): ThreadMessage | undefined {
+  if (typeof posted !== "object" || posted === null || !("message" in posted)) return undefined;
+  return Reflect.get(posted, NONCE) === nonce ? (posted.message as ThreadMessage) : undefined;
 }

@@ -1,22 +1,22 @@
 /**
- * What a thread runs: takes its orders, loads the user's module and serves it as a Worker over the port it was handed.
- * Takes nothing from the user's module: `workerData` is theirs, and `parentPort` is left alone once the orders are in.
+ * What a thread runs: takes its init message, loads the user's module and serves it as a Worker over the port it was handed.
+ * Takes nothing from the user's module: `workerData` is theirs, and `parentPort` is left alone after the init message.
  */
 import { parentPort } from "node:worker_threads";
-import { type ThreadInit, sealed } from "../supervisor/thread-protocol.ts";
+import { type ThreadInit, wrapMessage } from "../supervisor/thread-protocol.ts";
 import { type StartupReporter, serveThread } from "../supervisor/thread-main.ts";
 import type { Handler } from "../index.ts";
 import { loadHandler } from "./load.ts";
 
 /** A thread that has nothing left to wait for ends in silence, also in the middle of loading its module. */
-async function loadInTime({ module, exportName }: ThreadInit, progress: StartupReporter): Promise<Handler> {
-  const ranDry = (): void =>
-    progress.failed(`${module} never finishes loading: its top-level await does not settle`, undefined);
-  process.once("beforeExit", ranDry);
+async function loadInTime({ module, exportName }: ThreadInit, reporter: StartupReporter): Promise<Handler> {
+  const onStuck = (): void =>
+    reporter.reportFailure(`${module} never finishes loading: its top-level await does not settle`, undefined);
+  process.once("beforeExit", onStuck);
   try {
     return await loadHandler(module, exportName);
   } finally {
-    process.off("beforeExit", ranDry);
+    process.off("beforeExit", onStuck);
   }
 }
 
@@ -24,5 +24,6 @@ if (parentPort === null) throw new Error("this module is what a thread of `threa
 const parent = parentPort;
 parent.once(
   "message",
-  (boot: ThreadInit) => void serveThread(boot, (note) => parent.postMessage(sealed(note, boot.nonce)), loadInTime),
+  (init: ThreadInit) =>
+    void serveThread(init, (message) => parent.postMessage(wrapMessage(message, init.nonce)), loadInTime),
 );

@@ -1,6 +1,6 @@
 /**
  * The public door of `powerhose/threads`: a listener that starts worker threads of its own, each serving one handler.
- * What a thread does is in entry.ts; how it is watched, in thread-instance.ts; when the next one is started, in supervised-thread.ts.
+ * A thread's own code is in entry.ts, its life in thread-instance.ts, its replacement in supervised-thread.ts.
  */
 import { ThreadsListener } from "./listener.ts";
 import type { ThreadsOptions } from "./options.ts";

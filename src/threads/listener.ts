@@ -1,4 +1,4 @@
-/** The listener around the threads: what they are started with. How many live at a time is supervisor/thread-pool.ts's business. */
+/** The listener around the threads: what they are started with. See supervisor/thread-pool.ts for their number. */
 import type { WorkerOptions } from "node:worker_threads";
 import type { Listener, ListenerContext } from "../core/transport/listener.ts";
 import { MAX_PAYLOAD } from "../core/options.ts";

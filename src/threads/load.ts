@@ -9,20 +9,20 @@ function isMissing(module: string): boolean {
   return module.startsWith("file:") && !existsSync(fileURLToPath(module));
 }
 
-/** The host does not say where in the file a mistake is; its own check does. */
+/** The host does not say where in the file a syntax error is; its own check does. */
 function whereToLook(error: unknown, module: string): string {
-  const said = error instanceof SyntaxError && module.startsWith("file:");
-  return said ? `; node --check ${fileURLToPath(module)} shows where` : "";
+  const isInFile = error instanceof SyntaxError && module.startsWith("file:");
+  return isInFile ? `; node --check ${fileURLToPath(module)} shows where` : "";
 }
 
 async function load(module: string, shown: string): Promise<Readonly<Record<string, unknown>>> {
   try {
     return (await import(module)) as Readonly<Record<string, unknown>>;
   } catch (error) {
-    const what = isMissing(module)
+    const fault = isMissing(module)
       ? "does not exist"
       : `could not be loaded: ${errorLine(error)}${whereToLook(error, module)}`;
-    throw new WorkerStartError(`${shown} ${what}`, { cause: error });
+    throw new WorkerStartError(`${shown} ${fault}`, { cause: error });
   }
 }
 

@@ -1,4 +1,4 @@
-/** A worker thread of Node, as the supervisor of supervisor/thread-instance.ts wants to see it. */
+/** A worker thread of Node, as supervisor/thread-instance.ts sees it. */
 import { type MessagePort, Worker as NodeWorker, type WorkerOptions } from "node:worker_threads";
 import type { HostedEvents, HostedThread } from "../supervisor/thread-instance.ts";
 
@@ -20,13 +20,13 @@ export function spawnThread(host: WorkerOptions, events: HostedEvents): HostedTh
   worker.on("message", (message: unknown) => events.message(message));
   worker.on("error", (error: unknown) => events.error(error));
   worker.once("exit", (code) => events.exited(`exited with code ${code}`));
-  // Nobody else can read what was asked to be kept from this process's own streams.
+  // Nothing else reads the output that is kept from this process's streams, and unread output would fill up.
   if (host.stdout === true) worker.stdout.resume();
   if (host.stderr === true) worker.stderr.resume();
   return {
     portCloses: true,
     // The global MessageChannel, which made the port, is that of `node:worker_threads`.
-    post: (boot, port) => worker.postMessage(boot, [port as MessagePort]),
+    post: (init, port) => worker.postMessage(init, [port as MessagePort]),
     terminate: () => void worker.terminate(),
   };
 }

@@ -14,7 +14,7 @@ function longest(over: Partial<typeof limits> = {}): RestartPolicy {
 }
 
 const pauses = (restarts: RestartPolicy, times: number): (number | undefined)[] =>
-  Array.from({ length: times }, () => restarts.crashed(USELESS).after).map((ms) =>
+  Array.from({ length: times }, () => restarts.onCrash(USELESS).after).map((ms) =>
     ms === undefined ? ms : Math.round(ms),
   );
 
@@ -28,15 +28,15 @@ test.each([
 ])("a thread that has %s begins the count anew", (_what, life) => {
   const restarts = longest({ maxCrashes: 3 });
   expect(pauses(restarts, 2)).toEqual([100, 200]);
-  expect(Math.round(restarts.crashed(life).after ?? -1)).toBe(100);
+  expect(Math.round(restarts.onCrash(life).after ?? -1)).toBe(100);
   expect(restarts.inARow).toBe(0);
   expect(pauses(restarts, 3)).toEqual([100, 200, undefined]);
 });
 
 test("with a limit of one, a thread that was of use may crash all the same", () => {
   const restarts = longest({ maxCrashes: 1 });
-  expect(restarts.crashed({ ...USELESS, begun: true }).after).toBeDefined();
-  expect(restarts.crashed(USELESS).after).toBeUndefined();
+  expect(restarts.onCrash({ ...USELESS, begun: true }).after).toBeDefined();
+  expect(restarts.onCrash(USELESS).after).toBeUndefined();
 });
 
 test("a pause is anything from nothing to the bound", () => {
@@ -48,7 +48,7 @@ test("a pause is anything from nothing to the bound", () => {
       const restarts = new RestartPolicy({ ...limits, maxCrashes: Number.POSITIVE_INFINITY }, entropy);
       chances.forEach((chance, index) => {
         const bound = Math.min(limits.restartMax, limits.restartMin * 2 ** index);
-        expect(restarts.crashed(USELESS).after).toBeCloseTo((chance / 2 ** 32) * bound, 6);
+        expect(restarts.onCrash(USELESS).after).toBeCloseTo((chance / 2 ** 32) * bound, 6);
       });
     }),
   );
@@ -56,7 +56,7 @@ test("a pause is anything from nothing to the bound", () => {
 
 test("where something has run out it is tried for ever, at longer and longer pauses, and told once", () => {
   const restarts = longest();
-  const all = Array.from({ length: 1_000 }, () => restarts.crashed(SCARCE));
+  const all = Array.from({ length: 1_000 }, () => restarts.onCrash(SCARCE));
   expect(all.slice(0, 6).map(({ after }) => Math.round(after ?? -1))).toEqual([100, 200, 400, 800, 1_000, 1_000]);
   expect(all.slice(6).every(({ after }) => Math.round(after ?? -1) === 1_000)).toBe(true);
   expect(all.filter(({ isScarce }) => isScarce)).toEqual([all[0]]);
@@ -66,8 +66,8 @@ test("what crashes in other words in between is not counted, and the pauses do n
   const restarts = longest();
   const all: Restart[] = [];
   for (let round = 0; round < 50; round++) {
-    for (let crash = 0; crash < limits.maxCrashes - 1; crash++) all.push(restarts.crashed(USELESS));
-    all.push(restarts.crashed(SCARCE));
+    for (let crash = 0; crash < limits.maxCrashes - 1; crash++) all.push(restarts.onCrash(USELESS));
+    all.push(restarts.onCrash(SCARCE));
   }
   expect(all.every(({ after }) => after !== undefined)).toBe(true);
   expect(all.slice(5).every(({ after }) => Math.round(after ?? -1) === 1_000)).toBe(true);
@@ -78,8 +78,8 @@ test("what crashes in other words in between is not counted, and the pauses do n
 
 test("a thread of use ends it: the next time is told again, and begins with short pauses", () => {
   const restarts = longest();
-  for (let crash = 0; crash < 5; crash++) restarts.crashed(SCARCE);
-  const { after, isScarce } = restarts.crashed({ lived: 10_000, begun: false, scarce: true });
+  for (let crash = 0; crash < 5; crash++) restarts.onCrash(SCARCE);
+  const { after, isScarce } = restarts.onCrash({ lived: 10_000, begun: false, scarce: true });
   expect([Math.round(after ?? -1), isScarce]).toEqual([100, true]);
 });
 
@@ -92,7 +92,7 @@ async function famine(ms: number): Promise<{ readonly starts: number; readonly e
   const start = (): void => {
     starts++;
     if (clock.now() >= ms) back = clock.now();
-    else clock.set(restarts.crashed(SCARCE).after ?? 0, start);
+    else clock.set(restarts.onCrash(SCARCE).after ?? 0, start);
   };
   start();
   await clock.advance(ms + 30_000);

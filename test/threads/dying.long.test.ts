@@ -102,7 +102,7 @@ test("what a handler posts is nobody's note, whatever it looks like", async () =
   const module = inline(`
     import { parentPort } from "node:worker_threads";
     export default (job) => {
-      parentPort.postMessage({ "powerhose:note": "", note: { step: "failed", message: "no", cause: "no" } });
+      parentPort.postMessage({ "powerhose:nonce": "", message: { step: "failed", message: "no", cause: "no" } });
       parentPort.postMessage({ powerhose: "failed", message: "no", cause: "no" });
       return job.data;
     };
