@@ -14,7 +14,7 @@ import { dialWebSocket as dialFromNode, listenWebSocket } from "../../src/transp
 import { dialWebSocket } from "../../src/transports/websocket/index.ts";
 
 /** A transport and how to set it up. */
-export interface NamedRig {
+export interface NamedHarness {
   readonly name: string;
   readonly make: HarnessFactory;
 }
@@ -53,13 +53,13 @@ function messagePort(): Promise<Harness> {
     [Symbol.asyncDispose]: async () => {
       await listener.stop();
       await time.quiet();
-      // One that was added and never accepted, or made and never dialled, is nobody else's.
+      // Closes ports that were added and not accepted, or made and not dialled.
       for (const { port1 } of channels) port1.close();
     },
   });
 }
 
-function webSocketRig(dial: (address: string) => Dialer): Promise<Harness> {
+function webSocketHarness(dial: (address: string) => Dialer): Promise<Harness> {
   const time = realTime();
   const inner = listenWebSocket();
   let address = "";
@@ -103,10 +103,10 @@ function simulated(): Promise<Harness> {
 }
 
 /** All transports. */
-export const transports: readonly NamedRig[] = [
+export const transports: readonly NamedHarness[] = [
   { name: "memory", make: memory },
   { name: "simulated", make: simulated },
   { name: "message-port", make: messagePort },
-  { name: "websocket", make: () => webSocketRig((address) => dialWebSocket(address, { WebSocket })) },
-  { name: "websocket-node", make: () => webSocketRig((address) => dialFromNode(address)) },
+  { name: "websocket", make: () => webSocketHarness((address) => dialWebSocket(address, { WebSocket })) },
+  { name: "websocket-node", make: () => webSocketHarness((address) => dialFromNode(address)) },
 ];

@@ -23,7 +23,7 @@ function published(): string[] {
   });
 }
 
-/** Threads are a listener alone: nobody dials them, so the conformance cases of sockets have nothing to hold on to. */
+/** Threads are a listener without a dialer: the conformance cases of sockets need one. */
 const withoutDialer = ["threads"];
 
 test("every transport in src/transports has a harness", () => {

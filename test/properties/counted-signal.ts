@@ -1,6 +1,6 @@
-/** An abort signal that knows who still listens to it. */
+/** An abort signal that counts its listeners. */
 
-/** A controller whose signal counts its listeners. */
+/** A controller of such a signal. */
 export class CountedSignal {
   readonly #controller = new AbortController();
   readonly #listeners = new Set<unknown>();

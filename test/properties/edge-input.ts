@@ -24,7 +24,7 @@ export class EdgeInput {
 
   /** What is wrong once the map is over. */
   get faults(): readonly string[] {
-    // One that is silent answers to nothing, so that it cannot be let go: whoever leaves must not wait for it.
+    // A silent input answers nothing, not even `return`: a `map` that ends must not wait for it.
     return this.#begun === this.#ended || this.#plan.input === "silent" ? [] : ["map: the input was not let go"];
   }
 

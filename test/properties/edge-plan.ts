@@ -64,7 +64,7 @@ export interface EdgePlan {
   readonly shuffle: boolean;
   /** Whether the workers are there before anything is asked for. */
   readonly readyFirst: boolean;
-  /** Whether somebody listens to the runner's events. */
+  /** Whether the runner's events have a listener. */
   readonly listens: boolean;
   readonly maxQueue: number;
   readonly workers: readonly {

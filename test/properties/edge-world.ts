@@ -13,7 +13,7 @@ import { SeededRandom } from "../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../src/testing/time/virtual-clock.ts";
 import { CountedSignal } from "./counted-signal.ts";
 import { canSucceed, EdgeHandlers, OwnError, resultOf } from "./edge-handler.ts";
-import { EdgeLedger } from "./edge-ledger.ts";
+import { SettlementLog } from "./settlement-log.ts";
 import { EdgeInput } from "./edge-input.ts";
 import { type Deed, type EdgePlan, type EdgeStep, type Manner, type MapPlan, SIGNALS } from "./edge-plan.ts";
 import { turn } from "./hand-clock.ts";
@@ -32,7 +32,7 @@ export class EdgeWorld {
   readonly #handlers: EdgeHandlers;
   readonly #workers: Worker[];
   readonly #signals: readonly CountedSignal[] = Array.from({ length: SIGNALS }, () => new CountedSignal());
-  readonly #ledger: EdgeLedger;
+  readonly #settlements: SettlementLog;
   readonly #inputs: EdgeInput[] = [];
   #jobs = 0;
   /** How often the runner was told to drain or stop. */
@@ -44,7 +44,7 @@ export class EdgeWorld {
     this.#plan = plan;
     this.#scheduler = scheduler;
     this.#tally = tally;
-    this.#ledger = new EdgeLedger(tally);
+    this.#settlements = new SettlementLog(tally);
     this.#holders = plan.steps.some(({ step }) => step === "hold" || step === "acquire");
     const entropy = new SeededRandom(plan.seed);
     this.#clock = new VirtualClock(plan.shuffle ? { shuffle: entropy.stream("ties") } : {});
@@ -58,18 +58,18 @@ export class EdgeWorld {
     });
     this.#handlers = new EdgeHandlers(scheduler, this.#runner, (what, promise) => {
       this.#ends++;
-      this.#ledger.track(what, promise);
+      this.#settlements.track(what, promise);
     });
     this.#workers = plan.workers.map((options, i) => {
       const identity = `w${i}`;
       const handler = this.#handlers.of(identity, options.capacity);
       return new Worker({ dial: this.#runner, clock: this.#clock, random: entropy, identity, handler, ...options });
     });
-    if (plan.listens) this.#runner.on((event) => this.#ledger.note(event));
+    if (plan.listens) this.#runner.on((event) => this.#settlements.note(event));
   }
 
   async run(): Promise<readonly string[]> {
-    this.#ledger.track("start", this.#runner.start());
+    this.#settlements.track("start", this.#runner.start());
     for (const worker of this.#workers) worker.start().catch(() => undefined);
     if (this.#plan.readyFirst) await this.#clock.settle();
     for (const step of this.#plan.steps) {
@@ -82,7 +82,7 @@ export class EdgeWorld {
     }
     await this.#calm();
     await this.#end();
-    return [...this.#ledger.faults, ...this.#handlers.faults];
+    return [...this.#settlements.faults, ...this.#handlers.faults];
   }
 
   #pace(pace: number): Promise<void> | undefined {
@@ -97,25 +97,25 @@ export class EdgeWorld {
       case "execute":
         return this.#execute(step.manner.deed, step.manner, (data, how) => this.#runner.execute(data, how));
       case "map":
-        return this.#ledger.track("map", this.#map(step));
+        return this.#settlements.track("map", this.#map(step));
       case "hold":
-        return this.#ledger.track("hold", this.#hold(step));
+        return this.#settlements.track("hold", this.#hold(step));
       case "acquire":
-        return this.#ledger.track("acquire", this.#acquire(step.manner, step.releases));
+        return this.#settlements.track("acquire", this.#acquire(step.manner, step.releases));
       case "abort":
         return this.#abort(step.signal, step.withReason);
       case "delete":
         return void this.#runner.workers.delete(`w${step.worker}`);
       case "drain":
         this.#ends++;
-        return this.#ledger.track("drain", this.#runner.drain({ timeout: step.timeout, queued: step.queued }));
+        return this.#settlements.track("drain", this.#runner.drain({ timeout: step.timeout, queued: step.queued }));
       case "start":
-        return this.#ledger.track("start", this.#runner.start());
+        return this.#settlements.track("start", this.#runner.start());
       case "stop":
         return this.#stop();
       case "dispose":
         this.#ends++;
-        return this.#ledger.track("dispose", this.#runner[Symbol.asyncDispose]());
+        return this.#settlements.track("dispose", this.#runner[Symbol.asyncDispose]());
       default:
         return this.#workerStep(step.step, this.#workers[step.worker]);
     }
@@ -124,22 +124,22 @@ export class EdgeWorld {
   #workerStep(step: string, worker: Worker | undefined): void {
     if (worker === undefined) return;
     if (step === "start worker") worker.start().catch(() => undefined);
-    else if (step === "drain worker") this.#ledger.track(step, worker.drain({ timeout: 100 }));
-    else if (step === "dispose worker") this.#ledger.track(step, worker[Symbol.asyncDispose]());
-    else this.#ledger.track(step, worker.stop());
+    else if (step === "drain worker") this.#settlements.track(step, worker.drain({ timeout: 100 }));
+    else if (step === "dispose worker") this.#settlements.track(step, worker[Symbol.asyncDispose]());
+    else this.#settlements.track(step, worker.stop());
   }
 
   #options({ signal, attempts, timeout, deadline, queueTimeout, failFast }: Manner): ExecuteOptions {
     return { attempts, timeout, deadline, queueTimeout, failFast, signal: this.#signals[signal]?.signal };
   }
 
-  /** Says that the runner was stopped only to those who asked before it was started or whose wait a stop has ended. */
+  /** Rejects with RunnerStoppedError only before the start, or when a stop has ended a wait. */
   #heard<T>(what: string, promise: Promise<T>): Promise<T> {
     const ends = this.#ends;
     const { state } = this.#runner;
     return promise.catch((error: unknown) => {
       if (error instanceof RunnerStoppedError && state === "started" && ends === this.#ends)
-        this.#ledger.faults.push(`${what}: ${error.message}, but nobody stopped it`);
+        this.#settlements.faults.push(`${what}: ${error.message}, but nobody stopped it`);
       throw error;
     });
   }
@@ -148,10 +148,10 @@ export class EdgeWorld {
     const data = this.#data(deed, manner);
     const due = this.#clock.now() + manner.deadline;
     const checkTime = (): void => {
-      if (this.#clock.now() > due) this.#ledger.faults.push(`${data} settled ${this.#clock.now() - due} ms late`);
+      if (this.#clock.now() > due) this.#settlements.faults.push(`${data} settled ${this.#clock.now() - due} ms late`);
     };
     const settled = this.#heard(data, run(data, this.#options(manner))).finally(checkTime);
-    this.#ledger.track(
+    this.#settlements.track(
       data,
       settled.then((value) => this.#checkValue(deed, data, value)),
       "job",
@@ -164,8 +164,8 @@ export class EdgeWorld {
   }
 
   #checkValue(deed: Deed, data: string, value: Payload): void {
-    if (value !== resultOf(data)) this.#ledger.faults.push(`${data} came to ${String(value)}`);
-    if (!canSucceed(deed)) this.#ledger.faults.push(`${data} ended well`);
+    if (value !== resultOf(data)) this.#settlements.faults.push(`${data} came to ${String(value)}`);
+    if (!canSucceed(deed)) this.#settlements.faults.push(`${data} ended well`);
   }
 
   async #map(plan: MapPlan): Promise<void> {
@@ -179,17 +179,17 @@ export class EdgeWorld {
     const options = { ...this.#options({ ...plan.manner, signal }), ordered, concurrency, window };
     for await (const outcome of this.#runner.map(input.open(), options)) {
       if (ordered && outcome.index !== seen.length)
-        this.#ledger.faults.push(`map: ${outcome.index} came after ${seen.join()}`);
-      if (seen.includes(outcome.index)) this.#ledger.faults.push(`map: ${outcome.index} came twice`);
+        this.#settlements.faults.push(`map: ${outcome.index} came after ${seen.join()}`);
+      if (seen.includes(outcome.index)) this.#settlements.faults.push(`map: ${outcome.index} came twice`);
       seen.push(outcome.index);
       const deed = plan.deeds[outcome.index] ?? "value";
-      if (outcome.input !== jobs[outcome.index]) this.#ledger.faults.push(`map: another input`);
+      if (outcome.input !== jobs[outcome.index]) this.#settlements.faults.push(`map: another input`);
       if (outcome.ok) this.#checkValue(deed, outcome.input, outcome.value);
       this.#tally.add(outcome.ok ? "map: outcome ok" : "map: outcome not ok");
       if (seen.length === plan.leavesAfter) return;
       if (plan.slowReader) await this.#scheduler.schedule(Promise.resolve(), "read on");
     }
-    if (seen.length !== jobs.length) this.#ledger.faults.push(`map: ${seen.length} outcomes of ${jobs.length}`);
+    if (seen.length !== jobs.length) this.#settlements.faults.push(`map: ${seen.length} outcomes of ${jobs.length}`);
   }
 
   #hold({ manner, deeds, end }: Extract<EdgeStep, { step: "hold" }>): Promise<void> {
@@ -228,19 +228,19 @@ export class EdgeWorld {
     const signal = this.#signals[n];
     if (withReason) signal?.abort(new OwnError("changed my mind"));
     else signal?.abort();
-    this.#ledger.allow(signal?.signal.reason);
+    this.#settlements.allow(signal?.signal.reason);
   }
 
   #checkBooks(): void {
     const { submitted, succeeded, failed, queued, running, backoff, workers } = this.#runner.stats();
     if (submitted !== succeeded + failed + queued + running + backoff)
-      this.#ledger.faults.push("the books do not balance");
+      this.#settlements.faults.push("the books do not balance");
     const { waiting } = this.#runner.workers;
-    if (!this.#holders && waiting !== queued) this.#ledger.faults.push(`${waiting} in line for ${queued} jobs`);
+    if (!this.#holders && waiting !== queued) this.#settlements.faults.push(`${waiting} in line for ${queued} jobs`);
     for (const { identity, inFlight, capacity, state } of workers) {
-      if (inFlight > capacity) this.#ledger.faults.push(`${identity} has ${inFlight} jobs for ${capacity} slots`);
+      if (inFlight > capacity) this.#settlements.faults.push(`${identity} has ${inFlight} jobs for ${capacity} slots`);
       if (!this.#holders && state === "idle" && waiting > 0)
-        this.#ledger.faults.push(`somebody waits beside ${identity}, which is idle`);
+        this.#settlements.faults.push(`somebody waits beside ${identity}, which is idle`);
     }
   }
 
@@ -248,8 +248,8 @@ export class EdgeWorld {
     this.#ends++;
     const stopping = this.#runner.stop();
     const { queued, running, backoff } = this.#runner.stats();
-    if (queued + running + backoff > 0) this.#ledger.faults.push("stop did not settle every call in its own step");
-    this.#ledger.track(
+    if (queued + running + backoff > 0) this.#settlements.faults.push("stop did not settle every call in its own step");
+    this.#settlements.track(
       "stop",
       stopping.then(() => this.#checkStopped()),
     );
@@ -259,20 +259,20 @@ export class EdgeWorld {
     if (this.#runner.state !== "stopped") return; // started again meanwhile
     const { workers, pending, queued, running, backoff } = this.#runner.stats();
     const left = [workers.length, pending, queued, running, backoff, this.#runner.workers.waiting];
-    if (left.some((count) => count > 0)) this.#ledger.faults.push(`stop left ${left.join()}`);
+    if (left.some((count) => count > 0)) this.#settlements.faults.push(`stop left ${left.join()}`);
   }
 
-  /** Nobody asks for anything any more: what was asked for settles by itself, or at the abort. */
+  /** No more steps follow: every promise settles by itself, or at the abort. */
   async #calm(): Promise<void> {
     const isSilent = this.#plan.steps.some((step) => step.step === "map" && step.input === "silent");
     if (isSilent) for (let n = 0; n < SIGNALS; n++) this.#abort(n, true);
     const end = this.#clock.now() + CALM;
-    while (this.#clock.now() < end && this.#ledger.open > 0) {
+    while (this.#clock.now() < end && this.#settlements.open > 0) {
       await this.#drainScheduler();
       await this.#clock.advance(1_000);
       this.#checkBooks();
     }
-    this.#ledger.checkClosed("never settled");
+    this.#settlements.checkClosed("never settled");
   }
 
   async #drainScheduler(): Promise<void> {
@@ -284,19 +284,19 @@ export class EdgeWorld {
 
   async #end(): Promise<void> {
     for (const end of [...this.#workers.map((worker) => worker.stop()), this.#runner.stop()])
-      this.#ledger.track("end", end);
+      this.#settlements.track("end", end);
     await this.#clock.settle();
     await this.#drainScheduler();
     await this.#clock.settle(); // and no later: whatever has stopped waits for nothing
     this.#checkBooks();
     this.#checkStopped();
-    this.#ledger.checkClosed("never ended");
-    for (const input of this.#inputs) this.#ledger.faults.push(...input.faults);
-    if (this.#clock.pending > 0) this.#ledger.faults.push(`${this.#clock.pending} timers are left`);
+    this.#settlements.checkClosed("never ended");
+    for (const input of this.#inputs) this.#settlements.faults.push(...input.faults);
+    if (this.#clock.pending > 0) this.#settlements.faults.push(`${this.#clock.pending} timers are left`);
     for (const { listeners } of this.#signals)
-      if (listeners > 0) this.#ledger.faults.push(`${listeners} listeners are left`);
+      if (listeners > 0) this.#settlements.faults.push(`${listeners} listeners are left`);
     const { submitted } = this.#runner.stats();
-    if (this.#plan.listens) this.#ledger.checkReports(submitted);
+    if (this.#plan.listens) this.#settlements.checkReports(submitted);
     this.#tally.add("jobs", submitted);
   }
 }

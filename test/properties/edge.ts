@@ -6,7 +6,7 @@ import { EdgeWorld } from "./edge-world.ts";
 import { turn } from "./hand-clock.ts";
 import type { Statement } from "./statement.ts";
 
-/** Listens to what nobody handled, from one run to the next. */
+/** Collects unhandled rejections, from one run to the next. */
 class Unhandled {
   readonly seen: string[] = [];
   readonly #note = (reason: unknown): void => void this.seen.push(`unhandled rejection: ${String(reason)}`);

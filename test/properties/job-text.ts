@@ -165,7 +165,7 @@ export const jobText: readonly Statement[] = [
         const job = readOrRefused(() => Job.loadFromString(any));
         if (job !== undefined) {
           assert.equal(job.serialize(), any);
-          // Not only because the reader kept what it read: whoever makes such a job writes that text.
+          // Not only because the reader kept what it read: making such a job writes that text.
           assert.equal(new Job(job.data, [...job.headers]).serialize(), any);
         }
         tally.add(job === undefined ? "refused" : "read");

@@ -20,7 +20,7 @@ const plainText = fc.oneof(wellFormed, fc.string({ maxLength: 12 }), fc.constant
 const plainField = plainText.map((field) => plainPart(field) || "x");
 const pairs = fc.uniqueArray(fc.tuple(plainField, plainField), { maxLength: 6, selector: ([name]) => name });
 
-/** Heads of texts, of which many are the original's and many are nobody's. */
+/** Heads of texts, of which many are the original's and many are not. */
 const headPiece = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom("a", "b", "NONE", " ", "é") },
   { weight: 3, arbitrary: fc.constantFrom(":", "::") },
@@ -32,7 +32,7 @@ const plainHead = fc
   .array(fc.tuple(plainField, plainField), { minLength: 1, maxLength: 4 })
   .map((all) => all.map((pair) => pair.join(":")).join("::"));
 
-/** Whether the original reads the headers as whoever wrote them meant them, as far as can be told from the text. */
+/** Whether the original reads the headers as they were meant, as far as can be told from the text. */
 function isRight(head: string): boolean {
   if (head === "NONE") return true;
   const segments = head.split("::").map((segment) => segment.split(":"));

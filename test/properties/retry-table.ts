@@ -1,6 +1,6 @@
 /**
  * The table of retries in docs/semantics.md, read cell by cell into what it says. A cell in words that are not known here
- * is an error: whoever changes the table changes the reading of it.
+ * is an error: a change of the table needs a change of its reader.
  */
 import { readFileSync } from "node:fs";
 import type { AttemptFailure, RetryHistory, RetryPolicy } from "../../src/core/dispatch/retry.ts";

@@ -1,6 +1,6 @@
 /**
- * One statement that is to hold for all inputs, and how often it is tried. Who tries it is not its business: trial.ts does
- * in tests, test/reliability/properties.ts in `npm run reliability`.
+ * One statement that is to hold for all inputs, and how often it is tried. See trial.ts for the tests, and
+ * test/reliability/properties.ts for `npm run reliability`.
  */
 import type { IRawProperty } from "fast-check";
 

@@ -3,7 +3,7 @@ import { deadlines } from "./deadlines.ts";
 import { edge } from "./edge.ts";
 import { frames } from "./frames.ts";
 import { jobText } from "./job-text.ts";
-import { line } from "./line.ts";
+import { linkedQueue } from "./linked-queue.ts";
 import { numberTable } from "./number-table.ts";
 import { original } from "./original.ts";
 import { pool } from "./pool.ts";
@@ -18,7 +18,7 @@ export const STATEMENTS: readonly Statement[] = [
   ...original,
   ...deadlines,
   ...numberTable,
-  ...line,
+  ...linkedQueue,
   ...retry,
   ...frames,
 ];

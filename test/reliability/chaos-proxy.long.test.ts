@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { describe, expect, it } from "vitest";
 import { FaultProxy } from "./chaos/fault-proxy.ts";
 import { CALM, type Direction } from "./chaos/faulty-wire.ts";
-import { eventually } from "./chaos/patience.ts";
+import { eventually } from "./chaos/waiting.ts";
 
 /** One end of a connection, and what became of it. */
 class End {
@@ -20,7 +20,7 @@ class End {
 }
 
 /** A client connected to a server by way of a proxy. */
-class Stage implements AsyncDisposable {
+class ProxyFixture implements AsyncDisposable {
   readonly listener: Server;
   readonly proxy: FaultProxy;
   readonly client: End;
@@ -33,13 +33,13 @@ class Stage implements AsyncDisposable {
     this.server = accepted;
   }
 
-  static async open(): Promise<Stage> {
+  static async open(): Promise<ProxyFixture> {
     const server = createServer();
     await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
     const accepted = new Promise<Socket>((resolve) => void server.once("connection", resolve));
     const proxy = await FaultProxy.start((server.address() as AddressInfo).port, () => 0.5);
     const client = connect(Number(new URL(proxy.url).port), "127.0.0.1");
-    return new Stage(server, proxy, new End(client), new End(await accepted));
+    return new ProxyFixture(server, proxy, new End(client), new End(await accepted));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -67,53 +67,53 @@ const letters = "abcdefghijklmnopqrstuvwxyz".split("");
 
 describe("the fault proxy", () => {
   it("is not there when nothing is asked of it", async () => {
-    await using stage = await Stage.open();
-    await send(stage.client, stage.server, letters);
-    await send(stage.server, stage.client, [...letters, "x".repeat(1_000_000)]);
-    stage.client.socket.end("last words");
-    expect(await eventually(() => stage.server.fate === "ended" && stage.client.fate === "ended")).toBe(true);
-    expect(stage.server.text).toBe(`${letters.join("")}last words`);
+    await using fixture = await ProxyFixture.open();
+    await send(fixture.client, fixture.server, letters);
+    await send(fixture.server, fixture.client, [...letters, "x".repeat(1_000_000)]);
+    fixture.client.socket.end("last words");
+    expect(await eventually(() => fixture.server.fate === "ended" && fixture.client.fate === "ended")).toBe(true);
+    expect(fixture.server.text).toBe(`${letters.join("")}last words`);
   });
 
   it("delays, and keeps the order", async () => {
-    await using stage = await Stage.open();
-    stage.proxy.weather = { ...CALM, delay: [100, 200] };
-    expect(await send(stage.client, stage.server, letters)).toBeGreaterThan(145);
-    expect(await send(stage.server, stage.client, letters)).toBeGreaterThan(145);
+    await using fixture = await ProxyFixture.open();
+    fixture.proxy.weather = { ...CALM, delay: [100, 200] };
+    expect(await send(fixture.client, fixture.server, letters)).toBeGreaterThan(145);
+    expect(await send(fixture.server, fixture.client, letters)).toBeGreaterThan(145);
   });
 
   it("throttles", async () => {
-    await using stage = await Stage.open();
-    stage.proxy.weather = { ...CALM, rate: 1_000_000 };
-    expect(await send(stage.client, stage.server, ["x".repeat(200_000)])).toBeGreaterThan(190);
+    await using fixture = await ProxyFixture.open();
+    fixture.proxy.weather = { ...CALM, rate: 1_000_000 };
+    expect(await send(fixture.client, fixture.server, ["x".repeat(200_000)])).toBeGreaterThan(190);
   });
 
   it.each([
     ["fin", "ended"],
     ["rst", "reset"],
   ] as const)("cuts by %s, which both ends see", async (how, fate) => {
-    await using stage = await Stage.open();
-    await send(stage.client, stage.server, letters);
-    expect([stage.proxy.cut(how), stage.proxy.cut(how)]).toEqual([1, 0]);
-    expect(await eventually(() => stage.client.fate === fate && stage.server.fate === fate)).toBe(true);
+    await using fixture = await ProxyFixture.open();
+    await send(fixture.client, fixture.server, letters);
+    expect([fixture.proxy.cut(how), fixture.proxy.cut(how)]).toEqual([1, 0]);
+    expect(await eventually(() => fixture.client.fate === fate && fixture.server.fate === fate)).toBe(true);
   });
 
   it.each<[Direction]>([["up"], ["down"]])("swallows what goes %s, the end too, and carries the rest", async (lost) => {
-    await using stage = await Stage.open();
-    const [from, to] = lost === "up" ? [stage.client, stage.server] : [stage.server, stage.client];
-    await send(stage.client, stage.server, letters);
-    await send(stage.server, stage.client, letters);
-    stage.proxy.halfOpen([lost]);
+    await using fixture = await ProxyFixture.open();
+    const [from, to] = lost === "up" ? [fixture.client, fixture.server] : [fixture.server, fixture.client];
+    await send(fixture.client, fixture.server, letters);
+    await send(fixture.server, fixture.client, letters);
+    fixture.proxy.halfOpen([lost]);
     from.socket.end("never heard");
     await send(to, from, letters);
     expect(to).toMatchObject({ text: letters.join(""), fate: "open" });
   });
 
   it("carries new connections as if nothing had been", async () => {
-    await using stage = await Stage.open();
-    stage.proxy.halfOpen(["up", "down"]);
-    const accepted = new Promise<Socket>((resolve) => void stage.listener.once("connection", resolve));
-    const second = new End(connect(Number(new URL(stage.proxy.url).port), "127.0.0.1"));
+    await using fixture = await ProxyFixture.open();
+    fixture.proxy.halfOpen(["up", "down"]);
+    const accepted = new Promise<Socket>((resolve) => void fixture.listener.once("connection", resolve));
+    const second = new End(connect(Number(new URL(fixture.proxy.url).port), "127.0.0.1"));
     const other = new End(await accepted);
     await send(second, other, letters);
     second.socket.destroy();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { chaosRows } from "./chaos.ts";
 
-/** Far more than a row takes: each has an end to its own patience, and says what it waited for. */
+/** Far more than a row takes: each ends its own waits, and says what it waited for. */
 const TIMEOUT = 120_000; // ms
 
 describe("chaos", () => {

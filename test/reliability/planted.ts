@@ -6,7 +6,7 @@ import type { Finding, Findings, Scale, Section } from "./section.ts";
 /** Seeds a bug may take to be found; each is one world of each of six kinds. */
 const MOST_SEEDS = 3_000;
 /** A world with a bug in it may go on for ever; real ms, far more than a process that stops itself can take. */
-const PATIENCE = 400_000;
+const MAX_WAIT_MS = 400_000;
 const CHILD = "test/reliability/planted/child.ts";
 
 interface Caught {
@@ -26,7 +26,7 @@ export async function lookFor(bug: PlantedBug, mostSeeds: number = MOST_SEEDS): 
   const args = [String(mostSeeds)];
   const env = { POWERHOSE_PLANT: plant };
   try {
-    const out = await runTypeScript(CHILD, { args, env, flags: ["--max-old-space-size=400"], timeout: PATIENCE });
+    const out = await runTypeScript(CHILD, { args, env, flags: ["--max-old-space-size=400"], timeout: MAX_WAIT_MS });
     return JSON.parse(out) as Caught;
   } catch (error) {
     // A step that never ends cannot be seen from inside of the process that takes it. One that only tries for long stops itself.

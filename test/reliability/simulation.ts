@@ -30,7 +30,7 @@ const SHARES: readonly Share[] = [
 ];
 
 /** A process that plays longer than so many real ms is stuck. */
-const PATIENCE = 3_600_000;
+const MAX_WAIT_MS = 3_600_000;
 const CHILD = "test/reliability/simulated/child.ts";
 
 /** Where the hashes of the first seeds are kept. */
@@ -40,7 +40,7 @@ export const GOLDEN: URL = new URL("../golden/simulation.json", import.meta.url)
 export async function playLot(kind: string, from: number, count: number, twice: number): Promise<WorldSum> {
   const args = [kind, String(from), String(count), String(twice)];
   const env = { POWERHOSE_SEED: "" }; // the seeds are the lot's
-  return JSON.parse(await runTypeScript(CHILD, { args, env, timeout: PATIENCE })) as WorldSum;
+  return JSON.parse(await runTypeScript(CHILD, { args, env, timeout: MAX_WAIT_MS })) as WorldSum;
 }
 
 interface Lot {

@@ -3,7 +3,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 
-/** What whoever needs one says when there is none. */
+/** The reason of a skip when there is none. */
 export const WITHOUT_CHROMIUM = "no Chromium: set CHROME_PATH, or install one (Debian: apt-get install chromium)";
 
 const NAMES: readonly string[] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"];
@@ -39,7 +39,7 @@ function isProgram(path: string): boolean {
 
 /**
  * Where Chromium is: `CHROME_PATH`, else the first of its usual names on the `PATH`; undefined when there is none.
- * @throws Error when `CHROME_PATH` is set and leads to nothing: whoever sets it does not want the suite to be skipped.
+ * @throws Error when `CHROME_PATH` is set and leads to nothing: setting it means that the suite must not be skipped.
  */
 export function findChromium(env: Readonly<Record<string, string | undefined>> = process.env): string | undefined {
   const { CHROME_PATH: given, PATH: path = "" } = env;
@@ -51,7 +51,7 @@ export function findChromium(env: Readonly<Record<string, string | undefined>> =
   return NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find(isProgram);
 }
 
-/** Starts it headless, with an empty profile that is gone once it is closed. Whoever starts it closes it. */
+/** Starts it headless, with an empty profile that is gone once it is closed. The caller closes it. */
 export async function startChromium(path: string): Promise<Browser> {
   return await chromium.launch({
     executablePath: path,

@@ -1,5 +1,5 @@
 /**
- * Whether something is still held by anybody: a weak reference, and a forced collection. What a test looks at must not be held
+ * Whether something is still held: a weak reference, and a forced collection. What a test looks at must not be held
  * by the test itself: make it in a function that returns the weak reference and nothing else of it.
  */
 import { setFlagsFromString } from "node:v8";

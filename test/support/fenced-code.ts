@@ -55,7 +55,7 @@ export function blocksOf(page: string, text: string): readonly Block[] {
   return found;
 }
 
-/** Gives each block the files shown since the last block that `runs`. Files nobody follows come by themselves. */
+/** Gives each block the files shown since the last block that `runs`. Files without such a block come by themselves. */
 export function listingsOf(blocks: readonly Block[], runs: (block: Block) => boolean): readonly Listing[] {
   const found: Listing[] = [];
   let beside: Block[] = [];

@@ -1,4 +1,4 @@
-/** A socket whose peer takes nothing until it is told to: what is sent meanwhile is held, and counted. */
+/** A socket with a peer that takes nothing until a test says so: what is sent meanwhile is held, and counted. */
 import type { Peer } from "../../src/core/peer.ts";
 import type { CloseReason, FaultProfile, Receiver, Socket } from "../../src/core/transport/socket.ts";
 

@@ -7,7 +7,7 @@ import { listenWebSocket } from "powerhose/websocket/node";
 import type { Findings, Scale } from "../section.ts";
 import { Audit } from "./audit.ts";
 import { Fleet } from "./fleet.ts";
-import { eventually, needed } from "./patience.ts";
+import { eventually, needed } from "./waiting.ts";
 import { MAX_LOST, Poison } from "./poison.ts";
 import { type ByScale, exactly, holds, type Row } from "./row.ts";
 

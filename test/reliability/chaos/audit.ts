@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Payload } from "powerhose";
 import type { Finding } from "../section.ts";
 import { Chance } from "./chance.ts";
-import { PATIENCE } from "./patience.ts";
+import { MAX_WAIT_MS } from "./waiting.ts";
 import { figure, none } from "./row.ts";
 
 /** How an audit is done. */
@@ -80,10 +80,10 @@ export class Audit implements AsyncDisposable {
   async end(): Promise<void> {
     this.#ended = true;
     const over = new AbortController();
-    const patience = sleep(PATIENCE, undefined, { signal: over.signal }).catch(() => undefined);
-    await Promise.race([Promise.all(this.#lanes), patience]);
+    const deadline = sleep(MAX_WAIT_MS, undefined, { signal: over.signal }).catch(() => undefined);
+    await Promise.race([Promise.all(this.#lanes), deadline]);
     over.abort();
-    await patience;
+    await deadline;
   }
 
   /** {@link Audit.end}. */

@@ -6,7 +6,7 @@ import type { Findings, Scale } from "../section.ts";
 import { Audit } from "./audit.ts";
 import { Chance } from "./chance.ts";
 import { Fleet } from "./fleet.ts";
-import { eventually, needed } from "./patience.ts";
+import { eventually, needed } from "./waiting.ts";
 import { DURATION, holds, type Row, some } from "./row.ts";
 
 const PROCESSES = 4;

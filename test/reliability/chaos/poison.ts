@@ -1,7 +1,7 @@
 /** Jobs that kill whoever runs them, one after the other, and whether each caller was told what is promised. */
 import { type ExecuteOptions, ExecutionError, type JobRunner, TimeoutError, WorkerLostError } from "powerhose";
 import type { Finding } from "../section.ts";
-import { inTime } from "./patience.ts";
+import { inTime } from "./waiting.ts";
 import { figure } from "./row.ts";
 
 /** A way to die, in the words of the handler. */

@@ -5,7 +5,7 @@ import type { Findings, Scale } from "../section.ts";
 import { Audit } from "./audit.ts";
 import { Chance } from "./chance.ts";
 import { Fleet } from "./fleet.ts";
-import { eventually, needed } from "./patience.ts";
+import { eventually, needed } from "./waiting.ts";
 import { type ByScale, exactly, figure, holds, type Row } from "./row.ts";
 import { RunnerKilled, RunnerProcess } from "./runner-process.ts";
 

@@ -1,7 +1,7 @@
 /** A runner in a process of its own, which can be killed and started again in the same place, or stopped and continued. */
 import type { GoneReason, RunnerOptions } from "powerhose";
 import { Child } from "./child.ts";
-import { needed } from "./patience.ts";
+import { needed } from "./waiting.ts";
 
 /** What the process tells. */
 type Told =

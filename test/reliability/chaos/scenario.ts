@@ -11,7 +11,7 @@ import { Audit } from "./audit.ts";
 import { Chance } from "./chance.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { CALM, type Direction, type Weather } from "./faulty-wire.ts";
-import { eventually, needed } from "./patience.ts";
+import { eventually, needed } from "./waiting.ts";
 import { holds } from "./row.ts";
 
 /** What can go wrong. */
@@ -58,7 +58,7 @@ export interface ScenarioResult {
 }
 
 /** A worker behind its proxy. */
-class Post implements AsyncDisposable {
+class ProxiedWorker implements AsyncDisposable {
   readonly proxy: FaultProxy;
   readonly worker: Worker;
   /** When the runner was last rid of a session of this worker, and the worker of a connection; on this process's clock. */
@@ -86,7 +86,7 @@ class Post implements AsyncDisposable {
 export class Scenario {
   readonly #seed: number;
   readonly #chance: Chance;
-  readonly #posts: Post[] = [];
+  readonly #workers: ProxiedWorker[] = [];
   readonly #faults: FaultKind[] = [];
   readonly #noticing: Promise<void>[] = [];
   readonly #noticedByRunner: number[] = [];
@@ -128,14 +128,14 @@ export class Scenario {
       return this.#result(audit, runner.stats().retries, all);
     } finally {
       await audit.end();
-      await Promise.all(this.#posts.map((post) => post[Symbol.asyncDispose]()));
+      await Promise.all(this.#workers.map((proxied) => proxied[Symbol.asyncDispose]()));
     }
   }
 
   async #addWorker(port: number, identity: string): Promise<void> {
-    const post = new Post(await FaultProxy.start(port, () => this.#chance.fraction()), identity);
-    this.#posts.push(post);
-    await post.worker.start();
+    const proxied = new ProxiedWorker(await FaultProxy.start(port, () => this.#chance.fraction()), identity);
+    this.#workers.push(proxied);
+    await proxied.worker.start();
   }
 
   /** The first fault goes round with the seeds, so that a few seeds have seen all kinds; the others are up to chance. */
@@ -144,27 +144,27 @@ export class Scenario {
     for (let number = 0; number < count; number++) {
       await sleep(this.#chance.between(...PAUSE));
       const kind = number === 0 ? FAULT_KINDS[this.#seed % FAULT_KINDS.length] : undefined;
-      await this.#inflict(kind ?? this.#chance.pick(FAULT_KINDS), this.#chance.pick(this.#posts));
+      await this.#inflict(kind ?? this.#chance.pick(FAULT_KINDS), this.#chance.pick(this.#workers));
     }
     await sleep(this.#chance.between(...PAUSE));
-    for (const { proxy } of this.#posts) proxy.weather = CALM;
+    for (const { proxy } of this.#workers) proxy.weather = CALM;
   }
 
-  async #inflict(kind: FaultKind, post: Post): Promise<void> {
+  async #inflict(kind: FaultKind, proxied: ProxiedWorker): Promise<void> {
     this.#faults.push(kind);
     switch (kind) {
       case "delayed":
       case "throttled":
-        post.proxy.weather = this.#weather(kind);
+        proxied.proxy.weather = this.#weather(kind);
         return;
       case "cut by FIN":
       case "cut by RST":
-        post.proxy.cut(kind === "cut by FIN" ? "fin" : "rst");
+        proxied.proxy.cut(kind === "cut by FIN" ? "fin" : "rst");
         return;
       default:
         // A connection that has not registered is no heartbeat's business.
-        await needed("the worker is registered", () => post.worker.state === "registered");
-        if (post.proxy.halfOpen(HALF_OPEN[kind]) > 0) this.#noticing.push(this.#notice(post, performance.now()));
+        await needed("the worker is registered", () => proxied.worker.state === "registered");
+        if (proxied.proxy.halfOpen(HALF_OPEN[kind]) > 0) this.#noticing.push(this.#notice(proxied, performance.now()));
     }
   }
 
@@ -175,20 +175,20 @@ export class Scenario {
   }
 
   /** Waits until both ends know that a connection is dead. */
-  async #notice(post: Post, since: number): Promise<void> {
-    const noticed = await eventually(() => post.goneAt >= since && post.leftAt >= since, MISSING_AFTER);
+  async #notice(proxied: ProxiedWorker, since: number): Promise<void> {
+    const noticed = await eventually(() => proxied.goneAt >= since && proxied.leftAt >= since, MISSING_AFTER);
     if (!noticed) this.#unnoticed++;
     else {
-      this.#noticedByRunner.push(post.goneAt - since);
-      this.#noticedByWorker.push(post.leftAt - since);
+      this.#noticedByRunner.push(proxied.goneAt - since);
+      this.#noticedByWorker.push(proxied.leftAt - since);
     }
   }
 
   #heard(event: RunnerEvent): void {
     if (event.type !== "worker-gone") return;
     if (event.reason === "silent") this.#silent++;
-    const post = this.#posts.find(({ worker }) => worker.identity === event.identity);
-    if (post !== undefined) post.goneAt = performance.now();
+    const proxied = this.#workers.find(({ worker }) => worker.identity === event.identity);
+    if (proxied !== undefined) proxied.goneAt = performance.now();
   }
 
   #result(audit: Audit, retries: number, all: boolean): ScenarioResult {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Finding, Findings, Scale } from "../section.ts";
 import { Audit } from "./audit.ts";
 import { Fleet } from "./fleet.ts";
-import { eventually, needed } from "./patience.ts";
+import { eventually, needed } from "./waiting.ts";
 import { allServe, fixedPort } from "./restarting.ts";
 import { type ByScale, exactly, holds, none, type Row, some } from "./row.ts";
 import { RunnerProcess } from "./runner-process.ts";
@@ -21,14 +21,14 @@ const STILL = 5 * HEARTBEAT;
 const LARGE = 200_000;
 
 /** A runner process with its workers and a flow of jobs. */
-interface Stage {
+interface Fixture {
   readonly runner: RunnerProcess;
   readonly fleet: Fleet;
   readonly audit: Audit;
 }
 
 /** Lets them stand still again and again; how many times every worker has answered a job after that. */
-async function standStill({ runner, fleet, audit }: Stage, workersToo: boolean, times: number): Promise<number> {
+async function standStill({ runner, fleet, audit }: Fixture, workersToo: boolean, times: number): Promise<number> {
   let served = 0;
   for (let time = 0; time < times; time++) {
     await sleep(HEARTBEAT);
@@ -47,10 +47,10 @@ async function standStill({ runner, fleet, audit }: Stage, workersToo: boolean, 
 }
 
 /** All of them: as neither end may judge the other, nothing happens at all. */
-async function sleepTogether(stage: Stage, times: number): Promise<readonly Finding[]> {
-  const { runner, fleet } = stage;
+async function sleepTogether(fixture: Fixture, times: number): Promise<readonly Finding[]> {
+  const { runner, fleet } = fixture;
   const before = fleet.disconnects; // some dialled before there was a runner
-  const served = await standStill(stage, true, times);
+  const served = await standStill(fixture, true, times);
   const ended = runner.sessionsGone() + fleet.disconnects - before;
   const about = "R4, runner and workers stopped for five heartbeats";
   return [
@@ -60,10 +60,10 @@ async function sleepTogether(stage: Stage, times: number): Promise<readonly Find
 }
 
 /** The runner alone. A worker cannot know that a silent runner only stands still: it hangs up, and comes back. */
-async function stallAlone(stage: Stage, times: number): Promise<readonly Finding[]> {
-  const { runner, fleet } = stage;
+async function stallAlone(fixture: Fixture, times: number): Promise<readonly Finding[]> {
+  const { runner, fleet } = fixture;
   const before = fleet.disconnects;
-  const served = await standStill(stage, false, times);
+  const served = await standStill(fixture, false, times);
   const back = await eventually(() => runner.registered.size === PROCESSES);
   const about = "R4, the runner stopped for five heartbeats";
   return [
@@ -121,10 +121,10 @@ async function run(scale: Scale): Promise<Findings> {
   await needed("all workers are registered", allThere, said);
   await using audit = new Audit({ name: "R4", execute: (data) => runner.execute(data) });
   audit.begin(LANES);
-  const stage = { runner, fleet, audit };
+  const fixture = { runner, fleet, audit };
   const times = TIMES[scale];
-  const together = await sleepTogether(stage, times);
-  const alone = await stallAlone(stage, times);
+  const together = await sleepTogether(fixture, times);
+  const alone = await stallAlone(fixture, times);
   await audit.end();
   const brief = await stallBriefly(times);
   return {

@@ -3,7 +3,7 @@ import { JobRunner } from "powerhose";
 import { threads } from "powerhose/threads";
 import type { Findings, Scale } from "../section.ts";
 import { Audit } from "./audit.ts";
-import { eventually } from "./patience.ts";
+import { eventually } from "./waiting.ts";
 import { type Death, MAX_LOST, Poison } from "./poison.ts";
 import { type ByScale, exactly, holds, type Row, some } from "./row.ts";
 

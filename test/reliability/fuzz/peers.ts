@@ -59,34 +59,36 @@ interface Toll {
   readonly left: number;
 }
 
-async function vandalise(rig: Harness, sessions: number): Promise<Toll> {
-  const runner = new JobRunner({ listen: rig.listener, clock: rig.clock });
-  await rig.settle(runner.start());
-  const dial = { dial: (signal: AbortSignal) => rig.dialer().dial(signal, LIMITS) };
-  const honest = new Worker({ dial, clock: rig.clock, identity: "honest", handler: (job) => job.data });
-  await rig.settle(honest.start());
+async function vandalise(harness: Harness, sessions: number): Promise<Toll> {
+  const runner = new JobRunner({ listen: harness.listener, clock: harness.clock });
+  await harness.settle(runner.start());
+  const dial = { dial: (signal: AbortSignal) => harness.dialer().dial(signal, LIMITS) };
+  const honest = new Worker({ dial, clock: harness.clock, identity: "honest", handler: (job) => job.data });
+  await harness.settle(honest.start());
   const forge = new FrameForge(new SeededRandom(sessions));
   const codes = [...goodFrames.keys()];
   let [survived, spoilt, jobs] = [0, 0, 0];
   for (let i = 0; i < sessions; i++) {
-    const vandal = new Vandal(await rig.settle(dial.dial(new AbortController().signal)));
+    const vandal = new Vandal(await harness.settle(dial.dial(new AbortController().signal)));
     const how = SPOILERS[Math.floor(i / codes.length) % SPOILERS.length] ?? "noise";
     const frame = forge.spoilt(codes[i % codes.length] ?? 0, how);
     const malformed = isMalformed(frame);
     // A copy: what is sent is the socket's, and a port takes it away.
     if (i % 2 === 0) vandal.send(encode(hello({ identity: `vandal-${i}` })), frame.slice());
     else vandal.send(frame.slice());
-    if (malformed) await rig.until(() => vandal.closed).catch(() => survived++);
+    if (malformed) await harness.until(() => vandal.closed).catch(() => survived++);
     vandal.close();
     if (i % 10 !== 0) continue;
     jobs++;
     // By the one who is honest: another may be registered for a moment, and may answer what it likes.
-    const answer = await rig.settle(runner.execute(`job ${i}`, { attempts: 10, maxLost: 10 }).catch(() => undefined));
+    const answer = await harness.settle(
+      runner.execute(`job ${i}`, { attempts: 10, maxLost: 10 }).catch(() => undefined),
+    );
     if (answer !== `job ${i}`) spoilt++;
   }
-  await rig.until(() => runner.stats().pending === 0 && runner.workers.size === 1);
-  await rig.settle(honest.stop());
-  await rig.settle(runner.stop());
+  await harness.until(() => runner.stats().pending === 0 && runner.workers.size === 1);
+  await harness.settle(honest.stop());
+  await harness.settle(runner.stop());
   const { pending, queued, running, workers } = runner.stats();
   return { sessions, survived, spoilt, jobs, left: pending + queued + running + workers.length };
 }
@@ -96,8 +98,8 @@ export async function peerFindings(scale: Scale): Promise<readonly Finding[]> {
   const sessions = sized(scale, 300, 1_000, 20_000);
   const findings: Finding[] = [];
   for (const { name, make } of transports) {
-    await using rig = await make();
-    const toll = await vandalise(rig, sessions);
+    await using harness = await make();
+    const toll = await vandalise(harness, sessions);
     findings.push(
       none(`F1: sessions over ${name} that went on after a malformed frame`, toll.survived, toll.sessions),
       all(`F1: jobs of an honest worker beside them over ${name}`, toll.jobs - toll.spoilt, toll.jobs),

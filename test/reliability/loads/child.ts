@@ -10,7 +10,7 @@ export type Report = Readonly<Record<string, number>>;
 export type Task = Readonly<Record<string, number | string>>;
 
 /** How long a child may take before it counts as stuck, in ms. */
-const PATIENCE = 3_600_000;
+const MAX_WAIT_MS = 3_600_000;
 
 function isReport(message: unknown): message is Report {
   return typeof message === "object" && message !== null && Object.values(message).every(Number.isFinite);
@@ -36,7 +36,7 @@ export class Child {
     this.#process = fork(path, [JSON.stringify(task)], {
       execArgv: ["--expose-gc", ...flags],
       stdio: ["ignore", "ignore", "pipe", "ipc"],
-      timeout: PATIENCE,
+      timeout: MAX_WAIT_MS,
     });
     this.#process.stderr?.on("data", (chunk: Buffer) => (this.#err = (this.#err + chunk.toString()).slice(-4_000)));
     this.#process.on("message", (message) => this.#told(message));

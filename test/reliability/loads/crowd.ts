@@ -13,13 +13,13 @@ interface Size {
   /** How long the idle processor time is measured, in ms; 0: not. */
   readonly idle: number;
   /** How long all of them may take to join, in ms. Only when some never do is it all taken. */
-  readonly patience: number;
+  readonly maxWait: number;
 }
 
 const SIZES: Readonly<Record<Scale, Size>> = {
-  test: { workers: 1_000, crowds: 1, heartbeat: 2_000, idle: 0, patience: 60_000 },
-  quick: { workers: 1_000, crowds: 1, heartbeat: 2_000, idle: 0, patience: 60_000 },
-  full: { workers: 10_000, crowds: 2, heartbeat: 5_000, idle: 30_000, patience: 300_000 },
+  test: { workers: 1_000, crowds: 1, heartbeat: 2_000, idle: 0, maxWait: 60_000 },
+  quick: { workers: 1_000, crowds: 1, heartbeat: 2_000, idle: 0, maxWait: 60_000 },
+  full: { workers: 10_000, crowds: 2, heartbeat: 5_000, idle: 30_000, maxWait: 300_000 },
 };
 
 /** Descriptors a process needs for itself. */
@@ -49,8 +49,8 @@ function allowed(size: Size, most: number): Size {
 class Crowds {
   readonly #children: readonly Child[];
 
-  constructor({ workers, crowds, heartbeat, patience }: Size, port: number) {
-    const task = { port, workers: workers / crowds, heartbeat, patience };
+  constructor({ workers, crowds, heartbeat, maxWait }: Size, port: number) {
+    const task = { port, workers: workers / crowds, heartbeat, maxWait };
     this.#children = Array.from({ length: crowds }, () => new Child("loads-crowd.js", task));
   }
 
@@ -72,8 +72,8 @@ class Crowds {
 }
 
 async function watch(size: Size, say: (line: string) => void): Promise<Seen> {
-  const { workers, heartbeat, idle, patience } = size;
-  await using runner = new Child("loads-runner.js", { workers, heartbeat, idle, patience });
+  const { workers, heartbeat, idle, maxWait } = size;
+  await using runner = new Child("loads-runner.js", { workers, heartbeat, idle, maxWait });
   await using crowds = new Crowds(size, Child.figure(await runner.report(), "port"));
   const joined = await runner.report();
   say(`${count(workers)} workers joined after ${tenths(Child.figure(joined, "joinedAfter") / 1_000)} s`);

@@ -32,7 +32,7 @@ export async function soak(sim: Simulation, hours: number): Promise<void> {
   if (wrong !== undefined) throw new Error(wrong);
 }
 
-/** What is wrong with a job's outcome, if anything. In a long storm some fail; they have to say so with a typed error. */
+/** What is wrong with a job's outcome, if anything. Under long faults some fail, with a typed error. */
 async function run(runner: JobRunner, job: string): Promise<string | undefined> {
   try {
     const value = await runner.execute(job);

@@ -138,28 +138,28 @@ async function damage(scale: Scale): Promise<readonly Finding[]> {
   ];
   const findings: Finding[] = [];
   for (const { name, make } of transports) {
-    await using rig = await make();
-    const wrong = await damaged(rig, texts);
+    await using harness = await make();
+    const wrong = await damaged(harness, texts);
     findings.push(none(`texts changed on the way over ${name}, or ill-formed ones taken`, wrong, texts.length));
   }
   return findings;
 }
 
 /** How many texts a worker behind a transport does not get, and give back, exactly; or gets although they are no text. */
-async function damaged(rig: Harness, texts: readonly string[]): Promise<number> {
-  const runner = new JobRunner({ listen: rig.listener, clock: rig.clock, maxQueue: texts.length });
-  await rig.settle(runner.start());
-  const dial: Dialer = { dial: (signal, limits) => rig.dialer().dial(signal, limits) };
-  const worker = new Worker({ dial, clock: rig.clock, capacity: 50, handler: (job) => job.data });
-  await rig.settle(worker.start());
-  const outcomes = await rig.settle(Promise.allSettled(texts.map((text) => runner.execute(text))));
+async function damaged(harness: Harness, texts: readonly string[]): Promise<number> {
+  const runner = new JobRunner({ listen: harness.listener, clock: harness.clock, maxQueue: texts.length });
+  await harness.settle(runner.start());
+  const dial: Dialer = { dial: (signal, limits) => harness.dialer().dial(signal, limits) };
+  const worker = new Worker({ dial, clock: harness.clock, capacity: 50, handler: (job) => job.data });
+  await harness.settle(worker.start());
+  const outcomes = await harness.settle(Promise.allSettled(texts.map((text) => runner.execute(text))));
   const wrong = outcomes.filter((outcome, i) => {
     const text = texts[i] ?? "";
     if (outcome.status === "fulfilled") return outcome.value !== text || !text.isWellFormed();
     return text.isWellFormed() || !(outcome.reason instanceof TypeError);
   });
-  await rig.settle(worker.stop());
-  await rig.settle(runner.stop());
+  await harness.settle(worker.stop());
+  await harness.settle(runner.stop());
   return wrong.length;
 }
 

@@ -2,7 +2,7 @@
 import { systemClock } from "../../../src/core/time/system.ts";
 
 /** Far beyond what a slow machine needs; only a failure waits this long. In ms. */
-const PATIENCE = 100_000;
+const MAX_WAIT_MS = 100_000;
 
 /** A little while, in ms: for polling, never as a proof that something has happened. */
 export function pause(ms: number): Promise<void> {
@@ -11,9 +11,9 @@ export function pause(ms: number): Promise<void> {
 
 /** Waits until something is so. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUp = systemClock.now() + PATIENCE;
+  const giveUp = systemClock.now() + MAX_WAIT_MS;
   while (!(await condition())) {
-    if (systemClock.now() > giveUp) throw new Error(`still not so after ${PATIENCE} ms: ${what}`);
+    if (systemClock.now() > giveUp) throw new Error(`still not so after ${MAX_WAIT_MS} ms: ${what}`);
     await pause(2);
   }
 }

@@ -34,7 +34,7 @@ export interface TransportFault {
   readonly one: string;
   /** Changes each end of each connection. */
   readonly socket?: (inner: Socket, wire: Wire) => SocketChange;
-  /** Changes who opens them. */
+  /** Changes the end that opens them. */
   readonly transport?: (inner: MemoryTransport, time: VirtualTime) => Partial<Listener & Dialer>;
 }
 

@@ -97,7 +97,7 @@ const uncut: FleetHarnessFactory = async (count, capacity) => ({
   lose: () => Promise.resolve(),
 });
 
-/** One whose connections break with the tenth frame. */
+/** A transport with connections that break with the tenth frame. */
 const brittle: FleetHarnessFactory = inProcessFleet(
   harnessWith({
     what: "breaks after a while",

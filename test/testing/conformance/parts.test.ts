@@ -142,7 +142,7 @@ describe("virtual time", () => {
 });
 
 describe("a watched signal", () => {
-  test("knows whether anybody listens", () => {
+  test("knows whether it has listeners", () => {
     const watched = new WatchedSignal();
     const listener = (): void => undefined;
     const leaving = new AbortController();

@@ -27,7 +27,7 @@ class Watch {
   }
 }
 
-describe("patience", () => {
+describe("a stall allowance", () => {
   it("has none with a runner that never stood still", () => {
     expect(new Watch().at(0).claim(0, 0.1)).toEqual(["late"]);
   });

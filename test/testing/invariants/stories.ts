@@ -49,7 +49,7 @@ const noGpu = new TimeoutError("", "acquire", 50);
 const SETTLEMENT: readonly Rule[] = [
   {
     promise: "settles-in-time",
-    rule: "nobody gives up for want of a worker while there is one that has the labels",
+    rule: "no call fails for want of a worker while one has the labels",
     kept: (s) =>
       s
         .stats({ workers: [workerStats()] })
@@ -162,7 +162,7 @@ const SETTLEMENT: readonly Rule[] = [
   },
   {
     promise: "settles-in-time",
-    rule: "nobody waits for ever for a first worker",
+    rule: "no call waits for ever for a first worker",
     kept: (s) => {
       s.stats({ capacity: 0 }).submitted(1, { acquireTimeout: 50 });
       s.after(50)
@@ -210,7 +210,7 @@ const SETTLEMENT: readonly Rule[] = [
   },
   {
     promise: "fitting-error",
-    rule: "only whoever can abort a call aborts it, and with his own reason",
+    rule: "only its own signal aborts a call, with its reason",
     kept: (s) => {
       const signal = AbortSignal.abort("enough");
       s.submitted(1, { signal }).fails(1, "enough", 0);
@@ -440,9 +440,9 @@ const RESULTS: readonly Rule[] = [
   },
   {
     promise: "retries-throttled",
-    rule: "retries of a storm are stopped",
-    kept: (s) => storm(s, 4),
-    broken: (s) => storm(s, 5),
+    rule: "retries are throttled",
+    kept: (s) => failAndRetry(s, 4),
+    broken: (s) => failAndRetry(s, 5),
   },
   {
     promise: "retries-throttled",
@@ -471,7 +471,7 @@ const RESULTS: readonly Rule[] = [
 ];
 
 /** So many jobs in a row fail once and are tried again. */
-function storm(s: Parameters<Plot>[0], failures: number): void {
+function failAndRetry(s: Parameters<Plot>[0], failures: number): void {
   s.joins(1, { capacity: 100 });
   for (let jobId = 1; jobId <= failures; jobId++) {
     const attemptId = 2 * jobId - 1;
@@ -523,13 +523,13 @@ const SESSIONS: readonly Rule[] = [
   },
   {
     promise: "only-ready-workers",
-    rule: "nobody is given a job before WELCOME",
+    rule: "no worker is given a job before WELCOME",
     kept: (s) => s.joins().submitted(1).starts(1),
     broken: (s) => s.opened(1).says(1, hello()).submitted(1).starts(1),
   },
   {
     promise: "only-ready-workers",
-    rule: "who has asked to leave is given no job",
+    rule: "a worker that has asked to leave is given no job",
     kept: (s) =>
       s.joins(1, { capacity: 2 }).submitted(1).submitted(2).starts(1).says(1, { type: "REMOVE" }).starts(2, 1, 2),
     broken: (s) =>
@@ -544,14 +544,14 @@ const SESSIONS: readonly Rule[] = [
   },
   {
     promise: "only-ready-workers",
-    rule: "who was sent away is given no job",
+    rule: "a worker that was told to go is given no job",
     kept: (s) => s.joins().submitted(1).starts(1).tells(1, { type: "GOAWAY", reason: "stopping", retryAfter: 0 }),
     broken: (s) =>
       s.joins().submitted(1).tells(1, { type: "GOAWAY", reason: "stopping", retryAfter: 0 }).after(1).starts(1),
   },
   {
     promise: "only-ready-workers",
-    rule: "who is gone is not among the workers",
+    rule: "a worker that is gone is not among the workers",
     kept: (s) => s.stats({ workers: [workerStats({ state: "draining" })] }).after(1),
     broken: (s) => s.stats({ workers: [workerStats({ state: "gone" })] }).after(1),
   },
@@ -610,13 +610,13 @@ const SESSIONS: readonly Rule[] = [
   },
   {
     promise: "identity-stays-with-principal",
-    rule: "a name goes to nobody else while it is held",
+    rule: "a name stays with its session while that lives",
     kept: (s) => s.joins().comes(2).closed(1).event(gone("replaced")).isLetIn(2, {}, "me"),
     broken: (s) => s.joins().comes(2).closed(1).event(gone("replaced")).isLetIn(2, {}, "you"),
   },
   {
     promise: "identity-stays-with-principal",
-    rule: "who comes is who goes",
+    rule: "a worker goes as the principal it came as",
     kept: (s) => s.joins().closed(1, false).event(gone("closed")).after(1).joins(2, {}, "you"),
     broken: (s) =>
       s
@@ -654,7 +654,7 @@ const QUEUE: readonly Rule[] = [
   },
   {
     promise: "no-idle-slot",
-    rule: "only slots that somebody holds, and workers that may not be given work, do not count",
+    rule: "only leased slots, and workers that may not be given work, do not count",
     kept: (s) => {
       s.shown.held = 1;
       s.stats({ submitted: 1, queued: 1, workers: [workerStats(), workerStats({ state: "suspect" })] }).after(1);
@@ -730,7 +730,7 @@ const QUEUE: readonly Rule[] = [
   },
   {
     promise: "first-in-first-out",
-    rule: "a job waits for its labels, and not behind who waits for others",
+    rule: "a job waits for its labels, and not behind jobs with other labels",
     kept: (s) => {
       s.joins(1, { capacity: 2 })
         .submitted(1, { require: ["gpu"] })
@@ -853,7 +853,7 @@ const QUEUE: readonly Rule[] = [
   },
   {
     promise: "leaves-nothing-behind",
-    rule: "nothing keeps the process alive when nobody waits",
+    rule: "nothing keeps the process alive when no call waits",
     kept: (s) => {
       s.shown.keepAliveTimers = 1;
       s.stats({ submitted: 1, queued: 1 }).after(1).after(1);
@@ -914,7 +914,7 @@ function strikes(s: Story, count: number): Story {
 }
 
 /** The reasons of an end, and what each takes. */
-const CAUSES: readonly Rule[] = [
+const SESSION_ENDS: readonly Rule[] = [
   {
     promise: "no-end-without-cause",
     rule: "a worker has its grace to confirm a CANCEL",
@@ -923,25 +923,25 @@ const CAUSES: readonly Rule[] = [
   },
   {
     promise: "no-end-without-cause",
-    rule: "only who was asked for a confirmation owes one",
+    rule: "only a worker that was sent a CANCEL owes a confirmation",
     kept: (s) => ends(s.joins().submitted(1).starts(1).tells(1, cancel(1, "cancelled")).after(60), "unresponsive"),
     broken: (s) => ends(s.joins().submitted(1).starts(1).after(60), "unresponsive"),
   },
   {
     promise: "no-end-without-cause",
-    rule: "nobody is slow for whom little waits",
+    rule: "a worker with few bytes waiting is not slow",
     kept: (s) => ends(piles(s.joins(), 10_001), "slow"),
     broken: (s) => ends(piles(s.joins(), 900), "slow"),
   },
   {
     promise: "no-end-without-cause",
-    rule: "who may be computing is not slow",
+    rule: "a worker that may be computing is not slow",
     kept: (s) => ends(piles(s.joins(1, { blocking: true }), 2_000).after(60), "slow"),
     broken: (s) => ends(piles(s.joins(1, { blocking: true }).submitted(1).starts(1), 2_000).after(60), "slow"),
   },
   {
     promise: "no-end-without-cause",
-    rule: "on a port nobody is slow",
+    rule: "on a port no worker is slow",
     kept: (s) => ends(piles(s.joins(), 20_000), "slow"),
     broken: (s) => {
       s.shown.faults = "port";
@@ -950,7 +950,7 @@ const CAUSES: readonly Rule[] = [
   },
   {
     promise: "no-end-without-cause",
-    rule: "who has little to read may be given up when all together have too much",
+    rule: "a worker with few bytes may be given up when all together have too many",
     kept: (s) => {
       piles(s.joins(2, { identity: "v" }).joins(), 900);
       s.see({ kind: "sent", connection: 2, from: "r", to: "v", messages: [], bytes: 100_000 });
@@ -964,13 +964,13 @@ const CAUSES: readonly Rule[] = [
   },
   {
     promise: "no-end-without-cause",
-    rule: "who is sent much has time to read it",
+    rule: "a worker that is sent much has time to read it",
     kept: (s) => ends(piles(s.joins(), 2_000).after(50), "slow"),
     broken: (s) => ends(piles(s.joins(), 2_000).after(49), "slow"),
   },
   {
     promise: "no-end-without-cause",
-    rule: "who reads, however slowly, is not given up",
+    rule: "a worker that reads, however slowly, is not given up",
     kept: (s) => ends(reads(piles(s.joins(), 5_000).after(40), 500).after(50), "slow"),
     broken: (s) => ends(reads(piles(s.joins(), 5_000).after(40), 500).after(49), "slow"),
   },
@@ -988,19 +988,19 @@ const CAUSES: readonly Rule[] = [
   },
   {
     promise: "no-end-without-cause",
-    rule: "only who breaks the protocol is sent away for it",
+    rule: "only a breach of the protocol ends a session as one",
     kept: (s) => ends(s.joins().answers(9), "violation"),
     broken: (s) => ends(s.joins(), "violation"),
   },
   {
     promise: "no-end-without-cause",
-    rule: "PONGs nobody asked for are forgiven, up to a number",
+    rule: "PONGs without a PING are forgiven, up to a number",
     kept: (s) => strikes(s, 3),
     broken: (s) => strikes(s, 2),
   },
   {
     promise: "no-end-without-cause",
-    rule: "PONGs somebody asked for are no strikes",
+    rule: "PONGs to a PING are no strikes",
     kept: (s) => strikes(s, 4),
     broken: (s) => {
       s.joins().tells(1, { type: "PING", nonce: 1 });
@@ -1016,7 +1016,7 @@ const CAUSES: readonly Rule[] = [
   },
   {
     promise: "no-end-without-cause",
-    rule: "answers nobody waits for are forgiven, up to a number",
+    rule: "answers to attempts that are over are forgiven, up to a number",
     kept: (s) => ends(s.joins().submitted(1).starts(1).answers(1).answers(1).answers(1).answers(1), "violation"),
     broken: (s) => ends(s.joins().submitted(1).starts(1).answers(1).answers(1).answers(1), "violation"),
   },
@@ -1028,32 +1028,32 @@ const CAUSES: readonly Rule[] = [
   },
   {
     promise: "no-end-without-cause",
-    rule: "only who leaves is let go",
+    rule: "only a worker that leaves is removed",
     kept: (s) =>
       s.joins().tells(1, { type: "GOAWAY", reason: "stopping", retryAfter: 0 }).closed(1).event(gone("removed")),
     broken: (s) => s.joins().closed(1).event(gone("removed")),
   },
   {
     promise: "no-end-without-cause",
-    rule: "only who has a successor is replaced",
+    rule: "only a session with a successor is replaced",
     kept: (s) => ends(s.joins().comes(2), "replaced"),
     broken: (s) => ends(s.joins().comes(2, { identity: "v" }), "replaced"),
   },
   {
     promise: "no-end-without-cause",
-    rule: "only a runner that stops sends everybody away",
+    rule: "only a runner that stops ends all sessions",
     kept: (s) => ends(s.joins().event({ type: "runner-state", state: "stopped" }), "stopped"),
     broken: (s) => ends(s.event({ type: "runner-state", state: "started" }).joins(), "stopped"),
   },
   {
     promise: "within-bounds",
-    rule: "who lets too much wait is given up within a look",
+    rule: "a worker with too many bytes waiting is given up at the next check",
     kept: (s) => waits(s, 10_001, 7),
     broken: (s) => waits(s, 10_001, 8),
   },
   {
     promise: "within-bounds",
-    rule: "who reads nothing for long is given up, but on a port",
+    rule: "a worker that reads nothing for long is given up, but not on a port",
     kept: (s) => {
       s.shown.faults = "port";
       waits(s.after(1), 2_000, 100);
@@ -1062,7 +1062,7 @@ const CAUSES: readonly Rule[] = [
   },
   {
     promise: "within-bounds",
-    rule: "who reads nothing for long is given up",
+    rule: "a worker that reads nothing for long is given up",
     kept: (s) => waits(s, 2_000, 63),
     broken: (s) => waits(s, 2_000, 64),
   },
@@ -1167,7 +1167,7 @@ const LEAVING: readonly Rule[] = [
 const LIVES: readonly Rule[] = [
   {
     promise: "no-end-without-cause",
-    rule: "nobody is silent who was heard in time",
+    rule: "a worker heard in time is not silent",
     kept: (s) =>
       s
         .joins()
@@ -1189,7 +1189,7 @@ const LIVES: readonly Rule[] = [
   },
   {
     promise: "dead-peer-detected",
-    rule: "who is silent is found out",
+    rule: "a silent worker is detected",
     kept: (s) =>
       s
         .joins()
@@ -1205,7 +1205,7 @@ const LIVES: readonly Rule[] = [
   },
   {
     promise: "dead-peer-detected",
-    rule: "only who blocks and is busy is spared",
+    rule: "only a busy blocking worker is spared",
     kept: (s) =>
       s
         .joins(1, { blocking: true })
@@ -1271,19 +1271,19 @@ const LIVES: readonly Rule[] = [
   },
   {
     promise: "leaving-loses-no-job",
-    rule: "who is let go takes no job along, as the runner tells",
+    rule: "a worker that is removed takes no job along, as the runner tells",
     kept: (s) => s.joins().says(1, { type: "REMOVE" }).tells(1, { type: "REMOVED" }).closed(1).event(gone("removed")),
     broken: (s) => s.joins().says(1, { type: "REMOVE" }).closed(1).event(gone("removed", 1)),
   },
   {
     promise: "leaving-loses-no-job",
-    rule: "who is let go takes no job along, as the frames tell",
+    rule: "a worker that is removed takes no job along, as the frames tell",
     kept: (s) => s.joins().submitted(1).starts(1).answers(1).says(1, { type: "REMOVE" }).tells(1, { type: "REMOVED" }),
     broken: (s) => s.joins().submitted(1).starts(1).says(1, { type: "REMOVE" }).tells(1, { type: "REMOVED" }),
   },
 ];
 
-/** The runner stands still for longer than anybody may be silent. */
+/** The runner stands still for longer than a worker may be silent. */
 function stalls(s: Parameters<Plot>[0]): Parameters<Plot>[0] {
   s.joins().after(HEARTBEAT).machine("r", "runner", "stalled");
   s.shown.stoodStill = 4 * HEARTBEAT;
@@ -1365,7 +1365,7 @@ export const RULES: readonly Rule[] = [
   ...SESSIONS,
   ...QUEUE,
   ...LIVES,
-  ...CAUSES,
+  ...SESSION_ENDS,
   ...LEAVING,
   ...WORKERS,
 ];

@@ -150,7 +150,7 @@ export class Story {
     return this.comes(connection, over).isLetIn(connection, over, principal);
   }
 
-  /** A worker connects and says who it is. */
+  /** A worker connects and sends HELLO. */
   comes(connection: number, over: Partial<HelloMessage> = {}): this {
     return this.opened(connection).says(connection, hello(over));
   }
@@ -185,7 +185,7 @@ export class Story {
     return this.says(connection, { type: "JOBRES", attemptId, value });
   }
 
-  /** The caller and everybody else are told. */
+  /** The promise settles, and the event comes. */
   succeeds(jobId: number, value: Payload = "ok"): this {
     this.see({ kind: "settled", machine: "r", jobId, outcome: { ok: true, value } });
     return this.event({ type: "job-settled", jobId, ok: true, ms: 0, attempts: 1 });

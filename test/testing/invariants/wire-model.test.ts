@@ -33,7 +33,7 @@ describe("the model of the wire", () => {
     expect(runner?.jobs.get(1)?.current).toBe(connection?.inFlight.get(1));
   });
 
-  it("tells the runner's end by the machines, whoever dialled", () => {
+  it("tells the runner's end by the machines, in either direction of the dial", () => {
     const wire = shown(UP, { ...OPENED, from: "r", to: "w" }, HELLO, WELCOME);
     expect(wire.runner("r")?.workers.get("w")).toMatchObject({ peer: "w", dialled: true });
   });

@@ -1,4 +1,4 @@
-/** A dial over the simulated network: who answers it, who does not, and what is left of one that was called off. */
+/** A dial over the simulated network: what answers it, what does not, and what an aborted one leaves. */
 import { describe, expect, it } from "vitest";
 import { watch } from "../../support/stage.ts";
 import { Wire } from "../wire.ts";
@@ -24,7 +24,7 @@ describe("a dial", () => {
     expect(wire.accepted[0]?.peer.principal).toBe("alice");
   });
 
-  it("is refused where nobody listens: at once, and again when somebody has stopped", async () => {
+  it("is refused where nothing listens: at once, and again when the listener has stopped", async () => {
     const wire = new Wire();
     const early = watch(wire.dial());
     await wire.clock.advance(10);
@@ -78,7 +78,7 @@ describe("a dial", () => {
     expect([wire.network.connections, wire.clock.pending]).toEqual([0, 0]);
   });
 
-  it("whose signal has aborted already does not knock", async () => {
+  it("with a signal that has aborted already sends no request", async () => {
     const wire = new Wire();
     await wire.listen();
     const dialled = watch(wire.dial(AbortSignal.abort("no")));
@@ -101,7 +101,7 @@ describe("a dial", () => {
 });
 
 describe("a listener", () => {
-  it("closes what it accepted when it stops, and nobody else's", async () => {
+  it("closes what it accepted when it stops, and no other socket", async () => {
     const wire = new Wire();
     const listener = wire.network.listen("runner");
     await listener.start((socket) => wire.accepted.push(socket), { maxFrameBytes: 100, report: () => undefined });

@@ -161,7 +161,7 @@ describe("a cut after a close", () => {
 });
 
 describe("a connection that is half open", () => {
-  it("carries one way only, tells nobody, and brings everything in order when it heals", async () => {
+  it("carries one way only, tells neither end, and brings everything in order when it heals", async () => {
     const wire = new Wire({ latency: [1, 30] });
     const [near, far] = await wire.connect();
     near.send(0, 1, 2);
@@ -306,7 +306,7 @@ describe("a machine that stands still", () => {
 });
 
 describe("a slow reader", () => {
-  it("makes bytes wait at whoever sends, as many as it has not taken in and the network not either", async () => {
+  it("makes bytes wait at the sender: those that neither it nor the network has taken in", async () => {
     const wire = new Wire({ window: 100, latency: [1, 1] });
     const [near, far] = await wire.connect();
     wire.network.throttle("runner", 1_000); // a byte each ms

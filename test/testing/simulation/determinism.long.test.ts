@@ -32,7 +32,7 @@ describe("the same seed", () => {
     expect(await elsewhere()).toBe((await hashes()).join(" "));
   });
 
-  it("is the same world when somebody watches", async () => {
+  it("is the same world when its events are watched", async () => {
     const seen: unknown[] = [];
     const watched = await hashes((sim) => {
       const [runner] = sim.runners;

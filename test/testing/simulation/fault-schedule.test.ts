@@ -1,4 +1,4 @@
-/** Storms: every kind of fault comes, by the seed alone, and at the end everything is healed and up. */
+/** Fault schedules: every kind of fault comes, by the seed alone, and at the end everything is healed and up. */
 import { describe, expect, it } from "vitest";
 import { simulate } from "../../../src/testing/simulation/simulate.ts";
 import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
@@ -115,7 +115,7 @@ describe("a fault schedule", () => {
     });
   });
 
-  it("over nobody, or without a runner, does no harm", async () => {
+  it("without workers, or without a runner, does no harm", async () => {
     await simulate({ seeds: 3 }, async (sim) => {
       sim.injectFaults({ until: 5_000, every: 50 });
       await sim.sleep(2_000);

@@ -5,28 +5,28 @@ import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 
 function set(): {
   clock: VirtualClock;
-  stage: ActiveMachine;
+  active: ActiveMachine;
   machine: Machine;
   seen: string[];
   note: (name: string) => () => void;
 } {
   const clock = new VirtualClock();
-  const stage: ActiveMachine = { actor: undefined };
-  const machine = new Machine("w1", "worker", 1, clock, stage);
+  const active: ActiveMachine = { actor: undefined };
+  const machine = new Machine("w1", "worker", 1, clock, active);
   const seen: string[] = [];
   const note = (name: string) => (): void => void seen.push(`${name}@${clock.now()}`);
-  return { clock, stage, machine, seen, note };
+  return { clock, active, machine, seen, note };
 }
 
 describe("a machine that is up", () => {
-  it("runs what it is given at once, as the actor on the stage", async () => {
-    const { clock, stage, machine } = set();
+  it("runs what it is given at once, as the active machine", async () => {
+    const { clock, active, machine } = set();
     const actors: unknown[] = [];
-    machine.run(() => actors.push(stage.actor));
-    stage.actor = undefined;
-    machine.set(5, () => actors.push(stage.actor), true);
-    machine.endOfTurn(() => actors.push(stage.actor));
-    machine.nextTurn(() => actors.push(stage.actor));
+    machine.run(() => actors.push(active.actor));
+    active.actor = undefined;
+    machine.set(5, () => actors.push(active.actor), true);
+    machine.endOfTurn(() => actors.push(active.actor));
+    machine.nextTurn(() => actors.push(active.actor));
     await clock.advance(5);
     expect(actors).toEqual([machine, machine, machine, machine]);
   });
@@ -70,9 +70,9 @@ describe("a machine that stands still", () => {
     "runs its due timers before its input, or after it, and what is left of its turn before both: %s",
     async (first, order) => {
       const clock = new VirtualClock();
-      const stage: ActiveMachine = { actor: undefined };
+      const active: ActiveMachine = { actor: undefined };
       const asked: number[] = [];
-      const machine = new Machine("w1", "worker", 1, clock, stage, () => (asked.push(clock.now()), first));
+      const machine = new Machine("w1", "worker", 1, clock, active, () => (asked.push(clock.now()), first));
       const seen: string[] = [];
       const note = (name: string) => (): void => void seen.push(name);
       for (const ms of [5, 8, 200]) machine.set(ms, note(`timer ${ms}`), true);
@@ -80,7 +80,7 @@ describe("a machine that stands still", () => {
       machine.stall(100);
       await clock.advance(6);
       machine.run(note("run"));
-      machine.endOfTurn(note("asked")); // by somebody outside
+      machine.endOfTurn(note("asked")); // from outside
       machine.nextTurn(note("turn"));
       await clock.advance(100);
       expect([seen, asked]).toEqual([order, [100]]);

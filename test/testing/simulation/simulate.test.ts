@@ -293,7 +293,7 @@ describe("the words of a failure", () => {
     expect((await wordsOf(thrown)).split("\n")[1]).toBe(`  ${words}`);
   });
 
-  it("say so when nothing happened, and nothing of a log that nobody wants", async () => {
+  it("say so when nothing happened, and nothing of a log that is switched off", async () => {
     expect(await wordsOf("x")).toMatch(/who, what\):\n {2}\(nothing happened\)\n$/);
     expect(await wordsOf("x", { seeds: 1, logLines: 0 })).not.toContain("happened");
   });
@@ -372,7 +372,7 @@ describe("what is not decided by the seed", () => {
     expect((await failureOf(run)).message).toMatch(/once .*drawn 1\n.*again .*drawn 2\n/);
   });
 
-  it("is shown where it begins in a seed that nobody meant to play twice", async () => {
+  it("is shown where it begins in a seed that was not to be played twice", async () => {
     const count = counter();
     const run = simulate({ seeds: 3, verify: 0, logLines: 0 }, async (sim) => {
       if (sim.seed < 3) return;
@@ -411,14 +411,14 @@ describe("what is not decided by the seed", () => {
 });
 
 describe("several simulations", () => {
-  const stormy = (sim: Simulation): Promise<void> => {
+  const faulty = (sim: Simulation): Promise<void> => {
     sim.injectFaults({ until: 3_000, every: 100 });
     return oneJob(sim);
   };
 
   it("may be played at once, and are what they are alone", async () => {
     const play = (from: number): Promise<ReadonlyMap<number, string>> =>
-      simulate({ from, seeds: 5 }, stormy).then(({ hashes }) => hashes);
+      simulate({ from, seeds: 5 }, faulty).then(({ hashes }) => hashes);
     const together = await Promise.all([play(1), play(6), play(1)]);
     expect(together).toEqual([await play(1), await play(6), await play(1)]);
   });

@@ -87,7 +87,7 @@ describe("a worker", () => {
 });
 
 describe("a crash", () => {
-  it("loses the job, which is done again by whoever comes", () =>
+  it("loses the job, which another worker runs again", () =>
     play(async (sim) => {
       const runner = sim.runner();
       const worker = sim.worker("w1", slow(sim));
@@ -198,7 +198,7 @@ describe("a peer", () => {
       expect(() => peer.sendBytes("abc" as never)).toThrow(new TypeError('sendBytes takes a Uint8Array, not "abc"'));
     }));
 
-  it("that dials where nobody listens is told so, and one whose hearer throws fails the run", async () => {
+  it("fails to dial where nothing listens, and fails the run when its listener throws", async () => {
     await play(async (sim) => {
       await expect(sim.peer("p", { to: "nowhere" }).connect()).rejects.toThrow("refuses");
     });

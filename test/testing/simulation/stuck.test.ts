@@ -6,7 +6,7 @@ import { simulate, SimulationError } from "../../../src/testing/simulation/simul
 import { StuckError } from "../../../src/testing/simulation/simulation-errors.ts";
 import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
 
-/** A wait for real time, far longer than any test: whoever waited for it would hang. */
+/** A wait for real time, far longer than any test. */
 function realTime(): Promise<string> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve("done"), 600_000);
@@ -19,8 +19,11 @@ async function immediates(count: number): Promise<void> {
 }
 
 /** What the simulation got stuck on, as its message says it, and when. */
-async function stuck(scenario: (sim: Simulation) => unknown, patience?: number): Promise<{ why: string; at: number }> {
-  const error: unknown = await simulate({ seeds: 1, stuckAfter: patience }, scenario).then(
+async function stuck(
+  scenario: (sim: Simulation) => unknown,
+  stuckAfter?: number,
+): Promise<{ why: string; at: number }> {
+  const error: unknown = await simulate({ seeds: 1, stuckAfter }, scenario).then(
     () => undefined,
     (reason: unknown) => reason,
   );
@@ -100,7 +103,7 @@ describe("a handler that waits for", () => {
 });
 
 describe("no progress", () => {
-  it("for as long as one is patient fails, and names whose handlers have not ended", async () => {
+  it("without progress for `stuckAfter` fails, and names the handlers that have not ended", async () => {
     const { why, at } = await stuck(async (sim) => {
       const runner = sim.runner();
       sim.worker("w1", (_job, { signal }) => sim.forever(signal));
@@ -143,7 +146,7 @@ describe("a test that waits", () => {
 });
 
 describe("after a crash", () => {
-  it("what hung there hides nobody who is stuck", async () => {
+  it("what hung there hides no handler that is stuck", async () => {
     const { why, at } = await stuck(async (sim) => {
       const runner = sim.runner();
       const first = sim.worker("w1", () => sim.forever());

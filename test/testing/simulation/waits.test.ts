@@ -111,7 +111,7 @@ describe.each(ways)("a handler that waits: %s", (_name, wait) => {
 });
 
 describe("what the test itself waits for", () => {
-  it("goes on whoever crashes", () =>
+  it("goes on when a machine crashes", () =>
     play(async (sim) => {
       const runner = sim.runner();
       const worker = sim.worker("w1", () => "done");

@@ -60,7 +60,7 @@ describe("steps in turns", () => {
     expect(steps).toBe(40);
   });
 
-  it("of two who take turns do not disturb each other", async () => {
+  it("of two runs at a time do not disturb each other", async () => {
     const seen: string[] = [];
     const player = (name: string): Promise<void> => {
       let left = 70;

@@ -1,4 +1,4 @@
-/** Virtual time: what fires when and in which order, what a step waits for, and who may move it. */
+/** Virtual time: what fires when and in which order, what a step waits for, and what may move it. */
 import { describe, expect, it } from "vitest";
 import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
@@ -150,7 +150,7 @@ describe("an event", () => {
   });
 });
 
-describe("who moves it", () => {
+describe("moving it", () => {
   it("does so one after the other", async () => {
     const { clock, lines, note } = bound();
     clock.set(5, note("a"));

@@ -10,7 +10,7 @@ interface Tracked {
 }
 
 /** Writes down settlements. What is wrong is collected, not thrown: the world goes on. */
-export class EdgeLedger {
+export class SettlementLog {
   readonly faults: string[] = [];
   readonly #tally: Tally;
   readonly #tracked: Tracked[] = [];
