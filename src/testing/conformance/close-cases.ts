@@ -1,4 +1,4 @@
-/** Cases of closing: told once at both ends, never inside `close`, nothing after it. */
+/** Cases of closing: seen once at both ends, never inside `close`, nothing after it. */
 import { SeededRandom } from "../time/seeded-random.ts";
 import { expectEqual, expectTrue } from "./expectation.ts";
 import { bytes, textOf, utf8 } from "./recorder.ts";

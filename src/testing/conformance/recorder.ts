@@ -1,13 +1,13 @@
-/** One end of a connection as a case sees it: what it was told, in what order. And the frames conformance cases send, which tell where they belong. */
+/** Records what one end of a connection receives, in order; and the frames that conformance cases send. */
 import type { CloseReason, Receiver } from "../../index.ts";
 
-/** A receiver that writes down what it is told. */
+/** A receiver that records its calls. */
 export class Recorder implements Receiver {
   /** Which end this is, for people to read. */
   readonly name: string;
   /** The frames it was given. */
   readonly frames: Uint8Array[] = [];
-  /** The reasons of the closes it was told of; one, if all is well. */
+  /** The reasons of the closes; one, if all is well. */
   readonly closes: CloseReason[] = [];
   /** `f` for a frame, `c` for a close, in the order of arrival. */
   order = "";
@@ -35,14 +35,14 @@ export class Recorder implements Receiver {
     this.onClosed();
   }
 
-  /** What it was told, in words. */
+  /** What it has received, in words. */
   story(): string {
     const closes = this.closes.map(({ code, message }) => `closed (${code}: ${message.slice(0, 80)})`);
     return `${this.name}: ${[`${this.frames.length} frames`, ...closes].join(", ")}`;
   }
 }
 
-/** Bytes that tell where they belong: a number that counts, then a pattern. */
+/** Bytes that differ by seed and by place. */
 export function bytes(length: number, seed = 0): Uint8Array<ArrayBuffer> {
   const made = new Uint8Array(length);
   for (let i = 0; i < length; i++) made[i] = seed * 31 + i * 7 + (i >> 8);

@@ -13,7 +13,7 @@ interface RunnerCase extends FleetSize {
   readonly check: (fixture: RunnerFixture) => Promise<void>;
 }
 
-/** The runner's own limit of a payload unless it is told otherwise, in bytes. */
+/** The runner's default limit of a payload, in bytes. */
 const MAX_PAYLOAD = 1_048_576;
 
 async function expectAnswer(

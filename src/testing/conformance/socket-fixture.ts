@@ -14,9 +14,9 @@ export interface Pair {
   readonly near: Socket;
   /** The end the listener accepted. */
   readonly far: Socket;
-  /** What the dialler is told. */
+  /** Records what the dialler's end receives. */
   readonly nearSide: Recorder;
-  /** What the listener's end is told. */
+  /** Records what the listener's end receives. */
   readonly farSide: Recorder;
 }
 
@@ -87,7 +87,7 @@ export class SocketFixture {
     expectEqual(side.frames.length, count, `the number of frames at ${side.name}`);
   }
 
-  /** Waits until each of these was told that it is closed, and checks that none was told twice. */
+  /** Waits until each of these has seen a close, and checks that none has seen two. */
   async closed(...sides: readonly Recorder[]): Promise<void> {
     await this.#until(
       () => sides.every((side) => side.closes.length > 0),

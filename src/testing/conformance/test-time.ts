@@ -1,6 +1,6 @@
 /**
  * How the cases wait: for a condition, for a promise, for quiet. In virtual time for what takes a clock, in real time for
- * all that moves by itself. No wait lasts for ever: a transport that loses something is told so in words.
+ * all that moves by itself. No wait lasts for ever: it ends with an error that says what was lost.
  */
 import { type Clock, systemClock } from "../../index.ts";
 import { VirtualClock } from "../time/virtual-clock.ts";

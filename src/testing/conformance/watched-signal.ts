@@ -10,7 +10,7 @@ export class WatchedSignal {
     const { signal } = this;
     const add = signal.addEventListener.bind(signal);
     const remove = signal.removeEventListener.bind(signal);
-    // The signal's own methods are kept at work; what they are told is noted on the way.
+    // The signal's own methods still work; their calls are counted on the way.
     signal.addEventListener = (
       type: string,
       listener: EventListenerOrEventListenerObject,

@@ -37,7 +37,7 @@ export interface OpenedObservation {
   readonly to: string;
 }
 
-/** One end of a connection closed it, or was told that it is closed. */
+/** One end of a connection closed. */
 export interface ClosedObservation {
   /** Which observation this is. */
   readonly kind: "closed";
@@ -45,29 +45,29 @@ export interface ClosedObservation {
   readonly connection: number;
   /** The machine at that end. */
   readonly machine: string;
-  /** `true`: this end called `close`; `false`: it was told. */
+  /** `true`: this end called `close`; `false`: it learned of it. */
   readonly byItself: boolean;
   /** Why. */
   readonly reason: CloseReason;
 }
 
-/** A runner told something. */
+/** An event of a runner. */
 export interface RunnerObservation {
   /** Which observation this is. */
   readonly kind: "runner";
   /** The runner's machine. */
   readonly machine: string;
-  /** What it told. */
+  /** The event. */
   readonly event: RunnerEvent;
 }
 
-/** A worker told something. */
+/** An event of a worker. */
 export interface WorkerObservation {
   /** Which observation this is. */
   readonly kind: "worker";
   /** The worker's machine. */
   readonly machine: string;
-  /** What it told. */
+  /** The event. */
   readonly event: WorkerEvent;
 }
 

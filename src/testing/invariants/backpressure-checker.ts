@@ -25,7 +25,7 @@ export class BackpressureChecker implements Checker {
   readonly #context: CheckerContext;
   readonly #unsent = new WeakMap<WireConnection, UnsentBytes>();
 
-  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  /** @param violation - Called for each breach. @param context - Has to be shown each observation first. */
   constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
     this.#context = context;

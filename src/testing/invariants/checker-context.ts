@@ -17,7 +17,7 @@ export class CheckerContext implements Checker {
   /** What the runners say of themselves. */
   readonly sampler: StatsSampler = new StatsSampler();
 
-  /** @param violation - Is told of what came late without an excuse. */
+  /** @param violation - Called for what came late without an excuse. */
   constructor(violation: Violation) {
     this.ends = new SessionEnds(this.wire);
     this.allowance = new StallAllowance(violation);

@@ -22,7 +22,7 @@ export interface CheckerSet {
   readonly sometimes: Sometimes;
 }
 
-/** The checkers of one world. @param violation - Is told of each promise that is broken. */
+/** The checkers of one world. @param violation - Called for each breach of a promise. */
 export function allCheckers(violation: Violation): CheckerSet {
   const context = new CheckerContext(violation);
   const sometimes = new Sometimes(context);

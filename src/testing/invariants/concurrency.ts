@@ -37,7 +37,7 @@ export class Concurrency implements Checker {
   readonly #violation: Violation;
   readonly #workers = new Map<string, WorkerLife>();
 
-  /** @param violation - Is told of what is wrong. */
+  /** @param violation - Called for each breach. */
   constructor(violation: Violation) {
     this.#violation = violation;
   }

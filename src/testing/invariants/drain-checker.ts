@@ -36,7 +36,7 @@ export class DrainChecker implements Checker {
   readonly #context: CheckerContext;
   readonly #lives = new Map<string, RunnerLife>();
 
-  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  /** @param violation - Called for each breach. @param context - Has to be shown each observation first. */
   constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
     this.#context = context;

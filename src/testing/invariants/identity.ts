@@ -18,7 +18,7 @@ export class Identity implements Checker, WireModelObserver {
   readonly #violation: Violation;
   readonly #holders = new Map<string, Map<string, Holder>>();
 
-  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  /** @param violation - Called for each breach. @param context - Has to be shown each observation first. */
   constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
     context.wire.addObserver(this);

@@ -61,7 +61,7 @@ export class OrderChecker implements Checker, WireModelObserver {
   #passes: Pass[] = [];
 
   /**
-   * @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is.
+   * @param violation - Called for each breach. @param context - Has to be shown each observation first.
    * @param saw - Called for what is rare.
    */
   constructor(violation: Violation, context: CheckerContext, saw: (name: CoveragePoint) => void) {

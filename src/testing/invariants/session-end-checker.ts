@@ -17,7 +17,7 @@ export class SessionEndChecker implements Checker {
   readonly #limits = new Map<string, ObservedRunner["limits"]>();
   readonly #states = new Map<string, string>();
 
-  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  /** @param violation - Called for each breach. @param context - Has to be shown each observation first. */
   constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
     this.#context = context;

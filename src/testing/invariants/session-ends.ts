@@ -9,7 +9,7 @@ export interface SessionEnd {
   readonly connection: WireConnection;
   /** When the runner's end closed. */
   readonly at: number;
-  /** Whether the runner closed it; else it was told. */
+  /** Whether the runner closed it; else it learned of it. */
   readonly byItself: boolean;
   /** When the CANCEL was sent that had not been confirmed for longest; `undefined` when there was none. */
   readonly unconfirmedSince: number | undefined;
@@ -28,7 +28,7 @@ export type SessionEndObserver = (end: SessionEnd, event: WorkerGoneEvent, machi
 export class SessionEnds implements WireModelObserver {
   readonly #wire: WireModel;
   readonly #observers: SessionEndObserver[] = [];
-  /** Registered connections that ended, oldest first, until the runner tells why; by runner and name. */
+  /** Registered connections that ended, oldest first, until the runner gives the reason; by runner and name. */
   readonly #pending = new WeakMap<WireRunner, Map<string, SessionEnd[]>>();
 
   /** @param wire - Has to be shown each observation first. */

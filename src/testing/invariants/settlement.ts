@@ -69,7 +69,7 @@ export class Settlement implements Checker, WireModelObserver {
   readonly #lives = new Map<string, RunnerLife>();
   #events = 0;
 
-  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  /** @param violation - Called for each breach. @param context - Has to be shown each observation first. */
   constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
     this.#context = context;

@@ -41,7 +41,7 @@ export class Sometimes implements Checker, WireModelObserver {
   readonly #stoodStill = new Map<string, number>();
   readonly #heartbeats = new Map<string, number>();
 
-  /** @param context - Is shown everything before this checker is. */
+  /** @param context - Has to be shown each observation first. */
   constructor(context: CheckerContext) {
     this.counts = this.#counts;
     this.#context = context;

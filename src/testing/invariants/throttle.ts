@@ -41,7 +41,7 @@ export class Throttle implements Checker, WireModelObserver {
   readonly #tokens = new Map<string, number>();
   readonly #counts = new WeakMap<WireRunner, Count>();
 
-  /** @param violation - Is told of what is wrong. @param context - Is shown everything before this checker is. */
+  /** @param violation - Called for each breach. @param context - Has to be shown each observation first. */
   constructor(violation: Violation, context: CheckerContext) {
     this.#violation = violation;
     this.#context = context;

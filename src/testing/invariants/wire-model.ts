@@ -315,7 +315,7 @@ export class WireModel implements Checker {
     runner.settled.push(job);
   }
 
-  /** Of a job that no `execute` took in, only the runner's own event tells the end. */
+  /** A job that no `execute` took in ends with the runner's event. */
   #otherSettled(machine: string, jobId: number, at: number): void {
     const runner = this.#up(machine);
     if (runner.wasSubmitted(jobId)) return;

@@ -24,7 +24,7 @@ import { Routes } from "./routes.ts";
 import type { SeededRandom } from "../time/seeded-random.ts";
 import { checkedVerdict, pass, type Rule, type Verdict } from "./rules.ts";
 
-/** What a {@link FaultyNetwork} can be told. All durations in ms. */
+/** Options of a {@link FaultyNetwork}. All durations in ms. */
 export interface FaultyNetworkOptions {
   /** The time it lives in. */
   readonly clock: Clock;
@@ -38,7 +38,7 @@ export interface FaultyNetworkOptions {
   readonly window?: number | undefined;
   /** How long a dial waits for an answer; default 10,000. */
   readonly connectTimeout?: number | undefined;
-  /** @internal Is told everything that happens. */
+  /** @internal Called with everything that happens. */
   readonly observe?: ((observed: Observed) => void) | undefined;
 }
 
@@ -163,7 +163,7 @@ export class FaultyNetwork {
     this.#latency = [least, most];
   }
 
-  /** Cuts every connection of a machine, or those between it and another: both ends are told, each in its time. @throws Error when there is no machine of that name. */
+  /** Cuts every connection of a machine, or those between it and another: both ends learn of it, each in its time. @throws Error when there is no machine of that name. */
   cut(machine: string, other?: string): void {
     this.#names.listed("cut", other === undefined ? [machine] : [machine, other]);
     this.#recordFault("cut", other === undefined ? machine : `${machine} – ${other}`);
@@ -171,7 +171,7 @@ export class FaultyNetwork {
   }
 
   /**
-   * Frames from one machine to the other do not arrive any more, and neither end is told. What was sent arrives once the fault is
+   * Frames from one machine to the other do not arrive any more, and neither end learns of it. What was sent arrives once the fault is
    * over, if both ends still want it. The returned function ends it, and {@link FaultyNetwork.heal} does; a route that several
    * faults block is open when all of them are over. @throws Error when there is no machine of that name.
    */

@@ -87,7 +87,7 @@ export class Pipe {
     this.end(reason);
   }
 
-  /** Loses everything on its way, and what is still sent. Neither end is told. */
+  /** Loses everything on its way, and what is still sent. Neither end learns of it. */
   seal(): void {
     this.#drop(0);
     this.#bytes = 0;

@@ -52,7 +52,7 @@ export function pass(): Verdict {
   return { kind: "pass" };
 }
 
-/** The connection is cut before the frame has left: it is lost with all behind it, and both ends are told, each in its time. */
+/** The connection is cut before the frame has left: it is lost with all behind it, and both ends learn of it, each in its time. */
 export function cut(): Verdict {
   return { kind: "cut" };
 }

@@ -195,7 +195,7 @@ function failureOf(
   return makeError(headline, [`${NOT_THE_SEED}.`, ...parting], again ?? played, options);
 }
 
-/** Which of how many. Those that do not begin at 1 cannot be told by their number alone. */
+/** Which of how many seeds. */
 function outOf({ first, count }: Seeds): string {
   if (count === 1) return "";
   return first === 1 ? ` of ${count}` : ` of ${first} to ${first + count - 1}`;
@@ -222,7 +222,7 @@ function stackAbove(fn: (...args: never) => unknown): () => string {
   return () => (typeof place.stack === "string" ? place.stack.slice(place.stack.indexOf("\n") + 1) : "");
 }
 
-/** The error as if it had been made where `simulate` was called: its own stack tells nothing but how a simulation is played. */
+/** The error with the stack of the call of `simulate`: its own stack shows only how a simulation is played. */
 function calledBy(callers: string, error: SimulationError): SimulationError {
   if (callers !== "") error.stack = `${error.name}: ${error.message}${callers}`;
   return error;

@@ -9,7 +9,7 @@ import { machineName } from "../network/machine-names.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
 
-/** What a peer of a simulation can be told. */
+/** Options of a simulated peer. */
 export interface SimulatedPeerOptions {
   /** The machine of the runner it dials; default `runner`. */
   readonly to?: string | undefined;

@@ -14,7 +14,7 @@ import type { Machine, MachineState } from "./machine.ts";
 import type { SettledObservation } from "../history/observation.ts";
 import { type CrashKind, crash, jumpClock, stall, type World } from "./world.ts";
 
-/** What a runner of a simulation can be told, besides everything a {@link JobRunner} can. */
+/** Options of a simulated runner, besides those of a {@link JobRunner}. */
 export interface SimulatedRunnerOptions extends Omit<RunnerOptions, "clock" | "random" | "listen"> {
   /** The name of its machine, which workers dial; default `runner`. */
   readonly name?: string | undefined;
@@ -53,7 +53,7 @@ export class SimulatedRunner extends JobRunner {
     this.#options = rest;
     this.on((event) => world.record({ kind: "runner", machine: name, event }));
     this.#ready = this.start();
-    this.#ready.catch(() => undefined); // each call that waits for it is told
+    this.#ready.catch(() => undefined); // each call that waits for it rejects
   }
 
   /** Where its machine stands. */

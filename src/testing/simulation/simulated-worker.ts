@@ -8,7 +8,7 @@ import { machineName } from "../network/machine-names.ts";
 import type { Machine, MachineState } from "./machine.ts";
 import { type CrashKind, crash, jumpClock, stall, type World } from "./world.ts";
 
-/** What a worker of a simulation can be told, besides everything a {@link Worker} can. */
+/** Options of a simulated worker, besides those of a {@link Worker}. */
 export interface SimulatedWorkerOptions extends Omit<
   WorkerOptions,
   "dial" | "listen" | "handler" | "clock" | "random"

@@ -140,7 +140,7 @@ export class Simulation {
     return worker;
   }
 
-  /** A peer on a machine of its own that says what it is told to. It has yet to `connect`. */
+  /** A peer on a machine of its own that sends what the scenario tells it to. It has yet to `connect`. */
   peer(name: string, options: SimulatedPeerOptions = {}): SimulatedPeer {
     return new SimulatedPeer(name, options, this);
   }
@@ -160,12 +160,12 @@ export class Simulation {
     return this.#waits.sleep(ms, signal);
   }
 
-  /** Never resolves: a handler that hangs. With a signal it rejects when that aborts: one that hangs until it is told. */
+  /** Never resolves: a handler that hangs. With a signal it rejects when that aborts. */
   forever(signal?: AbortSignal): Promise<never> {
     return this.#waits.forever(signal);
   }
 
-  /** Waits for a promise that something in the simulation will settle: tells it that a handler waits for nothing real. */
+  /** Waits for a promise that something in the simulation will settle, so that the handler does not count as stuck. */
   waitFor<T>(promise: Promise<T>): Promise<T> {
     return this.#waits.for(promise);
   }

@@ -1,5 +1,5 @@
 /**
- * A clock that moves only when told. Owns the order of events: one at a time, each followed by every promise callback it
+ * A clock that moves only when asked to. It owns the order of events: one at a time, each followed by every promise callback it
  * leads to, before the next. What the events do is their owners' business.
  */
 import type { Clock, Random, TimerHandle } from "../../core/time/clock.ts";
@@ -22,7 +22,7 @@ interface Timer {
   live: boolean;
 }
 
-/** What a {@link VirtualClock} can be told. */
+/** Options of a {@link VirtualClock}. */
 export interface VirtualClockOptions {
   /** Draws the order of timers that are due at the same instant, to find code that depends on it; else the first set is first. */
   readonly shuffle?: Random | undefined;
