@@ -1,6 +1,6 @@
 /**
- * Builds the live page: src/dashboard-client/ into one file, dist/dashboard/page.html, with its script and style inside; and
- * dist/dashboard/tab.js, what the Web Workers of a lent tab run. Says how large they are with `--size`.
+ * Builds the dashboard: src/dashboard-client/ into one file, dist/dashboard/dashboard.html, with its script and style inside,
+ * and dist/dashboard/tab.js, which the Web Workers of a lent tab run. Prints their sizes with `--size`.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -17,7 +17,7 @@ async function bundled(name) {
     platform: "browser",
     // The package promises none, but for what is run by itself.
     treeshake: { moduleSideEffects: (id) => /[/\\](main|tab|socket-entry|handler-entry)\.ts$/.test(id) },
-    // Both know where their Web Workers' script is: it is served beside the page.
+    // The script of their Web Workers is served beside the dashboard.
     transform: { define: { "import.meta": "{}" } },
   });
   const { output } = await bundle.generate({ format: "iife", minify: true, codeSplitting: false });
@@ -27,7 +27,7 @@ async function bundled(name) {
 }
 
 function style() {
-  const css = readFileSync(new URL("page.css", from), "utf8");
+  const css = readFileSync(new URL("dashboard.css", from), "utf8");
   return css
     .replace(/\/\*[\s\S]*?\*\//g, "")
     .replace(/\s+/g, " ")
@@ -40,13 +40,13 @@ const html = readFileSync(new URL("index.html", from), "utf8")
   .replace(/\s*\/\*style\*\/\s*/, () => style());
 // Nothing in it may end the element it stands in.
 const script = (await bundled("main.ts")).replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--");
-const page = html.replace(/\s*\/\*script\*\/\s*/, () => script);
+const dashboard = html.replace(/\s*\/\*script\*\/\s*/, () => script);
 const tab = await bundled("tab.ts");
 mkdirSync(to, { recursive: true });
-writeFileSync(new URL("page.html", to), page);
+writeFileSync(new URL("dashboard.html", to), dashboard);
 writeFileSync(new URL("tab.js", to), tab);
 if (process.argv.includes("--size")) {
-  const files = { "page.html": page, "tab.js, once a tab is lent": tab };
+  const files = { "dashboard.html": dashboard, "tab.js, once a tab is lent": tab };
   for (const [name, text] of Object.entries(files)) {
     process.stdout.write(`${name}: ${text.length} bytes, ${gzipSync(text, { level: 9 }).byteLength} gzipped\n`);
   }

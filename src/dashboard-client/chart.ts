@@ -1,4 +1,4 @@
-/** One chart over time: two lines, their present values in its caption, or those under the pointer. Drawn by uPlot. */
+/** One chart over time: two lines, and in its caption their newest values or those under the pointer. uPlot draws it. */
 import uPlot from "uplot";
 import { make, write } from "./element.ts";
 
@@ -17,10 +17,10 @@ export interface ChartOptions {
 /** The columns of a chart: seconds since the epoch, and a value for each line; null where there is none. */
 export type ChartData = [number[], (number | null)[], (number | null)[]];
 
-const HEIGHT = 176;
-const SECOND = 1_000;
-/** The least pixels between two times on the axis. */
-const TIME_SPACE = 76;
+const HEIGHT_PX = 176;
+const SECOND_MS = 1_000;
+/** Pixels between two times on the axis, at least. */
+const MIN_TIME_SPACE_PX = 76;
 
 function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -31,17 +31,17 @@ function axis(): uPlot.Axis {
   return { stroke: colour("--soft"), grid: rule, ticks: { ...rule, size: 4 }, font: "12px system-ui, sans-serif" };
 }
 
-/** No less is shown at once: the first seconds would be stretched over the whole. */
-const LEAST_SPAN = 60;
+/** The shortest span that is shown: the first seconds would be stretched over the whole chart. */
+const MIN_SPAN_SECONDS = 60;
 const WHOLE_STEPS = [1, 2, 5].flatMap((step) => Array.from({ length: 9 }, (_, power) => step * 10 ** power));
 
 function timeRange(_plot: uPlot, min: number | null, max: number | null): [number, number] {
-  const end = max ?? Date.now() / SECOND;
-  return [Math.min(min ?? end, end - LEAST_SPAN), end];
+  const end = max ?? Date.now() / SECOND_MS;
+  return [Math.min(min ?? end, end - MIN_SPAN_SECONDS), end];
 }
 
-/** A second with nothing before and after it would be a line of no length. */
-function alone(plot: uPlot, series: number): number[] {
+/** The points without a neighbour, which would be lines of no length. */
+function lonePoints(plot: uPlot, series: number): number[] {
   const values = plot.data[series] ?? [];
   const isThere = (at: number): boolean => typeof values[at] === "number";
   const found: number[] = [];
@@ -53,7 +53,7 @@ function alone(plot: uPlot, series: number): number[] {
 
 /** Times of the day, in 24 hours whatever the country: they are as wide as each other. */
 function times(_plot: uPlot, splits: number[]): string[] {
-  return splits.map((seconds) => new Date(seconds * SECOND).toLocaleTimeString("en-GB"));
+  return splits.map((seconds) => new Date(seconds * SECOND_MS).toLocaleTimeString("en-GB"));
 }
 
 /** Nothing between the powers of ten. */
@@ -68,15 +68,15 @@ function line(name: string, fill: boolean): uPlot.Series {
   return {
     stroke,
     width: 1.75,
-    points: { show: true, size: 4, fill: stroke, filter: alone },
+    points: { show: true, size: 4, fill: stroke, filter: lonePoints },
     spanGaps: false,
     ...(fill ? { fill: `${stroke}1c` } : {}),
   };
 }
 
-/** A chart in the page. */
+/** A chart and its caption. */
 export class Chart {
-  /** What to put into the page. */
+  /** To be put into the document. */
   readonly element: HTMLElement;
   readonly #options: ChartOptions;
   readonly #values: readonly [HTMLElement, HTMLElement];
@@ -96,7 +96,7 @@ export class Chart {
       make("span", "key second", `${second} `, this.#values[1]),
     );
     this.element = make("figure", "", caption, this.#place);
-    // A picture for the eyes: what it says is in its caption.
+    // The caption has the values as text.
     this.#place.setAttribute("aria-hidden", "true");
     new ResizeObserver(() => this.#fit()).observe(this.#place);
   }
@@ -111,7 +111,7 @@ export class Chart {
   /** Shows other values. */
   show(data: ChartData): void {
     const [[first], ...lines] = data;
-    // Of a single second uPlot would make a day: it gets one before it, in which nothing was.
+    // uPlot would stretch a single second to a day: an empty one goes before it.
     const isLone = first !== undefined && data[0].length === 1;
     this.#data = isLone
       ? [
@@ -129,7 +129,7 @@ export class Chart {
     const width = this.#place.clientWidth;
     if (width === 0) return;
     if (this.#plot === undefined) this.redraw();
-    else this.#plot.setSize({ width, height: HEIGHT });
+    else this.#plot.setSize({ width, height: HEIGHT_PX });
   }
 
   #settings(width: number): uPlot.Options {
@@ -138,7 +138,7 @@ export class Chart {
       splits.map((value) => (value === null ? "" : logarithmic ? format(value) : value.toLocaleString("en-US")));
     return {
       width,
-      height: HEIGHT,
+      height: HEIGHT_PX,
       padding: [6, 8, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
@@ -147,7 +147,7 @@ export class Chart {
         y: logarithmic ? { distr: 3 } : { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
       },
       axes: [
-        { ...axis(), values: times, space: TIME_SPACE, size: 30 },
+        { ...axis(), values: times, space: MIN_TIME_SPACE_PX, size: 30 },
         {
           ...axis(),
           size: logarithmic ? 76 : 58,

@@ -1,4 +1,4 @@
-/** The charts: queue, throughput, latency over the seconds that are kept. How one is drawn is chart.ts. */
+/** The charts: queue, throughput and latency over the seconds that are kept. See chart.ts for how one is drawn. */
 import type { Sample, Welcome } from "../dashboard/protocol.ts";
 import { grouped, showDuration, threeDigits } from "../dashboard/format.ts";
 import { Chart, type ChartData } from "./chart.ts";
@@ -6,7 +6,7 @@ import { Chart, type ChartData } from "./chart.ts";
 /** What a line shows of a second. */
 type Value = (sample: Sample) => number | null;
 
-const SECOND = 1_000;
+const SECOND_MS = 1_000;
 
 /** All charts. */
 export class Charts {
@@ -25,10 +25,10 @@ export class Charts {
   ];
   #samples: Sample[] = [];
   #kept = 0;
-  /** What to add to a sample's time to have the browser's. */
+  /** Difference of the browser's clock to the samples' times, in ms. */
   #offset = 0;
 
-  /** Puts them into the page, and keeps them in the colours of the theme. */
+  /** Puts the charts into `place`, and keeps them in the colours of the theme. */
   constructor(place: HTMLElement) {
     for (const [chart] of this.#charts) place.append(chart.element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
@@ -36,7 +36,7 @@ export class Charts {
     });
   }
 
-  /** Begins anew, with what was kept elsewhere. */
+  /** Starts over with the samples of the listener. */
   begin({ samples, history }: Welcome): void {
     this.#samples = [...samples];
     this.#kept = history;
@@ -45,7 +45,7 @@ export class Charts {
     if (newest !== undefined) this.#show();
   }
 
-  /** A second has passed. */
+  /** Adds the sample of a second. */
   add(sample: Sample): void {
     this.#offset = Date.now() - sample.at;
     this.#samples.push(sample);
@@ -53,13 +53,13 @@ export class Charts {
     this.#show();
   }
 
-  /** Where a moment of the listener's is on the browser's clock, in ms since the epoch. */
+  /** Turns a sample's time into one of the browser's clock, in ms since the epoch. */
   timeOf(at: number): number {
     return at + this.#offset;
   }
 
   #show(): void {
-    const times = this.#samples.map(({ at }) => this.timeOf(at) / SECOND);
+    const times = this.#samples.map(({ at }) => this.timeOf(at) / SECOND_MS);
     for (const [chart, first, second] of this.#charts) {
       const data: ChartData = [times, this.#samples.map(first), this.#samples.map(second)];
       chart.show(data);

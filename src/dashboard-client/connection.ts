@@ -1,4 +1,4 @@
-/** The page's WebSocket: opened, lost, opened again. Says what it hears and how it stands; shows nothing. */
+/** The dashboard's WebSocket: opened, lost, opened again. Reports messages and its own state; shows nothing. */
 import { backoffBound } from "../core/time/backoff.ts";
 import { bearerSubprotocol } from "../transports/websocket/address.ts";
 import { DASHBOARD_SUBPROTOCOL, type DashboardMessage, type DashboardRequest } from "../dashboard/protocol.ts";
@@ -6,33 +6,33 @@ import { DASHBOARD_SUBPROTOCOL, type DashboardMessage, type DashboardRequest } f
 /** How the connection stands. */
 export type FeedState =
   | "open"
-  | "refused" // there is a listener, and it did not let us in
-  | "unreachable" // nobody answers
-  | "gone"; // the listener said that it stops
+  | "refused" // the listener answers, and refuses the connection
+  | "unreachable" // no answer
+  | "gone"; // the listener stops
 
-/** Whom the connection tells. */
+/** What the connection calls. */
 export interface FeedConnectionOwner {
-  /** What to show to be let in, if anything. */
+  /** The token to show to the listener. */
   readonly token: string | undefined;
-  /** How it stands now, and in how many ms it is tried again; 0 when it is open. */
-  standing(standing: FeedState, retryIn: number): void;
+  /** The state changed. It is tried again in `retryIn` ms; 0 when it is open. */
+  onState(state: FeedState, retryIn: number): void;
   /** A message came. */
-  heard(message: DashboardMessage): void;
+  onMessage(message: DashboardMessage): void;
 }
 
 /** A listener's close code when it stops. */
 const GOING_AWAY = 1001;
 const FIRST_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 10_000;
-/** Without a word for so long, a connection that looks open is dead; a moment comes every second. */
-const SILENCE = 10_000;
+/** Silence after which an open connection counts as dead; a snapshot comes every second. */
+const SILENCE_TIMEOUT_MS = 10_000;
 
-/** The address of the page's own listener, without anything behind its path. */
+/** The address of the listener that served the dashboard, without query and fragment. */
 function address(): string {
   return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${location.pathname}`;
 }
 
-/** A browser does not say why a WebSocket failed: whoever still serves the page has refused it. */
+/** Whether the dashboard is still served. A browser does not say why a WebSocket failed: if it is, the listener refused. */
 async function isServed(): Promise<boolean> {
   try {
     const answer = await fetch(location.pathname, { method: "HEAD", headers: { Accept: "text/html" } });
@@ -46,7 +46,7 @@ async function isServed(): Promise<boolean> {
 export class FeedConnection {
   readonly #owner: FeedConnectionOwner;
   #socket: WebSocket | undefined;
-  /** Since it was last open. */
+  /** Failed tries since it was last open. */
   #failures = 0;
   #retry: number | undefined;
   #watchdog: number | undefined;
@@ -55,7 +55,7 @@ export class FeedConnection {
     this.#owner = owner;
   }
 
-  /** Opens it, or opens it anew. */
+  /** Opens the connection, or replaces it by a new one. */
   open(): void {
     this.#drop();
     const { token } = this.#owner;
@@ -65,19 +65,19 @@ export class FeedConnection {
     socket.addEventListener("open", () => {
       opened = true;
       this.#failures = 0;
-      this.#owner.standing("open", 0);
+      this.#owner.onState("open", 0);
       this.#watch();
     });
     socket.addEventListener("message", ({ data }: MessageEvent<string>) => {
       this.#watch();
-      this.#owner.heard(JSON.parse(data) as DashboardMessage);
+      this.#owner.onMessage(JSON.parse(data) as DashboardMessage);
     });
     socket.addEventListener("close", ({ code }) => void this.#closed(socket, opened, code));
     this.#socket = socket;
   }
 
-  /** Asks for something; what became of it comes as a message. */
-  ask(request: DashboardRequest): void {
+  /** Sends a request; its outcome comes as a message. */
+  sendRequest(request: DashboardRequest): void {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(request));
   }
 
@@ -95,7 +95,7 @@ export class FeedConnection {
       const socket = this.#socket;
       this.#drop();
       if (socket !== undefined) this.#tryAgain("unreachable");
-    }, SILENCE);
+    }, SILENCE_TIMEOUT_MS);
   }
 
   async #closed(socket: WebSocket, opened: boolean, code: number): Promise<void> {
@@ -104,13 +104,13 @@ export class FeedConnection {
     if (opened) return this.#tryAgain(code === GOING_AWAY ? "gone" : "unreachable");
     const served = await isServed();
     if (socket !== this.#socket) return;
-    // Also when refused: there may be room later, and a token is not all that is asked for.
+    // Also when refused: that may be for lack of room.
     this.#tryAgain(served ? "refused" : "unreachable");
   }
 
-  #tryAgain(standing: FeedState): void {
+  #tryAgain(state: FeedState): void {
     const retryIn = backoffBound(FIRST_BACKOFF_MS, MAX_BACKOFF_MS, this.#failures++);
-    this.#owner.standing(standing, retryIn);
+    this.#owner.onState(state, retryIn);
     this.#retry = window.setTimeout(() => this.open(), retryIn);
   }
 }

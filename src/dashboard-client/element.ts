@@ -1,13 +1,13 @@
-/** The document: finds and makes elements. Text goes in as text and nothing else: there is no way to markup from here. */
+/** Finds and makes elements of the document. Text goes in as text only: no function here takes markup. */
 
 /**
  * The element of an id.
- * @throws Error when the page has none of that kind: the page and its script are one file.
+ * @throws Error when the document has none of that kind: it and its script are one file.
  */
 export function find<T extends HTMLElement>(id: string, kind: new () => T): T {
   const element = document.getElementById(id);
   if (element instanceof kind) return element;
-  throw new Error(`the page has no ${id}`);
+  throw new Error(`the document has no ${id}`);
 }
 
 /** Makes an element with a class, if any, and children: elements, or strings, which become text. */
@@ -22,7 +22,7 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Sets an element's text, if it is another one: what has not changed is neither drawn nor read out again. */
+/** Sets an element's text if it differs: text that is unchanged is neither drawn nor read out again. */
 export function write(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -1,4 +1,4 @@
-/** The list of recent failures. All of it is somebody else's words: text, and nothing but text. */
+/** The list of recent failures. Everything in it comes from peers and callers, and goes in as text. */
 import type { FailureRow } from "../dashboard/protocol.ts";
 import { make } from "./element.ts";
 
@@ -11,7 +11,7 @@ export class FailuresList {
     this.show([], (at) => at);
   }
 
-  /** Shows failures, newest first. `timeOf` says when one was on the browser's clock. */
+  /** Shows failures, newest first. `timeOf` turns a time of the listener into one of the browser's clock. */
   show(failures: readonly FailureRow[], timeOf: (at: number) => number): void {
     if (failures.length === 0) {
       this.#place.replaceChildren(make("p", "empty", "None. Jobs that fail appear here with their errors."));

@@ -1,4 +1,4 @@
-/** "Lend this tab": how many cores, how they do, and how to stop. The work itself is done by powerhose/browser. */
+/** "Lend this tab": how many cores, their state, and how to stop. powerhose/browser does the work itself. */
 import { serveFromTab, type TabWorker, type TabState } from "../browser/index.ts";
 import { describeError } from "../core/describe-error.ts";
 import { grouped, threeDigits } from "../dashboard/format.ts";
@@ -27,9 +27,9 @@ export class LendPanel {
   readonly #stop = make("button", "quiet", "Stop politely");
   readonly #state = make("span", "badge");
   readonly #numbers = make("span", "soft");
-  readonly #trouble = make("p", "soft small");
+  readonly #problem = make("p", "soft small");
   #module: string | null | undefined;
-  #share: TabWorker | undefined;
+  #tabWorker: TabWorker | undefined;
 
   /** @param token - What to show the listener, if anything. */
   constructor(place: HTMLElement, token: () => string | undefined) {
@@ -38,10 +38,10 @@ export class LendPanel {
     this.#start.type = "button";
     this.#start.addEventListener("click", () => void this.#lend());
     this.#stop.type = "button";
-    this.#stop.addEventListener("click", () => void this.#share?.drain());
+    this.#stop.addEventListener("click", () => void this.#tabWorker?.drain());
   }
 
-  /** Offers to lend the tab to a module, or says how to get there without one. What is lent already stays so. */
+  /** Offers to lend the tab to a module, or without one explains the option. A tab that is lent stays lent. */
   offer(module: string | null): void {
     if (module === this.#module) return;
     this.#module = module;
@@ -71,7 +71,7 @@ export class LendPanel {
       option.value = String(size);
       this.#size.append(option);
     }
-    // One is left to whoever sits before it.
+    // One core is left for the user.
     this.#size.value = String(Math.max(1, all - 1));
     this.#size.id = "lend-size";
     const label = make("label", "", "Cores to lend");
@@ -80,41 +80,41 @@ export class LendPanel {
     return [
       make("p", "soft", words),
       make("div", "row", label, this.#size, this.#start, this.#stop, this.#state, this.#numbers),
-      this.#trouble,
+      this.#problem,
     ];
   }
 
   async #lend(): Promise<void> {
-    if (this.#share !== undefined || typeof this.#module !== "string") return;
+    if (this.#tabWorker !== undefined || typeof this.#module !== "string") return;
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.#start.disabled = true;
-    write(this.#trouble, "");
+    write(this.#problem, "");
     const module = new URL(this.#module, location.origin + location.pathname);
     const script = new URL("tab.js", module).href;
     try {
-      const share = await serveFromTab(`${scheme}//${location.host}${location.pathname}`, {
+      const tabWorker = await serveFromTab(`${scheme}//${location.host}${location.pathname}`, {
         module,
         size: Number(this.#size.value),
         scripts: { socket: `${script}#socket`, handler: `${script}#handler` },
         token: this.#token(),
-        // Whoever loaded the page from there trusts the way to it already.
+        // The dashboard itself came the same way.
         allowInsecure: true,
       });
-      this.#watch(share);
+      this.#watch(tabWorker);
     } catch (error) {
-      write(this.#trouble, `That did not work: ${describeError(error)}`);
+      write(this.#problem, `That did not work: ${describeError(error)}`);
       this.#start.disabled = false;
     }
   }
 
-  #watch(share: TabWorker): void {
-    this.#share = share;
-    share.on((event) => {
-      if (event.type === "trouble") write(this.#trouble, event.message);
+  #watch(tabWorker: TabWorker): void {
+    this.#tabWorker = tabWorker;
+    tabWorker.on((event) => {
+      if (event.type === "trouble") write(this.#problem, event.message);
       this.#show();
     });
-    void share.closed.then(() => {
-      this.#share = undefined;
+    void tabWorker.closed.then(() => {
+      this.#tabWorker = undefined;
       this.#start.disabled = false;
       this.#show();
     });
@@ -122,20 +122,20 @@ export class LendPanel {
   }
 
   #show(): void {
-    const share = this.#share;
-    this.#stop.hidden = share === undefined;
-    this.#start.hidden = share !== undefined;
-    this.#size.disabled = share !== undefined;
-    if (share === undefined) return;
-    const { state, running, size, done, failed, rate: perSecond } = share.stats;
-    const [words, tone] = STATES[state];
-    write(this.#state, words);
-    this.#state.dataset["tone"] = tone;
+    const tabWorker = this.#tabWorker;
+    this.#stop.hidden = tabWorker === undefined;
+    this.#start.hidden = tabWorker !== undefined;
+    this.#size.disabled = tabWorker !== undefined;
+    if (tabWorker === undefined) return;
+    const { state, running, size, done, failed, rate: perSecond } = tabWorker.stats;
+    const [text, severity] = STATES[state];
+    write(this.#state, text);
+    this.#state.dataset["severity"] = severity;
     this.#stop.disabled = state === "draining";
     const lost = failed > 0 ? `, ${grouped(failed)} failed` : "";
     write(
       this.#numbers,
-      `${share.identity}: ${grouped(running)} of ${grouped(size)} busy, ${grouped(done)} done${lost}, ${threeDigits(perSecond)} a second`,
+      `${tabWorker.identity}: ${grouped(running)} of ${grouped(size)} busy, ${grouped(done)} done${lost}, ${threeDigits(perSecond)} a second`,
     );
   }
 }

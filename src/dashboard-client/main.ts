@@ -1,4 +1,4 @@
-/** The page in the browser: puts its parts together. Each part owns a piece of the document; messages come from connection.ts. */
+/** The dashboard in the browser. Each part owns a piece of the document; messages come from connection.ts. */
 import type { Explanation, Snapshot, DashboardMessage, Welcome } from "../dashboard/protocol.ts";
 import { grouped } from "../dashboard/format.ts";
 import { Charts } from "./charts.ts";
@@ -11,18 +11,18 @@ import { Tiles } from "./tiles.ts";
 import { Token } from "./token.ts";
 import { WorkersTable } from "./workers-table.ts";
 
-const STATE_TONES: Readonly<Record<string, string>> = { draining: "warn", stopped: "bad" };
-/** What a started runner is at, in a word, and its tone. */
-const AT_WORK: Readonly<Record<Explanation["severity"], readonly [string, string]>> = {
+const STATE_SEVERITIES: Readonly<Record<string, string>> = { draining: "warn", stopped: "bad" };
+/** What a started runner does, in a word, and its severity. */
+const ACTIVITIES: Readonly<Record<Explanation["severity"], readonly [string, string]>> = {
   idle: ["idle", "quiet"],
   busy: ["running", "good"],
   stuck: ["held up", "warn"],
   ending: ["ending", "warn"],
 };
-/** How long an answer to a request stays. */
-const ANSWER_STAYS = 6_000;
+/** How long an answer to a request is shown. */
+const ANSWER_MS = 6_000;
 
-/** The whole page. */
+/** All of the dashboard. */
 class Dashboard implements FeedConnectionOwner {
   readonly #connection = new FeedConnection(this);
   readonly #token = new Token(() => this.#connection.open());
@@ -34,13 +34,13 @@ class Dashboard implements FeedConnectionOwner {
   readonly #workers = new WorkersTable(find("workers", HTMLElement), {
     removeWorker: (identity, drain) => void this.#removeWorker(identity, drain),
   });
-  /** What was last read out: only changes are. */
-  #said = "";
-  #answered: number | undefined;
-  /** What was shown when the page was let in last. */
+  /** The severity that was last read out. */
+  #announced = "";
+  #answerTimer: number | undefined;
+  /** The token of the last connection that opened. */
   #opened: { readonly token: string | undefined } | undefined;
-  /** Whether the form stays when the page opens, as what was typed there was refused. */
-  #asks = false;
+  /** Whether the form stays once the connection opens, as the token typed there was refused. */
+  #keepForm = false;
 
   get token(): string | undefined {
     return this.#token.value;
@@ -61,45 +61,45 @@ class Dashboard implements FeedConnectionOwner {
     this.#connection.open();
   }
 
-  standing(standing: FeedState, retryIn: number): void {
+  onState(state: FeedState, retryIn: number): void {
     const again = `Trying again in ${Math.round(retryIn / 1_000)} s.`;
-    switch (standing) {
+    switch (state) {
       case "open":
         this.#opened = { token: this.token };
-        find("token-section", HTMLElement).hidden = !this.#asks;
-        this.#asks = false;
+        find("token-section", HTMLElement).hidden = !this.#keepForm;
+        this.#keepForm = false;
         return this.#banner("");
       case "refused":
         return this.#refused();
       case "gone":
-        this.#state("over", "bad");
+        this.#showState("over", "bad");
         return this.#banner(`The listener has stopped; this is how it was at ${clock()}. ${again}`);
       case "unreachable":
-        this.#state("no connection", "bad");
+        this.#showState("no connection", "bad");
         return this.#banner(`No connection since ${clock()}. ${again}`);
     }
   }
 
-  /** Asks for another token; one that has opened the page before stays good for watching. */
+  /** Asks for another token. One that has opened the dashboard before is kept for watching. */
   #refused(): void {
     const opened = this.#opened;
     const isNew = opened !== undefined && opened.token !== this.token;
     const why =
       this.token === undefined
         ? "This runner shows its numbers to those who have its token"
-        : "That token does not open this page";
+        : "That token does not open this dashboard";
     this.#banner("");
-    this.#askForToken(`${why}, or too many pages are open already.`, isNew);
+    this.#askForToken(`${why}, or too many dashboards are open already.`, isNew);
     if (!isNew) return;
-    this.#asks = true;
+    this.#keepForm = true;
     this.#token.value = opened.token;
     this.#connection.open();
   }
 
-  heard(message: DashboardMessage): void {
+  onMessage(message: DashboardMessage): void {
     if (message.type === "welcome") this.#begin(message);
     else if (message.type === "snapshot") this.#show(message);
-    else this.#answer(message.text);
+    else this.#showAnswer(message.text);
   }
 
   #begin(welcome: Welcome): void {
@@ -113,77 +113,77 @@ class Dashboard implements FeedConnectionOwner {
     this.#charts.begin(welcome);
   }
 
-  #show(moment: Snapshot): void {
-    const { state, why, note, registered, workers, failures } = moment;
-    if (state === "started") this.#state(...AT_WORK[why.severity]);
-    else this.#state(state, STATE_TONES[state] ?? "quiet");
+  #show(snapshot: Snapshot): void {
+    const { state, why, note, registered, workers, failures } = snapshot;
+    if (state === "started") this.#showState(...ACTIVITIES[why.severity]);
+    else this.#showState(state, STATE_SEVERITIES[state] ?? "quiet");
     const place = find("why", HTMLElement);
     write(place, why.text);
-    place.dataset["tone"] = why.severity;
+    place.dataset["severity"] = why.severity;
     this.#announce(why.severity, why.text);
-    const words = find("note", HTMLElement);
-    words.hidden = note === "";
-    write(words, note);
-    this.#tiles.show(moment);
-    this.#charts.add(moment.sample);
+    const noteElement = find("note", HTMLElement);
+    noteElement.hidden = note === "";
+    write(noteElement, note);
+    this.#tiles.show(snapshot);
+    this.#charts.add(snapshot.sample);
     write(find("workers-count", HTMLElement), grouped(registered));
-    this.#workers.show(moment);
+    this.#workers.show(snapshot);
     const more = find("workers-more", HTMLElement);
     more.hidden = registered <= workers.length;
     write(more, `and ${grouped(registered - workers.length)} more, which are not listed`);
     if (failures !== undefined) this.#failures.show(failures, (at) => this.#charts.timeOf(at));
   }
 
-  /** Numbers change every second; whoever listens wants to hear when it goes otherwise than before. */
-  #announce(tone: string, words: string): void {
-    if (tone === this.#said) return;
-    this.#said = tone;
-    write(find("announcer", HTMLElement), words);
+  /** Reads the text out to a screen reader when the severity changes: numbers change every second. */
+  #announce(severity: string, text: string): void {
+    if (severity === this.#announced) return;
+    this.#announced = severity;
+    write(find("announcer", HTMLElement), text);
   }
 
-  #state(words: string, tone: string): void {
+  #showState(text: string, severity: string): void {
     const badge = find("state", HTMLElement);
-    write(badge, words);
-    badge.dataset["tone"] = tone;
+    write(badge, text);
+    badge.dataset["severity"] = severity;
   }
 
-  #banner(words: string): void {
-    window.clearTimeout(this.#answered);
+  #banner(text: string): void {
+    window.clearTimeout(this.#answerTimer);
     const banner = find("banner", HTMLElement);
-    banner.hidden = words === "";
-    write(banner, words);
+    banner.hidden = text === "";
+    write(banner, text);
   }
 
-  #answer(words: string): void {
-    this.#banner(words);
-    this.#answered = window.setTimeout(() => this.#banner(""), ANSWER_STAYS);
+  #showAnswer(text: string): void {
+    this.#banner(text);
+    this.#answerTimer = window.setTimeout(() => this.#banner(""), ANSWER_MS);
   }
 
-  #askForToken(words: string, keepWatching: boolean): void {
+  #askForToken(text: string, keepWatching: boolean): void {
     const section = find("token-section", HTMLElement);
     const wasHidden = section.hidden;
     section.hidden = false;
     find("live", HTMLElement).hidden = !keepWatching;
     if (!keepWatching) find("token-button", HTMLElement).hidden = true;
-    if (!keepWatching) this.#state("locked", "warn");
+    if (!keepWatching) this.#showState("locked", "warn");
     write(
       find("token-words", HTMLElement),
-      words === "" ? "The token of an admin lets you send workers away and drain the runner." : words,
+      text === "" ? "The token of an admin lets you send workers away and drain the runner." : text,
     );
-    // Once: it is asked again and again, and whoever reads on is not to be called back.
+    // Once only: each further refusal would take the focus from what is read.
     if (wasHidden || keepWatching) find("token", HTMLInputElement).focus();
   }
 
   async #removeWorker(identity: string, drain: boolean): Promise<void> {
-    const words = drain
+    const question = drain
       ? `Let ${identity} go? It finishes what it has and stays away for a minute.`
       : `Cut ${identity} off? What it has in hand is lost and tried elsewhere.`;
-    if (await this.#question.ask(words)) this.#connection.ask({ type: "remove-worker", identity, drain });
+    if (await this.#question.ask(question)) this.#connection.sendRequest({ type: "remove-worker", identity, drain });
   }
 
   async #drain(): Promise<void> {
-    const words = "Drain the runner? It takes no new jobs, finishes those it has, and stops.";
-    if (await this.#question.ask(words)) this.#connection.ask({ type: "drain" });
+    const question = "Drain the runner? It takes no new jobs, finishes those it has, and stops.";
+    if (await this.#question.ask(question)) this.#connection.sendRequest({ type: "drain" });
   }
 }
 

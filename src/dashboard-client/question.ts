@@ -1,14 +1,14 @@
-/** A question that has to be answered before something is done that cannot be undone. */
+/** A question before an action that cannot be undone. */
 import { find, write } from "./element.ts";
 
-/** The page's one dialog. */
+/** The dialog of the dashboard. */
 export class Question {
   readonly #dialog: HTMLDialogElement = find("question", HTMLDialogElement);
-  readonly #words: HTMLElement = find("question-words", HTMLElement);
+  readonly #text: HTMLElement = find("question-words", HTMLElement);
 
   /** Asks; resolves to whether the answer was yes. Escape means no. */
-  ask(words: string): Promise<boolean> {
-    write(this.#words, words);
+  ask(text: string): Promise<boolean> {
+    write(this.#text, text);
     this.#dialog.returnValue = "no";
     this.#dialog.showModal();
     return new Promise((resolve) => {

@@ -1,4 +1,4 @@
-/** The numbers of this moment, large. */
+/** The newest numbers, large. */
 import type { Snapshot } from "../dashboard/protocol.ts";
 import { grouped, showDuration, threeDigits } from "../dashboard/format.ts";
 import { make, write } from "./element.ts";
@@ -10,7 +10,7 @@ function latency(ms: number | null): string {
   return ms === null ? "–" : showDuration(ms);
 }
 
-const TILES: readonly (readonly [string, (moment: Snapshot) => Reading])[] = [
+const TILES: readonly (readonly [string, (snapshot: Snapshot) => Reading])[] = [
   ["Waiting", ({ sample, backoff }) => [grouped(sample.queued), backoff > 0 ? `+ ${grouped(backoff)} in backoff` : ""]],
   ["Running", ({ sample, capacity }) => [grouped(sample.running), `of ${grouped(capacity)}`]],
   ["Throughput", ({ sample }) => [threeDigits(sample.done), "a second"]],
@@ -22,7 +22,7 @@ const TILES: readonly (readonly [string, (moment: Snapshot) => Reading])[] = [
 
 /** The row of tiles. */
 export class Tiles {
-  readonly #readings: readonly (readonly [Text, HTMLElement, (moment: Snapshot) => Reading])[];
+  readonly #readings: readonly (readonly [Text, HTMLElement, (snapshot: Snapshot) => Reading])[];
 
   /** Puts them into a `dl`. */
   constructor(place: HTMLElement) {
@@ -34,10 +34,10 @@ export class Tiles {
     });
   }
 
-  /** Shows a moment. */
-  show(moment: Snapshot): void {
+  /** Shows a snapshot. */
+  show(snapshot: Snapshot): void {
     for (const [number, extra, read] of this.#readings) {
-      const [value, small] = read(moment);
+      const [value, small] = read(snapshot);
       if (number.data !== value) number.data = value;
       write(extra, small);
     }

@@ -1,13 +1,13 @@
 /**
- * The token the page shows its listener: from the fragment of its address, which never leaves the browser, or from a form;
- * kept as long as the tab. It is never part of a request's address.
+ * The token the dashboard shows its listener: from the fragment of its address, which never leaves the browser, or from a
+ * form. Kept as long as the tab. Never part of a request's address.
  */
 
 const KEY = "powerhose.token";
 const IN_FRAGMENT = /^#token=(.+)$/;
 
-/** A browser may be told to keep nothing: then the token lasts as long as the page. */
-function kept(): string | undefined {
+/** The stored token. A browser may be set to store nothing: then the token lasts until the dashboard is reloaded. */
+function readStored(): string | undefined {
   try {
     return sessionStorage.getItem(KEY) ?? undefined;
   } catch {
@@ -15,12 +15,12 @@ function kept(): string | undefined {
   }
 }
 
-function keep(token: string | undefined): void {
+function store(token: string | undefined): void {
   try {
     if (token === undefined) sessionStorage.removeItem(KEY);
     else sessionStorage.setItem(KEY, token);
   } catch {
-    // it is kept by the page alone
+    // storage is off: see readStored
   }
 }
 
@@ -34,13 +34,13 @@ function decoded(text: string): string {
 
 /** The token of this tab. */
 export class Token {
-  #value: string | undefined = kept();
+  #value: string | undefined = readStored();
 
-  /** @param changed - Called when another one has come with the address: that of an open page can be changed, too. */
-  constructor(changed: () => void) {
+  /** @param onChange - Called when the address of the open dashboard gets another token. */
+  constructor(onChange: () => void) {
     this.#take();
     window.addEventListener("hashchange", () => {
-      if (this.#take()) changed();
+      if (this.#take()) onChange();
     });
   }
 
@@ -49,13 +49,13 @@ export class Token {
     return this.#value;
   }
 
-  /** Another one, or none any more. */
+  /** Replaces or drops the token. */
   set value(token: string | undefined) {
     this.#value = token;
-    keep(token);
+    store(token);
   }
 
-  /** Takes it out of the address, where it would be copied and bookmarked along, if it is there. */
+  /** Moves the token out of the address, where it would be copied and bookmarked. Whether there was one. */
   #take(): boolean {
     const found = IN_FRAGMENT.exec(location.hash)?.[1];
     if (found === undefined) return false;

@@ -5,14 +5,14 @@ import { make, write } from "./element.ts";
 
 /** What an admin may do with a worker. */
 export interface WorkerActions {
-  /** Sends it away: gently, or at once. */
+  /** Removes a worker: after its jobs when `drain`, else at once. */
   removeWorker(identity: string, drain: boolean): void;
 }
 
-/** A column: its heading, and what it says of a worker. */
+/** A column: its heading, and its text for a worker. */
 type Column = readonly [string, (row: WorkerRow) => string];
 
-const WORDS: readonly Column[] = [
+const TEXTS: readonly Column[] = [
   ["Where", ({ address }) => address],
   ["Transport", ({ transport }) => transport],
 ];
@@ -25,7 +25,7 @@ const NUMBERS: readonly Column[] = [
   ["Age", ({ age }) => showDuration(age)],
 ];
 
-/** A state in a person's words, and how it is to be taken. */
+/** A worker's state as text, and its severity. */
 const STATES: Readonly<Record<string, readonly [string, string]>> = {
   idle: ["idle", "quiet"],
   busy: ["busy", "good"],
@@ -69,16 +69,16 @@ export class WorkersTable {
     );
   }
 
-  /** Whether there are buttons to send workers away. */
+  /** Whether there are buttons to remove workers. */
   set admin(admin: boolean) {
-    if (admin !== this.#admin) this.#forget();
+    if (admin !== this.#admin) this.#clear();
     this.#admin = admin;
   }
 
-  /** Shows the workers of a moment. */
+  /** Shows the workers of a snapshot. */
   show({ workers }: Snapshot): void {
     if (workers.length === 0) {
-      this.#forget();
+      this.#clear();
       this.#place.replaceChildren(this.#empty);
       return;
     }
@@ -89,12 +89,12 @@ export class WorkersTable {
     }
     for (const identity of gone) this.#drop(identity);
     if (this.#table === undefined) {
-      this.#table = this.#frame();
+      this.#table = this.#makeTable();
       this.#place.replaceChildren(this.#table);
     }
   }
 
-  #forget(): void {
+  #clear(): void {
     for (const identity of this.#rows.keys()) this.#drop(identity);
     this.#table = undefined;
   }
@@ -104,9 +104,9 @@ export class WorkersTable {
     this.#rows.delete(identity);
   }
 
-  #frame(): HTMLElement {
+  #makeTable(): HTMLElement {
     const head = make("tr", "", heading("Worker", ""), heading("State", ""));
-    for (const [name] of WORDS) head.append(heading(name, ""));
+    for (const [name] of TEXTS) head.append(heading(name, ""));
     for (const [name] of NUMBERS) head.append(heading(name, "number"));
     if (this.#admin) head.append(heading("Send away", ""));
     return make("table", "", make("thead", "", head), this.#body);
@@ -115,33 +115,33 @@ export class WorkersTable {
   #row(identity: string): Row {
     const known = this.#rows.get(identity);
     if (known !== undefined) return known;
-    const row = this.#made(identity);
+    const row = this.#makeRow(identity);
     this.#rows.set(identity, row);
     this.#body.append(row.element);
     return row;
   }
 
-  #made(identity: string): Row {
+  #makeRow(identity: string): Row {
     const name = make("th", "", identity);
     name.scope = "row";
     name.title = identity;
     const state = make("span", "badge");
-    const words = WORDS.map(([, read]) => [make("td"), read] as const);
+    const texts = TEXTS.map(([, read]) => [make("td"), read] as const);
     const numbers = NUMBERS.map(([, read]) => [make("td", "number"), read] as const);
-    const cells = [...words, ...numbers];
+    const cells = [...texts, ...numbers];
     const element = make("tr", "", name, make("td", "", state), ...cells.map(([cell]) => cell));
     if (this.#admin) element.append(this.#buttons(identity));
     const labels = make("span");
     name.append(labels);
-    let known = "";
+    let shownLabels = "";
     const update = (row: WorkerRow): void => {
-      const said = row.labels.join(" ");
-      // Whoever comes back under a name may have others.
-      if (said !== known) labels.replaceChildren(...row.labels.map((label) => make("span", "label", label)));
-      known = said;
-      const [word, tone] = STATES[row.state] ?? [row.state, "quiet"];
-      write(state, word);
-      state.dataset["tone"] = tone;
+      const newLabels = row.labels.join(" ");
+      // A worker that comes back under its name may have other labels.
+      if (newLabels !== shownLabels) labels.replaceChildren(...row.labels.map((label) => make("span", "label", label)));
+      shownLabels = newLabels;
+      const [text, severity] = STATES[row.state] ?? [row.state, "quiet"];
+      write(state, text);
+      state.dataset["severity"] = severity;
       for (const [cell, read] of cells) write(cell, read(row));
     };
     return { element, update };

@@ -1,15 +1,15 @@
 /**
- * What browsers are given by plain HTTP: the page, in one file with everything it needs, and the module that tabs can be
- * lent to run. Both are the same for everybody; numbers come over the page's own WebSocket.
+ * What browsers get by plain HTTP: the dashboard, in one file with everything it needs, and the module that tabs can be lent
+ * to run. Both are the same for every request; numbers come over the dashboard's WebSocket.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
 
-/** Something to be served as it is. */
+/** A file to be served as it is. */
 export interface AssetFile {
-  /** What it is, with its length and all that browsers are told about it. */
+  /** Its type and policy. */
   readonly headers: Readonly<Record<string, string>>;
   /** Its bytes. */
   readonly body: Uint8Array;
@@ -20,7 +20,7 @@ export interface AssetFile {
 /** Built with the package; the same place from the sources and from the build. */
 const BUILT = new URL("../../dist/dashboard/", import.meta.url);
 
-/** Beyond the page itself: nobody frames it, sniffs in it, or learns from it whence a link was followed. */
+/** Against frames, content sniffing and referrers. */
 const COMMON = {
   "Cache-Control": "no-store",
   "Cross-Origin-Opener-Policy": "same-origin",
@@ -31,7 +31,7 @@ const COMMON = {
 };
 
 const SCRIPT = { "Content-Type": "text/javascript; charset=utf-8" };
-const UNBUILT = "the page cannot be read; was the package built?";
+const UNBUILT = "the dashboard cannot be read; was the package built?";
 
 /** The digests of all elements of a kind, as a policy names them. */
 function hashes(html: string, element: "script" | "style"): string {
@@ -41,7 +41,7 @@ function hashes(html: string, element: "script" | "style"): string {
   );
 }
 
-/** What the page may do: run and show itself, talk to its own listener, and, for a tab that is lent, start its workers. */
+/** Allows the dashboard to run and show itself, to talk to its own listener and, in a tab that is lent, to start its workers. */
 function dashboardPolicy(html: string, lends: boolean): string {
   const rules = [
     "default-src 'none'",
@@ -57,7 +57,7 @@ function dashboardPolicy(html: string, lends: boolean): string {
   return rules.join("; ");
 }
 
-/** What those workers may do: import the module that is lent, start each other, talk to the listener. */
+/** Allows those workers to import the module that is lent, to start each other and to talk to the listener. */
 const TAB_POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'";
 
 function file(body: Uint8Array, headers: Readonly<Record<string, string>>): AssetFile {
@@ -65,12 +65,12 @@ function file(body: Uint8Array, headers: Readonly<Record<string, string>>): Asse
 }
 
 /**
- * The page.
+ * Reads the dashboard.
  * @throws Error when it was not built.
  */
 export async function readDashboard(lends: boolean): Promise<AssetFile> {
   try {
-    const html = await readFile(new URL("page.html", BUILT), "utf8");
+    const html = await readFile(new URL("dashboard.html", BUILT), "utf8");
     return file(Buffer.from(html), {
       "Content-Type": "text/html; charset=utf-8",
       "Content-Security-Policy": dashboardPolicy(html, lends),
@@ -81,7 +81,7 @@ export async function readDashboard(lends: boolean): Promise<AssetFile> {
 }
 
 /**
- * What the Web Workers of a lent tab run.
+ * Reads the script of the Web Workers of a lent tab.
  * @throws Error when it was not built.
  */
 export async function readTabScript(): Promise<AssetFile> {
@@ -93,7 +93,7 @@ export async function readTabScript(): Promise<AssetFile> {
 }
 
 /**
- * The module that is lent.
+ * Reads the module that is lent.
  * @throws Error when it cannot be read.
  */
 export async function readLentModule(path: string): Promise<AssetFile> {

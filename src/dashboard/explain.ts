@@ -1,4 +1,4 @@
-/** "Why is nothing running?", answered in words from a runner's numbers. */
+/** Answers "why is nothing running?" from a runner's numbers. */
 import type { RunnerStats, WaitingStats } from "../index.ts";
 import { counted, grouped } from "./format.ts";
 import type { Explanation } from "./protocol.ts";
@@ -8,16 +8,16 @@ function wait(count: number): string {
   return count === 1 ? "1 job waits" : `${grouped(count)} jobs wait`;
 }
 
-/** Workers by whether they can be given work. */
-function standings({ workers }: RunnerStats): { suspect: number; leaving: number; usable: number } {
+/** Counts the workers that can and cannot be given work. */
+function countWorkers({ workers }: RunnerStats): { suspect: number; leaving: number; usable: number } {
   const suspect = workers.filter(({ state }) => state === "suspect").length;
   const leaving = workers.filter(({ state }) => state === "draining").length;
   return { suspect, leaving, usable: workers.length - suspect - leaving };
 }
 
 /** Why no worker can be given a job, though some may be registered. */
-function nobody(stats: RunnerStats): string {
-  const { suspect, leaving } = standings(stats);
+function noUsableWorker(stats: RunnerStats): string {
+  const { suspect, leaving } = countWorkers(stats);
   if (suspect > 0 && leaving > 0) return `no worker can take it: ${suspect} suspect, ${leaving} leaving`;
   if (leaving > 0) return "every worker is leaving and finishes what it has";
   if (suspect > 0) return "every worker is suspect: none was heard of for two heartbeats";
@@ -25,29 +25,30 @@ function nobody(stats: RunnerStats): string {
   return "no worker is registered; start one";
 }
 
-/** ` with the labels cuda, gpu`, ` of another principal than those that have answered`: whom a job waits for. */
-function kind({ require, except }: WaitingStats): string {
+/** ` with the labels cuda, gpu`, ` of another principal than those that have answered`: the workers a job waits for. */
+function describeSelector({ require, except }: WaitingStats): string {
   const labels = require.length === 0 ? "" : ` with the label${require.length === 1 ? "" : "s"} ${require.join(", ")}`;
   return except.length === 0 ? labels : `${labels} of another principal than those that have answered`;
 }
 
-/** What waits for workers of a kind of which none is registered; empty when there are some of each. */
-function missing({ waiting, workers }: RunnerStats): string {
-  // Without any worker there is more to say than that none has a label.
-  const missed = workers.length === 0 ? [] : waiting.filter((one) => one.workers === 0 && kind(one) !== "");
+/** The jobs that no registered worker can run, as text; empty when each can be run. */
+function describeMissing({ waiting, workers }: RunnerStats): string {
+  // Without any worker, a missing label is not the reason.
+  const missed = workers.length === 0 ? [] : waiting.filter((one) => one.workers === 0 && describeSelector(one) !== "");
   const [first] = missed;
   if (first === undefined) return "";
   const others =
     missed.length === 1 ? "" : ` Nor are there workers for ${counted(missed.length - 1, "other kind")} of jobs.`;
-  return `${wait(first.jobs)} for a worker${kind(first)}, and none is registered.${others}`;
+  return `${wait(first.jobs)} for a worker${describeSelector(first)}, and none is registered.${others}`;
 }
 
 /** Jobs wait and none runs. */
-function standstill(stats: RunnerStats): Explanation {
+function explainStall(stats: RunnerStats): Explanation {
   const { queued, workers } = stats;
-  const missed = missing(stats);
-  if (missed !== "") return { severity: "stuck", text: missed };
-  if (standings(stats).usable === 0) return { severity: "stuck", text: `${wait(queued)}: ${nobody(stats)}.` };
+  const missing = describeMissing(stats);
+  if (missing !== "") return { severity: "stuck", text: missing };
+  if (countWorkers(stats).usable === 0)
+    return { severity: "stuck", text: `${wait(queued)}: ${noUsableWorker(stats)}.` };
   const held = workers.some(({ inFlight }) => inFlight > 0);
   const why = held
     ? "every slot is taken by a job that was given up and whose handler has not ended"
@@ -56,28 +57,28 @@ function standstill(stats: RunnerStats): Explanation {
 }
 
 /** Nothing waits for a slot and none runs. */
-function quiet(stats: RunnerStats): Explanation {
+function explainIdle(stats: RunnerStats): Explanation {
   const { backoff } = stats;
   if (backoff > 0) {
-    const words = `${backoff === 1 ? "1 job has" : `${grouped(backoff)} jobs have`} failed and will be tried again in a moment.`;
-    return { severity: "stuck", text: words };
+    const text = `${backoff === 1 ? "1 job has" : `${grouped(backoff)} jobs have`} failed and will be tried again in a moment.`;
+    return { severity: "stuck", text };
   }
-  if (standings(stats).usable > 0) return { severity: "idle", text: "Nothing to do: no job waits." };
-  return { severity: "idle", text: `No job waits, and ${nobody(stats)}.` };
+  if (countWorkers(stats).usable > 0) return { severity: "idle", text: "Nothing to do: no job waits." };
+  return { severity: "idle", text: `No job waits, and ${noUsableWorker(stats)}.` };
 }
 
-/** What a runner is at. */
-function atWork(stats: RunnerStats): Explanation {
+/** Jobs run. */
+function explainBusy(stats: RunnerStats): Explanation {
   const { running, queued, prefetched, capacity, workers } = stats;
-  const missed = missing(stats);
+  const missing = describeMissing(stats);
   const runs = running === 1 ? "1 job runs" : `${grouped(running)} jobs run`;
   const on = counted(workers.length, "worker");
-  if (missed !== "") return { severity: "stuck", text: `${runs} on ${on}. ${missed}` };
+  if (missing !== "") return { severity: "stuck", text: `${runs} on ${on}. ${missing}` };
   if (queued - prefetched <= 0 || running < capacity) return { severity: "busy", text: `${runs} on ${on}.` };
   return { severity: "busy", text: `${runs} on ${on}. All slots are busy; ${wait(queued)}.` };
 }
 
-/** Says what a runner is at, and what holds it up if it is at nothing. */
+/** Says what a runner does, and what holds it up if it does nothing. */
 export function explain(stats: RunnerStats): Explanation {
   const { state, running, queued, backoff } = stats;
   switch (state) {
@@ -88,11 +89,12 @@ export function explain(stats: RunnerStats): Explanation {
       return { severity: "ending", text: "The runner has stopped." };
     case "draining": {
       const left = running + queued + backoff;
-      const words = left === 0 ? "nothing is left" : `${counted(left, "job")} of it ${left === 1 ? "is" : "are"} left`;
-      return { severity: "ending", text: `The runner drains: it takes no new jobs, and ${words}.` };
+      const remaining =
+        left === 0 ? "nothing is left" : `${counted(left, "job")} of it ${left === 1 ? "is" : "are"} left`;
+      return { severity: "ending", text: `The runner drains: it takes no new jobs, and ${remaining}.` };
     }
     case "started":
-      if (running > 0) return atWork(stats);
-      return queued > 0 ? standstill(stats) : quiet(stats);
+      if (running > 0) return explainBusy(stats);
+      return queued > 0 ? explainStall(stats) : explainIdle(stats);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Whoever watches the page: what each is told, second by second, and what admins may ask for. A watcher is an open
- * connection of any make; how many may come, and who is an admin, is decided before they get here.
+ * The feed of a dashboard: sends each viewer a snapshot a second, and carries out the requests of admins. A viewer is an open
+ * connection. The transport decides how many there may be, and which of them is an admin.
  */
 import type { RunnerControls, RunnerStats, RunnerView } from "../index.ts";
 import { explain } from "./explain.ts";
@@ -15,58 +15,58 @@ import {
 } from "./protocol.ts";
 import { safeText } from "./safe-text.ts";
 
-/** One page that is open somewhere. */
+/** A dashboard that is open in a browser. */
 export interface Viewer {
-  /** Whether it may act. */
+  /** Whether its requests are carried out. */
   readonly admin: boolean;
-  /** Bytes it was sent that have not left yet. */
+  /** Bytes sent to it that have not left yet. */
   readonly bufferedBytes: number;
   /** Sends one message. */
   send(text: string): void;
   /** Ends the connection: it broke the protocol, asks too often, or does not read. */
-  end(why: "violation" | "slow"): void;
+  end(reason: "violation" | "slow"): void;
 }
 
-/** What the page says of its owner's. */
+/** What the feed sends besides the metrics. */
 export interface DashboardFeedOptions extends MetricsOptions {
   /** The heading. */
   readonly title: string;
-  /** Words of the owner's for this moment. */
+  /** Text of the listener's owner, asked for once a second. */
   readonly note: () => string | undefined;
-  /** The tokens of admins; here only whether there are any. */
+  /** The tokens of admins. The feed uses only whether there are any. */
   readonly admins: readonly string[];
-  /** Where the module is that tabs can be lent to run; null when there is none. */
+  /** The path of the module that tabs can be lent to run; null when there is none. */
   readonly lend: string | null;
 }
 
-/** Workers that are listed; of more only the number is told. */
+/** Workers that are listed; of more only the number is sent. */
 const MAX_ROWS = 200;
-/** What may wait for a watcher, in bytes: some seconds of a large fleet. */
+/** Bytes that may wait for a viewer: some seconds of a large fleet. */
 const MAX_BUFFERED_BYTES = 1_048_576;
-/** Requests a watcher may make in a second. */
+/** Requests a viewer may make in a second. */
 const MAX_REQUESTS = 5;
-const LONGEST_NOTE = 500;
-/** The number of failures that a watcher knows of who was told nothing yet. */
-const UNHEARD = -1;
+const MAX_NOTE_LENGTH = 500;
+/** The failure count of a viewer that was sent no failures yet. */
+const NONE_SENT = -1;
 
-/** The feed of one listener's page. */
+/** The feed of one listener's dashboard. */
 export class DashboardFeed {
   readonly #options: DashboardFeedOptions;
   readonly #metrics: Metrics;
   readonly #controls: RunnerControls | undefined;
-  /** With how many requests each has made in this second, and which failures it has seen. */
-  readonly #watchers = new Map<Viewer, { requests: number; failures: number }>();
+  /** With the requests of this second, and the failure count it was sent last. */
+  readonly #viewers = new Map<Viewer, { requests: number; failures: number }>();
 
-  /** @param controls - What admins act by; without it nobody can. */
+  /** @param controls - Carries out the requests of admins; without it all are refused. */
   constructor(options: DashboardFeedOptions, view: RunnerView, controls: RunnerControls | undefined) {
     this.#options = options;
     this.#controls = controls;
-    this.#metrics = new Metrics(view, options, (sample, stats) => this.#ticked(sample, stats));
+    this.#metrics = new Metrics(view, options, (sample, stats) => this.#onSample(sample, stats));
   }
 
-  /** How many watch. */
+  /** The number of viewers. */
   get size(): number {
-    return this.#watchers.size;
+    return this.#viewers.size;
   }
 
   /** Begins to watch the runner. */
@@ -74,55 +74,63 @@ export class DashboardFeed {
     this.#metrics.start();
   }
 
-  /** Ends that. Connections are ended by whoever opened them. May be called twice. */
+  /** Stops watching. The transport ends the connections. May be called twice. */
   stop(): void {
     this.#metrics.stop();
-    this.#watchers.clear();
+    this.#viewers.clear();
   }
 
-  /** Takes a watcher in and tells it what was so far; the next moment follows within a second. */
-  add(watcher: Viewer): void {
+  /** Adds a viewer and sends it the samples so far; the next snapshot follows within a second. */
+  add(viewer: Viewer): void {
     const { title, lend, history, admins } = this.#options;
-    // It hears of the failures first, also when there are none: it may show those of a listener that was here before.
-    this.#watchers.set(watcher, { requests: 0, failures: UNHEARD });
+    // Its first snapshot has the failures, even when there are none: it may still show those of an earlier listener.
+    this.#viewers.set(viewer, { requests: 0, failures: NONE_SENT });
     const samples = this.#metrics.samples;
-    const admin = watcher.admin && this.#controls !== undefined;
+    const admin = viewer.admin && this.#controls !== undefined;
     const { length } = admins;
-    this.#tell(watcher, { type: "welcome", title: safeText(title), admin, admins: length > 0, lend, history, samples });
+    this.#sendMessage(viewer, {
+      type: "welcome",
+      title: safeText(title),
+      admin,
+      admins: length > 0,
+      lend,
+      history,
+      samples,
+    });
   }
 
-  /** Its connection is gone. */
-  delete(watcher: Viewer): void {
-    this.#watchers.delete(watcher);
+  /** Removes a viewer whose connection is gone. */
+  delete(viewer: Viewer): void {
+    this.#viewers.delete(viewer);
   }
 
-  /** A message came from it. Whatever is no request, or one too many, ends the connection. */
-  received(watcher: Viewer, text: string): void {
-    const known = this.#watchers.get(watcher);
+  /** Handles a message of a viewer. One that is no request, or one too many, ends the connection. */
+  received(viewer: Viewer, text: string): void {
+    const known = this.#viewers.get(viewer);
     if (known === undefined) return;
     const request = readRequest(text);
-    if (request === undefined || ++known.requests > MAX_REQUESTS) return this.#end(watcher, "violation");
-    const controls = watcher.admin ? this.#controls : undefined;
-    this.#tell(
-      watcher,
+    if (request === undefined || ++known.requests > MAX_REQUESTS) return this.#end(viewer, "violation");
+    const controls = viewer.admin ? this.#controls : undefined;
+    this.#sendMessage(
+      viewer,
       controls === undefined ? answer(false, "That takes the token of an admin.") : carryOut(request, controls),
     );
   }
 
-  #ticked(sample: Sample, stats: RunnerStats): void {
-    if (this.#watchers.size === 0) return;
-    const moment = this.#moment(sample, stats);
+  #onSample(sample: Sample, stats: RunnerStats): void {
+    if (this.#viewers.size === 0) return;
+    const snapshot = this.#snapshot(sample, stats);
     const count = this.#metrics.failureCount;
-    const same = JSON.stringify(moment);
-    const changed = JSON.stringify({ ...moment, failures: this.#metrics.failures });
-    for (const [watcher, known] of this.#watchers) {
+    const withoutFailures = JSON.stringify(snapshot);
+    const withFailures = JSON.stringify({ ...snapshot, failures: this.#metrics.failures });
+    for (const [viewer, known] of this.#viewers) {
       known.requests = 0;
-      this.#send(watcher, known.failures === count ? same : changed);
+      this.#send(viewer, known.failures === count ? withoutFailures : withFailures);
       known.failures = count;
     }
   }
 
-  #moment(sample: Sample, stats: RunnerStats): Snapshot {
+  #snapshot(sample: Sample, stats: RunnerStats): Snapshot {
     const { state, succeeded, failed, backoff, retries, capacity, workers } = stats;
     return {
       type: "snapshot",
@@ -140,32 +148,32 @@ export class DashboardFeed {
     };
   }
 
-  /** A fault of the owner's words must not end what they are about. */
+  /** An error in the owner's function must not end the feed. */
   #note(): string {
     try {
-      return safeText(this.#options.note() ?? "", LONGEST_NOTE);
+      return safeText(this.#options.note() ?? "", MAX_NOTE_LENGTH);
     } catch {
       return "";
     }
   }
 
-  #tell(watcher: Viewer, message: DashboardMessage): void {
-    this.#send(watcher, JSON.stringify(message));
+  #sendMessage(viewer: Viewer, message: DashboardMessage): void {
+    this.#send(viewer, JSON.stringify(message));
   }
 
-  #send(watcher: Viewer, text: string): void {
-    if (watcher.bufferedBytes > MAX_BUFFERED_BYTES) this.#end(watcher, "slow");
-    else watcher.send(text);
+  #send(viewer: Viewer, text: string): void {
+    if (viewer.bufferedBytes > MAX_BUFFERED_BYTES) this.#end(viewer, "slow");
+    else viewer.send(text);
   }
 
-  #end(watcher: Viewer, why: "violation" | "slow"): void {
-    this.#watchers.delete(watcher);
-    watcher.end(why);
+  #end(viewer: Viewer, reason: "violation" | "slow"): void {
+    this.#viewers.delete(viewer);
+    viewer.end(reason);
   }
 }
 
-function answer(ok: boolean, words: string): Answer {
-  return { type: "answer", ok, text: words };
+function answer(ok: boolean, text: string): Answer {
+  return { type: "answer", ok, text };
 }
 
 function carryOut(request: DashboardRequest, controls: RunnerControls): Answer {

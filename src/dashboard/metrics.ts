@@ -1,6 +1,6 @@
 /**
- * What happened at a runner over the last while: a sample a second, latencies, what each worker did, the last failures. All
- * of it is bounded. Looks through a RunnerView and changes nothing; who is shown what is feed.ts.
+ * The recent past of a runner: a sample a second, latencies, the counts of each worker, the last failures. All of it is
+ * bounded. Reads a RunnerView and changes nothing. See feed.ts for what viewers get.
  */
 import type {
   Clock,
@@ -18,7 +18,7 @@ import { safeText } from "./safe-text.ts";
 import { Ring } from "./ring.ts";
 import { WorkerCounters } from "./worker-counters.ts";
 
-/** What metrics are made of. */
+/** Options of the metrics. */
 export interface MetricsOptions {
   /** How many seconds are kept. */
   readonly history: number;
@@ -28,8 +28,8 @@ export interface MetricsOptions {
   readonly clock: Clock;
 }
 
-const SECOND = 1_000;
-const LONGEST_ADDRESS = 100;
+const SECOND_MS = 1_000;
+const MAX_ADDRESS_LENGTH = 100;
 
 /** The numbers of one runner, from start to stop. */
 export class Metrics {
@@ -37,23 +37,23 @@ export class Metrics {
   readonly #clock: Clock;
   readonly #samples: Ring<Sample>;
   readonly #latency = new Histogram();
-  readonly #tallies: WorkerCounters;
+  readonly #counters: WorkerCounters;
   readonly #failures: Failures;
-  readonly #ticked: (sample: Sample, stats: RunnerStats) => void;
+  readonly #onSample: (sample: Sample, stats: RunnerStats) => void;
   #startedAt = 0;
-  /** When the last second ended, and what had been counted by then. */
+  /** The end of the last second, and the counts at that time. */
   #last = { at: 0, succeeded: 0, failed: 0 };
   #timer: TimerHandle;
   #unsubscribe: (() => void) | undefined;
 
-  /** @param ticked - Called for each sample once it is taken, with the numbers it was made of. */
-  constructor(view: RunnerView, options: MetricsOptions, ticked: (sample: Sample, stats: RunnerStats) => void) {
+  /** @param onSample - Called for each sample once it is taken, with the numbers it was made of. */
+  constructor(view: RunnerView, options: MetricsOptions, onSample: (sample: Sample, stats: RunnerStats) => void) {
     this.#view = view;
     this.#clock = options.clock;
-    this.#tallies = new WorkerCounters(options.clock);
+    this.#counters = new WorkerCounters(options.clock);
     this.#samples = new Ring(options.history);
     this.#failures = new Failures(options.payloads);
-    this.#ticked = ticked;
+    this.#onSample = onSample;
   }
 
   /** The samples that are kept, oldest first. */
@@ -61,7 +61,7 @@ export class Metrics {
     return this.#samples.toArray();
   }
 
-  /** The newest of them, if there is one. */
+  /** The newest sample. */
   get latest(): Sample | undefined {
     return this.#samples.last;
   }
@@ -71,21 +71,21 @@ export class Metrics {
     return this.#failures.rows;
   }
 
-  /** How many failures there were in all: the list has changed when this has. */
+  /** How many failures there were in all. The list changes whenever this does. */
   get failureCount(): number {
     return this.#failures.count;
   }
 
-  /** Begins to listen and to take samples. */
+  /** Starts to listen and to take samples. */
   start(): void {
     const { succeeded, failed } = this.#view.stats();
     this.#startedAt = this.#clock.now();
     this.#last = { at: this.#startedAt, succeeded, failed };
-    this.#unsubscribe = this.#view.on((event) => this.#note(event));
-    this.#wait();
+    this.#unsubscribe = this.#view.on((event) => this.#onEvent(event));
+    this.#scheduleTick();
   }
 
-  /** Ends both. May be called twice. */
+  /** Stops both. May be called twice. */
   stop(): void {
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
@@ -96,37 +96,37 @@ export class Metrics {
   row({ identity, peer, state, labels, capacity, inFlight, waiting, age }: WorkerStats): WorkerRow {
     return {
       identity: safeText(identity),
-      address: safeText(peer.address, LONGEST_ADDRESS),
-      transport: safeText(peer.transport, LONGEST_ADDRESS),
+      address: safeText(peer.address, MAX_ADDRESS_LENGTH),
+      transport: safeText(peer.transport, MAX_ADDRESS_LENGTH),
       state,
       labels: labels.map((label) => safeText(label)),
       capacity,
       inFlight,
       waiting,
-      ...this.#tallies.of(identity),
+      ...this.#counters.of(identity),
       age,
     };
   }
 
-  #wait(): void {
-    this.#timer = this.#clock.set(SECOND, () => this.#tick(), false);
+  #scheduleTick(): void {
+    this.#timer = this.#clock.set(SECOND_MS, () => this.#tick(), false);
   }
 
-  #note(event: RunnerEvent): void {
-    if (event.type === "job-settled") this.#settled(event);
-    this.#tallies.note(event);
+  #onEvent(event: RunnerEvent): void {
+    if (event.type === "job-settled") this.#onSettled(event);
+    this.#counters.record(event);
   }
 
-  #settled(event: JobSettledEvent): void {
+  #onSettled(event: JobSettledEvent): void {
     if (event.ok) this.#latency.add(event.ms);
-    else this.#failures.add(event, this.#clock.now() - this.#startedAt, this.#tallies.holder(event.jobId) ?? "");
+    else this.#failures.add(event, this.#clock.now() - this.#startedAt, this.#counters.holder(event.jobId) ?? "");
   }
 
   #tick(): void {
-    this.#wait();
+    this.#scheduleTick();
     const stats = this.#view.stats();
     const now = this.#clock.now();
-    const seconds = (now - this.#last.at) / SECOND;
+    const seconds = (now - this.#last.at) / SECOND_MS;
     const sample: Sample = {
       at: now - this.#startedAt,
       queued: stats.queued,
@@ -138,8 +138,8 @@ export class Metrics {
     };
     this.#last = { at: now, succeeded: stats.succeeded, failed: stats.failed };
     this.#latency.clear();
-    this.#tallies.tick();
+    this.#counters.tick();
     this.#samples.push(sample);
-    this.#ticked(sample, stats);
+    this.#onSample(sample, stats);
   }
 }

@@ -1,12 +1,12 @@
 /**
- * What the page and its listener say to each other: JSON, one message a text frame. The shapes of both directions, and the
- * strict reading of what a browser sends. Who may say what is feed.ts's business. Browser-safe.
+ * The messages of dashboard and listener: JSON, one in a text frame. The shapes of both directions, and a strict reader of
+ * requests. See feed.ts for permissions. Browser-safe.
  */
 
-/** The subprotocol of the page: never that of workers, so that neither can be mistaken for the other. */
+/** The subprotocol of the dashboard. It differs from that of workers, so that neither can be mistaken for the other. */
 export const DASHBOARD_SUBPROTOCOL = "powerhose.dashboard.v1";
 
-/** The longest message a page may send, in characters. */
+/** The longest request, in characters. */
 export const MAX_REQUEST_BYTES = 512;
 
 /** One second of a runner. */
@@ -27,7 +27,7 @@ export interface Sample {
   readonly p99: number | null;
 }
 
-/** One worker, as the page shows it. */
+/** One worker, as the dashboard shows it. */
 export interface WorkerRow {
   /** Its name. */
   readonly identity: string;
@@ -35,7 +35,7 @@ export interface WorkerRow {
   readonly address: string;
   /** By which transport it came. */
   readonly transport: string;
-  /** Where it is in its life. */
+  /** Its state. */
   readonly state: string;
   /** The labels it came with. */
   readonly labels: readonly string[];
@@ -43,7 +43,7 @@ export interface WorkerRow {
   readonly capacity: number;
   /** Jobs in its slots. */
   readonly inFlight: number;
-  /** Jobs that were sent to it ahead of a free slot. */
+  /** Jobs that were prefetched to it. */
   readonly waiting: number;
   /** Jobs that succeeded there since it registered. */
   readonly done: number;
@@ -63,21 +63,21 @@ export interface FailureRow {
   readonly at: number;
   /** Which job. */
   readonly jobId: number;
-  /** Who had it last; empty when nobody ever had. */
+  /** The identity of its last worker; empty when no worker had it. */
   readonly worker: string;
   /** Attempts that counted. */
   readonly attempts: number;
   /** The kind of error. */
   readonly name: string;
-  /** Its words. */
+  /** Its message. */
   readonly message: string;
-  /** The beginning of the job's data, when the page may show it. */
+  /** The beginning of the job's data, with the option `payloads`. */
   readonly data?: string;
 }
 
-/** Why it goes as it goes. */
+/** What a runner does, and what holds it up. */
 export interface Explanation {
-  /** How worried to be: nothing to do, at work, hindered, or at its end. */
+  /** Nothing to do, at work, held up, or at its end. */
   readonly severity: "idle" | "busy" | "stuck" | "ending";
   /** One or two sentences. */
   readonly text: string;
@@ -89,9 +89,9 @@ export interface Snapshot {
   readonly type: "snapshot";
   /** The last second. */
   readonly sample: Sample;
-  /** Where the runner is in its life. */
+  /** The runner's state. */
   readonly state: string;
-  /** Words of the owner's; may be empty. */
+  /** Text of the listener's owner; may be empty. */
   readonly note: string;
   /** What holds the jobs up, if anything. */
   readonly why: Explanation;
@@ -113,7 +113,7 @@ export interface Snapshot {
   readonly failures?: readonly FailureRow[];
 }
 
-/** What a page is told first. */
+/** The first message to a dashboard. */
 export interface Welcome {
   /** Which message this is. */
   readonly type: "welcome";
@@ -121,9 +121,9 @@ export interface Welcome {
   readonly title: string;
   /** Whether requests are taken. */
   readonly admin: boolean;
-  /** Whether there is a token that would let the page act. */
+  /** Whether the token of an admin would be accepted. */
   readonly admins: boolean;
-  /** The module a tab can be lent to run, as a path relative to the page; null when there is none. */
+  /** The module a tab can be lent to run, as a path relative to the dashboard; null when there is none. */
   readonly lend: string | null;
   /** How many seconds the charts go back. */
   readonly history: number;
@@ -131,7 +131,7 @@ export interface Welcome {
   readonly samples: readonly Sample[];
 }
 
-/** What became of a request. */
+/** The outcome of a request. */
 export interface Answer {
   /** Which message this is. */
   readonly type: "answer";
@@ -141,7 +141,7 @@ export interface Answer {
   readonly text: string;
 }
 
-/** Anything a listener sends to a page. */
+/** Anything a listener sends to a dashboard. */
 export type DashboardMessage = Welcome | Snapshot | Answer;
 
 /** Removes a worker: after the jobs it has, or at once. */
@@ -160,7 +160,7 @@ export interface DrainRequest {
   readonly type: "drain";
 }
 
-/** Anything a page may ask for. */
+/** Anything a dashboard may ask for. */
 export type DashboardRequest = RemoveWorkerRequest | DrainRequest;
 
 function parsed(text: string): Record<string, unknown> | undefined {
@@ -172,7 +172,7 @@ function parsed(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Reads what a page sent: exactly one of the requests, with nothing else in it, or nothing. */
+/** Reads a request: exactly one of the shapes, with no further field. `undefined` when it is anything else. */
 export function readRequest(text: string): DashboardRequest | undefined {
   if (text.length > MAX_REQUEST_BYTES) return undefined;
   const message = parsed(text);

@@ -1,33 +1,33 @@
-/** The last so many of anything, oldest first. */
+/** A ring buffer: the last items, oldest first. */
 
-/** A row of bounded length: who comes last pushes out who came first. */
+/** Keeps a bounded number of items: a new one replaces the oldest. */
 export class Ring<T> {
-  readonly #most: number;
+  readonly #capacity: number;
   readonly #items: T[] = [];
-  /** Where the oldest is once the row is full. */
+  /** The index of the oldest once the ring is full. */
   #oldest = 0;
 
-  /** @param most - How many are kept, at least 1. */
-  constructor(most: number) {
-    this.#most = most;
+  /** @param capacity - Items that are kept, at least 1. */
+  constructor(capacity: number) {
+    this.#capacity = capacity;
   }
 
-  /** The newest, if any. */
+  /** The newest item. */
   get last(): T | undefined {
     return this.#items.at(this.#oldest - 1);
   }
 
-  /** Adds one. */
+  /** Adds an item. */
   push(item: T): void {
-    if (this.#items.length < this.#most) {
+    if (this.#items.length < this.#capacity) {
       this.#items.push(item);
       return;
     }
     this.#items[this.#oldest] = item;
-    this.#oldest = (this.#oldest + 1) % this.#most;
+    this.#oldest = (this.#oldest + 1) % this.#capacity;
   }
 
-  /** All of them, oldest first; a copy. */
+  /** A copy of all items, oldest first. */
   toArray(): T[] {
     return [...this.#items.slice(this.#oldest), ...this.#items.slice(0, this.#oldest)];
   }

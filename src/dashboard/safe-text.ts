@@ -1,4 +1,4 @@
-/** A peer's words made harmless for whoever reads them, on a terminal or on the page: one line, short, nothing that moves or turns text. */
+/** Makes a peer's text harmless on a terminal and on the dashboard: one short line, without controls and direction marks. */
 
 /**
  * What may move a cursor, ring, colour, or turn the line around: C0 and C1 controls, line separators, and the marks that
@@ -9,9 +9,9 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066
 
 const BREAKS: ReadonlySet<string> = new Set(["\n", "\r", "\t"]);
 
-/** A peer's words as one harmless line: breaks become spaces, other controls are shown as `\x1b`; cut after `longest` characters. */
-export function safeText(text: string, longest: number = 500): string {
-  const cut = text.length > longest ? `${text.slice(0, longest).trimEnd()}…` : text;
+/** A peer's text as one harmless line: breaks become spaces, other controls `\x1b`. It is cut after `maxLength` characters. */
+export function safeText(text: string, maxLength: number = 500): string {
+  const cut = text.length > maxLength ? `${text.slice(0, maxLength).trimEnd()}…` : text;
   return cut.toWellFormed().replace(UNSAFE, (unsafe) => {
     if (BREAKS.has(unsafe)) return " ";
     const code = unsafe.charCodeAt(0);

@@ -1,11 +1,11 @@
 /**
- * What each worker got done, from a runner's events: they name jobs and workers together only when an attempt starts.
- * Bounded by what is registered and what runs: who leaves is forgotten.
+ * What each worker got done, from a runner's events, which name job and worker together only when an attempt starts. Bounded
+ * by the registered workers and the running jobs: a worker that leaves is dropped.
  */
 import { SlidingRate } from "../core/time/sliding-rate.ts";
 import type { AttemptOutcome, Clock, RunnerEvent } from "../index.ts";
 
-/** What a worker's rate is taken over. */
+/** The window of a worker's rate. */
 const RATE_WINDOW_MS = 5_000;
 
 /** One worker's numbers. */
@@ -22,18 +22,18 @@ interface Counts {
   done: number;
   failed: number;
   rate: number;
-  readonly meter: SlidingRate;
+  readonly slidingRate: SlidingRate;
 }
 
 const NOTHING: WorkerCounts = Object.freeze({ done: 0, failed: 0, rate: 0 });
-/** What a worker did not do wrong. */
-const BLAMELESS: ReadonlySet<AttemptOutcome> = new Set(["rejected", "not-sent", "cancelled"]);
+/** Outcomes that are not the worker's failure. */
+const NOT_FAILURES: ReadonlySet<AttemptOutcome> = new Set(["rejected", "not-sent", "cancelled"]);
 
 /** The numbers of all registered workers. */
 export class WorkerCounters {
   readonly #clock: Clock;
   readonly #workers = new Map<string, Counts>();
-  /** Who has which job. */
+  /** The last worker of each job that has not settled. */
   readonly #holders = new Map<number, string>();
 
   constructor(clock: Clock) {
@@ -45,20 +45,20 @@ export class WorkerCounters {
     return this.#workers.get(identity) ?? NOTHING;
   }
 
-  /** Who had a job last, as long as it has not settled. */
+  /** The last worker of a job that has not settled. */
   holder(jobId: number): string | undefined {
     return this.#holders.get(jobId);
   }
 
-  /** Takes one event in. */
-  note(event: RunnerEvent): void {
+  /** Counts an event. */
+  record(event: RunnerEvent): void {
     switch (event.type) {
       case "worker-joined":
         this.#workers.set(event.identity, {
           done: 0,
           failed: 0,
           rate: 0,
-          meter: new SlidingRate(RATE_WINDOW_MS, this.#clock.now()),
+          slidingRate: new SlidingRate(RATE_WINDOW_MS, this.#clock.now()),
         });
         return;
       case "worker-gone":
@@ -68,7 +68,7 @@ export class WorkerCounters {
         this.#holders.set(event.jobId, event.identity);
         return;
       case "job-retried":
-        if (!BLAMELESS.has(event.outcome)) this.#count(event.jobId, false);
+        if (!NOT_FAILURES.has(event.outcome)) this.#count(event.jobId, false);
         return;
       case "job-settled":
         this.#count(event.jobId, event.ok);
@@ -78,10 +78,10 @@ export class WorkerCounters {
     }
   }
 
-  /** A second has passed. */
+  /** Updates the rates. To be called once a second. */
   tick(): void {
     const now = this.#clock.now();
-    for (const counts of this.#workers.values()) counts.rate = counts.meter.sample(now, counts.done);
+    for (const counts of this.#workers.values()) counts.rate = counts.slidingRate.sample(now, counts.done);
   }
 
   #count(jobId: number, ok: boolean): void {

@@ -1,4 +1,4 @@
-/** The live page in a real Chromium: what it shows, to whom, and how it looks there. */
+/** The dashboard in a real Chromium: what it shows, to whom, and how it looks there. */
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -25,7 +25,7 @@ const HOSTILE = `<img src=x onerror="document.title='owned'"><script>document.ti
 const WIDE = { viewport: { width: 1280, height: 900 } };
 const PHONE = { viewport: { width: 360, height: 780 } };
 
-/** A runner with a page, and workers of this process that reach it over the network. */
+/** A runner with a dashboard, and workers of this process that reach it over the network. */
 class House {
   readonly listener: WebSocketListener;
   readonly runner: JobRunner;
@@ -85,10 +85,10 @@ async function overflow(page: Page): Promise<number> {
   return await page.evaluate("document.documentElement.scrollWidth - innerWidth");
 }
 
-describeInChromium("the live page", (browser) => {
+describeInChromium("the dashboard", (browser) => {
   // Named, to be looked at and kept; else they only have to be there.
   const keep = process.env["POWERHOSE_SHOTS"];
-  const shots = keep ?? mkdtempSync(join(tmpdir(), "powerhose-page-"));
+  const shots = keep ?? mkdtempSync(join(tmpdir(), "powerhose-dashboard-"));
   afterAll(() => {
     if (keep === undefined) rmSync(shots, { recursive: true });
   });
@@ -178,7 +178,7 @@ describeInChromium("the live page", (browser) => {
       expect(await violations(page)).toEqual([]);
       await page.locator("#token").fill("wrong");
       await page.keyboard.press("Enter");
-      await page.getByText("That token does not open this page").waitFor();
+      await page.getByText("That token does not open this dashboard").waitFor();
       await shoot(page, "locked");
       await page.locator("#token").fill(TOKEN);
       await page.keyboard.press("Enter");
@@ -206,7 +206,7 @@ describeInChromium("the live page", (browser) => {
       await page.getByRole("button", { name: "Use a token" }).click();
       await page.locator("#token").fill("wrong");
       await page.keyboard.press("Enter");
-      await page.getByText("That token does not open this page").waitFor();
+      await page.getByText("That token does not open this dashboard").waitFor();
       await page.locator("#live").waitFor();
       await page.locator("#token").fill("root");
       await page.keyboard.press("Enter");
@@ -215,7 +215,7 @@ describeInChromium("the live page", (browser) => {
     });
   });
 
-  test("opens by itself once there is room for another page", async () => {
+  test("opens by itself once there is room for another dashboard", async () => {
     await using house = await House.open();
     const open = Array.from(
       { length: MAX_VIEWERS },
@@ -223,7 +223,7 @@ describeInChromium("the live page", (browser) => {
     );
     await Promise.all(open.map((ws) => once(ws, "message")));
     await look(house.url, WIDE, async (page) => {
-      await page.getByText("too many pages are open").waitFor();
+      await page.getByText("too many dashboards are open").waitFor();
       for (const ws of open) ws.terminate();
       await page.locator("#live").waitFor();
     });

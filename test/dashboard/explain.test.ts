@@ -11,7 +11,7 @@ function worker(state: WorkerStats["state"], inFlight: number = 0): WorkerStats 
   return { identity: "w", peer, state, labels: [], capacity: 1, inFlight, waiting: 0, served: 0, age: 0 };
 }
 
-describe("the page says", () => {
+describe("the dashboard says", () => {
   test.each<[string, Partial<RunnerStats>, string, string]>([
     ["that it starts", { state: "starting" }, "idle", "is starting"],
     ["that it has stopped", { state: "stopped" }, "ending", "has stopped"],

@@ -1,4 +1,4 @@
-/** The feed of the page, on a real runner and virtual time: who is told what, and who may do what. */
+/** The feed of the dashboard, on a real runner and virtual time: what viewers get, and what admins may do. */
 import { describe, expect, test } from "vitest";
 import { listenerContext } from "../../src/core/runner/listener-context.ts";
 import type { RunnerControls } from "../../src/index.ts";
@@ -6,7 +6,7 @@ import { DashboardFeed, type Viewer } from "../../src/dashboard/feed.ts";
 import type { Answer, Snapshot, DashboardMessage, Welcome } from "../../src/dashboard/protocol.ts";
 import { Stage } from "../support/stage.ts";
 
-/** A page that remembers what it was told. */
+/** A viewer that keeps its messages. */
 class TestViewer implements Viewer {
   readonly admin: boolean;
   readonly heard: DashboardMessage[] = [];
@@ -74,7 +74,7 @@ class Show extends Stage {
   }
 }
 
-describe("a page", () => {
+describe("a dashboard", () => {
   test("is told what was and what is, once a second", async () => {
     await using show = new Show();
     await show.settle(show.runner.start());

@@ -19,7 +19,7 @@ test("a ring keeps the last ones, oldest first", () => {
   );
 });
 
-describe("the tallies of workers", () => {
+describe("the counters of workers", () => {
   const peer = { transport: "memory", address: "here", principal: "local" };
   const joined = (identity: string): RunnerEvent => ({ type: "worker-joined", identity, peer, capacity: 1 });
   const started = (jobId: number, identity: string): RunnerEvent => ({
@@ -31,13 +31,13 @@ describe("the tallies of workers", () => {
   const settled = (jobId: number, ok: boolean): RunnerEvent => ({ type: "job-settled", jobId, ok, ms: 1, attempts: 1 });
 
   function noted(events: readonly RunnerEvent[], clock: Clock = new VirtualClock()): WorkerCounters {
-    const tallies = new WorkerCounters(clock);
-    for (const event of events) tallies.note(event);
-    return tallies;
+    const counters = new WorkerCounters(clock);
+    for (const event of events) counters.record(event);
+    return counters;
   }
 
-  test("count by whoever had the job, and blame only whom it was up to", () => {
-    const tallies = noted([
+  test("count for the worker that had the job, and only what was its own failure", () => {
+    const counters = noted([
       joined("a"),
       joined("b"),
       started(1, "a"),
@@ -48,39 +48,39 @@ describe("the tallies of workers", () => {
       { type: "job-retried", jobId: 2, attempt: 0, outcome: "rejected", after: 0 },
       started(2, "a"),
       settled(2, false),
-      settled(3, false), // nobody ever had it
+      settled(3, false), // no worker had it
     ]);
-    expect([tallies.of("a"), tallies.of("b")]).toMatchObject([
+    expect([counters.of("a"), counters.of("b")]).toMatchObject([
       { done: 0, failed: 2 },
       { done: 1, failed: 0 },
     ]);
-    expect([tallies.holder(1), tallies.holder(2)]).toEqual([undefined, undefined]);
+    expect([counters.holder(1), counters.holder(2)]).toEqual([undefined, undefined]);
   });
 
-  test("take the rate over the last seconds, and forget who has left", () => {
+  test("take the rate over the last seconds, and drop a worker that has left", () => {
     let now = 0;
     const clock = Object.assign(new VirtualClock(), { now: () => now });
-    const tallies = noted([joined("a")], clock);
+    const counters = noted([joined("a")], clock);
     for (let second = 0; second < 20; second++) {
       for (let job = 0; job < 3; job++) {
-        tallies.note(started(job, "a"));
-        tallies.note(settled(job, true));
+        counters.record(started(job, "a"));
+        counters.record(settled(job, true));
       }
       now += 1_000;
-      tallies.tick();
+      counters.tick();
     }
-    expect(tallies.of("a")).toEqual(expect.objectContaining({ done: 60, rate: 3 }));
+    expect(counters.of("a")).toEqual(expect.objectContaining({ done: 60, rate: 3 }));
     for (let second = 0; second < 6; second++) {
       now += 1_000;
-      tallies.tick();
+      counters.tick();
     }
-    expect(tallies.of("a").rate).toBe(0);
-    tallies.note({ type: "worker-gone", identity: "a", peer, reason: "closed", message: "", inFlight: 0 });
-    expect(tallies.of("a")).toEqual({ done: 0, failed: 0, rate: 0 });
+    expect(counters.of("a").rate).toBe(0);
+    counters.record({ type: "worker-gone", identity: "a", peer, reason: "closed", message: "", inFlight: 0 });
+    expect(counters.of("a")).toEqual({ done: 0, failed: 0, rate: 0 });
   });
 });
 
-describe("a request of the page", () => {
+describe("a request of the dashboard", () => {
   test.each([
     [{ type: "drain" }],
     [{ type: "remove-worker", identity: "w-1", drain: true }],

@@ -1,4 +1,4 @@
-/** What `powerhose run` was asked to do: its options, read and checked before anything is started. */
+/** The options of `powerhose run`, read and checked before anything is started. */
 import { accessSync, constants, fstatSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { describeError } from "../../core/describe-error.ts";
@@ -43,17 +43,17 @@ go to stderr, so that stdout holds nothing but results.`,
         help: "lets tabs of this web page join too: https://app.example; may be repeated",
       },
     },
-    Page: {
+    Dashboard: {
       dashboard: { help: "with --listen: a live page, on the same port; its address is printed" },
       "admin-token": {
         value: "<secret>",
         variable: "POWERHOSE_ADMIN_TOKEN",
-        help: "shown on the page, it allows to remove workers and to drain the run; better set POWERHOSE_ADMIN_TOKEN",
+        help: "shown on the dashboard, it allows to remove workers and to drain the run; better set POWERHOSE_ADMIN_TOKEN",
       },
-      lend: { value: "<file>", help: "an ES module that visitors of the page can lend their tab to run" },
+      lend: { value: "<file>", help: "an ES module that visitors of the dashboard can lend their tab to run" },
       linger: {
         value: "<seconds>",
-        help: "keeps the page up after the run; Ctrl-C ends it; default 0",
+        help: "keeps the dashboard up after the run; Ctrl-C ends it; default 0",
       },
     },
     Input: {
@@ -118,13 +118,13 @@ export interface ListenAddress {
 /** The address when only a port is named: this machine alone. */
 const LOOPBACK = "127.0.0.1";
 
-/** The live page of a run. */
+/** The dashboard of a run. */
 export interface RunDashboard {
-  /** Who shows it may send workers away and drain the run. */
+  /** The token that lets a dashboard remove workers and drain the run. */
   readonly admin: string | undefined;
   /** The module that tabs can be lent to run. */
   readonly lend: string | undefined;
-  /** How long the page stays after the run, in ms. */
+  /** How long the dashboard stays after the run, in ms. */
   readonly linger: number;
 }
 
@@ -142,9 +142,9 @@ export interface RunSettings {
   readonly output: "text" | "jsonl";
   readonly listen: ListenAddress | undefined;
   readonly token: string | undefined;
-  /** Whose web pages may join as workers. */
+  /** Origins of the web pages that may join as workers. */
   readonly origins: readonly string[];
-  /** The live page, if there is to be one. */
+  /** The dashboard; `undefined` for none. */
   readonly dashboard: RunDashboard | undefined;
   readonly attempts: number;
   /** In ms, as all durations; `Infinity` for none. */
@@ -178,7 +178,7 @@ export function readRunSettings(flags: Flags): RunSettings {
     listen: listen === undefined ? undefined : readListenAddress(listen),
     token: flags.text("token"),
     origins: flags.texts("origin"),
-    dashboard: readPage(flags),
+    dashboard: readDashboard(flags),
     attempts: flags.integer("attempts", 1, 1_000_000) ?? 3,
     timeout: flags.duration("timeout"),
     deadline: flags.duration("deadline"),
@@ -193,7 +193,7 @@ export function readRunSettings(flags: Flags): RunSettings {
   return settings;
 }
 
-/** What each option allows alone but not in company. */
+/** Refuses options that exclude or need each other. */
 function checkTogether(settings: RunSettings, flags: Flags): void {
   const { inputs, workers, json, terminator, listen, token, origins, resume, joblog } = settings;
   if (inputs.filter(({ name }) => name === "-").length > 1) throw usage("stdin (-) can be read only once");
@@ -226,16 +226,16 @@ function readListenAddress(text: string): ListenAddress {
   return { host: host === "" ? LOOPBACK : host, port };
 }
 
-/** What only makes sense with the page, and the page only with a door. */
-function readPage(flags: Flags): RunDashboard | undefined {
+/** Reads the options of the dashboard, which need --dashboard, which needs --listen. */
+function readDashboard(flags: Flags): RunDashboard | undefined {
   const [admin, lend] = [flags.text("admin-token"), flags.text("lend")];
   const seconds = flags.integer("linger", 0, 1_000_000);
   if (!flags.has("dashboard")) {
-    if (lend !== undefined) throw usage("--lend: tabs are lent by the page; add --dashboard");
-    if (seconds !== undefined) throw usage("--linger: it is the page that lingers; add --dashboard");
+    if (lend !== undefined) throw usage("--lend: tabs are lent by the dashboard; add --dashboard");
+    if (seconds !== undefined) throw usage("--linger: it is the dashboard that lingers; add --dashboard");
     // Only when typed: the environment may hold one for other runs.
     if (flags.typed("admin-token") !== undefined)
-      throw usage("--admin-token: it is shown to the page; add --dashboard");
+      throw usage("--admin-token: it is shown to the dashboard; add --dashboard");
     return undefined;
   }
   if (flags.text("listen") === undefined) throw usage("--dashboard: it is served where workers join; add --listen");
@@ -259,7 +259,7 @@ function readOutput(text: string | undefined): "text" | "jsonl" {
   throw usage(`--output: expected text or jsonl, got "${text}"`);
 }
 
-/** Stdin may be anything, a file that is read from its middle included: its size says nothing. */
+/** Stdin may be a file that is read from its middle, so its size is of no use. */
 function readStdin(): Input {
   if (isDirectory(0)) throw usage("cannot read stdin: it is a directory");
   return { name: "-", size: undefined };
@@ -273,7 +273,7 @@ function isDirectory(descriptor: number): boolean {
   }
 }
 
-/** Looks at a file before anything is started: a misspelt name is found at once, not after hours. */
+/** Checks a file before anything is started: a misspelt name is found at once, not after hours. */
 function readInput(name: string): Input {
   if (name === "-") return readStdin();
   try {

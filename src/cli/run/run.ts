@@ -52,7 +52,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
   readonly #budget: ByteBudget;
   readonly #pipeline: JobPipeline;
   readonly #isRemote = (identity: string): boolean => this.#fleet.isRemote(identity);
-  /** Ends the time the page stays after the run. */
+  /** Ends the time the dashboard stays after the run. */
   #leave: (() => void) | undefined;
   /** Pending while the reader of the results is slower than the jobs. */
   #writing: Promise<void> | undefined;
@@ -158,14 +158,14 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
   onNote(): string {
     const { done, failed } = this.#counters;
     const counts = `${counted(done, "job")} done, ${failed > 0 ? `${failed.toLocaleString("en-US")} of them failed` : "none failed"}`;
-    if (this.#leave !== undefined) return `The run is over: ${counts}. This page stays for a while.`;
+    if (this.#leave !== undefined) return `The run is over: ${counts}. This dashboard stays for a while.`;
     return `${counts} so far`;
   }
 
   onDrained(): void {
     if (this.#leave !== undefined) return this.#leave();
     if (!this.#outcome.isOpen) return;
-    this.#terminal.info("drained from the page: finishing what runs");
+    this.#terminal.info("drained from the dashboard: finishing what runs");
     this.#outcome.interrupt();
     this.#pipeline.stop();
   }
@@ -256,13 +256,13 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     this.#terminal.info(`${input === "-" ? "stdin" : input}:${line}: ${words}`);
   }
 
-  /** Keeps the page up for a while once the run is over. */
+  /** Keeps the dashboard up for a while once the run is over. */
   async #linger(): Promise<void> {
     const { linger = 0 } = this.#settings.dashboard ?? {};
     if (linger === 0 || !this.#outcome.isOpen) return;
     this.#terminal.endProgress();
     this.#sumUp();
-    this.#terminal.info(`the run is over; the page stays for ${showDuration(linger)}, or until Ctrl-C`);
+    this.#terminal.info(`the run is over; the dashboard stays for ${showDuration(linger)}, or until Ctrl-C`);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, linger);
       this.#leave = (): void => {

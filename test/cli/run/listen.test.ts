@@ -131,7 +131,7 @@ describe("status", () => {
   });
 });
 
-describe("the page", () => {
+describe("the dashboard", () => {
   const html = { Accept: "text/html" };
 
   test("is up while the run is, and for a while after, or until a signal", async () => {
@@ -141,7 +141,7 @@ describe("the page", () => {
     await using run = started;
     const [, address = ""] = await run.says(/or in a browser, at\n +(http:\S+)\n/);
     expect(address).toBe(url.replace("ws:", "http:"));
-    await run.says(/the run is over; the page stays for 10 min 0 s, or until Ctrl-C/);
+    await run.says(/the run is over; the dashboard stays for 10 min 0 s, or until Ctrl-C/);
     expect((await get(address, html)).body).toContain("<!doctype html>");
     expect((await get(address, {})).status).toBe(426);
     expect((await powerhose(["status", url])).code).toBe(0);

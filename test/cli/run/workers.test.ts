@@ -36,7 +36,7 @@ test("as many jobs are asked for as a worker of very short ones is prefetched", 
   await fleet.stop();
 });
 
-test("a run that is drained from the page finishes its jobs, however long they take", async () => {
+test("a run that is drained from the dashboard finishes its jobs, however long they take", async () => {
   const screen = { write: () => true, on: () => undefined };
   const flags = new Flags(["--workers", "0", "--listen", "0", "--dashboard", jobs("square")], flagsOf(RUN_COMMAND), {});
   const fleet = new RunWorkers(readRunSettings(flags), new Terminal(screen, {}, false), OWNER);
