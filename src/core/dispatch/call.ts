@@ -194,7 +194,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   #handOver(session: Session, job: Job, ttl: number, now: number): Attempt<Session> | EncodingError | undefined {
     try {
       if (typeof job.data !== "string") this.#context.checkSize(job);
-      return session.assign(this, job, this.id, this.#made + 1, ttl, now);
+      return session.attempts.assign(this, job, this.id, this.#made + 1, ttl, now);
     } catch (cause) {
       return cause instanceof EncodingError
         ? cause
@@ -324,7 +324,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     if (attempt === undefined) return;
     if (this.#state === "running") this.#record(outcome);
     this.#attempt = undefined;
-    attempt.session.cancel(attempt, reason);
+    attempt.session.attempts.cancel(attempt, reason);
   }
 
   #record(outcome: AttemptOutcome): void {

@@ -58,7 +58,7 @@ export class JobRunner implements Dialer {
   /** Nobody waits for a recall who does not wait for a job. */
   readonly #recalls: TimerQueue;
   readonly #recall: CallbackEntry = new CallbackEntry(() => {
-    const more = this.#scheduler.recall((session, count, useful) => session.recall(count, useful));
+    const more = this.#scheduler.recall((session, count, useful) => session.attempts.recall(count, useful));
     if (more) this.#recalls.set(this.#recall, RECALL_AFTER);
   });
   readonly #scheduler: Scheduler<Session>;
@@ -304,7 +304,7 @@ export class JobRunner implements Dialer {
   #makeScheduler(): Scheduler<Session> {
     return new Scheduler({
       clock: this.#limits.clock,
-      prefetchLimitOf: (session) => session.prefetchLimit,
+      prefetchLimitOf: (session) => session.attempts.prefetchLimit,
       onIdleSlot: () => {
         if (this.#recall.due === Number.POSITIVE_INFINITY) this.#recalls.set(this.#recall, RECALL_AFTER);
       },

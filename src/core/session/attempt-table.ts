@@ -71,19 +71,9 @@ export class AttemptTable<S> {
     this.#owner = owner;
   }
 
-  /** Jobs with the worker, cancelled ones without a confirmation included. */
-  get size(): number {
-    return this.#inFlight.size;
-  }
-
-  /** Those of them that have a slot. */
-  get running(): number {
-    return this.#inFlight.running;
-  }
-
-  /** Those that were prefetched, and wait for their turn at the worker. */
-  get waiting(): number {
-    return this.#inFlight.waiting;
+  /** How many jobs the worker has. */
+  get counts(): Pick<InFlight<S>, "size" | "running" | "waiting"> {
+    return this.#inFlight;
   }
 
   /** Jobs the worker has answered. */
@@ -95,7 +85,7 @@ export class AttemptTable<S> {
   get prefetchLimit(): number {
     if (this.#stuck) return 0;
     const most = this.#prefetch?.limit ?? 0;
-    return this.#bytesWaiting > this.#context.rules.highWater ? Math.min(most, this.waiting) : most;
+    return this.#bytesWaiting > this.#context.rules.highWater ? Math.min(most, this.#inFlight.waiting) : most;
   }
 
   /** The worker has said what it takes. */

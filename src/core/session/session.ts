@@ -1,51 +1,41 @@
 /**
- * One registered worker as the runner sees it: a state machine over one link, and the attempts it has in flight. Decides
- * when the worker is suspect, slow or gone. Who it is allowed to be is decided in registration.ts; which job it gets, and
- * what a lost attempt means for the job, in call.ts.
+ * One registered worker as the runner sees it: a state machine over one socket, and its attempts in flight. Decides when the
+ * worker is suspect, slow or gone. Which identity it may have is decided in registration.ts, which job it gets in
+ * scheduler.ts, what a lost attempt means for the job in call.ts.
  */
-import { AttemptTable } from "./attempt-table.ts";
-import type { Attempt, AttemptOwner } from "./attempt.ts";
+import { AttemptTable, type AttemptTableOwner } from "./attempt-table.ts";
 import { RUNNER_CODEC } from "../protocol/codec.ts";
 import type { ExecuteOptions } from "../job/execute-options.ts";
-import { BackpressureMonitor } from "../health/backpressure.ts";
+import { BackpressureMonitor, type BackpressureOwner } from "../health/backpressure.ts";
 import { AlarmTimer } from "../time/timer-queue.ts";
-import type { WorkerSelector } from "../pool/worker-selector.ts";
-import type { ProtocolError } from "../errors.ts";
 import type { GoneReason } from "../events.ts";
 import type { Job } from "../job/job.ts";
-import { MessageSocket } from "../protocol/message-socket.ts";
-import { HeartbeatMonitor } from "../health/heartbeat-monitor.ts";
-import type {
-  CancelReason,
-  GoAwayReason,
-  HelloMessage,
-  RunnerMessage,
-  WireErrorCode,
-  WorkerMessage,
-} from "../protocol/message.ts";
+import { MessageSocket, type MessageSocketOwner } from "../protocol/message-socket.ts";
+import { HeartbeatMonitor, type HeartbeatOwner } from "../health/heartbeat-monitor.ts";
+import type { GoAwayReason, HelloMessage, RunnerMessage, WireErrorCode, WorkerMessage } from "../protocol/message.ts";
 import type { Payload, Peer } from "../peer.ts";
 import { TokenBucket } from "../time/token-bucket.ts";
 import type { SessionContext } from "./session-context.ts";
-import type { CloseReason, Socket } from "../transport/socket.ts";
+import type { Socket } from "../transport/socket.ts";
 import type { SessionState, WorkerStats } from "../stats.ts";
 import type { PooledWorker } from "../pool/scheduler.ts";
 
 type Phase = "connecting" | "registered" | "suspect" | "draining" | "gone";
 
-/** PINGs a worker may send in a heartbeat interval: an answer is work that the worker gets for free. It needs one. */
+/** PINGs a worker may send in a heartbeat interval. It needs one; each costs the runner an answer. */
 const PING_BUDGET = { burst: 10, refill: 4 };
 
 /** One worker's session. */
 export class Session implements PooledWorker {
-  // Is a MessageSocketOwner too, which is nobody else's business: what makes it one is left out of the published types.
   /** Names the session, in logs. */
   readonly id: string;
+  /** @internal The jobs it was handed. */
+  readonly attempts: AttemptTable<Session>;
   readonly #context: SessionContext<Session>;
   readonly #socket: MessageSocket<RunnerMessage, WorkerMessage>;
   readonly #heartbeat: HeartbeatMonitor;
   readonly #pingBudget: TokenBucket;
   readonly #backpressure: BackpressureMonitor;
-  readonly #attempts: AttemptTable<Session>;
   #phase: Phase = "connecting";
   #hello: HelloMessage | undefined;
   #heardAt: number;
@@ -54,20 +44,19 @@ export class Session implements PooledWorker {
 
   /** @internal */
   constructor(id: string, socket: Socket, context: SessionContext<Session>) {
-    const { clock, rules } = context;
+    const { clock, rules, timers, budget } = context;
     this.id = id;
     this.#context = context;
     this.#since = clock.now();
     this.#heardAt = this.#since;
     this.#pingBudget = new TokenBucket({ ...PING_BUDGET, interval: rules.heartbeat }, this.#since);
-    const { timers, budget } = context;
     this.#backpressure = new BackpressureMonitor(
       { clock, rules, budget, reviewTimer: (review) => new AlarmTimer(timers, review) },
-      this,
+      this.#backpressureOwner(),
     );
-    this.#socket = new MessageSocket(socket, clock, this, rules.maxFrameBytes, RUNNER_CODEC);
-    this.#attempts = new AttemptTable(this.#socket, context, this);
-    this.#heartbeat = new HeartbeatMonitor(context, this, this.#since);
+    this.#socket = new MessageSocket(socket, clock, this.#socketOwner(), rules.maxFrameBytes, RUNNER_CODEC);
+    this.attempts = new AttemptTable(this.#socket, context, this.#attemptsOwner());
+    this.#heartbeat = new HeartbeatMonitor(context, this.#heartbeatOwner(), this.#since);
   }
 
   /** The worker's stable name; empty until it has said HELLO. */
@@ -75,7 +64,7 @@ export class Session implements PooledWorker {
     return this.#hello?.identity ?? "";
   }
 
-  /** The worker's start; another one means it was restarted. */
+  /** Names one start of the worker; another one means it was restarted. */
   get instance(): string {
     return this.#hello?.instance ?? "";
   }
@@ -90,35 +79,30 @@ export class Session implements PooledWorker {
     return this.#hello?.labels ?? [];
   }
 
-  /** Who the transport says it is. */
+  /** The peer according to the transport. */
   get peer(): Peer {
     return this.#socket.peer;
   }
 
-  /** Where it stands. */
+  /** Where it is in its life. */
   get state(): SessionState {
     if (this.#phase !== "registered") return this.#phase;
-    return this.#attempts.size === 0 ? "idle" : "busy";
+    return this.attempts.counts.size === 0 ? "idle" : "busy";
   }
 
   /** Jobs in its slots, cancelled ones without a confirmation included. */
   get inFlight(): number {
-    return this.#attempts.running;
+    return this.attempts.counts.running;
   }
 
-  /** Jobs that were sent to it ahead of a free slot, and wait for their turn. */
+  /** Jobs that were prefetched to it, and wait for their turn. */
   get waiting(): number {
-    return this.#attempts.waiting;
-  }
-
-  /** @internal How many may now be prefetched. */
-  get prefetchLimit(): number {
-    return this.#attempts.prefetchLimit;
+    return this.attempts.counts.waiting;
   }
 
   /** Jobs it has answered in this session. */
   get served(): number {
-    return this.#attempts.served;
+    return this.attempts.served;
   }
 
   /** Milliseconds since it registered. */
@@ -127,7 +111,7 @@ export class Session implements PooledWorker {
   }
 
   /**
-   * Runs one job on this worker: one attempt, no other worker. Whoever calls it has acquired the worker.
+   * Runs one job on this worker: one attempt, no other worker. Acquire the worker first.
    * Rejects as `JobRunner.execute` does. Waits while all its slots are in use.
    */
   execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
@@ -146,52 +130,15 @@ export class Session implements PooledWorker {
 
   /** @internal Registers the worker. */
   welcome(hello: HelloMessage, runnerId: string, maxPayload: number): void {
+    const { clock, rules } = this.#context;
+    const { heartbeat } = rules;
     this.#hello = hello;
     this.#phase = "registered";
-    const { clock, rules } = this.#context;
-    this.#attempts.onHello(hello);
+    this.attempts.onHello(hello);
     this.#since = clock.now();
-    this.#socket.send({
-      type: "WELCOME",
-      version: hello.version,
-      sessionId: this.id,
-      runnerId,
-      heartbeat: rules.heartbeat,
-      maxPayload,
-    });
+    const { version } = hello;
+    this.#socket.send({ type: "WELCOME", version, sessionId: this.id, runnerId, heartbeat, maxPayload });
     this.#heartbeat.onHello(this.#since);
-  }
-
-  /** @internal Hands a job over. `undefined` when the link is closed: nothing was sent and the session ends. */
-  assign(
-    owner: AttemptOwner<Session>,
-    job: Job,
-    jobId: number,
-    number: number,
-    ttl: number,
-    now: number,
-  ): Attempt<Session> | undefined {
-    return this.#attempts.assign(owner, job, jobId, number, ttl, now);
-  }
-
-  /** @internal Nobody waits for an attempt any more. Its slot stays taken until the worker confirms, or the grace ends. */
-  cancel(attempt: Attempt<Session>, reason: CancelReason): void {
-    this.#attempts.cancel(attempt, reason);
-  }
-
-  /** @internal Asks for up to `count` of the jobs that were prefetched and are of use elsewhere. Returns how many of use stay. */
-  recall(count: number, useful: (selector: WorkerSelector | undefined) => boolean): number {
-    return this.#attempts.recall(count, useful);
-  }
-
-  /** @internal */
-  get self(): this {
-    return this;
-  }
-
-  /** @internal */
-  onCancelTimeout(): void {
-    this.refuse("unresponsive", "UNRESPONSIVE", `no answer to CANCEL in ${this.#context.rules.cancelGrace} ms`);
   }
 
   /** @internal Sends the worker away: no new work, gone once nothing is in flight. */
@@ -206,115 +153,131 @@ export class Session implements PooledWorker {
     this.#heartbeat.extend(now);
   }
 
-  /** @internal Refuses the worker, or ends its session for cause: it is told why. */
-  refuse(reason: GoneReason, code: WireErrorCode, onMessage: string, retryAfter = 0): void {
+  /** @internal Refuses the worker, or ends its session for cause, with an ERROR that says why. */
+  refuse(reason: GoneReason, code: WireErrorCode, text: string, retryAfter = 0): void {
     if (this.#phase === "gone") return;
-    this.#socket.send({ type: "ERROR", code, text: onMessage, retryAfter });
-    this.end(reason, onMessage);
+    this.#socket.send({ type: "ERROR", code, text, retryAfter });
+    this.end(reason, text);
   }
 
-  /** @internal Ends the session, exactly once: first nothing can find it any more, then its attempts are told. */
-  end(reason: GoneReason, onMessage: string): void {
+  /** @internal Ends the session, exactly once: first it leaves the pool, then its attempts fail. */
+  end(reason: GoneReason, message: string): void {
     if (this.#phase === "gone") return;
     this.#phase = "gone";
     this.#heartbeat.stop();
     this.#backpressure.stop();
     const unsent = this.#socket.isClosed ? this.#socket.framesSent : -1;
     this.#socket.close();
-    this.#context.onGone(this, reason, onMessage);
-    this.#attempts.failAll(unsent, reason, onMessage, this.#context.clock.now());
+    this.#context.onGone(this, reason, message);
+    this.attempts.failAll(unsent, reason, message, this.#context.clock.now());
   }
 
-  /** @internal Any byte is a sign of life. */
-  onData(): void {
+  #socketOwner(): MessageSocketOwner<WorkerMessage> {
+    return {
+      onData: () => this.#onData(),
+      onMessage: (message) => this.#onMessage(message),
+      onProtocolError: (error) => this.#violation(error.message),
+      onFlush: (taken) => {
+        if (taken) this.#backpressure.sent();
+      },
+      onClose: ({ code, message }) => this.end(code === "too-slow" ? "slow" : "closed", message),
+    };
+  }
+
+  #heartbeatOwner(): HeartbeatOwner {
+    const isExempt = (): boolean => this.#isExempt;
+    return {
+      get isExempt(): boolean {
+        return isExempt();
+      },
+      sendPing: (nonce) => void this.#socket.send({ type: "PING", nonce }),
+      onSuspect: () => {
+        if (this.#phase === "registered") this.#setSuspect(true);
+      },
+      onTimeout: (message) => this.refuse("silent", "UNRESPONSIVE", message),
+      onHelloTimeout: (message) => this.refuse("refused", "UNRESPONSIVE", message),
+    };
+  }
+
+  #backpressureOwner(): BackpressureOwner {
+    const bufferedBytes = (): number => this.#socket.bufferedBytes;
+    const mustRead = (): boolean => this.#socket.faults !== "port" && !this.#isExempt;
+    return {
+      get bufferedBytes(): number {
+        return bufferedBytes();
+      },
+      get mustRead(): boolean {
+        return mustRead();
+      },
+      onCongested: (isCongested) => {
+        if (this.#phase === "registered") this.#context.onAvailability(this, isCongested ? "congested" : "ready");
+      },
+      onSlowConsumer: (message) => this.refuse("slow", "TOO_SLOW", message),
+    };
+  }
+
+  #attemptsOwner(): AttemptTableOwner<Session> {
+    return {
+      self: this,
+      onCancelTimeout: () =>
+        this.refuse("unresponsive", "UNRESPONSIVE", `no answer to CANCEL in ${this.#context.rules.cancelGrace} ms`),
+      onViolation: (message) => this.#violation(message),
+      onStrike: (text) => this.#strike(text),
+      onAttemptClosed: () => this.#leaveWhenDone(),
+    };
+  }
+
+  /** Any byte is a sign of life. */
+  #onData(): void {
     this.#heardAt = this.#context.clock.now();
     this.#heartbeat.onHeard(this.#heardAt);
     this.#backpressure.heard();
-    if (this.#phase === "suspect") this.#suspect(false);
+    if (this.#phase === "suspect") this.#setSuspect(false);
   }
 
-  /** @internal */
-  onMessage(onMessage: WorkerMessage): void {
+  #onMessage(message: WorkerMessage): void {
     if (this.#phase === "gone") return;
-    if (this.#phase === "connecting") return this.#first(onMessage);
-    switch (onMessage.type) {
+    if (this.#phase === "connecting") return this.#onFirst(message);
+    switch (message.type) {
       case "JOBRES":
       case "JOBERR":
       case "REJECT":
       case "CANCELLED":
-        return this.#attempts.onAnswer(onMessage, this.#heardAt);
+        return this.attempts.onAnswer(message, this.#heardAt);
       case "PING":
-        return this.#ping(onMessage.nonce);
+        return this.#onPing(message.nonce);
       case "PONG":
-        return this.#pong();
+        if (!this.#heartbeat.onPong()) this.#strike("PONGs nobody asked for");
+        return;
       case "REMOVE":
         return this.#drain();
       case "ERROR":
-        return this.end("closed", `the worker reported ${onMessage.code}: ${onMessage.text}`);
+        return this.end("closed", `the worker reported ${message.code}: ${message.text}`);
       default:
-        return this.onViolation(`${onMessage.type} is not a worker's to send now`);
+        return this.#violation(`${message.type} is not a worker's to send now`);
     }
   }
 
-  /** @internal */
-  onProtocolError(error: ProtocolError): void {
-    this.onViolation(error.message);
+  #onFirst(message: WorkerMessage): void {
+    if (message.type === "HELLO") this.#context.onHello(this, message);
+    else this.#violation(`expected HELLO, got ${message.type}`);
   }
 
-  /** @internal */
-  onFlush(taken: boolean): void {
-    if (taken) this.#backpressure.sent();
-  }
-
-  /** @internal */
-  get bufferedBytes(): number {
-    return this.#socket.bufferedBytes;
-  }
-
-  /** @internal A worker that may be computing on the event loop that would read is judged by its attempts' timers instead. */
-  get mustRead(): boolean {
-    return this.#socket.faults !== "port" && !this.isExempt;
-  }
-
-  /** @internal */
-  onCongested(onCongested: boolean): void {
-    if (this.#phase === "registered") this.#context.onAvailability(this, onCongested ? "congested" : "ready");
-  }
-
-  /** @internal */
-  onSlowConsumer(onMessage: string): void {
-    this.refuse("slow", "TOO_SLOW", onMessage);
-  }
-
-  /** @internal */
-  onClose(reason: CloseReason): void {
-    this.end(reason.code === "too-slow" ? "slow" : "closed", reason.message);
-  }
-
-  #first(onMessage: WorkerMessage): void {
-    if (onMessage.type === "HELLO") this.#context.onHello(this, onMessage);
-    else this.onViolation(`expected HELLO, got ${onMessage.type}`);
-  }
-
-  #ping(nonce: number): void {
+  #onPing(nonce: number): void {
     if (this.#pingBudget.spend(this.#context.clock.now())) this.#socket.send({ type: "PONG", nonce });
-    else this.onStrike("too many PINGs");
+    else this.#strike("too many PINGs");
   }
 
-  #pong(): void {
-    if (!this.#heartbeat.onPong()) this.onStrike("PONGs nobody asked for");
-  }
-
-  /** @internal */
-  onStrike(what: string): void {
+  /** The worker sent a message of no consequence. */
+  #strike(text: string): void {
     this.#context.onStrike(this);
     if (++this.#strikes > this.#context.rules.maxStrikes)
-      this.onViolation(`${what}: over ${this.#context.rules.maxStrikes}`);
+      this.#violation(`${text}: over ${this.#context.rules.maxStrikes}`);
   }
 
-  /** @internal */
-  onViolation(onMessage: string): void {
-    this.refuse("violation", "PROTOCOL", onMessage);
+  /** The worker broke the protocol. */
+  #violation(message: string): void {
+    this.refuse("violation", "PROTOCOL", message);
   }
 
   #drain(): void {
@@ -322,47 +285,28 @@ export class Session implements PooledWorker {
       this.#phase = "draining";
       this.#context.onDraining(this);
     }
-    this.onAttemptClosed();
+    this.#leaveWhenDone();
   }
 
-  /** @internal */
-  onAttemptClosed(): void {
-    if (this.#phase !== "draining" || this.#attempts.size > 0) return;
+  #leaveWhenDone(): void {
+    if (this.#phase !== "draining" || this.attempts.counts.size > 0) return;
     this.#socket.send({ type: "REMOVED" });
     this.end("removed", "left");
   }
 
-  #suspect(suspect: boolean): void {
+  #setSuspect(suspect: boolean): void {
     this.#phase = suspect ? "suspect" : "registered";
     this.#context.onSuspected(this, suspect);
-    const well = this.#backpressure.isCongested ? "congested" : "ready";
-    this.#context.onAvailability(this, suspect ? "suspect" : well);
+    const healthy = this.#backpressure.isCongested ? "congested" : "ready";
+    this.#context.onAvailability(this, suspect ? "suspect" : healthy);
   }
 
-  /** @internal A worker that runs its handlers on the event loop that would answer is judged by its attempts' timers instead. */
-  get isExempt(): boolean {
-    // A worker whose frames wait to be read cannot be heard.
-    return this.#socket.isPaused || (this.#hello?.blocking === true && this.#attempts.size > 0);
-  }
-
-  /** @internal */
-  sendPing(nonce: number): void {
-    this.#socket.send({ type: "PING", nonce });
-  }
-
-  /** @internal */
-  onSuspect(): void {
-    if (this.#phase === "registered") this.#suspect(true);
-  }
-
-  /** @internal */
-  onTimeout(onMessage: string): void {
-    this.refuse("silent", "UNRESPONSIVE", onMessage);
-  }
-
-  /** @internal */
-  onHelloTimeout(onMessage: string): void {
-    this.refuse("refused", "UNRESPONSIVE", onMessage);
+  /**
+   * Whether silence means nothing now: the frames of a paused socket are not read, and a blocking worker may compute on the
+   * event loop that would answer. The timeouts of its attempts watch such a worker.
+   */
+  get #isExempt(): boolean {
+    return this.#socket.isPaused || (this.#hello?.blocking === true && this.attempts.counts.size > 0);
   }
 }
 

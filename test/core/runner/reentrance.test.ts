@@ -658,7 +658,7 @@ describe("a session that can take no job", () => {
     const world = await new World().start();
     await world.peer();
     const [session] = world.runner.workers.scheduler.matching(undefined);
-    Object.defineProperty(session, "assign", { value: () => undefined });
+    Object.defineProperty(session?.attempts, "assign", { value: () => undefined });
     const results: unknown[] = [];
     world.promise(
       "execute",

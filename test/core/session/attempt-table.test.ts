@@ -204,7 +204,7 @@ class Beside {
     const { list, real } = this;
     const waiting = list.filter(({ begun }) => !begun);
     expect(this.log.splice(0)).toEqual(this.expected.splice(0));
-    expect([real.size, real.running, real.waiting, real.served]).toEqual([
+    expect([real.counts.size, real.counts.running, real.counts.waiting, real.served]).toEqual([
       list.length,
       list.length - waiting.length,
       waiting.length,
@@ -225,7 +225,7 @@ class Beside {
       this.expected.push(`freed ${id}`);
     }
     expect(this.log).toEqual(this.expected);
-    expect([this.real.size, this.timers.size]).toEqual([0, 0]);
+    expect([this.real.counts.size, this.timers.size]).toEqual([0, 0]);
   }
 }
 

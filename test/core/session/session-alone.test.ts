@@ -130,7 +130,7 @@ function alone() {
   };
   const join = (over: Partial<HelloMessage> = {}): Promise<void> => say(hello(over));
   const give = async (data = "x"): Promise<Attempt<Session>> => {
-    const attempt = session.assign(keeper, new Job(data), 1, 1, 1_000, clock.now());
+    const attempt = session.attempts.assign(keeper, new Job(data), 1, 1, 1_000, clock.now());
     await clock.settle();
     if (attempt === undefined) throw new Error("not assigned");
     return attempt;
@@ -201,14 +201,14 @@ describe("a cancelled attempt", () => {
     const { clock, keeper, session, peer, say, join, give, end } = alone();
     await join({ capacity: 2 });
     const attempt = await give();
-    session.cancel(attempt, "cancelled");
-    session.cancel(attempt, "deadline");
+    session.attempts.cancel(attempt, "cancelled");
+    session.attempts.cancel(attempt, "deadline");
     await say({ type: "CANCELLED", attemptId: attempt.id });
-    session.cancel(attempt, "cancelled");
+    session.attempts.cancel(attempt, "cancelled");
     const answered = await give();
     peer.answer("y");
     await clock.settle();
-    session.cancel(answered, "cancelled");
+    session.attempts.cancel(answered, "cancelled");
     await clock.settle();
     expect(peer.all("CANCEL")).toMatchObject([{ attemptId: 1, reason: "cancelled" }]);
     expect(answered.cancelled).toBeUndefined();
@@ -220,7 +220,7 @@ describe("a cancelled attempt", () => {
     const { keeper, session, peer, say, join, give, end } = alone();
     await join();
     const attempt = await give();
-    session.cancel(attempt, "cancelled");
+    session.attempts.cancel(attempt, "cancelled");
     await say({ type: "CANCELLED", attemptId: 1 }, { type: "CANCELLED", attemptId: 1 });
     expect(keeper.told).toEqual(["freed", "strike"]);
     expect(session.served).toBe(0);
@@ -231,7 +231,7 @@ describe("a cancelled attempt", () => {
   it("ends the session when it is not confirmed, and is nobody's loss", async () => {
     const { clock, keeper, session, join, give } = alone();
     await join();
-    session.cancel(await give(), "timeout");
+    session.attempts.cancel(await give(), "timeout");
     await clock.advance(499);
     expect(session.state).toBe("busy");
     await clock.advance(1);
@@ -335,7 +335,7 @@ describe("a backlog", () => {
     const { clock, keeper, socket, session, join, end } = alone();
     await join({ capacity: 9 });
     socket.waits = 10_001;
-    session.assign(keeper, new Job("x"), 1, 1, 1_000, clock.now());
+    session.attempts.assign(keeper, new Job("x"), 1, 1, 1_000, clock.now());
     clock.endOfTurn(() => keeper.told.push("end of turn"));
     await clock.settle();
     expect(keeper.told.slice(0, 2)).toEqual(["congested", "end of turn"]);

@@ -110,8 +110,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "suspect workers get work",
     file: "session/session",
-    from: 'this.#context.onAvailability(this, suspect ? "suspect" : well);',
-    to: "this.#context.onAvailability(this, well);",
+    from: 'this.#context.onAvailability(this, suspect ? "suspect" : healthy);',
+    to: "this.#context.onAvailability(this, healthy);",
   },
   {
     name: "workers that leave get work",
@@ -218,8 +218,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "malformed frames forgiven",
     file: "session/session",
-    from: "this.onViolation(error.message);",
-    to: "void error;",
+    from: "this.#violation(error.message)",
+    to: "void error",
   },
   {
     name: "no time to confirm a CANCEL",
