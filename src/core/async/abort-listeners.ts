@@ -1,9 +1,9 @@
 /**
- * Who is to be told when a signal aborts: one listener per distinct signal however many jobs share it, as a listener costs
- * a microsecond and hosts warn beyond ten on one signal.
+ * Listens to abort signals: once per distinct signal, however many jobs share it. Why: a listener costs a microsecond, and
+ * hosts warn beyond ten on one signal.
  */
 
-/** Who waits for an abort. */
+/** What waits for an abort. */
 export interface Abortable {
   /** The signal aborted, with this reason. */
   aborted(reason: unknown): void;
@@ -14,7 +14,7 @@ interface Watch {
   readonly listener: () => void;
 }
 
-/** Signals and those who wait for them. */
+/** Signals and what waits for each. */
 export class AbortListeners {
   readonly #watches = new Map<AbortSignal, Watch>();
 
@@ -23,7 +23,7 @@ export class AbortListeners {
     return this.#watches.size;
   }
 
-  /** Tells `waiter` when `signal` aborts, until `forget`. */
+  /** Calls `waiter` when `signal` aborts, until `forget`. */
   watch(signal: AbortSignal, waiter: Abortable): void {
     let watch = this.#watches.get(signal);
     if (watch === undefined) {
@@ -34,7 +34,7 @@ export class AbortListeners {
     watch.waiting.add(waiter);
   }
 
-  /** Stops telling `waiter`. Harmless when it does not wait. */
+  /** Ends that. Harmless when it does not wait. */
   forget(signal: AbortSignal, waiter: Abortable): void {
     const watch = this.#watches.get(signal);
     if (watch === undefined) return;
@@ -45,7 +45,7 @@ export class AbortListeners {
   #fire(signal: AbortSignal): void {
     const watch = this.#watches.get(signal);
     if (watch === undefined) return;
-    // The end of one waiter may be the end of another: who is forgotten meanwhile is not told any more.
+    // The end of one waiter may be the end of another: a waiter that is forgotten meanwhile is not called.
     for (const waiter of watch.waiting) waiter.aborted(signal.reason);
     this.#drop(signal, watch);
   }

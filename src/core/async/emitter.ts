@@ -1,13 +1,13 @@
 /**
- * One stream of events to any number of listeners. Listeners run at the end of the turn, after the state they hear of is
- * consistent; what one throws is the host's uncaught error and touches neither the others nor the core.
+ * One stream of events to any number of listeners. Listeners run at the end of the turn, when the state is consistent.
+ * What a listener throws becomes the host's uncaught error, and touches neither the others nor the core.
  */
 import type { Clock } from "../time/clock.ts";
 
 /** One call of `on`: a listener added twice is removed one at a time. */
 interface Subscription<E> {
   readonly listener: (event: E) => void;
-  /** Whether it wants to hear of single jobs. */
+  /** Whether it wants events of single jobs. */
   readonly jobs: boolean;
   active: boolean;
 }
@@ -23,19 +23,19 @@ export class Emitter<E> {
     this.#clock = clock;
   }
 
-  /** Whether anybody listens: an event nobody hears need not be made. */
+  /** Whether there are listeners: without one, no event need be made. */
   get active(): boolean {
     return this.#subscriptions.length > 0;
   }
 
-  /** Whether anybody wants to hear of single jobs: their events are a large part of what a small job costs. */
+  /** Whether a listener wants events of single jobs: they are a large part of what a small job costs. */
   get wantsJobEvents(): boolean {
     return this.#wantsJobEvents;
   }
 
   /**
-   * Adds a listener; the returned function removes it and may be called twice. One that does not want to hear of single
-   * jobs hears of them all the same while somebody else wants to.
+   * Adds a listener; the returned function removes it and may be called twice. A listener without `jobs` still gets
+   * events of single jobs while another one wants them.
    */
   on(listener: (event: E) => void, jobs: boolean = true): () => void {
     if (typeof listener !== "function") throw new TypeError("on: expected a function to call for each event");

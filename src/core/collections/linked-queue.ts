@@ -1,8 +1,8 @@
-/** A first-in-first-out line that can be left from anywhere: the members carry the links, so that no step allocates. */
+/** An intrusive linked list: nodes carry the links, so that no step allocates, and can be removed from anywhere. */
 
-/** Who can stand in a {@link LinkedQueue}: in one place of one line at a time. */
+/** A node of a {@link LinkedQueue}: in one list at a time. */
 export interface LinkedNode<M> {
-  /** @internal The line it stands in. */
+  /** @internal The list it is in. */
   list: object | undefined;
   /** @internal */
   previous: M | undefined;
@@ -10,41 +10,41 @@ export interface LinkedNode<M> {
   next: M | undefined;
 }
 
-/** A doubly linked first-in-first-out line. */
+/** A doubly linked first-in-first-out list. */
 export class LinkedQueue<M extends LinkedNode<M>> {
   #first: M | undefined;
   #last: M | undefined;
   #length = 0;
 
-  /** How many stand in it. */
+  /** How many nodes are in it. */
   get length(): number {
     return this.#length;
   }
 
-  /** Who is next, or nobody. */
+  /** The head. */
   get first(): M | undefined {
     return this.#first;
   }
 
-  /** Who came last, or nobody. */
+  /** The end. */
   get last(): M | undefined {
     return this.#last;
   }
 
-  /** Adds a member at the end, or at the head. */
+  /** Adds a node at the end, or at the head. */
   push(node: M, atHead = false): void {
-    if (node.list !== undefined) throw new Error("already in a line");
+    if (node.list !== undefined) throw new Error("already in a list");
     node.list = this;
     this.#length++;
     if (atHead) this.#linkFirst(node);
     else this.#linkLast(node);
   }
 
-  /** Adds a member right before `next`, who stands in this line; at the end when there is nobody. */
+  /** Adds a node right before `next`, a node of this list; at the end without one. */
   insertBefore(node: M, next: M | undefined): void {
     const { previous } = next ?? {};
     if (next === undefined || previous === undefined) return this.push(node, next !== undefined);
-    if (node.list !== undefined) throw new Error("already in a line");
+    if (node.list !== undefined) throw new Error("already in a list");
     node.list = this;
     this.#length++;
     node.previous = previous;
@@ -53,7 +53,7 @@ export class LinkedQueue<M extends LinkedNode<M>> {
     next.previous = node;
   }
 
-  /** Takes a member out, wherever it stands; `false` when it is not in this line. */
+  /** Removes a node from anywhere; `false` when it is not in this list. */
   remove(node: M): boolean {
     if (node.list !== this) return false;
     const { previous, next } = node;
@@ -68,7 +68,7 @@ export class LinkedQueue<M extends LinkedNode<M>> {
     return true;
   }
 
-  /** From the head to the end. The line may be changed by the reader as long as it only takes out members it has seen. */
+  /** From the head to the end. The reader may remove nodes that it has seen, and no others. */
   *[Symbol.iterator](): Generator<M> {
     let node = this.#first;
     while (node !== undefined) {

@@ -1,13 +1,13 @@
 /**
- * Watches whether the peer of one session reads what it is sent, as judged by backpressure.ts: polls while there is a backlog, as
- * a socket tells how much waits but not when it has left. Both ends have one. What follows is in session.ts and runner-connection.ts.
+ * Watches whether the peer of one session reads what it is sent. Polls while there is a backlog, as a socket tells how much
+ * waits but not when it has left. Both ends have one. What follows is in session.ts and runner-connection.ts.
  */
 import type { Clock } from "../time/clock.ts";
 import type { BudgetHolder, SendBudget } from "./send-budget.ts";
 
 const POLL_INTERVAL_MS = 5;
 
-/** Waits for the next look. */
+/** Waits for the next review. */
 export interface ReviewTimer {
   /** Sets (or moves) it to `delay` ms from now. */
   set(delay: number): void;
@@ -35,7 +35,7 @@ export interface BackpressureOwner {
    */
   readonly mustRead: boolean;
   /** New work is to be held back, or no longer. */
-  onCongested(onCongested: boolean): void;
+  onCongested(isCongested: boolean): void;
   /** The peer does not read. The owner calls {@link BackpressureMonitor.stop}. */
   onSlowConsumer(message: string): void;
 }
@@ -56,7 +56,7 @@ export class BackpressureMonitor implements BudgetHolder {
     this.#timer = context.reviewTimer((lateBy) => this.review(lateBy));
   }
 
-  /** Whether more waited than may when it was last looked at. */
+  /** Whether more waited than may at the last check. */
   get isCongested(): boolean {
     return this.#detector.congested;
   }
@@ -72,10 +72,10 @@ export class BackpressureMonitor implements BudgetHolder {
     this.#context.budget?.count(this, bytes);
     const isTooMuch = this.#isTooMuch(bytes);
     if (isTooMuch === this.#detector.congested) return;
-    // The verdict waits a step: this runs inside the hand-over of a job, which must not find its session gone.
+    // Giving up waits a step: this runs inside the hand-over of a job, which must not find its session gone.
     this.#timer.set(0);
     if (!isTooMuch) return;
-    this.#look(bytes);
+    this.#check(bytes);
     this.#owner.onCongested(true);
   }
 
@@ -89,15 +89,15 @@ export class BackpressureMonitor implements BudgetHolder {
     this.#detector.allow(bytes);
   }
 
-  /** Looks at it again, which may end the session. @param lateBy - So much later than was planned, in ms. */
+  /** Checks again, which may end the session. @param lateBy - So much later than was planned, in ms. */
   review(lateBy: number): void {
     // This process stood still, and so did what brings the bytes away.
     if (lateBy > POLL_INTERVAL_MS) this.#detector.excuse(lateBy);
     const { congested } = this.#detector;
     const bytes = this.#owner.bufferedBytes;
     this.#context.budget?.count(this, bytes);
-    const verdict = this.#look(bytes);
-    if (verdict === "overflow" || verdict === "stuck") return this.#giveUp(bytes);
+    const state = this.#check(bytes);
+    if (state === "overflow" || state === "stuck") return this.#giveUp(bytes);
     // What is only over its share is reviewed by the budget.
     if (bytes > this.#context.rules.highWater) this.#timer.set(POLL_INTERVAL_MS);
     else this.#timer.drop();
@@ -125,13 +125,13 @@ export class BackpressureMonitor implements BudgetHolder {
     return bytes > rules.highWater || budget?.isOverShare(bytes) === true;
   }
 
-  #look(bytes: number): "clear" | "congested" | "overflow" | "stuck" {
+  #check(bytes: number): BackpressureState {
     const { clock, budget } = this.#context;
     const now = clock.now();
     const { mustRead } = this.#owner;
     if (!mustRead) this.#detector.excuse(this.#detector.unchangedFor(now));
-    const verdict = this.#detector.check(bytes, now, budget?.isOverShare(bytes));
-    return mustRead || verdict === "clear" ? verdict : "congested";
+    const state = this.#detector.check(bytes, now, budget?.isOverShare(bytes));
+    return mustRead || state === "clear" ? state : "congested";
   }
 
   #giveUp(bytes: number): void {
@@ -156,7 +156,7 @@ export function backlogLimits(given: {
   readonly maxPayload: number;
 }): { readonly highWater: number; readonly maxBuffered: number } {
   const maxBuffered = Math.max(given.maxBuffered, 2 * given.maxPayload);
-  // A backlog is only looked at above the high-water mark: one above the hard limit would switch that off.
+  // A backlog is only checked above the high-water mark: one above the hard limit would switch that off.
   return { maxBuffered, highWater: Math.min(given.highWater, maxBuffered) };
 }
 
@@ -169,7 +169,7 @@ export class BackpressureDetector {
   #bytes = 0;
   #since = 0;
   #allowance = 0;
-  /** Whether the peer was to get no new work when this was last looked at. */
+  /** Whether the peer was to get no new work at the last check. */
   congested = false;
 
   constructor(rules: BackpressureRules) {
@@ -177,7 +177,7 @@ export class BackpressureDetector {
   }
 
   /**
-   * Looks at the bytes that wait now.
+   * Takes in the bytes that wait now.
    * @param isOverShare - Whether they are too many for what all peers hold together, though not for this one.
    */
   check(bytes: number, now: number, isOverShare = false): BackpressureState {

@@ -1,6 +1,6 @@
 /**
- * Is the peer alive? Decides from the time of the last byte received and nothing else; who pings, and what becomes of a
- * dead peer, is up to session.ts and runner-connection.ts. The same rule on both ends.
+ * Whether the peer is alive, by the time of the last byte received and nothing else. Pure, and the same rule on both ends.
+ * Pinging and closing are done by session.ts and runner-connection.ts.
  */
 
 /** What the silence of a peer means: `suspect` after two intervals, `dead` after three. */
@@ -37,7 +37,7 @@ export class FailureDetector {
     return now - this.#last >= this.#interval;
   }
 
-  /** Milliseconds until the verdict can change if the silence lasts. */
+  /** Milliseconds until the health can change if the silence lasts. */
   untilNext(now: number): number {
     const silence = now - this.#last;
     const next = silence < 2 * this.#interval ? 2 : 3;

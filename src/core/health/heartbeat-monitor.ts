@@ -1,18 +1,18 @@
 /**
- * Watches whether the worker of one session is alive: the HELLO that must come, then the silence that must not last, judged
- * by failure-detector.ts. What follows from a verdict is in session.ts.
+ * Watches whether the worker of one session is alive: first for its HELLO, then for a silence that lasts too long, by the rule
+ * of failure-detector.ts. session.ts acts on it.
  */
 import type { Clock } from "../time/clock.ts";
 import { CallbackEntry, type TimerQueue } from "../time/timer-queue.ts";
 import { FailureDetector } from "./failure-detector.ts";
 
-/** How long is too long, in ms. */
+/** The limits, in ms. */
 export interface HeartbeatRules {
   readonly helloTimeout: number;
   readonly heartbeat: number;
 }
 
-/** Whoever keeps the sessions. */
+/** What the monitors of all sessions are given. */
 export interface HeartbeatContext {
   readonly clock: Clock;
   readonly timers: TimerQueue;
@@ -21,17 +21,17 @@ export interface HeartbeatContext {
   stalled(): void;
 }
 
-/** Whose worker it is. */
+/** What a monitor calls. */
 export interface HeartbeatOwner {
   /** Whether its silence means nothing now. */
   readonly isExempt: boolean;
   /** Send a PING. */
   sendPing(nonce: number): void;
-  /** Its silence looks like death. Called again at each look while it lasts. */
+  /** Its silence looks like death. Called again at each check while it lasts. */
   onSuspect(): void;
   /** It is dead; `message` says why. The owner calls {@link HeartbeatMonitor.stop}. */
   onTimeout(message: string): void;
-  /** It never said HELLO; `message` says so. The owner calls {@link HeartbeatMonitor.stop}. */
+  /** HELLO never came; `message` says so. The owner calls {@link HeartbeatMonitor.stop}. */
   onHelloTimeout(message: string): void;
 }
 
@@ -39,23 +39,23 @@ export interface HeartbeatOwner {
 export class HeartbeatMonitor {
   readonly #context: HeartbeatContext;
   readonly #owner: HeartbeatOwner;
-  readonly #alarm: CallbackEntry = new CallbackEntry((lateBy) => this.#check(lateBy));
+  readonly #timer: CallbackEntry = new CallbackEntry((lateBy) => this.#check(lateBy));
   readonly #detector: FailureDetector;
-  #introduced = false;
+  #hasHello = false;
   /** PINGs sent that were not answered. */
-  #asked = 0;
+  #unanswered = 0;
 
   constructor(context: HeartbeatContext, owner: HeartbeatOwner, now: number) {
     this.#context = context;
     this.#owner = owner;
     this.#detector = new FailureDetector(context.rules.heartbeat, now);
-    context.timers.set(this.#alarm, context.rules.helloTimeout);
+    context.timers.set(this.#timer, context.rules.helloTimeout);
   }
 
-  /** It said HELLO and was let in. */
+  /** HELLO came, and the worker is registered. */
   onHello(now: number): void {
-    this.#introduced = true;
-    this.#context.timers.set(this.#alarm, this.#detector.untilNext(now));
+    this.#hasHello = true;
+    this.#context.timers.set(this.#timer, this.#detector.untilNext(now));
   }
 
   /** A byte arrived. */
@@ -63,10 +63,10 @@ export class HeartbeatMonitor {
     this.#detector.onHeard(now);
   }
 
-  /** A PONG arrived. `false` when nobody had asked. */
+  /** A PONG arrived. `false` when no PING is unanswered. */
   onPong(): boolean {
-    if (this.#asked === 0) return false;
-    this.#asked--;
+    if (this.#unanswered === 0) return false;
+    this.#unanswered--;
     return true;
   }
 
@@ -77,31 +77,31 @@ export class HeartbeatMonitor {
 
   /** Watches no longer. */
   stop(): void {
-    this.#context.timers.drop(this.#alarm);
+    this.#context.timers.drop(this.#timer);
   }
 
-  /** Judges the silence, unless this process has no right to. */
+  /** Checks the silence, unless this process stood still. */
   #check(lateBy: number): void {
     const { clock, rules, timers } = this.#context;
     const now = clock.now();
     const stalled = this.#detector.stalled(lateBy);
     if (stalled) this.#context.stalled();
-    if (!this.#introduced) {
-      if (stalled) timers.set(this.#alarm, rules.heartbeat);
+    if (!this.#hasHello) {
+      if (stalled) timers.set(this.#timer, rules.heartbeat);
       else this.#owner.onHelloTimeout(`no HELLO in ${rules.helloTimeout} ms`);
       return;
     }
     const { isExempt: exempt } = this.#owner;
-    // Set before the owner is told, which may stop it.
-    timers.set(this.#alarm, exempt ? rules.heartbeat : this.#detector.untilNext(now));
-    if (!exempt) this.#judge(now);
+    // Set before the owner is called, which may stop it.
+    timers.set(this.#timer, exempt ? rules.heartbeat : this.#detector.untilNext(now));
+    if (!exempt) this.#checkSilence(now);
   }
 
-  #judge(now: number): void {
-    const verdict = this.#detector.health(now);
-    if (verdict === "dead") return this.#owner.onTimeout(`nothing heard for ${3 * this.#context.rules.heartbeat} ms`);
-    if (verdict !== "suspect") return;
+  #checkSilence(now: number): void {
+    const health = this.#detector.health(now);
+    if (health === "dead") return this.#owner.onTimeout(`nothing heard for ${3 * this.#context.rules.heartbeat} ms`);
+    if (health !== "suspect") return;
     this.#owner.onSuspect();
-    this.#owner.sendPing(this.#asked++);
+    this.#owner.sendPing(this.#unanswered++);
   }
 }

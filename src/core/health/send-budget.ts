@@ -1,7 +1,7 @@
 /**
  * What all sessions of a runner may hold unsent together. Over the budget, a session with more than a fair share gets no new
- * work; what does not shrink meanwhile is given up, the largest first. Counts what each session said when it last sent or was
- * looked at: constant work for each frame. Looks at all holders only while they seem to hold too much. See backpressure.ts.
+ * work; what does not shrink meanwhile is given up, the largest first. Counts what each session held when it last sent or was
+ * reviewed: constant work for each frame. Reviews all holders only while they seem to hold too much. See backpressure.ts.
  */
 import type { Clock } from "../time/clock.ts";
 import { CallbackEntry, type TimerQueue } from "../time/timer-queue.ts";
@@ -14,7 +14,7 @@ export interface BudgetHolder {
   counted: number;
   /** Bytes that it holds now. */
   readonly bufferedBytes: number;
-  /** Looks at itself again; it may end. */
+  /** Checks itself again; it may end. */
   review(lateBy: number): void;
   /** Whether nothing of it was read for the longest time that may be. */
   isStuck(now: number): boolean;
@@ -28,7 +28,7 @@ export class SendBudget {
   readonly #timers: TimerQueue;
   readonly #limit: number;
   readonly #holders = new Set<BudgetHolder>();
-  readonly #alarm: CallbackEntry = new CallbackEntry((lateBy) => this.#review(lateBy));
+  readonly #timer: CallbackEntry = new CallbackEntry((lateBy) => this.#review(lateBy));
   #total = 0;
 
   /** @param limit - In bytes. */
@@ -51,7 +51,7 @@ export class SendBudget {
     this.#total += bytes - counted;
     if (bytes === 0) this.#leave(holder);
     else if (counted === 0) this.#holders.add(holder);
-    if (this.#total > this.#limit && this.#alarm.due === Number.POSITIVE_INFINITY) this.#timers.set(this.#alarm, 0);
+    if (this.#total > this.#limit && this.#timer.due === Number.POSITIVE_INFINITY) this.#timers.set(this.#timer, 0);
   }
 
   /** Whether that is more than a fair share, while all together hold too much. One of them does: the shares make the limit. */
@@ -61,7 +61,7 @@ export class SendBudget {
 
   #leave(holder: BudgetHolder): void {
     this.#holders.delete(holder);
-    if (this.#holders.size === 0) this.#timers.drop(this.#alarm);
+    if (this.#holders.size === 0) this.#timers.drop(this.#timer);
   }
 
   #review(lateBy: number): void {
@@ -70,7 +70,7 @@ export class SendBudget {
     for (const holder of holders) this.count(holder, holder.bufferedBytes);
     for (const holder of holders) holder.review(lateBy);
     if (this.#total > this.#limit) this.#evict();
-    if (this.#total > this.#limit) this.#timers.set(this.#alarm, REVIEW_INTERVAL_MS);
+    if (this.#total > this.#limit) this.#timers.set(this.#timer, REVIEW_INTERVAL_MS);
     else this.#release();
   }
 
@@ -86,7 +86,7 @@ export class SendBudget {
 
   /** Sessions that were held back for the sake of the others no longer are. */
   #release(): void {
-    this.#timers.drop(this.#alarm);
+    this.#timers.drop(this.#timer);
     const holders = [...this.#holders];
     for (const holder of holders) if (holder.counted > 0) holder.review(0);
   }

@@ -14,7 +14,7 @@ export interface JobLimits {
   readonly maxHeaderBytes: number;
 }
 
-/** The limits every job keeps, whoever made it. Exceeding one is an {@link EncodingError}. */
+/** The limits of every job. Exceeding one is an {@link EncodingError}. */
 export const JOB_LIMITS: JobLimits = Object.freeze({ maxHeaders: 64, maxHeaderBytes: 8192 });
 
 /** What separates the headers from the data. */

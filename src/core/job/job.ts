@@ -17,7 +17,7 @@ export type JobHeaders = Iterable<readonly [string, string]> | Readonly<Record<s
 export class Job {
   /** What the handler works on: text, or bytes. Bytes are not copied: leave them alone until the job has settled. */
   readonly data: string | Uint8Array;
-  // Most jobs have none, and a Map costs more than the rest of the job: it is made when somebody looks.
+  // Most jobs have none, and a Map costs more than the rest of the job: it is made when first read.
   #headers: Map<string, string> | undefined;
   // Written when the headers change, not when the job is sent: it is sent more often.
   #head: string = NO_HEADERS;

@@ -11,7 +11,7 @@ const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 const SHORT_COUNT = 512;
 /** Up to here characters are gathered one by one; from there on a call into the host is worth it. */
 const SHORT_READ = 24;
-/** The same for bytes. Up to 64 of them V8 keeps beside its other objects, cheaply, as long as nobody asks for their buffer. */
+/** The same for bytes. Up to 64 of them V8 keeps beside its other objects, cheaply, as long as their buffer is not read. */
 const SHORT_COPY = 64;
 /** One list a length, to gather characters in: filled before it is read, so nothing lasts in them. */
 const gathered: readonly number[][] = Array.from({ length: SHORT_READ + 1 }, (_, length) =>

@@ -44,7 +44,7 @@ export class ByteWriter {
     return this.#buffer === this.#own ? OWN_BYTES : OWN_BYTES + this.#bytes.length;
   }
 
-  /** Makes room for `count` bytes. Whoever writes numbers must have asked for their room first. */
+  /** Makes room for `count` bytes. Required before numbers are written. */
   reserve(count: number): void {
     const needed = this.#at + count;
     if (needed <= this.#bytes.length) return;

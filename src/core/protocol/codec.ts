@@ -1,5 +1,5 @@
 /**
- * Messages to frames and back: who says what to whom, and how large it may get. The layout of a frame is in codec.ts, that
+ * Messages to frames and back: the messages each end may send, and their size limits. The layout of a frame is in codec.ts, that
  * of the bodies in encoder.ts and decoder.ts. docs/protocol.md specifies all of it.
  */
 import { ByteReader } from "./byte-reader.ts";
@@ -124,7 +124,7 @@ export const WORKER_CODEC: Codec<WorkerMessage, RunnerMessage> = { encode: encod
 /** A runner's end. */
 export const RUNNER_CODEC: Codec<RunnerMessage, WorkerMessage> = { encode: encodeRunnerBody, decode: decodeWorkerBody };
 
-/** The end of somebody who may be either, or looks on. */
+/** Reads the messages of both ends: for tests and tools. */
 export const ANY_CODEC: Codec<Message, Message> = { encode: encodeBody, decode: decodeBody };
 
 function encodeBody(out: ByteWriter, message: Message): void {

@@ -71,7 +71,7 @@ export const FLAG_1 = 2;
 /** A ttl of this many ms means no limit. */
 export const NO_LIMIT = 0xffff_ffff;
 
-/** The longest texts for people, in bytes of UTF-8; longer ones are cut by whoever sends them and whoever gets them. */
+/** The longest texts for people, in bytes of UTF-8; both ends cut longer ones. */
 export const TEXT_BYTES: Readonly<Record<"name" | "message" | "code" | "stack" | "text", number>> = Object.freeze({
   name: 256,
   message: 8 * 1024,

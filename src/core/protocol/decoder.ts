@@ -203,7 +203,7 @@ function positive(value: number, what: string): number {
 
 function identifier(input: ByteReader, what: string): string {
   const text = input.shortText(0xffff);
-  // Not quoted: it may be long, and is what somebody sends who does not keep to the rules.
+  // Not quoted: it may be long, and comes from a peer that breaks the rules.
   if (!isIdentity(text)) throw new ProtocolError(`a malformed ${what}: expected ${IDENTITY_FORM}`);
   return text;
 }

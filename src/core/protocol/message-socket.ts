@@ -13,7 +13,7 @@ import type { CloseReason, FaultProfile, Receiver, Socket } from "../transport/s
 const BATCH_MESSAGES = 64;
 const BATCH_BYTES = 64 * 1024;
 
-/** Who takes what a link receives. */
+/** What a message socket calls. */
 export interface MessageSocketOwner<Heard extends Message = Message> {
   /** A frame arrived: a sign of life. Its messages follow. */
   onData(): void;
@@ -59,7 +59,7 @@ export class MessageSocket<Sent extends Message = Message, Heard extends Message
     this.#writer = new OutgoingFrame(codec.encode);
   }
 
-  /** Who is at the other end, according to the transport. */
+  /** The other end, as the transport knows it. */
   get peer(): Peer {
     return this.#socket.peer;
   }

@@ -1,6 +1,6 @@
 /**
  * The messages of protocol version 1, as values. Their bytes are codec.ts's business; docs/protocol.md is the same
- * contract for people who write a worker in another language.
+ * contract for a worker in another language.
  */
 import type { RemoteError } from "../errors.ts";
 import type { Job } from "../job/job.ts";
@@ -9,7 +9,7 @@ import type { Payload } from "../peer.ts";
 /** The protocol version this library speaks. */
 export const PROTOCOL_VERSION = 1;
 
-/** worker → runner: who I am and what I can take. The first message on a socket. */
+/** worker → runner: its identity and its limits. The first message on a socket. */
 export interface HelloMessage {
   /** Which message this is. */
   readonly type: "HELLO";
@@ -129,7 +129,7 @@ export type CancelReason = "cancelled" | "timeout" | "deadline" | "stopped";
 /** What a CANCEL may say: all of those, or that the job is wanted back if it has not begun, and goes on if it has. */
 export type CancelCode = CancelReason | "recalled";
 
-/** runner → worker: nobody waits for this attempt any more. */
+/** runner → worker: this attempt's result is not wanted any more. */
 export interface CancelMessage {
   /** Which message this is. */
   readonly type: "CANCEL";

@@ -1,12 +1,12 @@
 /**
- * Who waits for a time: any number of deadlines behind one timer. Knows the time by its clock, and nothing of what
- * the deadlines are for.
+ * Any number of entries that wait for a time, behind one timer of the host. The same design as Node's own timers: a list
+ * for each delay, and a priority queue.
  */
 import type { Clock } from "./clock.ts";
 import { type HeapEntry, IndexedHeap } from "../collections/heap.ts";
 import { Timer } from "./timer.ts";
 
-/** One place in a {@link TimerQueue}. Whoever waits extends it, or owns an {@link CallbackEntry}; it is reused for each wait. */
+/** One wait in a {@link TimerQueue}, reused for each. A class extends it, or owns a {@link CallbackEntry}. */
 export abstract class TimerEntry implements HeapEntry {
   /** When it is due, on the queue's clock; `Infinity` while it is not waiting. */
   due: number = Number.POSITIVE_INFINITY;
@@ -14,7 +14,7 @@ export abstract class TimerEntry implements HeapEntry {
   turn = 0;
   /** @internal Where it stands in the heap, or -1. */
   place = -1;
-  /** @internal The lane it stands in, and between whom. */
+  /** @internal The lane it is in, and its neighbours there. */
   lane: DelayLane | undefined;
   /** @internal */
   sooner: TimerEntry | undefined;
@@ -25,7 +25,7 @@ export abstract class TimerEntry implements HeapEntry {
   abstract fire(lateBy: number): void;
 }
 
-/** A deadline that calls a function. */
+/** An entry that calls a function. */
 export class CallbackEntry extends TimerEntry {
   readonly #callback: (lateBy: number) => void;
 
@@ -39,24 +39,24 @@ export class CallbackEntry extends TimerEntry {
   }
 }
 
-/** An alarm of a queue, to be set and dropped on its own. */
+/** An entry with its queue: a timer that is set and dropped on its own. */
 export class AlarmTimer {
   readonly #queue: TimerQueue;
-  readonly #alarm: CallbackEntry;
+  readonly #entry: CallbackEntry;
 
   constructor(queue: TimerQueue, callback: (lateBy: number) => void) {
     this.#queue = queue;
-    this.#alarm = new CallbackEntry(callback);
+    this.#entry = new CallbackEntry(callback);
   }
 
   /** Sets (or moves) it to `delay` ms from now. */
   set(delay: number): void {
-    this.#queue.set(this.#alarm, delay);
+    this.#queue.set(this.#entry, delay);
   }
 
   /** Forgets it. */
   drop(): void {
-    this.#queue.drop(this.#alarm);
+    this.#queue.drop(this.#entry);
   }
 }
 
@@ -65,8 +65,8 @@ function before(a: TimerEntry, b: TimerEntry): boolean {
 }
 
 /**
- * Deadlines that were all set with the same delay, which are therefore due in the order they were set: joining and leaving
- * cost a few assignments. Nearly all deadlines are of this kind, the timeouts of the jobs.
+ * Entries that were all set with the same delay, and so are due in the order they were set: to join and to leave cost a few
+ * assignments. Nearly all waits are of this kind, the timeouts of jobs. Why no LinkedQueue: a Call is in one at the same time.
  */
 class DelayLane {
   readonly queue: TimerQueue;
@@ -79,34 +79,33 @@ class DelayLane {
     this.delay = delay;
   }
 
-  join(deadline: TimerEntry): void {
+  join(entry: TimerEntry): void {
     const { last } = this;
-    deadline.lane = this;
-    deadline.sooner = last;
-    if (last === undefined) this.first = deadline;
-    else last.later = deadline;
-    this.last = deadline;
+    entry.lane = this;
+    entry.sooner = last;
+    if (last === undefined) this.first = entry;
+    else last.later = entry;
+    this.last = entry;
   }
 
-  leave(deadline: TimerEntry): void {
-    const { sooner, later } = deadline;
+  leave(entry: TimerEntry): void {
+    const { sooner, later } = entry;
     if (sooner === undefined) this.first = later;
     else sooner.later = later;
     if (later === undefined) this.last = sooner;
     else later.sooner = sooner;
-    deadline.lane = undefined;
-    deadline.sooner = undefined;
-    deadline.later = undefined;
+    entry.lane = undefined;
+    entry.sooner = undefined;
+    entry.later = undefined;
   }
 }
 
-/** As many different delays are common enough for a lane of their own. */
+/** Delays that have a lane of their own at a time. */
 const MAX_LANES = 8;
 
 /**
- * Any number of deadlines behind one timer: lanes for the delays that come again and again, and for all others a heap,
- * so that setting and dropping cost no allocation and no host call. Two queues differ only in
- * whether waiting keeps the process alive.
+ * Lanes for the delays that come again and again, and a heap for all others: to set and to drop cost no allocation and no
+ * host call. Two queues differ only in whether waiting keeps the process alive.
  */
 export class TimerQueue {
   readonly #clock: Clock;
@@ -121,34 +120,34 @@ export class TimerQueue {
     this.#timer = new Timer(clock, keepAlive, () => this.#fire());
   }
 
-  /** How many deadlines wait. */
+  /** How many entries wait. */
   get size(): number {
     return this.#size;
   }
 
-  /** Sets (or moves) a deadline to `delay` ms from `now`, which a caller hands in if it has just looked; `Infinity` drops it. */
-  set(deadline: TimerEntry, delay: number, now: number = this.#clock.now()): void {
-    if (delay === Number.POSITIVE_INFINITY) return this.drop(deadline);
-    this.#remove(deadline);
+  /** Sets (or moves) an entry to `delay` ms from `now`, which a caller hands in if it has just looked; `Infinity` drops it. */
+  set(entry: TimerEntry, delay: number, now: number = this.#clock.now()): void {
+    if (delay === Number.POSITIVE_INFINITY) return this.drop(entry);
+    this.#remove(entry);
     const due = now + delay;
-    deadline.due = due;
-    deadline.turn = this.#turn++;
+    entry.due = due;
+    entry.turn = this.#turn++;
     this.#size++;
     const lane = this.#laneOf(delay, due);
-    if (lane === undefined) this.#heap.push(deadline);
-    else lane.join(deadline);
+    if (lane === undefined) this.#heap.push(entry);
+    else lane.join(entry);
     if (due < this.#timer.due) this.#timer.setAt(due);
   }
 
-  /** Forgets a deadline. Harmless when it does not wait. */
-  drop(deadline: TimerEntry): void {
-    this.#remove(deadline);
-    // A timer left armed for a dropped deadline fires in vain and re-arms, which is cheaper than a host call for each
-    // job; only the last one out must take it along, or it would keep the process alive.
+  /** Forgets a entry. Harmless when it does not wait. */
+  drop(entry: TimerEntry): void {
+    this.#remove(entry);
+    // A timer left armed for a dropped entry fires in vain and re-arms, which is cheaper than a host call for each
+    // job; only the last entry must drop it, or it would keep the process alive.
     if (this.#size === 0) this.#timer.drop();
   }
 
-  /** The lane for one that is due then, if there is one: a moment that was looked up late is no reason to jump the lane. */
+  /** The lane for an entry with that delay, if there is one. An entry that would be due before the lane's last gets none. */
   #laneOf(delay: number, due: number): DelayLane | undefined {
     let unused: DelayLane | undefined;
     for (const lane of this.#lanes) {
@@ -163,17 +162,17 @@ export class TimerQueue {
     return unused;
   }
 
-  #remove(deadline: TimerEntry): void {
-    const { lane } = deadline;
+  #remove(entry: TimerEntry): void {
+    const { lane } = entry;
     if (lane !== undefined) {
       if (lane.queue !== this) return; // it waits in another queue
-      lane.leave(deadline);
-    } else if (!this.#heap.remove(deadline)) return; // or in none
-    deadline.due = Number.POSITIVE_INFINITY;
+      lane.leave(entry);
+    } else if (!this.#heap.remove(entry)) return; // or in none
+    entry.due = Number.POSITIVE_INFINITY;
     this.#size--;
   }
 
-  /** Who is due next, if anybody. */
+  /** The entry that is due next. */
   #first(): TimerEntry | undefined {
     let { first } = this.#heap;
     for (const lane of this.#lanes) {
@@ -184,7 +183,7 @@ export class TimerQueue {
 
   #fire(): void {
     const now = this.#clock.now();
-    // Only what was set before: a deadline that sets itself to now, again and again, must not hold up the turn for ever.
+    // Only what was set before: an entry that sets itself to now, again and again, must not hold up the turn for ever.
     const turn = this.#turn;
     try {
       for (let first = this.#first(); first !== undefined && first.due <= now; first = this.#first()) {
@@ -194,7 +193,7 @@ export class TimerQueue {
         first.fire(lateBy);
       }
     } finally {
-      // Also when one throws, which is the host's to report: the others still wait.
+      // Also when an entry throws, which the host reports: the others still wait.
       const next = this.#first();
       if (next === undefined) this.#timer.drop();
       else if (next.due < this.#timer.due) this.#timer.setAt(next.due);

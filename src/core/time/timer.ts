@@ -1,6 +1,6 @@
 /**
- * One wait on a clock, however long: for whoever waits for one thing at a time, now and then. Whoever has as many waits as
- * there are jobs joins a queue: timer-queue.ts.
+ * One wait on a clock, however long, with a timer of the host for each. As many waits as there are jobs share one:
+ * timer-queue.ts.
  */
 import { type Clock, MAX_DURATION, type TimerHandle } from "./clock.ts";
 

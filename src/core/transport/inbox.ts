@@ -13,14 +13,14 @@ export function frameTooLarge(bytes: number, limit: number): CloseReason {
 
 /**
  * The half of a socket every transport has alike: frames are held until it is opened, and it closes exactly once.
- * A transport owns one per socket end and feeds it; it knows nothing of bytes on their way out.
+ * A transport owns one per socket end and feeds it. Bytes on their way out are the transport's own.
  */
 export class Inbox {
   #receiver: Receiver | undefined;
   #held: Uint8Array[] = [];
   #reason: CloseReason | undefined;
   #closedHere = false;
-  #told = false;
+  #isReported = false;
 
   /** Whether `close` was called: by this end, by the peer or by a failure. */
   get isClosed(): boolean {
@@ -50,25 +50,25 @@ export class Inbox {
       if (this.#closedHere) break;
       receiver.frame(bytes);
     }
-    if (this.#reason !== undefined) this.#tell(this.#reason);
+    if (this.#reason !== undefined) this.#report(this.#reason);
   }
 
   /**
-   * Marks the socket closed; `true` the first time. Tells the receiver at once: for a local close the transport calls
-   * `later` instead, so that `closed` never runs inside the caller's own `close()`.
+   * Marks the socket closed; `true` the first time. The receiver hears of it at once. For a local close the transport passes
+   * `later`, so that `closed` never runs inside the caller's own `close()`.
    */
-  close(reason: CloseReason, later?: (tell: () => void) => void): boolean {
+  close(reason: CloseReason, later?: (report: () => void) => void): boolean {
     if (this.#reason !== undefined) return false;
     this.#reason = reason;
     this.#closedHere = later !== undefined;
-    if (later === undefined) this.#tell(reason);
-    else later(() => this.#tell(reason));
+    if (later === undefined) this.#report(reason);
+    else later(() => this.#report(reason));
     return true;
   }
 
-  #tell(reason: CloseReason): void {
-    if (this.#receiver === undefined || this.#told) return;
-    this.#told = true;
+  #report(reason: CloseReason): void {
+    if (this.#receiver === undefined || this.#isReported) return;
+    this.#isReported = true;
     this.#receiver.closed(reason);
   }
 }

@@ -14,7 +14,7 @@ export const INCOMING_DEFAULTS: { readonly maxIncomingBytes: number; readonly st
   stallTimeout: 10_000,
 });
 
-/** What a reservation has to bring in between two looks while others wait: so much, and such a part of what it holds. */
+/** What a reservation has to bring in between two reviews while others wait: so much, and such a part of what it holds. */
 const MIN_PROGRESS_BYTES = 16_384;
 const MIN_PROGRESS_PART = 1 / 16;
 
@@ -25,10 +25,10 @@ class Reservation implements IncomingReservation {
   granted = 0;
   /** Bytes it asks for beyond those. */
   wanted = 0;
-  /** Bytes of its frame that have arrived, now and at the last look. */
+  /** Bytes of its frame that have arrived, now and at the last review. */
   received = 0;
   seen = 0;
-  /** Whether it was granted since the last look, and cannot be judged at the next one. */
+  /** Whether it was granted since the last review, and is not checked at the next one. */
   isFresh = false;
 
   constructor(budget: IncomingBudget, owner: IncomingOwner) {
@@ -45,7 +45,7 @@ class Reservation implements IncomingReservation {
     return this.received - this.seen < Math.max(MIN_PROGRESS_BYTES, this.granted * MIN_PROGRESS_PART);
   }
 
-  /** What arrives from now on is judged at the next look. */
+  /** What arrives from now on is counted at the next review. */
   mark(): void {
     this.seen = this.received;
     this.isFresh = false;
@@ -103,7 +103,7 @@ export class IncomingBudget implements IncomingBytes {
   ask(one: Reservation): boolean {
     this.#all.add(one);
     if (this.#isOldest(one) || (this.#waiting.size === 0 && this.#fits(one))) {
-      this.#take(one);
+      this.#grantNow(one);
       return true;
     }
     this.#waiting.add(one);
@@ -126,7 +126,7 @@ export class IncomingBudget implements IncomingBytes {
     return this.#held + one.wanted <= this.#limit;
   }
 
-  #take(one: Reservation): void {
+  #grantNow(one: Reservation): void {
     this.#waiting.delete(one);
     this.#held += one.wanted;
     one.granted += one.wanted;
@@ -145,10 +145,10 @@ export class IncomingBudget implements IncomingBytes {
     const [oldest] = this.#all;
     const granted: Reservation[] = [];
     if (oldest?.isWaiting === true) granted.push(oldest);
-    for (const one of granted) this.#take(one);
+    for (const one of granted) this.#grantNow(one);
     for (const one of this.#waiting) {
       if (!this.#fits(one)) break;
-      this.#take(one);
+      this.#grantNow(one);
       granted.push(one);
     }
     if (this.#waiting.size === 0) this.#unwatch();
@@ -168,14 +168,14 @@ export class IncomingBudget implements IncomingBytes {
 
   #setTimer(): void {
     const due = this.#clock.now() + this.#stallTimeout;
-    this.#timer = this.#clock.set(this.#stallTimeout, () => this.#look(this.#clock.now() - due), false);
+    this.#timer = this.#clock.set(this.#stallTimeout, () => this.#review(this.#clock.now() - due), false);
   }
 
-  /** Reservations that bring in too little make room, the largest first, until the first in line fits. */
-  #look(lateBy: number): void {
+  /** Reservations that bring in too little make room, the largest first, until the first that waits fits. */
+  #review(lateBy: number): void {
     const [first] = this.#waiting;
     if (first === undefined) return;
-    // This process stood still and has not read what came meanwhile: it has no right to judge.
+    // This process stood still and has not read what came meanwhile: what it saw says nothing.
     const evicted = lateBy > this.#stallTimeout / 2 ? [] : this.#victims(this.#held + first.wanted - this.#limit);
     for (const one of evicted) this.#forget(one);
     for (const one of this.#all) one.mark();

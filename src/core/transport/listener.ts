@@ -11,7 +11,7 @@ export interface RunnerView {
   on(listener: (event: RunnerEvent) => void): () => void;
 }
 
-/** What a listener may ask of the runner it serves, for a client that has shown the right to. */
+/** What a listener may ask of the runner it serves, for a client that has the right to. */
 export interface RunnerControls {
   /**
    * Removes a worker; `false` when none of that name is registered. With `drain` it gets no more jobs, finishes those it

@@ -1,6 +1,6 @@
 /**
- * The principals that transports give their own peers. An identity belongs to a principal: a guest who could be called by
- * one of these names could take over the workers of a transport.
+ * The principals that transports give their own peers. An identity belongs to a principal: a guest with one of
+ * these names could take over the workers of a transport.
  */
 
 /** Peers of this process: threads, Web Workers, message ports, workers over memory. */
@@ -13,7 +13,7 @@ export const TOKEN_HOLDER = "token";
 /** Principals that transports give out themselves; no guest can be called so. */
 export const RESERVED_PRINCIPALS: readonly string[] = Object.freeze([LOCAL, LOOPBACK, TOKEN_HOLDER]);
 
-/** What a dialled peer is called by begins with this. */
+/** How the principal of a dialled peer begins. */
 const DIALLED = /^wss?:/;
 
 /** The principal of a peer that was dialled: the server that its address names. */
@@ -21,7 +21,7 @@ export function dialledPrincipal({ protocol, host }: { protocol: string; host: s
   return `${protocol}//${host}`;
 }
 
-/** Why a guest cannot be called `name`; `undefined` when the name will do. */
+/** Why a guest cannot have the principal `name`; `undefined` when it can. */
 export function guestPrincipalFault(name: string): string | undefined {
   if (name === "") return "a principal needs a name";
   if (!RESERVED_PRINCIPALS.includes(name) && !DIALLED.test(name)) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Keeps one connection up: dials, waits longer after each failure, dials again. What is said over the connection, and
- * whether a failure is final, is its owner's business.
+ * Keeps one connection up: dials, waits longer after each failure, dials again. Its owner speaks over the connection, and
+ * decides whether a failure is final.
  */
 import { backoffDelay } from "../time/backoff.ts";
 import type { Clock, Random } from "../time/clock.ts";
@@ -8,16 +8,16 @@ import type { Dialer } from "./listener.ts";
 import type { Socket, SocketLimits } from "./socket.ts";
 import { Timer } from "../time/timer.ts";
 
-/** A connection that has lived so long resets the backoff: not its mere existence, else being kicked at once would spin. */
+/** A connection that has lived so long resets the backoff. Why not at once: a runner that closes each one would be dialled in a loop. */
 const STABLE_AFTER_MS = 10_000;
 
 /**
- * The longest that the other end may ask to stay away, in ms: a stranger's word must not keep a worker away for weeks, and a
- * runner that needs longer says so again.
+ * The longest that the other end may ask to stay away, in ms: an unknown peer must not keep a worker away for weeks, and a
+ * runner that needs longer asks again.
  */
 export const MAX_STAY_AWAY = 300_000;
 
-/** What a redial needs, and whom it tells. */
+/** What a reconnector is given, and what it calls. */
 export interface ReconnectorOptions {
   readonly dialer: Dialer;
   readonly clock: Clock;
@@ -27,11 +27,11 @@ export interface ReconnectorOptions {
   readonly reconnectMin: number;
   /** The upper bound of that bound, in ms. */
   readonly reconnectMax: number;
-  /** Whether somebody awaits the connection: then the process stays for it, wherever the other end is. */
+  /** Whether the connection is awaited: then the process stays for it, wherever the other end is. */
   isAwaited?(): boolean;
-  /** Whether to dial at all now; when not, whoever said so calls `dial` later. Always, when absent. */
+  /** Whether to dial now. After `false` the owner calls `dial` later. Absent: always. */
   mayDial?(): boolean;
-  /** A socket is there. When it is gone, call `dialIn`. */
+  /** A socket is open. When it is gone, call `dialAfter`. */
   onConnected(socket: Socket): void;
   /** A dial failed; `false` ends the tries. `retryIn` in ms. */
   onFailed(error: unknown, retryIn: number): boolean;
@@ -40,7 +40,7 @@ export interface ReconnectorOptions {
 /** Dials until told to stop. */
 export class Reconnector {
   readonly #options: ReconnectorOptions;
-  /** One keeps the process alive while it waits, one does not. */
+  /** The first keeps the process alive while it waits, the second does not. */
   readonly #timer: Timer;
   readonly #idleTimer: Timer;
   #dialing: AbortController | undefined;
@@ -61,9 +61,9 @@ export class Reconnector {
     if (this.#options.mayDial?.() === false) return;
     const dialing = new AbortController();
     this.#dialing = dialing;
-    this.#dialed(dialing.signal).then(
-      (open) => this.#open(dialing, open),
-      (error: unknown) => this.#failed(dialing, error),
+    this.#dialAsync(dialing.signal).then(
+      (open) => this.#onOpen(dialing, open),
+      (error: unknown) => this.#onFailed(dialing, error),
     );
   }
 
@@ -98,18 +98,18 @@ export class Reconnector {
   }
 
   /** Async, so that a dialer that throws at once has failed like any other. */
-  async #dialed(signal: AbortSignal): Promise<Socket> {
+  async #dialAsync(signal: AbortSignal): Promise<Socket> {
     return this.#options.dialer.dial(signal, this.#options.limits);
   }
 
-  #open(dialing: AbortController, socket: Socket): void {
+  #onOpen(dialing: AbortController, socket: Socket): void {
     if (this.#dialing !== dialing) return socket.close();
     this.#dialing = undefined;
     this.#connectedAt = this.#options.clock.now();
     this.#options.onConnected(socket);
   }
 
-  #failed(dialing: AbortController, error: unknown): void {
+  #onFailed(dialing: AbortController, error: unknown): void {
     if (this.#dialing !== dialing) return;
     this.#dialing = undefined;
     const retryIn = this.#nextDelay();

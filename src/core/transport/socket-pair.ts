@@ -43,7 +43,7 @@ class PairEnd implements Socket {
 
   close(reason: CloseReason = CLOSED_HERE): void {
     const other = this.#other;
-    if (!this.#inbox.close(reason, (tell) => this.#clock.nextTurn(tell))) return;
+    if (!this.#inbox.close(reason, (report) => this.#clock.nextTurn(report))) return;
     this.#onTheWay = [];
     this.#bytesOnTheWay = 0;
     // Scheduled behind the frames already on their way, which therefore still arrive.
@@ -76,7 +76,7 @@ class PairEnd implements Socket {
   }
 }
 
-/** What each end of a pair is told. */
+/** What each end of a pair is given. */
 export interface PairOptions {
   readonly clock: Clock;
   /** What the first end sees at the other side, and the second. */

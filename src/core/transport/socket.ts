@@ -1,6 +1,6 @@
 /**
- * The seam between the core and a transport: all a transport has to build, and the one helper they share.
- * Frames are opaque bytes here; what they mean is in codec.ts.
+ * The seam between the core and a transport: what a transport has to build. Frames are opaque bytes here; codec.ts reads
+ * them, inbox.ts is the half that all transports share.
  */
 import type { Peer } from "../peer.ts";
 
@@ -31,7 +31,7 @@ export interface CloseReason {
   readonly message: string;
 }
 
-/** Who takes a socket's frames. */
+/** What takes a socket's frames. */
 export interface Receiver {
   /** One whole frame, in the order sent. The bytes belong to the receiver from here on. */
   frame(bytes: Uint8Array): void;
@@ -53,7 +53,7 @@ export interface Socket {
    * Grows while nothing is taken, and is 0 again once all is; up to 64 KiB may go uncounted.
    */
   readonly bufferedBytes: number;
-  /** Who the transport says this is. */
+  /** The other end, as the transport knows it. */
   readonly peer: Peer;
   /** Whether the transport does not read what the peer sends, to hold back bytes: its silence says nothing then. */
   readonly isPaused?: boolean;

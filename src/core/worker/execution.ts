@@ -1,4 +1,4 @@
-/** One job at a worker: the handler that runs, what it is told, and what becomes of its result. */
+/** One job at a worker: the handler that runs, its context, and its result. */
 import { MAX_DURATION } from "../time/clock.ts";
 import { AbortError, type AbortReason, ExecutionError, type RemoteError } from "../errors.ts";
 import type { Job } from "../job/job.ts";
@@ -7,9 +7,9 @@ import type { JobMessage } from "../protocol/message.ts";
 import type { Payload } from "../peer.ts";
 import { isBytes } from "../job/utf8.ts";
 
-/** What a handler is told besides the job. */
+/** What a handler is given besides the job. */
 export interface JobContext {
-  /** Aborts when nobody waits for the result any more; its `reason` is an {@link AbortError} that says why. */
+  /** Aborts when the result is not wanted any more; its `reason` is an {@link AbortError} that says why. */
   readonly signal: AbortSignal;
   /** Which attempt at the job this is, from 1. With `jobId` a fencing token: it only grows. */
   readonly attempt: number;
@@ -27,7 +27,7 @@ export interface JobContext {
  */
 export type Handler = (job: Job, context: JobContext) => Payload | Promise<Payload>;
 
-/** Who started a task. */
+/** What an execution calls, and is given. */
 export interface ExecutionOwner {
   readonly identity: string;
   /** Names the runner's run. */
@@ -45,7 +45,7 @@ export type ExecutionResult =
 
 /** A job taken in, and its running handler; also the context that is given to it, so that a job costs one object. */
 export class Execution implements JobContext, LinkedNode<Execution> {
-  /** The line of those that wait for a slot, while it stands in it. */
+  /** The queue for a slot, while it is in it. */
   list: object | undefined;
   previous: Execution | undefined;
   next: Execution | undefined;
@@ -88,7 +88,7 @@ export class Execution implements JobContext, LinkedNode<Execution> {
     return this.#owner.shuttingDown;
   }
 
-  /** Made when first asked for: a controller is the dearest thing a job could cost, and most handlers never look. */
+  /** Made when first asked for: a controller costs more than the rest of the job, and most handlers never read it. */
   get signal(): AbortSignal {
     if (this.#aborter === undefined) {
       this.#aborter = new AbortController();
@@ -105,7 +105,7 @@ export class Execution implements JobContext, LinkedNode<Execution> {
       if (typeof value === "string" || isBytes(value)) result = success(value);
       else this.#await(value);
     } catch (error) {
-      // Of the handler, or of what it returned: that may be anything, and throw when it is looked at.
+      // Of the handler, or of what it returned: that may be anything, and throw when it is read.
       result = failure(error);
     }
     if (result !== undefined) this.#owner.onFinished(this, result);
@@ -118,7 +118,7 @@ export class Execution implements JobContext, LinkedNode<Execution> {
     );
   }
 
-  /** Nobody waits for the result any more. Runs the handler's abort listeners. */
+  /** The result is not wanted any more. Runs the handler's abort listeners. */
   abort(reason: AbortReason): void {
     if (this.#reason !== undefined) return;
     this.isWanted = false;
@@ -145,7 +145,7 @@ function success(value: unknown): ExecutionResult {
   );
 }
 
-/** What a promise came to, which may throw when it is looked at, too. */
+/** What a promise resolved to, which may throw when it is read, too. */
 function late(value: unknown): ExecutionResult {
   try {
     return success(value);
@@ -171,14 +171,14 @@ export function unreadable(): ExecutionResult {
 /** Whatever was thrown, as text: it may be anything, and reading it may throw again. */
 function failure(thrown: unknown): ExecutionResult {
   try {
-    return { ok: false, error: describe(thrown), ...retryWish(thrown) };
+    return { ok: false, error: describe(thrown), ...retryHint(thrown) };
   } catch {
     return remote("Error", "the handler threw something that cannot be read", "");
   }
 }
 
 function describe(thrown: unknown): RemoteError {
-  // A handler that hands its job to a runner of its own passes on what that runner's worker said.
+  // A handler that relays its job to another runner passes on that runner's error.
   if (thrown instanceof ExecutionError) {
     return {
       name: thrown.remoteName,
@@ -190,12 +190,12 @@ function describe(thrown: unknown): RemoteError {
   if (!(thrown instanceof Error)) return { name: "Error", message: String(thrown), code: "", stack: "" };
   const code =
     "code" in thrown && (typeof thrown.code === "string" || typeof thrown.code === "number") ? String(thrown.code) : "";
-  // Typed as strings, but anybody may assign anything to an error.
+  // Typed as strings, but any value may be assigned to them.
   const { name, message, stack }: { name: unknown; message: unknown; stack?: unknown } = thrown;
   return { name: String(name), message: String(message), code, stack: typeof stack === "string" ? stack : "" };
 }
 
-function retryWish(thrown: unknown): { retryable: boolean; retryAfter: number } {
+function retryHint(thrown: unknown): { retryable: boolean; retryAfter: number } {
   if (typeof thrown !== "object" || thrown === null || !("retryable" in thrown))
     return { retryable: false, retryAfter: 0 };
   const after = "retryAfter" in thrown ? Number(thrown.retryAfter) : 0;

@@ -1,6 +1,6 @@
 /**
  * Begins the jobs of one session at the worker: those that found a slot when they came, then those that were prefetched of
- * one, in the order they came. Knows what they took; whether there is a slot, and what becomes of a job, is in runner-connection.ts.
+ * one, in the order they came. Measures their durations. Slots and answers are in runner-connection.ts.
  */
 import type { Clock } from "../time/clock.ts";
 import { LinkedQueue } from "../collections/linked-queue.ts";
@@ -9,7 +9,7 @@ import type { Execution } from "./execution.ts";
 /** After a handler that held up the event loop for so long, in ms, frames are read before the next one begins. */
 const LONG_MS = 1;
 
-/** Whose jobs they are. */
+/** What a run queue calls. */
 export interface RunQueueOwner {
   /** Whether one that waits can begin now. */
   hasSlot(): boolean;
@@ -19,7 +19,7 @@ export interface RunQueueOwner {
   start(execution: Execution): void;
 }
 
-/** Starts handlers, one after the other: the end of one is the start of the next, so that one look at the clock does for both. */
+/** Starts handlers, one after the other: the end of one is the start of the next, so that the clock is read once for both. */
 export class RunQueue {
   readonly #waiting = new LinkedQueue<Execution>();
   readonly #clock: Clock;
@@ -44,7 +44,7 @@ export class RunQueue {
     return this.#bytes;
   }
 
-  /** Who waits, the one that came last first, each as it is asked for. */
+  /** The executions that wait, the last one first, each as it is read. */
   *latestFirst(): Generator<Execution> {
     for (let execution = this.#waiting.last; execution !== undefined; execution = this.#waiting.last) yield execution;
   }
@@ -62,7 +62,7 @@ export class RunQueue {
     return waited;
   }
 
-  /** Starts those that have a slot, then as many as find one. `now`: the clock's time, if anybody wants to know what they take. */
+  /** Starts those that have a slot, then as many as find one. `now`: the clock's time, if durations are measured. */
   run(executions: readonly Execution[], now: number): void {
     this.#starting = true;
     this.#now = now;
@@ -101,7 +101,7 @@ export class RunQueue {
     this.#owner.start(execution);
   }
 
-  /** The runner may want back what waits, and has had no chance to say so. */
+  /** Lets frames in: the runner may recall what waits. */
   #pause(): void {
     if (this.#yielding || this.#waiting.length === 0) return;
     this.#yielding = true;

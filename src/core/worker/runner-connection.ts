@@ -48,11 +48,11 @@ export class RunnerConnection
   readonly #owner: RunnerConnectionOwner<RunnerConnection>;
   readonly #socket: MessageSocket<WorkerMessage, RunnerMessage>;
   readonly #hello: HelloMessage;
-  /** Whether the runner sends ahead by what jobs take: not to somebody with many slots, nor unasked. */
+  /** Whether the runner prefetches by the jobs' durations: only if asked to, and not to a worker with many slots. */
   readonly #timed: boolean;
   readonly #executions = new IntMap<Execution>();
   /** Not a reason for the process to stay. */
-  readonly #beat: Timer;
+  readonly #heartbeatTimer: Timer;
   #welcome: WelcomeMessage | undefined;
   #detector: FailureDetector;
   #sentAt = 0;
@@ -81,7 +81,7 @@ export class RunnerConnection
     const rules = { highWater, maxBuffered, stallTimeout: Number.POSITIVE_INFINITY };
     const reviewTimer = (review: (lateBy: number) => void): Timer => new Timer(clock, false, review);
     this.#congestion = new BackpressureMonitor({ clock, rules, reviewTimer }, this);
-    this.#beat = new Timer(owner.clock, false, (lateBy) => this.#onBeat(lateBy));
+    this.#heartbeatTimer = new Timer(owner.clock, false, (lateBy) => this.#onBeat(lateBy));
     this.#detector = new FailureDetector(HELLO_TIMEOUT_MS, owner.clock.now());
   }
 
@@ -93,7 +93,7 @@ export class RunnerConnection
     return this.#welcome?.runnerId ?? "";
   }
 
-  /** Slots it has told the runner of. */
+  /** Slots that its HELLO names. */
   get capacity(): number {
     return this.#hello.capacity;
   }
@@ -103,15 +103,15 @@ export class RunnerConnection
     return this.#executions.size - this.#queue.waiting;
   }
 
-  /** Whether the runner has let it in, and it has not begun to leave. */
+  /** Whether it is registered and has not begun to leave. */
   get serving(): boolean {
     return this.#welcome !== undefined && !this.#leaving && !this.#ended;
   }
 
   /** Says HELLO. */
   open(): void {
-    // Before it is opened: it may be closed by then, which ends this post in the same call.
-    this.#beat.set(HELLO_TIMEOUT_MS);
+    // Before it is opened: it may be closed by then, which ends this connection in the same call.
+    this.#heartbeatTimer.set(HELLO_TIMEOUT_MS);
     this.#socket.open();
     this.#send(this.#hello);
   }
@@ -123,11 +123,11 @@ export class RunnerConnection
     this.#asked = true;
     if (this.#welcome === undefined) return this.#onClosed("left");
     this.#send({ type: "REMOVE" });
-    // The latest first: those that go back to the head of the runner's queue then stand there in the order they came.
+    // The latest first: at the head of the runner's queue they then stand in the order they came.
     for (const execution of this.#queue.latestFirst()) this.#handBack(execution, "draining");
   }
 
-  /** Leaves at once: handlers are told, the runner sees REMOVE and then the close. */
+  /** Leaves at once: handlers' signals abort, the runner sees REMOVE and then the close. */
   close(reason: AbortReason): void {
     if (this.#ended) return;
     if (this.#welcome !== undefined && !this.#leaving) this.#send({ type: "REMOVE" });
@@ -136,9 +136,9 @@ export class RunnerConnection
 
   onFinished(execution: Execution, result: ExecutionResult): void {
     if (this.#watched) this.#queue.ended(execution, this.#owner.clock.now());
-    const attended = this.#executions.delete(execution.attemptId);
-    this.#owner.onExecutionServed(execution, result.ok && execution.isWanted, !attended);
-    if (attended && !this.#ended) this.#settle(execution, result);
+    const isOurs = this.#executions.delete(execution.attemptId);
+    this.#owner.onExecutionServed(execution, result.ok && execution.isWanted, !isOurs);
+    if (isOurs && !this.#ended) this.#settle(execution, result);
     this.#owner.onSlotFreed(this);
   }
 
@@ -150,7 +150,7 @@ export class RunnerConnection
     if (before !== undefined) this.#congestion.allow(this.#socket.bytesSent - before);
   }
 
-  /** Whether anybody wants to know what jobs take. */
+  /** Whether durations are measured. */
   get #watched(): boolean {
     return this.#timed || this.#owner.observed;
   }
@@ -190,17 +190,17 @@ export class RunnerConnection
   }
 
   onSlowConsumer(message: string): void {
-    this.#lost(`the runner is too slow: ${message}`);
+    this.#onLost(`the runner is too slow: ${message}`);
   }
 
   onMessage(message: RunnerMessage): void {
     switch (message.type) {
       case "WELCOME":
-        return this.#welcomed(message);
+        return this.#onWelcome(message);
       case "JOB":
-        return this.#job(message);
+        return this.#onJob(message);
       case "CANCEL":
-        return this.#cancel(message.attemptId, message.reason);
+        return this.#onCancel(message.attemptId, message.reason);
       case "PING":
         return this.#send({ type: "PONG", nonce: message.nonce });
       case "PONG":
@@ -210,7 +210,7 @@ export class RunnerConnection
       case "REMOVED":
         return this.#onClosed("the runner let it go");
       case "ERROR":
-        return this.#refused(message);
+        return this.#onRefusal(message);
     }
   }
 
@@ -235,7 +235,7 @@ export class RunnerConnection
 
   onProtocolError(error: ProtocolError): void {
     this.#send({ type: "ERROR", code: "PROTOCOL", text: error.message, retryAfter: 0 });
-    this.#lost(error.message, error);
+    this.#onLost(error.message, error);
   }
 
   onFlush(taken: boolean): void {
@@ -246,23 +246,23 @@ export class RunnerConnection
   onClose(reason: CloseReason): void {
     // A runner that stops does not wait for what runs: it says GOAWAY and closes.
     if (this.#leaving) this.#onClosed(reason.message);
-    else this.#lost(reason.message);
+    else this.#onLost(reason.message);
   }
 
   #send(message: WorkerMessage): void {
     this.#socket.send(message);
   }
 
-  #welcomed(welcome: WelcomeMessage): void {
+  #onWelcome(welcome: WelcomeMessage): void {
     if (this.#welcome !== undefined) return this.onProtocolError(new ProtocolError("a second WELCOME"));
     this.#welcome = welcome;
     const now = this.#owner.clock.now();
     this.#detector = new FailureDetector(welcome.heartbeat, now);
-    this.#beat.set(welcome.heartbeat);
+    this.#heartbeatTimer.set(welcome.heartbeat);
     this.#owner.onWelcome(this);
   }
 
-  #job(message: JobMessage): void {
+  #onJob(message: JobMessage): void {
     const { attemptId } = message;
     if (this.#welcome === undefined || this.#executions.has(attemptId))
       return this.onProtocolError(new ProtocolError("an unexpected JOB"));
@@ -282,17 +282,17 @@ export class RunnerConnection
    */
   #refusal(waits: boolean): RejectReason | undefined {
     if (this.#leaving) return "draining";
-    const full = waits ? this.#isFull() : !this.#owner.hasRoom;
-    return full ? "overloaded" : undefined;
+    const isFull = waits ? this.#isFull() : !this.#owner.hasRoom;
+    return isFull ? "overloaded" : undefined;
   }
 
   #isFull(): boolean {
-    const most = this.capacity + (this.#hello.prefetchLimit ?? 0);
-    return this.#executions.size >= most || this.#queue.bytes > this.#owner.maxBuffered;
+    const max = this.capacity + (this.#hello.prefetchLimit ?? 0);
+    return this.#executions.size >= max || this.#queue.bytes > this.#owner.maxBuffered;
   }
 
   /** An attempt that is unknown was answered a moment ago: the answer and the CANCEL crossed. */
-  #cancel(attemptId: number, reason: CancelCode): void {
+  #onCancel(attemptId: number, reason: CancelCode): void {
     const execution = this.#executions.get(attemptId);
     if (execution === undefined) return;
     if (reason === "recalled") {
@@ -322,7 +322,7 @@ export class RunnerConnection
     this.#owner.onGoAway(this);
   }
 
-  #refused(message: WireErrorMessage): void {
+  #onRefusal(message: WireErrorMessage): void {
     const text = `the runner says ${message.code}: ${message.text}`;
     const unauthorized = message.code === "UNAUTHORIZED" || message.code === "ID_TAKEN";
     const error = unauthorized ? new AuthError(text) : new ProtocolError(text);
@@ -348,40 +348,40 @@ export class RunnerConnection
       error,
       retryable,
       retryAfter,
-      durationMs: this.#ranOf(execution),
+      durationMs: this.#durationOf(execution),
     });
   }
 
-  /** Bytes are the handler's, who may have transferred them away: that fails the job and nothing else. */
+  /** The handler may have transferred its bytes away: that fails the job and nothing else. */
   #sendValue(execution: Execution, value: Payload): void {
     try {
-      this.#send({ type: "JOBRES", attemptId: execution.attemptId, value, durationMs: this.#ranOf(execution) });
+      this.#send({ type: "JOBRES", attemptId: execution.attemptId, value, durationMs: this.#durationOf(execution) });
     } catch {
       this.#answer(execution, unreadable());
     }
   }
 
-  #ranOf(execution: Execution): number | undefined {
+  #durationOf(execution: Execution): number | undefined {
     return this.#timed ? execution.durationMs : undefined;
   }
 
   /** The heartbeat: asks when nothing was said or heard for an interval, gives up after three. */
   #onBeat(lateBy: number): void {
     const now = this.#owner.clock.now();
-    if (this.#welcome === undefined) return this.#lost("the runner does not answer HELLO");
+    if (this.#welcome === undefined) return this.#onLost("the runner does not answer HELLO");
     const { heartbeat } = this.#welcome;
     // What is not read cannot be heard.
     if (this.#detector.stalled(lateBy) || this.#socket.isPaused) this.#detector.extend(now);
     if (this.#detector.health(now) === "dead")
-      return this.#lost(`nothing heard from the runner for ${3 * heartbeat} ms`);
+      return this.#onLost(`nothing heard from the runner for ${3 * heartbeat} ms`);
     const asks = this.#detector.quiet(now) || now - this.#sentAt >= heartbeat;
     if (asks) this.#send({ type: "PING", nonce: this.#nonce++ % 0x1_0000_0000 });
     // Only what is left of the interval: a PING leaves a moment after its beat, and would make the next beat skip one.
     const left = heartbeat - (now - Math.min(this.#sentAt, this.#heardAt));
-    this.#beat.set(asks ? heartbeat : Math.max(1, left));
+    this.#heartbeatTimer.set(asks ? heartbeat : Math.max(1, left));
   }
 
-  #lost(message: string, error?: ProtocolError): void {
+  #onLost(message: string, error?: ProtocolError): void {
     this.#end("lost", message, error, 0);
   }
 
@@ -398,7 +398,7 @@ export class RunnerConnection
   ): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#beat.drop();
+    this.#heartbeatTimer.drop();
     this.#congestion.stop();
     this.#socket.close();
     // Jobs read from the same frame but not begun never will be.
@@ -418,13 +418,13 @@ export class RunnerConnection
   }
 }
 
-/** How a post ended. */
+/** How a connection ended. */
 export interface ConnectionEnd {
   readonly reason: DisconnectReason;
   readonly message: string;
   /** What the runner or the protocol said, when there is an error. */
   readonly error: PowerhoseError | undefined;
-  /** The runner's wish, in ms; 0: none. */
+  /** The delay the runner asked for, in ms; 0: none. */
   readonly retryAfter: number;
   /** Whether this worker had asked to leave. */
   readonly asked: boolean;
@@ -432,7 +432,7 @@ export interface ConnectionEnd {
   readonly orphans: number;
 }
 
-/** The worker behind a post. */
+/** The worker behind a connection: what it gives, and what is called. */
 export interface RunnerConnectionOwner<P> {
   readonly clock: Clock;
   /** Unsent bytes above which no job begins, and above which the session is left. */
@@ -445,7 +445,7 @@ export interface RunnerConnectionOwner<P> {
   readonly maxFrameBytes: number;
   /** Whether a handler can be started. */
   readonly hasRoom: boolean;
-  /** Whether somebody wants to know what jobs take. */
+  /** Whether the worker has listeners for its events. */
   readonly observed: boolean;
   /** WELCOME arrived. */
   onWelcome(connection: P): void;

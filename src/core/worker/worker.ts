@@ -26,7 +26,7 @@ import { nextStep, type WorkerAction, type WorkerInput, type WorkerPhase } from 
 
 /** Serves jobs with a handler until it is stopped, reconnecting for ever. */
 export class Worker {
-  // Is a RunnerConnectionOwner, which is nobody else's business: what makes it one is left out of the published types.
+  // Is a RunnerConnectionOwner; what makes it one is left out of the published types.
   /** @internal */
   readonly clock: Clock;
   /** The worker's stable name. */
@@ -134,7 +134,7 @@ export class Worker {
 
   /** Leaves at once: the runner is told, handlers' signals abort, their jobs count as lost. May be called twice. */
   stop(): Promise<void> {
-    // Whoever stops a worker knows that its start is over; a start that failed for another reason is heard of.
+    // The caller of `stop` knows that the start is over. A start that failed for another reason is reported.
     this.#started.promise.catch(() => undefined);
     this.#end(new WorkerStoppedError(`worker ${this.identity} was stopped before it could register`));
     return this.closed;
@@ -196,7 +196,7 @@ export class Worker {
   /** @internal */
   onSlotFreed(by: RunnerConnection): void {
     by.startNext();
-    // Of a session that is over, too: whoever else serves has waited for that slot.
+    // Of a session that is over, too: the other connections have waited for that slot.
     if (this.#connections.size > 1 || !this.#connections.has(by))
       for (const connection of this.#connections) connection.startNext();
   }
@@ -253,7 +253,7 @@ export class Worker {
       limits: { maxFrameBytes: this.maxFrameBytes },
       isAwaited: () => this.#isNew,
       mayDial: () => this.#mayDial(),
-      onConnected: (socket) => this.#take(socket),
+      onConnected: (socket) => this.#accept(socket),
       onFailed: (error, retryIn) => this.#dialFailed(error, retryIn),
     });
   }
@@ -273,7 +273,7 @@ export class Worker {
     this.#listener = listen;
     const context = { maxFrameBytes: this.maxFrameBytes, report: (error: Error): void => this.#report(error) };
     try {
-      await listen?.start((socket) => this.#take(socket), context);
+      await listen?.start((socket) => this.#accept(socket), context);
     } catch (error) {
       this.#listener = undefined;
       return this.#end(error);
@@ -325,7 +325,7 @@ export class Worker {
     else this.#reclaimSlots();
   }
 
-  #take(socket: Socket): void {
+  #accept(socket: Socket): void {
     const capacity = this.#freeSlots;
     if (capacity < 1 || this.#phase.state === "draining" || this.#phase.state === "stopped") return socket.close();
     if (this.#lifetime.isOver) this.#newInstance();

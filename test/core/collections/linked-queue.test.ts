@@ -53,8 +53,8 @@ describe("a line", () => {
     const line = new LinkedQueue<One>();
     const one = new One("a");
     line.push(one);
-    expect(() => line.push(one)).toThrow("already in a line");
-    expect(() => new LinkedQueue<One>().push(one)).toThrow("already in a line");
+    expect(() => line.push(one)).toThrow("already in a list");
+    expect(() => new LinkedQueue<One>().push(one)).toThrow("already in a list");
     expect(names(line)).toEqual(["a"]);
   });
 
@@ -73,7 +73,7 @@ describe("a line", () => {
     const line = new LinkedQueue<One>();
     const all = ones("a", "b", "c");
     for (const one of all) line.push(one);
-    for (const one of all) expect(() => line.insertBefore(one, all[1])).toThrow("already in a line");
+    for (const one of all) expect(() => line.insertBefore(one, all[1])).toThrow("already in a list");
     expect(names(line)).toEqual(["a", "b", "c"]);
   });
 

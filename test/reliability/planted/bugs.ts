@@ -242,7 +242,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "slow readers kept for ever",
     file: "health/backpressure",
-    from: 'if (verdict === "overflow" || verdict === "stuck")',
+    from: 'if (state === "overflow" || state === "stuck")',
     to: "if (bytes < 0)",
   },
   {
