@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { turn } from "./hand-clock.ts";
-import { fits, type ModelLease, type ModelWaiter, type PoolModel } from "./pool-model.ts";
+import { matches, type ModelLease, type ModelWaiter, type PoolModel } from "./pool-model.ts";
 import { Pooled } from "./pooled.ts";
 import type { RealPool } from "./real-pool.ts";
 import type { Tally } from "./statement.ts";
 
 type Step = (model: PoolModel, real: RealPool) => void;
 
-const NOBODY: ReadonlySet<Pooled> = new Set();
+const NO_WORKERS: ReadonlySet<Pooled> = new Set();
 
 class PoolCommand implements fc.AsyncCommand<PoolModel, RealPool> {
   readonly #name: string;
@@ -44,9 +44,9 @@ function compare(model: PoolModel, real: RealPool): void {
   assert.deepEqual(
     { size, usable, slots, waiting, logs: real.logs, fleet: real.fleet.toSorted(), returning: real.returning.length },
     {
-      size: model.seats.length,
+      size: model.entries.length,
       usable: modelUsable.length,
-      slots: modelUsable.reduce((sum, seat) => sum + seat.capacity, 0),
+      slots: modelUsable.reduce((sum, entry) => sum + entry.capacity, 0),
       waiting: model.waiters.length,
       logs: model.logs,
       fleet: model.fleet.toSorted(),
@@ -54,12 +54,12 @@ function compare(model: PoolModel, real: RealPool): void {
     },
   );
   for (const worker of real.made) {
-    assert.equal(real.workers.has(worker), model.seatOf(worker) !== undefined, `has(${worker.name})`);
+    assert.equal(real.workers.has(worker), model.entryOf(worker) !== undefined, `has(${worker.name})`);
     assert.equal(worker.closes, model.closes.get(worker) ?? 0, `closes of ${worker.name}`);
   }
-  for (const seat of model.seats) assert(seat.leases <= seat.capacity, `${seat.worker.name} is leased too often`);
-  const unused = model.freeSeats.some(({ worker }) => model.waiters.some((waiter) => fits(waiter, worker)));
-  assert(!unused, "a free slot while somebody waits who could use it");
+  for (const entry of model.entries) assert(entry.inUse <= entry.capacity, `${entry.worker.name} is leased too often`);
+  const unused = model.freeEntries.some(({ worker }) => model.waiters.some((waiter) => matches(waiter, worker)));
+  assert(!unused, "a free slot while a waiter could use it");
   assert.equal(
     real.workers.scheduler.queueDepths.reduce((sum, { length }) => sum + length, 0),
     waiting,
@@ -70,7 +70,7 @@ function compare(model: PoolModel, real: RealPool): void {
   assert.deepEqual([...real.clock.faults, ...real.faults], []);
 }
 
-function addNew(model: PoolModel, real: RealPool, { identity, capacity, labels, admitted }: Newcomer): void {
+function addNew(model: PoolModel, real: RealPool, { identity, capacity, labels, admitted }: NewWorker): void {
   const worker = new Pooled(identity, capacity, labels, `${identity}#${real.made.length}`);
   worker.onClose = () => {
     if (real.workers.has(worker) || real.workers.delete(worker)) real.faults.push(`${worker.name} outlives its close`);
@@ -81,41 +81,50 @@ function addNew(model: PoolModel, real: RealPool, { identity, capacity, labels, 
   else real.workers.add(worker);
 }
 
-interface Newcomer {
+interface NewWorker {
   readonly identity: string;
   readonly capacity: number;
   readonly labels: readonly string[];
-  /** With which capacity it is let in; 0: its own. */
+  /** The capacity it is admitted with; 0: its own. */
   readonly admitted: number;
 }
 
-interface Asking {
+interface AcquireStep {
   readonly kind: "acquire" | "context";
   readonly timeout: number;
   readonly group: number;
   readonly require: readonly string[];
 }
 
-function acquire(model: PoolModel, real: RealPool, { kind, timeout, group, require }: Asking): void {
+function acquire(model: PoolModel, real: RealPool, { kind, timeout, group, require }: AcquireStep): void {
   const id = real.nextId();
-  model.wait({ id, kind, due: model.now + timeout, group, avoid: NOBODY, require, except: [], declines: false });
+  model.wait({
+    id,
+    kind,
+    due: model.now + timeout,
+    group,
+    avoid: NO_WORKERS,
+    require,
+    excludedPrincipals: [],
+    declines: false,
+  });
   const options = { timeout, require, ...(group < 0 ? {} : { signal: real.group(group).signal }) };
   if (kind === "acquire") real.acquire(id, options);
   else real.hold(id, options);
 }
 
-interface Waiting {
-  /** Whom it avoids, bit by bit. */
+interface WaitStep {
+  /** The workers it avoids, bit by bit. */
   readonly mask: number;
   readonly declines: boolean;
   readonly require: readonly string[];
-  readonly except: readonly string[];
+  readonly excludedPrincipals: readonly string[];
 }
 
-function wait(model: PoolModel, real: RealPool, { mask, ...how }: Waiting): void {
+function wait(model: PoolModel, real: RealPool, { mask, ...rest }: WaitStep): void {
   const avoid = new Set(real.made.filter((_, i) => (mask >> (i % 8)) & 1));
   const base = { kind: "bare", due: Number.POSITIVE_INFINITY, group: -1 } as const;
-  const waiter: ModelWaiter = { id: real.nextId(), ...base, ...how, avoid };
+  const waiter: ModelWaiter = { id: real.nextId(), ...base, ...rest, avoid };
   model.wait(waiter);
   real.wait(waiter);
 }
@@ -131,22 +140,22 @@ function release(model: PoolModel, real: RealPool, n: number, held: boolean): vo
 }
 
 function endContext(model: PoolModel, real: RealPool, n: number, ok: boolean): void {
-  for (const { id, seat } of pulled(model.contexts, n)) {
-    model.release(id, seat.worker);
+  for (const { id, entry } of removeAt(model.contexts, n)) {
+    model.release(id, entry.worker);
     real.ends.get(id)?.(ok);
   }
 }
 
 /**
- * The holder of a slot of a worker that came back meanwhile has none of the new one's. `again`: who gives it back waits for
- * another, where he was before.
+ * A slot of a worker that was replaced meanwhile is none of the new worker's. `again`: the waiter re-enters for another slot, and
+ * keeps its place.
  */
 function freeBare(model: PoolModel, real: RealPool, n: number, again: boolean): void {
-  for (const { id, waiter, seat } of pulled(model.bare, n)) {
-    const current = model.seatOf(seat.worker);
-    if (current === undefined || current === seat) {
-      model.free(seat);
-      real.workers.scheduler.free(seat.worker);
+  for (const { id, waiter, entry } of removeAt(model.bare, n)) {
+    const current = model.entryOf(entry.worker);
+    if (current === undefined || current === entry) {
+      model.free(entry);
+      real.workers.scheduler.free(entry.worker);
     }
     const bare = real.bare.get(id);
     if (!again || bare === undefined) continue;
@@ -155,7 +164,7 @@ function freeBare(model: PoolModel, real: RealPool, n: number, again: boolean): 
   }
 }
 
-function pulled(leases: ModelLease[], n: number): readonly ModelLease[] {
+function removeAt(leases: ModelLease[], n: number): readonly ModelLease[] {
   return leases.length === 0 ? [] : leases.splice(n % leases.length, 1);
 }
 
@@ -169,9 +178,9 @@ const some = fc.nat({ max: 999 });
 const timeouts = fc.oneof(fc.integer({ min: 1, max: 50 }), fc.constant(Number.POSITIVE_INFINITY));
 const labels = fc.subarray(["cuda", "gpu", "ram"]);
 const require = fc.oneof(fc.constant([]), fc.subarray(["gpu", "cuda"]));
-const except = fc.oneof(fc.constant([]), fc.constant([]), fc.subarray(["owner of a", "owner of b"]));
+const excludedPrincipals = fc.oneof(fc.constant([]), fc.constant([]), fc.subarray(["owner of a", "owner of b"]));
 const groups = fc.integer({ min: -1, max: 2 });
-const standings = fc.constantFrom("ready" as const, "ready" as const, "congested" as const, "suspect" as const);
+const availabilities = fc.constantFrom("ready" as const, "ready" as const, "congested" as const, "suspect" as const);
 
 type Named = readonly [string, Step];
 
@@ -192,7 +201,7 @@ function workerSteps(): fc.Arbitrary<Named>[] {
     fc.tuple(some, fc.boolean()).map(([n, byName]): Named => {
       const step: Step = (model, real) =>
         pick(real, n, (worker) => {
-          if (byName && model.seatOf(worker) === undefined) return;
+          if (byName && model.entryOf(worker) === undefined) return;
           assert.equal(real.workers.delete(byName ? worker.identity : worker), model.delete(worker));
         });
       return [`delete(${n}, ${byName})`, step];
@@ -200,13 +209,13 @@ function workerSteps(): fc.Arbitrary<Named>[] {
     some.map(
       (n) => [`withdraw(${n})`, (m, r) => pick(r, n, (w) => (m.withdraw(w), r.workers.scheduler.withdraw(w)))] as const,
     ),
-    fc.tuple(some, standings).map(([n, standing]): Named => {
+    fc.tuple(some, availabilities).map(([n, availability]): Named => {
       const step: Step = (model, real) =>
         pick(real, n, (worker) => {
-          model.setStanding(worker, standing);
-          real.workers.scheduler.setAvailability(worker, standing);
+          model.setAvailability(worker, availability);
+          real.workers.scheduler.setAvailability(worker, availability);
         });
-      return [`setStanding(${n}, ${standing})`, step];
+      return [`setAvailability(${n}, ${availability})`, step];
     }),
   ];
 }
@@ -222,7 +231,12 @@ function waitingSteps(): fc.Arbitrary<Named>[] {
       })
       .map((one) => [JSON.stringify(one), (m, r) => acquire(m, r, one)] as const),
     fc
-      .record({ mask: fc.nat({ max: 255 }), declines: fc.nat({ max: 4 }).map((n) => n === 0), require, except })
+      .record({
+        mask: fc.nat({ max: 255 }),
+        declines: fc.nat({ max: 4 }).map((n) => n === 0),
+        require,
+        excludedPrincipals,
+      })
       .map((one) => [`wait(${JSON.stringify(one)})`, (m, r) => wait(m, r, one)] as const),
     some.map((n): Named => {
       const step: Step = (model, real) => {
@@ -257,7 +271,7 @@ function givingBackSteps(): fc.Arbitrary<Named>[] {
     some.map((n): Named => {
       const step: Step = (model, real) => {
         const at = n % Math.max(1, model.returning.length);
-        for (const seat of model.returning.splice(at, 1)) model.free(seat);
+        for (const entry of model.returning.splice(at, 1)) model.free(entry);
         for (const free of real.returning.splice(at, 1)) free();
       };
       return [`letGo(${n})`, step];

@@ -29,9 +29,9 @@ export const pool: readonly Statement[] = [
         fc.constantFrom<Mode>("plain", "wrapped"),
         fc.constantFrom(0, 64),
         fc.commands(poolCommands(tally), { maxCommands: 100, size: "max" }),
-        async (mode, patience, script) => {
+        async (mode, scansBeforeIndex, script) => {
           const model = new PoolModel(mode);
-          await fc.asyncModelRun(() => ({ model, real: new RealPool(mode, patience) }), script);
+          await fc.asyncModelRun(() => ({ model, real: new RealPool(mode, scansBeforeIndex) }), script);
           count(model, tally);
         },
       ),

@@ -7,7 +7,7 @@ export class Pooled implements PooledWorker {
   readonly capacity: number;
   readonly labels: readonly string[];
   readonly peer: { readonly principal: string };
-  /** Told apart from others of the same identity. */
+  /** Unlike the identity, unique in a run. */
   readonly name: string;
   /** Called when the pool closes it. */
   onClose: () => void = () => undefined;

@@ -1,4 +1,4 @@
-/** A real pool on a clock moved by hand, with a diary of what those who wait for it learn. */
+/** A real pool on a clock moved by hand, with a log of what its waiters learn. */
 import { WorkerSelector } from "../../src/core/pool/worker-selector.ts";
 import { TimeoutError } from "../../src/core/errors.ts";
 import type { Leasing } from "../../src/core/pool/leases.ts";
@@ -12,7 +12,7 @@ import type { Pooled } from "./pooled.ts";
 /** What a holder holds: the worker itself, or an object made for the lease. */
 export type Lease = Pooled | { readonly worker: Pooled };
 
-/** Waits as a call of the runner does: told in the step of the grant. */
+/** Waits as a call of the runner: it learns of a grant in the same step. */
 export class BareWaiter implements Waiter<Pooled> {
   readonly avoid: ReadonlySet<Pooled>;
   readonly selector: WorkerSelector | undefined;
@@ -24,12 +24,15 @@ export class BareWaiter implements Waiter<Pooled> {
   readonly hasCandidates: (usable: boolean) => void;
 
   constructor(
-    { avoid, require, except }: ModelWaiter,
+    { avoid, require, excludedPrincipals }: ModelWaiter,
     take: (worker: Pooled) => void,
     hasCandidates: (usable: boolean) => void,
   ) {
     this.avoid = avoid;
-    this.selector = require.length + except.length === 0 ? undefined : new WorkerSelector(require, new Set(except));
+    this.selector =
+      require.length + excludedPrincipals.length === 0
+        ? undefined
+        : new WorkerSelector(require, new Set(excludedPrincipals));
     this.take = take;
     this.hasCandidates = hasCandidates;
   }
@@ -62,13 +65,13 @@ export class RealPool {
   #groups: AbortController[] = [];
   #waiters = 0;
 
-  constructor(mode: Mode, patience: number) {
+  constructor(mode: Mode, scansBeforeIndex: number) {
     const leasing: Leasing<Pooled, Lease> = {
       wrap: (worker) => ({ worker }),
       unwrap: (_, free) => this.returning.push(free),
     };
     const { clock } = this;
-    const scheduler = new Scheduler<Pooled>({ clock, scansBeforeIndex: patience });
+    const scheduler = new Scheduler<Pooled>({ clock, scansBeforeIndex });
     this.workers = new Workers<Pooled, Lease>({ clock }, { scheduler, ...(mode === "wrapped" ? { leasing } : {}) });
   }
 
@@ -110,13 +113,13 @@ export class RealPool {
     });
   }
 
-  wait(who: ModelWaiter): void {
-    const { id, declines } = who;
+  wait(model: ModelWaiter): void {
+    const { id, declines } = model;
     const take = (worker: Pooled): void => {
       this.logs.bare.push(`${id} ${declines ? "declined" : "got"} ${worker.name}`);
       if (declines) this.workers.scheduler.free(worker);
     };
-    const waiter = new BareWaiter(who, take, (usable) => this.fleet.push(`${id} ${usable}`));
+    const waiter = new BareWaiter(model, take, (usable) => this.fleet.push(`${id} ${usable}`));
     this.bare.set(id, waiter);
     this.workers.scheduler.wait(waiter);
   }
