@@ -29,7 +29,7 @@ interface Outcome {
   /** The longest time in which some job waited at a worker while another worker had nothing to do. */
   readonly stuck: number;
   /** The most that waited at workers. */
-  readonly ahead: number;
+  readonly prefetched: number;
   /** How many came back from a worker that had not begun them. */
   readonly back: number;
 }
@@ -77,10 +77,10 @@ async function load(
 ): Promise<Omit<Outcome, "back">> {
   const begun = clock.now();
   const took: number[] = [];
-  let [stuckSince, stuck, ahead] = [Number.POSITIVE_INFINITY, 0, 0];
+  let [stuckSince, stuck, prefetched] = [Number.POSITIVE_INFINITY, 0, 0];
   const look = (): void => {
     const { queued, prefetched: waiting, workers } = runner.stats();
-    ahead = Math.max(ahead, waiting);
+    prefetched = Math.max(prefetched, waiting);
     const idle = workers.some(({ inFlight }) => inFlight === 0);
     if (!idle || waiting === 0 || queued > waiting) stuckSince = Number.POSITIVE_INFINITY;
     else stuckSince = Math.min(stuckSince, clock.now());
@@ -103,7 +103,7 @@ async function load(
   const makespan = clock.now() - begun;
   await clock.advance(LOOK);
   took.sort((a, b) => a - b);
-  return { makespan, p99: took[Math.ceil(took.length * 0.99) - 1] ?? 0, stuck, ahead };
+  return { makespan, p99: took[Math.ceil(took.length * 0.99) - 1] ?? 0, stuck, prefetched };
 }
 
 const mixed =
@@ -166,7 +166,7 @@ async function inTime(workers: number, jobs: number, seeds: readonly number[]): 
   });
   return {
     what: `prefetch: 99 % at 10 µs, 1 % at 100 ms, one by one, ${workers} workers: 99 of 100 jobs`,
-    figure: `${percent(auto)}; with eight sent ahead always ${percent(always)}`,
+    figure: `${percent(auto)}; with eight prefetched always ${percent(always)}`,
     wanted: "at most 105 % of what it is without",
     ok: auto <= 1.05,
   };

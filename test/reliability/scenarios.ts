@@ -27,6 +27,6 @@ export const scenarios: Section = {
   title: "Scenarios that shrink",
   about:
     "Worlds as fast-check draws them: when one fails, jobs, workers and faults are left out until only those it takes remain. " +
-    "Below it: whole loads handed in at once, with jobs sent ahead by measure and without, on virtual time with 30 µs each way.",
+    "Below it: whole loads handed in at once, with jobs prefetched by measure and without, on virtual time with 30 µs each way.",
   run,
 };

@@ -33,7 +33,7 @@ function mapped(report: Report, inputs: number): Finding[] {
   const figure = (name: string): number => Child.figure(report, name);
   return [
     all("L3: map(): outcomes in order, with the right value", figure("right"), inputs),
-    atMost("L3: map(): inputs ahead of the outcome read last", figure("prefetched"), WINDOW, "inputs", 0),
+    atMost("L3: map(): inputs ahead of the outcome read last", figure("unread"), WINDOW, "inputs", 0),
     atMost(`L3: map(): heap growth over ${count(inputs)} inputs`, figure("grown") / MIB, 1, "MiB", 2),
   ];
 }

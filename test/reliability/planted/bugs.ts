@@ -294,7 +294,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: "this.#handBack(execution, reason);",
   },
   {
-    name: "a worker sent more ahead than it takes",
+    name: "a worker sent more prefetched jobs than it takes",
     file: "pool/least-loaded-index",
     from: "leases < capacity + entry.prefetchLimit",
     to: "leases <= capacity + entry.prefetchLimit",
@@ -306,7 +306,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: '    if (this.#state === "prefetched") {\n      if (this.#made >= 0) return this.#cameBack();',
   },
   {
-    name: "the last sent ahead taken for the next",
+    name: "the last prefetched job taken for the next",
     file: "session/in-flight",
     from: "const next = this.#waiting.first;",
     to: "const next = this.#waiting.last;",
@@ -318,7 +318,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: "return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);",
   },
   {
-    name: "labels ignored for jobs sent ahead",
+    name: "labels ignored for prefetched jobs",
     file: "pool/worker-index",
     from: "if (selector === undefined) return this.#index.firstForPrefetch();",
     to: "return this.#index.firstForPrefetch();",

@@ -78,7 +78,7 @@ async function hostileRunner(): Promise<readonly Finding[]> {
     greedy.send({ type: "JOB", attemptId, attempt: 1, jobId: attemptId, ttl, job: new Job("") });
   await clock.settle();
   const begun = running;
-  const ahead = greedy.last("HELLO").prefetchLimit ?? 0;
+  const prefetchLimit = greedy.last("HELLO").prefetchLimit ?? 0;
   const refused = greedy.all("REJECT").filter(({ reason }) => reason === "overloaded").length;
   const malformed = connect();
   await clock.settle();
@@ -93,7 +93,7 @@ async function hostileRunner(): Promise<readonly Finding[]> {
   await stopped;
   return [
     exactly("of 1,000 jobs pushed at a listening worker of 2 slots, handlers started", begun, 2),
-    exactly("handed back as `overloaded`", refused, 1_000 - 2 - ahead),
+    exactly("handed back as `overloaded`", refused, 1_000 - 2 - prefetchLimit),
     exactly("answered, after another submitter sent a malformed job", answered, 2),
     same(
       "that one was told",
