@@ -1,4 +1,6 @@
-/** The front door: everything that is not a transport. */
+/**
+ * The entry point `powerhose`: everything but transports, threads, browser and testing, which have entry points of their own.
+ */
 export type { PooledWorker } from "./core/pool/scheduler.ts";
 export type { AcquireOptions, WorkersOptions } from "./core/pool/workers.ts";
 export { Workers } from "./core/pool/workers.ts";

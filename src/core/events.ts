@@ -1,4 +1,4 @@
-/** What a runner and a worker tell whoever listens: one discriminated union each, the source of every log and metric. */
+/** The events of a runner and of a worker: one discriminated union each, the source of every log and metric. */
 import type { AttemptOutcome } from "./errors.ts";
 import type { Payload, Peer } from "./peer.ts";
 

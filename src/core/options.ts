@@ -1,6 +1,7 @@
 /**
- * How options are checked: one flat record, unknown keys refused, every number in its range, once. Each option is declared
- * once, with its validator and its default, by `defineOptions`; nothing here knows which options exist.
+ * How options are declared and checked: one flat record, unknown keys refused, every number in its range, once. Each option is
+ * declared once, with its validator and its default, by `defineOptions`. The options themselves are declared where they are
+ * used.
  */
 import { MAX_DURATION } from "./time/clock.ts";
 

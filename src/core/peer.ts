@@ -1,4 +1,4 @@
-/** What the transport knows of the other end of a connection. */
+/** What a transport knows of the other end of a connection, and what a job and its result carry. */
 
 /** Who is at the other end according to the transport. Never what the peer claims in a frame. */
 export interface Peer {

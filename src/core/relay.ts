@@ -1,7 +1,7 @@
 /**
- * A handler that hands its jobs to a runner: the joint of every composition. A worker process whose socket lives on the main
- * thread and whose handlers run in threads is a Worker with a relay to a runner over threads; a broker is the same with a
- * fleet behind it.
+ * A handler that hands its jobs to another runner, so that runners can be stacked. A process whose connection lives on the main
+ * thread and whose handlers run in threads is a Worker with a relay to a runner over threads. A broker is the same with remote
+ * workers.
  */
 import type { ExecuteOptions } from "./job/execute-options.ts";
 import { ExecutionError, PowerhoseError } from "./errors.ts";

@@ -1,6 +1,6 @@
 /**
- * Whether a thread ended for want of something that the process or the machine has run out of: descriptors, memory, threads.
- * That is no fault of its module.
+ * Whether a thread ended because the process or the machine has run out of descriptors, memory or threads (EMFILE and the like).
+ * Its module is not at fault then.
  */
 
 const CODES: ReadonlySet<string> = new Set([

@@ -1,6 +1,7 @@
 /**
- * One thread from its start to its exit: sends it its init message and its port, limits its start, and ends it. Its plan
- * knows whether it is a worker thread of Node or a Web Worker. See supervised-thread.ts for its replacement.
+ * One thread from its start to its exit: sends it its init message and its port, limits its start, and ends it. Works for a
+ * worker thread of Node and for a Web Worker alike: the plan it is given starts either. See supervised-thread.ts for its
+ * replacement.
  */
 import { errorLine } from "../core/describe-error.ts";
 import type { TimerHandle } from "../core/time/clock.ts";

@@ -1,6 +1,6 @@
 /**
- * What a thread runs: takes its init message, loads the user's module and serves it as a Worker over the port it was handed.
- * Takes nothing from the user's module: `workerData` is theirs, and `parentPort` is left alone after the init message.
+ * The script of a worker thread of Node: takes its init message and runs supervisor/thread-main.ts. Takes nothing from the
+ * user's module: `workerData` is theirs, and `parentPort` is left alone after the init message.
  */
 import { parentPort } from "node:worker_threads";
 import { type ThreadInit, wrapMessage } from "../supervisor/thread-protocol.ts";

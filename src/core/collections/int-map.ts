@@ -1,7 +1,7 @@
 /**
- * A table by number that is churned at the pace of jobs. A `Map` would do but for one thing: each time it is reorganised it
- * leaves its former self behind, which points at the next one; once one of them has grown old, the collector of young
- * garbage takes all that follow for alive. Here the memory is kept and only what is in it changes.
+ * A map from small numbers to values, for entries that come and go at the pace of jobs. Why not a `Map`: each time it is rebuilt
+ * it leaves its old table behind, which points at the next one. Once one of these is in the old generation, the young collector
+ * keeps all that follow alive. Here the memory is kept, and only what is in it changes.
  */
 
 const FIRST_SLOTS = 16;

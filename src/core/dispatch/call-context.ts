@@ -1,4 +1,4 @@
-/** What a call needs of whoever takes it in, and what it tells: the seam between call.ts and dispatcher.ts. */
+/** What a call is given, and what it reports: the seam between call.ts and dispatcher.ts. */
 import type { AbortListeners } from "../async/abort-listeners.ts";
 import type { Clock, Random } from "../time/clock.ts";
 import type { TimerQueue } from "../time/timer-queue.ts";

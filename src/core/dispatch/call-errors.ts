@@ -1,4 +1,4 @@
-/** What a call is rejected with when it was not the handler's fault, in words. */
+/** The errors a call settles with when its handler is not the cause: limits, missing workers, a stopped runner. */
 import { type WorkerSelector, describeLabels } from "../pool/worker-selector.ts";
 import { type AttemptRecord, because, NoWorkerError, TimeoutError, WorkerLostError } from "../errors.ts";
 

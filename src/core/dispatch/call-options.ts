@@ -1,4 +1,4 @@
-/** How one call is run: what `execute` was told, over the runner's defaults, resolved once. */
+/** The options of one call: those of `execute`, over the defaults of the runner, checked and resolved once. */
 import { type WorkerSelector, selectorFor } from "../pool/worker-selector.ts";
 import { EXECUTE_DEFAULTS, type ExecuteOptions } from "../job/execute-options.ts";
 import type { WithDefaults } from "../options.ts";

@@ -1,6 +1,6 @@
 /**
- * One `execute()` from its queueing to its settlement: a state machine of its own, told of time, slots and answers, and
- * settled exactly once. What the failures mean is decided in retry.ts; the slots belong to workers.ts.
+ * One `execute()` from its queueing to its settlement: a state machine that is given time, slots and answers, and settles
+ * exactly once. What a failure means is decided in retry.ts; which worker it gets, in scheduler.ts.
  */
 import type { Abortable } from "../async/abort-listeners.ts";
 import type { Attempt, AttemptOwner } from "../session/attempt.ts";

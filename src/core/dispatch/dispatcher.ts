@@ -1,6 +1,6 @@
 /**
- * The desk where calls are taken in and kept until they settle: limits, ids, counters, and what all calls share. How one
- * call goes on is in call.ts.
+ * Takes calls in and keeps them until they settle: limits, ids, counters, and what all calls share. How one call goes on is in
+ * call.ts.
  */
 import { AbortListeners } from "../async/abort-listeners.ts";
 import { type CallOptions, resolveCall } from "./call-options.ts";

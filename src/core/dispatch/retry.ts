@@ -1,6 +1,6 @@
 /**
- * Which failure is tried again, and when. Decides and does nothing: call.ts acts. The table behind it is in
- * docs/architecture.md.
+ * Whether a failed attempt is tried again, and after what delay. Decides and does nothing: call.ts acts. The table behind it is
+ * in docs/semantics.md.
  */
 import { backoffDelay } from "../time/backoff.ts";
 import type { Random } from "../time/clock.ts";

@@ -1,7 +1,7 @@
 /**
- * One `execute()` with `verify`: the same job on workers of several principals, and their answers compared. Made of calls that
- * run one after the other, each kept from the principals that have answered; to the desk they are one job. How one of them runs
- * is in call.ts.
+ * One `execute()` with `verify`: the same job on workers of several principals, and their answers compared (a quorum, as in
+ * BOINC). Made of calls that run one after the other, each kept from the principals that have answered. For the dispatcher they
+ * are one job. How one of them runs is in call.ts.
  */
 import type { AbortListeners } from "../async/abort-listeners.ts";
 import type { CallOptions } from "./call-options.ts";

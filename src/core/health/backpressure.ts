@@ -1,6 +1,8 @@
 /**
- * Watches whether the peer of one session reads what it is sent. Polls while there is a backlog, as a socket tells how much
- * waits but not when it has left. Both ends have one. What follows is in session.ts and runner-connection.ts.
+ * Where the send buffer of one session is bounded: watches how many bytes its peer has not read, and reports above the
+ * high-water mark, above the limit, and when nothing was read for too long. Polls while there is a backlog, as a socket tells
+ * how much waits but not when it has left. Both ends have one; session.ts and runner-connection.ts act. For all sessions:
+ * send-budget.ts.
  */
 import type { Clock } from "../time/clock.ts";
 import type { BudgetHolder, SendBudget } from "./send-budget.ts";

@@ -1,5 +1,5 @@
 /**
- * Watches whether the worker of one session is alive: first for its HELLO, then for a silence that lasts too long, by the rule
+ * The timers of one session's heartbeat at the runner: first for the HELLO, then for a silence that lasts too long, by the rule
  * of failure-detector.ts. session.ts acts on it.
  */
 import type { Clock } from "../time/clock.ts";

@@ -1,7 +1,8 @@
 /**
- * What all sessions of a runner may hold unsent together. Over the budget, a session with more than a fair share gets no new
- * work; what does not shrink meanwhile is given up, the largest first. Counts what each session held when it last sent or was
- * reviewed: constant work for each frame. Reviews all holders only while they seem to hold too much. See backpressure.ts.
+ * Bounds what all sessions of a runner hold unsent together. Over the budget, a session with more than a fair share gets no new
+ * work; when that does not help in time, sessions that read nothing are ended, the largest first. Counts what each session held
+ * when it last sent or was reviewed: constant work for each frame. Reviews all holders only while they seem to hold too much.
+ * For one session: backpressure.ts.
  */
 import type { Clock } from "../time/clock.ts";
 import { CallbackEntry, type TimerQueue } from "../time/timer-queue.ts";

@@ -1,4 +1,6 @@
-/** How one job is run: what `execute` and `map` can be told, and what holds when nothing is said. */
+/**
+ * The options of `execute`, with their defaults and checks. How they are resolved for one call is in dispatch/call-options.ts.
+ */
 import { labelList } from "../identifiers.ts";
 import {
   abortSignal,

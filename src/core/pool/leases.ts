@@ -1,4 +1,7 @@
-/** Who holds what: the leases of a pool and the entries they are for. When a entry is free again is decided in workers.ts. */
+/**
+ * The slots of a pool that callers hold, from `acquire` to `release`, and the waiters for them. Which worker a waiter gets is
+ * decided in scheduler.ts.
+ */
 import { Deferred } from "../async/deferred.ts";
 import type { WorkerSelector } from "./worker-selector.ts";
 import type { WorkerEntry } from "./least-loaded-index.ts";

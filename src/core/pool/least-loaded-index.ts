@@ -1,7 +1,7 @@
 /**
- * Which workers can take a job: the least loaded first, among equals the one that has waited longest; from 16 jobs on only
- * about. The order is kept by moving a entry from one line to the next, so choosing costs the same for ten workers and ten
- * thousand. Whom a demand fits is in worker-index.ts, who waits for a entry in workers.ts.
+ * The order in which workers are used: the least loaded first, and among equals the one that has waited longest. From 16 jobs on
+ * a worker the order is approximate. A worker moves from one bucket to the next, so choosing costs the same for ten workers and
+ * ten thousand. Which workers match a selector is in worker-index.ts.
  */
 import { LinkedQueue, type LinkedNode } from "../collections/linked-queue.ts";
 import type { Avoided } from "./waiter.ts";

@@ -1,6 +1,6 @@
 /**
- * The entries that fit one demand, in the order of their use: an index like that of all entries, with entries of its own. Made
- * where searching among all of them takes too long, and dropped when it is not used: worker-index.ts decides both.
+ * The workers that match one selector, in the order of their use: an index like that of all workers, with entries of its own.
+ * Made where a search among all of them takes too long, and dropped when it is not used: worker-index.ts decides both.
  */
 import type { WorkerSelector, Selectable } from "./worker-selector.ts";
 import { WorkerEntry, LeastLoadedIndex, type EntryWatcher } from "./least-loaded-index.ts";

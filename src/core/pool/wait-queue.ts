@@ -1,6 +1,7 @@
 /**
- * The waiters of a pool: in a queue for each selector, so that no waiter is held up by one that waits for another kind of worker.
- * Knows who came first, and who is first for a given worker. Which worker somebody gets is decided in workers.ts.
+ * The waiters of a pool: one queue for each selector, so that no waiter is held up by one that waits for another kind of worker.
+ * Keeps the order of arrival, and finds the oldest waiter that a given worker matches. Which waiter gets which worker is decided
+ * in scheduler.ts.
  *
  * Queues that no usable worker matches are indexed apart: they cost nothing when a slot is freed.
  */

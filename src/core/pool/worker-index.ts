@@ -1,10 +1,10 @@
 /**
- * The workers of a pool: who is there, and who of them is the one to use next for a given demand. Who waits for one is in
- * wait-queue.ts, and what is done about it in workers.ts.
+ * The workers of a pool, and which of them to use next for a given selector. The waiters are in wait-queue.ts; scheduler.ts
+ * brings both together.
  *
- * For a demand only entries with the rarest of its labels are looked at. Few of them are compared one by one. Many are searched
- * in the order of their use, past those that do not fit; where these are many too, a view of those that fit is kept
- * (selector-index.ts), so that one worker of its kind is found at once among ten thousand others.
+ * For a selector only workers with the rarest of its labels are looked at. Few of them are compared one by one. Many are
+ * searched in the order of their use, past those that do not match. Where these are many too, an index of those that match is
+ * kept (selector-index.ts), so that one worker of its kind is found at once among ten thousand others.
  */
 import { WorkerSelector, type Selectable } from "./worker-selector.ts";
 import { SelectorIndex } from "./selector-index.ts";

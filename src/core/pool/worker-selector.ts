@@ -1,6 +1,7 @@
 /**
- * What somebody who waits asks of a worker: labels it came with, and whom it must not belong to. Equal demands have equal
- * keys; whoever asks for nothing has no demand at all. Knows no pool: who waits with which demand is in wait-queue.ts.
+ * What a job asks of a worker: labels it must have, and principals it must not belong to. Equal selectors have equal keys; a job
+ * that asks for nothing has no selector. Knows no pool: see wait-queue.ts for the queues, worker-index.ts for the workers that
+ * match.
  */
 import type { Peer } from "../peer.ts";
 

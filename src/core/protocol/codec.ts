@@ -1,6 +1,6 @@
 /**
- * Messages to frames and back: the messages each end may send, and their size limits. The layout of a frame is in codec.ts, that
- * of the bodies in encoder.ts and decoder.ts. docs/protocol.md specifies all of it.
+ * Messages to frames and back: which messages each end may send, the layout of a frame, and the size limits. The bodies of
+ * messages are in encoder.ts and decoder.ts. docs/protocol.md specifies all of it.
  */
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";

@@ -1,5 +1,5 @@
 /**
- * The messages of protocol version 1, as values. Their bytes are codec.ts's business; docs/protocol.md is the same
+ * The messages of protocol version 1, as values. Their bytes are in encoder.ts and decoder.ts; docs/protocol.md is the same
  * contract for a worker in another language.
  */
 import type { RemoteError } from "../errors.ts";

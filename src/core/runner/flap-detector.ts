@@ -1,4 +1,6 @@
-/** Notices two workers that share a name: each registration throws the other out, for ever, unless somebody stops it. */
+/**
+ * Detects two workers that share a name: each registration ends the other session, again and again, unless one is refused.
+ */
 import type { Clock } from "../time/clock.ts";
 
 const WINDOW_MS = 60_000;

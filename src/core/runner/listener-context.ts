@@ -1,4 +1,6 @@
-/** What listeners may see and ask of the runner they serve: the little of it that listener.ts promises them, and no more. */
+/**
+ * What a listener may see and ask of the runner it serves: the view and the controls that transport/listener.ts declares.
+ */
 import type { ListenerContext, RunnerView } from "../transport/listener.ts";
 import type { Session } from "../session/session.ts";
 

@@ -1,7 +1,7 @@
 /**
- * WorkerRegistration: lets workers in and keeps their sessions. HELLO → WELCOME and into the pool, PING → PONG,
- * REMOVE → REMOVED and out of it. Decides who may have which identity. What a session does is in session.ts, who gets a
- * job in workers.ts.
+ * WorkerRegistration: admits workers and keeps their sessions. HELLO → WELCOME and into the pool, PING → PONG (of a worker to
+ * the runner), REMOVE → REMOVED and out of it. Decides which worker may have an identity, and which session it replaces. What a
+ * session does is in session.ts, which job it gets in scheduler.ts.
  */
 import type { Clock, Random } from "../time/clock.ts";
 import { backlogLimits } from "../health/backpressure.ts";

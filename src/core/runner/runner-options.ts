@@ -1,4 +1,4 @@
-/** What a JobRunner can be told, and what holds when nothing is said. What it does with it is in runner.ts. */
+/** The options of a JobRunner, with their defaults. What the runner does with them is in runner.ts. */
 import { QUEUE_DEFAULTS } from "../dispatch/dispatcher.ts";
 import { EXECUTE_DEFAULT_RULES, type ExecuteOptions } from "../job/execute-options.ts";
 import type { Dialer, Listener } from "../transport/listener.ts";

@@ -1,5 +1,5 @@
 /**
- * JobRunner: the front of it all. Puts together the pool (workers.ts), the door (registration.ts) and the desk
+ * JobRunner: puts together the pool (scheduler.ts), the registration of workers (registration.ts) and the dispatcher
  * (dispatcher.ts), and owns their life: start, drain, stop.
  */
 import { type CallOptions, resolveCall } from "../dispatch/call-options.ts";

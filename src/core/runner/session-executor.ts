@@ -1,4 +1,4 @@
-/** Runs jobs on one session and no other: so many at a time, the others wait in the order they came. */
+/** Runs jobs on one session and no other: as many at a time as it has slots, the others in the order they came. */
 import type { CallTarget } from "../dispatch/call-context.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { ExecuteOptions } from "../job/execute-options.ts";

@@ -1,6 +1,6 @@
 /**
- * The jobs of one session: handed over, cancelled, called back and answered. Decides which answers count. When a session
- * begins and ends is in session.ts, what an outcome means for a job in call.ts.
+ * The attempts of one session: sent, cancelled, recalled and answered. Decides which answers count. When a session begins and
+ * ends is in session.ts, what an outcome means for a job in call.ts.
  */
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { CallbackEntry, type TimerQueue } from "../time/timer-queue.ts";

@@ -1,4 +1,6 @@
-/** One attempt at a job on one session. The session keeps it until its slot is free; who gave the job is its owner. */
+/**
+ * One attempt at a job on one session. The session keeps it until its slot is free; its owner is the call it is made for.
+ */
 import type { CancelReason, JobErrorMessage, RejectReason } from "../protocol/message.ts";
 import type { CallbackEntry } from "../time/timer-queue.ts";
 import type { WorkerSelector } from "../pool/worker-selector.ts";

@@ -1,9 +1,9 @@
 /**
- * The attempts one session has in flight: those that have a slot at the worker, and behind them, in a line, those that were
- * prefetched of a free one. What an answer means is in attempt-table.ts.
+ * The attempts one session has in flight: those that have a slot at the worker, and behind them, in a queue, the prefetched
+ * ones. What an answer means is in attempt-table.ts.
  *
- * A worker begins its jobs in the order in which they were sent, so that nobody has to tell whose turn it is: whenever one
- * that has a slot is over, the first in line has begun.
+ * A worker begins its jobs in the order in which they were sent, so no message has to say whose turn it is: whenever an attempt
+ * that has a slot is over, the first of the queue has begun.
  */
 import type { Attempt } from "./attempt.ts";
 import { LinkedQueue } from "../collections/linked-queue.ts";

@@ -1,7 +1,7 @@
 /**
- * How many jobs one worker may be prefetched, so that it need not stand still for the round trip between two
- * short jobs. Decides from what the worker says its jobs take and what their round trips took, and knows no job by name:
- * who is prefetched is decided in workers.ts, what becomes of it in attempt-table.ts.
+ * How many jobs are prefetched to one worker, so that it does not stand still for the round trip between two short jobs. Decides
+ * from what the worker says its jobs take and what their round trips took. Which jobs are prefetched is decided in scheduler.ts,
+ * what becomes of them in attempt-table.ts.
  */
 import type { HelloMessage } from "../protocol/message.ts";
 import { MAX_MEASURED_PREFETCH } from "../protocol/constants.ts";

@@ -1,4 +1,4 @@
-/** What a session needs of whoever keeps it, and what it tells: the seam between session.ts and registration.ts. */
+/** What a session is given, and what it reports: the seam between session.ts and registration.ts. */
 import type { Clock } from "../time/clock.ts";
 import type { BackpressureRules } from "../health/backpressure.ts";
 import type { TimerQueue } from "../time/timer-queue.ts";

@@ -1,6 +1,6 @@
 /**
- * Time and chance as the core sees them. The real ones are in system.ts; a test passes its own. Nothing else in the core may
- * name a timer, a date or a random source. Waits are in timer.ts and timer-queue.ts.
+ * Time and random numbers as the core sees them. The real ones are in system.ts; a test passes its own. Nothing else in the core
+ * may name a timer, a date or a random source. Waits are in timer.ts and timer-queue.ts.
  */
 
 /** What `Clock.set` returned. Opaque to everyone but the clock that made it. */

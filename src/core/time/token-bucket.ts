@@ -1,4 +1,4 @@
-/** A token bucket: so many at a time on average, so many at once. Pure; time comes from outside. */
+/** A token bucket: limits the average rate and the burst of what it is asked for. Pure; time comes from outside. */
 
 /** How fast a bucket fills. */
 export interface TokenBucketRate {

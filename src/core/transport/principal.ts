@@ -1,6 +1,6 @@
 /**
- * The principals that transports give their own peers. An identity belongs to a principal: a guest with one of
- * these names could take over the workers of a transport.
+ * The principals that transports give their own peers, such as the threads of a process. They are reserved: `authenticate` and
+ * tickets cannot give one to a remote client, as a worker replaces the older ones of its principal.
  */
 
 /** Peers of this process: threads, Web Workers, message ports, workers over memory. */

@@ -1,6 +1,6 @@
 /**
  * Keeps one connection up: dials, waits longer after each failure, dials again. Its owner speaks over the connection, and
- * decides whether a failure is final.
+ * decides whether a failure is final: worker.ts for a worker that dials, runner.ts for a runner that does.
  */
 import { backoffDelay } from "../time/backoff.ts";
 import type { Clock, Random } from "../time/clock.ts";

@@ -1,6 +1,6 @@
 /**
- * Begins the jobs of one session at the worker: those that found a slot when they came, then those that were prefetched of
- * one, in the order they came. Measures their durations. Slots and answers are in runner-connection.ts.
+ * The order in which one session's jobs begin at the worker: those that found a free slot when they came, then the prefetched
+ * ones, in the order they came. Measures their durations. Slots and answers are in runner-connection.ts.
  */
 import type { Clock } from "../time/clock.ts";
 import { LinkedQueue } from "../collections/linked-queue.ts";

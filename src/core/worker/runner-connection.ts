@@ -1,6 +1,6 @@
 /**
- * A worker's end of one session: HELLO, the heartbeat, jobs in and answers out, and leaving in good order. Whether and when
- * to connect again is decided in worker.ts; how a handler is run, in execution.ts.
+ * A worker's end of one session: sends HELLO and the heartbeat, answers PING, takes JOB, CANCEL and GOAWAY, sends answers and
+ * leaves. Whether to connect again is decided in worker.ts; how a handler is run, in execution.ts.
  */
 import type { Clock } from "../time/clock.ts";
 import { wirePayloadBytes, WORKER_CODEC } from "../protocol/codec.ts";

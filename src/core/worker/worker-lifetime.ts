@@ -1,4 +1,4 @@
-/** How long one instance of a worker serves: so many jobs, or so long. What its end means is in worker.ts. */
+/** When one instance of a worker retires: after `maxJobs` jobs, or at `maxAge`. What retirement does is in worker.ts. */
 import { type Clock, type Random, jitter } from "../time/clock.ts";
 import { Timer } from "../time/timer.ts";
 

@@ -1,4 +1,4 @@
-/** What a Worker can be told, what it does when it is not told, and what is refused. */
+/** The options of a Worker, with their defaults and checks. */
 import type { Clock, Random } from "../time/clock.ts";
 import { backlogLimits } from "../health/backpressure.ts";
 import { identityName, labelList } from "../identifiers.ts";

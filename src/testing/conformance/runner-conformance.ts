@@ -1,6 +1,6 @@
 /**
- * The runner's story, the same on every transport: whatever carries the frames, jobs settle once and rightly. What a
- * transport itself must do is in socket-conformance.ts.
+ * What a runner does, the same on every transport: whatever carries the frames, jobs settle once and rightly. What a transport
+ * itself must do is in socket-conformance.ts.
  */
 import { ExecutionError, Job, RunnerStoppedError, WorkerLostError } from "../../index.ts";
 import { expectAtMost, expectEqual, expectFields, expectTrue, rejectionOf, show } from "./expectation.ts";

@@ -1,4 +1,4 @@
-/** What the runner's conformance cases are played on: a started runner with all its workers there. Knows no case. */
+/** The fixture of the runner's conformance cases: a started runner with all its workers registered. Knows no case. */
 import { JobRunner, type RunnerStats } from "../../index.ts";
 import { expectFields, show } from "./expectation.ts";
 import type { FleetHarnessFactory, FleetHarness } from "./harness.ts";

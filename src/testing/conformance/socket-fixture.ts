@@ -1,4 +1,7 @@
-/** What the conformance cases of sockets are played on: a started listener, connections with a recorder at each end. Knows no case. */
+/**
+ * The fixture of the conformance cases of sockets: a started listener, and connections with a recorder at each end. Knows no
+ * case.
+ */
 import type { ListenerContext, Socket } from "../../index.ts";
 import { expectAtMost, expectEqual, expectTrue } from "./expectation.ts";
 import { Recorder } from "./recorder.ts";

@@ -1,6 +1,6 @@
 /**
- * Dials with any WebSocket of the W3C shape: a browser's, Deno's, Bun's, or the class of `ws`. Holds nothing of Node. To
- * listen, or to dial from Node with headers and TLS options, see index.ts.
+ * Dials with any WebSocket of the W3C shape: a browser's, Deno's, Bun's, or the class of `ws`. Holds nothing of Node. To listen,
+ * or to dial from Node with headers and TLS options, see node/index.ts.
  */
 import type { Dialer } from "../../core/transport/listener.ts";
 import { isFunction, checkOptions, isBoolean, type Validators } from "../../core/options.ts";

@@ -1,7 +1,7 @@
 /**
- * Who may open a WebSocket, load the page or read the status, decided on the request before anything is upgraded or
- * answered: origin, host, subprotocol, credentials. The one place where a token is compared and an origin is checked.
- * Answers with a refusal or a principal. How many may connect is decided in limits.ts.
+ * Decides, before anything is upgraded or answered, whether a request may open a WebSocket, load the dashboard or read the
+ * status: origin, host, subprotocol, credentials. The one place where a token is compared and an origin is checked. Answers with
+ * a refusal or a principal. How many may connect is decided in limits.ts.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";

@@ -1,6 +1,6 @@
 /**
- * The page of one listener, from start to stop: finds what browsers ask for, and joins their WebSockets to the feed. Who may
- * come is admission.ts, what they are told feed.ts, what else is answered http-requests.ts.
+ * The dashboard of one listener, from start to stop: finds what browsers ask for, and joins their WebSockets to the feed. What
+ * may load it is decided in admission.ts, what it is sent in dashboard/feed.ts, other requests are answered in http-requests.ts.
  */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";

@@ -1,6 +1,6 @@
 /**
- * Plain HTTP requests to a listener, on a server of its own or on a shared one: the page with its files, and `GET status`, a
- * report as JSON. Finds out which requests are for it, and answers those within its limits. Admission is admission.ts.
+ * Plain HTTP requests to a listener, on a server of its own or on a shared one: the dashboard with its files, and `GET status`,
+ * a report as JSON. Finds the requests that are for it, and answers those within its limits. Admission is in admission.ts.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { systemClock } from "../../../core/time/system.ts";

@@ -1,7 +1,4 @@
-/**
- * The HTTP server that a listener makes for itself: binds, holds a bounded number of TCP connections, and closes. What is
- * answered is the listener's business.
- */
+/** The HTTP server that a listener makes for itself: binds, holds a bounded number of TCP connections, and closes. */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { Socket as TcpSocket } from "node:net";
 import type { WebSocketListenerSettings } from "./options.ts";

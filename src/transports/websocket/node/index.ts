@@ -1,6 +1,6 @@
 /**
- * WebSockets on Node with `ws`: listens, and dials with headers and TLS options. A life between start and stop is
- * server.ts; here is only when one begins and ends.
+ * WebSockets on Node with `ws`: listens, and dials with headers and TLS options. Begins and ends an active listener; what one
+ * does in between is in server.ts.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Listener, ListenerContext } from "../../../core/transport/listener.ts";

@@ -1,6 +1,6 @@
 /**
- * How many connections a listener holds, in all and of one network, and how fast they may come. Who may connect is decided
- * in admission.ts.
+ * How many connections a listener holds, in all and of one network, and how fast they may come. Which may connect is decided in
+ * admission.ts.
  */
 import type { Clock } from "../../../core/time/clock.ts";
 import { TokenBucket } from "../../../core/time/token-bucket.ts";

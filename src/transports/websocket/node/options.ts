@@ -1,4 +1,4 @@
-/** What a WebSocket listener can be told, with its defaults, and the check of it. What each option does is done elsewhere. */
+/** The options of a WebSocket listener, with their defaults and checks. */
 import type { IncomingMessage, Server as HttpServer } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import {

@@ -1,6 +1,6 @@
 /**
- * One life of a WebSocket listener, from start to stop: upgrades, and the connections it holds. Who is let in is
- * admission.ts's decision, plain requests are answered by http-requests.ts; starting again is the listener's.
+ * An active WebSocket listener, from start to stop: upgrades, and the connections it holds. Admission is decided in
+ * admission.ts, plain requests are answered in http-requests.ts.
  */
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket as TcpSocket } from "node:net";

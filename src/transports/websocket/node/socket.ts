@@ -1,6 +1,6 @@
 /**
- * A socket over the WebSocket class of `ws`, for both ends: binary messages as they come, without copies, and the errors
- * of `ws` as close reasons. Who listens and who dials is decided elsewhere.
+ * A socket over the WebSocket class of `ws`, for both ends: binary messages as they come, without copies, and the errors of `ws`
+ * as close reasons.
  */
 import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";

@@ -1,6 +1,5 @@
 /**
- * One-time tickets of a listener: given out, kept for a moment, taken back at the door. Knows no request: what a ticket is
- * good for there is admission.ts's decision.
+ * One-time tickets of a listener: issued, kept for a moment, redeemed once. What a ticket allows is decided in admission.ts.
  */
 import { createHash, randomBytes } from "node:crypto";
 import type { Clock } from "../../../core/time/clock.ts";
