@@ -1,30 +1,30 @@
-/** Asks the page for what only the page can come by: tokens and tickets that are good for one dial. */
-import type { Asked, TabCommand, TabReport } from "./worker-protocol.ts";
+/** Asks the page for what only the page can get: tokens and tickets that are good for one dial. */
+import type { CredentialKind, TabCommand, TabReport } from "./worker-protocol.ts";
 
-/** What the page has been asked and has not answered yet. */
+/** The requests that the page has not answered yet. */
 export class CredentialRequests {
-  readonly #ask: (report: TabReport) => void;
-  readonly #asked = new Map<number, { resolve(text: string): void; reject(error: Error): void }>();
+  readonly #report: (report: TabReport) => void;
+  readonly #pending = new Map<number, { resolve(text: string): void; reject(error: Error): void }>();
   #last = 0;
 
-  constructor(ask: (report: TabReport) => void) {
-    this.#ask = ask;
+  constructor(report: (report: TabReport) => void) {
+    this.#report = report;
   }
 
-  /** Resolves with what the page answers. */
-  ask(what: Asked): Promise<string> {
+  /** Asks the page. Resolves to its answer, or rejects with its reason. */
+  request(credential: CredentialKind): Promise<string> {
     const id = ++this.#last;
     return new Promise((resolve, reject) => {
-      this.#asked.set(id, { resolve, reject });
-      this.#ask({ report: "ask", id, what });
+      this.#pending.set(id, { resolve, reject });
+      this.#report({ report: "ask", id, credential });
     });
   }
 
-  /** The page has answered. */
-  answered({ id, text, why }: TabCommand & { readonly command: "answer" }): void {
-    const asked = this.#asked.get(id);
-    this.#asked.delete(id);
-    if (text === undefined) asked?.reject(new Error(why));
-    else asked?.resolve(text);
+  /** Settles the request that the page has answered. */
+  onAnswer({ id, text, reason }: TabCommand & { readonly command: "answer" }): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (text === undefined) pending?.reject(new Error(reason));
+    else pending?.resolve(text);
   }
 }

@@ -1,4 +1,4 @@
-/** What a Web Worker that runs handlers runs: takes its orders, imports the user's module and serves it over a port. */
+/** The script of a Web Worker that runs handlers: imports the user's module and serves it over a port. */
 import { errorLine } from "../core/describe-error.ts";
 import { type ThreadInit, wrapMessage } from "../supervisor/thread-protocol.ts";
 import { handlerAmong } from "../supervisor/handler-export.ts";
@@ -29,11 +29,11 @@ async function load({ module, exportName }: ThreadInit): Promise<Handler> {
   return handlerAmong(exported, exportName, module);
 }
 
-// Nobody is told when a Web Worker closes itself: its job would hang until it timed out.
+// A Web Worker that closes itself fires no event: its job would hang until it times out.
 scope.close = (): void => scope.reportError(new Error("the handler closed its Web Worker"));
-// Once: from here on, what is posted to it is the user's module's.
+// Once: all further messages belong to the user's module.
 scope.addEventListener(
   "message",
-  ({ data: boot }) => void serveThread(boot, (note) => scope.postMessage(wrapMessage(note, boot.nonce)), load),
+  ({ data: init }) => void serveThread(init, (message) => scope.postMessage(wrapMessage(message, init.nonce)), load),
   { once: true },
 );

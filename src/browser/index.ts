@@ -1,6 +1,6 @@
 /**
- * The public door of `powerhose/browser`: a tab that serves jobs. What the page sees of it is tab-worker.ts; what runs in its
- * Web Workers, socket-entry.ts and handler-entry.ts.
+ * The public door of `powerhose/browser`: a tab that serves jobs. See tab-worker.ts for the page's handle, socket-entry.ts and
+ * handler-entry.ts for its Web Workers.
  */
 import { type ServeFromTabOptions, tabSettings } from "./options.ts";
 import { TabWorker } from "./tab-worker.ts";
@@ -22,7 +22,7 @@ export type { TabEvent, TabProgressEvent, TabState, TabStateEvent, TabStats, Tab
  * @throws WorkerStartError when the module cannot be loaded or served, or the browser refuses the Web Workers.
  */
 export async function serveFromTab(url: string | URL, options: ServeFromTabOptions): Promise<TabWorker> {
-  const share = new TabWorker(tabSettings(url, options));
-  await share.ready;
-  return share;
+  const worker = new TabWorker(tabSettings(url, options));
+  await worker.ready;
+  return worker;
 }

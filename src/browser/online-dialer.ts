@@ -1,35 +1,35 @@
-/** A dialer that waits while the browser has no network: no tries are wasted, and none is put off once it is back. */
+/** A dialer that waits while the browser has no network: no try is wasted, and none is delayed once the network is back. */
 import type { Dialer, Socket, SocketLimits } from "../index.ts";
 
-/** Around another dialer. */
+/** Wraps another dialer. */
 export class OnlineDialer implements Dialer {
   readonly #dialer: Dialer;
   readonly #waiting = new Set<() => void>();
-  #open = true;
+  #online = true;
 
   constructor(dialer: Dialer) {
     this.#dialer = dialer;
   }
 
-  /** Whether the browser is thought to have a network. A fresh gate thinks so: a browser may be wrong about loopback. */
-  get isOpen(): boolean {
-    return this.#open;
+  /** Whether the browser has a network, as last set. At first `true`: a browser may be wrong about loopback. */
+  get isOnline(): boolean {
+    return this.#online;
   }
 
-  /** The browser says that it has a network, or none. */
-  set(open: boolean): void {
-    this.#open = open;
-    if (!open) return;
+  /** Sets whether the browser has a network. */
+  setOnline(online: boolean): void {
+    this.#online = online;
+    if (!online) return;
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }
 
   async dial(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
-    while (!this.#open) await this.#opened(signal);
+    while (!this.#online) await this.#whenOnline(signal);
     return await this.#dialer.dial(signal, limits);
   }
 
-  #opened(signal: AbortSignal): Promise<void> {
+  #whenOnline(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject: (reason: unknown) => void) => {
       if (signal.aborted) return reject(signal.reason);
       const onAbort = (): void => {

@@ -1,26 +1,27 @@
 /**
- * A relay that answers for its slots: a job that was called off counts as running until the Web Worker that had it has let
- * go of it, or was replaced. Else the runner would give the slot away at once, and the next job would wait behind a handler
- * that spins until it timed out as well.
+ * A relay with exact slots: a cancelled job counts as running until its Web Worker has ended the handler or was replaced. Why:
+ * otherwise the runner reuses the slot at once, and the next job waits behind a handler that spins.
  */
 import { type Handler, systemClock, type JobContext, type JobRunner, relay } from "../index.ts";
 
 /**
- * How long a handler whose job was called off may take to return before its Web Worker is terminated, in ms. The tab itself
- * has the runner's `cancelGrace`, 1,000 unless told, to say that a slot is free: another Web Worker is to be up by then.
+ * The time in which the handler of a cancelled job may return before its Web Worker is terminated. The tab has the runner's
+ * `cancelGrace`, by default 1,000 ms, to report a free slot: a new Web Worker runs by then.
  */
-export const CANCEL_GRACE = 300;
-/** How long at most the end of a job is put off, in ms, so that the tab itself keeps within the runner's grace. */
+export const CANCEL_GRACE_MS = 300;
+/** The longest delay of the end of a job, so that the tab keeps within the runner's grace. */
 const SETTLE_TIMEOUT_MS = 800;
-/** How often to look meanwhile, in ms. */
 const POLL_INTERVAL_MS = 20;
 
-/** Whom it tells what became of the jobs. */
+/** What a job ended with. */
+export type JobEnd = "done" | "failed" | "cancelled";
+
+/** What the relay calls. */
 export interface RelayOwner {
-  /** A job has begun. */
-  began(): void;
-  /** It has ended: its handler returned or failed, or nobody waits any more. */
-  ended(how: "done" | "failed" | "called off"): void;
+  /** A job has started. */
+  onStart(): void;
+  /** A job has ended: its handler returned or failed, or it was cancelled. */
+  onEnd(end: JobEnd): void;
 }
 
 /** Hands the jobs of one tab to its Web Workers. */
@@ -29,7 +30,7 @@ export class SlotAccurateRelay {
   readonly #size: number;
   readonly #owner: RelayOwner;
   readonly #relay: Handler;
-  /** Jobs that are still wanted. */
+  /** Jobs that are not cancelled and not ended. */
   #wanted = 0;
 
   constructor(runner: JobRunner, size: number, owner: RelayOwner) {
@@ -42,31 +43,31 @@ export class SlotAccurateRelay {
   /** The handler of the tab's Worker. */
   readonly handler: Handler = async (job, context) => {
     this.#wanted++;
-    this.#owner.began();
+    this.#owner.onStart();
     try {
       const value = await this.#relay(job, context);
       this.#end("done");
       return value;
     } catch (error) {
-      this.#end(context.signal.aborted ? "called off" : "failed");
-      await this.#letGo(context);
+      this.#end(context.signal.aborted ? "cancelled" : "failed");
+      await this.#whenSlotFree(context);
       throw error;
     }
   };
 
-  #end(how: "done" | "failed" | "called off"): void {
+  #end(end: JobEnd): void {
     this.#wanted--;
-    this.#owner.ended(how);
+    this.#owner.onEnd(end);
   }
 
-  async #letGo({ signal }: JobContext): Promise<void> {
-    const giveUp = systemClock.now() + SETTLE_TIMEOUT_MS;
-    while (signal.aborted && !this.#hasSlot() && systemClock.now() < giveUp) {
+  async #whenSlotFree({ signal }: JobContext): Promise<void> {
+    const limit = systemClock.now() + SETTLE_TIMEOUT_MS;
+    while (signal.aborted && !this.#hasSlot() && systemClock.now() < limit) {
       await new Promise<void>((resolve) => void systemClock.set(POLL_INTERVAL_MS, resolve, true));
     }
   }
 
-  /** Whether every slot that the tab speaks of is there, and taken only by what is still wanted. */
+  /** Whether all slots of the tab exist, and only wanted jobs take them. */
   #hasSlot(): boolean {
     const { workers } = this.#runner.stats();
     const taken = workers.reduce((sum, { inFlight }) => sum + inFlight, 0);

@@ -1,4 +1,4 @@
-/** What the Web Worker that holds a tab's connection runs: takes its errand and does what the page tells it. */
+/** The script of the Web Worker that holds a tab's connection. */
 import type { TabCommand, TabReport } from "./worker-protocol.ts";
 import { TabWorkerHost } from "./tab-worker-host.ts";
 
@@ -9,5 +9,5 @@ interface WorkerScope {
 }
 
 const scope = globalThis as WorkerScope;
-const service = new TabWorkerHost((report) => scope.postMessage(report));
-scope.addEventListener("message", ({ data }) => service.handle(data));
+const host = new TabWorkerHost((report) => scope.postMessage(report));
+scope.addEventListener("message", ({ data }) => host.handle(data));

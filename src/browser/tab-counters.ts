@@ -1,19 +1,19 @@
-/** Keeps a tab's numbers and tells them to the page, at most five times a second. */
+/** Keeps a tab's numbers and reports them to the page, at most five times a second. */
 import { systemClock } from "../index.ts";
 import { SlidingRate } from "../core/time/sliding-rate.ts";
-import type { RelayOwner } from "./slot-accurate-relay.ts";
+import type { JobEnd, RelayOwner } from "./slot-accurate-relay.ts";
 import type { TabState, TabStats } from "./tab-events.ts";
 
-/** How long numbers may wait to be told, in ms. */
+/** The longest delay of a report. */
 const REPORT_DELAY_MS = 200;
-/** How often a rate that falls is told, in ms. */
-const FADING = 1_000;
+/** The interval of reports while a rate falls. */
+const FADING_INTERVAL_MS = 1_000;
 const RATE_WINDOW_MS = 10_000;
 
 /** The numbers of one tab. */
 export class TabCounters implements RelayOwner {
   readonly #size: number;
-  readonly #changed: () => void;
+  readonly #onChange: () => void;
   readonly #rate = new SlidingRate(RATE_WINDOW_MS, systemClock.now());
   #running = 0;
   #done = 0;
@@ -21,10 +21,10 @@ export class TabCounters implements RelayOwner {
   #timer: unknown;
   #stopped = false;
 
-  /** @param changed - Called, not too often, when there is something to tell. */
-  constructor(size: number, changed: () => void) {
+  /** @param onChange - Called when the numbers have changed, at most every 200 ms. */
+  constructor(size: number, onChange: () => void) {
     this.#size = size;
-    this.#changed = changed;
+    this.#onChange = onChange;
   }
 
   /** The numbers now. */
@@ -33,19 +33,19 @@ export class TabCounters implements RelayOwner {
     return { state, size: this.#size, running: this.#running, done: this.#done, failed: this.#failed, rate };
   }
 
-  began(): void {
+  onStart(): void {
     this.#running++;
-    this.#tellIn(REPORT_DELAY_MS);
+    this.#reportIn(REPORT_DELAY_MS);
   }
 
-  ended(how: "done" | "failed" | "called off"): void {
+  onEnd(end: JobEnd): void {
     this.#running--;
-    if (how === "done") this.#done++;
-    if (how === "failed") this.#failed++;
-    this.#tellIn(REPORT_DELAY_MS);
+    if (end === "done") this.#done++;
+    if (end === "failed") this.#failed++;
+    this.#reportIn(REPORT_DELAY_MS);
   }
 
-  /** Tells nothing from here on. */
+  /** Ends the reports. */
   stop(): void {
     this.#stopped = true;
     systemClock.clear(this.#timer);
@@ -55,14 +55,14 @@ export class TabCounters implements RelayOwner {
     return this.#rate.sample(systemClock.now(), this.#done + this.#failed);
   }
 
-  #tellIn(delay: number): void {
+  #reportIn(delay: number): void {
     if (this.#stopped || this.#timer !== undefined) return;
     this.#timer = systemClock.set(
       delay,
       () => {
         this.#timer = undefined;
-        this.#changed();
-        if (this.#jobsPerSecond() > 0) this.#tellIn(FADING);
+        this.#onChange();
+        if (this.#jobsPerSecond() > 0) this.#reportIn(FADING_INTERVAL_MS);
       },
       false,
     );

@@ -1,4 +1,4 @@
-/** What a tab tells of itself: its state, its numbers, its troubles. Plain data, which crosses from its Web Worker. */
+/** The events of a tab: its state, its numbers, its troubles. Plain data, which is posted by its Web Worker. */
 import type { WorkerState } from "../index.ts";
 
 /**
@@ -9,7 +9,7 @@ export type TabState = Exclude<WorkerState, "created"> | "offline" | "away";
 
 /** What a tab has and has done. */
 export interface TabStats {
-  /** Where it is. */
+  /** Its state. */
   readonly state: TabState;
   /** How many Web Workers it lends. */
   readonly size: number;
@@ -43,11 +43,11 @@ export interface TabProgressEvent {
 export interface TabTroubleEvent {
   /** Which event this is. */
   readonly type: "trouble";
-  /** For people to read; may hold the runner's words: treat it as text. */
+  /** For people to read; may quote the runner: treat it as text. */
   readonly message: string;
   /** Whether it is the end: the tab is stopped, as the runner turned it away or no handler is left. */
   readonly final: boolean;
 }
 
-/** Everything a tab tells. */
+/** Any event of a tab. */
 export type TabEvent = TabStateEvent | TabProgressEvent | TabTroubleEvent;

@@ -1,7 +1,8 @@
 /**
- * A tab's two halves in the Web Worker that holds its connection: a Worker that faces the fleet, and a runner over the Web
- * Workers that run its jobs. Does what the page orders; what the page sees is tab-worker.ts.
+ * The Web Worker that holds a tab's connection: a Worker that faces the fleet, and a runner over the Web Workers that run its
+ * jobs. Carries out the page's commands. See tab-worker.ts for the page's end.
  */
+import { describeError } from "../core/describe-error.ts";
 import { MAX_PAYLOAD } from "../core/options.ts";
 import { ThreadPoolListener } from "../supervisor/listener.ts";
 import type { ThreadPlan } from "../supervisor/thread-instance.ts";
@@ -11,7 +12,7 @@ import type { TabCommand, TabReport, TabInit } from "./worker-protocol.ts";
 import { OnlineDialer } from "./online-dialer.ts";
 import type { TabSettings } from "./options.ts";
 import { CredentialRequests } from "./credential-requests.ts";
-import { CANCEL_GRACE, SlotAccurateRelay } from "./slot-accurate-relay.ts";
+import { CANCEL_GRACE_MS, SlotAccurateRelay } from "./slot-accurate-relay.ts";
 import type { TabState } from "./tab-events.ts";
 import { TabCounters } from "./tab-counters.ts";
 import { spawnWebThread } from "./web-thread.ts";
@@ -20,10 +21,10 @@ const UNLIMITED = Number.POSITIVE_INFINITY;
 
 function planOf(settings: TabSettings, number: number, maxFrameBytes: number): ThreadPlan {
   const { module, export: exportName, startTimeout, handlerScript } = settings;
-  const boot = { module, exportName, identity: `web-worker-${number}`, capacity: 1, labels: [] };
+  const init = { module, exportName, identity: `web-worker-${number}`, capacity: 1, labels: [] };
   return {
     title: `web worker ${number}`,
-    init: { ...boot, maxJobs: UNLIMITED, maxAge: UNLIMITED, maxPayload: Math.min(maxFrameBytes, MAX_PAYLOAD) },
+    init: { ...init, maxJobs: UNLIMITED, maxAge: UNLIMITED, maxPayload: Math.min(maxFrameBytes, MAX_PAYLOAD) },
     startTimeout,
     maxFrameBytes,
     spawn: (events) => spawnWebThread(handlerScript, events),
@@ -40,59 +41,59 @@ function runnerOf(settings: TabSettings): JobRunner {
     listen,
     maxPayload,
     maxBuffered: Math.max(8_388_608, 2 * maxPayload),
-    cancelGrace: CANCEL_GRACE,
+    cancelGrace: CANCEL_GRACE_MS,
   });
 }
 
-function dialerOf({ settings, token, asks }: TabInit, secrets: CredentialRequests): Dialer {
+function dialerOf({ settings, token, requested }: TabInit, credentials: CredentialRequests): Dialer {
   return dialWebSocket(settings.url, {
-    token: asks.includes("token") ? (): Promise<string> => secrets.ask("token") : token,
-    ticket: asks.includes("ticket") ? (): Promise<string> => secrets.ask("ticket") : undefined,
+    token: requested.includes("token") ? (): Promise<string> => credentials.request("token") : token,
+    ticket: requested.includes("ticket") ? (): Promise<string> => credentials.request("ticket") : undefined,
     allowInsecure: settings.allowInsecure,
   });
 }
 
-/** Everything that was made for one errand. */
+/** What serves one init. */
 interface TabRuntime {
   readonly settings: TabSettings;
-  readonly gate: OnlineDialer;
+  readonly dialer: OnlineDialer;
   readonly runner: JobRunner;
   readonly relay: SlotAccurateRelay;
-  readonly tally: TabCounters;
+  readonly counters: TabCounters;
 }
 
 /** Serves one tab. */
 export class TabWorkerHost {
-  readonly #tell: (report: TabReport) => void;
-  readonly #secrets: CredentialRequests;
+  readonly #report: (report: TabReport) => void;
+  readonly #credentials: CredentialRequests;
   #runtime: TabRuntime | undefined;
   #worker: Worker | undefined;
-  /** Whether a handler is loaded: before that there is nobody to give a job to. */
+  /** Whether a handler is loaded. Before that the tab does not dial. */
   #loaded = false;
   #away = false;
   #ending: Promise<void> | undefined;
   #shown: TabState | undefined;
-  /** Places for Web Workers that were given up. */
+  /** Web Workers that are not replaced any more. */
   #givenUp = 0;
 
-  constructor(tell: (report: TabReport) => void) {
-    this.#tell = tell;
-    this.#secrets = new CredentialRequests(tell);
+  constructor(report: (report: TabReport) => void) {
+    this.#report = report;
+    this.#credentials = new CredentialRequests(report);
   }
 
-  /** Does what the page says. */
+  /** Carries out a command of the page. */
   handle(command: TabCommand): void {
     switch (command.command) {
       case "serve":
         return void this.#serve(command.init);
       case "answer":
-        return this.#secrets.answered(command);
+        return this.#credentials.onAnswer(command);
       case "leave":
         return this.#leave();
       case "return":
         return this.#return();
       case "offline":
-        this.#runtime?.gate.set(false);
+        this.#runtime?.dialer.setOnline(false);
         return this.#show();
       case "online":
         return this.#online();
@@ -109,31 +110,32 @@ export class TabWorkerHost {
 
   async #serve(init: TabInit): Promise<void> {
     const { settings } = init;
-    const tally = new TabCounters(settings.size, () => this.#progress());
-    const gate = new OnlineDialer(dialerOf(init, this.#secrets));
+    const counters = new TabCounters(settings.size, () => this.#progress());
+    const dialer = new OnlineDialer(dialerOf(init, this.#credentials));
     const runner = runnerOf(settings);
-    this.#runtime = { settings, tally, gate, runner, relay: new SlotAccurateRelay(runner, settings.size, tally) };
-    runner.on((event) => this.#heardInside(event));
+    const relay = new SlotAccurateRelay(runner, settings.size, counters);
+    this.#runtime = { settings, counters, dialer, runner, relay };
+    runner.on((event) => this.#onRunnerEvent(event));
     try {
       await runner.start();
     } catch (error) {
-      const words = error instanceof Error ? error : new Error(String(error));
-      this.#tell({ report: "failed", message: words.message, cause: words.cause });
+      const cause = error instanceof Error ? error.cause : undefined;
+      this.#report({ report: "failed", message: describeError(error), cause });
       return;
     }
     if (this.#ending !== undefined) return;
-    this.#tell({ report: "ready" });
+    this.#report({ report: "ready" });
     this.#loaded = true;
     if (!this.#away) this.#connect();
   }
 
-  /** Begins to dial, as a new Worker: one that has been stopped does not come back. */
+  /** Starts to dial, as a new Worker: a stopped one cannot start again. */
   #connect(): void {
     if (this.#runtime === undefined || !this.#loaded || this.#ending !== undefined) return;
-    const { settings, gate, relay } = this.#runtime;
+    const { settings, dialer, relay } = this.#runtime;
     const { identity, size, labels, maxPayload, reconnectMin, reconnectMax, drainTimeout } = settings;
     const worker = new Worker({
-      dial: gate,
+      dial: dialer,
       handler: relay.handler,
       identity,
       capacity: size,
@@ -145,11 +147,11 @@ export class TabWorkerHost {
       drainTimeout,
     });
     this.#worker = worker;
-    worker.on((event) => this.#heardOutside(worker, event));
-    // Turned away for good, unless this end stopped it.
+    worker.on((event) => this.#onWorkerEvent(worker, event));
+    // The runner turned it away for good, unless this end stopped it.
     worker.start().catch((error: unknown) => {
       if (worker !== this.#worker || this.#away || this.#ending !== undefined) return;
-      this.#giveUp(error instanceof Error ? error.message : String(error));
+      this.#giveUp(describeError(error));
     });
   }
 
@@ -167,9 +169,9 @@ export class TabWorkerHost {
     this.#show();
   }
 
-  /** Dials at once: not when the pause that it may be in is over. */
+  /** Dials at once, without waiting for the end of a backoff. */
   #online(): void {
-    this.#runtime?.gate.set(true);
+    this.#runtime?.dialer.setOnline(true);
     this.#worker?.reconnectNow();
     this.#show();
   }
@@ -178,10 +180,10 @@ export class TabWorkerHost {
     // A stop that follows a drain hurries it.
     const left = this.#worker === undefined ? Promise.resolve() : leave(this.#worker);
     this.#ending ??= left.then(async () => {
-      this.#runtime?.tally.stop();
+      this.#runtime?.counters.stop();
       await this.#runtime?.runner.stop();
       this.#show();
-      this.#tell({ report: "stopped" });
+      this.#report({ report: "stopped" });
     });
     return this.#ending;
   }
@@ -191,13 +193,13 @@ export class TabWorkerHost {
     void this.#end((worker) => worker.stop());
   }
 
-  #heardOutside(worker: Worker, event: WorkerEvent): void {
+  #onWorkerEvent(worker: Worker, event: WorkerEvent): void {
     if (worker !== this.#worker) return;
     if (event.type === "worker-state") this.#show();
     if (event.type === "disconnected" && event.retryIn !== undefined) this.#trouble(event.message, false);
   }
 
-  #heardInside(event: RunnerEvent): void {
+  #onRunnerEvent(event: RunnerEvent): void {
     if (event.type !== "listener-error" || this.#runtime === undefined) return;
     const { error } = event;
     const isTriedAgain = error instanceof WorkerStartError && error.retryIn !== undefined;
@@ -211,7 +213,7 @@ export class TabWorkerHost {
     if (this.#ending !== undefined) return state === "draining" ? "draining" : "stopped";
     if (this.#away) return "away";
     const dialling = state === "connecting" || state === "disconnected";
-    if (dialling && this.#runtime?.gate.isOpen === false) return "offline";
+    if (dialling && this.#runtime?.dialer.isOnline === false) return "offline";
     return state === "created" ? "connecting" : state;
   }
 
@@ -219,18 +221,18 @@ export class TabWorkerHost {
     const state = this.#state;
     if (this.#runtime === undefined || state === this.#shown) return;
     this.#shown = state;
-    this.#tell({ report: "event", event: { type: "tab-state", state }, stats: this.#runtime.tally.stats(state) });
+    this.#report({ report: "event", event: { type: "tab-state", state }, stats: this.#runtime.counters.stats(state) });
   }
 
   #progress(): void {
     if (this.#runtime === undefined) return;
-    const stats = this.#runtime.tally.stats(this.#state);
-    this.#tell({ report: "event", event: { type: "progress", stats }, stats });
+    const stats = this.#runtime.counters.stats(this.#state);
+    this.#report({ report: "event", event: { type: "progress", stats }, stats });
   }
 
   #trouble(message: string, final: boolean): void {
     if (this.#runtime === undefined) return;
-    const stats = this.#runtime.tally.stats(this.#state);
-    this.#tell({ report: "event", event: { type: "trouble", message, final }, stats });
+    const stats = this.#runtime.counters.stats(this.#state);
+    this.#report({ report: "event", event: { type: "trouble", message, final }, stats });
   }
 }

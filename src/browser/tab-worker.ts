@@ -1,22 +1,24 @@
 /**
- * TabWorker: what a page sees of the tab it lends. Starts the Web Worker that holds the connection, passes on what happens to
- * the page, and keeps the last numbers it was told. What is done there is in tab-worker-host.ts.
+ * TabWorker: a page's handle of the tab it lends. Starts the Web Worker that holds the connection, passes on the page's events
+ * and keeps the last numbers it got. See tab-worker-host.ts for the other end.
  */
+import { Deferred } from "../core/async/deferred.ts";
+import { describeError } from "../core/describe-error.ts";
 import { checkOptions, duration } from "../core/options.ts";
 import { WorkerStartError } from "../index.ts";
-import type { Asked, TabCommand, TabReport } from "./worker-protocol.ts";
+import type { CredentialKind, TabCommand, TabReport } from "./worker-protocol.ts";
 import type { TabSetup } from "./options.ts";
 import type { TabEvent, TabState, TabStats } from "./tab-events.ts";
 import { errorText } from "./web-thread.ts";
 
 function startSocketWorker(script: string | undefined): Worker {
-  // Written so that bundlers see it: they look for this very form, its options included.
+  // Bundlers look for exactly this form, its options included.
   if (script === undefined) return new Worker(new URL("./socket-entry.js", import.meta.url), { type: "module" });
   return new Worker(script, { type: "module" });
 }
 
-function startFailed(why: string, cause?: unknown): WorkerStartError {
-  return new WorkerStartError(`the Web Worker that holds the connection could not be started: ${why}`, { cause });
+function startFailed(reason: string, cause?: unknown): WorkerStartError {
+  return new WorkerStartError(`the Web Worker that holds the connection could not be started: ${reason}`, { cause });
 }
 
 /** A tab that serves jobs. Made by {@link serveFromTab}. */
@@ -27,39 +29,37 @@ export class TabWorker {
   readonly closed: Promise<void>;
   /** @internal Resolves once a handler is loaded; rejects when none ever will be. */
   readonly ready: Promise<void>;
-  readonly #orders: TabSetup;
+  readonly #setup: TabSetup;
   readonly #worker: Worker;
   readonly #listeners = new Set<(event: TabEvent) => void>();
   readonly #page = new AbortController();
+  readonly #ready = new Deferred<void>();
+  readonly #closed = new Deferred<void>();
   #stats: TabStats;
-  #readied: (error?: Error) => void = () => undefined;
-  #closed: () => void = () => undefined;
 
   /** @internal Throws WorkerStartError. */
-  constructor(orders: TabSetup) {
-    const { settings, token, ticket, socketScript } = orders;
-    this.#orders = orders;
+  constructor(setup: TabSetup) {
+    const { settings, token, ticket, socketScript } = setup;
+    this.#setup = setup;
     this.identity = settings.identity;
     this.#stats = { state: "connecting", size: settings.size, running: 0, done: 0, failed: 0, rate: 0 };
-    this.closed = new Promise((resolve) => (this.#closed = resolve));
-    this.ready = new Promise((resolve, reject: (error: Error) => void) => {
-      this.#readied = (error): void => (error === undefined ? resolve() : reject(error));
-    });
+    this.closed = this.#closed.promise;
+    this.ready = this.#ready.promise;
     this.#worker = this.#start(socketScript);
     this.#watchPage();
-    const asks: Asked[] = [];
-    if (typeof token === "function") asks.push("token");
-    if (ticket !== undefined) asks.push("ticket");
-    const init = { settings, token: typeof token === "string" ? token : undefined, asks };
-    this.#order({ command: "serve", init });
+    const requested: CredentialKind[] = [];
+    if (typeof token === "function") requested.push("token");
+    if (ticket !== undefined) requested.push("ticket");
+    const init = { settings, token: typeof token === "string" ? token : undefined, requested };
+    this.#send({ command: "serve", init });
   }
 
-  /** Where the tab is. */
+  /** The tab's state. */
   get state(): TabState {
     return this.#stats.state;
   }
 
-  /** What it has and has done, as last told: at most a fifth of a second old. */
+  /** Its numbers: at most a fifth of a second old. */
   get stats(): TabStats {
     return this.#stats;
   }
@@ -73,7 +73,7 @@ export class TabWorker {
   }
 
   /**
-   * Takes no new jobs, finishes what runs, tells the runner, then stops. Aborts what is left after `timeout` ms.
+   * Takes no new jobs, finishes what runs, notifies the runner, then stops. Aborts what is left after `timeout` ms.
    * Rejects with a TypeError or RangeError when the timeout is wrong.
    */
   drain(options: { readonly timeout?: number } = {}): Promise<void> {
@@ -82,13 +82,13 @@ export class TabWorker {
     } catch (error) {
       return Promise.reject(error);
     }
-    this.#order({ command: "drain", timeout: options.timeout });
+    this.#send({ command: "drain", timeout: options.timeout });
     return this.closed;
   }
 
-  /** Leaves at once: the runner is told, and runs what runs here elsewhere. May be called twice. */
+  /** Leaves at once: the runner is notified, and runs the jobs of this tab elsewhere. May be called twice. */
   stop(): Promise<void> {
-    this.#order({ command: "stop" });
+    this.#send({ command: "stop" });
     return this.closed;
   }
 
@@ -100,33 +100,33 @@ export class TabWorker {
   #start(script: string | undefined): Worker {
     try {
       const worker = startSocketWorker(script);
-      worker.addEventListener("message", ({ data }: MessageEvent<TabReport>) => this.#heard(data));
+      worker.addEventListener("message", ({ data }: MessageEvent<TabReport>) => this.#onReport(data));
       worker.addEventListener("error", (event) => {
         event.preventDefault();
         const error = startFailed(errorText(event));
-        this.#readied(error);
+        this.#ready.reject(error);
         this.#emit({ type: "trouble", message: error.message, final: true });
-        this.#over();
+        this.#end();
       });
       return worker;
     } catch (error) {
-      throw startFailed(error instanceof Error ? error.message : String(error), error);
+      throw startFailed(describeError(error), error);
     }
   }
 
-  #order(command: TabCommand): void {
+  #send(command: TabCommand): void {
     this.#worker.postMessage(command);
   }
 
-  /** What becomes of the page becomes of the tab. */
+  /** Passes on that the page goes away, comes back, or loses its network. */
   #watchPage(): void {
     const { signal } = this.#page;
     const on = (target: EventTarget | undefined, type: string, act: (event: Event) => void): void =>
       target?.addEventListener(type, act, { signal });
     const { document } = globalThis as { document?: EventTarget };
-    const go = (command: "leave" | "return" | "offline" | "online") => (): void => this.#order({ command });
-    // Where the page ends with this, its Web Worker is about to end too. It gets to say REMOVE first more often than not, and
-    // keeping the page busy for it was measured to make that no likelier.
+    const go = (command: "leave" | "return" | "offline" | "online") => (): void => this.#send({ command });
+    // A page that ends takes its Web Worker with it, which has sent REMOVE by then more often than not. Measured: keeping the
+    // page busy for it makes that no likelier.
     on(globalThis, "pagehide", go("leave"));
     on(globalThis, "pageshow", go("return"));
     on(document, "freeze", go("leave"));
@@ -135,39 +135,34 @@ export class TabWorker {
     on(globalThis, "online", go("online"));
   }
 
-  #heard(report: TabReport): void {
+  #onReport(report: TabReport): void {
     switch (report.report) {
       case "ready":
-        return this.#readied();
+        return this.#ready.resolve();
       case "failed":
-        this.#readied(new WorkerStartError(report.message, { cause: report.cause }));
-        return this.#over();
+        this.#ready.reject(new WorkerStartError(report.message, { cause: report.cause }));
+        return this.#end();
       case "event":
         this.#stats = report.stats;
         return this.#emit(report.event);
       case "ask":
-        return void this.#answer(report.id, report.what);
+        return void this.#answer(report.id, report.credential);
       case "stopped":
-        this.#readied(new WorkerStartError("the tab was stopped before a handler was loaded"));
-        return this.#over();
+        this.#ready.reject(new WorkerStartError("the tab was stopped before a handler was loaded"));
+        return this.#end();
       default:
         return report satisfies never;
     }
   }
 
-  async #answer(id: number, what: Asked): Promise<void> {
-    const { token, ticket } = this.#orders;
-    const ask = what === "token" ? token : ticket;
+  async #answer(id: number, credential: CredentialKind): Promise<void> {
+    const { token, ticket } = this.#setup;
+    const ask = credential === "token" ? token : ticket;
     try {
       const text = typeof ask === "function" ? await ask() : ask;
-      this.#order({ command: "answer", id, text, why: "it is not a text" });
+      this.#send({ command: "answer", id, text, reason: "it is not a text" });
     } catch (error) {
-      this.#order({
-        command: "answer",
-        id,
-        text: undefined,
-        why: error instanceof Error ? error.message : String(error),
-      });
+      this.#send({ command: "answer", id, text: undefined, reason: describeError(error) });
     }
   }
 
@@ -176,19 +171,19 @@ export class TabWorker {
       try {
         listener(event);
       } catch (error) {
-        // A listener's mistake is the page's own, and no reason not to tell the others.
+        // An error in one listener is the page's own; the others are still called.
         reportError(error);
       }
     }
   }
 
-  #over(): void {
+  #end(): void {
     this.#page.abort();
     this.#worker.terminate();
     if (this.#stats.state !== "stopped") {
       this.#stats = { ...this.#stats, state: "stopped", running: 0 };
       this.#emit({ type: "tab-state", state: "stopped" });
     }
-    this.#closed();
+    this.#closed.resolve();
   }
 }

@@ -1,6 +1,6 @@
-/** Which family a browser is of, as a label: from what it says of itself, which may be anything. */
+/** The family of a browser, as a label. A user agent may claim anything. */
 
-/** The first that fits: most browsers claim to be those below them too. */
+/** The first match counts: most browsers also claim to be those below them. */
 const FAMILIES: readonly (readonly [family: string, pattern: RegExp])[] = [
   ["edge", /\bEdg(?:e|A|iOS)?\//],
   ["opera", /\bOPR\//],

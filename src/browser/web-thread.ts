@@ -1,14 +1,14 @@
-/** A Web Worker, as the supervisor of supervisor/thread-instance.ts wants to see it. */
+/** A Web Worker as a thread of supervisor/thread-instance.ts. */
 import type { HostedEvents, HostedThread } from "../supervisor/thread-instance.ts";
 import { systemClock } from "../index.ts";
 
 function start(script: string | undefined): Worker {
-  // Written so that bundlers see it: they look for this very form, its options included.
+  // Bundlers look for exactly this form, its options included.
   if (script === undefined) return new Worker(new URL("./handler-entry.js", import.meta.url), { type: "module" });
   return new Worker(script, { type: "module" });
 }
 
-/** What an `error` event of a Web Worker says. One without words means that its script did not load. */
+/** The text of a Web Worker's `error` event. One without a message means that its script did not load. */
 export function errorText(event: Event): string {
   if (!(event instanceof ErrorEvent)) return "its script could not be loaded";
   const { message, filename, lineno } = event;
@@ -18,16 +18,16 @@ export function errorText(event: Event): string {
 /** Starts a Web Worker; `script` is the URL of what it runs. Throws what the browser throws. */
 export function spawnWebThread(script: string | undefined, events: HostedEvents): HostedThread {
   const worker = start(script);
-  let over = false;
-  const end = (how: string): void => {
-    if (over) return;
-    over = true;
+  let ended = false;
+  const end = (reason: string): void => {
+    if (ended) return;
+    ended = true;
     worker.terminate();
-    // A browser says nothing of the end of a Web Worker.
-    systemClock.nextTurn(() => events.exited(how));
+    // A browser has no event for the end of a Web Worker.
+    systemClock.nextTurn(() => events.exited(reason));
   };
   worker.addEventListener("message", ({ data }) => events.message(data));
-  // After an error that nobody caught a Web Worker would go on, in a state that nobody knows.
+  // After an uncaught error a Web Worker would go on in an unknown state.
   worker.addEventListener("error", (event) => {
     event.preventDefault();
     events.error(errorText(event));

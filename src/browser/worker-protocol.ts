@@ -1,17 +1,17 @@
-/** What a page and the Web Worker that holds its connection tell each other. */
+/** The messages between a page and the Web Worker that holds its connection. */
 import type { TabSettings } from "./options.ts";
 import type { TabEvent, TabStats } from "./tab-events.ts";
 
-/** A secret that only the page can come by. */
-export type Asked = "token" | "ticket";
+/** A credential that only the page can get. */
+export type CredentialKind = "token" | "ticket";
 
 /** How the tab is to be served. */
 export interface TabInit {
   readonly settings: TabSettings;
   /** A token that is always the same. */
   readonly token: string | undefined;
-  /** What the page is to be asked for at each dial. */
-  readonly asks: readonly Asked[];
+  /** What the page is asked for at each dial. */
+  readonly requested: readonly CredentialKind[];
 }
 
 /** page → Web Worker. */
@@ -25,8 +25,8 @@ export type TabCommand =
   | { readonly command: "offline" | "online" }
   | { readonly command: "drain"; readonly timeout: number | undefined }
   | { readonly command: "stop" }
-  /** What was asked for, or why it is not to be had. */
-  | { readonly command: "answer"; readonly id: number; readonly text: string | undefined; readonly why: string };
+  /** The credential, or the reason why there is none. */
+  | { readonly command: "answer"; readonly id: number; readonly text: string | undefined; readonly reason: string };
 
 /** Web Worker → page. */
 export type TabReport =
@@ -35,6 +35,6 @@ export type TabReport =
   /** None ever will be. Nothing is left running. */
   | { readonly report: "failed"; readonly message: string; readonly cause: unknown }
   | { readonly report: "event"; readonly event: TabEvent; readonly stats: TabStats }
-  | { readonly report: "ask"; readonly id: number; readonly what: Asked }
+  | { readonly report: "ask"; readonly id: number; readonly credential: CredentialKind }
   /** It has left, and nothing is left running. */
   | { readonly report: "stopped" };

@@ -13,46 +13,46 @@ class Refusal implements Dialer {
   }
 }
 
-test("an open gate dials, whatever comes of it", async () => {
-  const gate = new OnlineDialer(new Refusal());
-  await expect(gate.dial(new AbortController().signal, limits)).rejects.toThrow("refused 1");
+test("with a network it dials, whatever comes of it", async () => {
+  const dialer = new OnlineDialer(new Refusal());
+  await expect(dialer.dial(new AbortController().signal, limits)).rejects.toThrow("refused 1");
 });
 
-test("a closed gate dials when it is opened, once for each who waits", async () => {
+test("without a network it dials once the network is back, once for each waiting dial", async () => {
   const inner = new Refusal();
-  const gate = new OnlineDialer(inner);
-  gate.set(false);
-  expect(gate.isOpen).toBe(false);
-  const dials = [1, 2].map(() => gate.dial(new AbortController().signal, limits).catch(String));
+  const dialer = new OnlineDialer(inner);
+  dialer.setOnline(false);
+  expect(dialer.isOnline).toBe(false);
+  const dials = [1, 2].map(() => dialer.dial(new AbortController().signal, limits).catch(String));
   await null;
   expect(inner.dials).toBe(0);
-  gate.set(true);
+  dialer.setOnline(true);
   expect(await Promise.all(dials)).toEqual(["Error: refused 1", "Error: refused 2"]);
 });
 
-test("a gate that closes again at once lets nobody through", async () => {
+test("a network that is gone again at once lets no dial through", async () => {
   const inner = new Refusal();
-  const gate = new OnlineDialer(inner);
-  gate.set(false);
-  const dial = gate.dial(new AbortController().signal, limits).catch(String);
-  gate.set(true);
-  gate.set(false);
+  const dialer = new OnlineDialer(inner);
+  dialer.setOnline(false);
+  const dial = dialer.dial(new AbortController().signal, limits).catch(String);
+  dialer.setOnline(true);
+  dialer.setOnline(false);
   await null;
   expect(inner.dials).toBe(0);
-  gate.set(true);
+  dialer.setOnline(true);
   expect(await dial).toBe("Error: refused 1");
 });
 
 test("who is called off while waiting never dials", async () => {
   const inner = new Refusal();
-  const gate = new OnlineDialer(inner);
-  gate.set(false);
+  const dialer = new OnlineDialer(inner);
+  dialer.setOnline(false);
   const waiting = new AbortController();
-  const dial = gate.dial(waiting.signal, limits);
+  const dial = dialer.dial(waiting.signal, limits);
   waiting.abort(new Error("called off"));
   await expect(dial).rejects.toThrow("called off");
-  await expect(gate.dial(waiting.signal, limits)).rejects.toThrow("called off");
-  gate.set(true);
+  await expect(dialer.dial(waiting.signal, limits)).rejects.toThrow("called off");
+  dialer.setOnline(true);
   await null;
   expect(inner.dials).toBe(0);
 });
