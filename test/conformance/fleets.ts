@@ -3,26 +3,16 @@
  * the workers live in the test. list.test.ts fails when one is missing.
  */
 import { threads } from "powerhose/threads";
-import type { Listener } from "../../src/core/transport/listener.ts";
-import type { Socket } from "../../src/core/transport/socket.ts";
 import type { FleetHarnessFactory, FleetHarness } from "../../src/testing/conformance/harness.ts";
 import { inProcessFleet } from "../../src/testing/conformance/in-process-fleet.ts";
 import { realTime } from "../../src/testing/conformance/test-time.ts";
+import { recordSockets } from "../support/record-sockets.ts";
 import { transports } from "./harnesses.ts";
 
 function inThreads(count: number, capacity: number): Promise<FleetHarness> {
   const time = realTime();
-  const inner = threads(new URL("fixtures/conformance-handler.js", import.meta.url), { size: count, capacity });
-  const sockets: Socket[] = [];
-  const listener: Listener = {
-    start: (accept, context) =>
-      inner.start((socket) => {
-        sockets.push(socket);
-        accept(socket);
-      }, context),
-    stop: () => inner.stop(),
-    address: inner.address,
-  };
+  const module = new URL("fixtures/conformance-handler.js", import.meta.url);
+  const { listener, sockets } = recordSockets(threads(module, { size: count, capacity }));
   return Promise.resolve({
     ...time,
     listener,
@@ -31,7 +21,7 @@ function inThreads(count: number, capacity: number): Promise<FleetHarness> {
       await new Promise<void>((resolve) => time.clock.nextTurn(resolve)); // what was handed over has left by then
       sockets[0]?.close();
     },
-    [Symbol.asyncDispose]: () => inner.stop(),
+    [Symbol.asyncDispose]: () => listener.stop(),
   });
 }
 

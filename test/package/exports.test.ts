@@ -2,30 +2,18 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { runNode } from "../support/fenced-code.ts";
-import { doors, filesBelow, manifest, read, root, type Door } from "../support/package-files.ts";
+import {
+  doors,
+  filesBelow,
+  INSTALL_SCRIPTS,
+  lockedPackages,
+  manifest,
+  read,
+  root,
+  type Door,
+} from "../support/package-files.ts";
 
 const LIMIT = 100_000;
-
-/** What is in a package a `npm install` would run. */
-const INSTALL_SCRIPTS: readonly string[] = [
-  "preinstall",
-  "install",
-  "postinstall",
-  "preprepare",
-  "prepare",
-  "prepublish",
-];
-
-interface LockedPackage {
-  readonly resolved?: string;
-  readonly dev?: boolean;
-  readonly hasInstallScript?: boolean;
-}
-
-function locked(): ReadonlyMap<string, LockedPackage> {
-  const lock = JSON.parse(read("package-lock.json")) as { readonly packages: Record<string, LockedPackage> };
-  return new Map(Object.entries(lock.packages));
-}
 
 /**
  * Imports the module named by its last argument as a user would, by name, and prints the names it exports. Fails when the
@@ -134,7 +122,7 @@ describe("the tarball", () => {
   test("runs nothing when it is installed", () => {
     const scripts = Object.keys(manifest().scripts).filter((name) => INSTALL_SCRIPTS.includes(name));
     expect(scripts).toEqual([]);
-    const runtime = [...locked()].filter(([, one]) => one.dev !== true && one.hasInstallScript === true);
+    const runtime = [...lockedPackages()].filter(([, one]) => one.dev !== true && one.hasInstallScript === true);
     expect(runtime).toEqual([]);
   });
 
@@ -143,12 +131,12 @@ describe("the tarball", () => {
     for (const field of ["peerDependencies", "optionalDependencies", "bundleDependencies", "bundledDependencies"]) {
       expect(manifest()[field], field).toBeUndefined();
     }
-    const runtime = [...locked()].filter(([path, one]) => path !== "" && one.dev !== true).map(([path]) => path);
+    const runtime = [...lockedPackages()].filter(([, one]) => one.dev !== true).map(([path]) => path);
     expect(runtime).toEqual(["node_modules/ws"]);
   });
 
   test("the lock names versions and sums, never an address", () => {
-    expect(locked().size).toBeGreaterThan(1);
-    expect([...locked()].filter(([, one]) => one.resolved !== undefined)).toEqual([]);
+    expect(lockedPackages().size).toBeGreaterThan(1);
+    expect([...lockedPackages()].filter(([, one]) => one.resolved !== undefined)).toEqual([]);
   });
 });

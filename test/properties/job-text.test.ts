@@ -1,26 +1,15 @@
-import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { originalVectors } from "../support/job-texts.ts";
 import { jobText } from "./job-text.ts";
 import { original } from "./original.ts";
 import { originalRead, originalWrite } from "./original-parser.ts";
 import { tryFew } from "./trial.ts";
 
-interface Vector {
-  why: string;
-  data: string;
-  headers: [string, string][];
-  serialized: string;
-}
-
-const vectors = JSON.parse(
-  readFileSync(new URL("../golden/original-vectors.json", import.meta.url), "utf8"),
-) as Vector[];
-
 tryFew([...jobText, ...original]);
 
 it("P4: the reference is the original, by what that wrote", () => {
-  expect(vectors.length).toBeGreaterThan(50);
-  for (const { data, headers, serialized } of vectors) {
+  expect(originalVectors.length).toBeGreaterThan(50);
+  for (const { data, headers, serialized } of originalVectors) {
     expect(originalWrite(data, headers)).toBe(serialized);
     expect(originalRead(serialized)).toEqual({ data, headers: new Map(headers) });
   }

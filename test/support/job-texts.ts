@@ -1,7 +1,21 @@
 /** What tests feed to jobs: texts that mean something to the grammar, to UTF-8 or to JavaScript objects. */
+import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { EncodingError } from "../../src/core/errors.ts";
 import { Job } from "../../src/core/job/job.ts";
+
+/** A text that the original wrote, and what it means. */
+export interface OriginalVector {
+  readonly why: string;
+  readonly data: string;
+  readonly headers: readonly [string, string][];
+  readonly serialized: string;
+}
+
+/** All of test/golden/original-vectors.json. */
+export const originalVectors: readonly OriginalVector[] = JSON.parse(
+  readFileSync(new URL("../golden/original-vectors.json", import.meta.url), "utf8"),
+) as OriginalVector[];
 
 const pieces = String.raw`: \ ::: :: \e \: * ***** NONE NONE::: e é 漢 😀 __proto__ constructor toString 10 2 a`
   .split(" ")

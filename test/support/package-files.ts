@@ -40,6 +40,30 @@ export function manifest(): Manifest {
   return JSON.parse(read("package.json")) as Manifest;
 }
 
+/** The scripts that npm runs when the package, or one of its dependencies, is installed. */
+export const INSTALL_SCRIPTS: readonly string[] = [
+  "preinstall",
+  "install",
+  "postinstall",
+  "preprepare",
+  "prepare",
+  "prepublish",
+];
+
+/** A package of the lock file. */
+export interface LockedPackage {
+  readonly resolved?: string;
+  readonly integrity?: string;
+  readonly dev?: boolean;
+  readonly hasInstallScript?: boolean;
+}
+
+/** The packages of package-lock.json by path, without this one. */
+export function lockedPackages(): ReadonlyMap<string, LockedPackage> {
+  const { packages } = JSON.parse(read("package-lock.json")) as { readonly packages: Record<string, LockedPackage> };
+  return new Map(Object.entries(packages).filter(([path]) => path !== ""));
+}
+
 /** The doors of package.json, without package.json itself. */
 export function doors(): readonly Door[] {
   const { name, exports } = manifest();

@@ -1,7 +1,8 @@
 /** What is sent to a thread and not taken, and what a thread sends: in bytes, as the sockets count them. */
 import { expect, test } from "vitest";
-import { JobRunner, type Listener, type RunnerEvent, type RunnerOptions, type Socket } from "powerhose";
+import { JobRunner, type RunnerEvent, type RunnerOptions, type Socket } from "powerhose";
 import { threads, type ThreadsOptions } from "powerhose/threads";
+import { recordSockets } from "../support/record-sockets.ts";
 import { commands, sharedCounter, until } from "./stage.ts";
 
 const MB = 1_000_000;
@@ -10,19 +11,9 @@ const MB = 1_000_000;
 async function watched(
   options: ThreadsOptions,
   runnerOptions: RunnerOptions,
-): Promise<{ runner: JobRunner; sockets: Socket[]; events: RunnerEvent[] } & AsyncDisposable> {
-  const inner = threads(commands, { size: 1, ...options });
-  const sockets: Socket[] = [];
-  const listen: Listener = {
-    address: inner.address,
-    start: (accept, context) =>
-      inner.start((socket) => {
-        sockets.push(socket);
-        accept(socket);
-      }, context),
-    stop: () => inner.stop(),
-  };
-  const runner = new JobRunner({ listen, ...runnerOptions });
+): Promise<{ runner: JobRunner; sockets: readonly Socket[]; events: RunnerEvent[] } & AsyncDisposable> {
+  const { listener, sockets } = recordSockets(threads(commands, { size: 1, ...options }));
+  const runner = new JobRunner({ listen: listener, ...runnerOptions });
   const events: RunnerEvent[] = [];
   runner.on((event) => events.push(event));
   await runner.start();

@@ -1,19 +1,7 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { EncodingError } from "../../../src/core/errors.ts";
 import { Job, JOB_LIMITS } from "../../../src/core/job/job.ts";
-import { entries, errorOf, readingError } from "../../support/job-texts.ts";
-
-interface Vector {
-  why: string;
-  data: string;
-  headers: [string, string][];
-  serialized: string;
-}
-
-const vectors = JSON.parse(
-  readFileSync(new URL("../../golden/original-vectors.json", import.meta.url), "utf8"),
-) as Vector[];
+import { entries, errorOf, originalVectors, readingError } from "../../support/job-texts.ts";
 
 /** A job made from what the types would not let through. */
 function made(...args: unknown[]): unknown {
@@ -126,10 +114,10 @@ describe("a job", () => {
 
 describe("what the original wrote", () => {
   it("is here in full", () => {
-    expect(vectors).toHaveLength(80);
+    expect(originalVectors).toHaveLength(80);
   });
 
-  it.each(vectors)("is what we write and read: $why $serialized", ({ data, headers, serialized }) => {
+  it.each(originalVectors)("is what we write and read: $why $serialized", ({ data, headers, serialized }) => {
     const job = new Job(data, headers);
     expect(job.serialize()).toBe(serialized);
     expect(Buffer.from(job.serializeBytes()).toString()).toBe(serialized);

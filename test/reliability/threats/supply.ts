@@ -1,30 +1,12 @@
 /** What is installed along with the package, and what runs when it is. Row T31. */
 import { readImports } from "../../support/import-graph.ts";
-import { manifest, read, textsBelow } from "../../support/package-files.ts";
+import { INSTALL_SCRIPTS, lockedPackages, manifest, textsBelow } from "../../support/package-files.ts";
 import type { Finding } from "../section.ts";
 import { all, none, type Row, same } from "./row.ts";
 
-/** What npm runs when a package is installed. */
-const RUNS_ON_INSTALL: readonly string[] = [
-  "preinstall",
-  "install",
-  "postinstall",
-  "preprepare",
-  "prepare",
-  "prepublish",
-];
-
-interface Locked {
-  readonly resolved?: string;
-  readonly integrity?: string;
-  readonly dev?: boolean;
-  readonly hasInstallScript?: boolean;
-}
-
 async function supply(): Promise<readonly Finding[]> {
   const { dependencies, scripts, ...rest } = manifest();
-  const { packages } = JSON.parse(read("package-lock.json")) as { readonly packages: Readonly<Record<string, Locked>> };
-  const locked = Object.entries(packages).filter(([path]) => path !== "");
+  const locked = [...lockedPackages()];
   const runtime = locked.filter(([, one]) => one.dev !== true);
   // The packages of the dashboard are bundled into it.
   const sources = [...textsBelow("src", ".ts")].filter(([path]) => !path.startsWith("src/dashboard-client/"));
@@ -51,7 +33,7 @@ async function supply(): Promise<readonly Finding[]> {
     ),
     same(
       "scripts that run on installation",
-      Object.keys(scripts).filter((name) => RUNS_ON_INSTALL.includes(name)),
+      Object.keys(scripts).filter((name) => INSTALL_SCRIPTS.includes(name)),
       [],
     ),
     none(

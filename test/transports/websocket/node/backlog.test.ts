@@ -6,11 +6,12 @@ import { systemClock } from "../../../../src/core/time/system.ts";
 import { Job } from "../../../../src/core/job/job.ts";
 import type { Message } from "../../../../src/core/protocol/message.ts";
 import { JobRunner } from "../../../../src/core/runner/runner.ts";
-import type { Dialer, Listener } from "../../../../src/core/transport/listener.ts";
+import type { Dialer } from "../../../../src/core/transport/listener.ts";
 import type { Socket } from "../../../../src/core/transport/socket.ts";
 import { Worker } from "../../../../src/core/worker/worker.ts";
 import { dialWebSocket, listenWebSocket } from "../../../../src/transports/websocket/node/index.ts";
 import { SUBPROTOCOL } from "../../../../src/transports/websocket/address.ts";
+import { recordSockets } from "../../../support/record-sockets.ts";
 import { hello, welcome } from "../../../support/scripted-peer.ts";
 
 const MB = 1_000_000;
@@ -100,21 +101,9 @@ test("a worker whose runner does not read holds little of 60 MB, and sends all o
 
 test("all workers that do not read hold the budget of all, and a frame each", async () => {
   const budget = 4 * MB;
-  const sockets: Socket[] = [];
-  const inner = listenWebSocket();
-  const listen: Listener = {
-    get address() {
-      return inner.address;
-    },
-    start: (accept, context) =>
-      inner.start((socket) => {
-        sockets.push(socket);
-        accept(socket);
-      }, context),
-    stop: () => inner.stop(),
-  };
+  const { listener, sockets } = recordSockets(listenWebSocket());
   await using runner = new JobRunner({
-    listen,
+    listen: listener,
     maxBufferedTotal: budget,
     attempts: 1,
     maxPayload: 2 * MB,
@@ -123,7 +112,7 @@ test("all workers that do not read hold the budget of all, and a frame each", as
   await runner.start();
   const workers = await Promise.all(
     Array.from({ length: 10 }, async (_, number) => {
-      const ws = new WebSocket(inner.address, SUBPROTOCOL);
+      const ws = new WebSocket(listener.address, SUBPROTOCOL);
       await new Promise((resolve) => ws.once("open", resolve));
       ws.send(frameOf(hello({ identity: `w${number}`, capacity: 100 })));
       await new Promise((resolve) => ws.once("message", resolve));
