@@ -1,6 +1,6 @@
 /**
  * Runner and workers in one process, without infrastructure: one listener, any number of dialers. The pipe itself is
- * core/transport/socket-pair.ts; here is only who finds whom, and which accepted sockets are to be closed by `stop`.
+ * core/transport/socket-pair.ts; this file joins dialers to the listener, and keeps the accepted sockets for `stop`.
  */
 import type { Clock } from "../core/time/clock.ts";
 import { systemClock } from "../core/time/system.ts";
@@ -11,15 +11,15 @@ import { LOCAL } from "../core/transport/principal.ts";
 import type { CloseReason, FaultProfile } from "../core/transport/socket.ts";
 import type { Receiver, Socket, SocketLimits } from "../core/transport/socket.ts";
 
-/** What a {@link MemoryTransport} can be told. */
+/** Options of {@link MemoryTransport}. */
 export interface MemoryTransportOptions {
-  /** Whose turns the frames move in. Default: the host's clock. */
+  /** The clock in whose turns frames move. Default: the host's. */
   readonly clock?: Clock | undefined;
   /** Its name, for people to read. Default: `memory`. */
   readonly address?: string | undefined;
 }
 
-/** An accepted end that says when it is over, so that the transport need not keep it until `stop`. */
+/** An accepted end that reports its close, so that the transport need not keep it until `stop`. */
 class AcceptedSocket implements Socket {
   readonly faults: FaultProfile;
   readonly peer: Peer;
@@ -56,7 +56,7 @@ class AcceptedSocket implements Socket {
   }
 }
 
-/** Who listens now, and on which terms. */
+/** The runner that listens now. */
 interface Listening {
   readonly accept: (socket: Socket) => void;
   readonly maxFrameBytes: number;
@@ -77,7 +77,7 @@ export class MemoryTransport implements Listener, Dialer {
   readonly #clock: Clock;
   readonly #accepted = new Set<Socket>();
   #listening: Listening | undefined;
-  #dialled = 0;
+  #dialed = 0;
 
   /** @param options - The clock and the name, both optional. */
   constructor(options: MemoryTransportOptions = {}) {
@@ -100,7 +100,7 @@ export class MemoryTransport implements Listener, Dialer {
     return Promise.resolve();
   }
 
-  /** Closes every accepted socket and lets nobody in until the next `start`. May be called twice. */
+  /** Closes every accepted socket and refuses dialers until the next `start`. May be called twice. */
   stop(): Promise<void> {
     this.#listening = undefined;
     for (const socket of this.#accepted) socket.close();
@@ -109,8 +109,8 @@ export class MemoryTransport implements Listener, Dialer {
   }
 
   /**
-   * Opens a socket to whoever listens, in a later turn. The smaller frame limit of both ends holds for the two.
-   * Rejects with the signal's reason, or with an `Error` when nobody listens.
+   * Opens a socket to the listener, in a later turn. The smaller frame limit of both ends holds for the two.
+   * Rejects with the signal's reason, or with an `Error` when nothing listens.
    */
   dial(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
     return new Promise((resolve, reject: (reason: unknown) => void) => {
@@ -129,10 +129,10 @@ export class MemoryTransport implements Listener, Dialer {
   }
 
   #connect(listening: Listening, limits: SocketLimits): Socket {
-    const dialler: Peer = { transport: "memory", address: `${this.address} ${++this.#dialled}`, principal: LOCAL };
+    const dialer: Peer = { transport: "memory", address: `${this.address} ${++this.#dialed}`, principal: LOCAL };
     const [near, far] = socketPair({
       clock: this.#clock,
-      peers: [dialler, { transport: "memory", address: this.address, principal: LOCAL }],
+      peers: [dialer, { transport: "memory", address: this.address, principal: LOCAL }],
       maxFrameBytes: Math.min(listening.maxFrameBytes, limits.maxFrameBytes),
     });
     const accepted = new AcceptedSocket(near, (socket) => this.#accepted.delete(socket));

@@ -1,6 +1,6 @@
 /**
- * Sockets over anything shaped like a MessagePort: one frame is one transferred buffer. Knows nothing of threads or tabs;
- * who makes the port, and who notices that a thread died, is decided elsewhere.
+ * Sockets over anything shaped like a MessagePort: one frame is one transferred buffer. Knows nothing of threads or tabs.
+ * See supervisor/thread-socket.ts for a socket that learns of a thread's death.
  */
 import { describeError } from "../core/describe-error.ts";
 import { systemClock } from "../core/time/system.ts";
@@ -47,7 +47,7 @@ interface NodePort extends PortLike {
 
 /** How a port becomes a socket. */
 export interface MessagePortSocketOptions extends SocketLimits {
-  /** Who is at the other end. Default: `message-port`, `port`, `local`. */
+  /** The other end. Default: `message-port`, `port`, `local`. */
   readonly peer?: Partial<Peer> | undefined;
 }
 
@@ -58,7 +58,7 @@ export interface MessagePortSocketOptions extends SocketLimits {
  */
 const ACKNOWLEDGED_BYTES = 64 * 1024;
 
-// The peer of a browser port does not learn of `close()`, so it is told.
+// The peer of a browser port does not learn of `close()`, so a note is posted.
 const CLOSE_NOTE = "powerhose:close";
 const EVENTS = ["messageerror", "close"] as const;
 const PORT_CLOSED: CloseReason = { code: "peer", message: "the port was closed" };
@@ -77,7 +77,7 @@ function isNodePort(port: PortLike): port is NodePort {
 /** The bytes of a message, or nothing when it is something else. */
 function bytesOf(message: unknown): Uint8Array | undefined {
   if (message instanceof ArrayBuffer) return new Uint8Array(message);
-  // RegistrationContext memory could change while it is read.
+  // Shared memory could change while it is read.
   if (message instanceof Uint8Array && message.buffer instanceof ArrayBuffer) return message;
   return undefined;
 }
@@ -91,8 +91,8 @@ class MessagePortSocket implements Socket {
   readonly #inbox = new Inbox();
   /** Bytes sent that were not acknowledged. */
   #unacknowledged = 0;
-  /** Bytes taken that were not acknowledged. */
-  #taken = 0;
+  /** Bytes received that were not acknowledged. */
+  #received = 0;
 
   constructor(port: PortLike, peer: Peer, maxFrameBytes: number, onClosed?: (socket: Socket) => void) {
     this.#port = port;
@@ -133,7 +133,7 @@ class MessagePortSocket implements Socket {
   }
 
   close(reason: CloseReason = CLOSED_HERE): void {
-    if (this.#inbox.close(reason, (tell) => systemClock.nextTurn(tell))) this.#leave(true);
+    if (this.#inbox.close(reason, (report) => systemClock.nextTurn(report))) this.#release(true);
   }
 
   /** Closes from inside `send`, which is no place to call the receiver. */
@@ -142,10 +142,10 @@ class MessagePortSocket implements Socket {
     return false;
   }
 
-  /** Closes from inside an event, where the receiver may be told at once. */
-  #end(reason: CloseReason, tellPeer: boolean): void {
+  /** Closes from inside an event, where the receiver may be called at once. */
+  #end(reason: CloseReason, notifyPeer: boolean): void {
     if (this.#inbox.isClosed) return;
-    this.#leave(tellPeer);
+    this.#release(notifyPeer);
     this.#inbox.close(reason);
   }
 
@@ -157,14 +157,14 @@ class MessagePortSocket implements Socket {
 
   readonly #onMessage = (message: unknown): void => {
     const bytes = bytesOf(message);
-    if (bytes === undefined) return this.#onNote(message);
+    if (bytes === undefined) return this.#onControl(message);
     if (bytes.byteLength > this.#maxFrameBytes)
       return this.#end(frameTooLarge(bytes.byteLength, this.#maxFrameBytes), true);
     this.#acknowledge(bytes.byteLength);
     this.#inbox.frame(bytes);
   };
 
-  #onNote(message: unknown): void {
+  #onControl(message: unknown): void {
     if (message === CLOSE_NOTE) return this.#end(CLOSED_THERE, false);
     if (typeof message !== "number") return this.#end(NOT_BYTES, true);
     const isSent = Number.isInteger(message) && message >= ACKNOWLEDGED_BYTES && message <= this.#unacknowledged;
@@ -174,23 +174,23 @@ class MessagePortSocket implements Socket {
 
   /** Before the frame is delivered, which may run a handler for long: the peer is not to wait for that. */
   #acknowledge(bytes: number): void {
-    this.#taken += bytes;
-    if (this.#taken < ACKNOWLEDGED_BYTES || this.#inbox.isClosed) return;
+    this.#received += bytes;
+    if (this.#received < ACKNOWLEDGED_BYTES || this.#inbox.isClosed) return;
     try {
-      this.#port.postMessage(this.#taken, []);
-      this.#taken = 0;
+      this.#port.postMessage(this.#received, []);
+      this.#received = 0;
     } catch {
-      // The port is gone, and tells so itself.
+      // The port is gone, and its `close` event follows.
     }
   }
 
-  #leave(tellPeer: boolean): void {
+  #release(notifyPeer: boolean): void {
     const port = this.#port;
     for (const type of EVENTS) port.removeEventListener(type, this.#onEvent);
     if (isNodePort(port)) port.off("message", this.#onMessage);
     else port.removeEventListener("message", this.#onEvent);
     try {
-      if (tellPeer) port.postMessage(CLOSE_NOTE, []);
+      if (notifyPeer) port.postMessage(CLOSE_NOTE, []);
     } catch {
       // The port is gone, and so is the peer.
     }
@@ -224,7 +224,7 @@ export class MessagePortListener implements Listener {
 
   /**
    * Accepts the peer behind a port, now or when the listener starts. What the peer posts meanwhile is kept by the port.
-   * @param peer - Who that is. Default: `message-port`, `port 1`, `local`.
+   * @param peer - The other end. Default: `message-port`, `port 1`, `local`.
    */
   add(port: PortLike, peer?: Partial<Peer>): void {
     this.#waiting.push({ port, peer: peerOf(peer, `port ${++this.#added}`) });
@@ -240,7 +240,7 @@ export class MessagePortListener implements Listener {
       );
     }
     this.#running = { accept, context };
-    // Not at once: whoever starts a listener does not expect sockets before `start` has returned.
+    // Not at once: no socket arrives before `start` has returned.
     systemClock.nextTurn(() => this.#acceptWaiting());
     return Promise.resolve();
   }
@@ -286,7 +286,7 @@ class MessagePortDialer implements Dialer {
 
 /**
  * A dialer for one port. It opens one socket, as a port cannot be opened again: a second `dial` rejects with an `Error`.
- * @param peer - Who is at the other end. Default: `message-port`, `port`, `local`.
+ * @param peer - The other end. Default: `message-port`, `port`, `local`.
  */
 export function dialMessagePort(port: PortLike, peer?: Partial<Peer>): Dialer {
   return new MessagePortDialer(port, peerOf(peer, "port"));

@@ -1,6 +1,6 @@
 /**
  * The half that all WebSocket sockets have alike, whichever class is underneath: limits, holding, closing once. The class
- * underneath is a {@link WebSocketAdapter}; whoever owns its events feeds them in. Browser-safe.
+ * underneath is a {@link WebSocketAdapter}; the owner of its events feeds them in. Browser-safe.
  */
 import { describeError } from "../../core/describe-error.ts";
 import { systemClock } from "../../core/time/system.ts";
@@ -70,7 +70,7 @@ export class WebSocketSocket implements Socket {
 
   /** The receiver is told in the next turn: a closing handshake with a dead peer could take for ever. */
   close(reason: CloseReason = CLOSED_HERE): void {
-    if (this.#inbox.close(reason, (tell) => systemClock.nextTurn(tell))) this.#wire.close(reason.code);
+    if (this.#inbox.close(reason, (report) => systemClock.nextTurn(report))) this.#wire.close(reason.code);
   }
 
   /** From the wire: a binary message. */

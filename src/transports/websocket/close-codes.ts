@@ -6,7 +6,7 @@ import type { CloseCode, CloseReason } from "../../core/transport/socket.ts";
 
 /** What a close frame says. */
 interface CloseFrame {
-  /** A code of RFC 6455, for whoever may send it. */
+  /** A code of RFC 6455, for a server or Node. */
   readonly standard: number;
   /** A code that the W3C API allows: 1000, or 3000 to 4999. */
   readonly portable: number;

@@ -38,17 +38,17 @@ export type WebSocketConstructor = new (url: string | URL, protocols: string[]) 
 
 /** How a WebSocket becomes a socket. */
 export interface WebSocketSocketOptions extends SocketLimits {
-  /** Who is at the other end. */
+  /** The other end. */
   readonly peer: Peer;
 }
 
-/** A secret, or how to come by it: a function is asked before each dial, so that what it returns may be valid but once. */
+/** A secret, or a function that returns one: it is called before each dial, so that a secret may be valid but once. */
 export type Secret = string | (() => string | Promise<string>);
 
 /** How to dial. */
 export interface DialWebSocketOptions {
   /**
-   * Proves to the runner who dials. Travels as a subprotocol, since a browser cannot set headers. A function is asked before
+   * The credential shown to the runner. Travels as a subprotocol, since a browser cannot set headers. A function is asked before
    * each dial; one that fails, or returns something else than a non-empty string, fails that dial.
    */
   readonly token?: Secret | undefined;
@@ -56,13 +56,13 @@ export interface DialWebSocketOptions {
   readonly ticket?: (() => string | Promise<string>) | undefined;
   /** The WebSocket class to use. Default: the global one. */
   readonly WebSocket?: WebSocketConstructor | undefined;
-  /** Allows `ws:` to another machine, where everybody on the way can read jobs and token. Default: `false`. */
+  /** Allows `ws:` to another machine, where jobs and token can be read on the way. Default: `false`. */
   readonly allowInsecure?: boolean | undefined;
 }
 
 const OPEN = 1;
 
-class PortableWire implements WebSocketAdapter {
+class PortableAdapter implements WebSocketAdapter {
   readonly isPaused = false;
   readonly #ws: WebSocketLike;
 
@@ -93,7 +93,7 @@ class PortableWire implements WebSocketAdapter {
  * over `maxFrameBytes` with `too-large`, though the class underneath may have read all of it first.
  */
 export function webSocketSocket(ws: WebSocketLike, options: WebSocketSocketOptions): Socket {
-  const socket = new WebSocketSocket(new PortableWire(ws), options.peer, options.maxFrameBytes);
+  const socket = new WebSocketSocket(new PortableAdapter(ws), options.peer, options.maxFrameBytes);
   ws.binaryType = "arraybuffer";
   ws.addEventListener("message", ({ data }) => {
     if (data instanceof ArrayBuffer) socket.received(new Uint8Array(data));
@@ -134,30 +134,30 @@ class WebSocketDialer implements Dialer {
 
   dial(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
     if (typeof this.#token !== "function" && this.#ticket === undefined)
-      return this.#open(this.#approach(this.#token), signal, limits);
-    return this.#askAndOpen(signal, limits);
+      return this.#open(this.#request(this.#token), signal, limits);
+    return this.#resolveAndOpen(signal, limits);
   }
 
-  /** Asked anew each time: what was asked for may be good for one dial only. */
-  async #askAndOpen(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
-    const token = await this.#ask(this.#token, "token");
-    const ticket = await this.#ask(this.#ticket, "ticket");
-    return await this.#open(this.#approach(token, ticket), signal, limits);
+  /** Resolved anew each time: a secret may be good for one dial only. */
+  async #resolveAndOpen(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
+    const token = await this.#resolveSecret(this.#token, "token");
+    const ticket = await this.#resolveSecret(this.#ticket, "ticket");
+    return await this.#open(this.#request(token, ticket), signal, limits);
   }
 
-  async #ask(secret: Secret | undefined, what: string): Promise<string | undefined> {
+  async #resolveSecret(secret: Secret | undefined, kind: string): Promise<string | undefined> {
     if (typeof secret !== "function") return secret;
     let given: unknown;
     try {
       given = await secret();
     } catch (error) {
-      throw this.#failed(`there is no ${what}`, error);
+      throw this.#failed(`there is no ${kind}`, error);
     }
     if (typeof given === "string" && given !== "") return given;
-    throw this.#failed(`the ${what} is not a non-empty string`);
+    throw this.#failed(`the ${kind} is not a non-empty string`);
   }
 
-  #approach(token: string | undefined, ticket?: string): DialRequest {
+  #request(token: string | undefined, ticket?: string): DialRequest {
     const protocols = token === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, bearerSubprotocol(token)];
     if (ticket === undefined) return { href: this.#url.href, protocols };
     const url = new URL(this.#url);
@@ -165,31 +165,31 @@ class WebSocketDialer implements Dialer {
     return { href: url.href, protocols };
   }
 
-  #open(approach: DialRequest, signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
+  #open(request: DialRequest, signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
     return new Promise((resolve, reject: (reason: unknown) => void) => {
       if (signal.aborted) return reject(signal.reason);
-      const ws = this.#connect(approach);
+      const ws = this.#connect(request);
       if (ws === undefined) return reject(this.#failed("the host does not allow it"));
       const onAbort = (): void => {
         reject(signal.reason);
         ws.close();
       };
-      const settled = (): void => signal.removeEventListener("abort", onAbort);
+      const unlisten = (): void => signal.removeEventListener("abort", onAbort);
       signal.addEventListener("abort", onAbort);
       ws.addEventListener("open", () => {
-        settled();
+        unlisten();
         if (signal.aborted) return ws.close();
         if (ws.protocol === SUBPROTOCOL) return resolve(this.#socket(ws, limits));
         ws.close();
         reject(new Error(`${shown(this.#url)} does not speak ${SUBPROTOCOL}`));
       });
-      // Both listeners stay: a later `error` has to be heard by somebody, and settling twice is harmless.
-      const refused = (): void => {
-        settled();
+      // Both listeners stay: a later `error` needs a listener, and settling twice is harmless.
+      const onRefused = (): void => {
+        unlisten();
         reject(this.#failed("unreachable, or the server refused"));
       };
-      ws.addEventListener("error", refused);
-      ws.addEventListener("close", refused);
+      ws.addEventListener("error", onRefused);
+      ws.addEventListener("close", onRefused);
     });
   }
 

@@ -22,12 +22,12 @@ export interface Refusal {
   readonly text: string;
 }
 
-/** What somebody who is let in may do: work, watch the page, or act on the runner by way of it. */
+/** What a request is admitted to: work, watch the page, or act on the runner by way of it. */
 export type Role = "worker" | "watcher" | "admin";
 
-/** Somebody who is let in. */
+/** A request that is admitted. */
 export interface Admitted {
-  /** Whom the request is from. */
+  /** The principal of its sender. */
   readonly principal: string;
   /** What may be done with the connection. */
   readonly role: Role;
@@ -35,14 +35,14 @@ export interface Admitted {
   readonly identity?: string | undefined;
 }
 
-/** The result of looking at a request: whom it is from, or why not. */
+/** The result of authorization. */
 export type Decision = Admitted | Refusal;
 
 const ADMIN = "admin";
 export const BUSY: Refusal = { status: 503, text: "too many connections, try again later" };
 /** An address that was named is cut to this length. */
 const MAX_ADDRESS = 128;
-/** Said to whatever asks for the status and may not: it tells nothing of why. */
+/** The answer to a status request that is refused: it does not say why. */
 const STATUS_REFUSED = "a valid token is required";
 const NO_ORIGIN: Refusal = { status: 403, text: "this origin is not allowed" };
 const NO_PROTOCOL: Refusal = { status: 400, text: `expected the subprotocol ${SUBPROTOCOL}` };
@@ -92,7 +92,7 @@ function isEncrypted({ socket }: IncomingMessage): boolean {
   return "encrypted" in socket;
 }
 
-/** Whatever `await` would wait for: a promise of another realm or library is as good. */
+/** Anything `await` would wait for, promises of other realms and libraries included. */
 function isAwaitable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
@@ -102,7 +102,7 @@ function isLocal(request: IncomingMessage): boolean {
   return request.socket.localAddress === undefined || isLoopback(request.socket.localAddress);
 }
 
-/** The gate of one listener, from start to stop. */
+/** The admission of one listener, from start to stop. */
 export class Admission {
   readonly #settings: WebSocketListenerSettings;
   readonly #clock: Clock;
@@ -127,7 +127,7 @@ export class Admission {
     this.limits = new ConnectionLimits(settings, clock);
   }
 
-  /** Whether everybody who can connect is let in. */
+  /** Whether a request needs no credentials. */
   get allowsAnonymous(): boolean {
     return this.#tokens.length === 0 && this.#settings.authenticate === undefined;
   }
@@ -164,26 +164,26 @@ export class Admission {
     return ticket !== undefined && this.tickets.has(ticket);
   }
 
-  /** A request was answered with a refusal: too many for what they showed cost their network the door. */
+  /** A request was answered with a refusal: too many, and their network is refused for a while. */
   refused(request: IncomingMessage, { status }: Refusal): void {
     if (status !== 503 && status !== 404) this.limits.refused(this.networkOf(request));
   }
 
-  /** Ends every wait for `authenticate`: nobody is let in any more. */
+  /** Ends every wait for `authenticate` with a refusal. */
   close(): void {
     for (const giveUp of this.#waiting) giveUp();
   }
 
-  /** Looks at a request. A promise only when `authenticate` makes one. */
+  /** Authorizes an upgrade. A promise only when `authenticate` makes one. */
   authorize(request: IncomingMessage): Decision | Promise<Decision> {
     const { origin } = request.headers;
     if (origin !== undefined && !this.#settings.origins.includes(origin) && !this.#isOurPage(request, origin)) {
       return NO_ORIGIN;
     }
     const offered = subprotocols(request);
-    if (offered.includes(SUBPROTOCOL)) return this.#judgeWorker(request);
+    if (offered.includes(SUBPROTOCOL)) return this.#authorizeWorker(request);
     if (this.#settings.dashboard !== undefined && offered.includes(DASHBOARD_SUBPROTOCOL))
-      return this.#judgeWatcher(request);
+      return this.#authorizeViewer(request);
     return NO_PROTOCOL;
   }
 
@@ -198,41 +198,41 @@ export class Admission {
     const token = shownToken(request);
     if (token !== undefined && knows([...this.#tokens, ...this.#adminTokens], token))
       return { principal: TOKEN_HOLDER, role: "watcher" };
-    return this.#ask(request, "watcher");
+    return this.#askHook(request, "watcher");
   }
 
   /**
-   * Whether the page may be shown to whoever asks. With credentials it says nothing by itself; where there are none, only
-   * to this machine, and not under a name that somebody else has pointed here.
+   * Whether a request may load the page, which holds no data itself. Where no credentials are needed, only from this machine,
+   * and not under a foreign name that points here.
    */
   mayLoadPage(request: IncomingMessage): boolean {
     return !this.allowsAnonymous || (isLocal(request) && isCalledLoopback(request));
   }
 
-  /** The page that is served here knows this place by the name it has in the request. */
+  /** Whether the origin is the page served here, by the host name in the request. */
   #isOurPage(request: IncomingMessage, origin: string): boolean {
     if (this.#settings.dashboard === undefined || !this.mayLoadPage(request)) return false;
     const { host } = request.headers;
-    // Whoever ends the encryption before a plain server says `https`.
+    // A proxy that ends the encryption before a plain server says `https`.
     return origin === `https://${host}` || (!isEncrypted(request) && origin === `http://${host}`);
   }
 
-  #judgeWorker(request: IncomingMessage): Decision | Promise<Decision> {
+  #authorizeWorker(request: IncomingMessage): Decision | Promise<Decision> {
     const ticket = shownTicket(request);
     // Used up whatever follows: a ticket that was seen once is no secret any more.
     const holder = ticket === undefined ? undefined : this.tickets.take(ticket);
     if (holder !== undefined) return { principal: holder.principal, identity: holder.identity, role: "worker" };
     if (this.allowsAnonymous) {
-      if (!isLocal(request)) return this.#exposed();
+      if (!isLocal(request)) return this.#refuseExposed();
       return ticket === undefined ? { principal: LOOPBACK, role: "worker" } : UNKNOWN;
     }
     const token = shownToken(request);
     if (token !== undefined && knows(this.#tokens, token)) return { principal: TOKEN_HOLDER, role: "worker" };
-    // Who may have tickets of its own making.
-    return this.#ask(request, "worker");
+    // The hook may read tickets of its own making.
+    return this.#askHook(request, "worker");
   }
 
-  #judgeWatcher(request: IncomingMessage): Decision | Promise<Decision> {
+  #authorizeViewer(request: IncomingMessage): Decision | Promise<Decision> {
     const token = shownToken(request);
     if (token !== undefined && knows(this.#adminTokens, token)) return { principal: ADMIN, role: "admin" };
     if (this.allowsAnonymous) {
@@ -241,11 +241,11 @@ export class Admission {
       return { principal: LOOPBACK, role: "watcher" };
     }
     if (token !== undefined && knows(this.#tokens, token)) return { principal: TOKEN_HOLDER, role: "watcher" };
-    return this.#ask(request, "watcher");
+    return this.#askHook(request, "watcher");
   }
 
   /** A shared server was bound to the network after the start. */
-  #exposed(): Refusal {
+  #refuseExposed(): Refusal {
     if (!this.#exposureReported) {
       this.#exposureReported = true;
       this.#report(new AuthError("the shared server is reachable from other machines: pass `token` or `authenticate`"));
@@ -253,29 +253,29 @@ export class Admission {
     return UNKNOWN;
   }
 
-  #ask(request: IncomingMessage, role: Role): Decision | Promise<Decision> {
+  #askHook(request: IncomingMessage, role: Role): Decision | Promise<Decision> {
     const { authenticate } = this.#settings;
     if (authenticate === undefined) return UNKNOWN;
     const network = this.networkOf(request);
     if (!this.limits.beginPending(network)) return BUSY;
-    const verdict = this.#asked(authenticate, request, role);
-    if (verdict instanceof Promise) return verdict.finally(() => this.limits.endPending(network));
+    const decision = this.#callHook(authenticate, request, role);
+    if (decision instanceof Promise) return decision.finally(() => this.limits.endPending(network));
     this.limits.endPending(network);
-    return verdict;
+    return decision;
   }
 
-  #asked(authenticate: Authenticate, request: IncomingMessage, role: Role): Decision | Promise<Decision> {
+  #callHook(authenticate: Authenticate, request: IncomingMessage, role: Role): Decision | Promise<Decision> {
     try {
       const answer = authenticate(request);
-      return isAwaitable(answer) ? this.#wait(answer, role) : this.#verdict(answer, role);
+      return isAwaitable(answer) ? this.#waitForHook(answer, role) : this.#decisionFor(answer, role);
     } catch (error) {
       return this.#refusedBy(error);
     }
   }
 
-  async #wait(answer: PromiseLike<string | undefined>, role: Role): Promise<Decision> {
+  async #waitForHook(answer: PromiseLike<string | undefined>, role: Role): Promise<Decision> {
     const asked = Promise.resolve(answer).then(
-      (principal) => this.#verdict(principal, role),
+      (principal) => this.#decisionFor(principal, role),
       (error: unknown) => this.#refusedBy(error),
     );
     let giveUp = nothing;
@@ -292,7 +292,7 @@ export class Admission {
     }
   }
 
-  #verdict(principal: unknown, role: Role): Decision {
+  #decisionFor(principal: unknown, role: Role): Decision {
     if (typeof principal !== "string" || principal === "") return UNKNOWN;
     const fault = guestPrincipalFault(principal);
     if (fault === undefined) return { principal, role };
@@ -300,7 +300,7 @@ export class Admission {
     return UNKNOWN;
   }
 
-  /** A hook says no by throwing an AuthError; anything else is a fault of the hook, which its owner wants to hear of. */
+  /** A hook refuses by throwing an AuthError; anything else is a fault of the hook, and reported. */
   #refusedBy(error: unknown): Refusal {
     if (!(error instanceof AuthError)) this.#report(new AuthError("`authenticate` failed", { cause: error }));
     return UNKNOWN;

@@ -16,22 +16,22 @@ import { type AssetFile, readLentModule, readDashboard, readTabScript } from "..
 
 /** Pages that may watch at a time. */
 export const MAX_VIEWERS = 64;
-/** Protocol pings a watcher may send in all; browsers send none. */
+/** Protocol pings a viewer may send in all; browsers send none. */
 const MAX_PINGS = 64;
 /** Beside the page, for tabs that are lent: the module they run, and the script they run it by. */
 const MODULE = "lend.js";
 const TAB_SCRIPT = "tab.js";
 
-/** What browsers are told when a connection ends, by code. */
+/** The code of the close frame, by reason. */
 const CLOSE = { violation: 1008, slow: 1013 } as const;
 
-/** Whether somebody wants to look at a place, and not to load some part of a program from it. */
+/** Whether a request navigates to the page, and does not load a part of it. */
 function wantsPage({ headers }: IncomingMessage): boolean {
   return /\btext\/html\b/.test(headers.accept ?? "");
 }
 
 /** One open page, over `ws`. */
-class SocketWatcher implements Viewer {
+class SocketViewer implements Viewer {
   readonly admin: boolean;
   readonly #ws: WebSocket;
 
@@ -48,10 +48,10 @@ class SocketWatcher implements Viewer {
     this.#ws.send(text);
   }
 
-  end(why: "violation" | "slow"): void {
-    this.#ws.close(CLOSE[why]);
-    // Whoever does not read never sees the close either.
-    if (why === "slow") this.#ws.terminate();
+  end(reason: "violation" | "slow"): void {
+    this.#ws.close(CLOSE[reason]);
+    // A viewer that does not read never sees the close either.
+    if (reason === "slow") this.#ws.terminate();
   }
 }
 
@@ -68,7 +68,7 @@ export class DashboardEndpoint {
   constructor(settings: DashboardSettings, path: string, { runner, controls }: ListenerContext) {
     this.#settings = settings;
     this.#path = path;
-    // Relative to the page: whoever stands before the listener may serve it under another path.
+    // Relative to the page: a proxy before the listener may serve it under another path.
     const lend = settings.lend === undefined ? null : beside(path, MODULE).slice(path.lastIndexOf("/") + 1);
     const options = { ...settings, lend, clock: systemClock };
     this.#feed = runner === undefined ? undefined : new DashboardFeed(options, runner, controls);
@@ -87,7 +87,7 @@ export class DashboardEndpoint {
     return (this.#feed?.size ?? 0) >= MAX_VIEWERS;
   }
 
-  /** Reads what is served; to be done before anybody can ask for it. Rejects with an `Error` when it cannot be read. */
+  /** Reads the files that are served; called before the first request. Rejects with an `Error` when it cannot be read. */
   async load(): Promise<void> {
     const { lend } = this.#settings;
     this.#page = await readDashboard(lend !== undefined);
@@ -123,19 +123,19 @@ export class DashboardEndpoint {
   #join(ws: WebSocket, admin: boolean): void {
     const feed = this.#feed;
     if (feed === undefined) return ws.close(1011);
-    const watcher = new SocketWatcher(ws, admin);
+    const viewer = new SocketViewer(ws, admin);
     let pings = 0;
     ws.on("message", (data, isBinary) => {
-      if (isBinary || !Buffer.isBuffer(data)) watcher.end("violation");
-      else feed.received(watcher, data.toString("utf8"));
+      if (isBinary || !Buffer.isBuffer(data)) viewer.end("violation");
+      else feed.received(viewer, data.toString("utf8"));
     });
     ws.on("ping", () => {
       if (++pings > MAX_PINGS) ws.terminate();
     });
     // What is wrong with a connection is followed by its close.
     ws.on("error", () => undefined);
-    ws.on("close", () => feed.delete(watcher));
-    feed.add(watcher);
+    ws.on("close", () => feed.delete(viewer));
+    feed.add(viewer);
   }
 
   /** What a request is for: the page, or a file beside it. `undefined` when it is for neither. */

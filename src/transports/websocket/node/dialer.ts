@@ -23,9 +23,9 @@ import { nodeSocket, type WireSettings, wireSettings } from "./socket.ts";
 
 /** How to dial from Node. Certificates are always verified; for one of your own making, pass its `ca`. */
 export interface NodeDialOptions extends Pick<SecureContextOptions, "ca" | "cert" | "key" | "passphrase"> {
-  /** Proves to the runner who dials. Sent as `Authorization: Bearer`. */
+  /** The credential shown to the runner. Sent as `Authorization: Bearer`. */
   readonly token?: string | undefined;
-  /** Allows `ws:` to another machine, where everybody on the way can read jobs and token. Default: `false`. */
+  /** Allows `ws:` to another machine, where jobs and token can be read on the way. Default: `false`. */
   readonly allowInsecure?: boolean | undefined;
   /** The name to ask for and to verify, when it is not the one in the address. */
   readonly servername?: string | undefined;
@@ -40,9 +40,9 @@ export interface NodeDialOptions extends Pick<SecureContextOptions, "ca" | "cert
 }
 
 /**
- * With what frames are masked, which RFC 6455 asks of whoever dials.
+ * With what frames are masked, which RFC 6455 asks of a dialer.
  *
- * - `random`: with a new random key for each frame, so that nobody can choose the bytes that a proxy or cache on the way
+ * - `random`: with a new random key for each frame, so that no sender can choose the bytes that a proxy or cache on the way
  *   sees, and have it take them for a request or an answer (RFC 6455, section 10.3). Costs a pass over every byte.
  * - `zero`: with the key 0, which leaves the bytes as they are and costs nothing. Any server reads it. Only for
  *   connections that nothing on the way can read, or whose every hop is known to speak WebSocket.
@@ -51,9 +51,9 @@ export interface NodeDialOptions extends Pick<SecureContextOptions, "ca" | "cert
  */
 export type MaskChoice = "auto" | "random" | "zero";
 
-const HANDSHAKE_TIMEOUT = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** TCP keep-alive is the backstop for a peer that vanishes without a word, in ms. */
-export const KEEP_ALIVE_DELAY = 30_000;
+export const KEEP_ALIVE_DELAY_MS = 30_000;
 
 /** What goes to `ws`, which hands what it does not know to the connection. */
 type ConnectOptions = ClientOptions &
@@ -66,7 +66,7 @@ type ConnectOptions = ClientOptions &
 
 function connectOptions(url: URL, options: NodeDialOptions, maxFrameBytes: number): ConnectOptions {
   const { token, allowInsecure: _allowInsecure, mask = "auto", headers, ...passed } = options;
-  const { handshakeTimeout = HANDSHAKE_TIMEOUT } = options;
+  const { handshakeTimeout = HANDSHAKE_TIMEOUT_MS } = options;
   return {
     ...passed,
     ...(mask === "zero" || (mask === "auto" && isPrivate(url, options)) ? { generateMask: zeroMask } : {}),
@@ -74,7 +74,7 @@ function connectOptions(url: URL, options: NodeDialOptions, maxFrameBytes: numbe
     handshakeTimeout,
     followRedirects: false,
     keepAlive: true,
-    keepAliveInitialDelay: KEEP_ALIVE_DELAY,
+    keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
     noDelay: true,
     ...wireSettings(maxFrameBytes),
   };
@@ -135,13 +135,13 @@ class NodeWebSocketDialer implements Dialer {
         [...this.#protocols],
         connectOptions(this.#url, this.#options, limits.maxFrameBytes),
       );
-      let waiting = true;
+      let isWaiting = true;
       const done = (): void => {
-        waiting = false;
+        isWaiting = false;
         signal.removeEventListener("abort", onAbort);
       };
       const fail = (error: unknown): void => {
-        if (!waiting) return;
+        if (!isWaiting) return;
         done();
         reject(error);
         ws.terminate();
@@ -151,7 +151,7 @@ class NodeWebSocketDialer implements Dialer {
       let tcp: Duplex | undefined;
       ws.on("upgrade", (response) => (tcp = response.socket));
       ws.on("open", () => {
-        if (!waiting || tcp === undefined) return;
+        if (!isWaiting || tcp === undefined) return;
         if (ws.protocol !== SUBPROTOCOL) return fail(new Error(`${shown(this.#url)} does not speak ${SUBPROTOCOL}`));
         done();
         const peer: Peer = {
@@ -162,7 +162,7 @@ class NodeWebSocketDialer implements Dialer {
         resolve(nodeSocket(ws, tcp, peer, limits));
       });
       ws.on("unexpected-response", (_request, response) => fail(this.#refused(response.statusCode ?? 0)));
-      // Stays for good: `terminate` while connecting is an error event of its own, which somebody has to hear.
+      // Stays for good: `terminate` while connecting is an error event of its own, which needs a listener.
       ws.on("error", (error) => fail(this.#unreachable(error)));
     });
   }

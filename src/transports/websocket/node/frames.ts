@@ -13,7 +13,7 @@ const FREE_BYTES = 65_536;
 /** Bytes of a message under way that count as a sign of life of the peer. */
 const PROGRESS_BYTES = 16_384;
 
-const MAX_HEAD = 14;
+const MAX_HEAD_BYTES = 14;
 const FINAL = 0x80;
 const OPCODE = 0x0f;
 const CONTROL = 0x08;
@@ -40,7 +40,7 @@ export class FrameTracker {
   received = 0;
   /** Messages that have arrived whole. */
   completed = 0;
-  readonly #head = new Uint8Array(MAX_HEAD);
+  readonly #head = new Uint8Array(MAX_HEAD_BYTES);
   #headLength = 0;
   #headSize = 2;
   /** Bytes of the frame's body that are still to come. */
@@ -126,10 +126,10 @@ class FrameMeter {
   readonly #maxFrameBytes: number;
   readonly #reservation: IncomingReservation | undefined;
   readonly #frames = new FrameTracker();
-  /** Messages that were complete at the last look. */
+  /** Messages that were complete at the last chunk. */
   #completed = 0;
   /** Bytes of the message under way that counted as signs of life. */
-  #told = 0;
+  #reported = 0;
 
   constructor(ws: WebSocket, socket: WebSocketSocket, { maxFrameBytes, incoming }: SocketLimits) {
     this.#ws = ws;
@@ -138,7 +138,7 @@ class FrameMeter {
     this.#reservation = incoming?.reservation({
       onGranted: () => {
         ws.resume();
-        // Not reading it was this end's doing: its silence counts from here.
+        // This end did not read: the peer's silence counts from here.
         socket.progressed();
       },
       onEvicted: (message) => {
@@ -153,7 +153,7 @@ class FrameMeter {
     frames.track(chunk);
     if (frames.completed !== this.#completed) {
       this.#completed = frames.completed;
-      this.#told = 0;
+      this.#reported = 0;
       this.#reservation?.release();
     }
     if (frames.message >= PROGRESS_BYTES) this.#underWay();
@@ -165,8 +165,8 @@ class FrameMeter {
     const { message, received } = this.#frames;
     // `ws` ends a connection over such a frame, by the same limit; what comes after the end is no frame.
     if (message > this.#maxFrameBytes || this.#ws.readyState !== this.#ws.OPEN) return;
-    if (received - this.#told >= PROGRESS_BYTES) {
-      this.#told = received;
+    if (received - this.#reported >= PROGRESS_BYTES) {
+      this.#reported = received;
       this.#socket.progressed();
     }
     const reservation = this.#reservation;

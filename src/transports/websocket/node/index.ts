@@ -15,7 +15,7 @@ export type { WebSocketListenerDefaults, WebSocketListenerOptions, WebSocketList
 export type { DashboardOptions, DashboardSettings } from "../../../dashboard/options.ts";
 export type { TicketOptions } from "./tickets.ts";
 
-/** One start, and what became of it. */
+/** One start. */
 interface ActiveListener {
   readonly accept: (socket: Socket) => void;
   readonly service: UpgradeServer;
@@ -43,7 +43,7 @@ export class WebSocketListener implements Listener {
 
   /**
    * Resolves once workers can connect. The same `accept` may be started again; another one is refused with an `Error`.
-   * Rejects with an AuthError when other machines could connect and nothing says who may, and with an `Error` when the
+   * Rejects with an AuthError when other machines could connect without `token` or `authenticate`, and with an `Error` when the
    * address cannot be had, or another listener has this path of a shared server; it can be started again then.
    */
   start(accept: (socket: Socket) => void, context: ListenerContext): Promise<void> {
@@ -53,17 +53,17 @@ export class WebSocketListener implements Listener {
     }
     const service = new UpgradeServer(this.#settings, accept, context);
     const started = this.#stopped.then(() => service.start());
-    const life: ActiveListener = { accept, service, started };
-    this.#active = life;
+    const active: ActiveListener = { accept, service, started };
+    this.#active = active;
     started.catch(() => {
-      if (this.#active === life) this.#active = undefined;
+      if (this.#active === active) this.#active = undefined;
     });
     return started;
   }
 
   /**
    * Makes a ticket that lets one worker in, once: it dials `address` with `?ticket=…` behind it, within `ticketLifetime`.
-   * For browsers, which cannot be trusted with a token: ask who it is, give it a ticket over a connection that is yours.
+   * For browsers, which cannot be trusted with a token: authenticate the user, then send a ticket over a connection of your own.
    * A ticket that was used, has expired or was never given out is refused with 401, and those of a listener go with its stop.
    * @throws TypeError when an option is unknown or wrong.
    * @throws RangeError when 10,000 tickets are out.
@@ -85,14 +85,14 @@ export class WebSocketListener implements Listener {
 
   /**
    * Closes every connection and gives back the address, also when a peer is dead: closing handshakes
-   * get a moment (four times 20 ms, or until all are done), and whoever has not answered is cut off. May be called twice.
+   * get a moment (four times 20 ms, or until all are done), then connections without an answer are cut off. May be called twice.
    */
   stop(): Promise<void> {
-    const life = this.#active;
-    if (life === undefined) return this.#stopped;
+    const active = this.#active;
+    if (active === undefined) return this.#stopped;
     this.#active = undefined;
-    this.#stopped = life.started.then(
-      () => life.service.stop(),
+    this.#stopped = active.started.then(
+      () => active.service.stop(),
       () => undefined, // it never began
     );
     return this.#stopped;

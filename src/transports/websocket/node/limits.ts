@@ -73,7 +73,7 @@ class Counts {
 export class ConnectionLimits {
   readonly #settings: ConnectionLimitSettings;
   readonly #clock: Clock;
-  readonly #rate: TokenBucket;
+  readonly #acceptBudget: TokenBucket;
   readonly #open = new Counts();
   readonly #pending = new Counts();
   /** By network, the one refused longest ago first. */
@@ -82,7 +82,7 @@ export class ConnectionLimits {
   constructor(settings: ConnectionLimitSettings, clock: Clock) {
     this.#settings = settings;
     this.#clock = clock;
-    this.#rate = new TokenBucket({ burst: settings.acceptRate, refill: settings.acceptRate }, clock.now());
+    this.#acceptBudget = new TokenBucket({ burst: settings.acceptRate, refill: settings.acceptRate }, clock.now());
   }
 
   /** Networks whose refusals are remembered. */
@@ -98,7 +98,7 @@ export class ConnectionLimits {
     const { maxConnections, maxConnectionsPerAddress } = this.#settings;
     if (this.#open.total >= maxConnections || this.#open.of(network) >= maxConnectionsPerAddress) return false;
     if (this.#refusals.get(network)?.isEmpty(this.#clock.now()) === true && !isKnown()) return false;
-    if (!this.#rate.spend(this.#clock.now())) return false;
+    if (!this.#acceptBudget.spend(this.#clock.now())) return false;
     this.#open.add(network);
     return true;
   }
@@ -127,10 +127,10 @@ export class ConnectionLimits {
     if (perSecond === Number.POSITIVE_INFINITY) return;
     const now = this.#clock.now();
     const burst = perSecond * REFUSAL_BURST_SECONDS;
-    const rate = this.#refusals.get(network) ?? new TokenBucket({ burst, refill: perSecond }, now);
-    rate.spend(now);
+    const budget = this.#refusals.get(network) ?? new TokenBucket({ burst, refill: perSecond }, now);
+    budget.spend(now);
     this.#refusals.delete(network);
-    this.#refusals.set(network, rate);
+    this.#refusals.set(network, budget);
     if (this.#refusals.size <= MAX_REFUSED_NETWORKS) return;
     const [oldest] = this.#refusals.keys();
     if (oldest !== undefined) this.#refusals.delete(oldest);

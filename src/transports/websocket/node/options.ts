@@ -22,7 +22,7 @@ import {
   tokenList,
 } from "../../../dashboard/options.ts";
 
-/** Decides who a request is. */
+/** Names the principal of a request. */
 export type Authenticate = (request: IncomingMessage) => string | undefined | PromiseLike<string | undefined>;
 
 /** Options of {@link listenWebSocket}. All durations are milliseconds, all sizes bytes. */
@@ -33,7 +33,7 @@ export interface WebSocketListenerOptions {
   readonly port?: number | undefined;
   /** The exact path workers dial, as it stands in an address: `/jobs`, `/j%C3%B6bs`. Default: `/`. */
   readonly path?: string | undefined;
-  /** The token a worker must show, or several while one replaces another. Whoever shows one is the principal `token`; without `token` and `authenticate`, whoever connects over loopback is `loopback`. */
+  /** The token a worker must show, or several while one replaces another. A worker that shows one is the principal `token`; without `token` and `authenticate`, one that connects over loopback is `loopback`. */
   readonly token?: string | readonly string[] | undefined;
   /**
    * Names the principal behind a request; `undefined`, an empty string or a throw refuse it with 401. So does a name
@@ -51,8 +51,8 @@ export interface WebSocketListenerOptions {
   /** How long a ticket is good for, over 0 and at most 30,000; see {@link WebSocketListener.issueTicket}. Default: 30,000. */
   readonly ticketLifetime?: number | undefined;
   /**
-   * Serves a live page to browsers at `path`: workers, queue, throughput, latency, failures. It shows what there is to
-   * whoever could also connect as a worker. Default: false.
+   * Serves a live page to browsers at `path`: workers, queue, throughput, latency, failures. It is shown to
+   * what could also connect as a worker. Default: false.
    */
   readonly dashboard?: boolean | DashboardOptions | undefined;
   /**

@@ -16,7 +16,7 @@ import type { Peer } from "../../../core/peer.ts";
 import type { Socket, SocketLimits } from "../../../core/transport/socket.ts";
 import { isLoopback, requestPath, SUBPROTOCOL } from "../address.ts";
 import { Admission, BUSY, type Admitted, type Refusal, type Decision } from "./admission.ts";
-import { KEEP_ALIVE_DELAY } from "./dialer.ts";
+import { KEEP_ALIVE_DELAY_MS } from "./dialer.ts";
 import { nodeSocket, type WireSettings, wireSettings } from "./socket.ts";
 import type { WebSocketListenerSettings } from "./options.ts";
 import { DashboardEndpoint } from "./dashboard-endpoint.ts";
@@ -26,15 +26,15 @@ import type { TicketOptions } from "./tickets.ts";
 
 /** How long `stop` waits for closing handshakes: so many times so many ms. A healthy peer needs one round trip. */
 const STOP_WAITS = 4;
-const STOP_WAIT = 20;
+const STOP_WAIT_MS = 20;
 
 const NOT_FOUND: Refusal = { status: 404, text: "nothing here" };
-const CROWDED: Refusal = { status: 503, text: "too many pages are open" };
-/** What a page is told when its listener stops. */
+const TOO_MANY_VIEWERS: Refusal = { status: 503, text: "too many pages are open" };
+/** The close code for pages when the listener stops. */
 const GOING_AWAY = 1001;
 const STOPPING: Refusal = { status: 503, text: "stopping" };
 
-/** Answers on the raw socket, as nothing was upgraded, and lets go of it. */
+/** Answers on the raw socket, as nothing was upgraded, and ends it. */
 function refuse(socket: Duplex, { status, text }: Refusal): void {
   const extra = status === 401 ? "WWW-Authenticate: Bearer\r\n" : status === 503 ? "Retry-After: 1\r\n" : "";
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nConnection: close\r\nContent-Type: text/plain\r\n`;
@@ -44,7 +44,7 @@ function refuse(socket: Duplex, { status, text }: Refusal): void {
 /** Marks upgrade listeners as ours, also those of another copy of this module. */
 const OURS = Symbol.for("powerhose.upgrade");
 
-/** Whether nobody but listeners of ours waits for upgrades on a server. */
+/** Whether all upgrade listeners of a server are ours. */
 function isAllOurs(server: Server): boolean {
   return server.listeners("upgrade").every((listener) => Reflect.has(listener, OURS));
 }
@@ -92,7 +92,7 @@ export class UpgradeServer {
   readonly #plain: PlainRequests;
   readonly #handshakes = new Set<Duplex>();
   readonly #open = new Map<WebSocket, Pick<Socket, "close">>();
-  readonly #page: DashboardEndpoint | undefined;
+  readonly #dashboard: DashboardEndpoint | undefined;
   #stopping = false;
   #onEmpty: (() => void) | undefined;
 
@@ -114,11 +114,11 @@ export class UpgradeServer {
     };
     this.#upgrader = new WebSocketServer(options);
     const { dashboard, path, server } = settings;
-    this.#page = dashboard === undefined ? undefined : new DashboardEndpoint(dashboard, path, context);
+    this.#dashboard = dashboard === undefined ? undefined : new DashboardEndpoint(dashboard, path, context);
     this.#plain = new PlainRequests({
       path,
       admission: this.#admission,
-      dashboard: this.#page,
+      dashboard: this.#dashboard,
       status: settings.status,
       onStatusFailed: (cause) => context.report(new Error(`${this.address}: \`status\` failed`, { cause })),
     });
@@ -159,37 +159,37 @@ export class UpgradeServer {
         `${where} is reachable from other machines: pass \`token\` or \`authenticate\` to say who may work`,
       );
     }
-    await this.#page?.load();
+    await this.#dashboard?.load();
     if (this.#own !== undefined) {
       await this.#listen(this.#own, host, port);
-      // Trouble of a shared server is its owner's to handle.
+      // The owner of a shared server handles its errors.
       this.#server.on("error", this.#onError);
     }
-    // Both would answer the same upgrade, and the second answer throws where nobody catches.
+    // Both would answer the same upgrade, and the second answer throws uncaught.
     if (isServed(this.#server, path)) {
       throw new Error(`${this.address}: another listener has this path of the shared server; give each its own`);
     }
     this.#server.on("upgrade", this.#onUpgrade);
-    this.#page?.start();
+    this.#dashboard?.start();
   }
 
   /** Closes every connection, cuts off those that do not answer, and gives back the address. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#server.off("upgrade", this.#onUpgrade);
-    this.#page?.stop();
+    this.#dashboard?.stop();
     const closed = this.#own?.close();
     this.#admission.close();
     for (const socket of this.#handshakes) socket.destroy();
     for (const socket of this.#open.values()) socket.close();
-    await this.#emptied();
+    await this.#waitForClose();
     for (const ws of this.#open.keys()) ws.terminate();
     this.#own?.cut();
     await closed;
     this.#server.off("error", this.#onError);
   }
 
-  /** What nothing here answers is told what it could have asked for. */
+  /** A request that nothing here answers gets 426 on the listener's path, else 404. */
   readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (this.handleRequest(request, response)) return;
     const status = this.#isHere(request) ? 426 : 404;
@@ -208,11 +208,11 @@ export class UpgradeServer {
   }
 
   /** Resolves when the last connection is gone, or after a little while. */
-  async #emptied(): Promise<void> {
-    // Several short waits: when this process was held up for longer than one, its peers have not been heard yet.
+  async #waitForClose(): Promise<void> {
+    // Several short waits: after this process was held up for longer than one, answers of its peers are still unread.
     for (let wait = 0; wait < STOP_WAITS && this.#open.size > 0; wait++) {
       await new Promise<void>((resolve) => {
-        const timer = systemClock.set(STOP_WAIT, resolve, true);
+        const timer = systemClock.set(STOP_WAIT_MS, resolve, true);
         this.#onEmpty = (): void => {
           systemClock.clear(timer);
           resolve();
@@ -231,8 +231,8 @@ export class UpgradeServer {
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     if (!this.#isHere(request)) {
-      // On a shared server, somebody else may answer; if there is nobody else, nobody would.
-      if (this.#isNobodys(request)) this.#turnAway(socket, NOT_FOUND);
+      // On a shared server another listener may answer. If there is none, this one does.
+      if (this.#isUnserved(request)) this.#turnAway(socket, NOT_FOUND);
       return;
     }
     if (socket.destroyed) return;
@@ -243,13 +243,13 @@ export class UpgradeServer {
     // One place from here to the end of the connection, whichever way it ends.
     socket.once("close", () => limits.leave(network));
     this.#handshakes.add(socket);
-    const verdict = this.#admission.authorize(request);
-    if (verdict instanceof Promise) void verdict.then((late) => this.#decided(request, socket, head, late));
-    else this.#decided(request, socket, head, verdict);
+    const decision = this.#admission.authorize(request);
+    if (decision instanceof Promise) void decision.then((late) => this.#onDecision(request, socket, head, late));
+    else this.#onDecision(request, socket, head, decision);
   };
 
-  /** Whether all who are asked say that a path is not theirs, and it is up to this one to answer. */
-  #isNobodys(request: IncomingMessage): boolean {
+  /** Whether no listener serves the path, and this one answers for all. */
+  #isUnserved(request: IncomingMessage): boolean {
     const server = this.#server;
     if (this.#own !== undefined) return true;
     return isFirst(server, this.#onUpgrade) && isAllOurs(server) && !isServed(server, requestPath(request));
@@ -260,21 +260,21 @@ export class UpgradeServer {
     refuse(socket, refusal);
   }
 
-  #decided(request: IncomingMessage, socket: Duplex, head: Buffer, verdict: Decision): void {
+  #onDecision(request: IncomingMessage, socket: Duplex, head: Buffer, decision: Decision): void {
     this.#handshakes.delete(socket);
     if (socket.destroyed) return;
     if (this.#stopping) return refuse(socket, STOPPING);
-    if ("status" in verdict) {
-      this.#admission.refused(request, verdict);
-      return refuse(socket, verdict);
+    if ("status" in decision) {
+      this.#admission.refused(request, decision);
+      return refuse(socket, decision);
     }
     this.#harden(request.socket);
-    if (verdict.role === "worker" || this.#page === undefined) {
-      this.#upgrader.handleUpgrade(request, socket, head, (ws) => this.#opened(request, ws, verdict));
-    } else if (this.#page.isFull) {
-      refuse(socket, CROWDED);
+    if (decision.role === "worker" || this.#dashboard === undefined) {
+      this.#upgrader.handleUpgrade(request, socket, head, (ws) => this.#onOpen(request, ws, decision));
+    } else if (this.#dashboard.isFull) {
+      refuse(socket, TOO_MANY_VIEWERS);
     } else {
-      this.#page.upgrade(request, socket, head, verdict.role === "admin", (ws) => {
+      this.#dashboard.upgrade(request, socket, head, decision.role === "admin", (ws) => {
         this.#hold(ws, { close: () => ws.close(GOING_AWAY) });
       });
     }
@@ -282,10 +282,10 @@ export class UpgradeServer {
 
   #harden(socket: TcpSocket): void {
     socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEP_ALIVE_DELAY);
+    socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
   }
 
-  #opened(request: IncomingMessage, ws: WebSocket, { principal, identity }: Admitted): void {
+  #onOpen(request: IncomingMessage, ws: WebSocket, { principal, identity }: Admitted): void {
     const { remoteAddress = "pipe", remotePort = 0 } = request.socket;
     const named = this.#admission.addressOf(request);
     const address = named === remoteAddress || named === "" ? hostPort(remoteAddress, remotePort) : named;

@@ -13,7 +13,7 @@ import { meterFrames } from "./frames.ts";
 import { type WebSocketAdapter, WebSocketSocket } from "../adapter.ts";
 
 /** How long a closing handshake may take before the connection is cut, in ms. */
-const CLOSE_TIMEOUT = 1_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 /** Protocol pings a peer may send a second, and at once. No peer of ours sends any. */
 const PING_BUDGET = { refill: 1, burst: 64 };
 
@@ -39,7 +39,7 @@ export function wireSettings(maxFrameBytes: number): WireSettings {
     maxPayload: maxFrameBytes,
     maxFragments: 64,
     maxBufferedChunks: Math.max(1_024, Math.ceil(maxFrameBytes / MIN_CHUNK_BYTES)),
-    closeTimeout: CLOSE_TIMEOUT,
+    closeTimeout: CLOSE_TIMEOUT_MS,
   };
 }
 
@@ -55,12 +55,12 @@ function errorReason(error: Error & { code?: unknown }): CloseReason {
 }
 
 /** A plain view of what `ws` delivers, which is a Buffer as long as `binaryType` is left alone. */
-function plain(data: RawData): Uint8Array | undefined {
+function viewOf(data: RawData): Uint8Array | undefined {
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
   return Array.isArray(data) ? undefined : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-class NodeWire implements WebSocketAdapter {
+class NodeAdapter implements WebSocketAdapter {
   readonly #ws: WebSocket;
 
   constructor(ws: WebSocket) {
@@ -94,10 +94,10 @@ class NodeWire implements WebSocketAdapter {
  * in the turn in which it opened: later, part of what came is missed.
  */
 export function nodeSocket(ws: WebSocket, tcp: Duplex, peer: Peer, limits: SocketLimits): WebSocketSocket {
-  const socket = new WebSocketSocket(new NodeWire(ws), peer, limits.maxFrameBytes);
+  const socket = new WebSocketSocket(new NodeAdapter(ws), peer, limits.maxFrameBytes);
   meterFrames(ws, tcp, socket, limits);
   ws.on("message", (data, isBinary) => {
-    const bytes = isBinary ? plain(data) : undefined;
+    const bytes = isBinary ? viewOf(data) : undefined;
     if (bytes === undefined) socket.failed(NOT_BINARY);
     else socket.received(bytes);
   });

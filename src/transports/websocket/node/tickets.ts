@@ -7,9 +7,9 @@ import { identityName } from "../../../core/identifiers.ts";
 import { checkOptions, type Validator } from "../../../core/options.ts";
 import { guestPrincipalFault } from "../../../core/transport/principal.ts";
 
-/** Whom a ticket is for. */
+/** The bearer of a ticket. */
 export interface TicketOptions {
-  /** Whom its holder counts as: names belong to principals, so give each volunteer one of its own. Not `local`, `loopback`, `token` or an address. */
+  /** The holder's principal. Names belong to principals, so give each volunteer one of its own. Not `local`, `loopback`, `token` or an address. */
   readonly principal: string;
   /** The only name its holder may register by: A-Z a-z 0-9 . _ : -, at most 128. Default: any that is not taken. */
   readonly identity?: string | undefined;
@@ -22,7 +22,7 @@ const TICKET_BYTES = 32;
 const principalName: Validator = (value) =>
   typeof value === "string" && value !== "" ? undefined : "a non-empty string, the name of a principal";
 
-interface Kept extends TicketOptions {
+interface IssuedTicket extends TicketOptions {
   readonly expires: number;
 }
 
@@ -30,8 +30,8 @@ interface Kept extends TicketOptions {
 export class Tickets {
   readonly #lifetime: number;
   readonly #clock: Clock;
-  /** By digest, in the order they were given out, which is the order in which they expire. */
-  readonly #kept = new Map<string, Kept>();
+  /** By digest, in the order they were issued, which is the order in which they expire. */
+  readonly #issued = new Map<string, IssuedTicket>();
 
   /** @param lifetime - How long a ticket is good for, in ms. */
   constructor(lifetime: number, clock: Clock) {
@@ -41,7 +41,7 @@ export class Tickets {
 
   /** How many are out, those that have expired unnoticed included. */
   get size(): number {
-    return this.#kept.size;
+    return this.#issued.size;
   }
 
   /**
@@ -55,39 +55,39 @@ export class Tickets {
     const fault = guestPrincipalFault(options.principal);
     if (fault !== undefined) throw new TypeError(`issueTicket: ${fault}`);
     this.#forgetExpired();
-    if (this.#kept.size >= MAX_TICKETS) {
+    if (this.#issued.size >= MAX_TICKETS) {
       throw new RangeError(`issueTicket: ${MAX_TICKETS} tickets are out; ask for one when it is about to be used`);
     }
     const ticket = randomBytes(TICKET_BYTES).toString("base64url");
     const { principal, identity } = options;
-    this.#kept.set(keyOf(ticket), { principal, identity, expires: this.#clock.now() + this.#lifetime });
+    this.#issued.set(digest(ticket), { principal, identity, expires: this.#clock.now() + this.#lifetime });
     return ticket;
   }
 
   /** Whether a ticket is out and good. */
   has(ticket: string): boolean {
-    const kept = this.#kept.get(keyOf(ticket));
-    return kept !== undefined && kept.expires > this.#clock.now();
+    const issued = this.#issued.get(digest(ticket));
+    return issued !== undefined && issued.expires > this.#clock.now();
   }
 
-  /** Takes a ticket back, for good: whom it was for, or nothing when it is unknown, was used or has expired. */
+  /** Takes a ticket back, for good, and returns its bearer; `undefined` when it is unknown, was used or has expired. */
   take(ticket: string): TicketOptions | undefined {
-    const key = keyOf(ticket);
-    const kept = this.#kept.get(key);
-    this.#kept.delete(key);
-    return kept === undefined || kept.expires <= this.#clock.now() ? undefined : kept;
+    const key = digest(ticket);
+    const issued = this.#issued.get(key);
+    this.#issued.delete(key);
+    return issued === undefined || issued.expires <= this.#clock.now() ? undefined : issued;
   }
 
   #forgetExpired(): void {
     const now = this.#clock.now();
-    for (const [key, { expires }] of this.#kept) {
+    for (const [key, { expires }] of this.#issued) {
       if (expires > now) break;
-      this.#kept.delete(key);
+      this.#issued.delete(key);
     }
   }
 }
 
 /** Looking up a digest takes as long for a near miss as for any other: its bits say nothing of the ticket's. */
-function keyOf(ticket: string): string {
+function digest(ticket: string): string {
   return createHash("sha256").update(ticket).digest("base64");
 }
