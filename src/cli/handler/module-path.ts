@@ -27,13 +27,13 @@ export function readModuleName(typed: string | undefined): ModuleName {
   const hash = typed.lastIndexOf("#");
   const path = hash < 0 ? typed : typed.slice(0, hash);
   const exportName = hash < 0 ? "default" : typed.slice(hash + 1);
-  if (!isFile(path)) throw usage(`cannot load ${path === "" ? typed : path}: ${whyNot(path)}`);
+  if (!isFile(path)) throw usage(`cannot load ${path === "" ? typed : path}: ${describeMissing(path)}`);
   if (exportName === "") throw usage(`${typed}: name an export after the #, or leave the # out`);
   return { typed, path, url: pathToFileURL(resolve(path)), exportName };
 }
 
-/** What is there, or the host's code of why that cannot be told. */
-function look(path: string): Stats | string {
+/** The stats of a path, or the host's error code. */
+function statsOrCode(path: string): Stats | string {
   try {
     return statSync(path);
   } catch (error) {
@@ -43,19 +43,19 @@ function look(path: string): Stats | string {
 
 function isFile(path: string): boolean {
   if (path === "") return false;
-  const found = look(path);
+  const found = statsOrCode(path);
   return typeof found !== "string" && found.isFile();
 }
 
-const WHY: Readonly<Record<string, string>> = {
+const REASONS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   ELOOP: "its links lead in a circle",
   ENAMETOOLONG: "the name is too long",
   ENOTDIR: "a part of the path is not a folder",
 };
 
-function whyNot(path: string): string {
-  const found = look(path);
-  if (typeof found === "string") return WHY[found] ?? "there is no such file";
+function describeMissing(path: string): string {
+  const found = statsOrCode(path);
+  if (typeof found === "string") return REASONS[found] ?? "there is no such file";
   return found.isDirectory() ? "it is a folder; name the file in it" : "it is not a file";
 }

@@ -1,4 +1,4 @@
-/** What a run has counted so far, and where its time went. The words about it are summary.ts's and progress.ts's. */
+/** The counts of a run, and where its time went. See summary.ts and progress.ts for their texts. */
 import type { AttemptRecord } from "../../index.ts";
 
 /** The numbers of one run. */
@@ -21,7 +21,7 @@ export class RunCounters {
     return this.ok + this.failed;
   }
 
-  /** Counts a job and its attempts. Who is remote is known by their connections, as names are anybody's to choose. */
+  /** Counts a job and its attempts. `isRemote` goes by the connection, as a remote worker chooses its own name. */
   count(ok: boolean, attempts: readonly AttemptRecord[], isRemote: (identity: string) => boolean): void {
     if (ok) this.ok++;
     else this.failed++;

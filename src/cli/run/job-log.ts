@@ -20,7 +20,7 @@ import { describeError } from "../../core/describe-error.ts";
 import { DoneLines, MAX_PLACE } from "./done-lines.ts";
 import { codeOf, CommandError, usage } from "../terminal/errors.ts";
 import { type SplitLine, LineSplitter } from "./line-splitter.ts";
-import { type Result, microseconds } from "./outcome.ts";
+import { type Result, microseconds } from "./results.ts";
 
 /** One line of the log. */
 interface LogRecord {
@@ -33,7 +33,7 @@ interface LogRecord {
 
 const STDIN = 0;
 const STDOUT = 1;
-const LONGEST = 65_536; // bytes of one record
+const MAX_RECORD_BYTES = 65_536;
 /** What each record begins with. */
 const RECORD_HEAD = '{"index":';
 /** Reads and appends through one descriptor, so that all of it is one file, whatever becomes of the path. */
@@ -219,7 +219,7 @@ const readAt = promisify(read);
 /** A file from its beginning. Not a stream: that closes the descriptor when the reader leaves early, and it is ours. */
 async function* chunksOf(file: number): AsyncGenerator<Buffer, void, undefined> {
   for (let at = 0; ;) {
-    const { bytesRead, buffer } = await readAt(file, Buffer.alloc(LONGEST), 0, LONGEST, at);
+    const { bytesRead, buffer } = await readAt(file, Buffer.alloc(MAX_RECORD_BYTES), 0, MAX_RECORD_BYTES, at);
     if (bytesRead === 0) return;
     yield buffer.subarray(0, bytesRead);
     at += bytesRead;
@@ -228,7 +228,7 @@ async function* chunksOf(file: number): AsyncGenerator<Buffer, void, undefined> 
 
 /** Reads a log and returns the length of its whole lines. Throws when anything in it is not a record, or the beginning of one. */
 async function readLog(file: number, path: string, done: DoneLines): Promise<number> {
-  const splitter = new LineSplitter({ terminator: "newline", maxLineBytes: LONGEST });
+  const splitter = new LineSplitter({ terminator: "newline", maxLineBytes: MAX_RECORD_BYTES });
   let number = 0;
   let length = 0;
   let size = 0;

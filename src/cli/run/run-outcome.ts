@@ -1,12 +1,12 @@
-/** Why a run ends, and what it exits with. What has to be done to end it is run.ts. */
+/** Why a run ends, and its exit code. See run.ts for how it is ended. */
 import { EXIT } from "../terminal/errors.ts";
 
 /** Why a run stops at once, before its input has ended. */
 export type StopReason = "fail-fast" | "unread" | "fault";
 
 /**
- * What has happened to a run so far. Where several things have, its end is told in this order: a signal (130, as whoever
- * sent it expects), what went wrong (its own code), a reader that had enough (0), failed jobs (1), nothing (0).
+ * What has happened to a run so far. Of several things the first of these decides: a signal (130), an error (its own code), a
+ * reader that closed the output (0), failed jobs (1), nothing (0).
  */
 export class RunOutcome {
   #interrupted = false;
@@ -18,12 +18,12 @@ export class RunOutcome {
     return !this.#interrupted && this.#cut === undefined;
   }
 
-  /** Whether a signal has come. Stays, whatever comes later. */
+  /** Whether a signal has come. */
   get isInterrupted(): boolean {
     return this.#interrupted;
   }
 
-  /** Whether the reader of the results had enough, and nobody is left to be told numbers. */
+  /** Whether the reader of the results has closed the output. Then no summary is printed. */
   get isUnread(): boolean {
     return this.#cut === "unread";
   }

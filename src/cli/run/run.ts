@@ -1,7 +1,4 @@
-/**
- * `powerhose run`: lines in, jobs, results out. Puts source, fleet, log and writer together and decides how a run ends; how
- * each of them works is in its own file.
- */
+/** `powerhose run`: lines in, results out. Puts source, workers, log and writer together and decides how a run ends. */
 import { describeError } from "../../core/describe-error.ts";
 import { ByteBudget } from "../../core/job/byte-budget.ts";
 import { RunnerStoppedError } from "../../index.ts";
@@ -12,11 +9,10 @@ import { JobLog } from "./job-log.ts";
 import { JobPipeline, type PipelineOwner } from "./pipeline.ts";
 import { type InputLine, JobSource } from "./input.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { badLine, type FailureText, describeFailure, jsonRecord } from "./outcome.ts";
 import { lastByte, outputOf } from "../terminal/output.ts";
 import { progressLine, type ProgressStyle } from "../terminal/progress.ts";
 import { SlidingRate } from "../../core/time/sliding-rate.ts";
-import { ResultWriter, type WriterOwner } from "./result-writer.ts";
+import { badLine, describeFailure, type FailureText, jsonRecord, ResultWriter, type WriterOwner } from "./results.ts";
 import { type RunWorkersOwner, RunWorkers } from "./workers.ts";
 import { MAX_BUFFER_BYTES, type RunSettings } from "./options.ts";
 import { type StatusReport, statusReport } from "../status/report.ts";
@@ -24,11 +20,11 @@ import { summary } from "./summary.ts";
 import { RunCounters } from "./counters.ts";
 import { counted, showDuration } from "../terminal/format.ts";
 
-/** Failures told one by one; of the others only the number. */
-const TOLD = 10;
+/** Failures that are reported one by one; of the others only the number. */
+const MAX_REPORTED_FAILURES = 10;
 /** The window of the rate that is shown. */
 const RATE_WINDOW_MS = 5_000;
-const SAMPLE = 250; // ms between looks at the count
+const SAMPLE_INTERVAL_MS = 250;
 
 const MEBIBYTE = 1_048_576;
 
@@ -53,7 +49,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
   readonly #pipeline: JobPipeline;
   readonly #isRemote = (identity: string): boolean => this.#fleet.isRemote(identity);
   /** Ends the time the dashboard stays after the run. */
-  #leave: (() => void) | undefined;
+  #endLinger: (() => void) | undefined;
   /** Pending while the reader of the results is slower than the jobs. */
   #writing: Promise<void> | undefined;
   /** Jobs that were not run, whose empty lines are due if a later one was. */
@@ -83,7 +79,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       () => this.#drain(),
       () => this.#abort(),
     );
-    const sampler = setInterval(() => this.#rate.sample(performance.now(), this.#counters.done), SAMPLE);
+    const sampler = setInterval(() => this.#rate.sample(performance.now(), this.#counters.done), SAMPLE_INTERVAL_MS);
     sampler.unref();
     try {
       if (!(await this.#begin())) return EXIT.interrupted;
@@ -146,7 +142,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     this.#cut("fault", fault);
   }
 
-  report(): StatusReport {
+  onStatusRequest(): StatusReport {
     const now = performance.now();
     return statusReport(this.#fleet.runner.stats(), {
       uptimeMs: Math.round(now - this.#since),
@@ -158,26 +154,26 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
   onNote(): string {
     const { done, failed } = this.#counters;
     const counts = `${counted(done, "job")} done, ${failed > 0 ? `${failed.toLocaleString("en-US")} of them failed` : "none failed"}`;
-    if (this.#leave !== undefined) return `The run is over: ${counts}. This dashboard stays for a while.`;
+    if (this.#endLinger !== undefined) return `The run is over: ${counts}. This dashboard stays for a while.`;
     return `${counts} so far`;
   }
 
   onDrained(): void {
-    if (this.#leave !== undefined) return this.#leave();
+    if (this.#endLinger !== undefined) return this.#endLinger();
     if (!this.#outcome.isOpen) return;
     this.#terminal.info("drained from the dashboard: finishing what runs");
     this.#outcome.interrupt();
     this.#pipeline.stop();
   }
 
-  writing(): void {
+  onWrite(): void {
     // A terminal shows both: the bar must not be in the way of the results.
     if (process.stdout.isTTY) this.#terminal.clear();
   }
 
-  written(receipts: string): void {
+  onWritten(logRecords: string): void {
     try {
-      this.#log?.append(receipts);
+      this.#log?.append(logRecords);
     } catch (error) {
       this.#writeFailed(asError(error));
     }
@@ -185,16 +181,16 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     this.#pipeline.pull();
   }
 
-  broken(fault: CommandError | undefined): void {
-    if (fault === undefined) this.#cut("unread");
-    else this.#writeFailed(fault);
+  onOutputClosed(error: CommandError | undefined): void {
+    if (error === undefined) this.#cut("unread");
+    else this.#writeFailed(error);
   }
 
   async #work(): Promise<void> {
     try {
       await this.#pipeline.run();
     } catch (error) {
-      // What was taken from the runner ends the input; why is known already.
+      // A stopped runner ends the input; the reason of the stop is known already.
       if (this.#outcome.isOpen || !(error instanceof RunnerStoppedError)) this.#cut("fault", asError(error));
     }
     while (this.#writing !== undefined) await this.#writing;
@@ -214,7 +210,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     }
   }
 
-  /** Counts, tells and writes one outcome. */
+  /** Counts, reports and writes one outcome. */
   #settle(line: InputLine): Promise<void> | undefined {
     const ok = line.value !== undefined;
     if (!ok && line.fault === undefined && this.#wasNotRun(line.error)) {
@@ -225,35 +221,36 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     this.#counters.count(ok, line.attempts, this.#isRemote);
     if (ok) return this.#put(line, undefined);
     const error = line.fault === undefined ? describeFailure(line.error) : badLine(line.fault);
-    this.#tell(line, error);
+    this.#reportFailure(line, error);
     if (this.#settings.failFast) this.#cut("fail-fast");
     return this.#put(line, error);
   }
 
-  /** Jobs the end of the run took back are neither done nor failed. */
+  /** Jobs that the end of the run took back are neither done nor failed. */
   #wasNotRun(error: unknown): boolean {
     return !this.#outcome.isOpen && error instanceof RunnerStoppedError;
   }
 
   #put(line: InputLine, error: FailureText | undefined): Promise<void> | undefined {
     const { index, value, attempts } = line;
-    const receipt = this.#log?.record({ index, value, error, attempts }, line.text) ?? "";
+    const logRecord = this.#log?.record({ index, value, error, attempts }, line.text) ?? "";
     const { output, ordered, terminator } = this.#settings;
-    if (output === "jsonl") return this.#writer.put(jsonRecord({ index, value, error, attempts }), "\n", receipt);
+    if (output === "jsonl") return this.#writer.put(jsonRecord({ index, value, error, attempts }), "\n", logRecord);
     const end = terminator === "null" ? "\0" : "\n";
-    // In order, line N of the output belongs to line N of the input, also when some jobs have nothing to say.
+    // In order, line N of the output belongs to line N of the input, also when some jobs have no result.
     if (ordered && this.#gaps > 0) void this.#writer.put(end.repeat(this.#gaps), "", "");
     this.#gaps = 0;
-    if (value !== undefined) return this.#writer.put(value, end, receipt);
-    return this.#writer.put("", ordered ? end : "", receipt);
+    if (value !== undefined) return this.#writer.put(value, end, logRecord);
+    return this.#writer.put("", ordered ? end : "", logRecord);
   }
 
-  #tell({ input, line }: InputLine, { name, message, code }: FailureText): void {
-    if (this.#counters.failed === TOLD + 1) this.#terminal.info("more jobs failed; the others are only counted");
-    if (this.#counters.failed > TOLD) return;
-    // What a handler threw says its own name.
-    const words = code === "EXECUTION" ? message : `${name}: ${message}`;
-    this.#terminal.info(`${input === "-" ? "stdin" : input}:${line}: ${words}`);
+  #reportFailure({ input, line }: InputLine, { name, message, code }: FailureText): void {
+    if (this.#counters.failed === MAX_REPORTED_FAILURES + 1)
+      this.#terminal.info("more jobs failed; the others are only counted");
+    if (this.#counters.failed > MAX_REPORTED_FAILURES) return;
+    // The message of a handler's error has its name.
+    const text = code === "EXECUTION" ? message : `${name}: ${message}`;
+    this.#terminal.info(`${input === "-" ? "stdin" : input}:${line}: ${text}`);
   }
 
   /** Keeps the dashboard up for a while once the run is over. */
@@ -265,7 +262,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     this.#terminal.info(`the run is over; the dashboard stays for ${showDuration(linger)}, or until Ctrl-C`);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, linger);
-      this.#leave = (): void => {
+      this.#endLinger = (): void => {
         clearTimeout(timer);
         resolve();
       };
@@ -274,7 +271,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
 
   /** The first signal: nothing new is begun, what runs is finished. */
   #drain(): void {
-    if (this.#leave !== undefined) return this.#leave();
+    if (this.#endLinger !== undefined) return this.#endLinger();
     const wasOpen = this.#outcome.isOpen;
     this.#outcome.interrupt();
     if (!wasOpen) return;
@@ -322,13 +319,13 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     if (fault !== undefined) {
       if (!this.#outcome.isInterrupted) throw fault;
       this.#terminal.error(describeError(fault));
-    } else if (!this.#outcome.isUnread && this.#leave === undefined) {
+    } else if (!this.#outcome.isUnread && this.#endLinger === undefined) {
       this.#sumUp();
     }
     return this.#outcome.exitCode(failed);
   }
 
-  /** Says so when threads stood idle because the budget has no room for a result of each. */
+  /** Advises a larger --buffer when threads were idle because it has no room for a result of each. */
   #adviseBuffer(): void {
     const { workers, capacity } = this.#settings;
     const { largest, limit } = this.#budget;
@@ -358,7 +355,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       handOverMs: localMs - timer.ms,
       localRuns: localAttempts,
     };
-    for (const said of summary(numbers)) this.#terminal.info(said);
+    for (const line of summary(numbers)) this.#terminal.info(line);
     this.#adviseBuffer();
     if (this.#unfinished > 0) {
       this.#terminal.info(

@@ -1,4 +1,4 @@
-/** What is said at the end of a run: the numbers, and whether handing the work to others was worth it. Pure. */
+/** The summary of a run: the numbers, and whether handing the work over was worth it. Pure. */
 import { counted, grouped, showDuration, threeDigits } from "../terminal/format.ts";
 
 /** What a run comes down to. All times in ms. */
@@ -28,10 +28,10 @@ export interface RunNumbers {
   readonly localRuns: number;
 }
 
-/** Gains below that are noise. */
-const WORTH_TELLING = 1.1;
-/** Handlers that took so many times what the processors gave were waiting. */
-const WAITING = 2;
+/** Gains below it are noise. */
+const MIN_GAIN = 1.1;
+/** Handlers that took this many times the CPU time were waiting. */
+const WAITING_FACTOR = 2;
 
 /**
  * How many cores' worth of handlers ran at a time on average: one core would have taken that many times as long. Handlers
@@ -49,12 +49,12 @@ export function handOver({ handOverMs, localRuns, threads, wallMs, runMs }: RunN
   return Math.max(0, Math.min(handOverMs, idle)) / localRuns;
 }
 
-/** One plain sentence: did it pay? Nothing when nothing ran here, as then nobody knows. */
+/** One sentence: did it pay? `undefined` when nothing ran here, as then it is unknown. */
 export function verdict(numbers: RunNumbers): string | undefined {
   const { runs, runMs, cpuMs, threads, remotes, wallMs } = numbers;
   if (runs === 0) return undefined;
   const gain = speedUp(numbers);
-  if (gain >= WORTH_TELLING) return `Offloading paid: ${threeDigits(gain)}× faster than one core (estimated).`;
+  if (gain >= MIN_GAIN) return `Offloading paid: ${threeDigits(gain)}× faster than one core (estimated).`;
   const run = runMs / runs;
   const cost = handOver(numbers);
   if (run < cost) {
@@ -63,7 +63,7 @@ export function verdict(numbers: RunNumbers): string | undefined {
       "put more work into a job."
     );
   }
-  if (runMs > WAITING * cpuMs) {
+  if (runMs > WAITING_FACTOR * cpuMs) {
     return "Whether it paid cannot be told: the handlers waited for most of their time, for which more cores are no help.";
   }
   if (threads + remotes <= 1) return "No gain: one worker is one core; try more --workers.";
@@ -78,14 +78,14 @@ export function verdict(numbers: RunNumbers): string | undefined {
 /** The closing lines. */
 export function summary(numbers: RunNumbers): readonly string[] {
   const { jobs, failed, resumed, wallMs, threads, remotes, runs, runMs, localRuns, remoteRuns, remoteMs } = numbers;
-  const who = [
+  const workers = [
     threads > 0 || remotes === 0 ? counted(threads, remotes > 0 ? "thread" : "worker") : "",
     remotes > 0 ? counted(remotes, "remote worker") : "",
   ].filter((part) => part !== "");
   const outcome = failed > 0 ? `${grouped(failed)} failed` : "none failed";
   const rate = wallMs > 0 ? threeDigits((jobs * 1_000) / wallMs) : "0";
   const lines = [
-    `${counted(jobs, "job")} in ${showDuration(wallMs)}, ${rate} a second on ${who.join(" and ")}, ${outcome}` +
+    `${counted(jobs, "job")} in ${showDuration(wallMs)}, ${rate} a second on ${workers.join(" and ")}, ${outcome}` +
       (resumed > 0 ? `, ${grouped(resumed)} done before` : ""),
   ];
   if (runs > 0) {
@@ -95,6 +95,6 @@ export function summary(numbers: RunNumbers): readonly string[] {
   if (remoteRuns > 0) {
     lines.push(`a remote job took ${showDuration(remoteMs / remoteRuns)} from hand-over to answer (on average)`);
   }
-  const said = verdict(numbers);
-  return said === undefined ? lines : [...lines, said];
+  const verdictLine = verdict(numbers);
+  return verdictLine === undefined ? lines : [...lines, verdictLine];
 }

@@ -1,40 +1,36 @@
 /**
- * The runner of one `powerhose run`: its local threads and, with --listen, the door for remote workers. Says what happens
- * to the fleet; what it is given to do is run.ts.
+ * The runner of one `powerhose run`: its local threads and, with --listen, the listener for remote workers. Prints what
+ * happens to the fleet. See run.ts for its jobs.
  */
 import { hostname, networkInterfaces } from "node:os";
 import { basename } from "node:path";
 import { describeError } from "../../core/describe-error.ts";
 import { JobRunner, type Listener, type RunnerEvent } from "../../index.ts";
 import { isLoopback } from "../../transports/websocket/address.ts";
-import {
-  listenWebSocket,
-  type DashboardOptions,
-  type WebSocketListener,
-} from "../../transports/websocket/node/index.ts";
+import { listenWebSocket, type WebSocketListener } from "../../transports/websocket/node/index.ts";
 import { codeOf, CommandError } from "../terminal/errors.ts";
 import type { PipelineRunner } from "./pipeline.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { DEFAULT_MAX_PAYLOAD } from "../terminal/flags.ts";
 import { HandlerTimer } from "../handler/handler-timer.ts";
-import type { ListenAddress, RunDashboard, RunSettings } from "./options.ts";
+import type { ListenAddress, RunSettings } from "./options.ts";
 import type { StatusReport } from "../status/report.ts";
 import { counted, shellWord } from "../terminal/format.ts";
 import { isPlaceLost, startError, userThreads } from "../handler/user-threads.ts";
 
-const LONGEST_TITLE = 200;
+const MAX_TITLE_LENGTH = 200;
 
-/** Whoever runs the jobs. */
+/** What the workers call. */
 export interface RunWorkersOwner {
   /** More jobs can run at a time than before. */
   onCapacity(): void;
-  /** Nobody is left to run the jobs. */
+  /** No worker is left to run the jobs. */
   onNoWorkers(fault: CommandError): void;
-  /** What `powerhose status` is answered. */
-  report(): StatusReport;
-  /** What the page says at its top. */
+  /** Returns the answer to `powerhose status`. */
+  onStatusRequest(): StatusReport;
+  /** Returns the text at the top of the dashboard. */
   onNote(): string;
-  /** An admin drains the run by way of the page. */
+  /** An admin drains the run from the dashboard. */
   onDrained(): void;
 }
 
@@ -45,16 +41,16 @@ export class RunWorkers {
   readonly #settings: RunSettings;
   readonly #terminal: Terminal;
   readonly #owner: RunWorkersOwner;
-  readonly #door: WebSocketListener | undefined;
+  readonly #listener: WebSocketListener | undefined;
   readonly #remotes = new Set<string>();
-  #placesLost = 0;
+  #lostThreads = 0;
 
   constructor(settings: RunSettings, terminal: Terminal, owner: RunWorkersOwner) {
     this.#settings = settings;
     this.#terminal = terminal;
     this.#owner = owner;
     const { listen, attempts, timeout, deadline, maxPayload } = settings;
-    this.#door = listen === undefined ? undefined : this.#listenAt(listen);
+    this.#listener = listen === undefined ? undefined : this.#listenAt(listen);
     this.runner = new JobRunner({
       listen: this.#listeners(),
       attempts,
@@ -64,12 +60,12 @@ export class RunWorkers {
       // The pipeline submits no more than can run, within its own budget: no job of a run is refused.
       maxQueue: Number.MAX_SAFE_INTEGER,
       maxQueueBytes: Number.POSITIVE_INFINITY,
-      // Somebody at the terminal decides how long to wait for workers.
+      // The user decides how long to wait for workers.
       acquireTimeout: Number.POSITIVE_INFINITY,
-      // So does an admin on the page: what runs is finished, as after a first Ctrl-C.
+      // As after a first Ctrl-C, what runs is finished.
       drainTimeout: Number.POSITIVE_INFINITY,
     });
-    this.runner.onWorkerEvent((event) => this.#on(event));
+    this.runner.onWorkerEvent((event) => this.#onEvent(event));
   }
 
   /** Takes the jobs in. */
@@ -103,7 +99,7 @@ export class RunWorkers {
     } catch (error) {
       throw startError(listen === undefined ? error : listenFault(error, listen), module.typed);
     }
-    this.#invite();
+    this.#printInvitation();
   }
 
   /** Ends everything at once. May be called twice. */
@@ -115,7 +111,7 @@ export class RunWorkers {
     const { module, workers, capacity } = this.#settings;
     const listeners: Listener[] = [];
     if (workers > 0) listeners.push(userThreads(module, this.timer, { size: workers, capacity }));
-    if (this.#door !== undefined) listeners.push(this.#door);
+    if (this.#listener !== undefined) listeners.push(this.#listener);
     return listeners;
   }
 
@@ -126,20 +122,25 @@ export class RunWorkers {
       port,
       token,
       origins,
-      status: () => this.#owner.report(),
+      status: () => this.#owner.onStatusRequest(),
       dashboard:
         dashboard === undefined
           ? false
-          : { ...pageOf(dashboard), title: titleOf(module.typed), note: () => this.#owner.onNote() },
+          : {
+              admin: dashboard.admin,
+              lend: dashboard.lend,
+              title: titleOf(module.typed),
+              note: () => this.#owner.onNote(),
+            },
     });
   }
 
-  /** Tells the user what to type elsewhere. */
-  #invite(): void {
+  /** Prints the commands to type on other machines. */
+  #printInvitation(): void {
     const { listen, module, token, maxPayload, dashboard } = this.#settings;
-    if (listen === undefined || this.#door === undefined) return;
+    if (listen === undefined || this.#listener === undefined) return;
     // An address leaves out the port that is its scheme's own.
-    const url = workerUrl(listen.host, Number(new URL(this.#door.address).port) || 80);
+    const url = workerUrl(listen.host, Number(new URL(this.#listener.address).port) || 80);
     const secret = token === undefined ? "" : "POWERHOSE_TOKEN=… ";
     const open = isLoopback(new URL(url).hostname) ? "" : " --allow-insecure";
     const payload = maxPayload === DEFAULT_MAX_PAYLOAD ? "" : ` --max-payload ${maxPayload}`;
@@ -152,7 +153,7 @@ export class RunWorkers {
     this.#terminal.hint(url.replace(/^ws/, "http"));
   }
 
-  #on(event: RunnerEvent): void {
+  #onEvent(event: RunnerEvent): void {
     switch (event.type) {
       case "worker-joined":
         this.#owner.onCapacity();
@@ -168,7 +169,7 @@ export class RunWorkers {
       case "worker-refused":
         return this.#terminal.info(`refused ${event.peer.address}: ${event.message}`);
       case "listener-error":
-        return this.#inTrouble(event.error);
+        return this.#onListenerError(event.error);
       case "runner-state":
         if (event.state === "draining") this.#owner.onDrained();
         return;
@@ -176,22 +177,17 @@ export class RunWorkers {
     }
   }
 
-  #inTrouble(error: Error): void {
+  #onListenerError(error: Error): void {
     this.#terminal.info(describeError(error));
-    if (!isPlaceLost(error) || ++this.#placesLost < this.#settings.workers) return;
-    if (this.#door !== undefined) return this.#terminal.info("no thread is left here; waiting for remote workers");
+    if (!isPlaceLost(error) || ++this.#lostThreads < this.#settings.workers) return;
+    if (this.#listener !== undefined) return this.#terminal.info("no thread is left here; waiting for remote workers");
     this.#owner.onNoWorkers(new CommandError("no thread is left to run the jobs: all of them kept crashing"));
   }
 }
 
-/** The page's options among those of the command. */
-function pageOf({ admin, lend }: RunDashboard): DashboardOptions {
-  return { admin, lend };
-}
-
-/** What the page is headed with: short, as a module may be anywhere. */
+/** The heading of the dashboard. It is cut, as the path of a module may be long. */
 function titleOf(typed: string): string {
-  return `powerhose run ${basename(typed)}`.slice(0, LONGEST_TITLE);
+  return `powerhose run ${basename(typed)}`.slice(0, MAX_TITLE_LENGTH);
 }
 
 function inHand(jobs: number): string {

@@ -104,7 +104,7 @@ export function statusJson(report: StatusReport): string {
   return JSON.stringify(report, [...FIELDS]);
 }
 
-/** Workers that the table lists; of the others it tells how many there are. */
+/** Workers that the table lists; of the others it has the number. */
 const MAX_ROWS = 100;
 /** All states there are, and some to spare: an answer may come from anywhere. */
 const MAX_STATES = 10;
@@ -114,8 +114,8 @@ function fleetLine(workers: readonly WorkerReport[]): string {
   const states = new Map<string, number>();
   for (const { state } of workers) states.set(state, (states.get(state) ?? 0) + 1);
   const byCount = [...states].sort(([, one], [, other]) => other - one).slice(0, MAX_STATES);
-  const said = byCount.map(([state, count]) => `${grouped(count)} ${safeText(state, 12)}`);
-  return `${counted(workers.length, "worker")}: ${said.join(", ")}`;
+  const counts = byCount.map(([state, count]) => `${grouped(count)} ${safeText(state, 12)}`);
+  return `${counted(workers.length, "worker")}: ${counts.join(", ")}`;
 }
 
 /** The workers to list: those that are neither idle nor busy first. */

@@ -1,4 +1,4 @@
-/** `powerhose status`: asks a run that listens how it is. What it answers is report.ts. */
+/** `powerhose status`: asks a run that listens for its report. See report.ts for the answer. */
 import { describeError } from "../../core/describe-error.ts";
 import { codeOf, CommandError, usage } from "../terminal/errors.ts";
 import type { Flags } from "../terminal/flags.ts";
@@ -26,15 +26,15 @@ export const STATUS_COMMAND: CommandSpec = {
   exitCodes: "0 answered, 1 no answer or refused, 2 the command line is wrong",
 };
 
-/** How long to wait for the answer to begin, and then for each further part of it, in ms. */
-const STALL_TIMEOUT = 5_000;
+/** How long to wait for the answer to begin, and then for each further part of it. */
+const STALL_TIMEOUT_MS = 5_000;
 /**
  * The largest answer that is read, in bytes: more is not from a run. 10,000 workers with 32 labels of 128 characters each
  * are 45 MB.
  */
 const MAX_ANSWER_BYTES = 67_108_864;
 
-/** Ends a request that gets nothing for {@link STALL_TIMEOUT}. */
+/** Ends a request that gets nothing for {@link STALL_TIMEOUT_MS}. */
 class StallTimer {
   readonly #ended = new AbortController();
   #timer: NodeJS.Timeout | undefined;
@@ -51,8 +51,8 @@ class StallTimer {
   restart(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      this.#ended.abort(new CommandError(`no answer within ${STALL_TIMEOUT / 1_000} s`));
-    }, STALL_TIMEOUT);
+      this.#ended.abort(new CommandError(`no answer within ${STALL_TIMEOUT_MS / 1_000} s`));
+    }, STALL_TIMEOUT_MS);
   }
 
   /** Ends the request, and whatever of the answer was not read. */

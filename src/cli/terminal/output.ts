@@ -1,14 +1,13 @@
 /**
- * Where results go: every byte is taken by the kernel, or it is known how many were. Terminals and pipes are written by
- * Node's streams. Files are written by their descriptor, because Node's own stream for files ignores short writes: on a full
- * disk it loses the rest. What is written is result-writer.ts.
+ * Where results go: the kernel takes every byte, or it is known how many. Node's streams write terminals and pipes. Files are
+ * written by their descriptor. Why: Node's stream for files ignores short writes, and on a full disk loses the rest.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, write } from "node:fs";
 import type { Writable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import { codeOf } from "./errors.ts";
 
-/** What became of one write. */
+/** The outcome of one write. */
 export interface Written {
   /** Bytes that the kernel has. After an error, at least so many. */
   readonly bytes: number;
@@ -30,7 +29,7 @@ export type WriteSome = (fd: number, bytes: Uint8Array, offset: number) => Promi
 /** What Node calls a stream that takes nothing more. */
 const CLOSED = "ERR_STREAM_DESTROYED";
 
-/** Whether an error says that the reader of a pipe has had enough. */
+/** Whether an error means that the reader of a pipe has closed it. */
 export function isReaderGone(error: unknown): boolean {
   const code = codeOf(error);
   return code === "EPIPE" || code === CLOSED;

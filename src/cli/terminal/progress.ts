@@ -1,14 +1,13 @@
 /**
- * The progress bar: what it says and how it fits into the line. Drawing it without getting into the way of other output is
- * terminal.ts.
+ * The progress bar: its text, and how it fits into the line. See terminal.ts for drawing it beside other output.
  */
 import { counted, grouped, showClock, threeDigits } from "./format.ts";
 
-/** What there is to tell. */
+/** What the bar shows. */
 export interface ProgressView {
   readonly done: number;
   readonly failed: number;
-  /** Jobs to expect in all, or nobody knows. */
+  /** Jobs to expect in all, if that is known. */
   readonly expected: number | undefined;
   /** Jobs a second, lately. */
   readonly perSecond: number;
@@ -24,8 +23,8 @@ export interface ProgressStyle {
   readonly blocks: boolean;
 }
 
-const LONGEST_BAR = 40;
-const SHORTEST_BAR = 8;
+const MAX_BAR_WIDTH = 40;
+const MIN_BAR_WIDTH = 8;
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 function bar(fraction: number, width: number, blocks: boolean): string {
@@ -41,7 +40,7 @@ function eta({ done, expected, perSecond, ending }: ProgressView): string {
   return `ETA ${showClock(((expected - done) / perSecond) * 1_000)}`;
 }
 
-/** What is told, the most important first: what does not fit is left out from the end. */
+/** The parts of the text, the most important first: what does not fit is left out from the end. */
 function parts(view: ProgressView): string[] {
   const { done, failed, expected, perSecond, workers, ending } = view;
   const percent = expected === undefined ? "" : `${Math.floor((100 * done) / Math.max(1, expected))}%`;
@@ -63,13 +62,13 @@ function coloured(text: string, { colour }: ProgressStyle): string {
 
 /** One line of at most `columns` characters that tells how far a run is. */
 export function progressLine(view: ProgressView, columns: number, style: ProgressStyle): string {
-  const told = parts(view);
+  const shown = parts(view);
   // The last column stays free: some terminals begin a new line there.
   const room = Math.max(0, columns - 1);
-  while (told.length > 1 && told.join("  ").length > room) told.pop();
-  const text = told.join("  ").slice(0, room);
-  const width = Math.min(LONGEST_BAR, room - text.length - 4);
-  if (view.expected === undefined || width < SHORTEST_BAR) return coloured(text, style);
+  while (shown.length > 1 && shown.join("  ").length > room) shown.pop();
+  const text = shown.join("  ").slice(0, room);
+  const width = Math.min(MAX_BAR_WIDTH, room - text.length - 4);
+  if (view.expected === undefined || width < MIN_BAR_WIDTH) return coloured(text, style);
   const fraction = Math.min(1, view.done / Math.max(1, view.expected));
   return coloured(`${bar(fraction, width, style.blocks)}  ${text}`, style);
 }

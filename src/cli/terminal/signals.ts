@@ -1,14 +1,14 @@
-/** SIGINT and SIGTERM: the first asks for an orderly end, a later one for one at once. What that means is the command's. */
+/** SIGINT and SIGTERM: the first asks for an orderly end, a later one for an immediate one. */
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /**
- * Milliseconds in which a second signal is the same wish as the first: supervisors and `timeout` signal a whole process
- * group, and whoever started the command passes its own on.
+ * Time in which a second signal counts as the first: supervisors and `timeout` signal a whole process group, and a parent may
+ * pass its own signal on.
  */
-const ECHO_MS = 500;
+const REPEAT_MS = 500;
 
-/** Calls `first` on the first signal and `second` on every later one, until it is let go. */
+/** Calls `first` on the first signal and `second` on every later one, until `release`. */
 export class SignalHandler {
   readonly #onSignal: () => void;
   #firstAt: number | undefined;
@@ -19,7 +19,7 @@ export class SignalHandler {
       if (this.#firstAt === undefined) {
         this.#firstAt = now();
         first();
-      } else if (now() - this.#firstAt >= ECHO_MS) {
+      } else if (now() - this.#firstAt >= REPEAT_MS) {
         second();
       }
     };

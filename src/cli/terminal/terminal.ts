@@ -1,12 +1,12 @@
 /**
- * What a command says to its user, on stderr: lines, and a progress bar that keeps out of their way. Owns the bottom line
- * of the terminal; what the bar says is progress.ts.
+ * The output of a command for its user, on stderr: lines, and a progress bar that makes way for them. Owns the bottom line of
+ * the terminal. See progress.ts for the text of the bar.
  */
 import type { Environment } from "./flags.ts";
 import type { ProgressStyle } from "./progress.ts";
 import { safeText } from "./format.ts";
 
-/** The part of a stream that is needed to talk to a person. */
+/** The part of a stream that is used. */
 export interface Screen {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -14,7 +14,7 @@ export interface Screen {
   on(event: "error", listener: (error: Error) => void): unknown;
 }
 
-const REDRAW = 100; // ms
+const REDRAW_INTERVAL_MS = 100;
 const ERASE = "\r\u001b[2K";
 
 /** Whether the environment promises UTF-8, as POSIX ranks its variables. */
@@ -28,10 +28,10 @@ function isWholeLines(output: string | Uint8Array): boolean {
   return typeof output === "string" ? output.endsWith("\n") : output.at(-1) === 10;
 }
 
-/** Talks to the user. */
+/** Prints to the user. */
 export class Terminal {
   readonly #screen: Screen;
-  /** The screen's own, whoever watches it. */
+  /** The screen's own `write`, before #watch replaces it. */
   readonly #write: (text: string) => boolean;
   readonly #quiet: boolean;
   readonly #live: boolean;
@@ -39,19 +39,19 @@ export class Terminal {
   #draw: ((columns: number, style: ProgressStyle) => string) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #shown = "";
-  /** Whether somebody else's line at the bottom is not finished. */
+  /** Whether other output ends in an unfinished line. */
   #foreign = false;
   /** Gives the screen its own `write` back. */
   #release: (() => void) | undefined;
 
-  /** @param quiet - Whether nothing but the reason of a failed command is said. */
+  /** @param quiet - Whether only errors are printed. */
   constructor(screen: Screen, environment: Environment, quiet: boolean) {
     this.#screen = screen;
     this.#write = screen.write.bind(screen);
     this.#quiet = quiet;
     this.#live = !quiet && screen.isTTY === true && environment["TERM"] !== "dumb";
     this.#style = { colour: (environment["NO_COLOR"] ?? "") === "", blocks: speaksUtf8(environment) };
-    // Nobody to talk to is no reason to end.
+    // A closed screen does not end the command.
     screen.on("error", () => undefined);
   }
 
@@ -65,7 +65,7 @@ export class Terminal {
     if (!this.#quiet) this.#line(`    ${safeText(line, Number.POSITIVE_INFINITY)}`);
   }
 
-  /** What is wrong: also said when quiet. */
+  /** An error: printed even when quiet. */
   error(line: string): void {
     this.#line(`powerhose: ${safeText(line)}`);
   }
@@ -74,7 +74,7 @@ export class Terminal {
   showProgress(draw: (columns: number, style: ProgressStyle) => string): void {
     if (!this.#live || this.#timer !== undefined) return;
     this.#draw = draw;
-    this.#timer = setInterval(() => this.#redraw(), REDRAW);
+    this.#timer = setInterval(() => this.#redraw(), REDRAW_INTERVAL_MS);
     this.#timer.unref();
     this.#watch();
   }
@@ -94,7 +94,7 @@ export class Terminal {
     this.#release = undefined;
   }
 
-  /** What handlers print comes to the same screen by way of their threads' streams: the bar makes way for it. */
+  /** Clears the bar before other output: what handlers print reaches the same screen. */
   #watch(): void {
     const screen = this.#screen;
     const write = screen.write.bind(screen);

@@ -1,6 +1,6 @@
 /**
- * `powerhose work`: a worker for somebody else's run. Its connection lives on the main thread and its handlers in threads,
- * so that no handler, however busy, makes it miss a heartbeat.
+ * `powerhose work`: a worker of a run elsewhere. Its connection lives on the main thread and its handlers in threads, so that
+ * no handler, however busy, makes it miss a heartbeat.
  */
 import { randomBytes } from "node:crypto";
 import { availableParallelism, hostname } from "node:os";
@@ -146,7 +146,7 @@ export class Work {
   readonly #terminal: Terminal;
   readonly #runner: JobRunner;
   readonly #worker: Worker;
-  #placesLost = 0;
+  #lostThreads = 0;
   #ready = false;
   #registered = false;
   #leaving = false;
@@ -177,13 +177,13 @@ export class Work {
       () => this.#abort(),
     );
     this.#runner.on((event) => {
-      if (event.type === "listener-error") this.#inTrouble(event.error);
+      if (event.type === "listener-error") this.#onListenerError(event.error);
     });
-    this.#worker.on((event) => this.#on(event));
+    this.#worker.on((event) => this.#onEvent(event));
     try {
       if (await this.#begin()) {
         this.#terminal.info(`${identity} connects to ${url} (${counted(workers, "thread")})`);
-        this.#worker.start().catch((error: unknown) => this.#refused(error));
+        this.#worker.start().catch((error: unknown) => this.#onStartError(error));
         await this.#worker.closed;
       }
     } finally {
@@ -209,14 +209,14 @@ export class Work {
     return !this.#leaving;
   }
 
-  /** A worker stopped on purpose before it was let in has nothing to complain of. */
-  #refused(error: unknown): void {
+  /** A worker that was stopped before it registered is no error. */
+  #onStartError(error: unknown): void {
     if (error instanceof AuthError)
       this.#fault ??= new CommandError(describeError(error), EXIT.failed, { cause: error });
     else if (this.#worker.state !== "stopped" && this.#worker.state !== "draining") this.#fault ??= asError(error);
   }
 
-  #on(event: WorkerEvent): void {
+  #onEvent(event: WorkerEvent): void {
     if (event.type === "disconnected") {
       const { message, reason, retryIn } = event;
       if (retryIn === undefined) this.#fault ??= new CommandError(message, EXIT.failed, { cause: event.error });
@@ -228,7 +228,7 @@ export class Work {
     }
   }
 
-  /** The run has let it go, or is not there any more; a connection that was cut is no more than that. */
+  /** Whether the run has removed it or is unreachable. A connection that was cut is not the end. */
   #isOver(reason: DisconnectReason): boolean {
     return this.#registered && (reason === "let-go" || reason === "unreachable");
   }
@@ -238,9 +238,9 @@ export class Work {
     void this.#worker.stop();
   }
 
-  #inTrouble(error: Error): void {
+  #onListenerError(error: Error): void {
     this.#terminal.info(describeError(error));
-    if (!isPlaceLost(error) || ++this.#placesLost < this.#settings.workers) return;
+    if (!isPlaceLost(error) || ++this.#lostThreads < this.#settings.workers) return;
     this.#fault ??= new CommandError("no thread is left to run jobs: all of them kept crashing");
     void this.#worker.stop();
   }
@@ -249,7 +249,7 @@ export class Work {
     this.#leaving = true;
     this.#terminal.info("leaving after what runs; once more to stop at once");
     if (!this.#ready) void this.#runner.stop();
-    // Its owner decides how long is too long, with a second signal.
+    // A second signal ends it at once.
     void this.#worker.drain({ timeout: Number.POSITIVE_INFINITY });
   }
 

@@ -14,7 +14,7 @@ const OWNER: RunWorkersOwner = {
   onDrained: () => undefined,
   onNote: () => "",
   onNoWorkers: () => undefined,
-  report: () => {
+  onStatusRequest: () => {
     throw new Error("nobody asks");
   },
 };

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { ByteBudget } from "../../../src/core/job/byte-budget.ts";
 import type { CommandError } from "../../../src/cli/terminal/errors.ts";
 import { FileOutput, type Output, StreamOutput, type Written } from "../../../src/cli/terminal/output.ts";
-import { ResultWriter } from "../../../src/cli/run/result-writer.ts";
+import { ResultWriter } from "../../../src/cli/run/results.ts";
 
 /** A descriptor that takes what the script says: so many bytes, or a code to fail with. Then it takes all. */
 class ScriptedFile {
@@ -104,9 +104,10 @@ function rig(output: Output): Rig {
   const budget = new ByteBudget(1_000_000);
   const told: string[] = [];
   const owner = {
-    writing: () => undefined,
-    written: (receipts: string) => told.push(receipts),
-    broken: (fault: CommandError | undefined) => told.push(fault === undefined ? "unread" : `fault: ${fault.message}`),
+    onWrite: () => undefined,
+    onWritten: (logRecords: string) => told.push(logRecords),
+    onOutputClosed: (fault: CommandError | undefined) =>
+      told.push(fault === undefined ? "unread" : `fault: ${fault.message}`),
   };
   return { writer: new ResultWriter(output, owner, budget), budget, told };
 }
