@@ -1,17 +1,17 @@
 /** The few assertions the cases need. Each throws an `Error` that says what was looked at, what was expected and what was seen. */
 
 /** How much of a value is shown, in characters. */
-const SHOWN = 120;
+const MAX_SHOWN_LENGTH = 120;
 /** How many items of a list are shown. */
-const SHOWN_ITEMS = 8;
+const MAX_SHOWN_ITEMS = 8;
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
 function showItems(items: readonly unknown[]): string {
-  const shown = items.slice(0, SHOWN_ITEMS).map(show).join(", ");
-  return items.length > SHOWN_ITEMS ? `[${shown}, … ${items.length} in all]` : `[${shown}]`;
+  const shown = items.slice(0, MAX_SHOWN_ITEMS).map(show).join(", ");
+  return items.length > MAX_SHOWN_ITEMS ? `[${shown}, … ${items.length} in all]` : `[${shown}]`;
 }
 
 function showWhole(value: unknown): string {
@@ -28,7 +28,7 @@ function showWhole(value: unknown): string {
 /** A value in few words. */
 export function show(value: unknown): string {
   const whole = showWhole(value);
-  return whole.length > SHOWN ? `${whole.slice(0, SHOWN)}…` : whole;
+  return whole.length > MAX_SHOWN_LENGTH ? `${whole.slice(0, MAX_SHOWN_LENGTH)}…` : whole;
 }
 
 function byteDifference(actual: Uint8Array, expected: Uint8Array): string | undefined {

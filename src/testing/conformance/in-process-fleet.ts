@@ -12,8 +12,8 @@ class Wire implements Dialer {
     this.#harness = harness;
   }
 
-  async dial(...how: Parameters<Dialer["dial"]>): Promise<Socket> {
-    this.socket = await this.#harness.dialer().dial(...how);
+  async dial(...given: Parameters<Dialer["dial"]>): Promise<Socket> {
+    this.socket = await this.#harness.dialer().dial(...given);
     return this.socket;
   }
 }

@@ -162,7 +162,7 @@ const limits: readonly SocketCase[] = [
 ];
 
 /** Frames: 64 MiB. A loopback connection holds some MiB. */
-const MOST_ON_THE_WAY = 1_024;
+const MAX_FRAMES_SENT = 1_024;
 
 const facts: readonly SocketCase[] = [
   {
@@ -210,7 +210,7 @@ const facts: readonly SocketCase[] = [
       const { near, farSide } = await fixture.pair();
       // In one turn the peer takes nothing. A network between may, until it is full.
       let sent = 0;
-      for (; near.bufferedBytes === 0 && sent < MOST_ON_THE_WAY; sent++) near.send(bytes(MAX, sent));
+      for (; near.bufferedBytes === 0 && sent < MAX_FRAMES_SENT; sent++) near.send(bytes(MAX, sent));
       const counted = near.bufferedBytes;
       expectTrue(counted > 0, `bytes that wait are counted; bufferedBytes is 0 after ${sent * MAX} bytes in one turn`);
       for (const last = sent + 16; sent < last; sent++) near.send(bytes(MAX, sent));

@@ -41,9 +41,9 @@ export interface ObservedRunner {
   /** Bytes that wait at its end of a connection, as the network has it; 0 when that is closed. */
   buffered(connection: number): number;
   /** Waiters for a slot of the fleet, jobs and callers of `acquire`; absent: this world leases no workers. */
-  readonly inLine?: number | undefined;
+  readonly waiters?: number | undefined;
   /** Slots of the fleet that are leased, by `acquire` or `getContext`; absent: none. */
-  readonly held?: number | undefined;
+  readonly leased?: number | undefined;
 }
 
 /** Says that a promise is broken: its name (`within-capacity`), and what was seen. Ends the run. */

@@ -269,7 +269,7 @@ export class OrderChecker implements Checker, WireModelObserver {
       const view = runners.find(({ machine }) => machine === runner.machine);
       if (view === undefined || this.#context.wire.runner(runner.machine) !== runner) continue;
       // A slot that looks free may be leased.
-      if ((view.held ?? 0) > 0 || (view.held === undefined && runner.mixed)) continue;
+      if ((view.leased ?? 0) > 0 || (view.leased === undefined && runner.mixed)) continue;
       this.#checkReuse(attempt, runner, at);
     }
   }

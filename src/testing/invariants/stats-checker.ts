@@ -53,8 +53,8 @@ export class StatsChecker implements Checker {
         "timers set": view.timers,
         "calls waited for": view.waiting,
         "connections open": view.openConnections,
-        "waiters in line": view.inLine ?? 0,
-        "slots held": view.held ?? 0,
+        "waiters for a slot": view.waiters ?? 0,
+        "slots leased": view.leased ?? 0,
       };
       for (const [what, count] of Object.entries(left))
         if (count !== 0) this.#violation("nothing-left-at-end", `${view.machine}: ${count} ${what} at the end`);
@@ -117,10 +117,10 @@ export class StatsChecker implements Checker {
   }
 
   #checkIdleness(view: ObservedRunner, stats: RunnerStats, wire: WireRunner, now: number): void {
-    const waiting = view.inLine ?? stats.queued;
+    const waiting = view.waiters ?? stats.queued;
     if (waiting === 0 || wire.stalled) return;
     for (const { require, except, jobs } of stats.waiting) {
-      let free = -(view.held ?? 0);
+      let free = -(view.leased ?? 0);
       for (const worker of stats.workers)
         if (hasAll(worker.labels, require) && !except.includes(worker.peer.principal))
           free += freeSlots(worker, wire, now);
@@ -133,7 +133,7 @@ export class StatsChecker implements Checker {
   #checkTimers(view: ObservedRunner, last: LastSample, now: number): void {
     const { queued, running, backoff } = last.stats;
     const wire = this.#context.wire.runner(view.machine);
-    const busy = queued + running + backoff > 0 || view.waiting > 0 || (view.inLine ?? 0) > 0;
+    const busy = queued + running + backoff > 0 || view.waiting > 0 || (view.waiters ?? 0) > 0;
     if (busy || view.keepAliveTimers === 0 || wire === undefined || wire.dials || wire.unsure(now))
       last.idleSince = undefined;
     else if (last.idleSince === undefined) last.idleSince = now;

@@ -272,7 +272,7 @@ export class WireRunner {
     if (this.#unread > this.budget) this.overBudgetAt = at;
   }
 
-  /** Whether workers may be held back for the sake of the others, or were until it looked around. */
+  /** Whether workers may get no new work because of the bytes of all, or got none until the last check. */
   isOverBudget(at: number): boolean {
     return this.#unread > this.budget || at - Math.max(this.overBudgetAt, this.wokeAt) <= BUDGET_CHECK_MS;
   }

@@ -184,12 +184,12 @@ export class Connection {
    * The machine at one end is gone: what it sent still arrives, all or a part. Then the other end learns of it, or not. What its
    * operating system has not brought away goes with it: unless that lives on, and ends the connection in good order.
    */
-  abandon(end: NetworkSocket, how: "fin" | "rst" | "silent"): void {
+  abandon(end: NetworkSocket, kind: "fin" | "rst" | "silent"): void {
     if (end.dead) return;
     end.dead = true;
     const out = this.from(end);
-    if (how === "fin") out.end(CLOSED_THERE);
-    else if (how === "silent") out.orphan();
+    if (kind === "fin") out.end(CLOSED_THERE);
+    else if (kind === "silent") out.orphan();
     else {
       const keep = this.#owner.random.below(out.length + 1);
       out.cut(out.blocked ? 0 : keep, { code: "error", message: "connection reset" });

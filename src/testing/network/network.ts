@@ -230,12 +230,12 @@ export class FaultyNetwork {
   }
 
   /** @internal A machine has crashed, with all its connections. */
-  abandon(machine: string, how: "fin" | "rst" | "silent"): void {
-    if (how === "silent") this.#down.add(machine);
+  abandon(machine: string, kind: "fin" | "rst" | "silent"): void {
+    if (kind === "silent") this.#down.add(machine);
     this.#sites.delete(machine);
     this.#listeners.delete(machine);
     for (const connection of this.#between(machine)) {
-      for (const end of [connection.near, connection.far]) if (end.machine === machine) connection.abandon(end, how);
+      for (const end of [connection.near, connection.far]) if (end.machine === machine) connection.abandon(end, kind);
     }
   }
 

@@ -190,8 +190,8 @@ function failureOf(
     const doubts = parted ? [`Played again, the same seed went another way. ${NOT_THE_SEED}.`, ...parting] : [];
     return makeError(`${which} failed at ${formatTime(sim.now())}`, doubts, played, options);
   }
-  const how = again?.failed === true ? "it failed" : "other things happened";
-  const headline = `${which} was played twice, and the second time ${how}`;
+  const second = again?.failed === true ? "it failed" : "other things happened";
+  const headline = `${which} was played twice, and the second time ${second}`;
   return makeError(headline, [`${NOT_THE_SEED}.`, ...parting], again ?? played, options);
 }
 

@@ -96,8 +96,8 @@ export class SimulatedRunner extends JobRunner {
   }
 
   /** Ends the process: what is queued and what runs is lost. Its calls reject with a RunnerStoppedError. Another runner of the same name takes its place. */
-  crash(how: CrashKind = "rst"): void {
-    crash(this.#machine, how, this.#world);
+  crash(kind: CrashKind = "rst"): void {
+    crash(this.#machine, kind, this.#world);
     // Nothing of the process goes on. Why: its calls settle, so that no scenario waits for ever.
     void this.stop();
   }
@@ -133,10 +133,10 @@ export class SimulatedRunner extends JobRunner {
       get waiting() {
         return open.size;
       },
-      get inLine() {
+      get waiters() {
         return workers.waiting;
       },
-      get held() {
+      get leased() {
         return workers.leased;
       },
       get stoodStill() {

@@ -56,9 +56,9 @@ export class SimulatedWorker {
     return this.#machine;
   }
 
-  /** Ends the process in the middle of whatever it does; handlers that run do not go on. `how`: see {@link CrashKind}, default `rst`. Harmless when it is down. */
-  crash(how: CrashKind = "rst"): void {
-    crash(this.#machine, how, this.#world);
+  /** Ends the process in the middle of whatever it does; handlers that run do not go on. `kind`: see {@link CrashKind}, default `rst`. Harmless when it is down. */
+  crash(kind: CrashKind = "rst"): void {
+    crash(this.#machine, kind, this.#world);
   }
 
   /** Starts the process again, as after a {@link SimulatedWorker.crash}: same name, empty memory. Crashes it first when it is up. */

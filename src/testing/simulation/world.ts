@@ -45,14 +45,15 @@ export function jumpClock(machine: Machine, ms: number, world: World): void {
   world.record({ kind: "fault", fault: "clock-jump", target: `${machine.name} by ${formatTime(ms)}` });
 }
 
-/** Ends it, and its connections as `how` says. @throws TypeError when that is no {@link CrashKind}. */
-export function crash(machine: Machine, how: CrashKind, world: World): void {
-  if (!CRASH_KINDS.includes(how)) throw new TypeError(`a crash is "fin", "rst" or "silent", not ${describeValue(how)}`);
+/** Ends it, and its connections as `kind` says. @throws TypeError when that is no {@link CrashKind}. */
+export function crash(machine: Machine, kind: CrashKind, world: World): void {
+  if (!CRASH_KINDS.includes(kind))
+    throw new TypeError(`a crash is "fin", "rst" or "silent", not ${describeValue(kind)}`);
   if (machine.state === "down") return;
   const { name, role, life } = machine;
-  world.record({ kind: "fault", fault: "crash", target: `${name} (${how})` });
+  world.record({ kind: "fault", fault: "crash", target: `${name} (${kind})` });
   machine.crash();
   world.forget(machine);
-  world.network.abandon(name, how);
+  world.network.abandon(name, kind);
   world.record({ kind: "machine", machine: name, role, life, state: "down" });
 }

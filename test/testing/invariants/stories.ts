@@ -656,11 +656,11 @@ const QUEUE: readonly Rule[] = [
     promise: "no-idle-slot",
     rule: "only leased slots, and workers that may not be given work, do not count",
     kept: (s) => {
-      s.shown.held = 1;
+      s.shown.leased = 1;
       s.stats({ submitted: 1, queued: 1, workers: [workerStats(), workerStats({ state: "suspect" })] }).after(1);
     },
     broken: (s) => {
-      s.shown.held = 1;
+      s.shown.leased = 1;
       s.stats({ submitted: 1, queued: 1, workers: [workerStats({ capacity: 2 })] }).after(1);
     },
   },

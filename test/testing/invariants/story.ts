@@ -63,8 +63,8 @@ export class Story {
     openConnections: 0,
     buffered: () => 0,
     faults: "stream",
-    inLine: undefined,
-    held: undefined,
+    waiters: undefined,
+    leased: undefined,
   };
   now = 0;
 
