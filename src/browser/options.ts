@@ -37,7 +37,7 @@ export interface ServeFromTabOptions
   readonly export?: string | undefined;
   /** How many Web Workers run handlers, 1 to 64; default `navigator.hardwareConcurrency`. */
   readonly size?: number | undefined;
-  /** Proves to the runner who dials. A function is asked in the page before each dial. */
+  /** The credential shown to the runner. A function is called in the page before each dial. */
   readonly token?: Secret | undefined;
   /** Returns a fresh one-time ticket. Asked in the page before each dial. */
   readonly ticket?: (() => string | Promise<string>) | undefined;
@@ -45,7 +45,7 @@ export interface ServeFromTabOptions
   readonly labels?: readonly string[] | undefined;
   /** The tab's stable name, `[A-Za-z0-9._:-]{1,128}`; default `tab-` and a random name. */
   readonly identity?: string | undefined;
-  /** Allows `ws:` to another machine, where everybody on the way can read jobs and token; default false. */
+  /** Allows `ws:` to another machine, where jobs and token can be read on the way; default false. */
   readonly allowInsecure?: boolean | undefined;
   /** The scripts of the Web Workers, for a page that is one file; default those of this package, beside its own. */
   readonly scripts?: TabScripts | undefined;
@@ -118,14 +118,14 @@ const OPTIONS = defineOptions<ServeFromTabOptions, keyof TabDefaults>({
 export const TAB_DEFAULTS: TabDefaults = OPTIONS.defaults;
 
 /** Whole, and relative to the page: in a Web Worker it would be relative to the worker's script. */
-function absolute(given: string | URL, what: string): string {
+function absolute(given: string | URL, option: string): string {
   const { document, location } = globalThis as {
     document?: { readonly baseURI: string };
     location?: { readonly href: string };
   };
   const base = document?.baseURI ?? location?.href;
   if (!URL.canParse(String(given), base))
-    throw new TypeError(`serveFromTab: \`${what}\` is not a URL: ${String(given)}`);
+    throw new TypeError(`serveFromTab: \`${option}\` is not a URL: ${String(given)}`);
   return new URL(given, base).href;
 }
 

@@ -24,13 +24,13 @@ export function spawnWebThread(script: string | undefined, events: HostedEvents)
     ended = true;
     worker.terminate();
     // A browser has no event for the end of a Web Worker.
-    systemClock.nextTurn(() => events.exited(reason));
+    systemClock.nextTurn(() => events.onExit(reason));
   };
-  worker.addEventListener("message", ({ data }) => events.message(data));
+  worker.addEventListener("message", ({ data }) => events.onMessage(data));
   // After an uncaught error a Web Worker would go on in an unknown state.
   worker.addEventListener("error", (event) => {
     event.preventDefault();
-    events.error(errorText(event));
+    events.onError(errorText(event));
     end("crashed");
   });
   return {

@@ -142,20 +142,20 @@ export const isString: Validator = (value) => (typeof value === "string" ? undef
 export const isNonEmptyString: Validator = (value) =>
   typeof value === "string" && value !== "" ? undefined : "a non-empty string";
 
-/** One of a few words. */
-export function oneOf(...words: readonly string[]): Validator {
-  const expected = words.map((word) => `"${word}"`).join(" or ");
-  return (value) => (typeof value === "string" && words.includes(value) ? undefined : expected);
+/** One of a few strings. */
+export function oneOf(...choices: readonly string[]): Validator {
+  const expected = choices.map((choice) => `"${choice}"`).join(" or ");
+  return (value) => (typeof value === "string" && choices.includes(value) ? undefined : expected);
 }
 
 /** An object with the given methods. */
-export function hasMethods(what: string, ...methods: readonly string[]): Validator {
+export function hasMethods(expected: string, ...methods: readonly string[]): Validator {
   return (value) => {
     const fits =
       typeof value === "object" &&
       value !== null &&
       methods.every((name) => typeof Reflect.get(value, name) === "function");
-    return fits ? undefined : what;
+    return fits ? undefined : expected;
   };
 }
 

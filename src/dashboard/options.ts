@@ -18,9 +18,9 @@ import {
 export interface DashboardOptions {
   /** What the page is headed with; at most 200 characters. Default: `powerhose`. */
   readonly title?: string | undefined;
-  /** Words of yours at the top of the page, asked for once a second while somebody looks; a throw counts as none. At most 500 characters are shown. */
+  /** Words of yours at the top of the page, read once a second while a page is open; a throw counts as none. At most 500 characters are shown. */
   readonly note?: (() => string | undefined) | undefined;
-  /** The token whose holder may also let workers go and drain the runner, or several. Default: nobody may. */
+  /** The token whose holder may also let workers go and drain the runner, or several. Default: none. */
   readonly admin?: string | readonly string[] | undefined;
   /**
    * Whether the beginning of a failed job's data is shown with its error. Default: false, and no data ever leaves
@@ -29,7 +29,7 @@ export interface DashboardOptions {
   readonly payloads?: boolean | undefined;
   /**
    * An ES module, as a path or `file:` URL, that browsers may run as a worker: the page then offers to lend the tab it is
-   * in. One file without imports of its own. It is served to whoever can load the page: put no secret in it.
+   * in. One file without imports of its own. It is served to all that can load the page: put no secret in it.
    */
   readonly lend?: string | URL | undefined;
   /** How many seconds back the charts go, 60 to 3,600. Default: 600. */

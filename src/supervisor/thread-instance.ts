@@ -19,11 +19,11 @@ const EXIT_GRACE_MS = 100;
 /** What a host calls for a thread it runs: nothing before `spawn` has returned. */
 export interface HostedEvents {
   /** The thread has posted something. */
-  message(message: unknown): void;
+  onMessage(message: unknown): void;
   /** It cannot go on, and ends. */
-  error(error: unknown): void;
-  /** It has ended. The last call. `how`: "exited with code 1", for people to read. */
-  exited(how: string): void;
+  onError(error: unknown): void;
+  /** It has ended. The last call. `outcome`: "exited with code 1", for people to read. */
+  onExit(outcome: string): void;
 }
 
 /** A thread as its host knows it: Node's `Worker`, or a browser's. */
@@ -107,9 +107,9 @@ export class ThreadInstance {
   #spawn(): HostedThread | undefined {
     try {
       return this.#plan.spawn({
-        message: (message) => this.#onMessage(message),
-        error: (error) => this.#setTrouble(`crashed: ${errorLine(error)}`, error),
-        exited: (how) => this.#onExit(how),
+        onMessage: (message) => this.#onMessage(message),
+        onError: (error) => this.#setTrouble(`crashed: ${errorLine(error)}`, error),
+        onExit: (outcome) => this.#onExit(outcome),
       });
     } catch (error) {
       this.#setTrouble(`cannot be started: ${errorLine(error)}`, error);
@@ -192,10 +192,10 @@ export class ThreadInstance {
     this.#trouble ??= { message, cause };
   }
 
-  #onExit(how: string): void {
+  #onExit(outcome: string): void {
     this.#hasExited = true;
     systemClock.clear(this.#timer);
-    this.#setTrouble(`${how}${this.#registered ? "" : " before it was ready"}`, undefined);
+    this.#setTrouble(`${outcome}${this.#registered ? "" : " before it was ready"}`, undefined);
     const message = `${this.#plan.title} ${this.#trouble?.message}`;
     if (this.#socket === undefined) this.#port.close();
     else this.#socket.threadEnded(message, this.#host?.portCloses === true);

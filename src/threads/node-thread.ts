@@ -17,9 +17,9 @@ function start(host: WorkerOptions): NodeWorker {
 /** Starts a thread; `host` is handed to Node as it is. Throws what Node throws. */
 export function spawnThread(host: WorkerOptions, events: HostedEvents): HostedThread {
   const worker = start(host);
-  worker.on("message", (message: unknown) => events.message(message));
-  worker.on("error", (error: unknown) => events.error(error));
-  worker.once("exit", (code) => events.exited(`exited with code ${code}`));
+  worker.on("message", (message: unknown) => events.onMessage(message));
+  worker.on("error", (error: unknown) => events.onError(error));
+  worker.once("exit", (code) => events.onExit(`exited with code ${code}`));
   // Nothing else reads the output that is kept from this process's streams, and unread output would fill up.
   if (host.stdout === true) worker.stdout.resume();
   if (host.stderr === true) worker.stderr.resume();

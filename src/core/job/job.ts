@@ -104,7 +104,7 @@ export class Job {
     const lone = loneSurrogateAt(text);
     if (lone >= 0) throw new EncodingError("a lone surrogate", lone);
     const section = readHeaders(text);
-    return Job.#of(text.slice(section.head.length), section);
+    return Job.#fromSection(text.slice(section.head.length), section);
   }
 
   /**
@@ -120,7 +120,7 @@ export class Job {
     const plain = plainBytes(bytes);
     if (as === "text") return Job.readText(plain, 0, plain.length);
     const section = readHeaderBytes(plain, 0, plain.length);
-    return Job.#of(plain.subarray(section.headBytes), section);
+    return Job.#fromSection(plain.subarray(section.headBytes), section);
   }
 
   /**
@@ -138,7 +138,7 @@ export class Job {
       const at = section.headBytes + badUtf8At(bytes.subarray(dataAt, end));
       throw new EncodingError("the data is not UTF-8", at, { cause });
     }
-    return Job.#of(data, section);
+    return Job.#fromSection(data, section);
   }
 
   /**
@@ -148,11 +148,11 @@ export class Job {
    */
   static readBytes(this: void, bytes: Uint8Array, start: number, end: number): Job {
     const section = readHeaderBytes(bytes, start, end);
-    return Job.#of(keptBytes(bytes, start + section.headBytes, end), section);
+    return Job.#fromSection(keptBytes(bytes, start + section.headBytes, end), section);
   }
 
   // What a reader found has been checked by reading it; adding the headers one by one would check all of them each time.
-  static #of(data: string | Uint8Array, { head, headers }: HeaderSection): Job {
+  static #fromSection(data: string | Uint8Array, { head, headers }: HeaderSection): Job {
     const job = new Job(data);
     job.#head = head;
     job.#headers = headers;
@@ -168,11 +168,11 @@ function pairs(headers: JobHeaders): Iterable<readonly [string, string]> {
   return Symbol.iterator in headers ? (headers as Iterable<readonly [string, string]>) : Object.entries(headers);
 }
 
-function checkText(text: string, what: string, kinds = "a string"): void {
-  if (typeof text !== "string") throw wrongKind(what, kinds, text);
-  if (!text.isWellFormed()) throw new TypeError(`${what} has a lone surrogate, which UTF-8 cannot carry`);
+function checkText(text: string, field: string, kinds = "a string"): void {
+  if (typeof text !== "string") throw wrongKind(field, kinds, text);
+  if (!text.isWellFormed()) throw new TypeError(`${field} has a lone surrogate, which UTF-8 cannot carry`);
 }
 
-function wrongKind(what: string, kinds: string, value: unknown): TypeError {
-  return new TypeError(`expected ${what} to be ${kinds}, got ${value === null ? "null" : typeof value}`);
+function wrongKind(field: string, kinds: string, value: unknown): TypeError {
+  return new TypeError(`expected ${field} to be ${kinds}, got ${value === null ? "null" : typeof value}`);
 }

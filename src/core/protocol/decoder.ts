@@ -196,15 +196,15 @@ function limitMs(ms: number): number {
   return ms === NO_LIMIT ? Number.POSITIVE_INFINITY : positive(ms, "ttl");
 }
 
-function positive(value: number, what: string): number {
-  if (value === 0) throw new ProtocolError(`the ${what} must not be 0`);
+function positive(value: number, field: string): number {
+  if (value === 0) throw new ProtocolError(`the ${field} must not be 0`);
   return value;
 }
 
-function identifier(input: ByteReader, what: string): string {
+function identifier(input: ByteReader, field: string): string {
   const text = input.shortText(0xffff);
   // Not quoted: it may be long, and comes from a peer that breaks the rules.
-  if (!isIdentity(text)) throw new ProtocolError(`a malformed ${what}: expected ${IDENTITY_FORM}`);
+  if (!isIdentity(text)) throw new ProtocolError(`a malformed ${field}: expected ${IDENTITY_FORM}`);
   return text;
 }
 
@@ -213,8 +213,8 @@ function identifier(input: ByteReader, what: string): string {
  *
  * @throws ProtocolError when it has none.
  */
-export function lookUp<Name extends string>(names: readonly (Name | undefined)[], code: number, what: string): Name {
+export function lookUp<Name extends string>(names: readonly (Name | undefined)[], code: number, field: string): Name {
   const name = names[code];
-  if (name === undefined) throw new ProtocolError(`an unknown ${what}: ${code}`);
+  if (name === undefined) throw new ProtocolError(`an unknown ${field}: ${code}`);
   return name;
 }

@@ -156,8 +156,8 @@ function encodeWireError(out: ByteWriter, message: WireErrorMessage): void {
   shortText(out, cutText(message.text, TEXT_BYTES.text));
 }
 
-function identifier(out: ByteWriter, what: string, text: string): void {
-  if (!isIdentity(text)) throw new ProtocolError(`${JSON.stringify(text)} cannot be a ${what}`);
+function identifier(out: ByteWriter, field: string, text: string): void {
+  if (!isIdentity(text)) throw new ProtocolError(`${JSON.stringify(text)} cannot be a ${field}`);
   shortText(out, text);
 }
 

@@ -15,7 +15,7 @@ const STABLE_AFTER_MS = 10_000;
  * The longest that the other end may ask to stay away, in ms: an unknown peer must not keep a worker away for weeks, and a
  * runner that needs longer asks again.
  */
-export const MAX_STAY_AWAY = 300_000;
+const MAX_STAY_AWAY_MS = 300_000;
 
 /** What a reconnector is given, and what it calls. */
 export interface ReconnectorOptions {
@@ -73,7 +73,7 @@ export class Reconnector {
    */
   dialLater(retryAfter: number = 0): number {
     if (this.#options.clock.now() - this.#connectedAt >= STABLE_AFTER_MS) this.#failures = 0;
-    return this.#nextDelay() + Math.min(retryAfter, MAX_STAY_AWAY);
+    return this.#nextDelay() + Math.min(retryAfter, MAX_STAY_AWAY_MS);
   }
 
   /** Dials again after `delay` ms. */

@@ -52,18 +52,18 @@ class Counts {
     return this.#total;
   }
 
-  of(name: string): number {
+  countOf(name: string): number {
     return this.#counts.get(name) ?? 0;
   }
 
   add(name: string): void {
     this.#total++;
-    this.#counts.set(name, this.of(name) + 1);
+    this.#counts.set(name, this.countOf(name) + 1);
   }
 
   remove(name: string): void {
     this.#total--;
-    const left = this.of(name) - 1;
+    const left = this.countOf(name) - 1;
     if (left > 0) this.#counts.set(name, left);
     else this.#counts.delete(name);
   }
@@ -96,7 +96,7 @@ export class ConnectionLimits {
    */
   enter(network: string, isKnown: () => boolean): boolean {
     const { maxConnections, maxConnectionsPerAddress } = this.#settings;
-    if (this.#open.total >= maxConnections || this.#open.of(network) >= maxConnectionsPerAddress) return false;
+    if (this.#open.total >= maxConnections || this.#open.countOf(network) >= maxConnectionsPerAddress) return false;
     if (this.#refusals.get(network)?.isEmpty(this.#clock.now()) === true && !isKnown()) return false;
     if (!this.#acceptBudget.spend(this.#clock.now())) return false;
     this.#open.add(network);
@@ -111,7 +111,7 @@ export class ConnectionLimits {
   /** Takes a place among the handshakes that wait for `authenticate`; `false` when there is none. */
   beginPending(network: string): boolean {
     const { maxPending, maxPendingPerAddress } = this.#settings;
-    if (this.#pending.total >= maxPending || this.#pending.of(network) >= maxPendingPerAddress) return false;
+    if (this.#pending.total >= maxPending || this.#pending.countOf(network) >= maxPendingPerAddress) return false;
     this.#pending.add(network);
     return true;
   }
