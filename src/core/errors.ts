@@ -140,7 +140,7 @@ export class NoWorkerError extends PowerhoseError {
 export interface WorkerAnswer {
   /** The worker's name. */
   readonly identity: string;
-  /** Whom it belongs to. */
+  /** The principal it belongs to. */
   readonly principal: string;
   /** What its handler returned. */
   readonly value: string | Uint8Array;
@@ -177,7 +177,7 @@ export interface QueueFill {
   readonly queuedBytes: number;
 }
 
-/** So many jobs wait already, or so many bytes of them, that no new one is taken in. */
+/** Too many jobs wait already, or too many bytes of them: the new job is refused. */
 export class QueueFullError extends PowerhoseError implements QueueFill {
   /** @inheritDoc */
   readonly code = "QUEUE_FULL";
@@ -204,7 +204,7 @@ export class QueueFullError extends PowerhoseError implements QueueFill {
 
 /**
  * Why a handler's signal aborts: the caller gave up (`cancelled`), a limit passed (`timeout`, `deadline`), the runner or the
- * worker stops (`stopped`, `draining`), or the connection is gone (`disconnected`). In each case nobody waits for the result.
+ * worker stops (`stopped`, `draining`), or the connection is gone (`disconnected`). In each case the result is not awaited.
  */
 export type AbortReason = "cancelled" | "timeout" | "deadline" | "stopped" | "disconnected" | "draining";
 

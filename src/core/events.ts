@@ -21,13 +21,13 @@ export interface WorkerJoinedEvent {
   readonly type: "worker-joined";
   /** The worker's name. */
   readonly identity: string;
-  /** Who the transport says the worker is. */
+  /** The worker according to the transport. */
   readonly peer: Peer;
   /** How many jobs it takes at a time. */
   readonly capacity: number;
 }
 
-/** A worker's silence began to look like death, or it spoke again. */
+/** A worker became suspect, or was heard again. */
 export interface WorkerSuspectEvent {
   /** Which event this is. */
   readonly type: "worker-suspect" | "worker-recovered";
@@ -49,7 +49,7 @@ export interface WorkerGoneEvent {
   readonly type: "worker-gone";
   /** The worker's name. */
   readonly identity: string;
-  /** Who the transport says the worker is. */
+  /** The worker according to the transport. */
   readonly peer: Peer;
   /** Why. */
   readonly reason: GoneReason;
@@ -59,11 +59,11 @@ export interface WorkerGoneEvent {
   readonly inFlight: number;
 }
 
-/** Somebody was not let in. */
+/** A worker was refused. */
 export interface WorkerRefusedEvent {
   /** Which event this is. */
   readonly type: "worker-refused";
-  /** Who the transport says the worker is. */
+  /** The worker according to the transport. */
   readonly peer: Peer;
   /** For people to read; may hold the peer's words. */
   readonly message: string;
@@ -113,7 +113,7 @@ export interface JobSettledEvent {
   readonly data?: Payload | undefined;
 }
 
-/** A listener is in trouble that is nobody's call to fail. */
+/** A listener has an error that fails no call. */
 export interface ListenerErrorEvent {
   /** Which event this is. */
   readonly type: "listener-error";
@@ -142,7 +142,7 @@ export interface RunnerStateEvent {
 /** A runner's life. */
 export type RunnerState = "created" | "starting" | "started" | "draining" | "stopped";
 
-/** Everything a {@link JobRunner} tells. */
+/** The events of a {@link JobRunner}. */
 export type RunnerEvent =
   | WorkerJoinedEvent
   | WorkerSuspectEvent
@@ -171,8 +171,8 @@ export interface WorkerStateEvent {
 export type DisconnectReason =
   | "let-go" // the runner sent it away, or let it leave
   | "lost" // the connection was cut, or the runner fell silent
-  | "refused" // the runner, or whoever guards its door, turned it away
-  | "unreachable" // nobody answered
+  | "refused" // the runner or its listener refused it
+  | "unreachable" // no answer
   | "listener"; // the worker's own listener is in trouble
 
 /** A connection failed, was refused or was lost. */
@@ -203,5 +203,5 @@ export interface JobServedEvent {
   readonly ms: number;
 }
 
-/** Everything a {@link Worker} tells. */
+/** The events of a {@link Worker}. */
 export type WorkerEvent = WorkerStateEvent | WorkerDisconnectedEvent | JobServedEvent;

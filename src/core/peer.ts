@@ -1,14 +1,14 @@
 /** What a transport knows of the other end of a connection, and what a job and its result carry. */
 
-/** Who is at the other end according to the transport. Never what the peer claims in a frame. */
+/** The other end according to the transport. Never what the peer claims in a frame. */
 export interface Peer {
   /** The transport's name: `memory`, `message-port`, `websocket`, `thread`. For people to read. */
   readonly transport: string;
   /** Where the peer is, for people to read: `127.0.0.1:50214`, `thread 3`. */
   readonly address: string;
-  /** Whom the transport authenticated. Identities belong to principals; two peers of one principal may replace each other. */
+  /** The party the transport authenticated. Identities belong to principals; two peers of one principal may replace each other. */
   readonly principal: string;
-  /** The only identity it may register by, when the transport was told so. */
+  /** The only identity it may register by, if the transport has one for it. */
   readonly identity?: string | undefined;
 }
 

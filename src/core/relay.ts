@@ -22,10 +22,10 @@ function asRetryable(error: PowerhoseError): Error {
  * here and without a limit of its own; an abort is passed on, a handler's error arrives as it was thrown.
  */
 export function relay(runner: JobRunner, options: Omit<ExecuteOptions, "signal"> = {}): Handler {
-  const how: ExecuteOptions = { attempts: 1, timeout: Number.POSITIVE_INFINITY, ...options };
+  const defaults: ExecuteOptions = { attempts: 1, timeout: Number.POSITIVE_INFINITY, ...options };
   return async (job, { signal }) => {
     try {
-      return await runner.execute(job, { ...how, signal });
+      return await runner.execute(job, { ...defaults, signal });
     } catch (error) {
       throw error instanceof PowerhoseError && !(error instanceof ExecutionError) ? asRetryable(error) : error;
     }

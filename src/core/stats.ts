@@ -6,7 +6,7 @@ import type { Peer } from "./peer.ts";
 export interface WorkerStats {
   /** The worker's name. */
   readonly identity: string;
-  /** Who the transport says the worker is. */
+  /** The worker according to the transport. */
   readonly peer: Peer;
   /** Where it is in its life. */
   readonly state: SessionState;
@@ -16,7 +16,7 @@ export interface WorkerStats {
   readonly capacity: number;
   /** Jobs in its slots. */
   readonly inFlight: number;
-  /** Jobs that were sent to it ahead of a free slot, and wait there for their turn. */
+  /** Jobs that were prefetched to it and have not begun. */
   readonly waiting: number;
   /** Jobs it has answered in this session. */
   readonly served: number;
@@ -24,13 +24,13 @@ export interface WorkerStats {
   readonly age: number;
 }
 
-/** Who waits for workers of one kind. */
+/** What waits for workers of one kind. */
 export interface WaitingStats {
   /** Labels that a worker must have; empty: any worker will do. */
   readonly require: readonly string[];
   /** Principals that it must not belong to: they have answered jobs that are being verified. */
   readonly except: readonly string[];
-  /** How many wait here: jobs, and who wants to hold a worker. Jobs that were prefetched wait elsewhere. */
+  /** How many wait in the queue: jobs, and calls of `acquire`. Prefetched jobs wait elsewhere. */
   readonly jobs: number;
   /** Registered workers that would do, whatever their state: with none, these jobs wait for one to come. */
   readonly workers: number;
@@ -58,7 +58,7 @@ export interface RunnerStats {
   readonly backoff: number;
   /** Bytes of all jobs that wait: queued, prefetched or in backoff. `maxQueueBytes` bounds them. */
   readonly queuedBytes: number;
-  /** Jobs taken in since the runner was made. */
+  /** Jobs accepted since the runner was made. */
   readonly submitted: number;
   /** Jobs settled with a value. */
   readonly succeeded: number;
@@ -70,7 +70,7 @@ export interface RunnerStats {
   readonly registered: number;
   /** Connections that were not let in. */
   readonly refused: number;
-  /** Messages dropped because nobody waited for them. */
+  /** Messages dropped as of no consequence. */
   readonly strikes: number;
 }
 

@@ -10,33 +10,33 @@ import type { RetryThrottle } from "./retry.ts";
 import type { Session } from "../session/session.ts";
 import type { Scheduler } from "../pool/scheduler.ts";
 
-/** Where a call stands. */
+/** The state of a call. */
 export type CallState =
   | "new"
-  | "queued" // waits here
-  | "prefetched" // was prefetched, and waits at a worker
+  | "queued" // waits at the runner
+  | "prefetched" // waits at a worker
   | "running"
   | "backoff"
   | "settled";
 
-/** What can be seen of a call from outside. */
+/** A call as events and errors show it. */
 export interface CallInfo {
   readonly id: number;
-  /** When it was taken in, on the clock. */
+  /** When it was submitted, on the clock. */
   readonly createdAt: number;
   /** Whether it settled with a value. */
   readonly ok: boolean;
   /** What it failed with. */
   readonly error: unknown;
-  /** What is to be done, until it has settled. */
+  /** The job's data, until it has settled. */
   readonly data: Payload | undefined;
   /** Attempts that count: those whose handler may have started. */
   readonly attemptsMade: number;
 }
 
-/** @internal A job that was taken in, as the desk keeps it: one call, or several of it that are compared. */
+/** @internal A submitted job: one call, or several calls of one job that are compared. */
 export interface SubmittedJob extends CallInfo {
-  /** What it counts against the queue's limit in bytes while it waits; set by the desk before it starts. */
+  /** Bytes it counts against `maxQueueBytes` while it waits; set by the dispatcher before it starts. */
   bytes: number;
   /** What it settled with, if it was a value. */
   readonly value: Payload | undefined;
@@ -48,19 +48,19 @@ export interface SubmittedJob extends CallInfo {
   stop(error: unknown, reason: CancelReason): void;
 }
 
-/** @internal Who is told how a call ended. */
+/** @internal What a call calls at its end. */
 export interface CallOwner<C> {
   /** The call has settled. Called once. */
   onSettled(call: C): void;
 }
 
-/** @internal What calls tell of themselves. */
+/** @internal What a call reports while it runs. */
 export interface CallEvents {
   onStarted(call: CallInfo, attempt: number, identity: string): void;
   onRetried(call: CallInfo, attempt: number, outcome: AttemptOutcome, after: number): void;
 }
 
-/** @internal What a call needs of the desk. */
+/** @internal What a call is given. */
 export interface CallContext<C> {
   readonly clock: Clock;
   readonly random: Random;
@@ -68,7 +68,7 @@ export interface CallContext<C> {
   readonly aborts: AbortListeners;
   readonly throttle: RetryThrottle;
   readonly remoteStacks: boolean;
-  /** Why workers are missing, as far as a listener has told. */
+  /** Why workers are missing, as far as a listener has reported. */
   readonly trouble: Error | undefined;
   readonly events: CallEvents | undefined;
   /** What was tried by other calls of the same job; absent: nothing. */

@@ -4,9 +4,9 @@ import { type AttemptRecord, because, NoWorkerError, TimeoutError, WorkerLostErr
 
 type Records = readonly AttemptRecord[];
 
-/** Who is missing; `nobody` when just anybody would do. */
-function missing(selector: WorkerSelector | undefined, nobody: string): string {
-  if (selector === undefined) return nobody;
+/** The missing workers in words; `anyMissing` when there is no selector. */
+function missing(selector: WorkerSelector | undefined, anyMissing: string): string {
+  if (selector === undefined) return anyMissing;
   const { labels, excludedPrincipals: except } = selector;
   if (except.size > 0) return `no worker of another principal is registered${describeLabels(labels)}`;
   return `no registered worker has the label${labels.length === 1 ? "" : "s"} ${labels.join(", ")}`;
@@ -45,7 +45,7 @@ export function deadlinePassed(ms: number, attempts: Records): TimeoutError {
   return new TimeoutError(`the deadline of ${ms} ms passed`, "deadline", ms, { attempts });
 }
 
-/** There is no worker that could take it, and the caller did not want to wait for one. */
+/** No worker matches, and the call is to fail fast. */
 export function noWorker(
   selector: WorkerSelector | undefined,
   attempts: Records,
@@ -55,17 +55,17 @@ export function noWorker(
   return new NoWorkerError(message, { attempts, cause: trouble });
 }
 
-/** The one worker there is for the job is held by its caller, and does not fit. */
+/** The leased worker does not match. */
 export function unfitLease(selector: WorkerSelector | undefined): NoWorkerError {
   return new NoWorkerError(`the held worker is not one${describeLabels(selector?.labels ?? [])}`);
 }
 
-/** The one worker there is for the job is held by its caller, and several were to agree. */
+/** A job on a leased worker cannot be verified by several principals. */
 export function verifiedOnLease(principals: number): NoWorkerError {
   return new NoWorkerError(`a held worker is of one principal, and the job is to be verified by ${principals}`);
 }
 
-/** Workers of fewer principals than the call has to be verified with. */
+/** Fewer principals have workers than the call is to be verified by. */
 export function tooFewPrincipals(
   needed: number,
   there: number,
@@ -77,7 +77,7 @@ export function tooFewPrincipals(
   return new NoWorkerError(message, { attempts, cause });
 }
 
-/** The worker and the attempt at it are gone; `what` says how. */
-export function workerLost(identity: string, what: string, attempts: Records): WorkerLostError {
-  return new WorkerLostError(`worker ${identity} ${what}`, { attempts });
+/** The worker and the attempt at it are gone; `text` says how. */
+export function workerLost(identity: string, text: string, attempts: Records): WorkerLostError {
+  return new WorkerLostError(`worker ${identity} ${text}`, { attempts });
 }

@@ -6,7 +6,7 @@ import type { WithDefaults } from "../options.ts";
 /** {@link ExecuteOptions} with every default filled in. */
 export interface CallOptions extends WithDefaults<Omit<ExecuteOptions, "signal">> {
   readonly signal?: AbortSignal | undefined;
-  /** @internal What `require` comes to. */
+  /** @internal The selector of `require`. */
   readonly selector?: WorkerSelector | undefined;
 }
 

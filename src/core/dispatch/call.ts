@@ -30,13 +30,13 @@ import type { Waiter } from "../pool/waiter.ts";
 /** How many records of attempts are kept: a worker that rejects for ever must not fill the memory. */
 const MAX_RECORDS = 64;
 
-/** One `execute()`. Its deadline slot in the queue serves all its timers, as it waits for one thing at a time. */
+/** One `execute()`. It is one timer entry for all its limits, as it waits for one of them at a time. */
 export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, AttemptOwner<Session>, Abortable {
   sequence = 0;
   list: object | undefined;
   previous: Waiter<Session> | undefined;
   next: Waiter<Session> | undefined;
-  /** Sessions that have had this job; weakly, as it may wait for long after they are gone. */
+  /** Sessions that had this job. Weak: the job may outlive them by far. */
   avoid: WeakSet<Session> | undefined;
   bytes = 0;
   readonly id: number;
@@ -47,17 +47,17 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   readonly #target: CallTarget;
   readonly #options: CallOptions;
   #job: Job | undefined;
-  #end: CallOwner<Call> | undefined;
+  #owner: CallOwner<Call> | undefined;
   #state: CallState = "new";
   #attempt: Attempt<Session> | undefined;
   #since = 0;
   /** `undefined` while there are workers. */
   #acquireBy: number | undefined;
-  /** The beginning of this stay in the queue, if it is limited; `undefined` while none has begun. */
+  /** When this wait in the queue began, if it is limited; `undefined` before it begins. */
   #waitsSince: number | undefined;
   /** Attempts that failed; made by the first one, as most jobs have none. */
   #failures: AttemptRecord[] | undefined;
-  /** Who answered with a value: then `#since` is how long that took, and a record is made of it when somebody asks. */
+  /** The session that answered with a value. Then `#since` is the duration in ms, and `attempts` has a record of it. */
   answeredBy: Session | undefined;
   #made = 0;
   #lost = 0;
@@ -69,7 +69,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     options: CallOptions,
     context: CallContext<Call>,
     target: CallTarget,
-    end: CallOwner<Call>,
+    owner: CallOwner<Call>,
   ) {
     super();
     this.id = id;
@@ -77,7 +77,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#options = options;
     this.#context = context;
     this.#target = target;
-    this.#end = end;
+    this.#owner = owner;
     this.createdAt = context.clock.now();
   }
 
@@ -93,7 +93,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     return [...failures, { identity: this.answeredBy.identity, outcome: "ok", ms: this.#since }];
   }
 
-  /** What is to be done; gone once it has settled. */
+  /** The job's data; gone once it has settled. */
   get data(): Payload | undefined {
     return this.#job?.data;
   }
@@ -110,8 +110,8 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
 
   /** Queues it, once. `now`: the clock's time. */
   start(now: number = this.createdAt): void {
-    // The `taken` hook runs before this, and may have stopped it.
-    if (this.#end === undefined) return;
+    // The `onSubmit` hook runs before this, and may have stopped it.
+    if (this.#owner === undefined) return;
     if (this.#options.signal !== undefined) this.#context.aborts.watch(this.#options.signal, this);
     this.#enqueue(now);
   }
@@ -135,7 +135,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   hasCandidates(usable: boolean): void {
     const now = this.#context.clock.now();
     this.#acquireBy = usable ? undefined : now + this.#options.acquireTimeout;
-    this.#armWait(now);
+    this.#setWaitTimer(now);
   }
 
   aborted(reason: unknown): void {
@@ -149,11 +149,11 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     if (now >= this.#expires) return this.#expire();
     if (this.#state === "running") {
       const left = this.#since + this.#options.timeout - now;
-      return left > 0 ? this.#wake(left, now) : this.#attemptTimedOut();
+      return left > 0 ? this.#setTimer(left, now) : this.#attemptTimedOut();
     }
     if (now >= this.#waitingUntil()) return this.#waitedTooLong(now);
     if (this.#state === "backoff") return this.#enqueue(now);
-    this.#armWait(now);
+    this.#setWaitTimer(now);
   }
 
   take(session: Session, now: number): void {
@@ -164,34 +164,34 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
       return this.#expire();
     }
     const ttl = Math.min(this.#options.timeout, this.#expires - now);
-    const attempt = this.#handOver(session, job, ttl, now);
+    const attempt = this.#assign(session, job, ttl, now);
     if (attempt instanceof EncodingError) {
       this.#target.scheduler.free(session, now);
       return this.#fail(attempt);
     }
     if (attempt === undefined) {
-      // Its session can never be handed a job again: with its slot back it would be the next one to try, for ever.
+      // The session can take no job any more. With its slot freed, it would be chosen again for ever.
       this.#target.scheduler.withdraw(session);
       return this.#failed({ kind: "not-sent" }, () => this.#lostError(session, "is gone"));
     }
     this.#attempt = attempt;
     if (!attempt.waits) return this.onStarted(attempt, now);
-    this.#move("prefetched");
-    // It still waits, only elsewhere: the limits of the queue hold. One that was taken at once has none running yet.
-    if (this.due === Number.POSITIVE_INFINITY) this.#armWait(now);
+    this.#setState("prefetched");
+    // It waits at the worker, so the queue's limits hold. A call that was never queued has no timer yet.
+    if (this.due === Number.POSITIVE_INFINITY) this.#setWaitTimer(now);
   }
 
   onStarted(attempt: Attempt<Session>, now: number): void {
     const { timeout } = this.#options;
     this.#made++;
     this.#since = now;
-    this.#move("running");
-    this.#wake(Math.min(timeout, this.#expires - now), now);
+    this.#setState("running");
+    this.#setTimer(Math.min(timeout, this.#expires - now), now);
     this.#context.events?.onStarted(this, this.#made, attempt.session.identity);
   }
 
-  /** Bytes are the caller's, who may have resized or transferred them since: that fails the job and nothing else. */
-  #handOver(session: Session, job: Job, ttl: number, now: number): Attempt<Session> | EncodingError | undefined {
+  /** The caller may have resized or transferred the bytes since: that fails this job and no other. */
+  #assign(session: Session, job: Job, ttl: number, now: number): Attempt<Session> | EncodingError | undefined {
     try {
       if (typeof job.data !== "string") this.#context.checkSize(job);
       return session.attempts.assign(this, job, this.id, this.#made + 1, ttl, now);
@@ -220,37 +220,37 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   }
 
   onRejected(attempt: Attempt<Session>, reason: RejectReason): void {
-    if (this.#state === "prefetched") return this.#cameBack();
+    if (this.#state === "prefetched") return this.#onReturned();
     this.#made--;
-    if (reason === "recalled") return this.#cameBack();
+    if (reason === "recalled") return this.#onReturned();
     this.#record("rejected");
     this.#rejected++;
     const error = (): Error => this.#lostError(attempt.session, `handed the job back: ${reason}`);
     this.#failed({ kind: "rejected", reason }, error);
   }
 
-  /** It waited at a worker that never began it, and is what it was before: one that waits here, where it has kept its turn. */
-  #cameBack(): void {
+  /** The worker returned the job before it began: the call is queued again with its old sequence number. */
+  #onReturned(): void {
     this.#attempt = undefined;
-    // It may have been thought to run: what it waits for now has other limits.
+    // The timer may be that of a running attempt: a queued call has other limits.
     this.#context.timers.drop(this);
     this.#enqueue();
   }
 
   onLost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
-    // Of a job that was prefetched only the worker knew whether its turn had come.
+    // Only the worker knows whether a prefetched job had begun.
     if (this.#state === "prefetched") {
       this.#made++;
       this.#since = this.#context.clock.now();
     }
     this.#record("lost");
     this.#lost++;
-    const what = `was lost with the job in flight: ${reason}, ${message}`;
-    this.#failed({ kind: "lost" }, () => this.#lostError(attempt.session, what));
+    const text = `was lost with the job in flight: ${reason}, ${message}`;
+    this.#failed({ kind: "lost" }, () => this.#lostError(attempt.session, text));
   }
 
   onNotSent(attempt: Attempt<Session>): void {
-    if (this.#state === "prefetched") return this.#cameBack();
+    if (this.#state === "prefetched") return this.#onReturned();
     this.#record("not-sent");
     this.#made--;
     this.#failed({ kind: "not-sent" }, () => this.#lostError(attempt.session, "went before the job was sent"));
@@ -263,7 +263,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   #enqueue(now: number = this.#context.clock.now()): void {
     const { scheduler } = this.#target;
     const { failFast, selector, queueTimeout, acquireTimeout } = this.#options;
-    this.#move("queued");
+    this.#setState("queued");
     if (
       (failFast || this.#target.pinned) &&
       !scheduler.hasCandidate(selector) &&
@@ -277,27 +277,27 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     scheduler.wait(this, now);
     if (this.list === undefined) return;
     if (!scheduler.hasCandidate(selector)) this.#acquireBy = now + acquireTimeout;
-    this.#armWait(now);
+    this.#setWaitTimer(now);
   }
 
-  /** When the stay in the queue is over, whatever else. A job that was handed back not started is still in the same stay. */
+  /** When the wait in the queue is over. A job that was returned before it began is still in the same wait. */
   #waitingUntil(): number {
     const queued = (this.#waitsSince ?? Number.POSITIVE_INFINITY) + this.#options.queueTimeout;
     return Math.min(this.#acquireBy ?? Number.POSITIVE_INFINITY, queued);
   }
 
-  #armWait(now: number): void {
-    this.#wake(Math.min(this.#expires, this.#waitingUntil()) - now, now);
+  #setWaitTimer(now: number): void {
+    this.#setTimer(Math.min(this.#expires, this.#waitingUntil()) - now, now);
   }
 
-  /** Without a limit, too, it waits on a timer: a call that has not settled is a reason for the process to stay. */
-  #wake(delay: number, now: number): void {
+  /** Sets a timer even without a limit: a call that has not settled keeps the process alive. */
+  #setTimer(delay: number, now: number): void {
     this.#context.timers.set(this, Math.max(0, Math.min(delay, MAX_DURATION)), now);
   }
 
   #waitedTooLong(now: number): void {
     const { acquireTimeout, queueTimeout, selector } = this.#options;
-    // It may wait at a worker.
+    // The job may be prefetched to a worker.
     this.#cancelAttempt("cancelled", "cancelled");
     const attempts = this.attempts;
     if (this.#acquireBy !== undefined && now >= this.#acquireBy)
@@ -318,7 +318,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#fail(deadlinePassed(this.#options.deadline, this.attempts));
   }
 
-  /** Lets go of the attempt in flight, if any: its answer no longer counts, its slot stays taken until it is confirmed. */
+  /** Cancels the attempt in flight, if any: its answer no longer counts, its slot is in use until the worker confirms. */
   #cancelAttempt(outcome: AttemptOutcome, reason: CancelReason): void {
     const attempt = this.#attempt;
     if (attempt === undefined) return;
@@ -349,8 +349,8 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#context.events?.onRetried(this, this.#made, failure.kind, after);
     this.#context.retries++;
     if (after === 0) return this.#enqueue();
-    this.#move("backoff");
-    this.#wake(Math.min(after, this.#expires - now, this.#waitingUntil() - now), now);
+    this.#setState("backoff");
+    this.#setTimer(Math.min(after, this.#expires - now, this.#waitingUntil() - now), now);
   }
 
   #fail(error: unknown): void {
@@ -358,26 +358,26 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#settle();
   }
 
-  /** The end, once: every timer, listener and reference goes in the same step. */
+  /** Settles once: every timer, listener and reference goes in the same step. */
   #settle(): void {
-    const end = this.#end;
-    if (end === undefined) return;
+    const owner = this.#owner;
+    if (owner === undefined) return;
     if (this.list !== undefined) this.#target.scheduler.leave(this);
     if (this.#options.signal !== undefined) this.#context.aborts.forget(this.#options.signal, this);
     this.#context.timers.drop(this);
-    this.#move("settled");
-    this.#end = undefined;
+    this.#setState("settled");
+    this.#owner = undefined;
     this.#job = undefined;
     this.avoid = undefined;
-    end.onSettled(this);
+    owner.onSettled(this);
   }
 
-  #move(state: CallState): void {
+  #setState(state: CallState): void {
     this.#context.onMoved(this, this.#state, state);
     this.#state = state;
   }
 
-  #lostError({ identity }: Session, what: string): Error {
-    return workerLost(identity, what, this.attempts);
+  #lostError({ identity }: Session, text: string): Error {
+    return workerLost(identity, text, this.attempts);
   }
 }

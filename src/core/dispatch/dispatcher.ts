@@ -30,10 +30,7 @@ import type { Payload } from "../peer.ts";
 import { RetryThrottle } from "./retry.ts";
 import { Verification } from "./verification.ts";
 
-/**
- * How much may wait when nothing else is asked for. 256 MiB are an eighth of the heap that Node takes on a machine with
- * 4 GiB, and 256 jobs of the default `maxPayload`.
- */
+/** The default bounds of the queue. 256 MiB are an eighth of Node's heap on a 4 GiB machine, and 256 jobs of `maxPayload`. */
 export const QUEUE_DEFAULTS: { readonly maxQueue: number; readonly maxQueueBytes: number } = Object.freeze({
   maxQueue: 100_000,
   maxQueueBytes: 268_435_456,
@@ -51,9 +48,9 @@ export interface DispatcherOptions {
   readonly remoteStacks: boolean;
   /** Why workers are missing, as far as it is known. */
   trouble?(): Error | undefined;
-  /** Why no job is taken in now, if so. */
+  /** Why no job is accepted now, if so. */
   closed?(): Error | undefined;
-  /** A job was taken in. */
+  /** A job was accepted. */
   onSubmit?(jobId: number, options: CallOptions): void;
 }
 
@@ -86,7 +83,7 @@ class Submission implements LinkedNode<Submission>, CallOwner<SubmittedJob> {
   }
 }
 
-/** How many calls are where, and how many have been. */
+/** Calls by state, and calls so far. */
 export interface CallCounts {
   /** Wait for a slot, those that were prefetched included. */
   queued: number;
@@ -98,7 +95,7 @@ export interface CallCounts {
   backoff: number;
   /** Bytes of all that wait: queued, prefetched or in backoff. */
   queuedBytes: number;
-  /** Were taken in. */
+  /** Were accepted. */
   submitted: number;
   /** Settled with a value. */
   succeeded: number;
@@ -106,7 +103,7 @@ export interface CallCounts {
   failed: number;
 }
 
-/** @internal Takes calls in and keeps them until they settle. */
+/** @internal Accepts jobs and keeps their calls until they settle. */
 export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   readonly clock: Clock;
   readonly random: Random;
@@ -133,7 +130,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   #reject: (error: unknown) => void = ignore;
   #nextId = 1;
   #idle: (() => void) | undefined;
-  /** Told when jobs have stopped waiting. */
+  /** Called when jobs have stopped waiting. */
   #roomWanted: Set<() => void> | undefined;
 
   constructor(options: DispatcherOptions) {
@@ -148,7 +145,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     return this.#options.trouble?.();
   }
 
-  /** Somebody listens. */
+  /** Absent while no listener wants the events of jobs. */
   get events(): CallEvents | undefined {
     return this.#options.events.wantsJobEvents ? this : undefined;
   }
@@ -233,7 +230,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   }
 
   /** In a step of its own, as user code runs then: `map` pulls its input. Not by the clock, which a crash ends. */
-  #announceRoom(waiting: ReadonlySet<() => void>): void {
+  #reportRoom(waiting: ReadonlySet<() => void>): void {
     this.#roomWanted = undefined;
     void Promise.resolve().then(() => {
       for (const fn of waiting) fn();
@@ -278,11 +275,11 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   onMoved(call: SubmittedJob, from: CallState, to: CallState): void {
     this.#count(from, -1, -call.bytes);
     this.#count(to, 1, call.bytes);
-    if (this.#roomWanted !== undefined && from !== "running" && from !== "new") this.#announceRoom(this.#roomWanted);
+    if (this.#roomWanted !== undefined && from !== "running" && from !== "new") this.#reportRoom(this.#roomWanted);
     if (to !== "settled") return;
     if (call.ok) this.counts.succeeded++;
     else this.counts.failed++;
-    if (this.#options.events.wantsJobEvents) this.#announce(call);
+    if (this.#options.events.wantsJobEvents) this.#reportSettled(call);
     if (this.#idle === undefined || !this.#isIdle) return;
     const idle = this.#idle;
     this.#idle = undefined;
@@ -297,7 +294,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     this.#options.events.emit({ type: "job-retried", jobId: call.id, attempt, outcome, after });
   }
 
-  #announce(call: CallInfo): void {
+  #reportSettled(call: CallInfo): void {
     const ms = this.clock.now() - call.createdAt;
     const settled = { type: "job-settled", jobId: call.id, ms, attempts: call.attemptsMade } as const;
     this.#options.events.emit(

@@ -1,9 +1,9 @@
 /**
- * Many jobs, bounded: pulls inputs only as fast as workers free up and outcomes are read, and hands outcomes over in input
- * order or as they come. How one job runs is in call.ts.
+ * Many jobs, bounded: pulls inputs only as fast as workers free up and outcomes are read. Yields outcomes in input order or as
+ * they arrive. How one job runs is in call.ts.
  *
- * Invariants: what was submitted is never held back, and the earliest input that has no outcome was submitted. The next
- * input waits while the window is full, in number or in bytes, or while the runner's queue is.
+ * Invariant: the earliest input without an outcome is submitted. The next input waits while the window is full, in number or
+ * in bytes, or while the runner's queue is.
  */
 import { ByteBudget } from "../job/byte-budget.ts";
 import type { SubmittedJob } from "./call-context.ts";
@@ -58,7 +58,7 @@ export interface Success<T> {
   readonly input: T;
   /** The input's place, from 0. */
   readonly index: number;
-  /** What was tried, with whom, and for how long. */
+  /** The attempts: worker, outcome and duration of each. */
   readonly attempts: readonly AttemptRecord[];
 }
 
@@ -72,7 +72,7 @@ export interface Failure<T> {
   readonly input: T;
   /** The input's place, from 0. */
   readonly index: number;
-  /** What was tried, with whom, and for how long. */
+  /** The attempts: worker, outcome and duration of each. */
   readonly attempts: readonly AttemptRecord[];
 }
 
@@ -81,14 +81,14 @@ export type Outcome<T> = Success<T> | Failure<T>;
 
 /** @internal What `map` needs of the runner. */
 export interface JobSubmitter {
-  /** Slots in the fleet now. */
+  /** Jobs that the workers can be given now: to their slots, and prefetched. */
   capacity(): number;
   /** Whether a new job of so many bytes may wait in the runner's queue. */
   hasRoom(bytes: number): boolean;
   /** Calls `fn` once, soon after a job has stopped waiting. The returned function ends that. */
   whenRoom(fn: () => void): () => void;
-  /** Takes a job in, or throws. */
-  submit(job: MapInput, options: ExecuteOptions | undefined, settled: (call: SubmittedJob) => void): SubmittedJob;
+  /** Submits a job, or throws. */
+  submit(job: MapInput, options: ExecuteOptions | undefined, onSettled: (call: SubmittedJob) => void): SubmittedJob;
 }
 
 const MIN_CONCURRENCY = 16;
@@ -119,7 +119,7 @@ class MapRun<T extends MapInput> {
   readonly #calls = new Set<SubmittedJob>();
   /** Outcomes not yet read, by the place they will be read at. */
   readonly #ready = new Map<number, Unread<T>>();
-  /** The one of them that is to be taken. */
+  /** The next of them to be read. */
   #unread: Unread<T> | undefined;
   #next: Pulled<T> | undefined;
   /** Ends the wait for room in the runner's queue. */
@@ -133,7 +133,7 @@ class MapRun<T extends MapInput> {
   #filling = false;
   /** No more inputs are taken. */
   #exhausted = false;
-  /** The input has ended or broken by itself, and is not to be told. */
+  /** The input has ended or failed by itself: `return` is not called. */
   #inputEnded = false;
   #failure: { readonly error: unknown } | undefined;
   #reader: Deferred<void> | undefined;
@@ -152,14 +152,14 @@ class MapRun<T extends MapInput> {
     settings.signal?.addEventListener("abort", this.#onAbort);
   }
 
-  /** Whether the next outcome is there to be taken, as most are: a promise for each would cost more than it tells. */
+  /** Whether the next outcome is there. Why no promise: most are, and one for each would cost more than the rest. */
   next(): boolean {
     this.#pull();
     this.#unread = this.#ready.get(this.#read);
     return this.#unread !== undefined;
   }
 
-  /** That outcome, which is not held here any longer. */
+  /** Removes and returns that outcome. */
   take(): Outcome<T> {
     const unread = this.#unread;
     if (unread === undefined) throw new Error("no outcome is there");
@@ -169,7 +169,7 @@ class MapRun<T extends MapInput> {
     return unread.outcome;
   }
 
-  /** No outcome is there: `true` once there is news, `false` after the last. Rejects with what the input threw. */
+  /** Waits for an outcome: `false` after the last. Rejects with what the input threw. */
   async more(): Promise<boolean> {
     if (this.#exhausted && this.#running === 0) {
       if (this.#failure !== undefined) throw this.#failure.error;
@@ -180,7 +180,7 @@ class MapRun<T extends MapInput> {
     return true;
   }
 
-  /** Aborts what still runs and lets go of the input. */
+  /** Aborts what still runs and closes the input. */
   async close(): Promise<void> {
     this.#exhausted = true;
     this.#next = undefined;
@@ -190,10 +190,10 @@ class MapRun<T extends MapInput> {
       call.stop(new AbortError("nobody reads the results any more", "cancelled"), "cancelled");
     this.#ready.clear();
     if (this.#inputEnded) return;
-    const letGo = this.#inputs.return?.();
-    // An input that is being waited for answers only after that, if ever: whoever leaves does not wait for it too.
-    if (this.#pulling) void Promise.resolve(letGo).catch(() => undefined);
-    else await letGo;
+    const returned = this.#inputs.return?.();
+    // A pull in progress may never end, and `return` comes after it: the reader that leaves does not wait for that.
+    if (this.#pulling) void Promise.resolve(returned).catch(() => undefined);
+    else await returned;
   }
 
   readonly #onAbort = (): void => this.#end({ error: this.#settings?.signal?.reason });

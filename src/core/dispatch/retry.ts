@@ -10,23 +10,23 @@ import type { RejectReason } from "../protocol/message.ts";
 export type AttemptFailure =
   | { readonly kind: "not-sent" } // it never left the runner
   | { readonly kind: "rejected"; readonly reason: RejectReason } // the worker handed it back, not started
-  | { readonly kind: "lost" } // the worker went with it: it may have run
+  | { readonly kind: "lost" } // the worker was lost with the job: it may have run
   | { readonly kind: "timeout" } // no answer in time: it may still run
   | { readonly kind: "error"; readonly retryable: boolean; readonly retryAfter: number }; // it ran and failed
 
-/** What a job has been through, the failure at hand included. */
+/** The attempts of a job so far, this failure included. */
 export interface RetryHistory {
   /** Attempts that count: those whose handler may have started. */
   readonly made: number;
   /** How many of them were lost with their worker. */
   readonly lost: number;
-  /** How often a worker handed it back. */
+  /** How often a worker returned it. */
   readonly rejected: number;
   /** Milliseconds that are left of the call's deadline; `Infinity` when it has none. */
   readonly left: number;
 }
 
-/** The caller's wishes. */
+/** What the caller asked for. */
 export interface RetryPolicy {
   /** Attempts in all, the first included. */
   readonly attempts: number;

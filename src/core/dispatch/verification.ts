@@ -21,12 +21,12 @@ import type { RetryThrottle } from "./retry.ts";
 /** Whether two payloads are the same: the same kind, and the same content. */
 export function samePayload(one: Payload, other: Payload): boolean {
   if (typeof one === "string" || typeof other === "string") return one === other;
-  return one.length === other.length && one.every((byte, target) => byte === other[target]);
+  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
-/** One job that several have to agree on. To its calls it is the desk, and the end of each. */
+/** One job that several principals have to agree on. It is the context and the owner of its calls. */
 export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<Call> {
-  /** Of the job, once, and of the answers it holds. */
+  /** Bytes of the job, once, and of its answers. */
   bytes = 0;
   readonly id: number;
   readonly createdAt: number;
@@ -36,12 +36,12 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
   readonly #options: CallOptions;
   readonly #context: CallContext<SubmittedJob>;
   readonly #target: CallTarget;
-  #end: CallOwner<SubmittedJob> | undefined;
-  /** The call that runs now; the last one, once it has settled. */
+  #owner: CallOwner<SubmittedJob> | undefined;
+  /** The current call; the last one, once all have settled. */
   #run: Call;
-  /** Where that stood before it settled. */
-  #left: CallState = "new";
-  /** Attempts of the calls before it. */
+  /** The state of the current call before it settled. */
+  #lastState: CallState = "new";
+  /** Attempts of the calls before the current one. */
   earlier: readonly AttemptRecord[] = [];
   #madeEarlier = 0;
   readonly #answers: WorkerAnswer[] = [];
@@ -52,14 +52,14 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
     options: CallOptions,
     context: CallContext<SubmittedJob>,
     target: CallTarget,
-    end: CallOwner<SubmittedJob>,
+    owner: CallOwner<SubmittedJob>,
   ) {
     this.id = id;
     this.#job = job;
     this.#options = options;
     this.#context = context;
     this.#target = target;
-    this.#end = end;
+    this.#owner = owner;
     this.createdAt = context.clock.now();
     this.#run = this.#nextRun();
   }
@@ -83,16 +83,16 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
 
   start(): void {
     const { failFast, verify } = this.#options;
-    if (this.#end === undefined) return;
-    // Nothing is begun that could only wait in vain.
+    if (this.#owner === undefined) return;
+    // Fail first what cannot succeed.
     if (this.#target.pinned) this.#fail(verifiedOnLease(verify));
     else if (failFast && this.#principals().size < verify) this.#fail(this.#tooFew());
     else this.#run.start();
   }
 
   stop(error: unknown, reason: CancelReason): void {
-    // One that failed before it began has a call that never settles.
-    if (this.#end !== undefined) this.#run.stop(error, reason);
+    // After a failure in `start`, the current call never settles.
+    if (this.#owner !== undefined) this.#run.stop(error, reason);
   }
 
   /** One of its calls has settled. */
@@ -107,14 +107,14 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
     this.earlier = this.attempts;
     this.#madeEarlier = this.attemptsMade;
     this.#run = this.#nextRun(run);
-    this.#context.onMoved(this, this.#left, "new");
+    this.#context.onMoved(this, this.#lastState, "new");
     if (!agrees) this.bytes += heldPayloadBytes(value);
     this.#run.start(this.#context.clock.now());
   }
 
   onMoved(_run: Call, from: CallState, to: CallState): void {
-    // What follows the end of one call is known only when it has told all of it.
-    if (to === "settled") this.#left = from;
+    // What follows the end of a call is decided in `onSettled`.
+    if (to === "settled") this.#lastState = from;
     else this.#context.onMoved(this, from, to);
   }
 
@@ -164,10 +164,13 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
 
   #nextRun(before?: Call): Call {
     const { require, selector } = this.#options;
-    const except = new Set(this.#answers.map(({ principal }) => principal));
-    const options = { ...this.#options, selector: except.size === 0 ? selector : new WorkerSelector(require, except) };
+    const excluded = new Set(this.#answers.map(({ principal }) => principal));
+    const options = {
+      ...this.#options,
+      selector: excluded.size === 0 ? selector : new WorkerSelector(require, excluded),
+    };
     const run = new Call(this.id, this.#job, options, this, this.#target, this);
-    // It is still the same job, and keeps its place in the queue.
+    // It is the same job: it keeps its sequence number.
     run.createdAt = this.createdAt;
     run.sequence = before?.sequence ?? 0;
     return run;
@@ -184,10 +187,10 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
     this.#fail(new VerificationError(message, this.#answers, { attempts: this.attempts }));
   }
 
-  /** Nobody there who could take it, and nobody of another principal, is one thing to who asked for several. */
+  /** A missing worker and a missing principal are one error for a call with `verify`. */
   #reasonOf(error: unknown): unknown {
-    const nobody = error instanceof NoWorkerError || (error instanceof TimeoutError && error.kind === "acquire");
-    return nobody && this.#principals().size < this.#options.verify ? this.#tooFew(error) : error;
+    const hasNoWorker = error instanceof NoWorkerError || (error instanceof TimeoutError && error.kind === "acquire");
+    return hasNoWorker && this.#principals().size < this.#options.verify ? this.#tooFew(error) : error;
   }
 
   #principals(): Set<string> {
@@ -205,9 +208,9 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
   }
 
   #settle(): void {
-    const end = this.#end;
-    this.#end = undefined;
-    this.#context.onMoved(this, this.#left, "settled");
-    end?.onSettled(this);
+    const owner = this.#owner;
+    this.#owner = undefined;
+    this.#context.onMoved(this, this.#lastState, "settled");
+    owner?.onSettled(this);
   }
 }

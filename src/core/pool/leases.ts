@@ -11,11 +11,11 @@ import type { Waiter } from "./waiter.ts";
 export interface Leasing<W, L> {
   /** Makes the lease for one slot. */
   wrap(worker: W): L;
-  /** The holder gave it back: call `free` once the slot is really free. */
+  /** The lease is released: call `free` once the slot is really free. */
   unwrap(lease: L, free: () => void): void;
 }
 
-/** The leases nobody has given back. A worker may be its own lease, and then there are as many of it as are held. */
+/** The leases that are not released. A worker may be its own lease, and then has one entry for each leased slot. */
 export class Leases<W, L> {
   readonly #entries = new Map<L, WorkerEntry<W>[]>();
 
@@ -26,7 +26,7 @@ export class Leases<W, L> {
     return leased;
   }
 
-  /** Somebody has a lease for a slot of that entry. */
+  /** Records a lease of a slot of that entry. */
   add(lease: L, entry: WorkerEntry<W>): void {
     const entries = this.#entries.get(lease);
     if (entries === undefined) this.#entries.set(lease, [entry]);
@@ -34,8 +34,8 @@ export class Leases<W, L> {
   }
 
   /**
-   * A lease is given back: the entry it was for. The oldest, as a late release of a worker that was deleted and added again must
-   * not free the slot of its new holder.
+   * Removes a lease and returns its entry: the oldest. A late release of a worker that was deleted and added again must not
+   * free the slot of a newer lease.
    */
   take(lease: L): WorkerEntry<W> | undefined {
     const entries = this.#entries.get(lease);
@@ -45,7 +45,7 @@ export class Leases<W, L> {
   }
 }
 
-/** Somebody who wants a slot to hold. */
+/** One `acquire` that waits. */
 export class AcquireWaiter<W, L> implements Waiter<W> {
   readonly selector: WorkerSelector | undefined;
   readonly avoid: undefined;
@@ -62,7 +62,7 @@ export class AcquireWaiter<W, L> implements Waiter<W> {
   }
 
   take(worker: W): void {
-    // Written down in the step of the grant: until the holder's promise is heard, the worker may have gone and come back.
+    // In the step of the grant: before the caller sees its promise resolve, the worker may have gone and come back.
     this.granted.resolve(this.#lease(worker));
   }
 

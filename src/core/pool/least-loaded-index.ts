@@ -9,15 +9,15 @@ import type { Avoided } from "./waiter.ts";
 /** Whether a worker can be given work: only a `ready` one; a `congested` one can soon; a `suspect` one counts as absent. */
 export type Availability = "ready" | "congested" | "suspect";
 
-/** Who is told of each change to a entry. */
+/** Follows each change to an entry. */
 export interface EntryWatcher<W> {
-  /** Names it among the watchers. */
+  /** Unique among the watchers. */
   readonly key: string;
-  /** How often it was told since that was last of use. */
+  /** Changes since it was last used. */
   readonly idle: number;
-  /** What making it anew would cost, in entries to look at. */
+  /** What rebuilding it costs, in entries to look at. */
   readonly cost: number;
-  /** The entry was placed anew. */
+  /** The entry has a new place in the index. */
   entryChanged(entry: WorkerEntry<W>): void;
 }
 
@@ -27,26 +27,26 @@ export type Matches<W> = (worker: W) => boolean;
 /** The labels of a worker without any: the same list for all of them. */
 export const NO_LABELS: readonly string[] = [];
 
-/** One worker's place in the pool, and how many of its slots are leased. */
+/** One worker in the pool, and how many of its slots are in use. */
 export class WorkerEntry<W> implements LinkedNode<WorkerEntry<W>> {
   readonly worker: W;
   readonly capacity: number;
-  /** Slots handed out and not yet given back; over `capacity` while jobs were prefetched. */
+  /** Slots granted and not freed yet; over `capacity` while jobs are prefetched. */
   inUse = 0;
-  /** How many of them somebody holds who may not be using them. */
+  /** How many of them are leased: their holder may leave them idle. */
   leased = 0;
-  /** How many it could be prefetched when it was last placed. */
+  /** How many jobs it could be prefetched at its last update. */
   prefetchLimit = 0;
   availability: Availability = "ready";
-  /** When it was put into its line, counted in such steps: orders those of one line. */
+  /** Step number of its entry into the bucket: the order within a bucket. */
   since = 0;
   /** @internal The labels and the principal its worker is filed under. */
   labels: readonly string[] = NO_LABELS;
   /** @internal */
   principal: string | undefined;
-  /** Who watches it; absent: nobody. */
+  /** Absent: no watcher. */
   watchers: Set<EntryWatcher<W>> | undefined;
-  /** The line it stands in, once more: the one it was put into. */
+  /** The queue of the index it is in, typed; the same object as `list`. */
   bucket: LinkedQueue<WorkerEntry<W>> | undefined;
   list: object | undefined;
   previous: WorkerEntry<W> | undefined;
@@ -57,7 +57,7 @@ export class WorkerEntry<W> implements LinkedNode<WorkerEntry<W>> {
     this.capacity = capacity;
   }
 
-  /** Slots that are not handed out. */
+  /** Slots that are not granted. */
   get freeSlots(): number {
     return this.capacity - this.inUse;
   }
@@ -67,24 +67,24 @@ export class WorkerEntry<W> implements LinkedNode<WorkerEntry<W>> {
     return this.availability !== "suspect";
   }
 
-  /** Whether it was last placed among the free ones. */
+  /** Whether the index has it among the free entries. */
   get isFree(): boolean {
     return this.bucket !== undefined && this.inUse < this.capacity;
   }
 
-  /** Whether it was last placed among those that can be sent a job ahead. */
+  /** Whether the index has it among the entries that can be prefetched a job. */
   get isPrefetching(): boolean {
     return this.bucket !== undefined && this.inUse >= this.capacity;
   }
 }
 
-/** Loads up to here have a line each; above, so many share one. */
-const EXACT = 16;
+/** Loads below this have a bucket each; above, 16 loads share one. */
+const EXACT_LOADS = 16;
 const SHARED_BITS = 4;
 
-/** The line of a load: a busy worker is given a run of jobs before it is the next one's turn, which keeps batches together. */
+/** The bucket of a load. Shared buckets give a busy worker several jobs in a row, which keeps batches together. */
 function bucketNumber(load: number): number {
-  return load < EXACT ? load : EXACT + ((load - EXACT) >> SHARED_BITS);
+  return load < EXACT_LOADS ? load : EXACT_LOADS + ((load - EXACT_LOADS) >> SHARED_BITS);
 }
 
 /** Whether one free entry is to be used before another. */
@@ -93,14 +93,14 @@ export function isUsedBefore(one: WorkerEntry<unknown>, other: WorkerEntry<unkno
   return difference < 0 || (difference === 0 && one.since < other.since);
 }
 
-/** The free entries by load, and those that can be sent a job ahead. */
+/** The free entries by load, and those that can be prefetched a job. */
 export class LeastLoadedIndex<W> {
   readonly #byLoad: LinkedQueue<WorkerEntry<W>>[] = [];
   readonly #prefetching = new LinkedQueue<WorkerEntry<W>>();
   readonly #prefetchLimitOf: ((worker: W) => number) | undefined;
   #lowest = 0;
   #steps = 0;
-  /** How many all of them together can be prefetched. */
+  /** How many jobs all entries together can be prefetched. */
   prefetchLimit = 0;
 
   /** @param prefetchLimitOf - How many jobs a worker can be sent beyond its slots now; absent: none. */
@@ -108,47 +108,48 @@ export class LeastLoadedIndex<W> {
     this.#prefetchLimitOf = prefetchLimitOf;
   }
 
-  /** Puts a entry where its load says, or takes it out when it has no room. Call after each change to the entry. */
+  /** Moves an entry to the bucket of its load, or out when it can take no job. Call after each change to the entry. */
   update(entry: WorkerEntry<W>): void {
-    const line = this.#bucketFor(entry);
-    if (line === entry.bucket && line !== undefined && (line === this.#prefetching || entry.inUse >= EXACT)) return;
+    const bucket = this.#bucketFor(entry);
+    const keepsOrder = bucket === this.#prefetching || entry.inUse >= EXACT_LOADS;
+    if (bucket === entry.bucket && bucket !== undefined && keepsOrder) return;
     this.remove(entry);
-    entry.bucket = line;
+    entry.bucket = bucket;
     entry.since = ++this.#steps;
-    line?.push(entry);
+    bucket?.push(entry);
   }
 
-  /** Takes a entry out. */
+  /** Takes an entry out. */
   remove(entry: WorkerEntry<W>): void {
     entry.bucket?.remove(entry);
     entry.bucket = undefined;
   }
 
-  /** Takes a entry out for good. */
+  /** Takes an entry out for good. */
   delete(entry: WorkerEntry<W>): void {
     this.remove(entry);
-    this.#allow(entry, 0);
+    this.#setPrefetchLimit(entry, 0);
   }
 
-  #allow(entry: WorkerEntry<W>, prefetchLimit: number): void {
+  #setPrefetchLimit(entry: WorkerEntry<W>, prefetchLimit: number): void {
     this.prefetchLimit += prefetchLimit - entry.prefetchLimit;
     entry.prefetchLimit = prefetchLimit;
   }
 
   #bucketFor(entry: WorkerEntry<W>): LinkedQueue<WorkerEntry<W>> | undefined {
-    const { inUse: leases, capacity } = entry;
-    if (this.#prefetchLimitOf !== undefined) this.#allow(entry, this.#prefetchLimitOf(entry.worker));
+    const { inUse, capacity } = entry;
+    if (this.#prefetchLimitOf !== undefined) this.#setPrefetchLimit(entry, this.#prefetchLimitOf(entry.worker));
     if (entry.availability !== "ready") return undefined;
-    if (leases < capacity) {
-      const number = bucketNumber(leases);
+    if (inUse < capacity) {
+      const number = bucketNumber(inUse);
       if (number < this.#lowest) this.#lowest = number;
       return this.#bucket(number);
     }
-    // Behind a slot that somebody holds a job could wait for as long as he pleases.
-    return entry.leased === 0 && leases < capacity + entry.prefetchLimit ? this.#prefetching : undefined;
+    // Do not prefetch to a leased worker: the lease has no time limit.
+    return entry.leased === 0 && inUse < capacity + entry.prefetchLimit ? this.#prefetching : undefined;
   }
 
-  /** The entry to send a job ahead to, if any. */
+  /** The entry to prefetch a job to, if any. */
   firstForPrefetch(): WorkerEntry<W> | undefined {
     return this.#prefetching.first;
   }
@@ -164,25 +165,25 @@ export class LeastLoadedIndex<W> {
 
   /** The free entry to use next among those that are not in `avoid`, or just the next one when all are. */
   firstExcept(avoid: Avoided<W>): WorkerEntry<W> | undefined {
-    for (const line of this.#byLoad) {
-      for (const entry of line) if (!avoid.has(entry.worker)) return entry;
+    for (const bucket of this.#byLoad) {
+      for (const entry of bucket) if (!avoid.has(entry.worker)) return entry;
     }
     return this.first();
   }
 
   /**
-   * The free entry to use next among those that fit; one in `avoid` only when no other is free. `"unsure"` when more than
-   * `most` were passed over and it has yet to be found.
+   * The free entry to use next among those that match; one in `avoid` only when no other is free. `"unsure"` when the search
+   * has passed over more than `limit` entries.
    */
-  search(fits: Matches<W>, avoid: Avoided<W> | undefined, most: number): WorkerEntry<W> | undefined | "unsure" {
+  search(matches: Matches<W>, avoid: Avoided<W> | undefined, limit: number): WorkerEntry<W> | undefined | "unsure" {
     let avoided: WorkerEntry<W> | undefined;
     let passed = 0;
-    for (const line of this.#byLoad) {
-      for (const entry of line) {
-        if (!fits(entry.worker)) passed++;
+    for (const bucket of this.#byLoad) {
+      for (const entry of bucket) {
+        if (!matches(entry.worker)) passed++;
         else if (avoid?.has(entry.worker) === true) avoided ??= entry;
         else return entry;
-        if (passed > most) return "unsure";
+        if (passed > limit) return "unsure";
       }
     }
     return avoided;
@@ -190,28 +191,28 @@ export class LeastLoadedIndex<W> {
 
   /** The free entries in the order of their use. */
   *free(): Generator<WorkerEntry<W>> {
-    for (const line of this.#byLoad) yield* line;
+    for (const bucket of this.#byLoad) yield* bucket;
   }
 
-  /** Those that can be sent a job ahead, in the order of their use. */
+  /** The entries that can be prefetched a job, in the order of their use. */
   prefetching(): Iterable<WorkerEntry<W>> {
     return this.#prefetching;
   }
 
-  /** The entry to send a job ahead to among those that fit. `"unsure"`: as for `search`. */
-  searchForPrefetch(fits: Matches<W>, most: number): WorkerEntry<W> | undefined | "unsure" {
+  /** The entry to prefetch a job to among those that match. `"unsure"`: as for `search`. */
+  searchForPrefetch(matches: Matches<W>, limit: number): WorkerEntry<W> | undefined | "unsure" {
     let passed = 0;
     for (const entry of this.#prefetching) {
-      if (fits(entry.worker)) return entry;
-      if (++passed > most) return "unsure";
+      if (matches(entry.worker)) return entry;
+      if (++passed > limit) return "unsure";
     }
     return undefined;
   }
 
   #bucket(number: number): LinkedQueue<WorkerEntry<W>> {
     for (let next = this.#byLoad.length; next <= number; next++) this.#byLoad.push(new LinkedQueue<WorkerEntry<W>>());
-    const line = this.#byLoad[number];
-    if (line === undefined) throw new RangeError(`no line ${number}`);
-    return line;
+    const bucket = this.#byLoad[number];
+    if (bucket === undefined) throw new RangeError(`no bucket ${number}`);
+    return bucket;
   }
 }

@@ -146,7 +146,7 @@ export class Scheduler<W extends PooledWorker> {
 
   /** Whether a matching worker can be given work, now or as soon as a slot is free. */
   hasCandidate(selector: WorkerSelector | undefined): boolean {
-    return selector === undefined ? this.#index.usable > 0 : this.#queue.isSupplied(selector);
+    return selector === undefined ? this.#index.usable > 0 : this.#queue.hasCandidate(selector);
   }
 
   /** The workers that match, whatever their availability. */

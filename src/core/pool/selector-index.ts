@@ -6,17 +6,17 @@ import type { WorkerSelector, Selectable } from "./worker-selector.ts";
 import { WorkerEntry, LeastLoadedIndex, type EntryWatcher } from "./least-loaded-index.ts";
 import type { Avoided } from "./waiter.ts";
 
-/** A view of some entries. */
+/** An index of the entries that match a selector. */
 export class SelectorIndex<W extends Selectable> implements EntryWatcher<W> {
-  /** What they fit. */
+  /** What they match. */
   readonly selector: WorkerSelector;
   readonly #index = new LeastLoadedIndex<WorkerEntry<W>>();
   readonly #entries = new Map<WorkerEntry<W>, WorkerEntry<WorkerEntry<W>>>();
   /** How many of its entries can be given work. */
   usable = 0;
-  /** Changes it has followed since it was last of use. */
+  /** Changes it has followed since it was last used. */
   idle = 0;
-  /** How many entries were looked at to make it. */
+  /** How many entries were looked at to build it. */
   readonly cost: number;
 
   constructor(selector: WorkerSelector, cost: number) {
@@ -33,7 +33,7 @@ export class SelectorIndex<W extends Selectable> implements EntryWatcher<W> {
     return this.selector.key;
   }
 
-  /** Adds a entry, once, and follows it from now on. */
+  /** Adds an entry, once, and follows it from now on. */
   add(entry: WorkerEntry<W>): void {
     if (this.#entries.has(entry)) return;
     const record = new WorkerEntry(entry, entry.capacity);
@@ -43,7 +43,7 @@ export class SelectorIndex<W extends Selectable> implements EntryWatcher<W> {
     this.entryChanged(entry);
   }
 
-  /** Takes a entry out. */
+  /** Takes an entry out. */
   remove(entry: WorkerEntry<W>): void {
     const record = this.#entries.get(entry);
     if (record === undefined) return;
@@ -71,7 +71,7 @@ export class SelectorIndex<W extends Selectable> implements EntryWatcher<W> {
     this.#index.update(record);
   }
 
-  /** Whether a entry among those that match, which may be fewer than all here, can be given work. */
+  /** Whether a matching entry can be given work. `selector` may be narrower than that of the index. */
   hasCandidate(selector: WorkerSelector): boolean {
     if (selector.key === this.key || this.usable === 0) return this.usable > 0;
     for (const entry of this.#entries.keys()) if (entry.usable && selector.matches(entry.worker)) return true;
@@ -92,7 +92,7 @@ export class SelectorIndex<W extends Selectable> implements EntryWatcher<W> {
     return avoided;
   }
 
-  /** The entry to send a job ahead to among those that match, if any. */
+  /** The entry to prefetch a job to among those that match, if any. */
   firstForPrefetch(selector: WorkerSelector): WorkerEntry<W> | undefined {
     if (selector.key === this.key) return this.#index.firstForPrefetch()?.worker;
     for (const { worker: entry } of this.#index.prefetching()) if (selector.matches(entry.worker)) return entry;

@@ -10,58 +10,58 @@ import { LinkedQueue } from "../collections/linked-queue.ts";
 import { SelectorQueue, SelectorQueueIndex } from "./selector-queues.ts";
 import type { Waiter } from "./waiter.ts";
 
-/** Those who wait for the same, as data. */
+/** One queue, as data. */
 export interface QueueDepth {
-  /** What they ask for; absent: nothing. */
+  /** What its waiters require; absent: nothing. */
   readonly selector: WorkerSelector | undefined;
-  /** How many they are. */
+  /** How many wait in it. */
   readonly length: number;
 }
 
-/** What a queue knows of the workers. */
+/** What the queues ask of the workers. */
 export interface CandidateSource<W> {
   /** Whether there is a usable worker that matches. */
   hasCandidate(selector: WorkerSelector): boolean;
   /** How many workers have a label. */
   countWith(label: string): number;
-  /** The workers with room for a job, in a slot or ahead of one; absent when there are more than `most`. */
-  withRoom(most: number): readonly W[] | undefined;
+  /** The workers that can take a job now, in a slot or prefetched; absent when there are more than `limit`. */
+  withRoom(limit: number): readonly W[] | undefined;
 }
 
 /** The queue of a pool. */
 export class WaitQueue<W extends Selectable> {
-  readonly #supply: CandidateSource<W>;
-  /** Those who ask for nothing. */
+  readonly #workers: CandidateSource<W>;
+  /** The waiters without a selector. */
   readonly #plain = new LinkedQueue<Waiter<W>>();
   readonly #queues = new Map<string, SelectorQueue<W>>();
   /** The queues that a usable worker matches, and the others. */
-  readonly #supplied: SelectorQueueIndex<W>;
-  readonly #stranded: SelectorQueueIndex<W>;
+  readonly #withCandidates: SelectorQueueIndex<W>;
+  readonly #withoutCandidates: SelectorQueueIndex<W>;
   #sequences = 0;
   #sequence = 0;
   /** How many wait in all. */
   length = 0;
 
-  constructor(supply: CandidateSource<W>) {
-    this.#supply = supply;
-    const workersWith = (label: string): number => supply.countWith(label);
-    this.#supplied = new SelectorQueueIndex(workersWith);
-    this.#stranded = new SelectorQueueIndex(workersWith);
+  constructor(workers: CandidateSource<W>) {
+    this.#workers = workers;
+    const workersWith = (label: string): number => workers.countWith(label);
+    this.#withCandidates = new SelectorQueueIndex(workersWith);
+    this.#withoutCandidates = new SelectorQueueIndex(workersWith);
   }
 
-  /** Gives somebody who comes for the first time a place in the order of arrival. */
+  /** Gives a waiter its position in the order of arrival, the first time only. */
   assignSequence(waiter: Waiter<W>): void {
     if (waiter.sequence === 0) waiter.sequence = ++this.#sequences;
   }
 
-  /** Whether nobody with the same demand waits who came before. */
+  /** Whether no older waiter with the same selector waits. */
   isNext({ selector, sequence }: Waiter<W>): boolean {
     if (this.length === 0) return true;
-    const line = selector === undefined ? this.#plain : this.#queues.get(selector.key)?.waiters;
-    return line?.first === undefined || sequence < line.first.sequence;
+    const queue = selector === undefined ? this.#plain : this.#queues.get(selector.key)?.waiters;
+    return queue?.first === undefined || sequence < queue.first.sequence;
   }
 
-  /** Adds somebody who was admitted, at the place that is his. */
+  /** Adds a waiter that has a sequence number, in that order. */
   push(waiter: Waiter<W>): void {
     const { selector } = waiter;
     this.length++;
@@ -72,7 +72,7 @@ export class WaitQueue<W extends Selectable> {
     if (queue.waiters.first === waiter) this.#indexOf(queue).update(queue);
   }
 
-  /** Takes somebody out, wherever he stands; `false` when he does not wait here. */
+  /** Takes a waiter out; `false` when it does not wait here. */
   remove(waiter: Waiter<W>): boolean {
     const { selector } = waiter;
     if (selector === undefined) {
@@ -93,7 +93,7 @@ export class WaitQueue<W extends Selectable> {
   /** The oldest waiter that this worker, a usable one, matches. */
   firstFor(worker: W): Waiter<W> | undefined {
     const { first } = this.#plain;
-    return this.#queues.size === 0 ? first : this.#supplied.oldestFor(worker, first);
+    return this.#queues.size === 0 ? first : this.#withCandidates.oldestFor(worker, first);
   }
 
   /**
@@ -101,7 +101,7 @@ export class WaitQueue<W extends Selectable> {
    * room or the first of each queue, whichever are fewer.
    */
   eligible(): Waiter<W>[] {
-    const workers = this.length === 0 ? [] : this.#supply.withRoom(this.#supplied.size + 1);
+    const workers = this.length === 0 ? [] : this.#workers.withRoom(this.#withCandidates.size + 1);
     if (workers === undefined) {
       const supplied = [...this.#queues.values()].filter(({ hasCandidates }) => hasCandidates);
       return inOrder([this.#plain, ...supplied.map(({ waiters }) => waiters)].flatMap(({ first }) => first ?? []));
@@ -109,43 +109,45 @@ export class WaitQueue<W extends Selectable> {
     return inOrder([...new Set(workers.flatMap((worker) => this.firstFor(worker) ?? []))]);
   }
 
-  /** Whether there is a usable worker for this demand, which somebody here has. */
-  isSupplied(selector: WorkerSelector): boolean {
-    return this.#queues.get(selector.key)?.hasCandidates ?? this.#supply.hasCandidate(selector);
+  /** Whether a usable worker matches a selector, which a waiter here has. */
+  hasCandidate(selector: WorkerSelector): boolean {
+    return this.#queues.get(selector.key)?.hasCandidates ?? this.#workers.hasCandidate(selector);
   }
 
-  /** A worker came (`true`), or went, that could be given work. `any`: whether it was the first one, or the last. */
+  /** A worker became usable, or no longer is. `any`: whether it was the first usable worker, or the last. */
   changed(worker: W, usable: boolean, any: boolean): void {
-    if (any) tell(this.#plain, usable);
+    if (any) notify(this.#plain, usable);
     if (this.#queues.size === 0) return;
-    const [from, to] = usable ? [this.#stranded, this.#supplied] : [this.#supplied, this.#stranded];
+    const [from, to] = usable
+      ? [this.#withoutCandidates, this.#withCandidates]
+      : [this.#withCandidates, this.#withoutCandidates];
     if (usable) for (const index of [from, to]) index.refile(worker.labels ?? []);
     for (const queue of from.matching(worker)) {
-      if (!usable && this.#supply.hasCandidate(queue.selector)) continue;
+      if (!usable && this.#workers.hasCandidate(queue.selector)) continue;
       from.remove(queue);
       queue.hasCandidates = usable;
       to.add(queue);
-      tell(queue.waiters, usable);
+      notify(queue.waiters, usable);
     }
   }
 
-  /** How many wait for what. */
+  /** How many wait, by selector. */
   depths(): readonly QueueDepth[] {
-    const demanding = [...this.#queues.values()].map(({ selector, waiters }) => ({
+    const selecting = [...this.#queues.values()].map(({ selector, waiters }) => ({
       selector,
       length: waiters.length,
     }));
-    return this.#plain.length === 0 ? demanding : [{ selector: undefined, length: this.#plain.length }, ...demanding];
+    return this.#plain.length === 0 ? selecting : [{ selector: undefined, length: this.#plain.length }, ...selecting];
   }
 
-  /** Everybody, in the order they came. */
+  /** All waiters, in the order of arrival. */
   all(): Waiter<W>[] {
-    const lines = [this.#plain, ...[...this.#queues.values()].map(({ waiters }) => waiters)];
-    return inOrder(lines.flatMap((line) => [...line]));
+    const queues = [this.#plain, ...[...this.#queues.values()].map(({ waiters }) => waiters)];
+    return inOrder(queues.flatMap((queue) => [...queue]));
   }
 
   #indexOf({ hasCandidates }: SelectorQueue<W>): SelectorQueueIndex<W> {
-    return hasCandidates ? this.#supplied : this.#stranded;
+    return hasCandidates ? this.#withCandidates : this.#withoutCandidates;
   }
 
   #drop(queue: SelectorQueue<W>): void {
@@ -154,24 +156,24 @@ export class WaitQueue<W extends Selectable> {
   }
 
   #makeQueue(selector: WorkerSelector, first: Waiter<W>): void {
-    const queue = new SelectorQueue<W>(selector, this.#sequence++, this.#supply.hasCandidate(selector));
+    const queue = new SelectorQueue<W>(selector, this.#sequence++, this.#workers.hasCandidate(selector));
     queue.waiters.push(first);
     this.#queues.set(selector.key, queue);
     this.#indexOf(queue).add(queue);
   }
 }
 
-/** Adds a waiter at the place of its sequence. */
-function insert<W>(line: LinkedQueue<Waiter<W>>, waiter: Waiter<W>): void {
-  const { last } = line;
-  if (last === undefined || last.sequence < waiter.sequence) line.push(waiter);
-  else line.insertBefore(waiter, placeIn(line, waiter.sequence));
+/** Adds a waiter in the order of sequence numbers. */
+function insert<W>(queue: LinkedQueue<Waiter<W>>, waiter: Waiter<W>): void {
+  const { last } = queue;
+  if (last === undefined || last.sequence < waiter.sequence) queue.push(waiter);
+  else queue.insertBefore(waiter, firstAfter(queue, waiter.sequence));
 }
 
-/** Before whom somebody belongs. Looked for from both ends at once: who comes back is among the first or among the last. */
-function placeIn<W>(line: LinkedQueue<Waiter<W>>, sequence: number): Waiter<W> | undefined {
-  let late = line.last;
-  for (let early = line.first; early !== undefined; early = early.next) {
+/** The first waiter with a higher number. Searched from both ends at once: a waiter that comes back is near one of them. */
+function firstAfter<W>(queue: LinkedQueue<Waiter<W>>, sequence: number): Waiter<W> | undefined {
+  let late = queue.last;
+  for (let early = queue.first; early !== undefined; early = early.next) {
     if (early.sequence > sequence) return early;
     if (late === undefined || late.sequence < sequence) return late?.next;
     late = late.previous;
@@ -183,6 +185,6 @@ function inOrder<W>(waiters: Waiter<W>[]): Waiter<W>[] {
   return waiters.sort((one, other) => one.sequence - other.sequence);
 }
 
-function tell<W>(line: LinkedQueue<Waiter<W>>, usable: boolean): void {
-  for (const waiter of line) waiter.hasCandidates?.(usable);
+function notify<W>(queue: LinkedQueue<Waiter<W>>, usable: boolean): void {
+  for (const waiter of queue) waiter.hasCandidates?.(usable);
 }

@@ -1,4 +1,4 @@
-/** What waits in the queue of a pool: a call, an `acquire` or the end of a lease. Only types, so that pool files share it without a cycle. */
+/** What waits in the queue of a pool: a call, an `acquire` or the end of a lease. Types only, shared without a cycle. */
 import type { WorkerSelector } from "./worker-selector.ts";
 import type { LinkedNode } from "../collections/linked-queue.ts";
 

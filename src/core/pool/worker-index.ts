@@ -13,11 +13,11 @@ import { SetMap } from "../collections/set-map.ts";
 import type { Avoided } from "./waiter.ts";
 
 const SCANS_BEFORE_INDEX = 64;
-/** So many candidates are compared one by one. */
+/** Up to so many candidates are compared one by one. */
 const MAX_COMPARED = 16;
-/** Views at a time, and entries in all of them: each has to follow the changes of its entries. */
-const MAX_VIEWS = 256;
-const MAX_VIEW_SEATS = 320_000;
+/** Selector indexes at a time, and entries in all of them: each follows the changes of its entries. */
+const MAX_INDEXES = 256;
+const MAX_INDEXED_ENTRIES = 320_000;
 
 /** All entries of a pool. */
 export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
@@ -25,32 +25,32 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
   readonly #index: LeastLoadedIndex<W>;
   readonly #byLabel = new SetMap<string, WorkerEntry<W>>();
   readonly #byPrincipal = new SetMap<string | undefined, WorkerEntry<W>>();
-  readonly #views = new Map<string, SelectorIndex<W>>();
+  readonly #selectorIndexes = new Map<string, SelectorIndex<W>>();
   readonly #scansBeforeIndex: number;
   readonly #maxCompared: number;
-  readonly #maxViewSeats: number;
-  /** Seats that can be given work, now or as soon as a slot is free. */
+  readonly #maxIndexedEntries: number;
+  /** Workers that can be given work, now or as soon as a slot is free. */
   usable = 0;
   /** Their slots. */
   slots = 0;
 
   /**
    * @param prefetchLimitOf - How many jobs a worker can be sent beyond its slots now; absent: none.
-   * @param scansBeforeIndex - How many entries are passed over in a search before a view is made.
-   * @param maxViewSeats - How many entries all views together may have.
+   * @param scansBeforeIndex - How many entries a search passes over before a selector index is built.
+   * @param maxIndexedEntries - How many entries all selector indexes together may have.
    */
   constructor(
     prefetchLimitOf?: (worker: W) => number,
     scansBeforeIndex: number = SCANS_BEFORE_INDEX,
-    maxViewSeats: number = MAX_VIEW_SEATS,
+    maxIndexedEntries: number = MAX_INDEXED_ENTRIES,
   ) {
     this.#index = new LeastLoadedIndex(prefetchLimitOf);
     this.#scansBeforeIndex = scansBeforeIndex;
-    this.#maxViewSeats = maxViewSeats;
+    this.#maxIndexedEntries = maxIndexedEntries;
     this.#maxCompared = Math.min(scansBeforeIndex, MAX_COMPARED);
   }
 
-  /** How many entries there are, whatever their standing. */
+  /** How many entries there are, whatever their availability. */
   get size(): number {
     return this.#entries.size;
   }
@@ -65,100 +65,100 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
     return this.#entries.get(identity);
   }
 
-  /** Adds a entry; nobody of its identity may be there. */
+  /** Adds an entry. Its identity must be free. */
   add(entry: WorkerEntry<W>): void {
     const { identity, labels = NO_LABELS, peer } = entry.worker;
     this.#entries.set(identity, entry);
-    // Kept with the entry: what it is filed under is what it has to be found under when it goes.
+    // A copy in the entry: its worker's labels may change, and the entry must be found under these when it is deleted.
     if (labels.length > 0) entry.labels = [...labels];
     entry.principal = peer?.principal;
     for (const label of entry.labels) this.#byLabel.add(label, entry);
     this.#byPrincipal.add(entry.principal, entry);
     this.count(entry, 1);
     this.#index.update(entry);
-    for (const view of this.#views.values()) if (view.selector.matches(entry.worker)) view.add(entry);
+    for (const index of this.#selectorIndexes.values()) if (index.selector.matches(entry.worker)) index.add(entry);
   }
 
-  /** Takes a entry out. */
+  /** Takes an entry out. */
   delete(entry: WorkerEntry<W>): void {
     this.#entries.delete(entry.worker.identity);
     for (const label of entry.labels) this.#byLabel.delete(label, entry);
     this.#byPrincipal.delete(entry.principal, entry);
     this.#index.delete(entry);
-    for (const view of this.#views.values()) view.remove(entry);
+    for (const index of this.#selectorIndexes.values()) index.remove(entry);
     if (entry.usable) this.count(entry, -1);
   }
 
-  /** Counts a entry as usable, or no more. */
+  /** Counts an entry as usable, or no longer. */
   count({ capacity }: WorkerEntry<W>, change: 1 | -1): void {
     this.usable += change;
     this.slots += change * capacity;
   }
 
-  /** Puts a entry where its load says. Call after each change to it. */
+  /** Updates the place of an entry. Call after each change to it. */
   place(entry: WorkerEntry<W>): void {
     this.#index.update(entry);
-    if (entry.watchers !== undefined) this.#tell(entry);
+    if (entry.watchers !== undefined) this.#notify(entry);
   }
 
   /** The free entry to use next, if any; one whose worker is in `avoid` only when no other is free. */
   first(selector: WorkerSelector | undefined, avoid: Avoided<W> | undefined): WorkerEntry<W> | undefined {
     if (selector === undefined) return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);
-    const few = this.#fewFor(selector);
+    const few = this.#fewCandidates(selector);
     if (few !== undefined) return firstOf(few, selector, avoid);
-    const view = this.#known(selector);
-    if (view !== undefined) return view.first(selector, avoid);
+    const index = this.#indexOf(selector);
+    if (index !== undefined) return index.first(selector, avoid);
     const found = this.#index.search((worker) => selector.matches(worker), avoid, this.#scansBeforeIndex);
-    return found === "unsure" ? this.#viewFor(selector).first(selector, avoid) : found;
+    return found === "unsure" ? this.#buildFor(selector).first(selector, avoid) : found;
   }
 
-  /** The entry to send a job ahead to, if any. */
+  /** The entry to prefetch a job to, if any. */
   firstForPrefetch(selector: WorkerSelector | undefined): WorkerEntry<W> | undefined {
     if (selector === undefined) return this.#index.firstForPrefetch();
-    const few = this.#fewFor(selector);
+    const few = this.#fewCandidates(selector);
     if (few !== undefined) return firstForPrefetchOf(few, selector);
-    const view = this.#known(selector);
-    if (view !== undefined) return view.firstForPrefetch(selector);
+    const index = this.#indexOf(selector);
+    if (index !== undefined) return index.firstForPrefetch(selector);
     const found = this.#index.searchForPrefetch((worker) => selector.matches(worker), this.#scansBeforeIndex);
-    return found === "unsure" ? this.#viewFor(selector).firstForPrefetch(selector) : found;
+    return found === "unsure" ? this.#buildFor(selector).firstForPrefetch(selector) : found;
   }
 
-  /** The workers with room for a job, in a slot or ahead of one; absent when there are more than `most`. */
-  withRoom(most: number): W[] | undefined {
+  /** The workers that can take a job now, in a slot or prefetched; absent when there are more than `limit`. */
+  withRoom(limit: number): W[] | undefined {
     const found: W[] = [];
     for (const entries of [this.#index.free(), this.#index.prefetching()]) {
-      for (const { worker } of entries) if (found.push(worker) > most) return undefined;
+      for (const { worker } of entries) if (found.push(worker) > limit) return undefined;
     }
     return found;
   }
 
-  /** Whether a worker that fits can be given work, now or as soon as a slot is free. */
+  /** Whether a matching worker can be given work, now or as soon as a slot is free. */
   hasCandidate(selector: WorkerSelector | undefined): boolean {
     if (selector === undefined) return this.usable > 0;
-    if (selector.labels.length === 0) return this.#servesExcept(selector.excludedPrincipals);
-    const view = this.#known(selector);
-    if (view !== undefined) return view.hasCandidate(selector);
+    if (selector.labels.length === 0) return this.#hasUsableOutside(selector.excludedPrincipals);
+    const index = this.#indexOf(selector);
+    if (index !== undefined) return index.hasCandidate(selector);
     let passed = 0;
     for (const entry of this.#candidates(selector)) {
       if (entry.usable && selector.matches(entry.worker)) return true;
-      if (++passed > this.#scansBeforeIndex) return this.#viewFor(selector).hasCandidate(selector);
+      if (++passed > this.#scansBeforeIndex) return this.#buildFor(selector).hasCandidate(selector);
     }
     return false;
   }
 
-  /** How many workers have a label, whatever their standing. */
+  /** How many workers have a label, whatever their availability. */
   countWith(label: string): number {
     return this.#byLabel.count(label);
   }
 
-  /** How many workers fit, whatever their standing. */
+  /** How many workers match, whatever their availability. */
   countMatching(selector: WorkerSelector | undefined): number {
     if (selector === undefined) return this.size;
     if (selector.labels.length > 0) return this.matching(selector).length;
     return this.size - this.#countOf(selector.excludedPrincipals);
   }
 
-  /** The workers that fit, whatever their standing. */
+  /** The workers that match, whatever their availability. */
   matching(selector: WorkerSelector | undefined): W[] {
     const workers = [...(selector === undefined ? this.#entries.values() : this.#candidates(selector))].map(
       ({ worker }) => worker,
@@ -166,7 +166,7 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
     return selector === undefined ? workers : workers.filter((worker) => selector.matches(worker));
   }
 
-  /** All entries that can fit: those with the rarest label. */
+  /** All entries that can match: those with the rarest label. */
   #candidates({ labels }: WorkerSelector): Iterable<WorkerEntry<W>> {
     return labels.length === 0 ? this.#entries.values() : this.#withRarest(labels);
   }
@@ -174,15 +174,15 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
   #withRarest(labels: readonly string[]): ReadonlySet<WorkerEntry<W>> {
     let rarest: ReadonlySet<WorkerEntry<W>> | undefined;
     for (const label of labels) {
-      const entries = this.#byLabel.get(label) ?? NOBODY;
+      const entries = this.#byLabel.get(label) ?? NONE;
       if (rarest === undefined || entries.size < rarest.size) rarest = entries;
     }
-    return rarest ?? NOBODY;
+    return rarest ?? NONE;
   }
 
-  /** All entries that can fit, when they are so few that comparing them is the quickest way. */
-  #fewFor({ labels, excludedPrincipals: except }: WorkerSelector): ReadonlySet<WorkerEntry<W>> | undefined {
-    if (labels.length === 0) return this.#countOf(except) === this.size ? NOBODY : undefined;
+  /** All entries that can match, if they are few enough to compare them. */
+  #fewCandidates({ labels, excludedPrincipals: except }: WorkerSelector): ReadonlySet<WorkerEntry<W>> | undefined {
+    if (labels.length === 0) return this.#countOf(except) === this.size ? NONE : undefined;
     const entries = this.#withRarest(labels);
     return entries.size <= this.#maxCompared ? entries : undefined;
   }
@@ -193,7 +193,7 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
     return count;
   }
 
-  #servesExcept(principals: ReadonlySet<string>): boolean {
+  #hasUsableOutside(principals: ReadonlySet<string>): boolean {
     for (const [principal, entries] of this.#byPrincipal) {
       if (principal !== undefined && principals.has(principal)) continue;
       for (const entry of entries) if (entry.usable) return true;
@@ -201,51 +201,51 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
     return false;
   }
 
-  #known({ key }: WorkerSelector): SelectorIndex<W> | undefined {
-    const view = this.#views.get(key);
-    if (view !== undefined) view.idle = 0;
-    return view;
+  #indexOf({ key }: WorkerSelector): SelectorIndex<W> | undefined {
+    const index = this.#selectorIndexes.get(key);
+    if (index !== undefined) index.idle = 0;
+    return index;
   }
 
   /**
-   * A view of the entries that fit, and maybe some others. Principals with few workers are not left out of it, so that demands
-   * that differ only in these share a view.
+   * An index of the entries that match, and maybe of others: principals with few workers are not excluded from it, so
+   * selectors that differ only in these share an index.
    */
-  #viewFor(selector: WorkerSelector): SelectorIndex<W> {
+  #buildFor(selector: WorkerSelector): SelectorIndex<W> {
     const { labels, excludedPrincipals: except } = selector;
-    const crowds = [...except].filter((principal) => this.#byPrincipal.count(principal) > this.#maxCompared);
-    const wide = crowds.length === except.size ? selector : new WorkerSelector(labels, new Set(crowds));
-    return this.#known(wide) ?? this.#makeView(wide);
+    const large = [...except].filter((principal) => this.#byPrincipal.count(principal) > this.#maxCompared);
+    const wide = large.length === except.size ? selector : new WorkerSelector(labels, new Set(large));
+    return this.#indexOf(wide) ?? this.#build(wide);
   }
 
-  #makeView(selector: WorkerSelector): SelectorIndex<W> {
+  #build(selector: WorkerSelector): SelectorIndex<W> {
     const candidates = [...this.#candidates(selector)];
-    const view = new SelectorIndex<W>(selector, candidates.length);
-    // In the order of their use, so that a view changes no choice.
+    const index = new SelectorIndex<W>(selector, candidates.length);
+    // In the order of their use, so that the index changes no choice.
     for (const entry of candidates.sort((one, other) => one.since - other.since)) {
-      if (selector.matches(entry.worker)) view.add(entry);
+      if (selector.matches(entry.worker)) index.add(entry);
     }
-    view.idle = 0;
-    this.#makeRoom(view.size);
-    this.#views.set(selector.key, view);
-    return view;
+    index.idle = 0;
+    this.#evictFor(index.size);
+    this.#selectorIndexes.set(selector.key, index);
+    return index;
   }
 
-  /** Drops views that were not of use for long until there is room for one of that size. */
-  #makeRoom(size: number): void {
+  /** Drops the indexes unused for longest until one of that size fits. */
+  #evictFor(size: number): void {
     let entries = size;
-    for (const view of this.#views.values()) entries += view.size;
-    const idlest = [...this.#views.values()].sort((one, other) => one.idle - other.idle);
-    while (this.#views.size >= MAX_VIEWS || entries > this.#maxViewSeats) {
-      const view = idlest.pop();
-      if (view === undefined) return;
-      entries -= view.size;
-      this.#drop(view.key);
+    for (const index of this.#selectorIndexes.values()) entries += index.size;
+    const idlest = [...this.#selectorIndexes.values()].sort((one, other) => one.idle - other.idle);
+    while (this.#selectorIndexes.size >= MAX_INDEXES || entries > this.#maxIndexedEntries) {
+      const index = idlest.pop();
+      if (index === undefined) return;
+      entries -= index.size;
+      this.#drop(index.key);
     }
   }
 
-  /** A view that is of no use any more goes once following the changes has cost as much as making it anew would. */
-  #tell(entry: WorkerEntry<W>): void {
+  /** Drops an unused index once following the changes has cost as much as building it. */
+  #notify(entry: WorkerEntry<W>): void {
     for (const watcher of entry.watchers ?? []) {
       watcher.entryChanged(entry);
       if (watcher.idle > watcher.cost + SCANS_BEFORE_INDEX) this.#drop(watcher.key);
@@ -253,12 +253,12 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
   }
 
   #drop(key: string): void {
-    this.#views.get(key)?.clear();
-    this.#views.delete(key);
+    this.#selectorIndexes.get(key)?.clear();
+    this.#selectorIndexes.delete(key);
   }
 }
 
-const NOBODY: ReadonlySet<never> = new Set<never>();
+const NONE: ReadonlySet<never> = new Set<never>();
 
 /** The free entry to use next of some. */
 function firstOf<W extends Selectable>(
@@ -280,7 +280,7 @@ function earlier<W>(entry: WorkerEntry<W>, than: WorkerEntry<W> | undefined): Wo
   return than === undefined || isUsedBefore(entry, than) ? entry : than;
 }
 
-/** The entry of some to send a job ahead to. */
+/** The entry of some to prefetch a job to. */
 function firstForPrefetchOf<W extends Selectable>(
   entries: Iterable<WorkerEntry<W>>,
   selector: WorkerSelector,

@@ -5,24 +5,24 @@
  */
 import type { Peer } from "../peer.ts";
 
-/** What of a worker demands speak of. */
+/** What a selector looks at. */
 export interface Selectable {
   /** The labels it came with. */
   readonly labels?: readonly string[] | undefined;
-  /** Who it is, as far as somebody knows. */
+  /** Its principal, if it is known. */
   readonly peer?: Pick<Peer, "principal"> | undefined;
 }
 
-const NOBODY: ReadonlySet<string> = new Set();
+const NONE: ReadonlySet<string> = new Set();
 
-/** Labels in the order of the alphabet, each once. A copy: the list is the caller's, who may go on to change it. */
-function tidy(labels: readonly string[]): readonly string[] {
+/** A sorted copy without doubles: the caller may change its list. */
+function sortedUnique(labels: readonly string[]): readonly string[] {
   return [...new Set(labels)].sort();
 }
 
 /** Which workers will do. */
 export class WorkerSelector {
-  /** Equal for equal demands. */
+  /** Equal for equal selectors. */
   readonly key: string;
   /** Labels that the worker must have, all of them. */
   readonly labels: readonly string[];
@@ -30,8 +30,8 @@ export class WorkerSelector {
   readonly excludedPrincipals: ReadonlySet<string>;
 
   /** @param labels - Of the alphabet of identities. @param excludedPrincipals - Any texts. */
-  constructor(labels: readonly string[], excludedPrincipals: ReadonlySet<string> = NOBODY) {
-    this.labels = tidy(labels);
+  constructor(labels: readonly string[], excludedPrincipals: ReadonlySet<string> = NONE) {
+    this.labels = sortedUnique(labels);
     this.excludedPrincipals = excludedPrincipals;
     this.key = this.labels.join(" ");
     // Principals are any text, so that only JSON keeps them apart.
@@ -45,12 +45,12 @@ export class WorkerSelector {
   }
 }
 
-/** The demand for these labels; none when there are none. */
+/** The selector of these labels; none when there are none. */
 export function selectorFor(labels: readonly string[]): WorkerSelector | undefined {
   return labels.length === 0 ? undefined : new WorkerSelector(labels);
 }
 
-/** What a worker must have to fit, for people: ` with the labels cuda, gpu`; empty when anybody fits. */
+/** Labels in a message: ` with the labels cuda, gpu`; empty when there are none. */
 export function describeLabels(labels: readonly string[]): string {
   if (labels.length === 0) return "";
   return ` with the label${labels.length === 1 ? "" : "s"} ${labels.join(", ")}`;

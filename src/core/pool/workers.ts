@@ -63,7 +63,7 @@ export class Workers<W extends PooledWorker, L = W> {
     this.#timers = new TimerQueue(clock, true);
   }
 
-  /** How many workers are in the pool, whatever their standing. */
+  /** How many workers are in the pool, whatever their availability. */
   get size(): number {
     return this.scheduler.size;
   }
@@ -153,7 +153,7 @@ export class Workers<W extends PooledWorker, L = W> {
     else this.#context.leasing.unwrap(lease, free);
   }
 
-  /** Holds a worker while `use` runs, and gives it back whatever comes of it. Resolves to what `use` returns. */
+  /** Leases a worker while `use` runs, and releases it in any case. Resolves to what `use` returns. */
   async getContext<T>(use: (lease: L) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     const lease = await this.acquire(options);
     try {

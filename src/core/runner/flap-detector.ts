@@ -18,12 +18,12 @@ export class FlapDetector {
     this.#allowed = allowed;
   }
 
-  /** How many identities it remembers. */
+  /** How many identities it has records of. */
   get size(): number {
     return this.#times.size;
   }
 
-  /** Notes one; returns 0, or the ms after which the next one would be let through when there have been too many. */
+  /** Records a replacement; returns 0, or the ms after which the next one would be let through when there have been too many. */
   record(identity: string): number {
     const now = this.#clock.now();
     const recent = (this.#times.get(identity) ?? []).filter((time) => time > now - WINDOW_MS);

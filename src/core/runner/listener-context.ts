@@ -4,7 +4,7 @@
 import type { ListenerContext, RunnerView } from "../transport/listener.ts";
 import type { Session } from "../session/session.ts";
 
-/** How long a worker that was let go stays away, in ms. */
+/** How long a removed worker stays away, in ms. */
 const REMOVED_FOR_MS = 60_000;
 
 /** @internal The runner as its listeners have it. */
@@ -16,7 +16,7 @@ export function listenerContext(
     runner: { stats: () => runner.stats(), on: (listener) => runner.on(listener) },
     controls: {
       removeWorker: (identity, { drain }) => removeWorker(sessions(), identity, drain),
-      // What goes wrong with the end is for whoever else drains or stops the runner.
+      // An error is for the caller that drains or stops the runner.
       drain: () => void runner.drain().catch(() => undefined),
     },
   };

@@ -47,7 +47,7 @@ import type { Workers } from "../pool/workers.ts";
 
 /** How workers are let in and kept. All durations in ms. */
 export interface RegistrationLimits {
-  /** Interval of the heartbeat, told to the workers; suspect after two, gone after three; default 5,000. */
+  /** Interval of the heartbeat, sent to the workers; suspect after two, gone after three; default 5,000. */
   readonly heartbeat?: number | undefined;
   /** How long a new connection may take to say HELLO; default 5,000. */
   readonly helloTimeout?: number | undefined;
@@ -57,7 +57,7 @@ export interface RegistrationLimits {
   readonly maxPending?: number | undefined;
   /** Registered workers; more are refused; default 10,000. */
   readonly maxWorkers?: number | undefined;
-  /** Answers nobody waits for, and PINGs too many, before a session ends; default 100. */
+  /** Answers to closed attempts, and PINGs too many, before a session ends; default 100. */
   readonly maxStrikes?: number | undefined;
   /** The largest job or result, in bytes; default 1 MiB. */
   readonly maxPayload?: number | undefined;
@@ -120,7 +120,7 @@ export const REGISTRATION_RULES: Validators<RegistrationLimits> = LIMITS.rules;
 
 /** A worker that is started again and again, or two of one name: more is a fight. */
 const REPLACEMENTS_A_MINUTE = 5;
-/** One worker whose connection is cut again and again. */
+/** One worker whose connection is cut repeatedly. */
 const RECONNECTIONS_A_MINUTE = 60;
 
 /** @internal */
@@ -155,7 +155,7 @@ export interface RegistrationCounts {
 
 /** Lets workers in. A {@link JobRunner} has one; alone it feeds a {@link Workers} of your own. */
 export class WorkerRegistration {
-  // Is a SessionContext, which is nobody else's business: what makes it one is left out of the published types.
+  // Is a SessionContext: the members that make it one are left out of the published types.
   /** @internal */
   readonly clock: Clock;
   /** @internal */
@@ -182,11 +182,11 @@ export class WorkerRegistration {
   readonly #registered = new Map<string, Session>();
   readonly #afterwards = new WeakMap<Session, () => void>();
   readonly #replacements: FlapDetector;
-  /** By the same instance, which may only have seen the end of its connection before its runner did. */
+  /** By the same instance, which may have seen the end of its connection before the runner did. */
   readonly #reconnections: FlapDetector;
   readonly #runnerId: string;
   readonly #context: Partial<ListenerContext>;
-  /** Why workers could not be started; no more, once one has registered. */
+  /** Why workers could not be started; cleared once one has registered. */
   #trouble: WorkerStartError | undefined;
   #nextSession = 1;
   #open = false;
@@ -237,7 +237,7 @@ export class WorkerRegistration {
     return this.#registered.values();
   }
 
-  /** @internal Why workers are missing, as far as a listener has told. */
+  /** @internal Why workers are missing, as far as a listener has reported. */
   get trouble(): WorkerStartError | undefined {
     return this.#trouble;
   }
@@ -274,7 +274,7 @@ export class WorkerRegistration {
     return this.close("stopping");
   }
 
-  /** @internal Stops, and tells the workers why. */
+  /** @internal Stops; GOAWAY has the reason. */
   async close(reason: GoAwayReason): Promise<void> {
     this.#open = false;
     this.dismiss(reason);
@@ -288,12 +288,12 @@ export class WorkerRegistration {
     if (failed !== undefined) throw failed.reason;
   }
 
-  /** @internal Tells every worker to expect no more work: each leaves once nothing of its is in flight. */
+  /** @internal Sends GOAWAY to every worker: each leaves once it has no job in flight. */
   dismiss(reason: GoAwayReason): void {
     for (const session of this.sessions()) session.dismiss(reason, 0);
   }
 
-  /** @internal Takes in a connection, however it came about; `afterwards` is called once its session is gone. */
+  /** @internal Accepts a connection of a listener or a dialer; `afterwards` is called once its session is gone. */
   accept(socket: Socket, afterwards?: () => void): void {
     const session = new Session(`s${this.#nextSession++}`, socket, this);
     this.#pending.add(session);
@@ -318,40 +318,40 @@ export class WorkerRegistration {
   }
 
   /** @internal */
-  onHello(session: Session, onHello: HelloMessage): void {
-    if (onHello.version !== PROTOCOL_VERSION) {
+  onHello(session: Session, hello: HelloMessage): void {
+    if (hello.version !== PROTOCOL_VERSION) {
       return session.refuse(
         "refused",
         "VERSION",
-        `this runner speaks version ${PROTOCOL_VERSION}, not ${onHello.version}`,
+        `this runner speaks version ${PROTOCOL_VERSION}, not ${hello.version}`,
       );
     }
-    if ((session.peer.identity ?? onHello.identity) !== onHello.identity) {
-      return session.refuse("refused", "UNAUTHORIZED", `not allowed to be ${onHello.identity}`);
+    if ((session.peer.identity ?? hello.identity) !== hello.identity) {
+      return session.refuse("refused", "UNAUTHORIZED", `not allowed to be ${hello.identity}`);
     }
-    const holder = this.#registered.get(onHello.identity);
+    const holder = this.#registered.get(hello.identity);
     if (holder === undefined) {
       if (this.#registered.size >= this.#limits.maxWorkers)
         return session.refuse("refused", "BUSY", "too many workers", 5_000);
     } else if (holder.peer.principal !== session.peer.principal) {
-      return session.refuse("refused", "ID_TAKEN", `the identity ${onHello.identity} belongs to somebody else`);
+      return session.refuse("refused", "ID_TAKEN", `the identity ${hello.identity} belongs to somebody else`);
     } else {
-      const seen = holder.instance === onHello.instance ? this.#reconnections : this.#replacements;
-      const wait = seen.record(onHello.identity);
+      const seen = holder.instance === hello.instance ? this.#reconnections : this.#replacements;
+      const wait = seen.record(hello.identity);
       if (wait > 0)
-        return session.refuse("refused", "FLAPPING", `${onHello.identity} is used by several workers`, Math.ceil(wait));
-      // Gone, and its jobs resolved, before the newcomer is welcomed: nobody can ever be given work by the old name.
+        return session.refuse("refused", "FLAPPING", `${hello.identity} is used by several workers`, Math.ceil(wait));
+      // The old session is gone and its jobs have failed before the new worker is welcomed: no job can go to the old session.
       holder.refuse("replaced", "REPLACED", "a newer worker of this identity registered");
-      // The end of those jobs ran user code, which may have stopped this runner, or let in another of that name.
+      // That ran user code, which may have stopped this runner, or registered another worker of that identity.
       if (session.state === "gone") return;
-      if (this.#registered.has(onHello.identity)) return this.onHello(session, onHello);
+      if (this.#registered.has(hello.identity)) return this.onHello(session, hello);
     }
-    this.#register(session, onHello);
+    this.#register(session, hello);
   }
 
   /** @internal */
-  onAvailability(session: Session, onAvailability: Availability): void {
-    this.#scheduler.setAvailability(session, onAvailability);
+  onAvailability(session: Session, availability: Availability): void {
+    this.#scheduler.setAvailability(session, availability);
   }
 
   /** @internal */
@@ -397,7 +397,7 @@ export class WorkerRegistration {
     this.#events.emit({ type: "listener-error", error });
   }
 
-  /** Only what was started here is ever stopped here: a listener that refuses may be another runner's. */
+  /** Only a listener that was started here is stopped here: one that refuses may be another runner's. */
   async #startOne(listener: Listener, context: ListenerContext): Promise<void> {
     this.#listening.add(listener);
     try {
@@ -409,17 +409,17 @@ export class WorkerRegistration {
     }
   }
 
-  #register(session: Session, onHello: HelloMessage): void {
+  #register(session: Session, hello: HelloMessage): void {
     this.#pending.delete(session);
-    this.#registered.set(onHello.identity, session);
+    this.#registered.set(hello.identity, session);
     this.#trouble = undefined;
     this.counts.registered++;
-    session.welcome(onHello, this.#runnerId, this.#limits.maxPayload);
+    session.welcome(hello, this.#runnerId, this.#limits.maxPayload);
     this.#events.emit({
       type: "worker-joined",
-      identity: onHello.identity,
+      identity: hello.identity,
       peer: session.peer,
-      capacity: onHello.capacity,
+      capacity: hello.capacity,
     });
     this.#scheduler.add(session);
   }

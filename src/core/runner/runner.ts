@@ -34,8 +34,8 @@ import { Scheduler } from "../pool/scheduler.ts";
 import { Workers } from "../pool/workers.ts";
 
 const RECONNECT = { reconnectMin: 100, reconnectMax: 30_000 };
-/** Jobs that were prefetched are not called back before they had the time to begin, in ms. */
-const RECALL_AFTER = 1;
+/** Prefetched jobs have so long to begin before they are recalled. */
+const RECALL_AFTER_MS = 1;
 /** Queues in `stats`: for each of them it looks at all workers. */
 const MAX_WAITING_STATS = 100;
 const SELF_PEER = { transport: "memory", address: "this process", principal: LOCAL };
@@ -44,9 +44,9 @@ const SELF_PEER = { transport: "memory", address: "this process", principal: LOC
 export class JobRunner implements Dialer {
   /** Workers that dial a runner live in its process. */
   readonly sameProcess = true;
-  /** Who is free; hold one with `acquire` or `getContext`. */
+  /** The workers; lease one with `acquire` or `getContext`. */
   readonly workers: Workers<Session, WorkerLease>;
-  /** @internal For a simulation that watches its runner: called for each job that is taken in, before it is queued. */
+  /** @internal For the simulation: called for each job that is submitted, before it is queued. */
   protected taken?(jobId: number, options: CallOptions): void;
   readonly #limits: ResolvedLimits;
   readonly #drainTimeout: number;
@@ -55,11 +55,11 @@ export class JobRunner implements Dialer {
   readonly #registration: WorkerRegistration;
   readonly #dialers: readonly Dialer[];
   readonly #timers: TimerQueue;
-  /** Nobody waits for a recall who does not wait for a job. */
+  /** Timers of recalls do not keep the process alive: the jobs do. */
   readonly #recalls: TimerQueue;
   readonly #recall: CallbackEntry = new CallbackEntry(() => {
-    const more = this.#scheduler.recall((session, count, useful) => session.attempts.recall(count, useful));
-    if (more) this.#recalls.set(this.#recall, RECALL_AFTER);
+    const more = this.#scheduler.recall((session, count, isUseful) => session.attempts.recall(count, isUseful));
+    if (more) this.#recalls.set(this.#recall, RECALL_AFTER_MS);
   });
   readonly #scheduler: Scheduler<Session>;
   readonly #target: CallTarget;
@@ -88,7 +88,7 @@ export class JobRunner implements Dialer {
       defaults: resolveCall(options, EXECUTE_DEFAULTS),
       trouble: () => this.#registration.trouble,
       closed: () => (this.#state === "started" ? undefined : this.#notStarted()),
-      onSubmit: (jobId, how) => this.taken?.(jobId, how),
+      onSubmit: (jobId, resolved) => this.taken?.(jobId, resolved),
     });
     this.#timers = this.#dispatcher.timers;
     this.#recalls = new TimerQueue(clock, false);
@@ -141,13 +141,13 @@ export class JobRunner implements Dialer {
     return mapJobs(inputs, options, this.submitter);
   }
 
-  /** @internal Where jobs are handed in with a callback instead of a promise: `map` does, and so does the command. */
+  /** @internal Submits jobs with a callback instead of a promise: for `map` and the command. */
   get submitter(): JobSubmitter {
     return {
       capacity: () => this.#scheduler.submitLimit,
       hasRoom: (bytes) => this.#dispatcher.hasRoom(bytes),
       whenRoom: (fn) => this.#dispatcher.whenRoom(fn),
-      submit: (job, how, settled) => this.#dispatcher.submit(job, how, this.#target, settled),
+      submit: (job, given, onSettled) => this.#dispatcher.submit(job, given, this.#target, onSettled),
     };
   }
 
@@ -156,7 +156,7 @@ export class JobRunner implements Dialer {
     return this.#registration.incoming;
   }
 
-  /** @internal How many calls are where: of `stats` the part that costs nothing. */
+  /** @internal Calls by state: the part of `stats` that costs nothing. */
   get calls(): CallCounts {
     return this.#dispatcher.counts;
   }
@@ -166,7 +166,7 @@ export class JobRunner implements Dialer {
     return this.#events.on(listener);
   }
 
-  /** @internal As `on`, for whoever has no use for the events of single jobs, which then are not made. */
+  /** @internal As `on`, without the events of single jobs: they are not made for this listener. */
   onWorkerEvent(listener: (event: RunnerEvent) => void): () => void {
     return this.#events.on(listener, false);
   }
@@ -243,7 +243,7 @@ export class JobRunner implements Dialer {
     if (this.#state !== "starting") throw this.#notStarted();
     this.#setState("started");
     this.#reconnectors = this.#dialers.map((dialer) => this.#reconnectorFor(dialer));
-    // Dialers are user code: a stop in the middle of this finds all of them.
+    // Dialers are user code, which may stop the runner: it must find all of them.
     for (const reconnector of this.#reconnectors) reconnector.dial();
   }
 
@@ -261,7 +261,7 @@ export class JobRunner implements Dialer {
 
   async #stop(reason: GoAwayReason = "stopping"): Promise<void> {
     const starting = this.#starting;
-    // First, as user code runs from here on: a job that is taken in now would never be settled.
+    // First, as user code runs from here on: a job that is accepted now would never settle.
     this.#state = "stopped";
     for (const reconnector of this.#reconnectors) reconnector.stop();
     this.#reconnectors = [];
@@ -270,7 +270,7 @@ export class JobRunner implements Dialer {
     this.#setState("stopped");
     try {
       await this.#registration.close(reason);
-      // A start that was under way has to see that it is over before another one may begin.
+      // A start in progress must see the stop before another start may begin.
       await starting?.catch(() => undefined);
     } finally {
       this.#recalls.drop(this.#recall);
@@ -306,7 +306,7 @@ export class JobRunner implements Dialer {
       clock: this.#limits.clock,
       prefetchLimitOf: (session) => session.attempts.prefetchLimit,
       onIdleSlot: () => {
-        if (this.#recall.due === Number.POSITIVE_INFINITY) this.#recalls.set(this.#recall, RECALL_AFTER);
+        if (this.#recall.due === Number.POSITIVE_INFINITY) this.#recalls.set(this.#recall, RECALL_AFTER_MS);
       },
     });
   }

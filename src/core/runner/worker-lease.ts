@@ -26,7 +26,7 @@ export class WorkerLease {
     return this.#session.identity;
   }
 
-  /** Who the transport says it is. */
+  /** The peer according to the transport. */
   get peer(): Peer {
     return this.#session.peer;
   }
@@ -42,7 +42,7 @@ export class WorkerLease {
   }
 
   /**
-   * Runs a job on this worker: one attempt, after the holder's earlier ones. Rejects as `JobRunner.execute` does; with
+   * Runs a job on this worker: one attempt, after the earlier jobs of this lease. Rejects as `JobRunner.execute` does; with
    * WorkerLostError when the worker is gone, leaves, or was given back.
    */
   execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {

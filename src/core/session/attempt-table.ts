@@ -21,13 +21,13 @@ import type {
 } from "../protocol/message.ts";
 import { PrefetchController, type Prefetch } from "./prefetch.ts";
 
-/** What a worker says of a job. */
+/** What a worker sends about a job. */
 export type AnswerMessage = JobResultMessage | JobErrorMessage | RejectMessage | CancelledMessage;
 
-/** What jobs are sent over. */
+/** The socket that jobs are sent over. */
 export type JobLink = Pick<MessageSocket<RunnerMessage, WorkerMessage>, "send" | "framesSent" | "bytesSent">;
 
-/** What the session's keeper has set. */
+/** What the session is given. */
 export interface AttemptTableContext {
   readonly timers: TimerQueue;
   readonly rules: { readonly cancelGrace: number; readonly prefetch: Prefetch; readonly highWater: number };
@@ -41,13 +41,13 @@ export interface AttemptTableOwner<S> {
   onCancelTimeout(): void;
   /** The worker broke the protocol. */
   onViolation(message: string): void;
-  /** The worker said something of no consequence. */
-  onStrike(what: string): void;
-  /** A job is over. */
+  /** The worker sent a message of no consequence; `text` says which. */
+  onStrike(text: string): void;
+  /** An attempt is over and its slot is free. */
   onAttemptClosed(): void;
 }
 
-/** What one worker was given. */
+/** The attempts of one worker. */
 export class AttemptTable<S> {
   readonly #socket: JobLink;
   readonly #context: AttemptTableContext;
@@ -55,15 +55,12 @@ export class AttemptTable<S> {
   readonly #inFlight = new InFlight<S>();
   #capacity = 1;
   #prefetch: PrefetchController | undefined;
-  /** Of the jobs that were prefetched: once they have left they wait at the worker, and no socket counts them. */
+  /** Bytes of the prefetched jobs: once sent they wait at the worker, and no socket counts them. */
   #bytesWaiting = 0;
   #nextId = 1;
   #served = 0;
-  /**
-   * Jobs that were prefetched were called back or handed back, and none that has a slot has ended since: what is prefetched
-   * now would only wait there, too, or come back at once.
-   */
-  #stuck = false;
+  /** Whether prefetched jobs were recalled or returned, and no running job has ended since: then nothing is prefetched. */
+  #isStuck = false;
 
   constructor(socket: JobLink, context: AttemptTableContext, owner: AttemptTableOwner<S>) {
     this.#socket = socket;
@@ -81,20 +78,20 @@ export class AttemptTable<S> {
     return this.#served;
   }
 
-  /** How many may now be prefetched. */
+  /** How many jobs it may be prefetched now. */
   get prefetchLimit(): number {
-    if (this.#stuck) return 0;
-    const most = this.#prefetch?.limit ?? 0;
-    return this.#bytesWaiting > this.#context.rules.highWater ? Math.min(most, this.#inFlight.waiting) : most;
+    if (this.#isStuck) return 0;
+    const limit = this.#prefetch?.limit ?? 0;
+    return this.#bytesWaiting > this.#context.rules.highWater ? Math.min(limit, this.#inFlight.waiting) : limit;
   }
 
-  /** The worker has said what it takes. */
+  /** The worker registers: HELLO has its capacity and prefetch limit. */
   onHello(hello: HelloMessage): void {
     this.#capacity = hello.capacity;
     this.#prefetch = new PrefetchController(this.#context.rules.prefetch, hello);
   }
 
-  /** Hands a job over. `undefined` when the link is closed: nothing was sent. */
+  /** Sends a job. `undefined` when the socket is closed: nothing was sent, and the session ends. */
   assign(
     owner: AttemptOwner<S>,
     job: Job,
@@ -113,48 +110,48 @@ export class AttemptTable<S> {
     return attempt;
   }
 
-  /** Nobody waits for an attempt any more. Its slot stays taken until the worker confirms, or the grace ends. */
+  /** Cancels an attempt. Its slot is in use until the worker confirms, or the grace ends. */
   cancel(attempt: Attempt<S>, reason: CancelReason): void {
     if (attempt.cancelled !== undefined || this.#inFlight.get(attempt.id) !== attempt) return;
     attempt.cancelled = reason;
     this.#socket.send({ type: "CANCEL", attemptId: attempt.id, reason });
-    // One that waits for its turn is not confirmed before the worker has time to look, however long that takes.
+    // A prefetched job is confirmed only when the worker looks at it: that has no time limit.
     if (!attempt.waits) this.#expectConfirmation(attempt);
   }
 
   /**
-   * Asks for up to `count` of the jobs that were prefetched and are of use elsewhere, the latest first. Until one ends, no others
-   * are prefetched. Returns how many of use stay.
+   * Recalls up to `count` prefetched jobs for which `isUseful` holds, the latest first. Until a job ends, no others are
+   * prefetched. Returns how many such jobs stay.
    */
-  recall(count: number, useful: (selector: WorkerSelector | undefined) => boolean): number {
+  recall(count: number, isUseful: (selector: WorkerSelector | undefined) => boolean): number {
     return this.#inFlight.recall(
       count,
       ({ owner }) => {
-        const isUseful = useful(owner.selector);
-        if (isUseful) this.#stuck = true;
-        return isUseful;
+        const matches = isUseful(owner.selector);
+        if (matches) this.#isStuck = true;
+        return matches;
       },
       ({ id }) => void this.#socket.send({ type: "CANCEL", attemptId: id, reason: "recalled" }),
     );
   }
 
-  /** An answer that frees a slot or a place before it. `now`: when it arrived. */
+  /** An answer ends an attempt. `now`: when it arrived. */
   onAnswer(message: AnswerMessage, now: number): void {
     const attempt = this.#expected(message.attemptId);
     if (attempt === undefined) return;
-    const wrong = wrongIn(message, attempt);
-    if (wrong !== undefined) return this.#owner.onViolation(wrong);
+    const violation = violationOf(message, attempt);
+    if (violation !== undefined) return this.#owner.onViolation(violation);
     if (message.type === "JOBRES" || message.type === "JOBERR") this.#measure(message, attempt, now);
     this.#close(attempt, now);
-    // Its value counts only while the attempt is current.
+    // The outcome of a cancelled attempt does not count.
     if (attempt.cancelled === undefined) settleAttempt(attempt, message, now);
     attempt.owner.onSlotFreed(attempt, now);
     this.#owner.onAttemptClosed();
   }
 
-  /** The session is over, and so are they. Those of the batch numbered `unsent` never left. */
+  /** The session has ended. Attempts in the frame numbered `unsent` were not sent; the others are lost. */
   failAll(unsent: number, reason: GoneReason, message: string, now: number): void {
-    // The latest first: those that go back to the head of the queue then stand there in the order they came.
+    // The latest first: jobs that return to the head of the queue are then in their old order.
     for (const attempt of this.#inFlight.clear().toReversed()) {
       if (attempt.grace !== undefined) this.#context.timers.drop(attempt.grace);
       if (attempt.cancelled === undefined) {
@@ -167,17 +164,17 @@ export class AttemptTable<S> {
 
   #measure({ durationMs }: JobResultMessage | JobErrorMessage, { sentAt }: Attempt<S>, now: number): void {
     this.#served++;
-    // With others behind it, it may have waited at the worker for their answers, which leave together: no way takes that long.
+    // With prefetched jobs behind it, the answer may have waited at the worker for theirs: then it says nothing of the round trip.
     const alone = sentAt !== undefined && this.#inFlight.waiting === 0;
     this.#prefetch?.observe(durationMs, alone ? now - sentAt : undefined);
   }
 
-  /** An attempt is over at the worker. Before anybody is told, the next in line has its slot. */
+  /** An attempt is over at the worker. Its slot goes to the next prefetched job before any owner is called. */
   #close(attempt: Attempt<S>, now: number): void {
     if (attempt.grace !== undefined) this.#context.timers.drop(attempt.grace);
     if (attempt.waits) this.#bytesWaiting -= attempt.bytes;
-    if (!attempt.waits) this.#stuck = false;
-    else if (attempt.cancelled === undefined) this.#stuck = true;
+    if (!attempt.waits) this.#isStuck = false;
+    else if (attempt.cancelled === undefined) this.#isStuck = true;
     const next = this.#inFlight.delete(attempt, this.#capacity);
     if (next === undefined) return;
     this.#bytesWaiting -= next.bytes;
@@ -190,7 +187,7 @@ export class AttemptTable<S> {
     this.#context.timers.set(attempt.grace, this.#context.rules.cancelGrace);
   }
 
-  /** The attempt an answer speaks of. Nobody can know of one whose JOB still waits for the end of this turn. */
+  /** The attempt of an answer. One whose JOB has not left yet cannot be answered. */
   #expected(attemptId: number): Attempt<S> | undefined {
     const attempt = this.#inFlight.get(attemptId);
     if (attempt !== undefined && attempt.frameNumber !== this.#socket.framesSent) return attempt;
@@ -201,8 +198,8 @@ export class AttemptTable<S> {
   }
 }
 
-/** What is wrong with an answer to this attempt, if anything. */
-function wrongIn(message: AnswerMessage, attempt: Attempt<unknown>): string | undefined {
+/** How an answer to this attempt breaks the protocol, if it does. */
+function violationOf(message: AnswerMessage, attempt: Attempt<unknown>): string | undefined {
   switch (message.type) {
     case "CANCELLED":
       return attempt.cancelled === undefined ? "CANCELLED for a job nobody cancelled" : undefined;

@@ -9,8 +9,8 @@ import type { LinkedNode } from "../collections/linked-queue.ts";
 import type { Payload } from "../peer.ts";
 
 /**
- * Who gave the job. Exactly one of the first five is called for an attempt, and none once `cancel` was; `freed` is called
- * once in any case, when the slot is free for another job. Times are the clock's, of the moment it became known.
+ * What an attempt calls. Exactly one of the first five is called, and none after `cancel`. `onSlotFreed` is called once in any
+ * case, when the slot is free for another job. Times are the clock's, of the moment it became known.
  */
 export interface AttemptOwner<S> {
   /** Which workers will do; absent: any. */
@@ -19,13 +19,13 @@ export interface AttemptOwner<S> {
   onSucceeded(attempt: Attempt<S>, value: Payload, now: number): void;
   /** The handler failed. */
   onFailed(attempt: Attempt<S>, message: JobErrorMessage): void;
-  /** The worker handed the job back, not started. */
+  /** The worker returned the job, not started. */
   onRejected(attempt: Attempt<S>, reason: RejectReason): void;
   /** The session ended with the job: it may have run in part or whole. `message` is for people to read. */
   onLost(attempt: Attempt<S>, reason: GoneReason, message: string): void;
   /** The session ended before the job left: it has not run. */
   onNotSent(attempt: Attempt<S>): void;
-  /** It was prefetched, and its turn has come at the worker. Called before any of those above but `rejected` and `lost`. */
+  /** A prefetched job has begun at the worker. Called before any of those above but `onRejected` and `onLost`. */
   onStarted(attempt: Attempt<S>, now: number): void;
   /** The slot is free. */
   onSlotFreed(attempt: Attempt<S>, now: number): void;
@@ -33,7 +33,7 @@ export interface AttemptOwner<S> {
 
 /** One attempt in flight. */
 export class Attempt<S> implements LinkedNode<Attempt<S>> {
-  /** The line of those that were prefetched, while it waits in it for its turn at the worker. */
+  /** The queue of prefetched attempts, while it waits in it. */
   list: object | undefined;
   previous: Attempt<S> | undefined;
   next: Attempt<S> | undefined;
@@ -41,15 +41,15 @@ export class Attempt<S> implements LinkedNode<Attempt<S>> {
   readonly id: number;
   readonly session: S;
   readonly owner: AttemptOwner<S>;
-  /** The link's count of frames when the JOB joined the batch: if it has not grown since, the JOB never left. */
+  /** The socket's count of frames when the JOB was queued: if it has not grown since, the JOB never left. */
   readonly frameNumber: number;
-  /** When it was handed over to a slot that was free, where somebody measures that. */
+  /** When it was sent to a free slot, if the prefetch is measured. */
   sentAt: number | undefined;
   /** Bytes of its JOB, if it was prefetched. */
   bytes = 0;
-  /** Whether the worker was asked to hand it back unless it has begun. */
+  /** Whether the worker was asked to return it unless it has begun. */
   recalled = false;
-  /** Set once nobody waits for it any more; its slot stays taken until the worker confirms. */
+  /** Set once it is cancelled; its slot is in use until the worker confirms. */
   cancelled: CancelReason | undefined;
   /** Runs while a cancelled attempt is not confirmed. */
   grace: CallbackEntry | undefined;
@@ -61,7 +61,7 @@ export class Attempt<S> implements LinkedNode<Attempt<S>> {
     this.frameNumber = frameNumber;
   }
 
-  /** Whether it was prefetched and waits for its turn at the worker. */
+  /** Whether it was prefetched and has not begun. */
   get waits(): boolean {
     return this.list !== undefined;
   }

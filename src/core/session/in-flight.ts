@@ -19,7 +19,7 @@ export class InFlight<S> {
     return this.#attempts.size;
   }
 
-  /** Those that were prefetched and wait for their turn at the worker. */
+  /** Prefetched ones that have not begun. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -34,13 +34,13 @@ export class InFlight<S> {
     return this.#attempts.get(id);
   }
 
-  /** Adds one that was sent: to a slot if one is free, else at the end of the line. */
+  /** Adds one that was sent: to a slot if one is free, else to the end of the queue. */
   add(attempt: Attempt<S>, capacity: number): void {
     if (this.running >= capacity) this.#waiting.push(attempt);
     this.#attempts.set(attempt.id, attempt);
   }
 
-  /** Takes one out that is over at the worker. Returns whoever has its slot now. */
+  /** Takes one out that is over at the worker. Returns the attempt that has its slot now. */
   delete(attempt: Attempt<S>, capacity: number): Attempt<S> | undefined {
     this.#attempts.delete(attempt.id);
     if (this.#waiting.remove(attempt)) return undefined;
@@ -59,13 +59,13 @@ export class InFlight<S> {
   }
 
   /**
-   * Calls back `count` of those that wait and would be of use elsewhere, the latest first. `ask` is called for those that were
-   * not called back before. Returns how many of use stay.
+   * Recalls `count` of the prefetched ones for which `isUseful` holds, the latest first. `ask` is called for each that was not
+   * recalled before. Returns how many such stay.
    */
-  recall(count: number, useful: (attempt: Attempt<S>) => boolean, ask: (attempt: Attempt<S>) => void): number {
+  recall(count: number, isUseful: (attempt: Attempt<S>) => boolean, ask: (attempt: Attempt<S>) => void): number {
     let seen = 0;
     for (let attempt = this.#waiting.last; attempt !== undefined; attempt = attempt.previous) {
-      if (attempt.cancelled !== undefined || !useful(attempt)) continue;
+      if (attempt.cancelled !== undefined || !isUseful(attempt)) continue;
       if (++seen > count || attempt.recalled) continue;
       attempt.recalled = true;
       ask(attempt);

@@ -6,28 +6,28 @@
 import type { HelloMessage } from "../protocol/message.ts";
 import { MAX_MEASURED_PREFETCH } from "../protocol/constants.ts";
 
-/** How jobs are prefetched: by what they are measured to take, or so many for each worker; 0: never. */
+/** How jobs are prefetched: as measured, or so many for each worker; 0: never. */
 export type Prefetch = "auto" | number;
 
-/** Jobs before the first is prefetched: fewer say nothing of how long the rare ones take. */
+/** Jobs before the first is prefetched: fewer do not show how long the rare ones take. */
 const MIN_JOBS = 32;
-/** About so many jobs are remembered. Of a long one in a hundred there are ten among them, and it is never forgotten. */
-const MEMORY = 1_024;
-/** What a job is expected to take is more than the mean by this part of the standard deviation. */
+/** The means are over about so many jobs: a long job in a hundred is among them ten times. */
+const MEMORY_JOBS = 1_024;
+/** A job is expected to take the mean and this part of the standard deviation. */
 const DEVIATION_WEIGHT = 1 / 8;
-/** A round trip is believed at once when it is shorter than the ones before, and this part of it when it is longer. */
+/** A shorter round trip counts at once, a longer one by this part. */
 const RTT_DECAY = 1 / 64;
 
-/** A worker says what a job took in whole microseconds: a round trip is not known any better, in ms. */
+/** Workers measure in whole microseconds. */
 const CLOCK_RESOLUTION_MS = 0.001;
 
-/** The pace of one worker's jobs. */
+/** Measures one worker's jobs. */
 export class PrefetchController {
-  /** Whether the times of its jobs are of use. */
+  /** Whether the durations of its jobs are used. */
   readonly measures: boolean;
   /** How many may be with the worker beyond its slots now. */
   limit: number;
-  readonly #most: number;
+  readonly #max: number;
   readonly #capacity: number;
   #jobs = 0;
   #mean = 0;
@@ -43,8 +43,8 @@ export class PrefetchController {
     const { capacity, prefetchLimit: limit = 0 } = hello;
     this.measures = prefetch === "auto" && capacity <= MAX_MEASURED_PREFETCH && limit > 0;
     this.#capacity = capacity;
-    this.#most = Math.min(limit, prefetch === "auto" ? MAX_MEASURED_PREFETCH : prefetch);
-    this.limit = prefetch === "auto" ? 0 : this.#most;
+    this.#max = Math.min(limit, prefetch === "auto" ? MAX_MEASURED_PREFETCH : prefetch);
+    this.limit = prefetch === "auto" ? 0 : this.#max;
   }
 
   /**
@@ -54,26 +54,26 @@ export class PrefetchController {
    */
   observe(durationMs: number | undefined, took: number | undefined): void {
     if (!this.measures || durationMs === undefined) return;
-    this.#learn(durationMs);
+    this.#learnDuration(durationMs);
     if (took !== undefined) this.#learnRoundTrip(Math.max(0, took - durationMs));
-    this.limit = this.#jobs < MIN_JOBS ? 0 : this.#worth();
+    this.limit = this.#jobs < MIN_JOBS ? 0 : this.#measuredLimit();
   }
 
-  /** As many as are expected to take no longer than a round trip. The slots beyond the first bridge a part of it. */
-  #worth(): number {
+  /** As many jobs as are expected to take no longer than a round trip. The slots beyond the first count as such. */
+  #measuredLimit(): number {
     const expected = this.#mean + DEVIATION_WEIGHT * Math.sqrt(this.#variance);
-    // Without a round trip that was measured nothing is known, and of no time at all nothing can be divided.
+    // No round trip was measured yet, or a job is longer than one.
     if (this.#roundTrip === Number.POSITIVE_INFINITY || expected >= this.#roundTrip) return 0;
     const jobs = Math.floor(
       (this.#roundTrip + CLOCK_RESOLUTION_MS) / Math.max(expected, this.#roundTrip / MAX_MEASURED_PREFETCH),
     );
-    return Math.max(0, Math.min(this.#most, jobs - (this.#capacity - 1)));
+    return Math.max(0, Math.min(this.#max, jobs - (this.#capacity - 1)));
   }
 
-  /** The plain mean and variance of the first jobs; from then on the older ones fade. */
-  #learn(durationMs: number): void {
+  /** The mean and variance of the first jobs; from then on the older ones fade. */
+  #learnDuration(durationMs: number): void {
     this.#jobs++;
-    const part = 1 / Math.min(this.#jobs, MEMORY);
+    const part = 1 / Math.min(this.#jobs, MEMORY_JOBS);
     const off = durationMs - this.#mean;
     this.#mean += part * off;
     this.#variance = (1 - part) * (this.#variance + part * off * off);

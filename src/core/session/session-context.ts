@@ -21,10 +21,10 @@ export interface SessionRules extends BackpressureRules {
   readonly prefetch: Prefetch;
 }
 
-/** Whoever keeps the sessions. */
+/** The registration, as its sessions see it. */
 export interface SessionContext<S> {
   readonly clock: Clock;
-  /** Liveness: not a reason for the process to stay. */
+  /** Timers that do not keep the process alive. */
   readonly timers: TimerQueue;
   readonly rules: SessionRules;
   /** What all sessions may hold unsent together. */
@@ -34,15 +34,15 @@ export interface SessionContext<S> {
   /** HELLO arrived on a session that waits for it: welcome it or end it. */
   onHello(session: S, message: HelloMessage): void;
   /** Whether it may be given work changed. */
-  onAvailability(session: S, onAvailability: Availability): void;
-  /** Its silence began to look like death, or it spoke again. */
+  onAvailability(session: S, availability: Availability): void;
+  /** It became suspect, or was heard again. */
   onSuspected(session: S, suspect: boolean): void;
   /** It gets no more work and leaves after what runs. */
   onDraining(session: S): void;
-  /** It is gone; its attempts are told after this returns. */
+  /** It is gone; its attempts fail after this returns. */
   onGone(session: S, reason: GoneReason, message: string): void;
-  /** A frame of no consequence was dropped: an answer nobody waits for, a PING too many. */
+  /** A message of no consequence was dropped: an answer to a closed attempt, a PING too many. */
   onStrike(session: S): void;
-  /** This process stood still. */
+  /** This process was stopped for a while. */
   stalled(): void;
 }

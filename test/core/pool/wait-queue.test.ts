@@ -201,7 +201,7 @@ class Beside {
       this.waiting.find((one) => usable.some((worker) => one.fits(worker))),
     );
     for (const demand of [...this.waiting.map((one) => one.selector), new WorkerSelector(["a", "b"])])
-      if (demand !== undefined) expect(this.queue.isSupplied(demand)).toBe(this.supply.hasCandidate(demand));
+      if (demand !== undefined) expect(this.queue.hasCandidate(demand)).toBe(this.supply.hasCandidate(demand));
     expect(this.queue.all()).toEqual(this.waiting);
     this.#checkLines();
   }

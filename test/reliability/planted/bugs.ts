@@ -69,13 +69,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: "double settle on abort racing a result",
     file: "dispatch/call",
     from: 'this.#cancelAttempt("cancelled", "cancelled");\n    this.#fail(reason ??',
-    to: 'this.error = reason; this.#end?.onSettled(this); this.#move("settled"); this.#move("running");\n    void (reason ??',
+    to: 'this.error = reason; this.#owner?.onSettled(this); this.#setState("settled"); this.#setState("running");\n    void (reason ??',
   },
   {
     name: "deadline ignored in backoff",
     file: "dispatch/call",
-    from: "this.#wake(Math.min(after, this.#expires - now, this.#waitingUntil() - now), now);",
-    to: "this.#wake(after, now);",
+    from: "this.#setTimer(Math.min(after, this.#expires - now, this.#waitingUntil() - now), now);",
+    to: "this.#setTimer(after, now);",
   },
   {
     name: "attempts counted for never-sent jobs",
@@ -104,8 +104,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "worker given one job too many",
     file: "pool/least-loaded-index",
-    from: "if (leases < capacity) {",
-    to: "if (leases <= capacity) {",
+    from: "if (inUse < capacity) {",
+    to: "if (inUse <= capacity) {",
   },
   {
     name: "suspect workers get work",
@@ -170,8 +170,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "timer kept after settlement",
     file: "dispatch/call",
-    from: 'this.#context.timers.drop(this);\n    this.#move("settled");',
-    to: 'this.#wake(60_000, this.#context.clock.now()); this.#move("settled");',
+    from: 'this.#context.timers.drop(this);\n    this.#setState("settled");',
+    to: 'this.#setTimer(60_000, this.#context.clock.now()); this.#setState("settled");',
   },
   {
     name: "listener kept on the caller's signal",
@@ -272,8 +272,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "attempts given half their time",
     file: "dispatch/call",
-    from: "this.#wake(Math.min(timeout, this.#expires - now), now);",
-    to: "this.#since -= timeout / 2; this.#wake(Math.min(timeout, this.#expires - now) / 2, now);",
+    from: "this.#setTimer(Math.min(timeout, this.#expires - now), now);",
+    to: "this.#since -= timeout / 2; this.#setTimer(Math.min(timeout, this.#expires - now) / 2, now);",
   },
   {
     name: "a drain that rejects what has started",
@@ -296,14 +296,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a worker sent more prefetched jobs than it takes",
     file: "pool/least-loaded-index",
-    from: "leases < capacity + entry.prefetchLimit",
-    to: "leases <= capacity + entry.prefetchLimit",
+    from: "inUse < capacity + entry.prefetchLimit",
+    to: "inUse <= capacity + entry.prefetchLimit",
   },
   {
     name: "a job lost ahead of its turn given back for nothing",
     file: "dispatch/call",
     from: '    if (this.#state === "prefetched") {\n      this.#made++;',
-    to: '    if (this.#state === "prefetched") {\n      if (this.#made >= 0) return this.#cameBack();',
+    to: '    if (this.#state === "prefetched") {\n      if (this.#made >= 0) return this.#onReturned();',
   },
   {
     name: "the last prefetched job taken for the next",
@@ -332,13 +332,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "any worker taken for one that has the labels",
     file: "pool/scheduler",
-    from: "return selector === undefined ? this.#index.usable > 0 : this.#queue.isSupplied(selector);",
+    from: "return selector === undefined ? this.#index.usable > 0 : this.#queue.hasCandidate(selector);",
     to: "return this.#index.usable > 0;",
   },
   {
     name: "nobody told that the last worker of a kind has gone",
     file: "pool/wait-queue",
-    from: "if (!usable && this.#supply.hasCandidate(queue.selector)) continue;",
+    from: "if (!usable && this.#workers.hasCandidate(queue.selector)) continue;",
     to: "if (!usable) continue;",
   },
   {
