@@ -10,10 +10,10 @@ import { WorkerCounters } from "../../src/dashboard/worker-counters.ts";
 
 test("a ring keeps the last ones, oldest first", () => {
   fc.assert(
-    fc.property(fc.array(fc.integer()), fc.integer({ min: 1, max: 9 }), (items, most) => {
-      const ring = new Ring<number>(most);
+    fc.property(fc.array(fc.integer()), fc.integer({ min: 1, max: 9 }), (items, capacity) => {
+      const ring = new Ring<number>(capacity);
       for (const item of items) ring.push(item);
-      expect(ring.toArray()).toEqual(items.slice(-most));
+      expect(ring.toArray()).toEqual(items.slice(-capacity));
       expect(ring.last).toBe(items.at(-1));
     }),
   );

@@ -14,22 +14,22 @@ const BUDGET = 64 * MIB;
 /** Lines without an end, all of one length. */
 class Endless implements PipelineSource {
   taken = 0;
-  readonly #most: number;
+  readonly #max: number;
   readonly #length: number;
 
-  constructor(length: number, most: number = Number.POSITIVE_INFINITY) {
+  constructor(length: number, max: number = Number.POSITIVE_INFINITY) {
     this.#length = length;
-    this.#most = most;
+    this.#max = max;
   }
 
   next(): InputLine | undefined {
-    if (this.taken >= this.#most) return undefined;
+    if (this.taken >= this.#max) return undefined;
     const index = this.taken++;
     return new InputLine(index, "-", index + 1, `${index}`.padEnd(this.#length), undefined);
   }
 
   more(): Promise<boolean> {
-    return Promise.resolve(this.taken < this.#most);
+    return Promise.resolve(this.taken < this.#max);
   }
 
   stop(): void {}
@@ -40,15 +40,15 @@ class Fleet implements PipelineRunner {
   readonly waiting: ((call: Settled) => void)[] = [];
   mostInFlight = 0;
   readonly #slots: number;
-  readonly #ahead: number;
+  readonly #prefetch: number;
 
-  constructor(slots: number, ahead: number) {
+  constructor(slots: number, prefetch: number) {
     this.#slots = slots;
-    this.#ahead = ahead;
+    this.#prefetch = prefetch;
   }
 
   capacity(): number {
-    return this.#slots + this.#ahead;
+    return this.#slots + this.#prefetch;
   }
 
   slots(): number {
@@ -67,24 +67,24 @@ class Fleet implements PipelineRunner {
 }
 
 interface Rig {
-  readonly pump: JobPipeline;
+  readonly pipeline: JobPipeline;
   readonly budget: ByteBudget;
   /** Fetches outcomes until none is due; tells their indexes. */
   readonly fetch: () => number[];
 }
 
-function rig(source: PipelineSource, desk: PipelineRunner, ordered: boolean = true, limit: number = BUDGET): Rig {
+function rig(source: PipelineSource, runner: PipelineRunner, ordered: boolean = true, limit: number = BUDGET): Rig {
   const budget = new ByteBudget(limit);
   const owner = { onOutcomes: () => undefined, onJobFailed: () => undefined };
-  const pump = new JobPipeline(source, desk, owner, budget, ordered);
-  void pump.run();
+  const pipeline = new JobPipeline(source, runner, owner, budget, ordered);
+  void pipeline.run();
   const fetch = (): number[] => {
     const indexes: number[] = [];
-    for (let line = pump.shift(); line !== undefined; line = pump.shift()) indexes.push(line.index);
-    pump.pull();
+    for (let line = pipeline.shift(); line !== undefined; line = pipeline.shift()) indexes.push(line.index);
+    pipeline.pull();
     return indexes;
   };
-  return { pump, budget, fetch };
+  return { pipeline, budget, fetch };
 }
 
 async function settle(): Promise<void> {
@@ -117,7 +117,7 @@ test.each([2, 8, 16])(
     for (const ordered of [true, false]) {
       const fleet = new Fleet(slots, 128 * slots);
       const lines = new Endless(10);
-      const { pump, budget, fetch } = rig(lines, fleet, ordered);
+      const { pipeline, budget, fetch } = rig(lines, fleet, ordered);
       // The first ones teach the size: until then as many are under way as there is room for in number.
       await settle();
       fleet.end(megabyte);
@@ -128,7 +128,7 @@ test.each([2, 8, 16])(
       expect(waiting * MIB, "held").toBeLessThanOrEqual(BUDGET);
       expect(waiting * MIB, "used").toBeGreaterThan(BUDGET / 2);
       expect(budget.held).toBeLessThanOrEqual(BUDGET);
-      expect(fleet.mostInFlight, "none is sent ahead of a slot").toBeLessThanOrEqual(slots);
+      expect(fleet.mostInFlight, "none is prefetched").toBeLessThanOrEqual(slots);
       // And again, as some are fetched.
       for (let i = 0; i < 5; i++) {
         fetch();
@@ -136,7 +136,7 @@ test.each([2, 8, 16])(
         expect(more * MIB).toBeLessThanOrEqual(BUDGET);
         expect(more * MIB).toBeGreaterThan(BUDGET / 2);
       }
-      pump.stop();
+      pipeline.stop();
     }
   },
 );
@@ -145,7 +145,7 @@ test.each([2, 8, 16])(
   "%i threads: small results are prefetched, and large ones that come of a sudden add one a job",
   async (slots) => {
     const fleet = new Fleet(slots, 128 * slots);
-    const { pump, budget, fetch } = rig(new Endless(10), fleet);
+    const { pipeline, budget, fetch } = rig(new Endless(10), fleet);
     for (let i = 0; i < 10; i++) {
       await settle();
       expect(fleet.waiting.length).toBe(129 * slots);
@@ -161,13 +161,13 @@ test.each([2, 8, 16])(
     fetch();
     await settle();
     expect(fleet.waiting.length).toBeLessThanOrEqual(slots);
-    pump.stop();
+    pipeline.stop();
   },
 );
 
 test("small results switch prefetching on again", async () => {
   const fleet = new Fleet(2, 256);
-  const { pump, fetch } = rig(new Endless(10), fleet);
+  const { pipeline, fetch } = rig(new Endless(10), fleet);
   await settle();
   fleet.end(megabyte);
   for (let i = 0; i < 1_000; i++) {
@@ -178,20 +178,20 @@ test("small results switch prefetching on again", async () => {
   fetch();
   await settle();
   expect(fleet.waiting.length).toBe(258);
-  pump.stop();
+  pipeline.stop();
 });
 
 test("errors of 8 KiB behind a slow first line are counted, and so are their attempts", async () => {
   const lines = new Endless(10);
   const fleet = new Fleet(8, 0);
-  const { pump, budget, fetch } = rig(lines, fleet);
+  const { pipeline, budget, fetch } = rig(lines, fleet);
   const waiting = await fill(fleet, failure(), 1);
   expect(waiting * (8_192 + 4_096)).toBeLessThanOrEqual(BUDGET);
   expect(waiting).toBeGreaterThan(1_000);
   expect(budget.held).toBeLessThanOrEqual(BUDGET);
   fleet.end(small);
   expect(fetch()).toHaveLength(waiting + 1);
-  pump.stop();
+  pipeline.stop();
 
   // Attempts alone: 64 of each job, as many as a runner keeps.
   const tried = new Fleet(8, 0);
@@ -200,12 +200,12 @@ test("errors of 8 KiB behind a slow first line are counted, and so are their att
   const many = await fill(tried, { ...small, attempts: records }, 1);
   expect(many * (4_096 + 64 * 128)).toBeLessThanOrEqual(BUDGET);
   expect(other.budget.held).toBeLessThanOrEqual(BUDGET);
-  other.pump.stop();
+  other.pipeline.stop();
 });
 
 test("one line over the budget is admitted alone, and the next once it is fetched", async () => {
   const fleet = new Fleet(4, 0);
-  const { pump, budget, fetch } = rig(new Endless(3 * MIB, 3), fleet, true, MIB);
+  const { pipeline, budget, fetch } = rig(new Endless(3 * MIB, 3), fleet, true, MIB);
   for (const index of [0, 1, 2]) {
     await settle();
     expect(fleet.waiting).toHaveLength(1);
@@ -216,7 +216,7 @@ test("one line over the budget is admitted alone, and the next once it is fetche
   }
   await settle();
   expect([budget.held, budget.inFlight, fleet.waiting.length]).toEqual([0, 0, 0]);
-  await pump.run();
+  await pipeline.run();
 });
 
 function deskOf(runner: JobRunner): PipelineRunner {
@@ -246,12 +246,12 @@ test("line 1 fails twice and is the last to finish, with the budget full: it is 
   const { budget, fetch } = rig(lines, deskOf(set.runner), true, limit);
   await set.clock.settle();
   // What was begun before the first result taught the size adds one each; then the budget is full.
-  const most = limit + 16 * 2 * result.length;
+  const max = limit + 16 * 2 * result.length;
   const { taken } = lines;
   expect([fetch(), slow.attempts]).toEqual([[], 1]);
   expect(taken).toBeLessThan(count);
   expect(budget.admits(4_096 + 10)).toBe(false);
-  expect(budget.held).toBeLessThanOrEqual(most);
+  expect(budget.held).toBeLessThanOrEqual(max);
   await set.clock.advance(1_000);
   while (slow.attempts < 3) await set.clock.advance(100);
   expect([fetch(), lines.taken, set.runner.stats().running], "still full").toEqual([[], taken, 1]);
@@ -262,7 +262,7 @@ test("line 1 fails twice and is the last to finish, with the budget full: it is 
     const due = fetch();
     expect(due.length, "something is due").toBeGreaterThan(0);
     fetched.push(...due);
-    expect(budget.held).toBeLessThanOrEqual(most);
+    expect(budget.held).toBeLessThanOrEqual(max);
   }
   expect(fetched).toEqual(Array.from({ length: count }, (_, index) => index));
   await set.clock.settle();

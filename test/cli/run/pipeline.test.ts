@@ -57,7 +57,7 @@ class Lines implements PipelineSource {
 }
 
 /** Answers at once, or when the test says so. */
-class Desk implements PipelineRunner {
+class FakeRunner implements PipelineRunner {
   room = 4;
   /** Those of them that are no more than slots. */
   slotCount = 4;
@@ -82,7 +82,7 @@ class Desk implements PipelineRunner {
 const MIB = 1_048_576;
 
 interface Rig {
-  readonly pump: JobPipeline;
+  readonly pipeline: JobPipeline;
   readonly budget: ByteBudget;
   readonly told: string[];
   readonly ended: () => string;
@@ -90,7 +90,7 @@ interface Rig {
   fetches: boolean;
 }
 
-function rig(source: PipelineSource, desk: PipelineRunner, ordered: boolean = true): Rig {
+function rig(source: PipelineSource, runner: PipelineRunner, ordered: boolean = true): Rig {
   let end = "";
   const told: string[] = [];
   const owner: PipelineOwner = {
@@ -98,38 +98,38 @@ function rig(source: PipelineSource, desk: PipelineRunner, ordered: boolean = tr
     onJobFailed: () => told.push("failed"),
   };
   const budget = new ByteBudget(64 * MIB);
-  const pump = new JobPipeline(source, desk, owner, budget, ordered);
-  const set: Rig = { pump, budget, told, ended: () => end, fetches: true };
-  void set.pump.run().then(
+  const pipeline = new JobPipeline(source, runner, owner, budget, ordered);
+  const set: Rig = { pipeline, budget, told, ended: () => end, fetches: true };
+  void set.pipeline.run().then(
     () => (end = "done"),
     (error: unknown) => (end = String(error)),
   );
   return set;
 }
 
-function fetchAll({ pump, told }: Rig): void {
-  for (let line = pump.shift(); line !== undefined; line = pump.shift()) {
+function fetchAll({ pipeline, told }: Rig): void {
+  for (let line = pipeline.shift(); line !== undefined; line = pipeline.shift()) {
     told.push(`${line.index}=${line.value === undefined ? (line.fault ?? String(line.error)) : String(line.value)}`);
   }
 }
 
 test("nobody fetches outcomes: lines are taken until their budget is used up, and again as some are fetched", async () => {
   const lines = new Lines(1_000_000);
-  const desk = new Desk();
-  desk.atOnce = ok;
-  const set = rig(lines, desk);
+  const runner = new FakeRunner();
+  runner.atOnce = ok;
+  const set = rig(lines, runner);
   set.fetches = false;
   for (let before = -1; before < lines.taken; await settle()) before = lines.taken;
   const most = (64 * 1_024 * 1_024) / 4_096;
   expect(lines.taken).toBeGreaterThan(most / 2);
   expect(lines.taken).toBeLessThanOrEqual(most + 1);
   const before = lines.taken;
-  for (let i = 0; i < 100; i++) set.pump.shift();
-  set.pump.pull();
+  for (let i = 0; i < 100; i++) set.pipeline.shift();
+  set.pipeline.pull();
   for (let i = 0; i < 20; i++) await settle();
   expect(lines.taken - before).toBeGreaterThan(90);
   expect(lines.taken - before).toBeLessThanOrEqual(100);
-  set.pump.stop();
+  set.pipeline.stop();
 });
 
 test.each([
@@ -137,27 +137,27 @@ test.each([
   ["results", 0, 1_000_000],
 ])("long %s use it up sooner", async (_what, line, result) => {
   const lines = new Lines(1_000_000, "x".repeat(line));
-  const desk = new Desk();
+  const runner = new FakeRunner();
   const value = "y".repeat(result);
-  desk.atOnce = () => ok(value);
-  const set = rig(lines, desk);
+  runner.atOnce = () => ok(value);
+  const set = rig(lines, runner);
   set.fetches = false;
   for (let before = -1; before < lines.taken; await settle()) before = lines.taken;
   // Two bytes a character.
   expect(lines.taken).toBeGreaterThan(30);
   expect(lines.taken).toBeLessThanOrEqual(34);
-  set.pump.stop();
+  set.pipeline.stop();
 });
 
 test("the first job that hangs holds as many lines, in order, and none when outcomes are due as they come", async () => {
   for (const ordered of [true, false]) {
     const lines = new Lines(50_000);
-    const desk = new Desk();
-    const set = rig(lines, desk, ordered);
+    const runner = new FakeRunner();
+    const set = rig(lines, runner, ordered);
     await settle();
-    const first = desk.waiting.shift();
-    desk.atOnce = ok;
-    for (const { answer } of desk.waiting.splice(0)) answer(ok("later"));
+    const first = runner.waiting.shift();
+    runner.atOnce = ok;
+    for (const { answer } of runner.waiting.splice(0)) answer(ok("later"));
     for (let before = -1; before < lines.taken; await settle()) before = lines.taken;
     expect(lines.taken === 50_000, `ordered: ${ordered}`).toBe(!ordered);
     first?.answer(ok("first"));
@@ -167,29 +167,29 @@ test("the first job that hangs holds as many lines, in order, and none when outc
 });
 
 test("as many are submitted as the fleet can run, at least sixteen, as it grows", async () => {
-  const desk = new Desk();
-  const set = rig(new Lines(1_000), desk);
+  const runner = new FakeRunner();
+  const set = rig(new Lines(1_000), runner);
   await settle();
-  expect(desk.waiting).toHaveLength(16);
-  desk.room = 50;
-  set.pump.pull();
+  expect(runner.waiting).toHaveLength(16);
+  runner.room = 50;
+  set.pipeline.pull();
   for (let i = 0; i < 20; i++) await settle();
-  expect(desk.waiting).toHaveLength(50);
-  for (const { job, answer } of desk.waiting.splice(0, 20)) answer(ok(job));
+  expect(runner.waiting).toHaveLength(50);
+  for (const { job, answer } of runner.waiting.splice(0, 20)) answer(ok(job));
   for (let i = 0; i < 20; i++) await settle();
-  expect(desk.waiting).toHaveLength(50);
-  set.pump.stop();
+  expect(runner.waiting).toHaveLength(50);
+  set.pipeline.stop();
 });
 
 test("nothing is taken before it runs, whoever comes", async () => {
   const lines = new Lines(10);
   const owner: PipelineOwner = { onOutcomes: () => undefined, onJobFailed: () => undefined };
-  const pump = new JobPipeline(lines, new Desk(), owner, new ByteBudget(MIB), true);
-  pump.pull();
+  const pipeline = new JobPipeline(lines, new FakeRunner(), owner, new ByteBudget(MIB), true);
+  pipeline.pull();
   await settle();
   expect(lines.taken).toBe(0);
-  pump.stop();
-  await pump.run();
+  pipeline.stop();
+  await pipeline.run();
   expect(lines.taken).toBe(0);
 });
 
@@ -197,12 +197,12 @@ test("each outcome is due once: in the order of the lines, or as they come", asy
   const jobs = fc.array(fc.nat(), { minLength: 1, maxLength: 60 });
   await fc.assert(
     fc.asyncProperty(jobs, fc.boolean(), async (picks, ordered) => {
-      const desk = new Desk();
-      const set = rig(new Lines(picks.length), desk, ordered);
+      const runner = new FakeRunner();
+      const set = rig(new Lines(picks.length), runner, ordered);
       const came: string[] = [];
       for (const pick of picks) {
         for (let i = 0; i < 3; i++) await settle();
-        const [answered] = desk.waiting.splice(pick % desk.waiting.length, 1);
+        const [answered] = runner.waiting.splice(pick % runner.waiting.length, 1);
         came.push(`${answered?.job.slice(1) ?? ""}=done`);
         answered?.answer(ok("done"));
       }
@@ -217,9 +217,9 @@ test("each outcome is due once: in the order of the lines, or as they come", asy
 test("a line that is no job is an outcome in its place, and not submitted", async () => {
   const lines = new Lines(3);
   lines.odd.set(1, () => new InputLine(1, "-", 2, "", "no job"));
-  const desk = new Desk();
-  desk.atOnce = ok;
-  const set = rig(lines, desk);
+  const runner = new FakeRunner();
+  runner.atOnce = ok;
+  const set = rig(lines, runner);
   await settle();
   expect([set.told, set.ended()]).toEqual([["0=x0", "1=no job", "2=x2"], "done"]);
 });
@@ -229,11 +229,11 @@ test("what the source throws ends the input, once the jobs under way have settle
   lines.odd.set(2, () => {
     throw new Error("another input");
   });
-  const desk = new Desk();
-  const set = rig(lines, desk);
+  const runner = new FakeRunner();
+  const set = rig(lines, runner);
   await settle();
-  expect([desk.waiting.length, lines.stopped, set.ended()]).toEqual([2, true, ""]);
-  for (const { job, answer } of desk.waiting.splice(0)) answer(ok(job));
+  expect([runner.waiting.length, lines.stopped, set.ended()]).toEqual([2, true, ""]);
+  for (const { job, answer } of runner.waiting.splice(0)) answer(ok(job));
   await settle();
   expect([set.told, set.ended()]).toEqual([["0=x0", "1=x1"], "Error: another input"]);
 });
@@ -241,14 +241,14 @@ test("what the source throws ends the input, once the jobs under way have settle
 test("what cannot be read is the same", async () => {
   const lines = new Lines(0);
   lines.more = () => Promise.reject(new Error("no such file"));
-  const set = rig(lines, new Desk());
+  const set = rig(lines, new FakeRunner());
   await settle();
   expect(set.ended()).toBe("Error: no such file");
 });
 
 test("what the owner throws is, too", async () => {
-  const desk = new Desk();
-  desk.atOnce = ok;
+  const runner = new FakeRunner();
+  runner.atOnce = ok;
   let end = "";
   const owner: PipelineOwner = {
     onOutcomes: () => {
@@ -257,38 +257,40 @@ test("what the owner throws is, too", async () => {
     onJobFailed: () => undefined,
   };
   const budget = new ByteBudget(MIB);
-  void new JobPipeline(new Lines(5), desk, owner, budget, true).run().catch((error: unknown) => (end = String(error)));
+  void new JobPipeline(new Lines(5), runner, owner, budget, true)
+    .run()
+    .catch((error: unknown) => (end = String(error)));
   await settle();
   expect(end).toBe("Error: cannot write");
 });
 
 test("a failed job is told of before its turn has come", async () => {
-  const desk = new Desk();
-  const set = rig(new Lines(3), desk);
+  const runner = new FakeRunner();
+  const set = rig(new Lines(3), runner);
   await settle();
-  desk.waiting[2]?.answer(failed(new Error("bad")));
+  runner.waiting[2]?.answer(failed(new Error("bad")));
   await settle();
   expect(set.told).toEqual(["failed"]);
-  for (const { job, answer } of desk.waiting.slice(0, 2)) answer(ok(job));
+  for (const { job, answer } of runner.waiting.slice(0, 2)) answer(ok(job));
   await settle();
   expect([set.told, set.ended()]).toEqual([["failed", "0=x0", "1=x1", "2=Error: bad"], "done"]);
 });
 
 test.each([
-  ["settled so", (desk: Desk) => (desk.atOnce = () => failed(new RunnerStoppedError("stopped")))],
+  ["settled so", (runner: FakeRunner) => (runner.atOnce = () => failed(new RunnerStoppedError("stopped")))],
   [
     "refused",
-    (desk: Desk) => {
-      desk.submit = () => {
+    (runner: FakeRunner) => {
+      runner.submit = () => {
         throw new RunnerStoppedError("stopped");
       };
     },
   ],
 ])("a runner that takes no more ends the input and is no failed job: %s", async (_how, stop) => {
   const lines = new Lines(1_000);
-  const desk = new Desk();
-  stop(desk);
-  const set = rig(lines, desk);
+  const runner = new FakeRunner();
+  stop(runner);
+  const set = rig(lines, runner);
   await settle();
   expect(set.told).toEqual(["0=RunnerStoppedError: stopped"]);
   expect([lines.taken, set.ended()]).toEqual([1, "RunnerStoppedError: stopped"]);
@@ -296,16 +298,16 @@ test.each([
 
 test("stopped: no more lines, an end once all under way have settled, and no waiting for an input that is silent", async () => {
   const lines = new Lines(100);
-  const desk = new Desk();
-  const set = rig(lines, desk);
+  const runner = new FakeRunner();
+  const set = rig(lines, runner);
   await settle();
   lines.silent = true;
-  desk.atOnce = ok;
-  const [first, ...others] = desk.waiting.splice(0);
+  runner.atOnce = ok;
+  const [first, ...others] = runner.waiting.splice(0);
   for (const { job, answer } of others) answer(ok(job));
   await settle();
-  set.pump.stop();
-  set.pump.stop();
+  set.pipeline.stop();
+  set.pipeline.stop();
   await settle();
   expect([lines.stopped, set.ended()]).toEqual([true, ""]);
   first?.answer(ok("x0"));
@@ -316,10 +318,10 @@ test("stopped: no more lines, an end once all under way have settled, and no wai
 test("stopped with nothing under way: the end, though the input is silent", async () => {
   const lines = new Lines(0);
   lines.silent = true;
-  const set = rig(lines, new Desk());
+  const set = rig(lines, new FakeRunner());
   await settle();
   expect(set.ended()).toBe("");
-  set.pump.stop();
+  set.pipeline.stop();
   await settle();
   expect(set.ended()).toBe("done");
 });
