@@ -7,6 +7,7 @@ import type { Payload } from "../../core/peer.ts";
 import { samePayload } from "../../core/dispatch/verification.ts";
 import type { Checker, Violation } from "./checker.ts";
 import type { FrameObservation, Observation } from "../history/observation.ts";
+import { getOrCreate } from "./get-or-create.ts";
 
 /** An attempt a worker was given. */
 interface Assignment {
@@ -157,8 +158,7 @@ function keyOf(jobId: string, attempt: number): string {
 function addAssignment(worker: WorkerLife, connection: number, { attemptId, attempt, jobId }: JobMessage): void {
   const key = keyOf(`${worker.runners.get(connection) ?? ""}-${jobId}`, attempt);
   const assignment = { key, begun: false, value: undefined };
-  let ofConnection = worker.byConnection.get(connection);
-  if (ofConnection === undefined) worker.byConnection.set(connection, (ofConnection = new Map()));
+  const ofConnection = getOrCreate(worker.byConnection, connection, () => new Map());
   ofConnection.set(attemptId, assignment);
   worker.byKey.set(key, assignment);
 }

@@ -4,6 +4,7 @@ import type { RunnerEvent } from "../../core/events.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
+import { getOrCreate } from "./get-or-create.ts";
 
 /** A runner that drains. */
 interface Drain {
@@ -63,9 +64,7 @@ export class DrainChecker implements Checker {
   }
 
   #life(machine: string): RunnerLife {
-    let life = this.#lives.get(machine);
-    if (life === undefined) this.#lives.set(machine, (life = { queued: undefined, made: new Map(), drain: undefined }));
-    return life;
+    return getOrCreate(this.#lives, machine, () => ({ queued: undefined, made: new Map(), drain: undefined }));
   }
 
   #submitted(machine: string, jobId: number): void {

@@ -3,6 +3,7 @@ import type { RunnerEvent, WorkerGoneEvent, WorkerJoinedEvent } from "../../core
 import type { Checker, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
+import { getOrCreate } from "./get-or-create.ts";
 import type { WireModelObserver } from "./wire-model.ts";
 import type { WireConnection } from "./wire.ts";
 
@@ -45,9 +46,7 @@ export class Identity implements Checker, WireModelObserver {
   }
 
   #holdersOf(machine: string): Map<string, Holder> {
-    let holders = this.#holders.get(machine);
-    if (holders === undefined) this.#holders.set(machine, (holders = new Map()));
-    return holders;
+    return getOrCreate(this.#holders, machine, () => new Map());
   }
 
   #onJoined(machine: string, { identity, peer }: WorkerJoinedEvent, at: number): void {

@@ -11,6 +11,7 @@ import {
 import type { JobRetriedEvent, JobSettledEvent, RunnerEvent } from "../../core/events.ts";
 import type { Observation, SettledObservation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
+import { getOrCreate } from "./get-or-create.ts";
 import type { CoveragePoint } from "./coverage-points.ts";
 
 /** Where a job is. */
@@ -44,9 +45,7 @@ export class JobHistory {
   }
 
   #states(machine: string): Map<number, JobState> {
-    let states = this.#jobs.get(machine);
-    if (states === undefined) this.#jobs.set(machine, (states = new Map()));
-    return states;
+    return getOrCreate(this.#jobs, machine, () => new Map());
   }
 
   #event(machine: string, event: RunnerEvent, at: number): void {

@@ -7,6 +7,7 @@ import type { JobRetriedEvent, RunnerEvent } from "../../core/events.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation, YieldedObservation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
+import { getOrCreate } from "./get-or-create.ts";
 import type { WireModelObserver } from "./wire-model.ts";
 import type { CoveragePoint } from "./coverage-points.ts";
 import { hasRequiredLabels, hasAll, labelKey, type WireAttempt, type WireConnection, type WireRunner } from "./wire.ts";
@@ -84,8 +85,7 @@ export class OrderChecker implements Checker, WireModelObserver {
 
   #onYielded({ machine, map, ordered, index }: YieldedObservation): void {
     if (!ordered) return;
-    let maps = this.#maps.get(machine);
-    if (maps === undefined) this.#maps.set(machine, (maps = new Map()));
+    const maps = getOrCreate(this.#maps, machine, () => new Map());
     const next = maps.get(map) ?? 0;
     maps.set(map, next + 1);
     if (index !== next)
@@ -129,31 +129,11 @@ export class OrderChecker implements Checker, WireModelObserver {
   }
 
   #queue(machine: string): Queue {
-    let queue = this.#queues.get(machine);
-    if (queue === undefined) {
-      const earliest = Number.POSITIVE_INFINITY;
-      const [latest, waiting, late] = [new Map(), new Map(), new Map()];
-      const [started, prefetched] = [new Set<number>(), new Set<number>()];
-      queue = {
-        latest,
-        waiting,
-        unseen: 0,
-        started,
-        prefetched,
-        late,
-        retries: new Map(),
-        earliest,
-        suspects: new Map(),
-      };
-      this.#queues.set(machine, queue);
-    }
-    return queue;
+    return getOrCreate(this.#queues, machine, newQueue);
   }
 
   #waitingFor({ waiting }: Queue, key: string): Set<number> {
-    let jobs = waiting.get(key);
-    if (jobs === undefined) waiting.set(key, (jobs = new Set()));
-    return jobs;
+    return getOrCreate(waiting, key, () => new Set());
   }
 
   #onEvent(machine: string, event: RunnerEvent, at: number): void {
@@ -285,6 +265,20 @@ export class OrderChecker implements Checker, WireModelObserver {
       return this.#violation("retry-elsewhere", `${runner.machine}: ${what}`);
     }
   }
+}
+
+function newQueue(): Queue {
+  return {
+    latest: new Map(),
+    waiting: new Map(),
+    unseen: 0,
+    started: new Set(),
+    prefetched: new Set(),
+    late: new Map(),
+    retries: new Map(),
+    earliest: Number.POSITIVE_INFINITY,
+    suspects: new Map(),
+  };
 }
 
 /** Whether a worker had a free slot, and nothing happened to it in that moment that could have changed that. */

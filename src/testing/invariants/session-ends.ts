@@ -1,6 +1,7 @@
 /** Which connection a runner speaks of when it says that a worker is gone, and how that ended. Judges nothing. */
 import type { WorkerGoneEvent } from "../../core/events.ts";
 import type { ClosedObservation, Observation } from "../history/observation.ts";
+import { getOrCreate } from "./get-or-create.ts";
 import type { WireModel, WireModelObserver } from "./wire-model.ts";
 import type { WireConnection, WireRunner } from "./wire.ts";
 
@@ -57,12 +58,8 @@ export class SessionEnds implements WireModelObserver {
   onEnded(connection: WireConnection, { byItself }: ClosedObservation, at: number): void {
     if (connection.welcome === undefined) return;
     const { runner, identity } = connection;
-    let pending = this.#pending.get(runner);
-    if (pending === undefined) this.#pending.set(runner, (pending = new Map()));
-    const end = endOf(connection, byItself, at);
-    const earlier = pending.get(identity);
-    if (earlier === undefined) pending.set(identity, [end]);
-    else earlier.push(end);
+    const pending = getOrCreate(this.#pending, runner, () => new Map());
+    getOrCreate(pending, identity, () => []).push(endOf(connection, byItself, at));
   }
 }
 

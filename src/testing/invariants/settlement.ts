@@ -10,6 +10,7 @@ import type { RunnerStats } from "../../core/stats.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation, SettledObservation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
+import { getOrCreate } from "./get-or-create.ts";
 import type { WireModelObserver } from "./wire-model.ts";
 import { fitsRefusal, fitsSettlement } from "./outcome.ts";
 import { hasAll, labelKey, type WireAttempt } from "./wire.ts";
@@ -130,10 +131,7 @@ export class Settlement implements Checker, WireModelObserver {
   }
 
   #life(machine: string): RunnerLife {
-    let life = this.#lives.get(machine);
-    if (life === undefined)
-      this.#lives.set(machine, (life = { calls: new Map(), empty: new Map(), labels: new Map() }));
-    return life;
+    return getOrCreate(this.#lives, machine, () => ({ calls: new Map(), empty: new Map(), labels: new Map() }));
   }
 
   #delivered(machine: string, messages: readonly Message[] | undefined): void {

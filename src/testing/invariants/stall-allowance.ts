@@ -4,6 +4,7 @@
  */
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
+import { getOrCreate } from "./get-or-create.ts";
 
 /** Something came too late. */
 export interface Claim {
@@ -45,6 +46,7 @@ interface Stillness {
 /** Times that were added up may differ in their last digits. */
 const EPSILON = 1e-6;
 const PAUSES_KEPT = 256;
+const NEVER = Number.NEGATIVE_INFINITY;
 
 /** Turns claims of lateness into violations. */
 export class StallAllowance implements Checker {
@@ -97,13 +99,14 @@ export class StallAllowance implements Checker {
   }
 
   #stillnessOf(machine: string): Stillness {
-    let still = this.#machines.get(machine);
-    if (still === undefined) {
-      const never = Number.NEGATIVE_INFINITY;
-      still = { all: 0, pauses: [], knownSince: never, stalls: false, from: never, to: never };
-      this.#machines.set(machine, still);
-    }
-    return still;
+    return getOrCreate(this.#machines, machine, () => ({
+      all: 0,
+      pauses: [],
+      knownSince: NEVER,
+      stalls: false,
+      from: NEVER,
+      to: NEVER,
+    }));
   }
 
   #judge(): void {

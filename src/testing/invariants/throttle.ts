@@ -9,6 +9,7 @@ import type { CancelledMessage, JobErrorMessage } from "../../core/protocol/mess
 import type { Checker, Violation } from "./checker.ts";
 import type { Observation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
+import { getOrCreate } from "./get-or-create.ts";
 import type { WireModelObserver } from "./wire-model.ts";
 import type { WireAnswer, WireAttempt, WireRunner } from "./wire.ts";
 
@@ -99,8 +100,7 @@ export class Throttle implements Checker, WireModelObserver {
   #checkPause(machine: string, event: RunnerEvent, at: number): void {
     if (event.type !== "job-retried" && event.type !== "job-started" && event.type !== "job-settled") return;
     const { jobId } = event;
-    let pauses = this.#pauses.get(machine);
-    if (pauses === undefined) this.#pauses.set(machine, (pauses = new Map()));
+    const pauses = getOrCreate(this.#pauses, machine, () => new Map());
     const pause = pauses.get(jobId);
     pauses.delete(jobId);
     const runner = this.#context.wire.runner(machine);
@@ -126,9 +126,7 @@ export class Throttle implements Checker, WireModelObserver {
   }
 
   #count(runner: WireRunner): Count {
-    let count = this.#counts.get(runner);
-    if (count === undefined) this.#counts.set(runner, (count = { retries: 0, successes: 0 }));
-    return count;
+    return getOrCreate(this.#counts, runner, () => ({ retries: 0, successes: 0 }));
   }
 }
 

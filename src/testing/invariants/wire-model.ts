@@ -9,6 +9,7 @@ import type { CancelledMessage, CancelMessage, JobMessage, Message } from "../..
 import { PROTOCOL_VERSION } from "../../core/protocol/message.ts";
 import type { Checker, ObservedRunner } from "./checker.ts";
 import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../history/observation.ts";
+import { getOrCreate } from "./get-or-create.ts";
 import { type WireAnswer, WireAttempt, WireConnection, type WireJob, WireRunner } from "./wire.ts";
 
 /** What the model calls as it learns what the frames mean. */
@@ -97,9 +98,7 @@ export class WireModel implements Checker {
   }
 
   #up(machine: string): WireRunner {
-    let runner = this.#runners.get(machine);
-    if (runner === undefined) this.#runners.set(machine, (runner = new WireRunner(machine)));
-    return runner;
+    return getOrCreate(this.#runners, machine, () => new WireRunner(machine));
   }
 
   #machine(seen: MachineObservation, at: number): void {

@@ -12,6 +12,7 @@ import type {
   RejectMessage,
   WelcomeMessage,
 } from "../../core/protocol/message.ts";
+import { getOrCreate } from "./get-or-create.ts";
 
 /** A congested worker is looked at again every 5 ms, and the timer may be a tick late. */
 export const BACKPRESSURE_POLL_MS = 6;
@@ -284,8 +285,7 @@ export class WireRunner {
 
   /** `execute` took a job in. */
   submitted(id: number, options: CallOptions): void {
-    let job = this.jobs.get(id);
-    if (job === undefined) this.jobs.set(id, (job = new WireJob(id)));
+    const job = getOrCreate(this.jobs, id, () => new WireJob(id));
     job.options = options;
     for (let other = this.#highest + 1; other < id; other++) {
       this.mixed = true;
