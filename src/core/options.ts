@@ -31,13 +31,13 @@ export interface DefinedOptions<T, D extends keyof T> {
 export function defineOptions<T extends object, D extends keyof T>(
   declared: OptionDeclarations<T, D>,
 ): DefinedOptions<T, D> {
-  const entries = Object.entries(declared) as [string, readonly [Validator, unknown?]][];
-  const rules = entries.map(([name, [validator]]) => [name, validator]);
-  const defaults = entries.filter(([, row]) => row.length === 2).map(([name, row]) => [name, row[1]]);
-  return {
-    rules: Object.freeze(Object.fromEntries(rules)) as Validators<T>,
-    defaults: Object.freeze(Object.fromEntries(defaults)) as WithDefaults<Pick<T, D>>,
-  };
+  const rules: Record<string, Validator> = {};
+  const defaults: Record<string, unknown> = {};
+  for (const [name, [validator, ...byDefault]] of Object.entries<readonly [Validator, unknown?]>(declared)) {
+    rules[name] = validator;
+    if (byDefault.length > 0) defaults[name] = byDefault[0];
+  }
+  return { rules: Object.freeze(rules), defaults: Object.freeze(defaults) } as DefinedOptions<T, D>;
 }
 
 function show(value: unknown): string {
@@ -166,6 +166,12 @@ export function oneOrMore(rule: Validator): Validator {
     return wrong === undefined ? undefined : `${wrong}, or an array of such`;
   };
 }
+
+/** A Clock, for the option `clock`. */
+export const isClock: Validator = hasMethods("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn");
+
+/** A Random, for the option `random`. */
+export const isRandom: Validator = hasMethods("an Entropy", "u32", "id");
 
 /** What looks like an AbortSignal. */
 export const abortSignal: Validator = (value) => {

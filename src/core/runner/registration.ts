@@ -25,6 +25,8 @@ import {
   type WithDefaults,
   finiteDuration,
   isBoolean,
+  isClock,
+  isRandom,
   integer,
   integerOrInfinity,
   listOf,
@@ -108,8 +110,8 @@ const LIMITS = defineOptions<RegistrationLimits, Exclude<keyof RegistrationLimit
   stallTimeout: [finiteDuration, INCOMING_DEFAULTS.stallTimeout],
   maxIncomingBytes: [integer(1), INCOMING_DEFAULTS.maxIncomingBytes],
   remoteStacks: [isBoolean, false],
-  clock: [hasMethods("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn")],
-  random: [hasMethods("an Entropy", "u32", "id")],
+  clock: [isClock],
+  random: [isRandom],
 });
 
 /** The limits that hold when nothing else is asked for. */

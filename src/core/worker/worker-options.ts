@@ -12,6 +12,8 @@ import {
   duration,
   finiteDuration,
   isBoolean,
+  isClock,
+  isRandom,
   integer,
   integerOrInfinity,
   oneOf,
@@ -95,8 +97,8 @@ const OPTIONS = defineOptions<WorkerOptions, keyof WorkerDefaults>({
   highWater: [integer(1), 1_048_576],
   maxBuffered: [integer(1), 8_388_608],
   remoteStacks: [isBoolean, false],
-  clock: [hasMethods("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn")],
-  random: [hasMethods("an Entropy", "u32", "id")],
+  clock: [isClock],
+  random: [isRandom],
 });
 
 /** The worker's defaults. */
