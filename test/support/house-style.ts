@@ -13,6 +13,9 @@ const EMPTY_NAMES: ReadonlySet<string> = new Set([
   "common",
 ]);
 
+/** A comment speaks of things in the code: of the queue, the frame, the caller. */
+const PERSONS = /\b(?:who|whom|whoever|somebody|someone|nobody|anybody|anyone|everybody|everyone|he|him|his)\b/gi;
+
 function lineOf(file: ts.SourceFile, node: ts.Node): number {
   return file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1;
 }
@@ -49,6 +52,38 @@ export function looseAssertions(path: string, text: string): readonly string[] {
   };
   visit(file);
   return found;
+}
+
+/** Comments that speak of a thing as of a person. */
+export function personsInComments(path: string, text: string): readonly string[] {
+  const found: string[] = [];
+  const comments = text.matchAll(/\/\*[\s\S]*?\*\/|(?<![:"'`\w])\/\/.*$/gm);
+  for (const { 0: comment, index } of comments) {
+    for (const { 0: word, index: at } of comment.matchAll(PERSONS)) {
+      const line = text.slice(0, index + at).split("\n").length;
+      found.push(`${path}:${line}: "${word}" in a comment`);
+    }
+  }
+  return found;
+}
+
+function declaredNames(file: ts.SourceFile): readonly string[] {
+  return file.statements.flatMap((node) => {
+    const modifiers = ts.canHaveModifiers(node) ? ts.getModifiers(node) : undefined;
+    if (modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) !== true) return [];
+    if (ts.isVariableStatement(node)) return node.declarationList.declarations.map(({ name }) => name.getText(file));
+    return "name" in node && node.name !== undefined ? [(node.name as ts.Node).getText(file)] : [];
+  });
+}
+
+/** Names that more than one file exports: one name, one meaning. */
+export function sharedNames(texts: ReadonlyMap<string, string>): readonly string[] {
+  const files = new Map<string, Set<string>>();
+  for (const [path, text] of texts) {
+    const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+    for (const name of declaredNames(file)) files.set(name, (files.get(name) ?? new Set()).add(path));
+  }
+  return [...files].filter(([, paths]) => paths.size > 1).map(([name, paths]) => `${name}: ${[...paths].join(", ")}`);
 }
 
 /** What is wrong in what is shipped: mutable module state, `using`, a file without an opening comment or a telling name. */

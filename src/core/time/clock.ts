@@ -3,7 +3,7 @@
  * may name a timer, a date or a random source. Waits are in timer.ts and timer-queue.ts.
  */
 
-/** What `Clock.set` returned. Opaque to everyone but the clock that made it. */
+/** What `Clock.set` returned. Opaque to all but the clock that made it. */
 export type TimerHandle = unknown;
 
 /** The core's only source of time. All durations are milliseconds. */

@@ -67,7 +67,7 @@ function errorText(error: unknown): string {
   const name = textProperty(error, "name");
   const words = textProperty(error, "message");
   return name === undefined || words === undefined
-    ? formatPayload(describeError(error))
+    ? formatPayload(formatThrown(error))
     : `${printable(name)}: ${formatPayload(words)}`;
 }
 
@@ -176,7 +176,7 @@ export function textProperty(value: unknown, key: string): string | undefined {
 }
 
 /** `TypeError: two is one too many`; of what is no error what there is to say of it. */
-export function describeError(error: unknown): string {
+export function formatThrown(error: unknown): string {
   const message = textProperty(error, "message");
   const name = textProperty(error, "name") ?? "";
   if (message !== undefined) return [name, message].filter((part) => part !== "").join(": ");
@@ -195,5 +195,5 @@ export function describeValue(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
   if (Array.isArray(value)) return "an array";
-  return "then" in value ? "a promise" : describeError(value).slice(0, 80);
+  return "then" in value ? "a promise" : formatThrown(value).slice(0, 80);
 }

@@ -2,7 +2,7 @@
  * What a simulation that failed says: with which seed, how to see it again, what was thrown and where, and what happened
  * last. Which runs failed is for simulate.ts to find out. Making these words does not throw, whatever was thrown.
  */
-import { describeError, printable, textProperty } from "../history/format.ts";
+import { formatThrown, printable, textProperty } from "../history/format.ts";
 import type { Trace } from "../history/trace.ts";
 
 /** The most of what was thrown that is shown, in characters: a difference between two large objects has no end. */
@@ -62,7 +62,7 @@ function shown(log: readonly string[]): readonly string[] {
 
 /** The name and the message, its further lines indented so that none of them begins a line; and where it was thrown. */
 function thrownLines(error: unknown): readonly string[] {
-  const words = describeError(error).replace(COLOUR, "");
+  const words = formatThrown(error).replace(COLOUR, "");
   const cut = words.length > MAX_ERROR_LENGTH ? `${words.slice(0, MAX_ERROR_LENGTH)}…` : words;
   const [first = "", ...others] = cut
     .split(/\r\n|[\n\r]/)
