@@ -1,4 +1,4 @@
-/** What `serveFromTab` can be told, with its defaults, and the check of it. What each option does is done elsewhere. */
+/** The options of `serveFromTab`, with their defaults and checks. */
 import {
   isFunction,
   checkOptions,

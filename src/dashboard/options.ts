@@ -1,4 +1,4 @@
-/** What the page of a WebSocket listener can be told, and the check of it. What it shows is dashboard/, how it is served dashboard-endpoint.ts. */
+/** The options of the dashboard of a WebSocket listener, with their defaults and checks. How it is served is in dashboard-endpoint.ts. */
 import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {

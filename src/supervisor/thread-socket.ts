@@ -1,6 +1,6 @@
 /**
- * The runner's end of a thread's connection: a port that also learns how the thread ended. A port alone tells that it was
- * closed and not why, which is what people want to read when a job is lost.
+ * The runner's end of a thread's connection: a port that also learns how the thread ended. A port alone shows that it was
+ * closed and not why, and the reason belongs into the error of a lost job.
  */
 import type { Peer } from "../core/peer.ts";
 import type { CloseReason, Receiver, Socket } from "../core/transport/socket.ts";

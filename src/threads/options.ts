@@ -1,4 +1,4 @@
-/** What `threads` can be told, with its defaults, and the check of it. What each option does is done elsewhere. */
+/** The options of `threads`, with their defaults and checks. */
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";

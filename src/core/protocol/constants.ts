@@ -66,7 +66,7 @@ export function invert<Name extends string>(codes: Codes<Name>): readonly (Name 
 export const HEAD_BYTES = 5;
 /** Bit 0 of the flags of HELLO, JOB, JOBRES and JOBERR. */
 export const FLAG_0 = 1;
-/** Bit 1 of the flags of HELLO (how many it takes ahead follows, last), JOBRES and JOBERR (what it took follows, next). */
+/** Bit 1 of the flags of HELLO (the prefetch limit follows, last), JOBRES and JOBERR (the duration follows, next). */
 export const FLAG_1 = 2;
 /** A ttl of this many ms means no limit. */
 export const NO_LIMIT = 0xffff_ffff;
@@ -83,5 +83,5 @@ export const TEXT_BYTES: Readonly<Record<"name" | "message" | "code" | "stack" |
 /** The most that is prefetched by measure: more would not make a worker of very short jobs any busier. */
 export const MAX_MEASURED_PREFETCH = 128;
 
-/** The most that is taken in ahead of a free slot. */
+/** The most jobs a worker accepts before a slot is free. */
 export const MAX_PREFETCH: number = 256;

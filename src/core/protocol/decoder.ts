@@ -155,7 +155,7 @@ function decodeHello(input: ByteReader): HelloMessage {
   if (count > MAX_LABELS) throw new ProtocolError(`a HELLO with ${count} labels: at most ${MAX_LABELS}`);
   const labels: string[] = [];
   for (let i = 0; i < count; i++) labels.push(identifier(input, "label"));
-  const prefetchLimit = (flags & FLAG_1) === 0 ? undefined : positive(input.u16(), "number of jobs ahead");
+  const prefetchLimit = (flags & FLAG_1) === 0 ? undefined : positive(input.u16(), "prefetch limit");
   return { type: "HELLO", version, identity, instance, capacity, prefetchLimit, blocking, served, labels };
 }
 

@@ -21,7 +21,7 @@ export interface HelloMessage {
   readonly instance: string;
   /** How many jobs it takes at a time, 1 to 65,535. */
   readonly capacity: number;
-  /** How many more it takes ahead of a free slot, 0 to 65,535, to begin them in the order they came; absent: none. */
+  /** How many jobs it accepts before a slot is free, 0 to 65,535, and begins in the order they came; absent: none. */
   readonly prefetchLimit?: number | undefined;
   /** Whether its handlers run on the event loop that answers PING. */
   readonly blocking: boolean;

@@ -36,7 +36,7 @@ export interface RunnerOptions extends RegistrationLimits, Omit<ExecuteOptions, 
   /**
    * Jobs that each worker may be prefetched, while more wait than there are slots: 0 to 256, or `"auto"`
    * (default), as many as are measured to take less than a round trip. A job that may be lost but once is never prefetched,
-   * and a worker that listens, which several runners may share, takes nothing ahead.
+   * and a worker that listens, which several runners may share, accepts no prefetched jobs.
    */
   readonly prefetch?: Prefetch | undefined;
 }

@@ -1,4 +1,4 @@
-/** The real clock and the real chance: the only core file that touches the host it runs on. */
+/** The real clock and the real random numbers: the only core file that touches the host it runs on. */
 import type { Clock, Random, TimerHandle } from "./clock.ts";
 
 // Taken when the module loads, so that a test's fake timers installed later do not stop the clock of a real transport.

@@ -1,4 +1,4 @@
-/** Cases of listeners and dialers: listeners start, stop and start again, dials can be aborted and fail in words. */
+/** Cases of listeners and dialers: listeners start, stop and start again, dials can be aborted, and fail with a reason to read. */
 import { expectEqual, expectTrue, expectWords, rejectionOf } from "./expectation.ts";
 import { bytes, Recorder, textOf, utf8 } from "./recorder.ts";
 import { MAX, type SocketCase } from "./socket-fixture.ts";

@@ -1,4 +1,4 @@
-/** An abort signal that counts its listeners. Why: no API of browsers tells. */
+/** An abort signal that counts its listeners. Why: browsers have no API for that number. */
 
 /** A signal, and whether it has listeners. */
 export class WatchedSignal {

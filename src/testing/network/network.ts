@@ -1,5 +1,5 @@
 /**
- * A network that fails on command, or by chance from a seed. Owns the routes, the connections and what is done to them; what
+ * A network that fails on command, or at random from a seed. Owns the routes, the connections and what is done to them; what
  * one connection does is in connection.ts, which faults come when is its user's choice.
  */
 import type { Clock } from "../../core/time/clock.ts";

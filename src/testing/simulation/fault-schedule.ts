@@ -1,4 +1,4 @@
-/** Faults by chance: kind, time and machine are drawn from a seed. A scenario can inject each of them itself, too. */
+/** Random faults: kind, time and machine are drawn from a seed. A scenario can inject each of them itself, too. */
 import { checkOptions, finiteDuration, type Validator, type Validators } from "../../core/options.ts";
 import type { SeededRandom } from "../time/seeded-random.ts";
 import type { CrashKind } from "./world.ts";

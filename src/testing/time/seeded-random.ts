@@ -1,4 +1,4 @@
-/** Chance from a seed: the same numbers on every engine, and streams that do not disturb each other. */
+/** Random numbers from a seed: the same numbers on every engine, and streams that do not disturb each other. */
 import type { Random } from "../../core/time/clock.ts";
 
 /** Draws thrown away first, so that seeds that differ by one bit do not begin alike. */
