@@ -48,7 +48,7 @@ class Queues {
         assert.equal(queue.remove(item), model.includes(item));
         this.#models[which] = model.filter((other) => other !== item);
       } else if (this.#models.some((all) => all.includes(item))) {
-        assert.throws(() => queue.push(item, op === "push at head"), /already in a line/);
+        assert.throws(() => queue.push(item, op === "push at head"), /already in a list/);
       } else {
         queue.push(item, op === "push at head");
         if (op === "push") model.push(item);
