@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { filesBelow } from "../support/package-files.ts";
-import { judged, scores, WANTED } from "./mutation/report.ts";
+import { type Equivalent, judged, scores, WANTED } from "./mutation/report.ts";
 import { mutation } from "./mutation.ts";
 
 function mutants(counts: Readonly<Record<string, number>>) {
@@ -59,6 +59,15 @@ describe("a report of Stryker's", () => {
   it("is not asked for below full scale", async () => {
     for (const scale of ["test", "quick"] as const)
       expect(await mutation.run(scale, () => undefined)).toEqual({ findings: [], counts: {} });
+  });
+});
+
+describe("mutants that make no difference", () => {
+  it("stand in the code, on the line that is quoted, and have a reason", () => {
+    const known = JSON.parse(readFileSync("test/reliability/mutation/equivalent.json", "utf8")) as Equivalent[];
+    expect(known.length).toBeGreaterThan(0);
+    const gone = known.filter(({ file, line, why }) => why === "" || !readFileSync(file, "utf8").includes(line));
+    expect(gone).toEqual([]);
   });
 });
 
