@@ -18,8 +18,7 @@ const MESSAGE = /^(EMFILE|ENFILE|EAGAIN|ENOMEM): /;
 /** Causes that are followed: an error may be its own cause. */
 const MAX_CAUSES = 8;
 
-/** The code of scarcity that an error, or one underneath it, speaks of; nothing when it speaks of something else. */
-export function scarcityOf(error: unknown): string | undefined {
+function findCode(error: unknown): string | undefined {
   let next = error;
   for (let depth = 0; depth < MAX_CAUSES && next instanceof Error; depth++) {
     const code = "code" in next && typeof next.code === "string" && CODES.has(next.code) ? next.code : undefined;
@@ -28,6 +27,18 @@ export function scarcityOf(error: unknown): string | undefined {
     next = next.cause;
   }
   return undefined;
+}
+
+/**
+ * Returns the code of scarcity that an error, or one underneath it, speaks of; nothing when it speaks of something else. Never
+ * throws: a getter or a proxy may.
+ */
+export function scarcityOf(error: unknown): string | undefined {
+  try {
+    return findCode(error);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Returns an error from a thread with the code that cloning has dropped. */

@@ -128,6 +128,20 @@ test("an error that is its own cause is looked at and no more", () => {
   expect(scarcityOf(error)).toBeUndefined();
 });
 
+test("an error that cannot be read is none of scarcity", () => {
+  const refuse = (): never => {
+    throw new Error("not to be read");
+  };
+  const { proxy, revoke } = Proxy.revocable(new Error("x"), {});
+  revoke();
+  const unreadable: readonly unknown[] = [
+    proxy,
+    Object.assign(new Error("x"), { message: Symbol("x") }),
+    ...["code", "message", "cause"].map((key) => Object.defineProperty(new Error("x"), key, { get: refuse })),
+  ];
+  for (const error of unreadable) expect(scarcityOf(error)).toBeUndefined();
+});
+
 test("an error gets back the code it has lost, and is made when there was none", () => {
   const error = new Error("x");
   expect(withCode(error, "message", undefined)).toBe(error);

@@ -170,8 +170,10 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
       return this.#fail(attempt);
     }
     if (attempt === undefined) {
-      // The session can take no job any more. With its slot freed, it would be chosen again for ever.
-      this.#target.scheduler.withdraw(session);
+      // The session can take no job any more. With its slot freed, it would be chosen again for ever. A pinned call is not tried
+      // again, and those that wait behind it have no other session: the slot goes on to them, and each fails in its turn.
+      if (this.#target.pinned) this.#target.scheduler.free(session, now);
+      else this.#target.scheduler.withdraw(session);
       return this.#failed({ kind: "not-sent" }, () => this.#lostError(session, "is gone"));
     }
     this.#attempt = attempt;

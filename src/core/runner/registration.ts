@@ -45,7 +45,7 @@ import type { SessionRules } from "../session/session-context.ts";
 import type { Socket, SocketLimits } from "../transport/socket.ts";
 import type { Scheduler } from "../pool/scheduler.ts";
 import { SessionExecutor } from "./session-executor.ts";
-import type { Workers } from "../pool/workers.ts";
+import { Workers } from "../pool/workers.ts";
 
 /** How workers are let in and kept. All durations in ms. */
 export interface RegistrationLimits {
@@ -205,7 +205,7 @@ export class WorkerRegistration {
     const scheduler = shared?.scheduler ?? workers?.scheduler;
     checkOptions("WorkerRegistration", options, {
       ...REGISTRATION_RULES,
-      workers: hasMethods("a Workers", "add", "delete"),
+      workers: (value) => (value === undefined || value instanceof Workers ? undefined : "a Workers"),
       listen: LISTENERS,
     });
     if (scheduler === undefined) throw new TypeError("WorkerRegistration: `workers`, the pool to fill, is needed");

@@ -11,7 +11,10 @@ import { isBytes } from "../job/utf8.ts";
 export interface JobContext {
   /** Aborts when the result is not wanted any more; its `reason` is an {@link AbortError} that says why. */
   readonly signal: AbortSignal;
-  /** Which attempt at the job this is, from 1. With `jobId` a fencing token: it only grows. */
+  /**
+   * Which attempt at the job this is, from 1. With `jobId` a fencing token: it only grows. A job with `verify` counts anew for
+   * each principal that is asked.
+   */
   readonly attempt: number;
   /** Names the job, unique to one start of the runner. */
   readonly jobId: string;

@@ -105,7 +105,9 @@ export class DrainChecker implements Checker {
       case "job-started":
         return count(made, event.jobId, 1);
       case "job-retried":
-        return event.outcome === "rejected" || event.outcome === "not-sent" ? count(made, event.jobId, -1) : undefined;
+        if (event.outcome === "rejected" || event.outcome === "not-sent") return count(made, event.jobId, -1);
+        // A prefetched attempt that was lost counts, and had not started.
+        return count(made, event.jobId, Math.max(0, event.attempt - (made.get(event.jobId) ?? 0)));
       case "job-settled":
         made.delete(event.jobId);
         drain?.unstarted.delete(event.jobId);
@@ -151,5 +153,5 @@ export class DrainChecker implements Checker {
 
 function count(made: Map<number, number>, jobId: number, change: number): void {
   const before = made.get(jobId);
-  if (before !== undefined) made.set(jobId, before + change);
+  if (before !== undefined) made.set(jobId, Math.max(0, before + change));
 }

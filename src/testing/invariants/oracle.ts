@@ -119,11 +119,14 @@ export class Oracle implements Checker, WireModelObserver {
     const { job, previous, number } = attempt;
     if (job.current !== undefined) this.#overlaps.push({ older: job.current, at });
     const { options } = job;
+    const calls = options?.verify ?? 1;
     if (options !== undefined && number > options.attempts)
       this.#violation("attempts-limited", `there are ${options.attempts} attempts: ${place(attempt)}`);
-    if (options !== undefined && job.lost >= options.maxLost)
+    if (options !== undefined && job.lost >= options.maxLost * calls)
       this.#violation("attempts-limited", `it was lost ${job.lost} times: ${place(attempt)}`);
     if (previous === undefined || previous.doubtful) return;
+    // With `verify` another principal is asked, in a call that counts from 1.
+    if (calls > 1 && number === 1) return;
     const rejected = previous.answer?.type === "REJECT";
     if (number < previous.number || (number === previous.number && !rejected))
       this.#violation("attempts-limited", `attempt numbers grow: ${place(attempt)} after attempt ${previous.number}`);

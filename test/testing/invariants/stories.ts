@@ -1090,6 +1090,15 @@ function drains(s: Story, queued: "run" | "reject"): Story {
   return s.see({ kind: "drain", machine: "r", queued }).event({ type: "runner-state", state: "draining" });
 }
 
+/** A job whose attempt ended before it had started, in a runner that then drains and rejects. */
+function lostAsPrefetched(s: Story, outcome: "lost" | "not-sent"): Story {
+  s.joins()
+    .submitted(1)
+    .event({ type: "job-retried", jobId: 1, attempt: outcome === "lost" ? 1 : 0, outcome, after: 10 })
+    .after(1);
+  return s.see({ kind: "drain", machine: "r", queued: "reject" }).event({ type: "runner-state", state: "draining" });
+}
+
 /** A `map` hands over the outcomes of these inputs. */
 function yields(s: Story, ordered: boolean, ...indexes: readonly number[]): Story {
   for (const index of indexes) s.see({ kind: "yielded", machine: "r", map: 1, ordered, index });
@@ -1113,6 +1122,12 @@ const LEAVING: readonly Rule[] = [
         .event({ ...drained, jobId: 2 })
         .after(1),
     broken: (s) => drains(s, "reject").after(1),
+  },
+  {
+    promise: "drain-keeps-promises",
+    rule: "a drain that rejects takes a prefetched attempt that was lost for one that has started",
+    kept: (s) => lostAsPrefetched(s, "lost").after(1),
+    broken: (s) => lostAsPrefetched(s, "not-sent").after(1),
   },
   {
     promise: "drain-keeps-promises",

@@ -193,3 +193,16 @@ describe("what a scenario leaves behind", () => {
     }
   });
 });
+
+it("a job with verify keeps the promises: each principal's attempts count from 1", async () => {
+  await simulate({ from: 1, seeds: 3 }, async (sim) => {
+    const runner = sim.runner();
+    let failures = 0;
+    const handler = (): string => {
+      if (failures++ > 0) return "x";
+      throw Object.assign(new Error("once more"), { retryable: true });
+    };
+    for (const principal of ["p1", "p2"]) sim.worker(principal, handler, { principal });
+    expect(await runner.execute("j", { verify: 2 })).toBe("x");
+  });
+});
