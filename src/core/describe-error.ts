@@ -1,6 +1,6 @@
 /**
- * The words of anything thrown. No function here throws, whatever a getter, a proxy or a `toString` does. `describeError` is for a
- * message that says what failed itself; `errorLine` is for one that does not; `errorParts` is for a record.
+ * The words of anything thrown. No function here throws, whatever a getter, a proxy or a `toString` does. `describeError` is for
+ * a message that already says what failed, `errorLine` for one that does not, `errorParts` for a record.
  */
 
 /** The name and message of anything thrown. */

@@ -1,6 +1,6 @@
 /**
- * What the Web Workers of a lent tab run, in one script of its own that is loaded when a tab is lent: which of them it is
- * to be stands in the fragment of its address.
+ * The script of the Web Workers of a lent tab, loaded when a tab is lent. One script serves both kinds: the fragment of its
+ * address says which one a worker is.
  */
 
 if (location.hash === "#socket") void import("../browser/socket-entry.ts");

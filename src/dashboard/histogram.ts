@@ -1,6 +1,6 @@
 /**
- * A histogram of durations in fixed buckets: any number of values in a fixed space. The buckets are cumulative when read, as
- * Prometheus wants them. Browser-safe.
+ * A histogram of durations in fixed buckets, such as the latencies of metrics.ts: any number of values in a fixed space. The
+ * buckets are cumulative when read, as Prometheus wants them. Browser-safe.
  */
 
 /** Upper bounds within a decade. The largest step between neighbours is 1.1, which bounds the error of a quantile. */

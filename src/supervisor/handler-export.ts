@@ -1,4 +1,4 @@
-/** The handler among a module's exports, or why there is none. How the module is loaded depends on the host. */
+/** Picks the handler among a module's exports, or says why there is none. How the module is loaded depends on the host. */
 import { type Handler, WorkerStartError } from "../index.ts";
 
 /**

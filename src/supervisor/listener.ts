@@ -1,4 +1,4 @@
-/** The Listener around a thread pool: one pool at a time, created when a runner starts to listen. */
+/** The Listener around a thread pool of any host: one pool at a time, created when a runner starts to listen. */
 import type { Listener, ListenerContext } from "../core/transport/listener.ts";
 import type { Socket } from "../core/transport/socket.ts";
 import { ThreadPool } from "./thread-pool.ts";

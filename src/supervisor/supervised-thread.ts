@@ -1,7 +1,7 @@
 /**
- * One place in the pool: keeps a thread in it. A thread that was released is replaced at once, one that crashed after a
- * delay, until restart-policy.ts gives up. How a thread is started and ended is in thread-instance.ts.
- * A start runs user code: `workerData` is cloned, and its getters may call `stop`.
+ * One place in the pool: keeps a thread in it. A thread that was released is replaced at once. After a crash the replacement
+ * waits, until restart-policy.ts gives up. How a thread is started and ended is in thread-instance.ts. A start runs user code:
+ * `workerData` is cloned, and its getters may call `stop`.
  */
 import type { TimerHandle } from "../core/time/clock.ts";
 import type { Socket } from "../core/transport/socket.ts";

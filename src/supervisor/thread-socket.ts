@@ -1,6 +1,6 @@
 /**
- * The runner's end of a thread's connection: a port that also learns how the thread ended. A port alone shows that it was
- * closed and not why, and the reason belongs into the error of a lost job.
+ * The runner's end of a thread's connection: a port that also learns how the thread ended. A port alone shows that it was closed
+ * and not why, and the error of a lost job has to give the reason.
  */
 import type { Peer } from "../core/peer.ts";
 import type { CloseReason, Receiver, Socket } from "../core/transport/socket.ts";

@@ -1,4 +1,7 @@
-/** Finds the handler in the user's module, or says in one line why there is none. Runs in the thread. */
+/**
+ * Imports the user's module in a thread of Node, and returns its handler; else throws an error of one line. Which export is the
+ * handler is decided in supervisor/handler-export.ts.
+ */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errorLine } from "../core/describe-error.ts";

@@ -1,4 +1,4 @@
-/** The options of `powerhose run`, read and checked before anything is started. */
+/** The options of `powerhose run`: declared, read and checked before anything is started. */
 import { accessSync, constants, fstatSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { describeError } from "../../core/describe-error.ts";

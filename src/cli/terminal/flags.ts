@@ -1,6 +1,6 @@
 /**
- * Declares a command's options and reads them, with their environment twins. help.ts prints the same declaration. Each
- * command decides what the values mean.
+ * How a command declares its options, and how they are read, with their environment twins. help.ts prints the same declaration.
+ * The options themselves are declared by each command: run/options.ts, work/work.ts, status/status.ts.
  */
 import { parseArgs } from "node:util";
 import { usage } from "./errors.ts";

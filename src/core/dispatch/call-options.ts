@@ -1,4 +1,7 @@
-/** The options of one call: those of `execute`, over the defaults of the runner, checked and resolved once. */
+/**
+ * The options of one call, resolved once: what `execute` was given, over what the runner was given, over the defaults of
+ * job/execute-options.ts.
+ */
 import { type WorkerSelector, selectorFor } from "../pool/worker-selector.ts";
 import { EXECUTE_DEFAULTS, type ExecuteOptions } from "../job/execute-options.ts";
 import type { WithDefaults } from "../options.ts";

@@ -1,6 +1,6 @@
 /**
- * The rule when a silent peer is suspect and when it is dead, by the time of the last byte received and nothing else. Pure, and
- * the same at both ends. Pinging and closing are done by session.ts and runner-connection.ts.
+ * The rule for when a silent peer is suspect and when it is dead, by the time of the last byte received and nothing else. Pure,
+ * and the same at both ends. Pinging and closing are done by session.ts and runner-connection.ts.
  */
 
 /** What the silence of a peer means: `suspect` after two intervals, `dead` after three. */

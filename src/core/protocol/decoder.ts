@@ -1,6 +1,7 @@
 /**
- * The bytes of a body into its message, one function a message, and one switch for what each end hears. Everything a peer can get wrong within one message ends
- * here as a ProtocolError; whether the message makes sense now is the session's business. The way out is encoder.ts.
+ * Reads the bytes of a body into its message: one function a message, and one switch for each end. Every fault a peer can make
+ * within one message ends here as a ProtocolError; whether the message makes sense now is checked by the session. The way out is
+ * encoder.ts.
  */
 import type { ByteReader } from "./byte-reader.ts";
 import { ProtocolError } from "../errors.ts";

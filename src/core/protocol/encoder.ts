@@ -1,7 +1,7 @@
 /**
- * Messages into the bytes of their bodies, one function a message, and one switch for what each end says: neither carries
- * what only the other one needs. Checks what would damage the frame or the peer's
- * view of it; whether a message makes sense now is the session's business. The way back is decoder.ts.
+ * Writes messages into the bytes of their bodies: one function a message, and one switch for each end, so that neither end
+ * carries code that only the other needs. Checks what would damage the frame or the peer's view of it; whether a message makes
+ * sense now is checked by the session. The way back is decoder.ts.
  */
 import type { ByteWriter } from "./byte-writer.ts";
 import { EncodingError, ProtocolError } from "../errors.ts";

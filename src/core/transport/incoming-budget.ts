@@ -3,7 +3,7 @@
  * its body is read; one that does not fit waits, unread, until others are done. The transport pauses and resumes reading.
  *
  * Invariants: the oldest reservation is always granted, so reading never comes to a standstill; the others are granted in the
- * order they asked. So the bytes reserved never exceed the limit and one frame.
+ * order they asked. So the bytes reserved never exceed the limit plus one frame.
  */
 import type { Clock, TimerHandle } from "../time/clock.ts";
 import type { IncomingBytes, IncomingOwner, IncomingReservation } from "./socket.ts";

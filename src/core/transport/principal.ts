@@ -1,6 +1,6 @@
 /**
  * The principals that transports give their own peers, such as the threads of a process. They are reserved: `authenticate` and
- * tickets cannot give one to a remote client, as a worker replaces the older ones of its principal.
+ * tickets cannot give one to a remote client, which could then replace a thread by registering under its identity.
  */
 
 /** Peers of this process: threads, Web Workers, message ports, workers over memory. */

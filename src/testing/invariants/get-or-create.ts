@@ -1,4 +1,4 @@
-/** What a `Map` and a `WeakMap` have. */
+/** Returns what a map keeps by a key, and creates it when it is the first time. */
 interface MapLike<K, V> {
   get(key: K): V | undefined;
   set(key: K, value: V): unknown;
