@@ -171,7 +171,7 @@ export function oneOrMore(rule: Validator): Validator {
 export const isClock: Validator = hasMethods("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn");
 
 /** A Random, for the option `random`. */
-export const isRandom: Validator = hasMethods("an Entropy", "u32", "id");
+export const isRandom: Validator = hasMethods("a Random", "u32", "id");
 
 /** What looks like an AbortSignal. */
 export const abortSignal: Validator = (value) => {

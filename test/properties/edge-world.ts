@@ -46,12 +46,12 @@ export class EdgeWorld {
     this.#tally = tally;
     this.#settlements = new SettlementLog(tally);
     this.#holders = plan.steps.some(({ step }) => step === "hold" || step === "acquire");
-    const entropy = new SeededRandom(plan.seed);
-    this.#clock = new VirtualClock(plan.shuffle ? { shuffle: entropy.stream("ties") } : {});
+    const random = new SeededRandom(plan.seed);
+    this.#clock = new VirtualClock(plan.shuffle ? { shuffle: random.stream("ties") } : {});
     const { maxQueue } = plan;
     this.#runner = new JobRunner({
       clock: this.#clock,
-      random: entropy,
+      random,
       acquireTimeout: 250,
       cancelGrace: 40,
       maxQueue,
@@ -63,7 +63,7 @@ export class EdgeWorld {
     this.#workers = plan.workers.map((options, i) => {
       const identity = `w${i}`;
       const handler = this.#handlers.of(identity, options.capacity);
-      return new Worker({ dial: this.#runner, clock: this.#clock, random: entropy, identity, handler, ...options });
+      return new Worker({ dial: this.#runner, clock: this.#clock, random, identity, handler, ...options });
     });
     if (plan.listens) this.#runner.on((event) => this.#settlements.note(event));
   }

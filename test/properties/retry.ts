@@ -64,7 +64,7 @@ export const retry: readonly Statement[] = [
       return fc.property(fc.array(step, { maxLength: 40, size: "max" }), share, (steps, drawn) => {
         const throttle = new RetryThrottle();
         const model = new ThrottleModel();
-        const entropy: Random = { u32: () => drawn, id: () => "" };
+        const random: Random = { u32: () => drawn, id: () => "" };
         for (const { given: each, successes } of steps) {
           if (each === null) {
             for (let i = 0; i < successes; i++) throttle.refill();
@@ -74,7 +74,7 @@ export const retry: readonly Statement[] = [
           const row = table[each.failure.kind];
           const again = row.again(each);
           const allowed = again && (!row.throttled || model.spend());
-          const after = nextRetryDelay(each.failure, each.history, each.policy, throttle, entropy);
+          const after = nextRetryDelay(each.failure, each.history, each.policy, throttle, random);
           assert.equal(after, allowed ? row.after(each, drawn / 2 ** 32) : undefined);
           tally.add(allowed ? "tried again" : again ? "throttled" : "given up");
         }

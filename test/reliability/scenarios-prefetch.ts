@@ -46,17 +46,17 @@ export async function play(
   every = 0,
 ): Promise<Outcome> {
   const clock = new VirtualClock();
-  const entropy = new SeededRandom(seed);
+  const random = new SeededRandom(seed);
   let back = 0;
   const observe = (seen: Observed): void => {
     if (seen.kind !== "delivered") return;
     for (const message of seen.messages ?? []) if (message.type === "REJECT" && message.reason === "recalled") back++;
   };
-  const network = new FaultyNetwork({ clock, random: entropy, latency: [WAY, WAY], observe });
-  const runner = new JobRunner({ clock, random: entropy, listen: network.listen("runner"), prefetch });
+  const network = new FaultyNetwork({ clock, random, latency: [WAY, WAY], observe });
+  const runner = new JobRunner({ clock, random, listen: network.listen("runner"), prefetch });
   const handler: Handler = ({ data }) => new Promise((resolve) => void clock.set(Number(data), () => resolve("")));
   const fleet = Array.from({ length: workers }, (_, n) => {
-    return new Worker({ clock, random: entropy, handler, dial: network.dialer(`w${n}`, "runner"), identity: `w${n}` });
+    return new Worker({ clock, random, handler, dial: network.dialer(`w${n}`, "runner"), identity: `w${n}` });
   });
   const started = Promise.all([runner.start(), ...fleet.map((worker) => worker.start())]);
   await clock.advance(1_000);

@@ -44,8 +44,8 @@ test("a pause is anything from nothing to the bound", () => {
   fc.assert(
     fc.property(fc.array(number, { minLength: 1, maxLength: 60 }), (chances) => {
       let next = 0;
-      const entropy = { u32: () => chances[next++ % chances.length] ?? 0, id: () => "" };
-      const restarts = new RestartPolicy({ ...limits, maxCrashes: Number.POSITIVE_INFINITY }, entropy);
+      const random = { u32: () => chances[next++ % chances.length] ?? 0, id: () => "" };
+      const restarts = new RestartPolicy({ ...limits, maxCrashes: Number.POSITIVE_INFINITY }, random);
       chances.forEach((chance, index) => {
         const bound = Math.min(limits.restartMax, limits.restartMin * 2 ** index);
         expect(restarts.onCrash(USELESS).after).toBeCloseTo((chance / 2 ** 32) * bound, 6);

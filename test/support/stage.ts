@@ -45,19 +45,19 @@ export function watch<T>(promise: Promise<T>): Watched<T> {
 
 export class Stage {
   readonly clock: VirtualClock = new VirtualClock();
-  readonly entropy: SeededRandom = new SeededRandom(42);
+  readonly random: SeededRandom = new SeededRandom(42);
   readonly runner: JobRunner;
   readonly events: RunnerEvent[] = [];
   readonly #workers: Worker[] = [];
 
   constructor(options: RunnerOptions = {}) {
-    this.runner = new JobRunner({ clock: this.clock, random: this.entropy, ...options });
+    this.runner = new JobRunner({ clock: this.clock, random: this.random, ...options });
     this.runner.on((event) => this.events.push(event));
   }
 
   async worker(handler: Handler, options: Partial<WorkerOptions> = {}): Promise<Worker> {
-    const { clock, entropy, runner } = this;
-    const worker = new Worker({ dial: runner, clock, random: entropy, handler, ...options });
+    const { clock, random, runner } = this;
+    const worker = new Worker({ dial: runner, clock, random, handler, ...options });
     this.#workers.push(worker);
     await this.settle(worker.start());
     return worker;

@@ -57,12 +57,12 @@ export function noWorker(
 
 /** The leased worker does not match. */
 export function unfitLease(selector: WorkerSelector | undefined): NoWorkerError {
-  return new NoWorkerError(`the held worker is not one${describeLabels(selector?.labels ?? [])}`);
+  return new NoWorkerError(`the leased worker is not one${describeLabels(selector?.labels ?? [])}`);
 }
 
 /** A job on a leased worker cannot be verified by several principals. */
 export function verifiedOnLease(principals: number): NoWorkerError {
-  return new NoWorkerError(`a held worker is of one principal, and the job is to be verified by ${principals}`);
+  return new NoWorkerError(`a leased worker is of one principal, and the job is to be verified by ${principals}`);
 }
 
 /** Fewer principals have workers than the call is to be verified by. */

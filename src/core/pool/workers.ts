@@ -10,7 +10,7 @@ import { systemClock } from "../time/system.ts";
 import { selectorFor, describeLabels } from "./worker-selector.ts";
 import { labelList } from "../identifiers.ts";
 import { AcquireWaiter, Leases, type Leasing } from "./leases.ts";
-import { abortSignal, checkedCopy, checkOptions, duration, integer, hasMethods } from "../options.ts";
+import { abortSignal, checkedCopy, checkOptions, duration, integer, hasMethods, isClock } from "../options.ts";
 import { type PooledWorker, Scheduler } from "./scheduler.ts";
 
 /** Options of {@link Workers.acquire} and {@link Workers.getContext}. */
@@ -39,7 +39,6 @@ export interface WorkersContext<W extends PooledWorker, L> {
 
 const ACQUIRE_TIMEOUT_MS = 5_000;
 
-const isClock = hasMethods("a Clock", "now", "set", "clear", "endOfTurn", "nextTurn");
 const isWorker = hasMethods("a worker with an `identity` and a `close`", "close");
 
 /** A pool of workers: idle first, longest idle before others, waiters served in the order they came. */

@@ -114,8 +114,8 @@ export class Simulation {
     return this.#workload.random();
   }
 
-  /** The seed's chance, for code that takes an {@link Random}. */
-  get entropy(): SeededRandom {
+  /** The seed's random numbers, for code that takes a {@link Random}. */
+  get rng(): SeededRandom {
     return this.#workload;
   }
 

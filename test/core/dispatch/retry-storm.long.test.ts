@@ -27,11 +27,11 @@ class Storm {
 
   constructor(seed: number) {
     this.#chance = new SeededRandom(seed * 7_919);
-    const entropy = new SeededRandom(seed);
+    const random = new SeededRandom(seed);
     const { clock } = this;
     const [heartbeat, cancelGrace] = [50 + this.#below(400), 1 + this.#below(100)];
-    this.#runner = new JobRunner({ clock, random: entropy, heartbeat, cancelGrace, maxQueue: 30 });
-    for (let i = 0; i < 1 + this.#below(3); i++) this.#addWorker(`w${i}`, entropy);
+    this.#runner = new JobRunner({ clock, random, heartbeat, cancelGrace, maxQueue: 30 });
+    for (let i = 0; i < 1 + this.#below(3); i++) this.#addWorker(`w${i}`, random);
   }
 
   async run(): Promise<readonly string[]> {
@@ -54,13 +54,13 @@ class Storm {
     return this.#below(n) === 0;
   }
 
-  #addWorker(identity: string, entropy: SeededRandom): void {
+  #addWorker(identity: string, random: SeededRandom): void {
     const capacity = 1 + this.#below(3);
     this.#capacity += capacity;
     const worker = new Worker({
       dial: this.#runner,
       clock: this.clock,
-      random: entropy,
+      random,
       identity,
       capacity,
       handler: this.#handler(identity, capacity),

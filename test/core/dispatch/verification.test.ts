@@ -189,7 +189,9 @@ describe("a job that is verified", () => {
     const held = await set.settle(set.runner.workers.acquire({ require: ["gpu"] }));
     const error: unknown = await set.settle(held.execute("x", { verify: 2 })).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(NoWorkerError);
-    expect(String(error)).toBe("NoWorkerError: a held worker is of one principal, and the job is to be verified by 2");
+    expect(String(error)).toBe(
+      "NoWorkerError: a leased worker is of one principal, and the job is to be verified by 2",
+    );
     expect(error).not.toHaveProperty("cause");
     expect(set.runner.stats()).toMatchObject({ submitted: 2, failed: 2, queued: 0, running: 0 });
     expect(ann.jobs).toEqual([]);

@@ -117,7 +117,7 @@ interface Told {
 
 class World {
   readonly clock = new Watchdog();
-  readonly entropy = new SeededRandom(9);
+  readonly random = new SeededRandom(9);
   readonly door = new Door(this.clock);
   readonly outgoing = new Door(this.clock);
   readonly runner: JobRunner;
@@ -131,8 +131,8 @@ class World {
   acted = 0;
 
   constructor(options: RunnerOptions = {}) {
-    const { clock, entropy, door } = this;
-    this.runner = new JobRunner({ clock, random: entropy, listen: door, ...options });
+    const { clock, random, door } = this;
+    this.runner = new JobRunner({ clock, random, listen: door, ...options });
     this.runner.on((event) => {
       if (event.type === "runner-state") this.states.push(event.state);
     });
@@ -160,11 +160,11 @@ class World {
   }
 
   async ownWorker(): Promise<void> {
-    const { clock, entropy, runner } = this;
+    const { clock, random, runner } = this;
     this.worker = new Worker({
       dial: runner,
       clock,
-      random: entropy,
+      random,
       identity: "own",
       capacity: 2,
       handler: (job, { signal, shuttingDown }) => {
@@ -262,7 +262,7 @@ class World {
     void runner.start();
     await clock.settle();
     expect(runner.state).toBe("started");
-    const fresh = new Worker({ dial: runner, clock, handler: (job) => `${String(job.data)}!`, random: this.entropy });
+    const fresh = new Worker({ dial: runner, clock, handler: (job) => `${String(job.data)}!`, random: this.random });
     void fresh.start().catch(() => undefined);
     await clock.settle();
     const results: unknown[] = [];
@@ -521,13 +521,13 @@ for (const moment of ["onDial", "onDialAborted"] as const) {
   };
   places[`a dialer of a worker, ${moment}`] = async (arm) => {
     const world = await new World().start();
-    const { clock, entropy, outgoing } = world;
+    const { clock, random, outgoing } = world;
     outgoing[moment] = world.user;
     world.worker = new Worker({
       dial: { dial: (signal) => outgoing.dial(signal) },
       handler: () => "",
       clock,
-      random: entropy,
+      random,
     });
     arm(world);
     world.promise("worker start", world.worker.start());
@@ -540,10 +540,10 @@ for (const moment of ["onDial", "onDialAborted"] as const) {
 for (const moment of ["onStart", "onStop"] as const) {
   places[`the listener of a worker, ${moment}`] = async (arm) => {
     const world = await new World().start();
-    const { clock, entropy } = world;
+    const { clock, random } = world;
     const listen = new Door(clock);
     listen[moment] = world.user;
-    world.worker = new Worker({ listen, handler: () => "", clock, random: entropy });
+    world.worker = new Worker({ listen, handler: () => "", clock, random });
     arm(world);
     world.promise("worker start", world.worker.start());
     await clock.settle();

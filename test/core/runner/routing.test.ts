@@ -197,7 +197,7 @@ describe("holding a worker", () => {
     await using set = await stage();
     await set.worker(() => "ok", { labels: ["cpu"] });
     const held = await set.settle(set.runner.workers.acquire());
-    await expect(set.settle(held.execute("x", GPU))).rejects.toThrow("the held worker is not one with the label gpu");
+    await expect(set.settle(held.execute("x", GPU))).rejects.toThrow("the leased worker is not one with the label gpu");
     expect(await set.settle(held.execute("x", { require: ["cpu"] }))).toBe("ok");
     set.runner.workers.release(held);
     await set.clock.settle();

@@ -10,8 +10,8 @@ describe("jitter", () => {
   });
 
   it("is spread over all of it", () => {
-    const entropy = new SeededRandom(7);
-    const tenths = new Set(Array.from({ length: 1_000 }, () => Math.floor(jitter(entropy, 10))));
+    const random = new SeededRandom(7);
+    const tenths = new Set(Array.from({ length: 1_000 }, () => Math.floor(jitter(random, 10))));
     expect([...tenths].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 });

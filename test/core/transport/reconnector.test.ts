@@ -132,8 +132,8 @@ describe("a connection that is kept up", () => {
       expect(failure?.retryIn).toBeLessThan(highest + Number(highest === 0));
       rig.redial.stop();
     }
-    const entropy = new SeededRandom(3);
-    const pauses = Array.from({ length: 200 }, () => new Rig({ chance: entropy.u32() }).redial.dialLater());
+    const random = new SeededRandom(3);
+    const pauses = Array.from({ length: 200 }, () => new Rig({ chance: random.u32() }).redial.dialLater());
     const quarters = new Set(pauses.map((pause) => Math.floor((pause / MIN) * 4)));
     expect([...quarters].sort((a, b) => a - b)).toEqual([0, 1, 2, 3]);
   });

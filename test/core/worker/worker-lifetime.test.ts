@@ -7,8 +7,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 function tenure(rules: Partial<LifetimeRules>, chance = 0) {
   const clock = new VirtualClock();
   const over: number[] = [];
-  const entropy = { u32: () => Math.floor(chance * 0x1_0000_0000), id: () => "" };
-  const made = new WorkerLifetime({ maxJobs: NEVER, maxAge: NEVER, ...rules }, clock, entropy, () =>
+  const random = { u32: () => Math.floor(chance * 0x1_0000_0000), id: () => "" };
+  const made = new WorkerLifetime({ maxJobs: NEVER, maxAge: NEVER, ...rules }, clock, random, () =>
     over.push(clock.now()),
   );
   return { clock, over, tenure: made };

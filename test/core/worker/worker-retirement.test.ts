@@ -13,9 +13,9 @@ import { Scene } from "./worker-scene.ts";
 async function sharedWorker(options: Partial<WorkerOptions>) {
   const clock = new VirtualClock();
   const front = new MemoryTransport({ clock });
-  const entropy = new SeededRandom(11);
-  const worker = new Worker({ listen: front, handler: (job) => job.data, clock, random: entropy, ...options });
-  const runners = [1, 2].map(() => new JobRunner({ dial: front, clock, random: entropy }));
+  const random = new SeededRandom(11);
+  const worker = new Worker({ listen: front, handler: (job) => job.data, clock, random, ...options });
+  const runners = [1, 2].map(() => new JobRunner({ dial: front, clock, random }));
   const settle = async (steps: readonly Promise<void>[]): Promise<void> => {
     for (const step of steps) {
       await clock.settle();

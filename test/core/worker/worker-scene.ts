@@ -58,13 +58,13 @@ export class Scene {
   constructor(handler: Handler, options: Partial<WorkerOptions> = {}, board: Switchboard = new Switchboard()) {
     this.board = board;
     this.clock = board.clock;
-    const entropy = new SeededRandom(7);
+    const random = new SeededRandom(7);
     this.worker = new Worker({
       dial: this.board,
       handler,
       identity: "w",
       clock: this.clock,
-      random: entropy,
+      random,
       ...options,
     });
     this.worker.on((event) => this.events.push(event));

@@ -39,7 +39,7 @@ function say(peer: SimulatedPeer, chance: SeededRandom, attemptId: number): void
 /** Lets one loose for `lasts` ms. It takes jobs, answers some of them honestly but for the words, and lies in between. */
 export function playByzantine(sim: Simulation, name: string, lasts: number): void {
   const peer = sim.peer(name, { principal: "mallory" });
-  const chance = sim.entropy.stream(name);
+  const chance = sim.rng.stream(name);
   const refuses = chance.below(4) === 0;
   let attemptId = 0;
   peer.on((message) => {

@@ -25,7 +25,7 @@ function drawn(about: string, size: PlanSize): WorldKind {
     // What the network takes in at once is little here, so that a slow reader is felt.
     network: { window: 512 },
     play: async (sim, count) => {
-      const { faults } = await playPlan(sim, new PlanDraw(sim.entropy.stream("plan"), size).draw());
+      const { faults } = await playPlan(sim, new PlanDraw(sim.rng.stream("plan"), size).draw());
       for (const [kind, times] of faults) for (let i = 0; i < times; i++) count(kind);
     },
   };

@@ -17,10 +17,10 @@ class Pair {
 
   constructor(handler: Handler) {
     const { clock } = this;
-    const entropy = new SeededRandom(1);
-    this.network = new FaultyNetwork({ clock, random: entropy.stream("network"), latency: [5, 20] });
-    this.runner = new JobRunner({ clock, random: entropy, listen: this.network.listen("runner") });
-    this.worker = new Worker({ clock, random: entropy, dial: this.network.dialer("w1", "runner"), handler });
+    const random = new SeededRandom(1);
+    this.network = new FaultyNetwork({ clock, random: random.stream("network"), latency: [5, 20] });
+    this.runner = new JobRunner({ clock, random, listen: this.network.listen("runner") });
+    this.worker = new Worker({ clock, random, dial: this.network.dialer("w1", "runner"), handler });
   }
 
   async start(): Promise<this> {

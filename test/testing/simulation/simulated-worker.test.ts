@@ -91,7 +91,7 @@ describe("a crash", () => {
     play(async (sim) => {
       const runner = sim.runner();
       const worker = sim.worker("w1", slow(sim));
-      sim.at(30, () => worker.crash(sim.entropy.pick(["fin", "rst", "silent"])));
+      sim.at(30, () => worker.crash(sim.rng.pick(["fin", "rst", "silent"])));
       sim.at(500, () => worker.restart());
       expect(await runner.execute("job")).toBe("job");
       await expect(runner.execute("once", { attempts: 1 }).finally(() => worker.crash())).resolves.toBe("once");
