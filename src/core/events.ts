@@ -169,7 +169,7 @@ export interface WorkerStateEvent {
 
 /** Why a worker has no connection. */
 export type DisconnectReason =
-  | "let-go" // the runner sent it away, or let it leave
+  | "closed" // the runner sent it away, or let it leave
   | "lost" // the connection was cut, or the runner fell silent
   | "refused" // the runner or its listener refused it
   | "unreachable" // no answer

@@ -230,7 +230,7 @@ export class Work {
 
   /** Whether the run has removed it or is unreachable. A connection that was cut is not the end. */
   #isOver(reason: DisconnectReason): boolean {
-    return this.#registered && (reason === "let-go" || reason === "unreachable");
+    return this.#registered && (reason === "closed" || reason === "unreachable");
   }
 
   #leave(message: string): void {

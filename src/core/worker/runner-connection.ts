@@ -386,7 +386,7 @@ export class RunnerConnection
   }
 
   #onClosed(message: string, reason?: AbortReason): void {
-    this.#end("let-go", message, undefined, this.#retryAfter, reason);
+    this.#end("closed", message, undefined, this.#retryAfter, reason);
   }
 
   #end(

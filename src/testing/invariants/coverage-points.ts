@@ -66,7 +66,7 @@ const WORKERS = [
   "fewer slots offered",
   "suspect recovered",
   "suspected",
-  "worker disconnected: let-go",
+  "worker disconnected: closed",
   "worker disconnected: lost",
   "worker disconnected: refused",
   "worker disconnected: unreachable",

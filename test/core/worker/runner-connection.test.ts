@@ -94,7 +94,7 @@ function job(attemptId: number): JobMessage {
 }
 
 const LEFT_AT_ONCE = {
-  reason: "let-go",
+  reason: "closed",
   message: "left at once",
   error: undefined,
   retryAfter: 0,
@@ -206,7 +206,7 @@ describe("the end of a session", () => {
       else post.drain();
       runner.close();
       await clock.settle();
-      expect(owner.ends).toMatchObject([{ reason: "let-go", retryAfter: how === "GOAWAY" ? 70 : 0 }]);
+      expect(owner.ends).toMatchObject([{ reason: "closed", retryAfter: how === "GOAWAY" ? 70 : 0 }]);
     }
   });
 

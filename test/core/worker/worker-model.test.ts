@@ -24,7 +24,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** A step of a life; `which` picks one of those that are there. */
 type Step =
   | { readonly do: "connect" | "allow" | "forbid" | "drain" | "stop" }
-  | { readonly do: "welcome" | "job" | "end" | "let-go" | "close"; readonly which: number }
+  | { readonly do: "welcome" | "job" | "end" | "dismiss" | "close"; readonly which: number }
   | { readonly do: "goaway"; readonly which: number; readonly retryAfter: number }
   | { readonly do: "wait"; readonly ms: number };
 
@@ -203,7 +203,7 @@ class Life {
       connection.sentAway = true;
       peer.send({ type: "GOAWAY", reason: "draining", retryAfter: step.retryAfter });
     } else if (step.do === "job" && serves(connection) && connection.jobs < hello.capacity) this.#give(connection);
-    else if (step.do === "let-go") this.#letGo(connection);
+    else if (step.do === "dismiss") this.#dismiss(connection);
   }
 
   #give(connection: Connection): void {
@@ -216,7 +216,7 @@ class Life {
 
   #nextId = 1;
 
-  #letGo(connection: Connection): void {
+  #dismiss(connection: Connection): void {
     const { peer, jobs, sentAway } = connection;
     const leaves = sentAway || peer.all("REMOVE").length > 0;
     if (peer.closed === undefined && leaves && jobs === 0) peer.send({ type: "REMOVED" });
@@ -272,7 +272,7 @@ class Life {
       for (const run of this.runs) this.#endRun(run);
       for (const connection of this.connections) {
         if (connection.peer.closed === undefined) this.#asRunner({ do: "welcome", which: this.#openPlace(connection) });
-        this.#letGo(connection);
+        this.#dismiss(connection);
       }
       await this.clock.advance(300);
       await this.#settle();
@@ -316,7 +316,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant("welcome" as const), which }) },
   { weight: 14, arbitrary: fc.record({ do: fc.constant("job" as const), which }) },
   { weight: 10, arbitrary: fc.record({ do: fc.constant("end" as const), which }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant("let-go" as const), which }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant("dismiss" as const), which }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("close" as const), which }) },
   {
     weight: 2,

@@ -525,7 +525,7 @@ describe("leaving", () => {
     const runner = await scene.register();
     runner.send({ type: "GOAWAY", reason: "stopping", retryAfter: 7_000 }, { type: "REMOVED" });
     await scene.clock.advance(6_999);
-    expect(scene.events.at(-1)).toMatchObject({ type: "disconnected", reason: "let-go" });
+    expect(scene.events.at(-1)).toMatchObject({ type: "disconnected", reason: "closed" });
     expect(scene.board.dials).toBe(1);
     await scene.clock.advance(200);
     expect(scene.board.dials).toBe(2);

@@ -32,7 +32,7 @@ function retried(outcome: "timeout" | "error" | "lost" | "rejected" | "not-sent"
   return (s) => s.event({ type: "job-retried", jobId: 1, attempt: 1, outcome, after });
 }
 
-function disconnected(reason: "let-go" | "lost" | "refused" | "unreachable"): Plot {
+function disconnected(reason: "closed" | "lost" | "refused" | "unreachable"): Plot {
   return (s) => s.worker({ type: "disconnected", reason, message: "" });
 }
 
@@ -137,7 +137,7 @@ const STORIES: Readonly<Record<CoveragePoint, Plot>> = {
   "fewer slots offered": (s) => s.joins(1, { capacity: 2 }).opened(2).says(2, hello()),
   "suspect recovered": (s) => s.event({ type: "worker-recovered", identity: "w" }),
   suspected: (s) => s.event({ type: "worker-suspect", identity: "w" }),
-  "worker disconnected: let-go": disconnected("let-go"),
+  "worker disconnected: closed": disconnected("closed"),
   "worker disconnected: lost": disconnected("lost"),
   "worker disconnected: refused": disconnected("refused"),
   "worker disconnected: unreachable": disconnected("unreachable"),
