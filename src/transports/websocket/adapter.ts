@@ -6,7 +6,7 @@ import { describeError } from "../../core/describe-error.ts";
 import { systemClock } from "../../core/time/system.ts";
 import { CLOSED_HERE, frameTooLarge, Inbox } from "../../core/transport/inbox.ts";
 import type { Peer } from "../../core/peer.ts";
-import type { CloseCode, CloseReason, FaultProfile } from "../../core/transport/socket.ts";
+import type { CloseReason, FaultProfile } from "../../core/transport/socket.ts";
 import type { Receiver, Socket } from "../../core/transport/socket.ts";
 
 /** What is asked of the WebSocket underneath. */
@@ -20,7 +20,7 @@ export interface WebSocketAdapter {
   /** Sends one binary message. May throw. */
   send(frame: Uint8Array<ArrayBuffer>): void;
   /** Begins the closing handshake, behind what was sent. May be called when it is closing already. */
-  close(code: CloseCode): void;
+  close(reason: CloseReason): void;
 }
 
 /** A socket over a {@link WebSocketAdapter}. */
@@ -70,7 +70,7 @@ export class WebSocketSocket implements Socket {
 
   /** The receiver is told in the next turn: a closing handshake with a dead peer could take for ever. */
   close(reason: CloseReason = CLOSED_HERE): void {
-    if (this.#inbox.close(reason, (report) => systemClock.nextTurn(report))) this.#wire.close(reason.code);
+    if (this.#inbox.close(reason, (report) => systemClock.nextTurn(report))) this.#wire.close(reason);
   }
 
   /** From the wire: a binary message. */
@@ -87,7 +87,7 @@ export class WebSocketSocket implements Socket {
   /** From the wire: something that cannot go on. Closes it. */
   failed(reason: CloseReason): void {
     if (this.#inbox.isClosed) return;
-    this.#wire.close(reason.code);
+    this.#wire.close(reason);
     this.#inbox.close(reason);
   }
 

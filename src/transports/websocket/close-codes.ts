@@ -23,6 +23,13 @@ const SENT: Readonly<Record<CloseCode, readonly [standard: number, text: string]
   violation: [1003, "binary frames only"],
 };
 
+/** The peer sent text, or a Blob that was not asked for. */
+export const NOT_BINARY: CloseReason = { code: "violation", message: "a message that is not binary" };
+
+/** The peer sent more WebSocket pings and pongs than are answered: the reason, and the close frame that goes with it. */
+export const TOO_MANY_PINGS: CloseReason = { code: "violation", message: "too many WebSocket pings" };
+export const TOO_MANY_PINGS_FRAME: Pick<CloseFrame, "standard" | "text"> = { standard: 1008, text: "too many pings" };
+
 /** What to put into a close frame for a reason of ours. */
 export function closeFrame(code: CloseCode): CloseFrame {
   const [standard, text] = SENT[code];
@@ -42,11 +49,10 @@ export function closeReason(code: number): CloseReason {
       return { code: "peer", message: "the other end gave up a frame that came too slowly" };
     case 1003:
     case 4003:
+    case 1008:
+    case 4008:
       return { code: "peer", message: `the other end refused what it was sent (${code})` };
     default:
       return { code: "peer", message: `closed by the other end (${code})` };
   }
 }
-
-/** The peer sent text, or a Blob that was not asked for. */
-export const NOT_BINARY: CloseReason = { code: "violation", message: "a message that is not binary" };

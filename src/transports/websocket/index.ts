@@ -6,7 +6,7 @@ import type { Dialer } from "../../core/transport/listener.ts";
 import { isFunction, checkOptions, isBoolean, type Validators } from "../../core/options.ts";
 import type { Peer } from "../../core/peer.ts";
 import { dialledPrincipal } from "../../core/transport/principal.ts";
-import type { CloseCode, Socket, SocketLimits } from "../../core/transport/socket.ts";
+import type { CloseReason, Socket, SocketLimits } from "../../core/transport/socket.ts";
 import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL, TICKET } from "./address.ts";
 import { closeFrame, closeReason, NOT_BINARY } from "./close-codes.ts";
 import { type WebSocketAdapter, WebSocketSocket } from "./adapter.ts";
@@ -82,7 +82,7 @@ class PortableAdapter implements WebSocketAdapter {
     this.#ws.send(frame);
   }
 
-  close(code: CloseCode): void {
+  close({ code }: CloseReason): void {
     const { portable, text } = closeFrame(code);
     this.#ws.close(portable, text);
   }

@@ -5,7 +5,7 @@ import { socketPair } from "../../../src/core/transport/socket-pair.ts";
 import type { Socket } from "../../../src/core/transport/socket.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
-import { closeFrame } from "../../../src/transports/websocket/close-codes.ts";
+import { closeFrame, TOO_MANY_PINGS_FRAME } from "../../../src/transports/websocket/close-codes.ts";
 import { hello, ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
 import { Gate } from "../../transports/websocket/node/gate.ts";
 import { type Headers, RawClient, upgrade } from "../../transports/websocket/node/raw-client.ts";
@@ -186,7 +186,8 @@ const CLOSE_CODES = ["local", "peer", "error", "too-large", "too-slow", "violati
 
 async function leakage(): Promise<readonly Finding[]> {
   const [runner, worker, http] = [await runnerErrors(), await workerErrors(), await httpRefusals()];
-  const closes = CLOSE_CODES.map((code) => `${closeFrame(code).standard}: ${closeFrame(code).text}`);
+  const frames = [...CLOSE_CODES.map(closeFrame), TOO_MANY_PINGS_FRAME];
+  const closes = frames.map(({ standard, text }) => `${standard}: ${text}`);
   const said = [...runner, ...worker, ...http, ...closes];
   const codes = [...new Set(runner.map((text) => text.split(":", 1)[0] ?? ""))].sort((a, b) => (a < b ? -1 : 1));
   return [

@@ -10,14 +10,12 @@ import type { ListenerContext } from "../../../core/transport/listener.ts";
 import { DashboardFeed, type Viewer } from "../../../dashboard/feed.ts";
 import { MAX_REQUEST_BYTES, DASHBOARD_SUBPROTOCOL } from "../../../dashboard/protocol.ts";
 import { beside, requestPath } from "../address.ts";
-import { wireSettings, type WireSettings } from "./socket.ts";
+import { answerPings, wireSettings, type WireSettings } from "./socket.ts";
 import type { DashboardSettings } from "../../../dashboard/options.ts";
 import { type AssetFile, readLentModule, readDashboard, readTabScript } from "../../../dashboard/assets.ts";
 
 /** Pages that may watch at a time. */
 export const MAX_VIEWERS = 64;
-/** Protocol pings a viewer may send in all; browsers send none. */
-const MAX_PINGS = 64;
 /** Beside the page, for tabs that are lent: the module they run, and the script they run it by. */
 const MODULE = "lend.js";
 const TAB_SCRIPT = "tab.js";
@@ -124,14 +122,11 @@ export class DashboardEndpoint {
     const feed = this.#feed;
     if (feed === undefined) return ws.close(1011);
     const viewer = new SocketViewer(ws, admin);
-    let pings = 0;
     ws.on("message", (data, isBinary) => {
       if (isBinary || !Buffer.isBuffer(data)) viewer.end("violation");
       else feed.received(viewer, data.toString("utf8"));
     });
-    ws.on("ping", () => {
-      if (++pings > MAX_PINGS) ws.terminate();
-    });
+    answerPings(ws, () => viewer.end("violation"));
     // What is wrong with a connection is followed by its close.
     ws.on("error", () => undefined);
     ws.on("close", () => feed.delete(viewer));

@@ -1,17 +1,16 @@
 /**
  * Follows the frames that arrive on a connection of `ws`, by their heads and without touching their bodies (RFC 6455, section
  * 5.2). A large message reserves its whole length of the runner's budget before its body is read; while it has to wait, the
- * connection is not read.
+ * connection is not read. The body itself reaches `ws` in few pieces: see pieces.ts.
  */
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { IncomingReservation, SocketLimits } from "../../../core/transport/socket.ts";
 import type { WebSocketSocket } from "../adapter.ts";
+import { LARGE_CHUNK_BYTES, PieceCollector } from "./pieces.ts";
 
 /** A message of up to so many bytes reserves nothing: Node reads as much at once from a connection before anything can stop it. */
 const FREE_BYTES = 65_536;
-/** Bytes of a message under way that count as a sign of life of the peer. */
-const PROGRESS_BYTES = 16_384;
 
 const MAX_HEAD_BYTES = 14;
 const FINAL = 0x80;
@@ -47,6 +46,11 @@ export class FrameTracker {
   #left = 0;
   #isControl = false;
   #isFinal = false;
+
+  /** Bytes of the frame under way that are still to come; 0 before its head is there. */
+  get left(): number {
+    return this.#left;
+  }
 
   /** Follows the next bytes of the stream. */
   track(chunk: Uint8Array): void {
@@ -119,6 +123,9 @@ export class FrameTracker {
   }
 }
 
+/** What takes the bytes of a connection: the listener of `ws`. */
+type DataListener = (this: Duplex, chunk: Uint8Array) => void;
+
 /** Meters one connection, from its opening to its close. */
 class FrameMeter {
   readonly #ws: WebSocket;
@@ -126,15 +133,22 @@ class FrameMeter {
   readonly #maxFrameBytes: number;
   readonly #reservation: IncomingReservation | undefined;
   readonly #frames = new FrameTracker();
+  readonly #pieces: PieceCollector;
+  readonly #deliver: (chunk: Uint8Array) => void;
   /** Messages that were complete at the last chunk. */
   #completed = 0;
-  /** Bytes of the message under way that counted as signs of life. */
-  #reported = 0;
 
-  constructor(ws: WebSocket, socket: WebSocketSocket, { maxFrameBytes, incoming }: SocketLimits) {
+  constructor(
+    ws: WebSocket,
+    socket: WebSocketSocket,
+    { maxFrameBytes, incoming }: SocketLimits,
+    deliver: (chunk: Uint8Array) => void,
+  ) {
     this.#ws = ws;
     this.#socket = socket;
     this.#maxFrameBytes = maxFrameBytes;
+    this.#deliver = deliver;
+    this.#pieces = new PieceCollector(deliver);
     this.#reservation = incoming?.reservation({
       onGranted: () => {
         ws.resume();
@@ -150,14 +164,25 @@ class FrameMeter {
 
   readonly onData = (chunk: Uint8Array): void => {
     const frames = this.#frames;
+    if (frames.left > chunk.length && chunk.length < LARGE_CHUNK_BYTES) {
+      this.#pieces.add(chunk, frames.left);
+    } else {
+      this.#pieces.flush();
+      this.#deliver(chunk);
+    }
+    // Behind the delivery: a message that is complete was delivered before its bytes are given back.
     frames.track(chunk);
     if (frames.completed !== this.#completed) {
       this.#completed = frames.completed;
-      this.#reported = 0;
       this.#reservation?.release();
     }
-    if (frames.message >= PROGRESS_BYTES) this.#underWay();
+    if (frames.message > 0) this.#underWay();
   };
+
+  /** Hands over what is held back. */
+  flush(): void {
+    this.#pieces.flush();
+  }
 
   readonly onClose = (): void => this.#reservation?.release();
 
@@ -165,10 +190,7 @@ class FrameMeter {
     const { message, received } = this.#frames;
     // `ws` ends a connection over such a frame, by the same limit; what comes after the end is no frame.
     if (message > this.#maxFrameBytes || this.#ws.readyState !== this.#ws.OPEN) return;
-    if (received - this.#reported >= PROGRESS_BYTES) {
-      this.#reported = received;
-      this.#socket.progressed();
-    }
+    this.#socket.progressed();
     const reservation = this.#reservation;
     if (reservation === undefined || message <= FREE_BYTES) return;
     if (reservation.isWaiting) return reservation.progress(received);
@@ -176,10 +198,19 @@ class FrameMeter {
   }
 }
 
-/** Meters the frames that arrive on a WebSocket which has just opened over `tcp`. */
+/**
+ * Meters the frames that arrive on a WebSocket which has just opened over `tcp`, by standing in for the listener that `ws` has
+ * there. Node finds a listener by its property `listener`, too, as that of `once`: so `ws` still removes its own.
+ */
 export function meterFrames(ws: WebSocket, tcp: Duplex, socket: WebSocketSocket, limits: SocketLimits): void {
-  const meter = new FrameMeter(ws, socket, limits);
-  // Behind the listener of `ws`: a message that is complete was delivered before its bytes are given back.
-  tcp.on("data", meter.onData);
+  const listener = tcp.listeners("data").at(-1) as DataListener | undefined;
+  if (listener === undefined) throw new Error("this WebSocket does not read its connection");
+  const meter = new FrameMeter(ws, socket, limits, (chunk) => listener.call(tcp, chunk));
+  tcp.off("data", listener);
+  tcp.on("data", Object.assign(meter.onData, { listener }));
+  // `ws` reads the rest of a connection that has closed while it was paused, unless it has ended before.
+  tcp.prependListener("close", () => {
+    if (tcp.listeners("data").includes(listener)) meter.flush();
+  });
   ws.on("close", meter.onClose);
 }

@@ -7,15 +7,15 @@ import type { RawData, WebSocket } from "ws";
 import { systemClock } from "../../../core/time/system.ts";
 import { TokenBucket } from "../../../core/time/token-bucket.ts";
 import type { Peer } from "../../../core/peer.ts";
-import type { CloseCode, CloseReason, SocketLimits } from "../../../core/transport/socket.ts";
-import { closeFrame, closeReason, NOT_BINARY } from "../close-codes.ts";
+import type { CloseReason, SocketLimits } from "../../../core/transport/socket.ts";
+import { closeFrame, closeReason, NOT_BINARY, TOO_MANY_PINGS, TOO_MANY_PINGS_FRAME } from "../close-codes.ts";
 import { meterFrames } from "./frames.ts";
 import { type WebSocketAdapter, WebSocketSocket } from "../adapter.ts";
 
 /** How long a closing handshake may take before the connection is cut, in ms. */
 const CLOSE_TIMEOUT_MS = 1_000;
-/** Protocol pings a peer may send a second, and at once. No peer of ours sends any. */
-const PING_BUDGET = { refill: 1, burst: 64 };
+/** Pings and pongs a peer may send a second, and at once. No peer of ours sends any. */
+const CONTROL_BUDGET = { refill: 1, burst: 64 };
 
 /** What both ends ask of `ws`. Its type definitions lag behind; these are options of 8.23. */
 export interface WireSettings {
@@ -23,29 +23,31 @@ export interface WireSettings {
   readonly maxPayload: number;
   readonly maxFragments: number;
   readonly maxBufferedChunks: number;
+  readonly autoPong: false;
   readonly closeTimeout: number;
 }
 
-/** Chunks of a frame that are small on average are an attempt to cost more than their bytes. */
-const MIN_CHUNK_BYTES = 512;
+/** About what `ws` keeps of a fragment besides its bytes. */
+const FRAGMENT_COST_BYTES = 128;
+const MIN_FRAGMENTS = 64;
 
 /**
- * Compression is off as a bomb needs it; our peers never fragment, so few fragments are a lot. A frame arrives in as many
- * chunks as the network likes: their number is bounded by its largest size.
+ * Compression is off as a bomb needs it. A browser sends a large message in fragments of its own making: their number is bounded
+ * by what they cost, as much as the message may. A frame arrives in as many chunks as the network likes, which pieces.ts collects.
  */
 export function wireSettings(maxFrameBytes: number): WireSettings {
   return {
     perMessageDeflate: false,
     maxPayload: maxFrameBytes,
-    maxFragments: 64,
-    maxBufferedChunks: Math.max(1_024, Math.ceil(maxFrameBytes / MIN_CHUNK_BYTES)),
+    maxFragments: Math.max(MIN_FRAGMENTS, Math.ceil(maxFrameBytes / FRAGMENT_COST_BYTES)),
+    maxBufferedChunks: 0,
+    autoPong: false,
     closeTimeout: CLOSE_TIMEOUT_MS,
   };
 }
 
 const BINARY = { binary: true } as const;
 const TOO_LARGE: CloseReason = { code: "too-large", message: "a frame is over the limit" };
-const PING_FLOOD: CloseReason = { code: "violation", message: "too many pings" };
 
 /** `ws` marks what the peer did wrong with codes of its own; everything else is the network's. */
 function errorReason(error: Error & { code?: unknown }): CloseReason {
@@ -83,8 +85,8 @@ class NodeAdapter implements WebSocketAdapter {
     this.#ws.send(frame, BINARY);
   }
 
-  close(code: CloseCode): void {
-    const { standard, text } = closeFrame(code);
+  close(reason: CloseReason): void {
+    const { standard, text } = reason === TOO_MANY_PINGS ? TOO_MANY_PINGS_FRAME : closeFrame(reason.code);
     this.#ws.close(standard, text);
   }
 }
@@ -103,18 +105,26 @@ export function nodeSocket(ws: WebSocket, tcp: Duplex, peer: Peer, limits: Socke
   });
   ws.on("error", (error) => socket.failed(errorReason(error)));
   ws.on("close", (code) => socket.ended(closeReason(code)));
-  limitPings(ws, socket);
+  answerPings(ws, () => socket.failed(TOO_MANY_PINGS));
   return socket;
 }
 
-/** Each ping is answered, which is cheap for the asker only. */
-function limitPings(ws: WebSocket, socket: WebSocketSocket): void {
+/**
+ * Answers pings, each of which is cheap for the asker only, up to a budget; beyond it `onTooMany` is called, which closes. A pong
+ * counts, too: nothing asks for any.
+ */
+export function answerPings(ws: WebSocket, onTooMany: () => void): void {
   let budget: TokenBucket | undefined;
-  ws.on("ping", () => {
+  const isAllowed = (): boolean => {
+    if (ws.readyState !== ws.OPEN) return false;
     const now = systemClock.now();
-    budget ??= new TokenBucket(PING_BUDGET, now);
-    if (budget.spend(now)) return;
-    socket.failed(PING_FLOOD);
-    ws.terminate();
+    budget ??= new TokenBucket(CONTROL_BUDGET, now);
+    if (budget.spend(now)) return true;
+    onTooMany();
+    return false;
+  };
+  ws.on("ping", (data) => {
+    if (isAllowed()) ws.pong(data);
   });
+  ws.on("pong", isAllowed);
 }

@@ -10,7 +10,7 @@ import { JobRunner, type RunnerEvent } from "../../../../src/index.ts";
 import { VirtualClock } from "../../../../src/testing/time/virtual-clock.ts";
 import { FrameTracker } from "../../../../src/transports/websocket/node/frames.ts";
 import { listenWebSocket } from "../../../../src/transports/websocket/node/index.ts";
-import { wireSettings } from "../../../../src/transports/websocket/node/socket.ts";
+import { PieceCollector } from "../../../../src/transports/websocket/node/pieces.ts";
 import { Gate } from "./gate.ts";
 import { frame, RawClient, status, upgrade } from "./raw-client.ts";
 
@@ -231,20 +231,56 @@ test("a listener whose user has no budget keeps one of its own", async () => {
   for (const client of clients) client[Symbol.dispose]();
 });
 
-test("a frame may come in as many chunks as the network makes of it", async () => {
-  expect(wireSettings(64 * MIB).maxBufferedChunks).toBe((64 * MIB) / 512);
+test("a frame may come in as many chunks as the network makes of it, byte by byte too", async () => {
   const house = await MeteredGate.open(4 * MIB, MIB);
   const [client] = await house.clients(1);
-  client?.send(frame(0x82, new Uint8Array(0), 600 * 1_200));
-  for (let n = 0; n < 1_200; n++) {
+  const whole = frame(0x82, new Uint8Array(4_000), 4_000);
+  for (const byte of whole) {
     const before = house.sockets[0]?.bytesRead ?? 0;
-    client?.send(new Uint8Array(600));
+    client?.send(Uint8Array.of(byte));
     while ((house.sockets[0]?.bytesRead ?? 0) === before && house.gate.closed.length === 0) {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
   await vi.waitUntil(() => house.gate.frames + house.gate.closed.length === 1, PATIENT);
   expect(house.gate.closed).toEqual([]);
+});
+
+describe("the pieces of a frame", () => {
+  /** Bytes that are told apart by their place. */
+  function counted(size: number): Uint8Array {
+    return Uint8Array.from({ length: size }, (_, at) => at % 251);
+  }
+
+  function collect(chunks: Iterable<Uint8Array>, size: number): Buffer[] {
+    const pieces: Buffer[] = [];
+    const collector = new PieceCollector((piece) => void pieces.push(Buffer.from(piece)));
+    let left = size;
+    for (const chunk of chunks) {
+      collector.add(chunk, left);
+      left -= chunk.length;
+    }
+    collector.flush();
+    return pieces;
+  }
+
+  test("are few however many reads it comes in, and hold its bytes in order", () => {
+    const bytes = counted(200_000);
+    const pieces = collect(
+      Array.from(bytes, (_, at) => bytes.subarray(at, at + 1)),
+      bytes.length,
+    );
+    expect(Buffer.concat(pieces).equals(bytes)).toBe(true);
+    expect(pieces.length).toBeLessThan(20);
+  });
+
+  test("take no more memory than has come, or a little", () => {
+    const sizes: number[] = [];
+    const collector = new PieceCollector((piece) => void sizes.push(piece.buffer.byteLength));
+    for (let at = 0; at < 5_000; at++) collector.add(Uint8Array.of(1), 64 * MIB - at);
+    collector.flush();
+    expect(sizes).toEqual([1_024, 1_024, 2_048, 4_096]);
+  });
 });
 
 describe("workers of a runner", () => {

@@ -164,28 +164,60 @@ test("T8: a flood of fragments ends the connection", async () => {
   for (const client of clients) {
     await client.send(upgrade("/")).head();
     client.send(frame(0x02, new Uint8Array(1)));
-    client.send(Buffer.concat(Array.from({ length: 200 }, () => frame(0x00, new Uint8Array(1)))));
+    client.send(Buffer.concat(Array.from({ length: 1_000 }, () => frame(0x00, new Uint8Array(1)))));
   }
   await Promise.all(clients.map((client) => client.end()));
   expect(gate.closed).toEqual(clients.map(() => "violation"));
   expect(gate.frames).toBe(0);
 });
 
-test("T9: a flood of pings ends the connection, a few do not", async () => {
+/** So many WebSocket pings, or other frames without a body, in one piece. */
+function pings(count: number, first: number = 0x89): Uint8Array {
+  return Buffer.concat(Array.from({ length: count }, () => Uint8Array.of(first, 0x80, 0, 0, 0, 0)));
+}
+
+/** The close frame that ends what a client receives: its code, and its text. */
+async function closeOf(client: RawClient): Promise<[code: number, text: string]> {
+  await vi.waitUntil(() => client.ended || client.frames.includes(0x88), { interval: 1 });
+  const { frames } = client;
+  const at = frames.lastIndexOf(0x88);
+  return [frames.readUInt16BE(at + 2), frames.toString("utf8", at + 4)];
+}
+
+const pongsIn = ({ frames }: RawClient): number => frames.toString("latin1").split("\u008a\0").length - 1;
+
+test.each([1, 60, 61, 64])("T9: %i pings in one piece are answered", async (count) => {
   await using gate = await Gate.open();
   using client = new RawClient(gate.port);
   await client.send(upgrade("/")).head();
-  const ping = frame(0x89, new Uint8Array(0));
-  ping[1] = 0x80;
-  const pings = (count: number): Uint8Array =>
-    Buffer.concat(
-      Array.from({ length: count }, () => ping.subarray(0, 2)).flatMap((head) => [head, new Uint8Array(4)]),
-    );
-  client.send(pings(10)).send(frame(0x82, new Uint8Array(3)));
-  await vi.waitUntil(() => gate.frames === 1);
-  client.send(pings(1_000));
-  await client.end();
+  client.send(pings(count)).send(frame(0x82, new Uint8Array(3)));
+  await vi.waitUntil(() => gate.frames === 1 && pongsIn(client) === count);
+  expect(gate.closed).toEqual([]);
+});
+
+test.each([
+  ["pings in one piece", 65, 0x89],
+  ["pings in a flood", 1_000, 0x89],
+  ["pongs", 65, 0x8a],
+])("T9: too many %s end the connection with a close frame that says so", async (_, count, first) => {
+  await using gate = await Gate.open();
+  using client = new RawClient(gate.port);
+  await client.send(upgrade("/")).head();
+  client.send(pings(count, first));
+  expect(await closeOf(client)).toEqual([1008, "too many pings"]);
   expect(gate.closed).toEqual(["violation"]);
+});
+
+test("T9: too many pings one by one end the connection in the same way", async () => {
+  await using gate = await Gate.open();
+  using client = new RawClient(gate.port);
+  await client.send(upgrade("/")).head();
+  for (let sent = 0; sent < 64; sent++) {
+    client.send(pings(1));
+    await vi.waitUntil(() => pongsIn(client) === sent + 1, { interval: 1 });
+  }
+  client.send(pings(2));
+  expect(await closeOf(client)).toEqual([1008, "too many pings"]);
 });
 
 test("T10: slow and silent clients are cut off", async () => {
