@@ -246,7 +246,8 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
       this.#since = this.#context.clock.now();
     }
     this.#record("lost");
-    this.#lost++;
+    // Another job's handler is why the session ended: this one did not kill its worker.
+    if (reason !== "unresponsive") this.#lost++;
     const text = `was lost with the job in flight: ${reason}, ${message}`;
     this.#failed({ kind: "lost" }, () => this.#lostError(attempt.session, text));
   }

@@ -42,8 +42,8 @@ export class HeartbeatMonitor {
   readonly #timer: CallbackEntry = new CallbackEntry((lateBy) => this.#check(lateBy));
   readonly #detector: FailureDetector;
   #hasHello = false;
-  /** PINGs sent that were not answered. */
-  #unanswered = 0;
+  #pings = 0;
+  #pongs = 0;
 
   constructor(context: HeartbeatContext, owner: HeartbeatOwner, now: number) {
     this.#context = context;
@@ -65,9 +65,20 @@ export class HeartbeatMonitor {
 
   /** A PONG arrived. `false` when no PING is unanswered. */
   onPong(): boolean {
-    if (this.#unanswered === 0) return false;
-    this.#unanswered--;
+    if (this.#pongs === this.#pings) return false;
+    this.#pongs++;
     return true;
+  }
+
+  /** Sends a PING. Returns its number, for {@link HeartbeatMonitor.hasPong}. */
+  ping(): number {
+    this.#owner.sendPing(this.#pings - this.#pongs);
+    return ++this.#pings;
+  }
+
+  /** Whether the PING of that number was answered: frames keep their order, so PONGs do. */
+  hasPong(ping: number): boolean {
+    return this.#pongs >= ping;
   }
 
   /** Grants one more interval before silence counts. */
@@ -102,6 +113,6 @@ export class HeartbeatMonitor {
     if (health === "dead") return this.#owner.onTimeout(`nothing heard for ${3 * this.#context.rules.heartbeat} ms`);
     if (health !== "suspect") return;
     this.#owner.onSuspect();
-    this.#owner.sendPing(this.#unanswered++);
+    this.ping();
   }
 }

@@ -30,7 +30,10 @@ export interface ExecuteOptions {
   readonly retryOnTimeout?: boolean | undefined;
   /** The longest pause before a retry that a handler may ask for by `retryAfter`; a longer one is cut; default 60,000. */
   readonly maxRetryAfter?: number | undefined;
-  /** How often the job may be lost with its worker before it is given up; default 2. */
+  /**
+   * How often the job may be lost with its worker before it is given up; default 2. A worker that was given up because another
+   * job ignored its abort is not counted.
+   */
   readonly maxLost?: number | undefined;
   /** Rejects with NoWorkerError at once when no worker is registered that could take it; default false. */
   readonly failFast?: boolean | undefined;

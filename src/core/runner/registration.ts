@@ -53,7 +53,10 @@ export interface RegistrationLimits {
   readonly heartbeat?: number | undefined;
   /** How long a new connection may take to say HELLO; default 5,000. */
   readonly helloTimeout?: number | undefined;
-  /** How long a worker may take to confirm a CANCEL before its session ends; default 1,000. */
+  /**
+   * How long a worker may take to confirm a CANCEL; default 1,000. Then its session ends when it answers no PING or has no other
+   * slot; else the slot stays taken until the handler returns.
+   */
   readonly cancelGrace?: number | undefined;
   /** Connections that have not said HELLO; more are refused; default 256. */
   readonly maxPending?: number | undefined;

@@ -37,8 +37,14 @@ export interface AttemptTableContext {
 export interface AttemptTableOwner<S> {
   /** What attempts name as their session. */
   readonly self: S;
-  /** A CANCEL was not confirmed in time. */
+  /** Sends a PING. Returns its number. */
+  sendPing(): number;
+  /** Whether the PING of that number was answered. */
+  hasPong(ping: number): boolean;
+  /** A CANCEL was not confirmed in time, and the worker is stuck: it answers nothing, or has no slot left. */
   onCancelTimeout(): void;
+  /** A CANCEL was not confirmed in time. The worker is well: only the slot is taken until the handler returns. */
+  onSlotHeld(): void;
   /** The worker broke the protocol. */
   onViolation(message: string): void;
   /** The worker sent a message of no consequence; `text` says which. */
@@ -59,6 +65,8 @@ export class AttemptTable<S> {
   #bytesWaiting = 0;
   #nextId = 1;
   #served = 0;
+  /** Attempts whose grace has passed without a confirmation. */
+  #held = 0;
   /** Whether prefetched jobs were recalled or returned, and no running job has ended since: then nothing is prefetched. */
   #isStuck = false;
 
@@ -71,6 +79,11 @@ export class AttemptTable<S> {
   /** How many jobs the worker has. */
   get counts(): Pick<InFlight<S>, "size" | "running" | "waiting"> {
     return this.#inFlight;
+  }
+
+  /** Slots of cancelled attempts whose handler has not returned within the grace. */
+  get held(): number {
+    return this.#held;
   }
 
   /** Jobs the worker has answered. */
@@ -172,6 +185,7 @@ export class AttemptTable<S> {
   /** An attempt is over at the worker. Its slot goes to the next prefetched job before any owner is called. */
   #close(attempt: Attempt<S>, now: number): void {
     if (attempt.grace !== undefined) this.#context.timers.drop(attempt.grace);
+    if (attempt.isHeld) this.#held--;
     if (attempt.waits) this.#bytesWaiting -= attempt.bytes;
     if (!attempt.waits) this.#isStuck = false;
     else if (attempt.cancelled === undefined) this.#isStuck = true;
@@ -182,9 +196,18 @@ export class AttemptTable<S> {
     else this.#expectConfirmation(next);
   }
 
+  /** Asks for a PONG, too: an event loop that answers is not stuck, whatever one of its handlers does. */
   #expectConfirmation(attempt: Attempt<S>): void {
-    attempt.grace = new CallbackEntry(() => this.#owner.onCancelTimeout());
+    const ping = this.#capacity > 1 ? this.#owner.sendPing() : 0;
+    attempt.grace = new CallbackEntry(() => this.#onGraceOver(attempt, ping));
     this.#context.timers.set(attempt.grace, this.#context.rules.cancelGrace);
+  }
+
+  #onGraceOver(attempt: Attempt<S>, ping: number): void {
+    attempt.isHeld = true;
+    this.#held++;
+    if (this.#held >= this.#capacity || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();
+    else this.#owner.onSlotHeld();
   }
 
   /** The attempt of an answer. One whose JOB has not left yet cannot be answered. */

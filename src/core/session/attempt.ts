@@ -53,6 +53,8 @@ export class Attempt<S> implements LinkedNode<Attempt<S>> {
   cancelled: CancelReason | undefined;
   /** Runs while a cancelled attempt is not confirmed. */
   grace: CallbackEntry | undefined;
+  /** Whether its grace has passed: its handler ignores the abort, and keeps the slot until it returns. */
+  isHeld = false;
 
   constructor(id: number, session: S, owner: AttemptOwner<S>, frameNumber: number) {
     this.id = id;

@@ -219,8 +219,10 @@ export class Session implements PooledWorker {
   #attemptsOwner(): AttemptTableOwner<Session> {
     return {
       self: this,
-      onCancelTimeout: () =>
-        this.refuse("unresponsive", "UNRESPONSIVE", `no answer to CANCEL in ${this.#context.rules.cancelGrace} ms`),
+      sendPing: () => this.#heartbeat.ping(),
+      hasPong: (ping) => this.#heartbeat.hasPong(ping),
+      onCancelTimeout: () => this.#endUnresponsive(),
+      onSlotHeld: () => this.#leaveWhenDone(),
       onViolation: (message) => this.#violation(message),
       onStrike: (text) => this.#strike(text),
       onAttemptClosed: () => this.#leaveWhenDone(),
@@ -288,8 +290,15 @@ export class Session implements PooledWorker {
     this.#leaveWhenDone();
   }
 
+  #endUnresponsive(): void {
+    this.refuse("unresponsive", "UNRESPONSIVE", `no answer to CANCEL in ${this.#context.rules.cancelGrace} ms`);
+  }
+
+  /** A worker that leaves is not waited for once all its handlers have ignored their aborts. */
   #leaveWhenDone(): void {
-    if (this.#phase !== "draining" || this.attempts.counts.size > 0) return;
+    const { counts, held } = this.attempts;
+    if (this.#phase !== "draining" || counts.size > held) return;
+    if (held > 0) return this.#endUnresponsive();
     this.#socket.send({ type: "REMOVED" });
     this.end("removed", "left");
   }

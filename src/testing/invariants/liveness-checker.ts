@@ -80,23 +80,18 @@ export class LivenessChecker implements Checker {
     this.#context.allowance.claim({ machine, from: heardAt, late, twice: true, promise: "dead-peer-detected", what });
   }
 
-  /** A worker that does not confirm a CANCEL in time is gone, so that its slots are not lost for ever. */
+  /** A worker that neither confirms a CANCEL in time nor answers PING is gone, and so is one without a slot that is not held. */
   #checkConfirmations(runner: WireRunner, cancelGrace: number, now: number): void {
     const { machine } = runner;
-    for (const { inFlight, identity } of runner.workers.values()) {
-      for (const { state, overAt, begunAt, job } of inFlight.values()) {
-        // A prefetched job is not confirmed before it has a slot.
-        if (state !== "cancelled" || begunAt === undefined) continue;
-        const since = Math.max(overAt, begunAt);
-        const what = `${identity} has not confirmed the CANCEL of job ${job.id} since ${since} ms`;
-        this.#context.allowance.claim({
-          machine,
-          from: since,
-          late: now - since - cancelGrace - TICK_MS,
-          promise: "dead-peer-detected",
-          what,
-        });
-      }
+    for (const { identity, unconfirmedSince } of runner.workers.values()) {
+      if (unconfirmedSince === undefined) continue;
+      this.#context.allowance.claim({
+        machine,
+        from: unconfirmedSince,
+        late: now - unconfirmedSince - cancelGrace - TICK_MS,
+        promise: "dead-peer-detected",
+        what: `${identity} has not confirmed a CANCEL since ${unconfirmedSince} ms`,
+      });
     }
   }
 

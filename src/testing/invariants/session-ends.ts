@@ -12,7 +12,7 @@ export interface SessionEnd {
   readonly at: number;
   /** Whether the runner closed it; else it learned of it. */
   readonly byItself: boolean;
-  /** When the CANCEL was sent that had not been confirmed for longest; `undefined` when there was none. */
+  /** See {@link WireConnection.unconfirmedSince}. */
   readonly unconfirmedSince: number | undefined;
   /** Whether the runner had just woken, or stood still, at the time or as it sent a CANCEL: times say little then. */
   readonly unsure: boolean;
@@ -64,16 +64,12 @@ export class SessionEnds implements WireModelObserver {
 }
 
 function endOf(connection: WireConnection, byItself: boolean, at: number): SessionEnd {
-  const { runner, identity } = connection;
-  let unconfirmedSince: number | undefined;
+  const { runner, identity, unconfirmedSince } = connection;
   let unsure = runner.unsure(at);
   let inFlight = 0;
-  for (const { state, overAt, begunAt, delayed, doubtful } of connection.inFlight.values()) {
+  for (const { state, begunAt, delayed, doubtful } of connection.inFlight.values()) {
     if (!doubtful) inFlight++;
-    if (state !== "cancelled" || begunAt === undefined) continue;
-    const since = Math.max(overAt, begunAt);
-    unconfirmedSince = Math.min(unconfirmedSince ?? since, since);
-    unsure ||= delayed;
+    if (state === "cancelled" && begunAt !== undefined) unsure ||= delayed;
   }
   const waits = (other: WireConnection): boolean => other.identity === identity && other.welcome === undefined;
   const succeeded = [...runner.connections.values()].some((other) => other !== connection && waits(other));

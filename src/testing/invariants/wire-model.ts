@@ -246,7 +246,10 @@ export class WireModel implements Checker {
     if (message.type === "GOAWAY") {
       if (connection.leaving === undefined) connection.leavingAt = at;
       connection.leaving ??= "GOAWAY was sent";
-    } else if (message.type === "ERROR" || message.type === "REMOVED") connection.ended = message.type;
+    } else if (message.type === "ERROR") {
+      connection.ended = message.type;
+      connection.isUnresponsive = message.code === "UNRESPONSIVE";
+    } else if (message.type === "REMOVED") connection.ended = message.type;
   }
 
   #jobSent(connection: WireConnection, message: JobMessage, at: number): void {
@@ -293,9 +296,11 @@ export class WireModel implements Checker {
       for (const attempt of this.#answered) if (attempt.connection === connection) attempt.doubtful = true;
     }
     for (const observer of this.#observers) observer.onEnded?.(connection, seen, at);
+    // Another job's handler ignores its abort: that is no loss of theirs. A silent worker may owe a confirmation, too.
+    const isBystander = connection.isUnresponsive && connection.unconfirmedSince !== undefined;
     for (const attempt of connection.inFlight.values()) {
       if (runner.unsure(at)) attempt.doubtful = true;
-      if (attempt.state === "current" && !attempt.doubtful) attempt.job.lost++;
+      if (attempt.state === "current" && !attempt.doubtful && !isBystander) attempt.job.lost++;
       this.#over(attempt, "lost", at);
     }
     connection.inFlight.clear();

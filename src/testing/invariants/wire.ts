@@ -50,6 +50,8 @@ export class WireAttempt {
   readonly sentAt: number;
   /** When it had a slot: as it was sent, or when one that was sent before it was over. `undefined` until then. */
   begunAt: number | undefined;
+  /** The number of the first PING after its CANCEL, once it has a slot. */
+  ping: number | undefined;
   /** Whether its JOB or CANCEL may have been sent later than it was meant to: the runner had just woken. */
   delayed: boolean;
 
@@ -103,6 +105,8 @@ export class WireConnection {
   /** Why the worker may get no more work: REMOVE arrived or GOAWAY was sent. */
   leaving: string | undefined;
   leavingAt = 0;
+  /** Whether ERROR said that it is unresponsive. */
+  isUnresponsive = false;
   /** ERROR or REMOVED was sent: the last word. */
   ended: string | undefined;
   /** The runner's end is closed. */
@@ -133,8 +137,9 @@ export class WireConnection {
   #sentAt = Number.NEGATIVE_INFINITY;
   /** When it shrank, unless something is sent before the runner looks again. */
   #shrinksAt: number | undefined;
-  /** PINGs of the runner that were not answered. */
-  #unansweredPings = 0;
+  /** PINGs of the runner, and those that were answered. */
+  #pings = 0;
+  #pongs = 0;
   #pingTokens = MAX_PING_BURST;
   #pingedAt = 0;
 
@@ -180,13 +185,34 @@ export class WireConnection {
 
   /** The runner sent a PING. */
   pingSent(): void {
-    this.#unansweredPings++;
+    this.#pings++;
+    for (const attempt of this.#unconfirmed()) attempt.ping ??= this.#pings;
   }
 
   /** A PONG arrived. */
   pongArrived(): void {
-    if (this.#unansweredPings === 0) this.strikes++;
-    else this.#unansweredPings--;
+    if (this.#pongs === this.#pings) this.strikes++;
+    else this.#pongs++;
+  }
+
+  /**
+   * Since when CANCELs are unconfirmed so that the session ends with their grace: no PONG came since, or no slot is left.
+   * `undefined` when there is no such thing.
+   */
+  get unconfirmedSince(): number | undefined {
+    const attempts = this.#unconfirmed();
+    if (attempts.length === 0) return undefined;
+    const since = attempts.map(cancelledAt);
+    const unanswered = attempts.filter(({ ping }) => ping === undefined || ping > this.#pongs);
+    const isFull =
+      attempts.length >= this.capacity || (this.leaving !== undefined && attempts.length === this.inFlight.size);
+    const first = Math.min(...unanswered.map(cancelledAt), isFull ? Math.max(...since) : Number.POSITIVE_INFINITY);
+    return first === Number.POSITIVE_INFINITY ? undefined : first;
+  }
+
+  /** Cancelled attempts that have a slot. */
+  #unconfirmed(): WireAttempt[] {
+    return [...this.inFlight.values()].filter(({ state, begunAt }) => state === "cancelled" && begunAt !== undefined);
   }
 
   /** Nothing was sent since it shrank: by now the runner has looked, and seen it. */
@@ -222,6 +248,11 @@ export class WireConnection {
   get identity(): string {
     return this.hello?.identity ?? "";
   }
+}
+
+/** When it was both cancelled and in a slot. */
+function cancelledAt({ overAt, begunAt = 0 }: WireAttempt): number {
+  return Math.max(overAt, begunAt);
 }
 
 /** One life of a runner. */

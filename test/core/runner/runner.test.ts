@@ -245,6 +245,88 @@ describe("time limits", () => {
     expect(other.jobs).toEqual(["next"]);
   });
 
+  describe("of a worker with several slots", () => {
+    const long = { timeout: 60_000 };
+
+    it("keeps the slot of a handler that ignores its abort, and lets its neighbours go on", async () => {
+      await using set = await stage();
+      const puppet = new Puppet();
+      await set.worker(puppet.handler, { capacity: 4 });
+      const calls = await Promise.all(["b", "c", "d"].map((data) => set.execute(data, long)));
+      await set.execute("stuck", { timeout: 500, attempts: 1 });
+      const next = await set.execute("next", long);
+      await set.clock.advance(10_000);
+      expect(set.gone).toEqual([]);
+      expect(puppet.runs).toHaveLength(4);
+      for (const run of puppet.runs) run.end("done");
+      await set.clock.settle();
+      expect(calls.map(({ value }) => value)).toEqual(["done", "done", "done"]);
+      expect(puppet.runs[4]?.data).toBe("next");
+      puppet.runs[4]?.end("done");
+      await set.clock.settle();
+      expect(next.value).toBe("done");
+    });
+
+    it("ends the session once every slot is held", async () => {
+      await using set = await stage();
+      const puppet = new Puppet();
+      await set.worker(puppet.handler, { capacity: 2 });
+      await set.execute("a", { timeout: 500, attempts: 1 });
+      await set.execute("b", { timeout: 5_000, attempts: 1 });
+      await set.clock.advance(5_999);
+      expect(set.gone).toEqual([]);
+      await set.clock.advance(1);
+      expect(set.of("worker-gone")).toMatchObject([{ reason: "unresponsive" }]);
+    });
+
+    it("ends the session of a worker that answers no PING, and tries its neighbours again at no cost", async () => {
+      await using set = await stage();
+      const peer = await set.peer({ capacity: 2, blocking: true });
+      await set.execute("stuck", { timeout: 500, attempts: 1 });
+      const call = await set.execute("bystander", { ...long, maxLost: 1 });
+      await set.clock.advance(1_500);
+      expect(set.of("worker-gone")).toMatchObject([{ reason: "unresponsive", inFlight: 2 }]);
+      expect(peer.all("PING")).toHaveLength(1);
+      const other = await set.peer({ identity: "other" });
+      await set.clock.advance(2_000);
+      expect(other.jobs).toEqual(["bystander"]);
+      other.send({ type: "JOBRES", attemptId: 1, value: "done" });
+      await set.clock.settle();
+      expect(call.value).toBe("done");
+    });
+
+    it("does not wait for held slots when the worker leaves", async () => {
+      await using set = await stage();
+      const puppet = new Puppet();
+      const worker = await set.worker(puppet.handler, { capacity: 3 });
+      await set.execute("stuck", { timeout: 500, attempts: 1 });
+      const other = await set.execute("other", long);
+      await set.clock.advance(3_000);
+      void worker.drain();
+      await set.clock.settle();
+      expect(set.gone).toEqual([]);
+      puppet.runs[1]?.end("done");
+      await set.clock.settle();
+      expect(other.value).toBe("done");
+      expect(set.of("worker-gone")).toMatchObject([{ reason: "unresponsive", inFlight: 1 }]);
+    });
+
+    it("counts a slot that is given back late", async () => {
+      await using set = await stage();
+      const puppet = new Puppet();
+      await set.worker(puppet.handler, { capacity: 2 });
+      for (const data of ["a", "b", "c"]) {
+        await set.execute(data, { timeout: 500, attempts: 1 });
+        await set.clock.advance(3_000);
+        expect(set.runner.stats().workers[0]?.inFlight).toBe(1);
+        puppet.runs.at(-1)?.end("late");
+        await set.clock.settle();
+      }
+      expect(set.gone).toEqual([]);
+      expect(set.runner.stats().workers[0]?.inFlight).toBe(0);
+    });
+  });
+
   it.each(["JOBRES", "JOBERR", "CANCELLED"] as const)(
     "frees the slot of a cancelled attempt on %s, and drops the value",
     async (type) => {

@@ -105,7 +105,10 @@ class Beside {
     const rules = { cancelGrace: 1_000, prefetch: most, highWater: HIGH_WATER };
     const session = {
       self: "session",
+      sendPing: () => 1,
+      hasPong: () => false,
       onCancelTimeout: () => this.log.push("unconfirmed"),
+      onSlotHeld: () => this.log.push("held"),
       onViolation: () => this.log.push("violation"),
       onStrike: () => this.log.push("strike"),
       onAttemptClosed: () => this.log.push("answered"),

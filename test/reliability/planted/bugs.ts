@@ -138,6 +138,24 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: "void attempt.grace;",
   },
   {
+    name: "a worker that answers PING given up for one handler",
+    file: "session/attempt-table",
+    from: "if (this.#held >= this.#capacity || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
+    to: "if (this.#held >= 1) this.#owner.onCancelTimeout();",
+  },
+  {
+    name: "a worker without a slot that is not held kept for ever",
+    file: "session/attempt-table",
+    from: "if (this.#held >= this.#capacity || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
+    to: "if (!this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
+  },
+  {
+    name: "a stuck event loop kept for its neighbours' sake",
+    file: "session/attempt-table",
+    from: "if (this.#held >= this.#capacity || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
+    to: "if (this.#held >= this.#capacity) this.#owner.onCancelTimeout();",
+  },
+  {
     name: "cancelled handlers not told",
     file: "worker/runner-connection",
     from: "for (const { execution, reason } of aborts) execution.abort(reason);",

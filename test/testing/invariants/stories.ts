@@ -907,6 +907,12 @@ function rises(s: Story, bytes: number): Story {
   return piles(s.joins(), 2_000).after(39).after(1).after(60).after(0);
 }
 
+/** One of a worker's two jobs is cancelled, and a PING goes along. */
+function cancelsOneOfTwo(s: Story): Story {
+  s.joins(1, { capacity: 2 }).submitted(1).starts(1);
+  return s.tells(1, cancel(1, "cancelled")).tells(1, { type: "PING", nonce: 0 });
+}
+
 function strikes(s: Story, count: number): Story {
   s.joins();
   for (let i = 0; i < count; i++) s.says(1, { type: "PONG", nonce: i });
@@ -926,6 +932,12 @@ const SESSION_ENDS: readonly Rule[] = [
     rule: "only a worker that was sent a CANCEL owes a confirmation",
     kept: (s) => ends(s.joins().submitted(1).starts(1).tells(1, cancel(1, "cancelled")).after(60), "unresponsive"),
     broken: (s) => ends(s.joins().submitted(1).starts(1).after(60), "unresponsive"),
+  },
+  {
+    promise: "no-end-without-cause",
+    rule: "a worker that answers PING and has another slot is not stuck",
+    kept: (s) => ends(cancelsOneOfTwo(s).after(60), "unresponsive"),
+    broken: (s) => ends(cancelsOneOfTwo(s).says(1, { type: "PONG", nonce: 0 }).after(60), "unresponsive"),
   },
   {
     promise: "no-end-without-cause",
