@@ -1,4 +1,4 @@
-/** Identities and labels: what they may look like, and how they are checked. */
+/** Identities, labels and paths: what they may look like, and how they are checked. */
 import type { Validator } from "./options.ts";
 
 /** The most labels of a HELLO. */
@@ -10,6 +10,15 @@ export const IDENTITY_FORM = "1 to 128 characters of A-Z a-z 0-9 . _ : -";
 /** Whether `text` can name a worker, an instance, a session, a runner or a label: `[A-Za-z0-9._:-]{1,128}`. */
 export function isIdentity(text: string): boolean {
   return text.length >= 1 && text.length <= 128 && !/[^A-Za-z0-9._:-]/.test(text);
+}
+
+/** The most names of a path. */
+export const MAX_PATH = 8;
+
+/** Whether `text` can be a path: 1 to 8 identities, joined by `/`. */
+export function isPath(text: string): boolean {
+  const names = text.split("/");
+  return names.length <= MAX_PATH && names.every(isIdentity);
 }
 
 /** A name of that form. */

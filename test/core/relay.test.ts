@@ -9,7 +9,7 @@ import { type Stage, stage, watch, type Watched } from "../support/stage.ts";
 const CONTEXT: JobContext = {
   signal: new AbortController().signal,
   attempt: 1,
-  jobId: "r-1",
+  jobId: "r:1",
   identity: "w",
   shuttingDown: new AbortController().signal,
 };

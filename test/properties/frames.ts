@@ -88,9 +88,9 @@ function limits(loose: readonly Loose[], tally: Tally): void {
 }
 
 const several = fc.array(anyMessage, { minLength: 1, maxLength: 12, size: "max" });
-const TYPES = "HELLO WELCOME PING PONG JOB JOBRES JOBERR REJECT CANCEL CANCELLED REMOVE REMOVED GOAWAY ERROR".split(
-  " ",
-);
+const TO_RUNNER = "HELLO PING PONG JOBRES JOBERR REJECT CANCELLED FAILED REMOVE CAPACITY ERROR";
+const TO_WORKER = "WELCOME JOB CANCEL REMOVED GOAWAY";
+const TYPES = `${TO_RUNNER} ${TO_WORKER}`.split(" ");
 
 /** P6. */
 export const frames: readonly Statement[] = [

@@ -70,6 +70,17 @@ const capacity = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(0, -1, 1.5, 65_536, Number.NaN, Number.POSITIVE_INFINITY) },
 );
 
+/** Without the bit of the feature `capacity`, or with it: then there may be no slot. */
+const features = fc.constantFrom(0, 0x40, 0x80, 0xffff_ffff);
+const labels = fc.oneof(
+  { weight: 5, arbitrary: fc.array(name, { maxLength: 3 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 30, max: 34 }).map((n) => Array.from({ length: n }, () => "x")) },
+);
+
+function isCapacity(given: number, min: number): boolean {
+  return Number.isInteger(given) && given >= min && given <= 65_535;
+}
+
 const hello: fc.Arbitrary<Loose> = fc
   .record({
     type: fc.constant("HELLO" as const),
@@ -80,16 +91,17 @@ const hello: fc.Arbitrary<Loose> = fc
     prefetchLimit: fc.constantFrom(undefined, 1, 256, 65_535, 65_536, 1e9),
     blocking: fc.boolean(),
     served: fc.maxSafeNat(),
-    labels: fc.oneof(
-      { weight: 5, arbitrary: fc.array(name, { maxLength: 3 }) },
-      { weight: 1, arbitrary: fc.integer({ min: 30, max: 34 }).map((n) => Array.from({ length: n }, () => "x")) },
-    ),
+    labels,
+    features,
+    maxPayload: fc.oneof(fc.nat(), fc.constantFrom(MAX_U32, MAX_U32 + 1, Number.POSITIVE_INFINITY)),
+    isRelay: fc.boolean(),
   })
   .map((sent) => {
     const names = [sent.identity, sent.instance, ...sent.labels];
-    const size = Number.isInteger(sent.capacity) && sent.capacity >= 1 && sent.capacity <= 65_535;
+    const size = isCapacity(sent.capacity, (sent.features & 0x80) === 0 ? 1 : 0);
     const arrives = {
       ...sent,
+      maxPayload: Math.min(sent.maxPayload, MAX_U32),
       prefetchLimit: sent.prefetchLimit === undefined ? undefined : Math.min(sent.prefetchLimit, 65_535),
     };
     return { sent, arrives: size && sent.labels.length <= 32 && names.every(isName) ? arrives : undefined };
@@ -103,11 +115,62 @@ const welcome: fc.Arbitrary<Loose> = fc
     runnerId: name,
     heartbeat: ms,
     maxPayload: fc.oneof(fc.nat(), fc.constantFrom(MAX_U32, MAX_U32 + 1, 2 ** 40)),
+    features,
   })
   .map((sent) => {
     const heartbeat = Math.max(1, wish(sent.heartbeat));
     const arrives = { ...sent, heartbeat, maxPayload: Math.min(sent.maxPayload, MAX_U32) };
     return { sent, arrives: isName(sent.sessionId) && isName(sent.runnerId) ? arrives : undefined };
+  });
+
+const capacityChange: fc.Arbitrary<Loose> = fc
+  .record({ type: fc.constant("CAPACITY" as const), capacity, labels })
+  .map((sent) => {
+    const fits = isCapacity(sent.capacity, 0) && sent.labels.length <= 32 && sent.labels.every(isName);
+    return { sent, arrives: fits ? sent : undefined };
+  });
+
+const path = fc.oneof(
+  { weight: 8, arbitrary: fc.array(name, { minLength: 1, maxLength: 8 }).map((names) => names.join("/")) },
+  { weight: 1, arbitrary: fc.constantFrom("a/", "/a", "a//b", "a/b/c/d/e/f/g/h/i") },
+);
+
+function isPath(given: string): boolean {
+  const names = given.split("/");
+  return names.length <= 8 && names.every(isName);
+}
+
+const failed: fc.Arbitrary<Loose> = fc
+  .record({
+    type: fc.constant("FAILED" as const),
+    attemptId,
+    code: fc.constantFrom("lost" as const, "maxQueue" as const, "encoding" as const),
+    path: fc.oneof(path, fc.constant("")),
+    text: text(1_024),
+    limit: fc.maxSafeNat(),
+    queued: fc.maxSafeNat(),
+    queuedBytes: fc.maxSafeNat(),
+  })
+  .map((sent) => {
+    const fits = sent.path === "" || isPath(sent.path);
+    return { sent, arrives: fits ? { ...sent, text: cut(sent.text, 1_024) } : undefined };
+  });
+
+/** A JOB of a relay. */
+const relayedJob: fc.Arbitrary<Loose> = fc
+  .record({
+    origin: name,
+    deadline: ms.filter((each) => !Number.isNaN(each)),
+    priority: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+    labels,
+    avoid: fc.array(path, { maxLength: 18, size: "max" }),
+  })
+  .map((route) => {
+    const sent = { type: "JOB", attemptId: 1, attempt: 1, jobId: 1, ttl: 1, job: new Job("x"), route } as const;
+    const fits = route.labels.length <= 32 && route.avoid.length <= 16;
+    const named = isName(route.origin) && route.labels.every(isName) && route.avoid.every(isPath);
+    const arrives = { ...sent, route: { ...route, deadline: ttl(route.deadline) } };
+    return { sent, arrives: fits && named ? arrives : undefined };
   });
 
 const job: fc.Arbitrary<Loose> = fc
@@ -182,4 +245,15 @@ const wireError: fc.Arbitrary<Loose> = fc
   .map((sent) => ({ sent, arrives: { ...sent, text: cut(sent.text, 1_024), retryAfter: wish(sent.retryAfter) } }));
 
 /** Any message with something that may be too much of it. */
-export const looseMessage: fc.Arbitrary<Loose> = fc.oneof(hello, welcome, job, result, jobError, goAway, wireError);
+export const looseMessage: fc.Arbitrary<Loose> = fc.oneof(
+  hello,
+  welcome,
+  capacityChange,
+  job,
+  relayedJob,
+  result,
+  failed,
+  jobError,
+  goAway,
+  wireError,
+);

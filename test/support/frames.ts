@@ -106,6 +106,7 @@ const durationMs = fc.option(
   { nil: undefined },
 );
 const someName = fc.stringMatching(/^[A-Za-z0-9._:-]{1,20}$/);
+const path = fc.array(someName, { minLength: 1, maxLength: 8 }).map((names) => names.join("/"));
 const anyJob = fc
   .tuple(payload, fc.uniqueArray(fc.tuple(someText, someText), { maxLength: 3, selector: ([header]) => header }))
   .map(([data, headers]) => new Job(data, headers));
@@ -126,7 +127,11 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     blocking: fc.boolean(),
     served: fc.maxSafeNat(),
     labels: fc.array(someName, { maxLength: 32 }),
+    features: u32,
+    maxPayload: u32,
+    isRelay: fc.boolean(),
   }),
+  fc.record({ type: type("CAPACITY"), capacity: fc.nat(65_535), labels: fc.array(someName, { maxLength: 32 }) }),
   fc.record({
     type: type("WELCOME"),
     version: fc.constant(1),
@@ -134,6 +139,7 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     runnerId: someName,
     heartbeat: fc.integer({ min: 1, max: 0xffff_ffff }),
     maxPayload: u32,
+    features: u32,
   }),
   fc.record({ type: fc.constantFrom("PING" as const, "PONG" as const), nonce: u32 }),
   fc.record({
@@ -144,7 +150,33 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     ttl: limit,
     job: anyJob,
   }),
+  fc.record({
+    type: type("JOB"),
+    attemptId: id,
+    attempt: fc.integer({ min: 1, max: 0xffff_ffff }),
+    jobId: fc.maxSafeNat(),
+    ttl: limit,
+    job: anyJob,
+    route: fc.record({
+      origin: someName,
+      deadline: limit,
+      priority: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+      labels: fc.array(someName, { maxLength: 32 }),
+      avoid: fc.array(path, { maxLength: 16 }),
+    }),
+  }),
   fc.record({ type: type("JOBRES"), attemptId: id, value: payload, durationMs }),
+  fc.record({ type: type("JOBRES"), attemptId: id, value: payload, durationMs, path }),
+  fc.record({
+    type: type("FAILED"),
+    attemptId: id,
+    code: fc.constantFrom("lost" as const, "maxQueueBytes" as const, "acquire" as const),
+    path: fc.oneof(path, fc.constant("")),
+    text: someText,
+    limit: fc.maxSafeNat(),
+    queued: fc.maxSafeNat(),
+    queuedBytes: fc.maxSafeNat(),
+  }),
   fc.record({
     type: type("JOBERR"),
     attemptId: id,
@@ -156,7 +188,7 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
     type: type("REJECT"),
     attemptId: id,
-    reason: fc.constantFrom("draining" as const, "overloaded" as const, "recalled" as const),
+    reason: fc.constantFrom("draining" as const, "overloaded" as const, "recalled" as const, "unfit" as const),
   }),
   fc.record({
     type: type("CANCEL"),

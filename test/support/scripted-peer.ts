@@ -68,6 +68,9 @@ export function hello(over: Partial<HelloMessage> = {}): HelloMessage {
     blocking: false,
     served: 0,
     labels: [],
+    features: 0,
+    maxPayload: 1_048_576,
+    isRelay: false,
     ...over,
   };
 }
@@ -80,6 +83,7 @@ export function welcome(over: Partial<WelcomeMessage> = {}): WelcomeMessage {
     runnerId: "r1",
     heartbeat: 5_000,
     maxPayload: 1_000_000,
+    features: 0,
     ...over,
   };
 }

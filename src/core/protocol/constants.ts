@@ -2,7 +2,7 @@
  * The numbers of protocol version 1: codes, flags and bounds that encoder.ts and decoder.ts share. No code here ever
  * changes its meaning; a new one needs a new protocol version. docs/protocol.md has the same tables for people.
  */
-import type { CancelCode, GoAwayReason, Message, RejectReason, WireErrorCode } from "./message.ts";
+import type { CancelCode, FailureCode, GoAwayReason, Message, RejectReason, WireErrorCode } from "./message.ts";
 
 /** One number a name, within one byte. */
 export type Codes<Name extends string> = Readonly<Record<Name, number>>;
@@ -19,14 +19,26 @@ export const MESSAGE_CODES: Codes<Message["type"]> = Object.freeze({
   REJECT: 0x13,
   CANCEL: 0x14,
   CANCELLED: 0x15,
+  FAILED: 0x1b,
   REMOVE: 0x20,
   REMOVED: 0x21,
   GOAWAY: 0x22,
+  CAPACITY: 0x23,
   ERROR: 0x7f,
 });
 
-/** Why a worker hands a job back. */
-export const REJECT_CODES: Codes<RejectReason> = Object.freeze({ draining: 1, overloaded: 2, recalled: 3 });
+/** Why a worker hands a job back. Code 4 is reserved. */
+export const REJECT_CODES: Codes<RejectReason> = Object.freeze({ draining: 1, overloaded: 2, recalled: 3, unfit: 5 });
+
+/** Why a relay could not have a job run. */
+export const FAILURE_CODES: Codes<FailureCode> = Object.freeze({
+  lost: 1,
+  maxQueue: 2,
+  maxQueueBytes: 3,
+  acquire: 4,
+  queue: 5,
+  encoding: 6,
+});
 
 /** Why a runner cancels an attempt. */
 export const CANCEL_CODES: Codes<CancelCode> = Object.freeze({
@@ -64,10 +76,24 @@ export function invert<Name extends string>(codes: Codes<Name>): readonly (Name 
 
 /** Type byte and body length, before each body. */
 export const HEAD_BYTES = 5;
+/** Bits of the feature mask of HELLO and WELCOME. Bits 0 to 5 are reserved. */
+export const FEATURE: Readonly<Record<"relay" | "capacity", number>> = Object.freeze({
+  relay: 1 << 6,
+  capacity: 1 << 7,
+});
+/** The features that this library speaks. */
+export const SUPPORTED_FEATURES = 0;
+
 /** Bit 0 of the flags of HELLO, JOB, JOBRES and JOBERR. */
 export const FLAG_0 = 1;
 /** Bit 1 of the flags of HELLO (the prefetch limit follows, last), JOBRES and JOBERR (the duration follows, next). */
 export const FLAG_1 = 2;
+/** Bit 2 of the flags of HELLO: the worker is a relay. */
+export const FLAG_2 = 4;
+/** Bit 6 of the flags of JOB (its route follows, next), JOBRES and JOBERR (the path follows, next). */
+export const FLAG_6 = 64;
+/** The most paths that a JOB tells to avoid. */
+export const MAX_AVOIDED = 16;
 /** A ttl of this many ms means no limit. */
 export const NO_LIMIT = 0xffff_ffff;
 

@@ -5,13 +5,16 @@
  */
 import type { ByteReader } from "./byte-reader.ts";
 import { ProtocolError } from "../errors.ts";
-import { IDENTITY_FORM, isIdentity, MAX_LABELS } from "../identifiers.ts";
+import { IDENTITY_FORM, isIdentity, isPath, MAX_LABELS, MAX_PATH } from "../identifiers.ts";
 import { Job } from "../job/job.ts";
 import type {
+  CapacityMessage,
   HelloMessage,
   JobErrorMessage,
+  JobFailedMessage,
   JobMessage,
   JobResultMessage,
+  JobRoute,
   Message,
   RunnerMessage,
   WelcomeMessage,
@@ -22,17 +25,23 @@ import { PROTOCOL_VERSION } from "./message.ts";
 import {
   CANCEL_CODES,
   ERROR_CODES,
+  FAILURE_CODES,
+  FEATURE,
   FLAG_0,
-  NO_LIMIT,
-  GOAWAY_CODES,
   FLAG_1,
+  FLAG_2,
+  FLAG_6,
+  GOAWAY_CODES,
   invert,
+  MAX_AVOIDED,
+  NO_LIMIT,
   REJECT_CODES,
   TEXT_BYTES,
 } from "./constants.ts";
 
 // Marked as free of effects, or a bundler would have to keep those that it has no reader for.
 const rejectReasons = /* @__PURE__ */ invert(REJECT_CODES);
+const failureCodes = /* @__PURE__ */ invert(FAILURE_CODES);
 const cancelReasons = /* @__PURE__ */ invert(CANCEL_CODES);
 const goAwayReasons = /* @__PURE__ */ invert(GOAWAY_CODES);
 const errorCodes = /* @__PURE__ */ invert(ERROR_CODES);
@@ -55,8 +64,12 @@ export function decodeWorkerBody(input: ByteReader, type: Message["type"]): Work
     case "PING":
     case "PONG":
       return { type, nonce: input.u32() };
+    case "FAILED":
+      return decodeFailure(input);
     case "HELLO":
       return decodeHello(input);
+    case "CAPACITY":
+      return { type, capacity: input.u16(), labels: labelList(input) } satisfies CapacityMessage;
     case "REMOVE":
       return { type };
     case "ERROR":
@@ -101,29 +114,47 @@ function decodeJob(input: ByteReader): JobMessage {
   const id = attemptId(input);
   const attempt = positive(input.u32(), "attempt number");
   const jobId = input.u64();
-  const ttl = limitMs(input.u32());
+  const ttl = limitMs(input.u32(), "ttl");
+  const flags = input.u8();
+  const route = flags > FLAG_0 ? decodeRoute(input, flags) : undefined;
   try {
-    const job = input.restAs(flag(input) ? Job.readBytes : Job.readText);
-    return { type: "JOB", attemptId: id, attempt, jobId, ttl, job };
+    const job = input.restAs((flags & FLAG_0) === 0 ? Job.readText : Job.readBytes);
+    if (route === undefined) return { type: "JOB", attemptId: id, attempt, jobId, ttl, job };
+    return { type: "JOB", attemptId: id, attempt, jobId, ttl, job, route };
   } catch (cause) {
     if (cause instanceof ProtocolError) throw cause;
     throw new ProtocolError("a JOB holds a malformed job", { cause });
   }
 }
 
+function decodeRoute(input: ByteReader, flags: number): JobRoute {
+  checkFlags(flags, FLAG_0 | FLAG_6);
+  const deadline = limitMs(input.u32(), "deadline");
+  const priority = input.u32() | 0;
+  const origin = identifier(input, "runner id");
+  const labels = labelList(input);
+  const count = input.u8();
+  if (count > MAX_AVOIDED) throw new ProtocolError(`${count} paths to avoid: at most ${MAX_AVOIDED}`);
+  const avoid: string[] = [];
+  for (let i = 0; i < count; i++) avoid.push(path(input));
+  return { origin, deadline, priority, labels, avoid };
+}
+
 function decodeResult(input: ByteReader): JobResultMessage {
   const id = attemptId(input);
-  const flags = flagsOf(input);
+  const flags = checkFlags(input.u8(), ANSWER_FLAGS);
   const durationMs = (flags & FLAG_1) === 0 ? undefined : input.u32() / 1_000;
+  const route = pathOf(input, flags);
   const value = (flags & FLAG_0) === 0 ? input.restText() : input.restKept();
-  return { type: "JOBRES", attemptId: id, value, durationMs };
+  return { type: "JOBRES", attemptId: id, value, durationMs, ...route };
 }
 
 function decodeJobError(input: ByteReader): JobErrorMessage {
   const id = attemptId(input);
-  const flags = flagsOf(input);
+  const flags = checkFlags(input.u8(), ANSWER_FLAGS);
   const retryable = (flags & FLAG_0) !== 0;
   const durationMs = (flags & FLAG_1) === 0 ? undefined : input.u32() / 1_000;
+  const route = pathOf(input, flags);
   const retryAfter = input.u32();
   const name = input.shortText(TEXT_BYTES.name);
   const message = input.shortText(TEXT_BYTES.message);
@@ -136,7 +167,25 @@ function decodeJobError(input: ByteReader): JobErrorMessage {
     retryable,
     retryAfter,
     durationMs,
+    ...route,
   };
+}
+
+/** The path of an answer, if it has one. */
+function pathOf(input: ByteReader, flags: number): { readonly path: string } | undefined {
+  return (flags & FLAG_6) === 0 ? undefined : { path: path(input) };
+}
+
+function decodeFailure(input: ByteReader): JobFailedMessage {
+  const id = attemptId(input);
+  const code = lookUp(failureCodes, input.u8(), "failure code");
+  const limit = input.u64();
+  const queued = input.u64();
+  const queuedBytes = input.u64();
+  const way = input.shortText(0xffff);
+  if (way !== "") checkPath(way);
+  const text = input.shortText(TEXT_BYTES.text);
+  return { type: "FAILED", attemptId: id, code, path: way, text, limit, queued, queuedBytes };
 }
 
 function decodeHello(input: ByteReader): HelloMessage {
@@ -144,20 +193,35 @@ function decodeHello(input: ByteReader): HelloMessage {
   if (version !== PROTOCOL_VERSION) {
     // What follows is that version's business. The runner must get to see the version, to be able to say so.
     input.skipRest();
-    return { type: "HELLO", version, identity: "", instance: "", capacity: 0, blocking: false, served: 0, labels: [] };
+    return helloOfVersion(version);
   }
-  const flags = flagsOf(input);
+  const features = input.u32();
+  const flags = checkFlags(input.u8(), FLAG_0 | FLAG_1 | FLAG_2);
   const blocking = (flags & FLAG_0) !== 0;
-  const capacity = positive(input.u16(), "capacity");
+  const slots = input.u16();
+  const capacity = (features & FEATURE.capacity) === 0 ? positive(slots, "capacity") : slots;
+  const maxPayload = input.u32();
   const served = input.u64();
   const identity = identifier(input, "identity");
   const instance = identifier(input, "instance");
+  const labels = labelList(input);
+  const prefetchLimit = (flags & FLAG_1) === 0 ? undefined : positive(input.u16(), "prefetch limit");
+  const names = { identity, instance, labels };
+  const limits = { capacity, prefetchLimit, blocking, served, features, maxPayload };
+  return { type: "HELLO", version, ...names, ...limits, isRelay: (flags & FLAG_2) !== 0 };
+}
+
+function helloOfVersion(version: number): HelloMessage {
+  const none = { capacity: 0, blocking: false, served: 0, labels: [], features: 0, maxPayload: 0, isRelay: false };
+  return { type: "HELLO", version, identity: "", instance: "", ...none };
+}
+
+function labelList(input: ByteReader): string[] {
   const count = input.u8();
-  if (count > MAX_LABELS) throw new ProtocolError(`a HELLO with ${count} labels: at most ${MAX_LABELS}`);
+  if (count > MAX_LABELS) throw new ProtocolError(`${count} labels: at most ${MAX_LABELS}`);
   const labels: string[] = [];
   for (let i = 0; i < count; i++) labels.push(identifier(input, "label"));
-  const prefetchLimit = (flags & FLAG_1) === 0 ? undefined : positive(input.u16(), "prefetch limit");
-  return { type: "HELLO", version, identity, instance, capacity, prefetchLimit, blocking, served, labels };
+  return labels;
 }
 
 function decodeWelcome(input: ByteReader): WelcomeMessage {
@@ -165,9 +229,10 @@ function decodeWelcome(input: ByteReader): WelcomeMessage {
   if (version !== PROTOCOL_VERSION) throw new ProtocolError(`a WELCOME of protocol version ${version}`);
   const heartbeat = positive(input.u32(), "heartbeat");
   const maxPayload = input.u32();
+  const features = input.u32();
   const sessionId = identifier(input, "session id");
   const runnerId = identifier(input, "runner id");
-  return { type: "WELCOME", version, sessionId, runnerId, heartbeat, maxPayload };
+  return { type: "WELCOME", version, sessionId, runnerId, heartbeat, maxPayload, features };
 }
 
 function decodeWireError(input: ByteReader): WireErrorMessage {
@@ -180,21 +245,17 @@ function attemptId(input: ByteReader): number {
   return positive(input.u64(), "attempt id");
 }
 
-function flag(input: ByteReader): boolean {
-  const flags = input.u8();
-  if (flags > FLAG_0) throw new ProtocolError(`flags of no meaning: ${flags}`);
-  return flags === FLAG_0;
-}
+/** The flags of JOBRES and JOBERR. */
+const ANSWER_FLAGS = FLAG_0 | FLAG_1 | FLAG_6;
 
-/** The flags of a message that has two. */
-function flagsOf(input: ByteReader): number {
-  const flags = input.u8();
-  if (flags > (FLAG_0 | FLAG_1)) throw new ProtocolError(`flags of no meaning: ${flags}`);
+/** Returns the flags, which have no bits but those of `allowed`. */
+function checkFlags(flags: number, allowed: number): number {
+  if ((flags & ~allowed) !== 0) throw new ProtocolError(`flags of no meaning: ${flags}`);
   return flags;
 }
 
-function limitMs(ms: number): number {
-  return ms === NO_LIMIT ? Number.POSITIVE_INFINITY : positive(ms, "ttl");
+function limitMs(ms: number, field: string): number {
+  return ms === NO_LIMIT ? Number.POSITIVE_INFINITY : positive(ms, field);
 }
 
 function positive(value: number, field: string): number {
@@ -206,6 +267,15 @@ function identifier(input: ByteReader, field: string): string {
   const text = input.shortText(0xffff);
   // Not quoted: it may be long, and comes from a peer that breaks the rules.
   if (!isIdentity(text)) throw new ProtocolError(`a malformed ${field}: expected ${IDENTITY_FORM}`);
+  return text;
+}
+
+function path(input: ByteReader): string {
+  return checkPath(input.shortText(0xffff));
+}
+
+function checkPath(text: string): string {
+  if (!isPath(text)) throw new ProtocolError(`a malformed path: expected 1 to ${MAX_PATH} identities joined by /`);
   return text;
 }
 

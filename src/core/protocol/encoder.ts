@@ -5,12 +5,15 @@
  */
 import type { ByteWriter } from "./byte-writer.ts";
 import { EncodingError, ProtocolError } from "../errors.ts";
-import { isIdentity, MAX_LABELS } from "../identifiers.ts";
+import { isIdentity, isPath, MAX_LABELS } from "../identifiers.ts";
 import type {
+  CapacityMessage,
   HelloMessage,
   JobErrorMessage,
+  JobFailedMessage,
   JobMessage,
   JobResultMessage,
+  JobRoute,
   RunnerMessage,
   WelcomeMessage,
   WireErrorMessage,
@@ -20,10 +23,15 @@ import { cutText } from "../job/utf8.ts";
 import {
   CANCEL_CODES,
   ERROR_CODES,
+  FAILURE_CODES,
+  FEATURE,
   FLAG_0,
-  NO_LIMIT,
-  GOAWAY_CODES,
   FLAG_1,
+  FLAG_2,
+  FLAG_6,
+  GOAWAY_CODES,
+  MAX_AVOIDED,
+  NO_LIMIT,
   REJECT_CODES,
   TEXT_BYTES,
 } from "./constants.ts";
@@ -48,8 +56,12 @@ export function encodeWorkerBody(out: ByteWriter, message: WorkerMessage): void 
     case "PING":
     case "PONG":
       return out.u32(message.nonce);
+    case "FAILED":
+      return encodeFailure(out, message);
     case "HELLO":
       return encodeHello(out, message);
+    case "CAPACITY":
+      return encodeCapacity(out, message);
     case "REMOVE":
       return;
     case "ERROR":
@@ -84,21 +96,35 @@ export function encodeRunnerBody(out: ByteWriter, message: RunnerMessage): void 
   }
 }
 
-function encodeJob(out: ByteWriter, { attemptId, attempt, jobId, ttl, job }: JobMessage): void {
+function encodeJob(out: ByteWriter, { attemptId, attempt, jobId, ttl, job, route }: JobMessage): void {
   out.u64(attemptId);
   out.u32(attempt);
   out.u64(jobId);
   out.u32(limitMs(ttl));
   const { data } = job;
-  out.u8(typeof data === "string" ? 0 : FLAG_0);
+  const kind = typeof data === "string" ? 0 : FLAG_0;
+  if (route === undefined) out.u8(kind);
+  else encodeRoute(out, kind | FLAG_6, route);
   out.text(job.head);
   if (typeof data === "string") out.text(data);
   else out.raw(data);
 }
 
-function encodeResult(out: ByteWriter, { attemptId, value, durationMs }: JobResultMessage): void {
+function encodeRoute(out: ByteWriter, flags: number, { origin, deadline, priority, labels, avoid }: JobRoute): void {
+  if (avoid.length > MAX_AVOIDED) throw new ProtocolError(`more than ${MAX_AVOIDED} paths to avoid`);
+  out.u8(flags);
+  out.u32(limitMs(deadline));
+  out.u32(priority >>> 0);
+  identifier(out, "runner id", origin);
+  labelList(out, labels);
+  out.reserve(1);
+  out.u8(avoid.length);
+  for (const path of avoid) pathText(out, path);
+}
+
+function encodeResult(out: ByteWriter, { attemptId, value, durationMs, path }: JobResultMessage): void {
   out.u64(attemptId);
-  flagsAndTime(out, typeof value === "string" ? 0 : FLAG_0, durationMs);
+  flagsAndTime(out, typeof value === "string" ? 0 : FLAG_0, durationMs, path);
   if (typeof value !== "string") return out.raw(value);
   if (!value.isWellFormed()) throw new EncodingError("the result has a lone surrogate, which UTF-8 cannot carry");
   out.text(value);
@@ -106,46 +132,74 @@ function encodeResult(out: ByteWriter, { attemptId, value, durationMs }: JobResu
 
 function encodeJobError(
   out: ByteWriter,
-  { attemptId, error, retryable, retryAfter, durationMs }: JobErrorMessage,
+  { attemptId, error, retryable, retryAfter, durationMs, path }: JobErrorMessage,
 ): void {
   out.u64(attemptId);
-  flagsAndTime(out, retryable ? FLAG_0 : 0, durationMs);
+  flagsAndTime(out, retryable ? FLAG_0 : 0, durationMs, path);
+  out.reserve(4);
   out.u32(wholeMs(retryAfter));
   for (const part of ["name", "message", "code", "stack"] as const) {
     shortText(out, cutText(error[part], TEXT_BYTES[part]));
   }
 }
 
-function flagsAndTime(out: ByteWriter, flags: number, durationMs: number | undefined): void {
-  if (durationMs === undefined) return out.u8(flags);
-  out.u8(flags | FLAG_1);
-  out.u32(Math.min(Math.max(Math.round(durationMs * 1_000), 0), 0xffff_ffff));
+function flagsAndTime(out: ByteWriter, flags: number, durationMs: number | undefined, path: string | undefined): void {
+  out.u8(flags | (durationMs === undefined ? 0 : FLAG_1) | (path === undefined ? 0 : FLAG_6));
+  if (durationMs !== undefined) out.u32(Math.min(Math.max(Math.round(durationMs * 1_000), 0), 0xffff_ffff));
+  if (path !== undefined) pathText(out, path);
+}
+
+function encodeFailure(out: ByteWriter, message: JobFailedMessage): void {
+  out.u64(message.attemptId);
+  out.u8(FAILURE_CODES[message.code]);
+  out.u64(message.limit);
+  out.u64(message.queued);
+  out.u64(message.queuedBytes);
+  if (message.path === "") shortText(out, "");
+  else pathText(out, message.path);
+  shortText(out, cutText(message.text, TEXT_BYTES.text));
 }
 
 function encodeHello(out: ByteWriter, message: HelloMessage): void {
-  const { version, identity, instance, capacity, prefetchLimit = 0, blocking, served, labels } = message;
-  if (!(Number.isInteger(capacity) && capacity >= 1 && capacity <= 0xffff)) {
-    throw new ProtocolError(`expected a capacity from 1 to 65535, got ${capacity}`);
-  }
-  if (labels.length > MAX_LABELS) throw new ProtocolError(`more than ${MAX_LABELS} labels`);
+  const { version, identity, instance, prefetchLimit = 0, features, labels } = message;
   out.u16(version);
-  out.u8((blocking ? FLAG_0 : 0) | (prefetchLimit > 0 ? FLAG_1 : 0));
-  out.u16(capacity);
-  out.u64(served);
+  out.u32(features);
+  out.u8((message.blocking ? FLAG_0 : 0) | (prefetchLimit > 0 ? FLAG_1 : 0) | (message.isRelay ? FLAG_2 : 0));
+  slots(out, message.capacity, (features & FEATURE.capacity) === 0 ? 1 : 0);
+  out.u32(Math.min(message.maxPayload, 0xffff_ffff));
+  out.u64(message.served);
   identifier(out, "identity", identity);
   identifier(out, "instance", instance);
-  out.reserve(1);
-  out.u8(labels.length);
-  for (const label of labels) identifier(out, "label", label);
+  labelList(out, labels);
   if (prefetchLimit === 0) return;
   out.reserve(2);
   out.u16(Math.min(prefetchLimit, 0xffff));
+}
+
+function encodeCapacity(out: ByteWriter, { capacity, labels }: CapacityMessage): void {
+  slots(out, capacity, 0);
+  labelList(out, labels);
+}
+
+function slots(out: ByteWriter, capacity: number, min: number): void {
+  if (!(Number.isInteger(capacity) && capacity >= min && capacity <= 0xffff)) {
+    throw new ProtocolError(`expected a capacity from ${min} to 65535, got ${capacity}`);
+  }
+  out.u16(capacity);
+}
+
+function labelList(out: ByteWriter, labels: readonly string[]): void {
+  if (labels.length > MAX_LABELS) throw new ProtocolError(`more than ${MAX_LABELS} labels`);
+  out.reserve(1);
+  out.u8(labels.length);
+  for (const label of labels) identifier(out, "label", label);
 }
 
 function encodeWelcome(out: ByteWriter, message: WelcomeMessage): void {
   out.u16(message.version);
   out.u32(Math.max(wholeMs(message.heartbeat), 1));
   out.u32(Math.min(message.maxPayload, 0xffff_ffff));
+  out.u32(message.features);
   identifier(out, "session id", message.sessionId);
   identifier(out, "runner id", message.runnerId);
 }
@@ -159,6 +213,11 @@ function encodeWireError(out: ByteWriter, message: WireErrorMessage): void {
 function identifier(out: ByteWriter, field: string, text: string): void {
   if (!isIdentity(text)) throw new ProtocolError(`${JSON.stringify(text)} cannot be a ${field}`);
   shortText(out, text);
+}
+
+function pathText(out: ByteWriter, path: string): void {
+  if (!isPath(path)) throw new ProtocolError(`${JSON.stringify(path)} cannot be a path`);
+  shortText(out, path);
 }
 
 function shortText(out: ByteWriter, text: string): void {

@@ -19,7 +19,7 @@ export interface HelloMessage {
   readonly identity: string;
   /** Random per start of the worker. */
   readonly instance: string;
-  /** How many jobs it takes at a time, 1 to 65,535. */
+  /** How many jobs it takes at a time, 1 to 65,535; 0, for now none, only with the feature `capacity`. */
   readonly capacity: number;
   /** How many jobs it accepts before a slot is free, 0 to 65,535, and begins in the order they came; absent: none. */
   readonly prefetchLimit?: number | undefined;
@@ -29,6 +29,12 @@ export interface HelloMessage {
   readonly served: number;
   /** Free-form labels, at most 32, of the identity's alphabet. */
   readonly labels: readonly string[];
+  /** The features it speaks, as a mask of 32 bits. */
+  readonly features: number;
+  /** The largest job data it takes, in bytes. */
+  readonly maxPayload: number;
+  /** Whether it stands for a fleet of its own. */
+  readonly isRelay: boolean;
 }
 
 /** runner → worker: you are registered. */
@@ -45,6 +51,8 @@ export interface WelcomeMessage {
   readonly heartbeat: number;
   /** The largest payload the runner takes, in bytes. */
   readonly maxPayload: number;
+  /** The features that both ends speak, as a mask of 32 bits. */
+  readonly features: number;
 }
 
 /** Both ways: are you there? */
@@ -63,6 +71,20 @@ export interface PongMessage {
   readonly nonce: number;
 }
 
+/** What a JOB tells of its way, where the defaults will not do. Only between ends that speak the feature `relay`. */
+export interface JobRoute {
+  /** Names the run of the outermost runner: `jobId` and `attempt` are that runner's. */
+  readonly origin: string;
+  /** Milliseconds that are left of the whole call, 1 to 2^32 - 2; `Infinity`: no limit. */
+  readonly deadline: number;
+  /** -2^31 to 2^31 - 1, lower first; default 0. */
+  readonly priority: number;
+  /** Labels that the worker must have, at most 32. */
+  readonly labels: readonly string[];
+  /** Paths, below the worker that is told, of the workers to avoid while others are free; at most 16. */
+  readonly avoid: readonly string[];
+}
+
 /** runner → worker: run this. */
 export interface JobMessage {
   /** Which message this is. */
@@ -77,6 +99,8 @@ export interface JobMessage {
   readonly ttl: number;
   /** The job. */
   readonly job: Job;
+  /** Absent: the runner that sends it is the outermost one, and has nothing to add. */
+  readonly route?: JobRoute;
 }
 
 /** worker → runner: the handler's result. */
@@ -89,6 +113,8 @@ export interface JobResultMessage {
   readonly value: Payload;
   /** What the handler took, in ms, to the µs; absent when it was not measured. */
   readonly durationMs?: number | undefined;
+  /** Which worker of a relay's fleet ran it: up to 8 identities joined by `/`. */
+  readonly path?: string;
 }
 
 /** worker → runner: the handler failed. */
@@ -105,13 +131,16 @@ export interface JobErrorMessage {
   readonly retryAfter: number;
   /** What the handler took, in ms, to the µs; absent when it was not measured. */
   readonly durationMs?: number | undefined;
+  /** Which worker of a relay's fleet ran it: up to 8 identities joined by `/`. */
+  readonly path?: string;
 }
 
 /** Why a worker hands a job back. */
 export type RejectReason =
   | "draining" // it leaves
   | "overloaded" // it has no room
-  | "recalled"; // it was asked to, and had not begun
+  | "recalled" // it was asked to, and had not begun
+  | "unfit"; // a relay has no worker that could take it
 
 /** worker → runner: not started, free to run elsewhere. */
 export interface RejectMessage {
@@ -121,6 +150,35 @@ export interface RejectMessage {
   readonly attemptId: number;
   /** Why. */
   readonly reason: RejectReason;
+}
+
+/** Why a relay could not have a job run. */
+export type FailureCode =
+  | "lost" // the worker of its fleet was lost with the job: it may have started
+  | "maxQueue" // its queue is full in number
+  | "maxQueueBytes" // its queue is full in bytes
+  | "acquire" // no worker of its fleet was there for too long
+  | "queue" // the job waited too long for a slot
+  | "encoding"; // the job is over a limit behind it
+
+/** worker → runner, of a relay: the job failed in its fleet, and no handler answered. */
+export interface JobFailedMessage {
+  /** Which message this is. */
+  readonly type: "FAILED";
+  /** Names the attempt within this session. */
+  readonly attemptId: number;
+  /** Why. */
+  readonly code: FailureCode;
+  /** Which worker of its fleet had the job, as in JOBRES; empty: none. */
+  readonly path: string;
+  /** For people to read, at most 1 KiB. */
+  readonly text: string;
+  /** The limit that was reached: jobs, bytes or ms; 0 when none is meant. */
+  readonly limit: number;
+  /** Jobs that waited in its queue, of `maxQueue` and `maxQueueBytes`. */
+  readonly queued: number;
+  /** Their bytes. */
+  readonly queuedBytes: number;
 }
 
 /** Why a runner cancels an attempt, and what the handler's signal says. */
@@ -157,6 +215,16 @@ export interface RemoveMessage {
 export interface RemovedMessage {
   /** Which message this is. */
   readonly type: "REMOVED";
+}
+
+/** worker → runner: its slots and labels have changed. */
+export interface CapacityMessage {
+  /** Which message this is. */
+  readonly type: "CAPACITY";
+  /** How many jobs it takes at a time from now on, 0 to 65,535. What it has it keeps. */
+  readonly capacity: number;
+  /** Its labels from now on, as in HELLO. */
+  readonly labels: readonly string[];
 }
 
 /** Why a runner sends a worker away. */
@@ -205,6 +273,8 @@ export type WorkerMessage =
   | JobErrorMessage
   | RejectMessage
   | CancelledMessage
+  | JobFailedMessage
+  | CapacityMessage
   | RemoveMessage
   | WireErrorMessage;
 

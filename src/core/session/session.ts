@@ -4,6 +4,7 @@
  * scheduler.ts, what a lost attempt means for the job in call.ts.
  */
 import { AttemptTable, type AttemptTableOwner } from "./attempt-table.ts";
+import { SUPPORTED_FEATURES } from "../protocol/constants.ts";
 import { RUNNER_CODEC } from "../protocol/codec.ts";
 import type { ExecuteOptions } from "../job/execute-options.ts";
 import { BackpressureMonitor, type BackpressureOwner } from "../health/backpressure.ts";
@@ -74,6 +75,16 @@ export class Session implements PooledWorker {
     return this.#hello?.capacity ?? 1;
   }
 
+  /** The largest job data it takes, in bytes, as its HELLO says. */
+  get maxPayload(): number {
+    return this.#hello?.maxPayload ?? 0;
+  }
+
+  /** @internal The features that both ends speak, as a mask. */
+  get features(): number {
+    return ((this.#hello?.features ?? 0) & SUPPORTED_FEATURES) >>> 0;
+  }
+
   /** The labels it came with. */
   get labels(): readonly string[] {
     return this.#hello?.labels ?? [];
@@ -137,7 +148,8 @@ export class Session implements PooledWorker {
     this.attempts.onHello(hello);
     this.#since = clock.now();
     const { version } = hello;
-    this.#socket.send({ type: "WELCOME", version, sessionId: this.id, runnerId, heartbeat, maxPayload });
+    const terms = { heartbeat, maxPayload, features: this.features };
+    this.#socket.send({ type: "WELCOME", version, sessionId: this.id, runnerId, ...terms });
     this.#heartbeat.onHello(this.#since);
   }
 

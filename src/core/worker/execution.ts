@@ -16,7 +16,7 @@ export interface JobContext {
    * each principal that is asked.
    */
   readonly attempt: number;
-  /** Names the job, unique to one start of the runner. */
+  /** Names the job: the id of the outermost runner's run, `:`, and the job's number there. */
   readonly jobId: string;
   /** The identity of the worker that runs it. */
   readonly identity: string;
@@ -62,6 +62,8 @@ export class Execution implements JobContext, LinkedNode<Execution> {
   isWanted = true;
   readonly #job: Job;
   readonly #jobNumber: number;
+  /** The outermost runner, if it is not the one that this worker is connected to. */
+  readonly #origin: string | undefined;
   readonly #owner: ExecutionOwner;
   #aborter: AbortController | undefined;
   #reason: AbortError | undefined;
@@ -71,6 +73,7 @@ export class Execution implements JobContext, LinkedNode<Execution> {
     this.attemptId = message.attemptId;
     this.attempt = message.attempt;
     this.#jobNumber = message.jobId;
+    this.#origin = message.route?.origin;
     this.#owner = owner;
   }
 
@@ -80,7 +83,7 @@ export class Execution implements JobContext, LinkedNode<Execution> {
   }
 
   get jobId(): string {
-    return `${this.#owner.runnerId}-${this.#jobNumber}`;
+    return `${this.#origin ?? this.#owner.runnerId}:${this.#jobNumber}`;
   }
 
   get identity(): string {

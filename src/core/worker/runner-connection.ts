@@ -32,7 +32,7 @@ import {
   unreadable,
 } from "./execution.ts";
 import { Timer } from "../time/timer.ts";
-import { MAX_MEASURED_PREFETCH } from "../protocol/constants.ts";
+import { FEATURE, MAX_MEASURED_PREFETCH } from "../protocol/constants.ts";
 
 /** How long a runner may take to answer HELLO, in ms. */
 const HELLO_TIMEOUT_MS = 10_000;
@@ -264,7 +264,9 @@ export class RunnerConnection
 
   #onJob(message: JobMessage): void {
     const { attemptId } = message;
-    if (this.#welcome === undefined || this.#executions.has(attemptId))
+    // A field of a feature that was not agreed on.
+    const isForeign = message.route !== undefined && !this.#speaks(FEATURE.relay);
+    if (this.#welcome === undefined || isForeign || this.#executions.has(attemptId))
       return this.onProtocolError(new ProtocolError("an unexpected JOB"));
     const waits = this.#queue.waiting > 0 || this.#congestion.isCongested || this.running >= this.capacity;
     const reason = this.#refusal(waits);
@@ -274,6 +276,11 @@ export class RunnerConnection
     if (waits) return this.#queue.add(execution);
     this.#owner.onExecutionStarted();
     this.#starts.push(execution);
+  }
+
+  /** Whether both ends speak a feature. */
+  #speaks(feature: number): boolean {
+    return ((this.#welcome?.features ?? 0) & this.#hello.features & feature) !== 0;
   }
 
   /**

@@ -20,7 +20,7 @@ import type { Socket } from "../transport/socket.ts";
 import type { Handler, Execution } from "./execution.ts";
 import { WorkerLifetime } from "./worker-lifetime.ts";
 import { Timer } from "../time/timer.ts";
-import { MAX_PREFETCH } from "../protocol/constants.ts";
+import { MAX_PREFETCH, SUPPORTED_FEATURES } from "../protocol/constants.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 import { nextStep, type WorkerAction, type WorkerInput, type WorkerPhase } from "./worker-state.ts";
 
@@ -329,7 +329,7 @@ export class Worker {
     const capacity = this.#freeSlots;
     if (capacity < 1 || this.#phase.state === "draining" || this.#phase.state === "stopped") return socket.close();
     if (this.#lifetime.isOver) this.#newInstance();
-    const { blocking, labels, listen } = this.#options;
+    const { blocking, labels, listen, maxPayload } = this.#options;
     // Where several runners may come, one that had jobs waiting here would take every slot from the others.
     const prefetchLimit = listen === undefined ? MAX_PREFETCH : 0;
     const self = {
@@ -339,7 +339,8 @@ export class Worker {
       capacity,
       prefetchLimit,
     };
-    const hello: HelloMessage = { type: "HELLO", version: PROTOCOL_VERSION, ...self, blocking, labels };
+    const offer = { blocking, labels, maxPayload, features: SUPPORTED_FEATURES, isRelay: false };
+    const hello: HelloMessage = { type: "HELLO", version: PROTOCOL_VERSION, ...self, ...offer };
     const connection = new RunnerConnection(socket, hello, this);
     this.#connections.add(connection);
     connection.open();

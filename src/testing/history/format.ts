@@ -43,6 +43,10 @@ function messageText(one: Message): string {
       return `${one.type} ${one.attemptId} ${one.reason}`;
     case "CANCELLED":
       return `CANCELLED ${one.attemptId}`;
+    case "FAILED":
+      return `FAILED ${one.attemptId} ${one.code} ${formatPayload(one.path)}`;
+    case "CAPACITY":
+      return `CAPACITY ${one.capacity}`;
     case "HELLO":
       return `HELLO ${formatPayload(one.identity)} capacity ${one.capacity}`;
     case "ERROR":
@@ -101,7 +105,7 @@ function workerEventText(event: WorkerEvent): string {
   if (event.type === "worker-state") return `is ${event.state}`;
   if (event.type === "disconnected") return `has no connection: ${event.reason}, ${formatPayload(event.message)}`;
   // Its number alone: the runner's name before it is 32 digits that are on no other line.
-  return `served job ${event.jobId.slice(event.jobId.lastIndexOf("-") + 1)}`;
+  return `served job ${event.jobId.slice(event.jobId.lastIndexOf(":") + 1)}`;
 }
 
 /** Where it happened, and what. */

@@ -93,6 +93,10 @@ function messageFacts(message: Message): readonly (number | string)[] {
     case "REJECT":
     case "CANCEL":
       return [message.type, message.attemptId, message.reason];
+    case "FAILED":
+      return [message.type, message.attemptId, message.code, message.path];
+    case "CAPACITY":
+      return [message.type, message.capacity, ...message.labels];
     case "HELLO":
       return [message.type, message.identity, message.instance, message.capacity];
     default:

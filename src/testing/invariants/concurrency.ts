@@ -156,7 +156,7 @@ function keyOf(jobId: string, attempt: number): string {
 }
 
 function addAssignment(worker: WorkerLife, connection: number, { attemptId, attempt, jobId }: JobMessage): void {
-  const key = keyOf(`${worker.runners.get(connection) ?? ""}-${jobId}`, attempt);
+  const key = keyOf(`${worker.runners.get(connection) ?? ""}:${jobId}`, attempt);
   const assignment = { key, begun: false, value: undefined };
   const ofConnection = getOrCreate(worker.byConnection, connection, () => new Map());
   ofConnection.set(attemptId, assignment);

@@ -5,6 +5,7 @@ import type { CloseReason, Socket } from "../../core/transport/socket.ts";
 import { isBytes } from "../../core/job/utf8.ts";
 import { MESSAGE_CODES } from "../../core/protocol/constants.ts";
 import { describeValue } from "../history/format.ts";
+import { DEFAULT_PAYLOAD } from "../../core/options.ts";
 import { machineName } from "../network/machine-names.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
@@ -80,6 +81,9 @@ export class SimulatedPeer {
       blocking: false,
       served: 0,
       labels: [],
+      features: 0,
+      maxPayload: DEFAULT_PAYLOAD,
+      isRelay: false,
     } as const;
     this.send({ ...honest, ...over });
   }

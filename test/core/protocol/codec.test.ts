@@ -20,7 +20,7 @@ describe("golden frames", () => {
   });
 
   it("are there for every type of message", () => {
-    expect(new Set(golden.flatMap(({ messages }) => messages).map(({ type }) => type)).size).toBe(14);
+    expect(new Set(golden.flatMap(({ messages }) => messages).map(({ type }) => type)).size).toBe(16);
   });
 });
 
@@ -63,6 +63,9 @@ describe("names", () => {
       capacity: 1,
       blocking: true,
       served: 0,
+      features: 0,
+      maxPayload: 1,
+      isRelay: false,
     } as const;
     const bad: Message[] = [
       { ...hello, labels: [], identity: "a b" },
@@ -70,7 +73,7 @@ describe("names", () => {
       { ...hello, labels: ["ok", "\n"] },
       { ...hello, labels: Array.from({ length: 33 }, () => "x") },
       ...[0, -1, 1.5, 65_536, Number.NaN].map((capacity) => ({ ...hello, labels: [], capacity })),
-      { type: "WELCOME", version: 1, sessionId: "", runnerId: "r", heartbeat: 1, maxPayload: 1 },
+      { type: "WELCOME", version: 1, sessionId: "", runnerId: "r", heartbeat: 1, maxPayload: 1, features: 0 },
     ];
     const writer = new FrameWriter();
     writer.append({ type: "REMOVE" });

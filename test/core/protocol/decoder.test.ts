@@ -123,8 +123,26 @@ describe("hostile frames", () => {
     ["a result that is not UTF-8", "110000000a000000000000000100ff", "a text is not UTF-8"],
     ["a surrogate in UTF-8", "110000000c000000000000000100eda080", "a text is not UTF-8"],
     ["an overlong UTF-8 form", "110000000b000000000000000100c080", "a text is not UTF-8"],
-    ["capacity 0", "0100000011000100000000000000000000000001610001610000", "the capacity must not be 0"],
-    ["an empty identity", "010000000f0001000001000000000000000000000001610000", "a malformed identity"],
+    ["capacity 0", "010000001c00010000000000000000000000000000000000000000016100016100", "the capacity must not be 0"],
+    ["an empty identity", "010000001b000100000000000001000000000000000000000000000000016100", "a malformed identity"],
+    [
+      "a flag of HELLO without a meaning",
+      "010000001c00010000000008000100000000000000000000000000016100016100",
+      "flags of no meaning: 8",
+    ],
+    [
+      "a flag of JOB without a meaning",
+      "1000000020000000000000000100000001000000000000000100000001024e4f4e453a3a3a",
+      "flags of no meaning: 2",
+    ],
+    ["a path that ends with a slash", "110000000d0000000000000001400002612f", "a malformed path"],
+    ["a path of nine names", "110000001c0000000000000001400011612f622f632f642f652f662f672f682f69", "a malformed path"],
+    [
+      "an unknown failure",
+      "1b0000002500000000000000010700000000000000000000000000000000000000000000000000000000",
+      "an unknown failure code: 7",
+    ],
+    ["the reserved reason of REJECT", "1300000009000000000000000704", "an unknown reason: 4"],
     ["ttl 0", "1000000020000000000000000100000001000000000000000100000000004e4f4e453a3a3a", "the ttl must not be 0"],
     [
       "attempt number 0",
@@ -152,7 +170,7 @@ describe("hostile frames", () => {
 
   it("with more than 32 labels", () => {
     const hello = (count: number): Uint8Array => {
-      const body = `000100000100000000000000000001610001612${(count - 32).toString(16)}${"000161".repeat(count)}`;
+      const body = `0001000000000000010000000000000000000000000001610001612${(count - 32).toString(16)}${"000161".repeat(count)}`;
       return fromHex(`01${(body.length / 2).toString(16).padStart(8, "0")}${body}`);
     };
     expect(decodeOne(hello(32))).toMatchObject({ labels: Array.from({ length: 32 }, () => "a") });
@@ -164,6 +182,13 @@ describe("hostile frames", () => {
     const frame = fromHex("200000000021000000003000000000");
     expect(errorOf(() => decodeFrame(frame, (each) => seen.push(each.type)))).toBeInstanceOf(ProtocolError);
     expect(seen).toEqual(["REMOVE", "REMOVED"]);
+  });
+});
+
+describe("a HELLO without a slot", () => {
+  it("is read when it says that its slots may change, and keeps bits of no meaning", () => {
+    const frame = fromHex("010000001c0001ff00008000000000000000000000000000000000016100016100");
+    expect(decodeOne(frame)).toMatchObject({ capacity: 0, features: 0xff00_0080 });
   });
 });
 
@@ -179,6 +204,9 @@ describe("a HELLO of another version", () => {
       blocking: false,
       served: 0,
       labels: [],
+      features: 0,
+      maxPayload: 0,
+      isRelay: false,
     });
   });
 });

@@ -56,7 +56,7 @@ describe("execute", () => {
       ["__proto__", ":::"],
     ]);
     expect(answer[1]).toBe(1);
-    expect(answer[2]).toMatch(/^[0-9a-f]{32}-1$/);
+    expect(answer[2]).toMatch(/^[0-9a-f]{32}:1$/);
     expect(answer.slice(3)).toEqual(["me", false, false]);
   });
 

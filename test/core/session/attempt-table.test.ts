@@ -124,6 +124,9 @@ class Beside {
       served: 0,
       blocking: false,
       labels: [],
+      features: 0,
+      maxPayload: 1,
+      isRelay: false,
     });
   }
 

@@ -319,7 +319,7 @@ describe("answers", () => {
 
   it.each([
     hello(),
-    { type: "WELCOME", version: 1, sessionId: "s", runnerId: "r", heartbeat: 1, maxPayload: 1 } as const,
+    { type: "WELCOME", version: 1, sessionId: "s", runnerId: "r", heartbeat: 1, maxPayload: 1, features: 0 } as const,
     { type: "REMOVED" } as const,
     { type: "GOAWAY", reason: "stopping", retryAfter: 0 } as const,
     { type: "CANCEL", attemptId: 1, reason: "cancelled" } as const,

@@ -49,8 +49,13 @@ describe("what a handler is told", () => {
     const owner = new Owner();
     const task: JobContext = new Execution(MESSAGE, owner);
     const { attempt, jobId, identity, shuttingDown } = task;
-    expect({ attempt, jobId, identity }).toEqual({ attempt: 2, jobId: "r-17", identity: "w" });
+    expect({ attempt, jobId, identity }).toEqual({ attempt: 2, jobId: "r:17", identity: "w" });
     expect(shuttingDown).toBe(owner.shuttingDown);
+  });
+
+  it("is the job id of the outermost runner, when a relay sends the job", () => {
+    const route = { origin: "outermost", deadline: Number.POSITIVE_INFINITY, priority: 0, labels: [], avoid: [] };
+    expect(new Execution({ ...MESSAGE, route }, new Owner()).jobId).toBe("outermost:17");
   });
 
   it("is one signal, whenever it is asked for, which aborts once", () => {

@@ -210,8 +210,8 @@ describe("what a worker tells of", () => {
     puppet.runs[1]?.fail(new Error("failed"));
     await scene.clock.settle();
     expect(scene.events.filter(({ type }) => type === "job-served")).toEqual([
-      { type: "job-served", jobId: "r1-7", attempt: 1, ok: true, ms: 30 },
-      { type: "job-served", jobId: "r1-8", attempt: 3, ok: false, ms: 50 },
+      { type: "job-served", jobId: "r1:7", attempt: 1, ok: true, ms: 30 },
+      { type: "job-served", jobId: "r1:8", attempt: 3, ok: false, ms: 50 },
     ]);
   });
 

@@ -36,7 +36,7 @@ describe("a line", () => {
   });
 
   it("of a worker names the job as all the others do", () => {
-    const jobId = "03b1b67d6ee96c3d6933b9cd2d8ebf84-17";
+    const jobId = "03b1b67d6ee96c3d6933b9cd2d8ebf84:17";
     const event = { type: "job-served", jobId, attempt: 1, ok: true, ms: 5 } as const;
     expect(logLine({ at: 0, kind: "worker", machine: "w1", event })).toMatch(/ served job 17$/);
   });

@@ -633,6 +633,7 @@ const WELCOME = {
   runnerId: "run",
   heartbeat: HEARTBEAT,
   maxPayload: 1_000,
+  features: 0,
 } as const;
 
 function wireError() {
@@ -1322,7 +1323,7 @@ function works(s: Parameters<Plot>[0], capacity = 1): Parameters<Plot>[0] {
   return s.machine("w", "worker").joins(1, { capacity }).submitted(1).starts(1);
 }
 
-function runs(run: number, jobId = "run-1", attempt = 1) {
+function runs(run: number, jobId = "run:1", attempt = 1) {
   return { kind: "handler-started", machine: "w", life: 1, capacity: 1, jobId, attempt, run } as const;
 }
 
@@ -1341,7 +1342,7 @@ const WORKERS: readonly Rule[] = [
     promise: "value-of-handler",
     rule: "a worker runs what it was given",
     kept: (s) => works(s).see(runs(1)),
-    broken: (s) => works(s).see(runs(1, "run-2")),
+    broken: (s) => works(s).see(runs(1, "run:2")),
   },
   {
     promise: "value-of-handler",
@@ -1357,11 +1358,11 @@ const WORKERS: readonly Rule[] = [
     rule: "a worker runs no more handlers than it offers",
     kept: (s) => {
       works(s, 2).submitted(2).starts(2, 1, 2);
-      s.see(runs(1)).see(returns(1)).see(runs(2, "run-2"));
+      s.see(runs(1)).see(returns(1)).see(runs(2, "run:2"));
     },
     broken: (s) => {
       works(s, 2).submitted(2).starts(2, 1, 2);
-      s.see(runs(1)).see(runs(2, "run-2"));
+      s.see(runs(1)).see(runs(2, "run:2"));
     },
   },
   {
@@ -1373,7 +1374,7 @@ const WORKERS: readonly Rule[] = [
         .event(gone("closed", 1))
         .joins(2)
         .starts(1, 2, 1, 2)
-        .see({ ...runs(2, "run-1", 2), life: 2 });
+        .see({ ...runs(2, "run:1", 2), life: 2 });
     },
     broken: (s) => works(s).see(runs(1)).see(returns(1)).see(returns(1)),
   },

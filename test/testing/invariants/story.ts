@@ -208,12 +208,12 @@ export class Story {
 
 export function hello(over: Partial<HelloMessage> = {}): HelloMessage {
   const honest = { type: "HELLO", version: 1, identity: "w", instance: "i1", capacity: 1, blocking: false } as const;
-  return { ...honest, served: 0, labels: [], ...over };
+  return { ...honest, served: 0, labels: [], features: 0, maxPayload: 1_000, isRelay: false, ...over };
 }
 
 export function welcome(): Message {
   const names = { sessionId: "s1", runnerId: "run" };
-  return { type: "WELCOME", version: 1, ...names, heartbeat: HEARTBEAT, maxPayload: 1_000 };
+  return { type: "WELCOME", version: 1, ...names, heartbeat: HEARTBEAT, maxPayload: 1_000, features: 0 };
 }
 
 export function job(jobId: number, attempt = 1, attemptId = 1): JobMessage {

@@ -299,6 +299,9 @@ describe("workers of a runner", () => {
       blocking: false,
       served: 0,
       labels: [],
+      features: 0,
+      maxPayload: 1_048_576,
+      isRelay: false,
     });
     const client = new RawClient(port);
     await client.send(upgrade("/")).head();
