@@ -281,8 +281,15 @@ class MapRun<T extends MapInput> {
       });
       if (submitted !== settledCall) this.#calls.add(submitted);
     } catch (error) {
+      if (isWrongKind(input, error)) return this.#refuse(index, error);
       this.#arrive({ ok: false, error, input, index, attempts: [] }, bytes);
     }
+  }
+
+  /** An input that no job can be made of is a mistake in the program, like an input that throws. */
+  #refuse(index: number, cause: TypeError): void {
+    this.#running--;
+    this.#end({ error: new TypeError(`map: input ${index}: ${cause.message}`, { cause }) });
   }
 
   #arrive(outcome: Outcome<T>, inputBytes: number): void {
@@ -323,6 +330,11 @@ function iterate<T>(inputs: Iterable<T> | AsyncIterable<T>): Iterator<T> | Async
   if (isAsync(inputs)) return inputs[Symbol.asyncIterator]();
   if (typeof Reflect.get(Object(inputs) as object, Symbol.iterator) === "function") return inputs[Symbol.iterator]();
   throw new TypeError("map: expected an iterable or an async iterable of jobs, strings or bytes");
+}
+
+/** Whether no job can be made of anything like `input`. A text with a lone surrogate is data, and one job fails. */
+function isWrongKind(input: unknown, error: unknown): error is TypeError {
+  return error instanceof TypeError && typeof input !== "string";
 }
 
 /** What an outcome holds besides its input. */

@@ -132,7 +132,7 @@ export class JobRunner implements Dialer {
 
   /**
    * Runs many jobs, pulling the input only as fast as workers free up and results are read. Leaving the loop aborts what
-   * still runs. A job's failure is an outcome; only a failing input throws.
+   * still runs. A job's failure is an outcome. An input that fails throws, and so does one that no job can be made of (TypeError).
    */
   map<T extends MapInput>(
     inputs: Iterable<T> | AsyncIterable<T>,

@@ -182,14 +182,41 @@ describe("map", () => {
     expect((await results.next()).done).toBe(true);
   });
 
-  it("takes an input that is none for a failed job and goes on", async () => {
+  it("takes a text that UTF-8 cannot carry for a failed job and goes on", async () => {
     await using set = await stage();
     await set.worker((job) => job.data);
-    const inputs = ["a", 12, null, "\ud800", Promise.resolve("b"), "c"] as MapInput[];
-    const [outcomes, done] = await read(set, inputs);
-    expect(outcomes).toEqual(["0=a", "1!TypeError", "2!TypeError", "3!TypeError", "4!TypeError", "5=c"]);
-    expect(done.state).toBe("ok");
+    const [outcomes, done] = await read(set, ["a", "\ud800", "c"]);
+    expect([outcomes, done.state]).toEqual([["0=a", "1!TypeError", "2=c"], "ok"]);
   });
+
+  it.each<[string, unknown]>([
+    ["a number", 12],
+    ["null", null],
+    ["a promise", Promise.resolve("b")],
+    ["an array", ["b"]],
+  ])(
+    "delivers what came before an input that is %s, then throws a TypeError and closes the input",
+    async (...given) => {
+      await using set = await stage();
+      await set.worker((job) => job.data);
+      for (const ordered of [true, false]) {
+        let returned = 0;
+        const inputs = function* (): Generator<MapInput> {
+          try {
+            yield* ["a", "b", given[1] as MapInput, "c"];
+          } finally {
+            returned++;
+          }
+        };
+        const [outcomes, done] = await read(set, inputs(), { ordered });
+        expect([outcomes, done.state, returned]).toEqual([["0=a", "1=b"], "failed", 1]);
+        expect(done.error).toBeInstanceOf(TypeError);
+        expect((done.error as Error).message).toMatch(
+          /^map: input 2: expected the data of a job to be a string or bytes/,
+        );
+      }
+    },
+  );
 
   it.each<[string, () => Inputs<MapInput>]>([
     ["throws", () => thenThrow("1", "2")],
@@ -335,7 +362,7 @@ describe("how far map runs ahead", () => {
   it("is bounded by the window also when every input is wrong", async () => {
     await using set = await stage();
     let pulled = 0;
-    const wrong = { next: () => ({ done: false, value: pulled++ }) } as Iterator<unknown> as Iterator<MapInput>;
+    const wrong: Iterator<string> = { next: () => ({ done: false, value: `${pulled++}\ud800` }) };
     const results = set.runner.map({ [Symbol.iterator]: () => wrong }, { window: 8 });
     const first = await set.settle(results.next());
     expect([first.value?.ok, pulled]).toEqual([false, 8]);
