@@ -45,6 +45,8 @@ export interface PowerhoseErrorOptions {
   readonly cause?: unknown;
   /** What was tried before giving up. */
   readonly attempts?: readonly AttemptRecord[] | undefined;
+  /** The job it is about. */
+  readonly jobId?: string | undefined;
 }
 
 /** The base of all errors this library makes. Match on `code` or on the class; messages may change. */
@@ -53,11 +55,14 @@ export abstract class PowerhoseError extends Error {
   abstract readonly code: ErrorCode;
   /** The attempts made before the job settled; empty when none was. */
   readonly attempts: readonly AttemptRecord[];
+  /** The job it is about, as its handler and its events name it; absent when it is about none, or none was accepted. */
+  readonly jobId: string | undefined;
 
   /** @internal */
   constructor(message: string, options: PowerhoseErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.attempts = options.attempts ?? [];
+    this.jobId = options.jobId;
   }
 }
 

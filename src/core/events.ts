@@ -73,8 +73,8 @@ export interface WorkerRefusedEvent {
 export interface JobStartedEvent {
   /** Which event this is. */
   readonly type: "job-started";
-  /** Names the job. */
-  readonly jobId: number;
+  /** Names the job, as its handler sees it and `onJobId` told. */
+  readonly jobId: string;
   /** Which attempt, from 1. */
   readonly attempt: number;
   /** The worker's name. */
@@ -85,10 +85,12 @@ export interface JobStartedEvent {
 export interface JobRetriedEvent {
   /** Which event this is. */
   readonly type: "job-retried";
-  /** Names the job. */
-  readonly jobId: number;
+  /** Names the job, as its handler sees it and `onJobId` told. */
+  readonly jobId: string;
   /** The attempt that failed, from 1. */
   readonly attempt: number;
+  /** The name of the worker that had it. */
+  readonly identity: string;
   /** How the attempt ended. */
   readonly outcome: AttemptOutcome;
   /** Milliseconds until it is queued again. */
@@ -99,10 +101,16 @@ export interface JobRetriedEvent {
 export interface JobSettledEvent {
   /** Which event this is. */
   readonly type: "job-settled";
-  /** Names the job. */
-  readonly jobId: number;
+  /** Names the job, as its handler sees it and `onJobId` told. */
+  readonly jobId: string;
   /** Whether it succeeded. */
   readonly ok: boolean;
+  /** The name of the worker it was given to last; absent when it was given to none. */
+  readonly identity?: string | undefined;
+  /** The labels it required of its worker. */
+  readonly labels: readonly string[];
+  /** Its headers: what a caller has written there of the job's kind, tenant or trace. */
+  readonly headers: ReadonlyMap<string, string>;
   /** Milliseconds from `execute` to now. */
   readonly ms: number;
   /** Attempts that counted: those whose handler may have started. */
@@ -193,7 +201,7 @@ export interface WorkerDisconnectedEvent {
 export interface JobServedEvent {
   /** Which event this is. */
   readonly type: "job-served";
-  /** Names the job. */
+  /** Names the job, as its handler sees it. */
   readonly jobId: string;
   /** Which attempt, from 1. */
   readonly attempt: number;

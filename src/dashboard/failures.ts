@@ -32,8 +32,8 @@ export class Failures {
     return this.#rows.toArray().toReversed();
   }
 
-  /** Adds a failure. `at` is its time, in ms since the start; `worker` the identity of its last worker. */
-  add({ jobId, attempts, error, data }: JobSettledEvent, at: number, worker: string): void {
+  /** Adds a failure. `at` is its time, in ms since the start. */
+  add({ jobId, identity: worker = "", attempts, error, data }: JobSettledEvent, at: number): void {
     const { name, message } = errorParts(error);
     const shown = this.#withData && data !== undefined ? { data: beginning(data) } : {};
     this.#rows.push({

@@ -119,7 +119,7 @@ export class Metrics {
 
   #onSettled(event: JobSettledEvent): void {
     if (event.ok) this.#latency.add(event.ms);
-    else this.#failures.add(event, this.#clock.now() - this.#startedAt, this.#counters.holder(event.jobId) ?? "");
+    else this.#failures.add(event, this.#clock.now() - this.#startedAt);
   }
 
   #tick(): void {

@@ -61,8 +61,8 @@ export interface FailureRow {
   readonly number: number;
   /** When, in ms since the listener started. */
   readonly at: number;
-  /** Which job. */
-  readonly jobId: number;
+  /** Which job, as its handler and the runner's events name it. */
+  readonly jobId: string;
   /** The identity of its last worker; empty when no worker had it. */
   readonly worker: string;
   /** Attempts that counted. */

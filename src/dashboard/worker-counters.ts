@@ -1,6 +1,5 @@
 /**
- * What each worker got done, from a runner's events, which name job and worker together only when an attempt starts. Bounded
- * by the registered workers and the running jobs: a worker that leaves is dropped.
+ * What each worker got done, from a runner's events. Bounded by the registered workers: a worker that leaves is dropped.
  */
 import { SlidingRate } from "../core/time/sliding-rate.ts";
 import type { AttemptOutcome, Clock, RunnerEvent } from "../index.ts";
@@ -33,8 +32,6 @@ const NOT_FAILURES: ReadonlySet<AttemptOutcome> = new Set(["rejected", "not-sent
 export class WorkerCounters {
   readonly #clock: Clock;
   readonly #workers = new Map<string, Counts>();
-  /** The last worker of each job that has not settled. */
-  readonly #holders = new Map<number, string>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -43,11 +40,6 @@ export class WorkerCounters {
   /** The numbers of a worker. */
   of(identity: string): WorkerCounts {
     return this.#workers.get(identity) ?? NOTHING;
-  }
-
-  /** The last worker of a job that has not settled. */
-  holder(jobId: number): string | undefined {
-    return this.#holders.get(jobId);
   }
 
   /** Counts an event. */
@@ -64,15 +56,12 @@ export class WorkerCounters {
       case "worker-gone":
         this.#workers.delete(event.identity);
         return;
-      case "job-started":
-        this.#holders.set(event.jobId, event.identity);
-        return;
       case "job-retried":
-        if (!NOT_FAILURES.has(event.outcome)) this.#count(event.jobId, false);
+        if (!NOT_FAILURES.has(event.outcome)) this.#count(event.identity, false);
         return;
       case "job-settled":
-        this.#count(event.jobId, event.ok);
-        this.#holders.delete(event.jobId);
+        // A job that no handler had failed at no worker.
+        if (event.attempts > 0) this.#count(event.identity, event.ok);
         return;
       default:
     }
@@ -84,8 +73,8 @@ export class WorkerCounters {
     for (const counts of this.#workers.values()) counts.rate = counts.slidingRate.sample(now, counts.done);
   }
 
-  #count(jobId: number, ok: boolean): void {
-    const counts = this.#workers.get(this.#holders.get(jobId) ?? "");
+  #count(identity: string | undefined, ok: boolean): void {
+    const counts = identity === undefined ? undefined : this.#workers.get(identity);
     if (counts === undefined) return;
     if (ok) counts.done++;
     else counts.failed++;

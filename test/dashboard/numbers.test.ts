@@ -22,13 +22,16 @@ test("a ring keeps the last ones, oldest first", () => {
 describe("the counters of workers", () => {
   const peer = { transport: "memory", address: "here", principal: "local" };
   const joined = (identity: string): RunnerEvent => ({ type: "worker-joined", identity, peer, capacity: 1 });
-  const started = (jobId: number, identity: string): RunnerEvent => ({
-    type: "job-started",
+  const settled = (jobId: string, ok: boolean, identity?: string, attempts = 1): RunnerEvent => ({
+    type: "job-settled",
     jobId,
-    attempt: 1,
+    ok,
     identity,
+    labels: [],
+    headers: new Map(),
+    ms: 1,
+    attempts,
   });
-  const settled = (jobId: number, ok: boolean): RunnerEvent => ({ type: "job-settled", jobId, ok, ms: 1, attempts: 1 });
 
   function noted(events: readonly RunnerEvent[], clock: Clock = new VirtualClock()): WorkerCounters {
     const counters = new WorkerCounters(clock);
@@ -40,21 +43,18 @@ describe("the counters of workers", () => {
     const counters = noted([
       joined("a"),
       joined("b"),
-      started(1, "a"),
-      { type: "job-retried", jobId: 1, attempt: 1, outcome: "error", after: 0 },
-      started(1, "b"),
-      settled(1, true),
-      started(2, "b"),
-      { type: "job-retried", jobId: 2, attempt: 0, outcome: "rejected", after: 0 },
-      started(2, "a"),
-      settled(2, false),
-      settled(3, false), // no worker had it
+      { type: "job-retried", jobId: "r:1", attempt: 1, identity: "a", outcome: "error", after: 0 },
+      settled("r:1", true, "b"),
+      { type: "job-retried", jobId: "r:2", attempt: 0, identity: "b", outcome: "rejected", after: 0 },
+      settled("r:2", false, "a"),
+      settled("r:3", false, undefined, 0), // no worker had it
+      settled("r:4", false, "a", 0), // it was aborted before its turn
+      settled("r:5", false, "c"), // its worker has left
     ]);
     expect([counters.of("a"), counters.of("b")]).toMatchObject([
       { done: 0, failed: 2 },
       { done: 1, failed: 0 },
     ]);
-    expect([counters.holder(1), counters.holder(2)]).toEqual([undefined, undefined]);
   });
 
   test("take the rate over the last seconds, and drop a worker that has left", () => {
@@ -63,8 +63,7 @@ describe("the counters of workers", () => {
     const counters = noted([joined("a")], clock);
     for (let second = 0; second < 20; second++) {
       for (let job = 0; job < 3; job++) {
-        counters.record(started(job, "a"));
-        counters.record(settled(job, true));
+        counters.record(settled(`r:${job}`, true, "a"));
       }
       now += 1_000;
       counters.tick();

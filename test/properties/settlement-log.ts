@@ -15,7 +15,7 @@ export class SettlementLog {
   readonly #tally: Tally;
   readonly #tracked: Tracked[] = [];
   readonly #reasons = new Set<unknown>();
-  readonly #settled = new Map<number, number>();
+  readonly #settled = new Map<string, number>();
 
   constructor(tally: Tally) {
     this.#tally = tally;

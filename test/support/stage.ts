@@ -27,6 +27,11 @@ export class Puppet {
     });
 }
 
+/** Which of its runner's jobs an id names, from 1. */
+export function jobNumber({ jobId }: { readonly jobId: string }): number {
+  return Number(jobId.slice(jobId.lastIndexOf(":") + 1));
+}
+
 /** What became of a promise, for looking at it while time is virtual. */
 export interface Watched<T> {
   state: "pending" | "ok" | "failed";

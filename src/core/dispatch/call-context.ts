@@ -21,15 +21,22 @@ export type CallState =
 
 /** A call as events and errors show it. */
 export interface CallInfo {
+  /** Counts the runner's jobs, from 1. */
   readonly id: number;
+  /** Names the job in events and errors, as its handler sees it. */
+  readonly jobId: string;
   /** When it was submitted, on the clock. */
   readonly createdAt: number;
   /** Whether it settled with a value. */
   readonly ok: boolean;
   /** What it failed with. */
   readonly error: unknown;
-  /** The job's data, until it has settled. */
-  readonly data: Payload | undefined;
+  /** The job, until it has settled. */
+  readonly job: Job | undefined;
+  /** The labels it requires. */
+  readonly labels: readonly string[];
+  /** The identity of the worker it was given to last. */
+  readonly lastWorker: string | undefined;
   /** Attempts that count: those whose handler may have started. */
   readonly attemptsMade: number;
 }
@@ -62,6 +69,8 @@ export interface CallEvents {
 
 /** @internal What a call is given. */
 export interface CallContext<C> {
+  /** Names the run of the runner: the first part of its job ids. */
+  readonly runnerId: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly timers: TimerQueue;

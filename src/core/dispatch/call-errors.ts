@@ -2,7 +2,11 @@
 import { type WorkerSelector, describeLabels } from "../pool/worker-selector.ts";
 import { type AttemptRecord, because, NoWorkerError, TimeoutError, WorkerLostError } from "../errors.ts";
 
-type Records = readonly AttemptRecord[];
+/** The job an error is about, and what was tried. */
+export interface FailedCall {
+  readonly jobId: string;
+  readonly attempts: readonly AttemptRecord[];
+}
 
 /** The missing workers in words; `anyMissing` when there is no selector. */
 function missing(selector: WorkerSelector | undefined, anyMissing: string): string {
@@ -12,15 +16,23 @@ function missing(selector: WorkerSelector | undefined, anyMissing: string): stri
   return `no registered worker has the label${labels.length === 1 ? "" : "s"} ${labels.join(", ")}`;
 }
 
+/** What an error of a call carries besides its words. */
+export function about({ jobId, attempts }: FailedCall): FailedCall {
+  return { jobId, attempts };
+}
+
 /** No worker that could take it registered for `ms`. */
 export function acquireTimedOut(
   ms: number,
   selector: WorkerSelector | undefined,
-  attempts: Records,
+  call: FailedCall,
   trouble: Error | undefined,
 ): TimeoutError {
   const why = `${missing(selector, "none is registered")}${because(trouble)}`;
-  return new TimeoutError(`Could not get a worker in ${ms} ms (${why})`, "acquire", ms, { attempts, cause: trouble });
+  return new TimeoutError(`Could not get a worker in ${ms} ms (${why})`, "acquire", ms, {
+    ...about(call),
+    cause: trouble,
+  });
 }
 
 /** No slot was free for `ms`. */
@@ -28,41 +40,42 @@ export function queueTimedOut(
   ms: number,
   workers: number,
   selector: WorkerSelector | undefined,
-  attempts: Records,
+  call: FailedCall,
 ): TimeoutError {
   const busy = `${workers} workers${describeLabels(selector?.labels ?? [])}, all busy`;
   const message = `waited ${ms} ms for a free slot (${workers === 0 ? missing(selector, "none is registered") : busy})`;
-  return new TimeoutError(message, "queue", ms, { attempts });
+  return new TimeoutError(message, "queue", ms, about(call));
 }
 
 /** The attempt of that number took longer than `ms`. */
-export function attemptTimedOut(ms: number, attempt: number, identity: string, attempts: Records): TimeoutError {
-  return new TimeoutError(`attempt ${attempt} on ${identity} took over ${ms} ms`, "attempt", ms, { attempts });
+export function attemptTimedOut(ms: number, attempt: number, identity: string, call: FailedCall): TimeoutError {
+  return new TimeoutError(`attempt ${attempt} on ${identity} took over ${ms} ms`, "attempt", ms, about(call));
 }
 
 /** The whole call took longer than `ms`. */
-export function deadlinePassed(ms: number, attempts: Records): TimeoutError {
-  return new TimeoutError(`the deadline of ${ms} ms passed`, "deadline", ms, { attempts });
+export function deadlinePassed(ms: number, call: FailedCall): TimeoutError {
+  return new TimeoutError(`the deadline of ${ms} ms passed`, "deadline", ms, about(call));
 }
 
 /** No worker matches, and the call is to fail fast. */
 export function noWorker(
   selector: WorkerSelector | undefined,
-  attempts: Records,
+  call: FailedCall,
   trouble: Error | undefined,
 ): NoWorkerError {
   const message = `${missing(selector, "no worker is registered")}, and the call asked to fail fast${because(trouble)}`;
-  return new NoWorkerError(message, { attempts, cause: trouble });
+  return new NoWorkerError(message, { ...about(call), cause: trouble });
 }
 
 /** The leased worker does not match. */
-export function unfitLease(selector: WorkerSelector | undefined): NoWorkerError {
-  return new NoWorkerError(`the leased worker is not one${describeLabels(selector?.labels ?? [])}`);
+export function unfitLease(selector: WorkerSelector | undefined, call: FailedCall): NoWorkerError {
+  return new NoWorkerError(`the leased worker is not one${describeLabels(selector?.labels ?? [])}`, about(call));
 }
 
 /** A job on a leased worker cannot be verified by several principals. */
-export function verifiedOnLease(principals: number): NoWorkerError {
-  return new NoWorkerError(`a leased worker is of one principal, and the job is to be verified by ${principals}`);
+export function verifiedOnLease(principals: number, call: FailedCall): NoWorkerError {
+  const message = `a leased worker is of one principal, and the job is to be verified by ${principals}`;
+  return new NoWorkerError(message, about(call));
 }
 
 /** Fewer principals have workers than the call is to be verified by. */
@@ -70,14 +83,14 @@ export function tooFewPrincipals(
   needed: number,
   there: number,
   labels: readonly string[],
-  attempts: Records,
+  call: FailedCall,
   cause?: unknown,
 ): NoWorkerError {
   const message = `verified by ${needed}, the job needs workers of ${needed} principals${describeLabels(labels)}: ${there} ${there === 1 ? "is" : "are"} registered`;
-  return new NoWorkerError(message, { attempts, cause });
+  return new NoWorkerError(message, { ...about(call), cause });
 }
 
 /** The worker and the attempt at it are gone; `text` says how. */
-export function workerLost(identity: string, text: string, attempts: Records): WorkerLostError {
-  return new WorkerLostError(`worker ${identity} ${text}`, { attempts });
+export function workerLost(identity: string, text: string, call: FailedCall): WorkerLostError {
+  return new WorkerLostError(`worker ${identity} ${text}`, about(call));
 }

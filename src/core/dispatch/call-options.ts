@@ -3,19 +3,20 @@
  * job/execute-options.ts.
  */
 import { type WorkerSelector, selectorFor } from "../pool/worker-selector.ts";
-import { EXECUTE_DEFAULTS, type ExecuteOptions } from "../job/execute-options.ts";
+import { EXECUTE_DEFAULTS, type ExecuteDefaults, type ExecuteOptions } from "../job/execute-options.ts";
 import type { WithDefaults } from "../options.ts";
 
 /** {@link ExecuteOptions} with every default filled in. */
-export interface CallOptions extends WithDefaults<Omit<ExecuteOptions, "signal">> {
+export interface CallOptions extends WithDefaults<ExecuteDefaults> {
   readonly signal?: AbortSignal | undefined;
+  readonly onJobId?: ((jobId: string) => void) | undefined;
   /** @internal The selector of `require`. */
   readonly selector?: WorkerSelector | undefined;
 }
 
 /** @internal Completes the options of one call; they have been checked. */
 export function resolveCall(options: ExecuteOptions, defaults: CallOptions): CallOptions {
-  const { signal, require } = options;
+  const { signal, require, onJobId } = options;
   const selector = require === undefined ? defaults.selector : selectorFor(require);
   return {
     attempts: options.attempts ?? defaults.attempts,
@@ -31,5 +32,6 @@ export function resolveCall(options: ExecuteOptions, defaults: CallOptions): Cal
     verify: options.verify ?? defaults.verify,
     selector,
     ...(signal === undefined ? {} : { signal }),
+    ...(onJobId === undefined ? {} : { onJobId }),
   };
 }

@@ -5,6 +5,7 @@
 import type { Abortable } from "../async/abort-listeners.ts";
 import type { Attempt, AttemptOwner } from "../session/attempt.ts";
 import {
+  about,
   acquireTimedOut,
   attemptTimedOut,
   deadlinePassed,
@@ -21,6 +22,7 @@ import type { WorkerSelector } from "../pool/worker-selector.ts";
 import { AbortError, type AttemptOutcome, type AttemptRecord, EncodingError, ExecutionError } from "../errors.ts";
 import type { GoneReason } from "../events.ts";
 import type { Job } from "../job/job.ts";
+import { formatJobId } from "../job/job-id.ts";
 import type { CancelReason, JobErrorMessage, RejectReason } from "../protocol/message.ts";
 import type { Payload } from "../peer.ts";
 import { type AttemptFailure, nextRetryDelay } from "./retry.ts";
@@ -59,6 +61,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   #failures: AttemptRecord[] | undefined;
   /** The session that answered with a value. Then `#since` is the duration in ms, and `attempts` has a record of it. */
   answeredBy: Session | undefined;
+  lastWorker: string | undefined;
   #made = 0;
   #lost = 0;
   #rejected = 0;
@@ -93,9 +96,16 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     return [...failures, { identity: this.answeredBy.identity, outcome: "ok", ms: this.#since }];
   }
 
-  /** The job's data; gone once it has settled. */
-  get data(): Payload | undefined {
-    return this.#job?.data;
+  get jobId(): string {
+    return formatJobId(this.#context.runnerId, this.id);
+  }
+
+  get job(): Job | undefined {
+    return this.#job;
+  }
+
+  get labels(): readonly string[] {
+    return this.#options.require;
   }
 
   /** Attempts that count: those whose handler may have started. */
@@ -141,7 +151,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   aborted(reason: unknown): void {
     if (this.#state === "settled") return;
     this.#cancelAttempt("cancelled", "cancelled");
-    this.#fail(reason ?? new AbortError("aborted", "cancelled", { attempts: this.attempts }));
+    this.#fail(reason ?? new AbortError("aborted", "cancelled", about(this)));
   }
 
   override fire(): void {
@@ -163,6 +173,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
       this.#target.scheduler.free(session, now);
       return this.#expire();
     }
+    this.lastWorker = session.identity;
     const ttl = Math.min(this.#options.timeout, this.#expires - now);
     const attempt = this.#assign(session, job, ttl, now);
     if (attempt instanceof EncodingError) {
@@ -217,7 +228,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#record("error");
     const { retryable, retryAfter } = message;
     const remote = this.#context.remoteStacks ? message.error : { ...message.error, stack: "" };
-    const error = (): ExecutionError => new ExecutionError(remote, { attempts: this.attempts });
+    const error = (): ExecutionError => new ExecutionError(remote, about(this));
     this.#failed({ kind: "error", retryable, retryAfter }, error);
   }
 
@@ -273,7 +284,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
       scheduler.countMatching(selector) === 0
     )
       return this.#fail(
-        this.#target.pinned ? unfitLease(selector) : noWorker(selector, this.attempts, this.#context.trouble),
+        this.#target.pinned ? unfitLease(selector, this) : noWorker(selector, this, this.#context.trouble),
       );
     if (queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
     this.#acquireBy = undefined;
@@ -302,10 +313,9 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     const { acquireTimeout, queueTimeout, selector } = this.#options;
     // The job may be prefetched to a worker.
     this.#cancelAttempt("cancelled", "cancelled");
-    const attempts = this.attempts;
     if (this.#acquireBy !== undefined && now >= this.#acquireBy)
-      return this.#fail(acquireTimedOut(acquireTimeout, selector, attempts, this.#context.trouble));
-    this.#fail(queueTimedOut(queueTimeout, this.#target.scheduler.countMatching(selector), selector, attempts));
+      return this.#fail(acquireTimedOut(acquireTimeout, selector, this, this.#context.trouble));
+    this.#fail(queueTimedOut(queueTimeout, this.#target.scheduler.countMatching(selector), selector, this));
   }
 
   #attemptTimedOut(): void {
@@ -313,12 +323,12 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     const { identity = "" } = this.#attempt?.session ?? {};
     const number = this.#made;
     this.#cancelAttempt("timeout", "timeout");
-    this.#failed({ kind: "timeout" }, () => attemptTimedOut(timeout, number, identity, this.attempts));
+    this.#failed({ kind: "timeout" }, () => attemptTimedOut(timeout, number, identity, this));
   }
 
   #expire(): void {
     this.#cancelAttempt("cancelled", "deadline");
-    this.#fail(deadlinePassed(this.#options.deadline, this.attempts));
+    this.#fail(deadlinePassed(this.#options.deadline, this));
   }
 
   /** Cancels the attempt in flight, if any: its answer no longer counts, its slot is in use until the worker confirms. */
@@ -381,6 +391,6 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   }
 
   #lostError({ identity }: Session, text: string): Error {
-    return workerLost(identity, text, this.attempts);
+    return workerLost(identity, text, this);
   }
 }

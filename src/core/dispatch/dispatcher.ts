@@ -24,6 +24,7 @@ import { EXECUTE_RULES, type ExecuteOptions } from "../job/execute-options.ts";
 import type { Emitter } from "../async/emitter.ts";
 import { heldJobBytes } from "../job/held-bytes.ts";
 import { Job } from "../job/job.ts";
+import { formatJobId } from "../job/job-id.ts";
 import type { CancelReason } from "../protocol/message.ts";
 import { checkedCopy } from "../options.ts";
 import type { Payload } from "../peer.ts";
@@ -38,6 +39,8 @@ export const QUEUE_DEFAULTS: { readonly maxQueue: number; readonly maxQueueBytes
 
 /** @internal */
 export interface DispatcherOptions {
+  /** Names the run of the runner. */
+  readonly runnerId: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly events: Emitter<RunnerEvent>;
@@ -51,13 +54,15 @@ export interface DispatcherOptions {
   /** Why no job is accepted now, if so. */
   closed?(): Error | undefined;
   /** A job was accepted. */
-  onSubmit?(jobId: number, options: CallOptions): void;
+  onSubmit?(call: CallInfo, options: CallOptions): void;
 }
 
 type Resolve = (value: Payload, call: SubmittedJob) => void;
 type Reject = (error: unknown, call: SubmittedJob) => void;
 
 function ignore(): void {}
+
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
 /** A submitted job: a node of the dispatcher's list until its call settles, and the way of the outcome to the caller. */
 class Submission implements LinkedNode<Submission>, CallOwner<SubmittedJob> {
@@ -105,6 +110,7 @@ export interface CallCounts {
 
 /** @internal Accepts jobs and keeps their calls until they settle. */
 export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
+  readonly runnerId: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly timers: TimerQueue;
@@ -135,6 +141,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.runnerId = options.runnerId;
     this.clock = options.clock;
     this.random = options.random;
     this.remoteStacks = options.remoteStacks;
@@ -197,10 +204,11 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     if (options !== undefined) this.#checkOpen();
     const job = input instanceof Job ? input : new Job(input);
     this.checkSize(job);
+    const announced = resolved.onJobId === undefined ? undefined : this.#announce(resolved.onJobId);
     if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
     const bytes = heldJobBytes(job);
     if (!this.hasRoom(bytes)) throw this.#full(bytes);
-    const id = this.#nextId++;
+    const id = announced ?? this.#nextId++;
     const call =
       resolved.verify === 1
         ? new Call(id, job, resolved, this, target, submission)
@@ -209,9 +217,17 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     submission.call = call;
     this.#submissions.push(submission);
     this.counts.submitted++;
-    this.#options.onSubmit?.(call.id, resolved);
+    this.#options.onSubmit?.(call, resolved);
     call.start();
     return call;
+  }
+
+  /** Tells a job's id before it is queued. That is user code, which may stop the runner or submit another job. */
+  #announce(onJobId: (jobId: string) => void): number {
+    const id = this.#nextId++;
+    onJobId(formatJobId(this.runnerId, id));
+    this.#checkOpen();
+    return id;
   }
 
   /** Whether a new job of so many bytes may wait. One that is larger than the whole limit may wait alone. */
@@ -254,11 +270,11 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   }
 
   /** Settles every call, or only those that have not started. */
-  stop(error: () => unknown, reason: CancelReason, which: "all" | "not started"): void {
+  stop(error: (jobId: string) => unknown, reason: CancelReason, which: "all" | "not started"): void {
     // A copy: to stop one call may settle others.
     const submissions = [...this.#submissions];
     for (const { call } of submissions) {
-      if (which === "all" || call?.attemptsMade === 0) call?.stop(error(), reason);
+      if (call !== undefined && (which === "all" || call.attemptsMade === 0)) call.stop(error(call.jobId), reason);
     }
   }
 
@@ -287,19 +303,20 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   }
 
   onStarted(call: CallInfo, attempt: number, identity: string): void {
-    this.#options.events.emit({ type: "job-started", jobId: call.id, attempt, identity });
+    this.#options.events.emit({ type: "job-started", jobId: call.jobId, attempt, identity });
   }
 
   onRetried(call: CallInfo, attempt: number, outcome: AttemptOutcome, after: number): void {
-    this.#options.events.emit({ type: "job-retried", jobId: call.id, attempt, outcome, after });
+    const { jobId, lastWorker: identity = "" } = call;
+    this.#options.events.emit({ type: "job-retried", jobId, attempt, identity, outcome, after });
   }
 
   #reportSettled(call: CallInfo): void {
+    const { jobId, ok, error, labels, job, lastWorker: identity, attemptsMade: attempts } = call;
     const ms = this.clock.now() - call.createdAt;
-    const settled = { type: "job-settled", jobId: call.id, ms, attempts: call.attemptsMade } as const;
-    this.#options.events.emit(
-      call.ok ? { ...settled, ok: true } : { ...settled, ok: false, error: call.error, data: call.data },
-    );
+    const headers = job?.headers ?? NO_HEADERS;
+    const settled = { type: "job-settled", jobId, ok, identity, labels, headers, ms, attempts } as const;
+    this.#options.events.emit(ok ? settled : { ...settled, error, data: job?.data });
   }
 
   #count(state: CallState, change: number, bytes: number): void {

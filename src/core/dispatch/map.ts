@@ -186,8 +186,10 @@ class MapRun<T extends MapInput> {
     this.#next = undefined;
     this.#forgetRoom?.();
     this.#settings?.signal?.removeEventListener("abort", this.#onAbort);
-    for (const call of this.#calls)
-      call.stop(new AbortError("nobody reads the results any more", "cancelled"), "cancelled");
+    for (const call of this.#calls) {
+      const { jobId } = call;
+      call.stop(new AbortError("nobody reads the results any more", "cancelled", { jobId }), "cancelled");
+    }
     this.#ready.clear();
     if (this.#inputEnded) return;
     const returned = this.#inputs.return?.();

@@ -7,13 +7,14 @@ import type { AbortListeners } from "../async/abort-listeners.ts";
 import type { CallOptions } from "./call-options.ts";
 import { Call } from "./call.ts";
 import type { CallContext, CallOwner, CallEvents, CallState, CallTarget, SubmittedJob } from "./call-context.ts";
-import { verifiedOnLease, tooFewPrincipals } from "./call-errors.ts";
+import { about, verifiedOnLease, tooFewPrincipals } from "./call-errors.ts";
 import type { Clock, Random } from "../time/clock.ts";
 import type { TimerQueue } from "../time/timer-queue.ts";
 import { WorkerSelector } from "../pool/worker-selector.ts";
 import { type AttemptRecord, NoWorkerError, TimeoutError, VerificationError, type WorkerAnswer } from "../errors.ts";
 import { heldPayloadBytes } from "../job/held-bytes.ts";
 import type { Job } from "../job/job.ts";
+import { formatJobId } from "../job/job-id.ts";
 import type { CancelReason } from "../protocol/message.ts";
 import type { Payload } from "../peer.ts";
 import type { RetryThrottle } from "./retry.ts";
@@ -77,15 +78,31 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
     return this.value !== undefined;
   }
 
-  get data(): Payload {
-    return this.#job.data;
+  get jobId(): string {
+    return formatJobId(this.#context.runnerId, this.id);
+  }
+
+  get job(): Job {
+    return this.#job;
+  }
+
+  get labels(): readonly string[] {
+    return this.#options.require;
+  }
+
+  get lastWorker(): string | undefined {
+    return this.#run.lastWorker;
+  }
+
+  get runnerId(): string {
+    return this.#context.runnerId;
   }
 
   start(): void {
     const { failFast, verify } = this.#options;
     if (this.#owner === undefined) return;
     // Fail first what cannot succeed.
-    if (this.#target.pinned) this.#fail(verifiedOnLease(verify));
+    if (this.#target.pinned) this.#fail(verifiedOnLease(verify, this));
     else if (failFast && this.#principals().size < verify) this.#fail(this.#tooFew());
     else this.#run.start();
   }
@@ -184,7 +201,7 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
       return this.#settle();
     }
     const message = `${this.#answers.length} workers of different principals did not give the same`;
-    this.#fail(new VerificationError(message, this.#answers, { attempts: this.attempts }));
+    this.#fail(new VerificationError(message, this.#answers, about(this)));
   }
 
   /** A missing worker and a missing principal are one error for a call with `verify`. */
@@ -199,7 +216,7 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
 
   #tooFew(cause?: unknown): NoWorkerError {
     const { verify, require } = this.#options;
-    return tooFewPrincipals(verify, this.#principals().size, require, this.attempts, cause);
+    return tooFewPrincipals(verify, this.#principals().size, require, this, cause);
   }
 
   #fail(error: unknown): void {

@@ -8,6 +8,7 @@ import {
   duration,
   type WithDefaults,
   isBoolean,
+  isFunction,
   integer,
   type Validators,
 } from "../options.ts";
@@ -45,11 +46,17 @@ export interface ExecuteOptions {
    * `deadline` for all of them together.
    */
   readonly verify?: number | undefined;
+  /**
+   * Called with the job's id before the job is queued, and before `execute` returns: the id that its handler, its events and
+   * its errors have. What it throws rejects the call.
+   */
+  readonly onJobId?: ((jobId: string) => void) | undefined;
 }
 
-type DefaultableOptions = Omit<ExecuteOptions, "signal">;
+/** The options that a runner has for all its calls; the others are of one call. */
+export type ExecuteDefaults = Omit<ExecuteOptions, "signal" | "onJobId">;
 
-const OPTIONS = defineOptions<DefaultableOptions, keyof DefaultableOptions>({
+const OPTIONS = defineOptions<ExecuteDefaults, keyof ExecuteDefaults>({
   attempts: [integer(1), 3],
   timeout: [duration, 30_000],
   acquireTimeout: [duration, 5_000],
@@ -64,13 +71,14 @@ const OPTIONS = defineOptions<DefaultableOptions, keyof DefaultableOptions>({
 });
 
 /** What `execute` does when nothing else is asked for. */
-export const EXECUTE_DEFAULTS: WithDefaults<Omit<ExecuteOptions, "signal">> = OPTIONS.defaults;
+export const EXECUTE_DEFAULTS: WithDefaults<ExecuteDefaults> = OPTIONS.defaults;
 
 /** @internal */
-export const EXECUTE_DEFAULT_RULES: Validators<Omit<ExecuteOptions, "signal">> = OPTIONS.rules;
+export const EXECUTE_DEFAULT_RULES: Validators<ExecuteDefaults> = OPTIONS.rules;
 
 /** @internal */
 export const EXECUTE_RULES: Validators<ExecuteOptions> = Object.freeze({
   ...EXECUTE_DEFAULT_RULES,
   signal: abortSignal,
+  onJobId: isFunction,
 });

@@ -189,7 +189,6 @@ export class WorkerRegistration {
   readonly #replacements: FlapDetector;
   /** By the same instance, which may have seen the end of its connection before the runner did. */
   readonly #reconnections: FlapDetector;
-  readonly #runnerId: string;
   readonly #context: Partial<ListenerContext>;
   /** Why workers could not be started; cleared once one has registered. */
   #trouble: WorkerStartError | undefined;
@@ -225,10 +224,15 @@ export class WorkerRegistration {
     this.#events = shared?.events ?? new Emitter(this.clock);
     this.#dispatcher =
       shared?.dispatcher ??
-      new Dispatcher({ ...this.#limits, ...QUEUE_DEFAULTS, events: this.#events, defaults: EXECUTE_DEFAULTS });
+      new Dispatcher({
+        ...this.#limits,
+        ...QUEUE_DEFAULTS,
+        runnerId: this.#limits.random.id(),
+        events: this.#events,
+        defaults: EXECUTE_DEFAULTS,
+      });
     this.#replacements = new FlapDetector(this.clock, REPLACEMENTS_A_MINUTE);
     this.#reconnections = new FlapDetector(this.clock, RECONNECTIONS_A_MINUTE);
-    this.#runnerId = this.#limits.random.id();
     this.#context = shared?.context ?? {};
   }
 
@@ -419,7 +423,7 @@ export class WorkerRegistration {
     this.#registered.set(hello.identity, session);
     this.#trouble = undefined;
     this.counts.registered++;
-    session.welcome(hello, this.#runnerId, this.#limits.maxPayload);
+    session.welcome(hello, this.#dispatcher.runnerId, this.#limits.maxPayload);
     this.#events.emit({
       type: "worker-joined",
       identity: hello.identity,

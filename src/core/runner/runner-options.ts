@@ -1,6 +1,6 @@
 /** The options of a JobRunner, with their defaults. What the runner does with them is in runner.ts. */
 import { QUEUE_DEFAULTS } from "../dispatch/dispatcher.ts";
-import { EXECUTE_DEFAULT_RULES, type ExecuteOptions } from "../job/execute-options.ts";
+import { EXECUTE_DEFAULT_RULES, type ExecuteDefaults } from "../job/execute-options.ts";
 import type { Dialer, Listener } from "../transport/listener.ts";
 import {
   defineOptions,
@@ -16,7 +16,7 @@ import type { Prefetch } from "../session/prefetch.ts";
 import { LISTENERS, REGISTRATION_RULES, type RegistrationLimits } from "./registration.ts";
 
 /** Options of {@link JobRunner}; the ones of {@link ExecuteOptions} are the defaults of its calls. All durations in ms. */
-export interface RunnerOptions extends RegistrationLimits, Omit<ExecuteOptions, "signal"> {
+export interface RunnerOptions extends RegistrationLimits, ExecuteDefaults {
   /** Where workers dial in. In-process workers can always dial the runner itself. */
   readonly listen?: Listener | readonly Listener[] | undefined;
   /** Workers that listen: the runner connects to each and keeps the connection up. */
@@ -49,7 +49,7 @@ export interface DrainOptions {
   readonly queued?: "run" | "reject" | undefined;
 }
 
-type OwnOptions = Omit<RunnerOptions, keyof RegistrationLimits | keyof ExecuteOptions>;
+type OwnOptions = Omit<RunnerOptions, keyof RegistrationLimits | keyof ExecuteDefaults>;
 type OwnDefaults = "maxQueue" | "maxQueueBytes" | "drainTimeout" | "prefetch";
 
 const OWN = defineOptions<OwnOptions, OwnDefaults>({

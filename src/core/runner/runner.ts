@@ -6,7 +6,7 @@ import { type CallOptions, resolveCall } from "../dispatch/call-options.ts";
 import { CallbackEntry, TimerQueue } from "../time/timer-queue.ts";
 import { frameLimit } from "../protocol/codec.ts";
 import { Deferred, startHeld } from "../async/deferred.ts";
-import type { CallTarget } from "../dispatch/call-context.ts";
+import type { CallInfo, CallTarget } from "../dispatch/call-context.ts";
 import { type CallCounts, Dispatcher } from "../dispatch/dispatcher.ts";
 import { EXECUTE_DEFAULTS, type ExecuteOptions } from "../job/execute-options.ts";
 import { RunnerStoppedError } from "../errors.ts";
@@ -47,7 +47,7 @@ export class JobRunner implements Dialer {
   /** The workers; lease one with `acquire` or `getContext`. */
   readonly workers: Workers<Session, WorkerLease>;
   /** @internal For the simulation: called for each job that is submitted, before it is queued. */
-  protected taken?(jobId: number, options: CallOptions): void;
+  protected taken?(call: CallInfo, options: CallOptions): void;
   readonly #limits: ResolvedLimits;
   readonly #drainTimeout: number;
   readonly #events: Emitter<RunnerEvent>;
@@ -84,11 +84,12 @@ export class JobRunner implements Dialer {
     this.#dispatcher = new Dispatcher({
       ...rest,
       ...limits,
+      runnerId: limits.random.id(),
       events: this.#events,
       defaults: resolveCall(options, EXECUTE_DEFAULTS),
       trouble: () => this.#registration.trouble,
       closed: () => (this.#state === "started" ? undefined : this.#notStarted()),
-      onSubmit: (jobId, resolved) => this.taken?.(jobId, resolved),
+      onSubmit: (call, resolved) => this.taken?.(call, resolved),
     });
     this.#timers = this.#dispatcher.timers;
     this.#recalls = new TimerQueue(clock, false);
@@ -249,7 +250,11 @@ export class JobRunner implements Dialer {
 
   async #drain(timeout: number, queued: "run" | "reject"): Promise<void> {
     if (queued === "reject")
-      this.#dispatcher.stop(() => new RunnerStoppedError("the runner drains"), "stopped", "not started");
+      this.#dispatcher.stop(
+        (jobId) => new RunnerStoppedError("the runner drains", { jobId }),
+        "stopped",
+        "not started",
+      );
     const idle = new Deferred<void>();
     const alarm = new CallbackEntry(() => this.#abortAll(`the drain took over ${timeout} ms`));
     this.#timers.set(alarm, timeout);
@@ -280,7 +285,7 @@ export class JobRunner implements Dialer {
   }
 
   #abortAll(why: string): void {
-    this.#dispatcher.stop(() => new RunnerStoppedError(why), "stopped", "all");
+    this.#dispatcher.stop((jobId) => new RunnerStoppedError(why, { jobId }), "stopped", "all");
   }
 
   /** Keeps the connection to a worker that listens, from the first `dial` on. */

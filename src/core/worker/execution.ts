@@ -2,6 +2,7 @@
 import { MAX_DURATION } from "../time/clock.ts";
 import { AbortError, type AbortReason, ExecutionError, type RemoteError } from "../errors.ts";
 import type { Job } from "../job/job.ts";
+import { formatJobId } from "../job/job-id.ts";
 import type { LinkedNode } from "../collections/linked-queue.ts";
 import type { JobMessage } from "../protocol/message.ts";
 import type { Payload } from "../peer.ts";
@@ -16,7 +17,7 @@ export interface JobContext {
    * each principal that is asked.
    */
   readonly attempt: number;
-  /** Names the job: the id of the outermost runner's run, `:`, and the job's number there. */
+  /** Names the job, among all runners: `<runnerId>:<number>` of the outermost runner, as in events and errors. */
   readonly jobId: string;
   /** The identity of the worker that runs it. */
   readonly identity: string;
@@ -83,7 +84,7 @@ export class Execution implements JobContext, LinkedNode<Execution> {
   }
 
   get jobId(): string {
-    return `${this.#origin ?? this.#owner.runnerId}:${this.#jobNumber}`;
+    return formatJobId(this.#origin ?? this.#owner.runnerId, this.#jobNumber);
   }
 
   get identity(): string {
@@ -128,7 +129,8 @@ export class Execution implements JobContext, LinkedNode<Execution> {
   abort(reason: AbortReason): void {
     if (this.#reason !== undefined) return;
     this.isWanted = false;
-    this.#reason = new AbortError(`nobody waits for this job any more: ${reason}`, reason);
+    const { jobId } = this;
+    this.#reason = new AbortError(`nobody waits for this job any more: ${reason}`, reason, { jobId });
     this.#aborter?.abort(this.#reason);
   }
 }

@@ -1,8 +1,8 @@
 /** Observations, errors and values as text for people: when, where, what. See report.ts for the text around them. */
-import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
+import type { WorkerEvent } from "../../core/events.ts";
 import type { Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
-import type { Observation, Observed } from "./observation.ts";
+import type { NumberedEvent, Observation, Observed } from "./observation.ts";
 
 /** Longer data is cut: a log is read, not parsed. */
 const MAX_DATA = 40;
@@ -75,7 +75,7 @@ function errorText(error: unknown): string {
     : `${printable(name)}: ${formatPayload(words)}`;
 }
 
-function runnerEventText(event: RunnerEvent): string {
+function runnerEventText(event: NumberedEvent): string {
   switch (event.type) {
     case "worker-joined":
       return `${formatPayload(event.identity)} joined, capacity ${event.capacity}`;

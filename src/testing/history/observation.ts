@@ -51,6 +51,12 @@ export interface ClosedObservation {
   readonly reason: CloseReason;
 }
 
+/** An event in which a job has the number that its runner gave it, which a world's checkers go by. */
+type Numbered<E> = E extends { readonly jobId: string } ? Omit<E, "jobId"> & { readonly jobId: number } : E;
+
+/** An event of a simulated runner. */
+export type NumberedEvent = Numbered<RunnerEvent>;
+
 /** An event of a runner. */
 export interface RunnerObservation {
   /** Which observation this is. */
@@ -58,7 +64,7 @@ export interface RunnerObservation {
   /** The runner's machine. */
   readonly machine: string;
   /** The event. */
-  readonly event: RunnerEvent;
+  readonly event: NumberedEvent;
 }
 
 /** An event of a worker. */
@@ -129,7 +135,7 @@ export interface HandlerStartedObservation {
   readonly life: number;
   /** How many it may run at a time. */
   readonly capacity: number;
-  /** Names the job, unique to one start of the runner: `<runnerId>-<number>`. */
+  /** Names the job, among all runners: `<runnerId>:<number>`. */
   readonly jobId: string;
   /** Which attempt, from 1. */
   readonly attempt: number;

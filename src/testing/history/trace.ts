@@ -2,11 +2,10 @@
  * What happened in one simulated world: a hash of all observations, by which two runs are compared, and the last of them for
  * the log. It judges nothing.
  */
-import type { RunnerEvent } from "../../core/events.ts";
 import type { Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
 import { logLine, logLines, textProperty } from "./format.ts";
-import type { Observation } from "./observation.ts";
+import type { NumberedEvent, Observation } from "./observation.ts";
 
 const FNV_BASIS = 0x811c_9dc5;
 const FNV_PRIME = 0x0100_0193;
@@ -104,7 +103,7 @@ function messageFacts(message: Message): readonly (number | string)[] {
   }
 }
 
-function eventFacts(event: RunnerEvent): readonly (number | string)[] {
+function eventFacts(event: NumberedEvent): readonly (number | string)[] {
   if (event.type === "job-settled")
     return [event.type, event.jobId, event.ok ? 1 : 0, textProperty(event.error, "name") ?? ""];
   if ("jobId" in event) return [event.type, event.jobId];

@@ -2,6 +2,7 @@
  * Holds what workers send against what their handlers did: never more at a time than they offer, and no value that no handler
  * returned for that attempt. Scripted peers may lie, and are not checked.
  */
+import { formatJobId } from "../../core/job/job-id.ts";
 import type { JobMessage, Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
 import { samePayload } from "../../core/dispatch/verification.ts";
@@ -156,7 +157,7 @@ function keyOf(jobId: string, attempt: number): string {
 }
 
 function addAssignment(worker: WorkerLife, connection: number, { attemptId, attempt, jobId }: JobMessage): void {
-  const key = keyOf(`${worker.runners.get(connection) ?? ""}:${jobId}`, attempt);
+  const key = keyOf(formatJobId(worker.runners.get(connection) ?? "", jobId), attempt);
   const assignment = { key, begun: false, value: undefined };
   const ofConnection = getOrCreate(worker.byConnection, connection, () => new Map());
   ofConnection.set(attemptId, assignment);

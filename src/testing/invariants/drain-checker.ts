@@ -1,8 +1,7 @@
 /** Leaving loses no job: neither a worker that is removed nor a runner that drains. */
 import { RunnerStoppedError } from "../../core/errors.ts";
-import type { RunnerEvent } from "../../core/events.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
-import type { Observation } from "../history/observation.ts";
+import type { NumberedEvent, Observation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
 import { getOrCreate } from "./get-or-create.ts";
 
@@ -90,7 +89,7 @@ export class DrainChecker implements Checker {
     unstarted.clear();
   }
 
-  #event(machine: string, event: RunnerEvent, at: number): void {
+  #event(machine: string, event: NumberedEvent, at: number): void {
     const { made, drain } = this.#life(machine);
     switch (event.type) {
       case "runner-state":

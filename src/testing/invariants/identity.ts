@@ -1,7 +1,7 @@
 /** An identity has one session at a time, and belongs to the principal that the transport authenticated. */
-import type { RunnerEvent, WorkerGoneEvent, WorkerJoinedEvent } from "../../core/events.ts";
+import type { WorkerGoneEvent, WorkerJoinedEvent } from "../../core/events.ts";
 import type { Checker, Violation } from "./checker.ts";
-import type { Observation } from "../history/observation.ts";
+import type { NumberedEvent, Observation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
 import { getOrCreate } from "./get-or-create.ts";
 import type { WireModelObserver } from "./wire-model.ts";
@@ -40,7 +40,7 @@ export class Identity implements Checker, WireModelObserver {
       );
   }
 
-  #onEvent(machine: string, event: RunnerEvent, at: number): void {
+  #onEvent(machine: string, event: NumberedEvent, at: number): void {
     if (event.type === "worker-joined") this.#onJoined(machine, event, at);
     else if (event.type === "worker-gone") this.#onGone(machine, event, at);
   }

@@ -8,8 +8,7 @@ import {
   TimeoutError,
   WorkerLostError,
 } from "../../core/errors.ts";
-import type { JobRetriedEvent, JobSettledEvent, RunnerEvent } from "../../core/events.ts";
-import type { Observation, SettledObservation } from "../history/observation.ts";
+import type { NumberedEvent, Observation, SettledObservation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
 import { getOrCreate } from "./get-or-create.ts";
 import type { CoveragePoint } from "./coverage-points.ts";
@@ -48,7 +47,7 @@ export class JobHistory {
     return getOrCreate(this.#jobs, machine, () => new Map());
   }
 
-  #event(machine: string, event: RunnerEvent, at: number): void {
+  #event(machine: string, event: NumberedEvent, at: number): void {
     const states = this.#states(machine);
     switch (event.type) {
       case "job-started":
@@ -65,7 +64,7 @@ export class JobHistory {
     }
   }
 
-  #retried({ outcome, after }: JobRetriedEvent): void {
+  #retried({ outcome, after }: Extract<NumberedEvent, { type: "job-retried" }>): void {
     if (outcome === "not-sent") this.#saw("job not sent");
     else if (outcome === "rejected")
       this.#saw(after > 0 ? "rejected and retried after a pause" : "rejected and retried at once");
@@ -91,7 +90,12 @@ export class JobHistory {
     else if (error.code in CODES) this.#saw(CODES[error.code as keyof typeof CODES]);
   }
 
-  #ended(machine: string, event: JobSettledEvent, state: JobState | undefined, at: number): void {
+  #ended(
+    machine: string,
+    event: Extract<NumberedEvent, { type: "job-settled" }>,
+    state: JobState | undefined,
+    at: number,
+  ): void {
     const job = this.#context.wire.runner(machine)?.jobs.get(event.jobId);
     const { error } = event;
     if (event.ok) return event.attempts > 1 ? this.#saw("retry succeeded") : undefined;

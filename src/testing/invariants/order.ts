@@ -3,9 +3,8 @@
  * worker it could use. A retry keeps its place, and avoids the workers that have had it. Jobs of `map` and of leased workers
  * are outside this order; the outcomes of a `map` have an order of their own.
  */
-import type { JobRetriedEvent, RunnerEvent } from "../../core/events.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
-import type { Observation, YieldedObservation } from "../history/observation.ts";
+import type { NumberedEvent, Observation, YieldedObservation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
 import { getOrCreate } from "./get-or-create.ts";
 import type { WireModelObserver } from "./wire-model.ts";
@@ -136,7 +135,7 @@ export class OrderChecker implements Checker, WireModelObserver {
     return getOrCreate(waiting, key, () => new Set());
   }
 
-  #onEvent(machine: string, event: RunnerEvent, at: number): void {
+  #onEvent(machine: string, event: NumberedEvent, at: number): void {
     switch (event.type) {
       case "job-started":
         return this.#onStarted(machine, event.jobId, event.identity, at);
@@ -202,7 +201,7 @@ export class OrderChecker implements Checker, WireModelObserver {
     }
   }
 
-  #onRetried(machine: string, { jobId, after }: JobRetriedEvent, at: number): void {
+  #onRetried(machine: string, { jobId, after }: Extract<NumberedEvent, { type: "job-retried" }>, at: number): void {
     const queue = this.#queue(machine);
     const due = at + after;
     queue.retries.set(jobId, due);

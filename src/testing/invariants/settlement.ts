@@ -3,12 +3,11 @@
  * in: their promises and the runner's events. Whether a value is the right one: see oracle.ts.
  */
 import type { CallOptions } from "../../core/dispatch/call-options.ts";
-import type { RunnerEvent } from "../../core/events.ts";
 import { TimeoutError } from "../../core/errors.ts";
 import type { Message } from "../../core/protocol/message.ts";
 import type { RunnerStats } from "../../core/stats.ts";
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
-import type { Observation, SettledObservation } from "../history/observation.ts";
+import type { NumberedEvent, Observation, SettledObservation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
 import { getOrCreate } from "./get-or-create.ts";
 import type { WireModelObserver } from "./wire-model.ts";
@@ -30,7 +29,7 @@ interface OpenCall {
   /** How the caller's promise settled. */
   promise: SettledObservation["outcome"] | undefined;
   /** The runner's event. */
-  event: Extract<RunnerEvent, { type: "job-settled" }> | undefined;
+  event: Extract<NumberedEvent, { type: "job-settled" }> | undefined;
 }
 
 /** A phase began `after` ms from a time, by the runner's clock. */
@@ -174,7 +173,7 @@ export class Settlement implements Checker, WireModelObserver {
     this.#compare(machine, calls, call);
   }
 
-  #event(machine: string, event: RunnerEvent, at: number): void {
+  #event(machine: string, event: NumberedEvent, at: number): void {
     if (event.type === "worker-joined" || event.type === "worker-recovered")
       return this.#onUsableWorker(machine, event.identity);
     if (event.type !== "job-started" && event.type !== "job-retried" && event.type !== "job-settled") return;
@@ -196,7 +195,7 @@ export class Settlement implements Checker, WireModelObserver {
     else if (event.outcome !== "rejected" && event.outcome !== "not-sent") call.stay = start;
   }
 
-  #onUnknownCall(machine: string, event: RunnerEvent): void {
+  #onUnknownCall(machine: string, event: NumberedEvent): void {
     if (event.type === "job-settled" && this.#context.wire.runner(machine)?.wasSubmitted(event.jobId) === true)
       this.#violation("settles-once", `${machine} told twice that job ${event.jobId} has settled`);
   }

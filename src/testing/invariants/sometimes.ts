@@ -3,9 +3,15 @@
  * it. Judges nothing; what becomes of jobs is in job-history.ts.
  */
 import type { CancelledMessage, Message, WireErrorCode } from "../../core/protocol/message.ts";
-import type { RunnerEvent, WorkerEvent } from "../../core/events.ts";
+import type { WorkerEvent } from "../../core/events.ts";
 import type { Checker, ObservedRunner } from "./checker.ts";
-import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../history/observation.ts";
+import type {
+  ClosedObservation,
+  FrameObservation,
+  MachineObservation,
+  NumberedEvent,
+  Observation,
+} from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
 import { JobHistory } from "./job-history.ts";
 import type { WireModelObserver } from "./wire-model.ts";
@@ -117,7 +123,7 @@ export class Sometimes implements Checker, WireModelObserver {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
   }
 
-  #runner(event: RunnerEvent): void {
+  #runner(event: NumberedEvent): void {
     if (event.type === "worker-suspect") this.saw("suspected");
     else if (event.type === "worker-recovered") this.saw("suspect recovered");
     else if (event.type === "worker-gone") {

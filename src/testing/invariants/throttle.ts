@@ -4,10 +4,9 @@
  * asked for.
  */
 import type { CallOptions } from "../../core/dispatch/call-options.ts";
-import type { RunnerEvent } from "../../core/events.ts";
 import type { CancelledMessage, JobErrorMessage } from "../../core/protocol/message.ts";
 import type { Checker, Violation } from "./checker.ts";
-import type { Observation } from "../history/observation.ts";
+import type { NumberedEvent, Observation } from "../history/observation.ts";
 import type { CheckerContext } from "./checker-context.ts";
 import { getOrCreate } from "./get-or-create.ts";
 import type { WireModelObserver } from "./wire-model.ts";
@@ -97,7 +96,7 @@ export class Throttle implements Checker, WireModelObserver {
   }
 
   /** What is to be tried again after a pause is, and the pause is at least as long as its handler wished. */
-  #checkPause(machine: string, event: RunnerEvent, at: number): void {
+  #checkPause(machine: string, event: NumberedEvent, at: number): void {
     if (event.type !== "job-retried" && event.type !== "job-started" && event.type !== "job-settled") return;
     const { jobId } = event;
     const pauses = getOrCreate(this.#pauses, machine, () => new Map());

@@ -1,6 +1,8 @@
 /** A runner on a machine of its own that can stand still and crash. It is the real one; only its calls are watched. */
+import type { CallInfo } from "../../core/dispatch/call-context.ts";
 import type { CallOptions } from "../../core/dispatch/call-options.ts";
 import { RunnerStoppedError } from "../../core/errors.ts";
+import type { RunnerEvent } from "../../core/events.ts";
 import type { ExecuteOptions } from "../../core/job/execute-options.ts";
 import type { Job } from "../../core/job/job.ts";
 import type { MapInput, MapOptions, Outcome } from "../../core/dispatch/map.ts";
@@ -11,7 +13,7 @@ import { JobRunner } from "../../core/runner/runner.ts";
 import { type DrainOptions, RUNNER_DEFAULTS, type RunnerOptions } from "../../core/runner/runner-options.ts";
 import type { ObservedRunner } from "../invariants/checker.ts";
 import type { Machine, MachineState } from "./machine.ts";
-import type { SettledObservation } from "../history/observation.ts";
+import type { NumberedEvent, SettledObservation } from "../history/observation.ts";
 import { type CrashKind, crash, jumpClock, stall, type World } from "./world.ts";
 
 /** Options of a simulated runner, besides those of a {@link JobRunner}. */
@@ -34,6 +36,8 @@ export class SimulatedRunner extends JobRunner {
   #executing = false;
   #taken: number | undefined;
   #maps = 0;
+  /** The numbers of jobs that have not settled, by their ids. */
+  readonly #numbers = new Map<string, number>();
 
   /** @internal */
   constructor(options: SimulatedRunnerOptions, world: World) {
@@ -51,7 +55,7 @@ export class SimulatedRunner extends JobRunner {
     this.#world = world;
     this.#machine = machine;
     this.#options = rest;
-    this.on((event) => world.record({ kind: "runner", machine: name, event }));
+    this.on((event) => world.record({ kind: "runner", machine: name, event: this.#numbered(event) }));
     this.#ready = this.start();
     this.#ready.catch(() => undefined); // each call that waits for it rejects
   }
@@ -178,9 +182,17 @@ export class SimulatedRunner extends JobRunner {
   }
 
   /** @internal A job is taken in, and numbered, before `execute` returns. */
-  protected override taken(jobId: number, options: CallOptions): void {
-    this.#taken = jobId;
-    if (this.#executing) this.#world.record({ kind: "submitted", machine: this.name, jobId, options });
+  protected override taken({ id, jobId }: CallInfo, options: CallOptions): void {
+    this.#taken = id;
+    this.#numbers.set(jobId, id);
+    if (this.#executing) this.#world.record({ kind: "submitted", machine: this.name, jobId: id, options });
+  }
+
+  #numbered(event: RunnerEvent): NumberedEvent {
+    if (!("jobId" in event)) return event;
+    const jobId = this.#numbers.get(event.jobId) ?? 0;
+    if (event.type === "job-settled") this.#numbers.delete(event.jobId);
+    return { ...event, jobId };
   }
 
   #crashed(): RunnerStoppedError {

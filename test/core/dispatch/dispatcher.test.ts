@@ -1,7 +1,7 @@
 /** The calls that have not settled stand in a list: beside an array, whichever settles. */
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { stage } from "../../support/stage.ts";
+import { jobNumber, stage } from "../../support/stage.ts";
 
 describe("the calls that have not settled", () => {
   it(
@@ -32,7 +32,7 @@ describe("the calls that have not settled", () => {
           settled.push(...left.map(({ id }) => id));
           left = [];
           await set[Symbol.asyncDispose]();
-          expect(set.of("job-settled").map(({ jobId }) => jobId)).toEqual(settled);
+          expect(set.of("job-settled").map(jobNumber)).toEqual(settled);
         }),
         { numRuns: 60 },
       );

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { JobRunner } from "../../../src/core/runner/runner.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { hello } from "../../support/scripted-peer.ts";
-import { Puppet, stage } from "../../support/stage.ts";
+import { jobNumber, Puppet, stage } from "../../support/stage.ts";
 import { answer, eager, Gate, hold, jobOf, letGo, practise, reject, submit } from "./prefetch-scene.ts";
 
 describe("who is sent jobs ahead", () => {
@@ -310,13 +310,13 @@ describe("a job that was prefetched", () => {
     const [, b] = await submit(set, "a b c");
     expect(set.runner.stats()).toMatchObject({ queued: 2, prefetched: 2, running: 1 });
     expect(set.runner.stats().workers).toMatchObject([{ inFlight: 1, waiting: 2, state: "busy" }]);
-    expect(set.of("job-started").map(({ jobId }) => jobId)).toEqual([1]);
+    expect(set.of("job-started").map(jobNumber)).toEqual([1]);
     await answer(set, peer, "a");
     expect(set.runner.stats()).toMatchObject({ queued: 1, prefetched: 1, running: 1, succeeded: 1 });
     expect(set.runner.stats().workers).toMatchObject([{ inFlight: 1, waiting: 1 }]);
     expect(set.of("job-started")).toMatchObject([
-      { jobId: 1, attempt: 1, identity: "eager" },
-      { jobId: 2, attempt: 1, identity: "eager" },
+      { jobId: expect.stringMatching(/:1$/) as unknown, attempt: 1, identity: "eager" },
+      { jobId: expect.stringMatching(/:2$/) as unknown, attempt: 1, identity: "eager" },
     ]);
     expect(b?.state).toBe("pending");
     await answer(set, peer, "b");
@@ -340,9 +340,9 @@ describe("a job that was prefetched", () => {
     const peer = await eager(set, { capacity: 2 });
     await submit(set, "a b c d");
     await answer(set, peer, "b");
-    expect(set.of("job-started").map(({ jobId }) => jobId)).toEqual([1, 2, 3]);
+    expect(set.of("job-started").map(jobNumber)).toEqual([1, 2, 3]);
     await answer(set, peer, "c");
-    expect(set.of("job-started").map(({ jobId }) => jobId)).toEqual([1, 2, 3, 4]);
+    expect(set.of("job-started").map(jobNumber)).toEqual([1, 2, 3, 4]);
     await answer(set, peer, "d");
     await answer(set, peer, "a");
     expect(set.runner.stats()).toMatchObject({ succeeded: 4, queued: 0 });

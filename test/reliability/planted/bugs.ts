@@ -296,8 +296,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a drain that rejects what has started",
     file: "dispatch/dispatcher",
-    from: 'if (which === "all" || call?.attemptsMade === 0) call?.stop(error(), reason);',
-    to: "call?.stop(error(), reason);",
+    from: 'if (call !== undefined && (which === "all" || call.attemptsMade === 0)) call.stop(error(call.jobId), reason);',
+    to: "call?.stop(error(call.jobId), reason);",
   },
   {
     name: "a map out of order",

@@ -99,7 +99,7 @@ export class Slander {
   readonly #runner: JobRunner;
   readonly #liars: Liar[] = [];
   readonly #oracle = new Map<string, Seen>();
-  readonly #ends = new Map<number, number>();
+  readonly #ends = new Map<string, number>();
   #submitted = 0;
   #open = 0;
 

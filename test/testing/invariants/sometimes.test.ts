@@ -12,7 +12,7 @@ import {
 import type { GoneReason } from "../../../src/core/events.ts";
 import type { WireErrorCode } from "../../../src/core/protocol/message.ts";
 import { COVERAGE_POINTS, type CoveragePoint } from "../../../src/testing/invariants/coverage-points.ts";
-import { cancel, hello, HEARTBEAT, jobError, peerOf, type Plot, type Story, told } from "./story.ts";
+import { SETTLED, cancel, hello, HEARTBEAT, jobError, peerOf, type Plot, type Story, told } from "./story.ts";
 
 const failure = new ExecutionError({ name: "Error", message: "no", code: "", stack: "" });
 
@@ -29,7 +29,7 @@ function refused(code: WireErrorCode): Plot {
 }
 
 function retried(outcome: "timeout" | "error" | "lost" | "rejected" | "not-sent", after = 0): Plot {
-  return (s) => s.event({ type: "job-retried", jobId: 1, attempt: 1, outcome, after });
+  return (s) => s.event({ type: "job-retried", jobId: 1, attempt: 1, identity: "w", outcome, after });
 }
 
 function disconnected(reason: "closed" | "lost" | "refused" | "unreachable"): Plot {
@@ -128,7 +128,7 @@ const STORIES: Readonly<Record<CoveragePoint, Plot>> = {
   "retry after an error": retried("error", 10),
   "retry after a loss": retried("lost", 10),
   "retry after a timeout": retried("timeout", 10),
-  "retry succeeded": (s) => s.event({ type: "job-settled", jobId: 1, ok: true, ms: 1, attempts: 2 }),
+  "retry succeeded": (s) => s.event({ ...SETTLED, ok: true, ms: 1, attempts: 2 }),
   "retry throttled": (s) => busy(s).says(1, jobError(1, true)).fails(1, failure),
   "busy blocking worker silent and spared": (s) =>
     busy(s)

@@ -9,7 +9,18 @@ import {
 } from "../../../src/core/errors.ts";
 import type { GoneReason } from "../../../src/core/events.ts";
 import type { Message } from "../../../src/core/protocol/message.ts";
-import { cancel, hello, HEARTBEAT, job, jobError, peerOf, type Plot, type Story, workerStats } from "./story.ts";
+import {
+  cancel,
+  hello,
+  HEARTBEAT,
+  job,
+  jobError,
+  peerOf,
+  type Plot,
+  SETTLED,
+  type Story,
+  workerStats,
+} from "./story.ts";
 
 /** One rule of a promise, told twice. */
 export interface Rule {
@@ -27,12 +38,12 @@ function gone(reason: GoneReason, inFlight = 0, principal = "me", identity = "w"
   return { type: "worker-gone", identity, peer: peerOf(principal), reason, message: "", inFlight } as const;
 }
 
-function retried(jobId: number, outcome: "timeout" | "error" | "lost" | "rejected", after = 0) {
-  return { type: "job-retried", jobId, attempt: 1, outcome, after } as const;
+function retried(jobId: number, outcome: "timeout" | "error" | "lost" | "rejected" | "not-sent", after = 0) {
+  return { type: "job-retried", jobId, attempt: 1, identity: "w", outcome, after } as const;
 }
 
 function settled(error: unknown, attempts = 1) {
-  return { type: "job-settled", jobId: 1, ok: false, ms: 0, attempts, error } as const;
+  return { ...SETTLED, ok: false, ms: 0, attempts, error } as const;
 }
 
 /** A job is handed back, or fails, and runs again later. */
@@ -1107,7 +1118,7 @@ function drains(s: Story, queued: "run" | "reject"): Story {
 function lostAsPrefetched(s: Story, outcome: "lost" | "not-sent"): Story {
   s.joins()
     .submitted(1)
-    .event({ type: "job-retried", jobId: 1, attempt: outcome === "lost" ? 1 : 0, outcome, after: 10 })
+    .event({ ...retried(1, outcome, 10), attempt: outcome === "lost" ? 1 : 0 })
     .after(1);
   return s.see({ kind: "drain", machine: "r", queued: "reject" }).event({ type: "runner-state", state: "draining" });
 }
@@ -1119,7 +1130,7 @@ function yields(s: Story, ordered: boolean, ...indexes: readonly number[]): Stor
 }
 
 const drained = {
-  type: "job-settled",
+  ...SETTLED,
   ok: false,
   ms: 0,
   attempts: 0,

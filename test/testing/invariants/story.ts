@@ -1,6 +1,6 @@
 /** A simulated world that never was: tells the checkers what a test makes up, and keeps what they say. */
 import type { CallOptions } from "../../../src/core/dispatch/call-options.ts";
-import type { RunnerEvent, WorkerEvent } from "../../../src/core/events.ts";
+import type { WorkerEvent } from "../../../src/core/events.ts";
 import { EXECUTE_DEFAULTS } from "../../../src/core/job/execute-options.ts";
 import { Job } from "../../../src/core/job/job.ts";
 import type { HelloMessage, JobErrorMessage, JobMessage, Message } from "../../../src/core/protocol/message.ts";
@@ -9,10 +9,21 @@ import type { RunnerStats, WorkerStats } from "../../../src/core/stats.ts";
 import type { ObservedRunner } from "../../../src/testing/invariants/checker.ts";
 import { allCheckers, type CheckerSet } from "../../../src/testing/invariants/checkers.ts";
 import { CheckerContext } from "../../../src/testing/invariants/checker-context.ts";
-import type { Observation, Observed } from "../../../src/testing/history/observation.ts";
+import type { NumberedEvent, Observation, Observed } from "../../../src/testing/history/observation.ts";
 import { emptyStats } from "../../support/empty-stats.ts";
 
 export const HEARTBEAT = 100;
+
+type SettledEvent = Extract<NumberedEvent, { type: "job-settled" }>;
+
+/** What all events of a first job's end have in common. */
+export const SETTLED: Pick<SettledEvent, "type" | "jobId" | "identity" | "labels" | "headers"> = {
+  type: "job-settled",
+  jobId: 1,
+  identity: "w",
+  labels: [],
+  headers: new Map(),
+};
 
 const LIMITS: ObservedRunner["limits"] = {
   heartbeat: HEARTBEAT,
@@ -162,7 +173,7 @@ export class Story {
     return this.event({ type: "worker-joined", identity, peer: peerOf(principal), capacity });
   }
 
-  event(event: RunnerEvent): this {
+  event(event: NumberedEvent): this {
     return this.see({ kind: "runner", machine: "r", event });
   }
 
@@ -188,12 +199,12 @@ export class Story {
   /** The promise settles, and the event comes. */
   succeeds(jobId: number, value: Payload = "ok"): this {
     this.see({ kind: "settled", machine: "r", jobId, outcome: { ok: true, value } });
-    return this.event({ type: "job-settled", jobId, ok: true, ms: 0, attempts: 1 });
+    return this.event({ ...SETTLED, jobId, ok: true, ms: 0, attempts: 1 });
   }
 
   fails(jobId: number, error: unknown, attempts = 1): this {
     this.see({ kind: "settled", machine: "r", jobId, outcome: { ok: false, error } });
-    return this.event({ type: "job-settled", jobId, ok: false, ms: 0, attempts, error });
+    return this.event({ ...SETTLED, jobId, ok: false, ms: 0, attempts, error });
   }
 
   #between(): void {
