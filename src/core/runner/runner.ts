@@ -207,7 +207,7 @@ export class JobRunner implements Dialer {
   /** Rejects every unsettled job with RunnerStoppedError, sends the workers away and stops listening. May be called twice. */
   stop(): Promise<void> {
     if (this.#state === "stopped" && this.#stopping === undefined) return Promise.resolve();
-    if (this.#state === "draining") this.#abortAll("the runner was stopped");
+    if (this.#state === "draining") this.#abort("the runner was stopped");
     if (this.#stopping !== undefined) return this.#stopping;
     return startHeld(
       () => this.#stop(),
@@ -249,14 +249,9 @@ export class JobRunner implements Dialer {
   }
 
   async #drain(timeout: number, queued: "run" | "reject"): Promise<void> {
-    if (queued === "reject")
-      this.#dispatcher.stop(
-        (jobId) => new RunnerStoppedError("the runner drains", { jobId }),
-        "stopped",
-        "not started",
-      );
+    if (queued === "reject") this.#abort("the runner drains", "not started");
     const idle = new Deferred<void>();
-    const alarm = new CallbackEntry(() => this.#abortAll(`the drain took over ${timeout} ms`));
+    const alarm = new CallbackEntry(() => this.#abort(`the drain took over ${timeout} ms`));
     this.#timers.set(alarm, timeout);
     this.#dispatcher.whenIdle(() => idle.resolve());
     await idle.promise;
@@ -270,7 +265,7 @@ export class JobRunner implements Dialer {
     this.#state = "stopped";
     for (const reconnector of this.#reconnectors) reconnector.stop();
     this.#reconnectors = [];
-    this.#abortAll("the runner was stopped");
+    this.#abort("the runner was stopped");
     this.#scheduler.close(new RunnerStoppedError("the runner was stopped"));
     this.#setState("stopped");
     try {
@@ -284,8 +279,8 @@ export class JobRunner implements Dialer {
     }
   }
 
-  #abortAll(why: string): void {
-    this.#dispatcher.stop((jobId) => new RunnerStoppedError(why, { jobId }), "stopped", "all");
+  #abort(why: string, which: "all" | "not started" = "all"): void {
+    this.#dispatcher.stop((jobId) => new RunnerStoppedError(why, { jobId }), "stopped", which);
   }
 
   /** Keeps the connection to a worker that listens, from the first `dial` on. */

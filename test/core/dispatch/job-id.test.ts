@@ -1,6 +1,6 @@
 /** A job has one id: its caller, its handler, its events, its worker's events and its errors all have the same text. */
 import { describe, expect, it } from "vitest";
-import { AbortError, PowerhoseError } from "../../../src/core/errors.ts";
+import { AbortError, type PowerhoseError } from "../../../src/core/errors.ts";
 import type { WorkerEvent } from "../../../src/core/events.ts";
 import { Job } from "../../../src/core/job/job.ts";
 import { stage, type Stage, watch } from "../../support/stage.ts";
