@@ -25,6 +25,8 @@ export interface HeartbeatContext {
 export interface HeartbeatOwner {
   /** Whether its silence means nothing now. */
   readonly isExempt: boolean;
+  /** Whether it is not read now, and so gets no answer to its PINGs. */
+  readonly isPaused: boolean;
   /** Send a PING. */
   sendPing(nonce: number): void;
   /** Its silence looks like death. Called again at each check while it lasts. */
@@ -44,11 +46,15 @@ export class HeartbeatMonitor {
   #hasHello = false;
   #pings = 0;
   #pongs = 0;
+  /** When the last whole frame arrived, or the last PING was sent because of part of one. */
+  #answeredAt: number;
 
-  constructor(context: HeartbeatContext, owner: HeartbeatOwner, now: number) {
+  /** @param grace - How much longer a silence may be, in ms. */
+  constructor(context: HeartbeatContext, owner: HeartbeatOwner, now: number, grace: number) {
     this.#context = context;
     this.#owner = owner;
-    this.#detector = new FailureDetector(context.rules.heartbeat, now);
+    this.#detector = new FailureDetector(context.rules.heartbeat, now, grace);
+    this.#answeredAt = now;
     context.timers.set(this.#timer, context.rules.helloTimeout);
   }
 
@@ -58,9 +64,21 @@ export class HeartbeatMonitor {
     this.#context.timers.set(this.#timer, this.#detector.untilNext(now));
   }
 
-  /** A byte arrived. */
+  /** A frame arrived. */
   onHeard(now: number): void {
     this.#detector.onHeard(now);
+    this.#answeredAt = now;
+  }
+
+  /**
+   * Part of a frame arrived. Its PINGs stand behind the rest: without their answers a worker on a slow line would hear nothing
+   * for as long as its result takes, and leave.
+   */
+  onPartHeard(now: number): void {
+    this.#detector.onHeard(now);
+    if (!this.#hasHello || now - this.#answeredAt < this.#context.rules.heartbeat) return;
+    this.#answeredAt = now;
+    this.ping();
   }
 
   /** A PONG arrived. `false` when no PING is unanswered. */
@@ -102,15 +120,16 @@ export class HeartbeatMonitor {
       else this.#owner.onHelloTimeout(`no HELLO in ${rules.helloTimeout} ms`);
       return;
     }
-    const { isExempt: exempt } = this.#owner;
+    const { isExempt: exempt, isPaused } = this.#owner;
     // Set before the owner is called, which may stop it.
     timers.set(this.#timer, exempt ? rules.heartbeat : this.#detector.untilNext(now));
-    if (!exempt) this.#checkSilence(now);
+    if (isPaused) this.ping();
+    else if (!exempt) this.#checkSilence(now);
   }
 
   #checkSilence(now: number): void {
     const health = this.#detector.health(now);
-    if (health === "dead") return this.#owner.onTimeout(`nothing heard for ${3 * this.#context.rules.heartbeat} ms`);
+    if (health === "dead") return this.#owner.onTimeout(`nothing heard for ${this.#detector.longestSilence} ms`);
     if (health !== "suspect") return;
     this.#owner.onSuspect();
     this.ping();

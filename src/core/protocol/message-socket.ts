@@ -17,6 +17,8 @@ const BATCH_BYTES = 64 * 1024;
 export interface MessageSocketOwner<Heard extends Message = Message> {
   /** A frame arrived: a sign of life. Its messages follow. */
   onData(): void;
+  /** Part of a frame arrived: a sign of life, too. */
+  onPart(): void;
   /** One message. */
   onMessage(onMessage: Heard): void;
   /** All messages of a frame were delivered. */
@@ -84,6 +86,11 @@ export class MessageSocket<Sent extends Message = Message, Heard extends Message
     return this.#socket.isPaused === true;
   }
 
+  /** Whether the transport tells of a frame only once all of it is there. */
+  get hidesParts(): boolean {
+    return this.#socket.hidesParts === true;
+  }
+
   /** Starts delivery. */
   open(): void {
     this.#socket.open(this);
@@ -133,9 +140,9 @@ export class MessageSocket<Sent extends Message = Message, Heard extends Message
     this.#owner.onFrameEnd?.();
   }
 
-  /** @internal Called by the socket: part of a frame is a sign of life, too. */
+  /** @internal Called by the socket. */
   progress(): void {
-    if (!this.#closed) this.#owner.onData();
+    if (!this.#closed) this.#owner.onPart();
   }
 
   /** @internal Called by the socket. */

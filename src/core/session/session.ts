@@ -12,6 +12,7 @@ import { AlarmTimer } from "../time/timer-queue.ts";
 import type { GoneReason } from "../events.ts";
 import type { Job } from "../job/job.ts";
 import { MessageSocket, type MessageSocketOwner } from "../protocol/message-socket.ts";
+import { frameGrace } from "../health/failure-detector.ts";
 import { HeartbeatMonitor, type HeartbeatOwner } from "../health/heartbeat-monitor.ts";
 import type { GoAwayReason, HelloMessage, RunnerMessage, WireErrorCode, WorkerMessage } from "../protocol/message.ts";
 import type { Payload, Peer } from "../peer.ts";
@@ -57,7 +58,8 @@ export class Session implements PooledWorker {
     );
     this.#socket = new MessageSocket(socket, clock, this.#socketOwner(), rules.maxFrameBytes, RUNNER_CODEC);
     this.attempts = new AttemptTable(this.#socket, context, this.#attemptsOwner());
-    this.#heartbeat = new HeartbeatMonitor(context, this.#heartbeatOwner(), this.#since);
+    const grace = frameGrace(socket.hidesParts === true, rules.maxFrameBytes);
+    this.#heartbeat = new HeartbeatMonitor(context, this.#heartbeatOwner(), this.#since, grace);
   }
 
   /** The worker's stable name; empty until it has said HELLO. */
@@ -186,7 +188,8 @@ export class Session implements PooledWorker {
 
   #socketOwner(): MessageSocketOwner<WorkerMessage> {
     return {
-      onData: () => this.#onData(),
+      onData: () => this.#onData(true),
+      onPart: () => this.#onData(false),
       onMessage: (message) => this.#onMessage(message),
       onProtocolError: (error) => this.#violation(error.message),
       onFlush: (taken) => {
@@ -198,9 +201,13 @@ export class Session implements PooledWorker {
 
   #heartbeatOwner(): HeartbeatOwner {
     const isExempt = (): boolean => this.#isExempt;
+    const isPaused = (): boolean => this.#socket.isPaused;
     return {
       get isExempt(): boolean {
         return isExempt();
+      },
+      get isPaused(): boolean {
+        return isPaused();
       },
       sendPing: (nonce) => void this.#socket.send({ type: "PING", nonce }),
       onSuspect: () => {
@@ -242,9 +249,10 @@ export class Session implements PooledWorker {
   }
 
   /** Any byte is a sign of life. */
-  #onData(): void {
+  #onData(isWhole: boolean): void {
     this.#heardAt = this.#context.clock.now();
-    this.#heartbeat.onHeard(this.#heardAt);
+    if (isWhole) this.#heartbeat.onHeard(this.#heardAt);
+    else this.#heartbeat.onPartHeard(this.#heardAt);
     this.#backpressure.heard();
     if (this.#phase === "suspect") this.#setSuspect(false);
   }

@@ -57,6 +57,11 @@ export interface Socket {
   readonly peer: Peer;
   /** Whether the transport does not read what the peer sends, to hold back bytes: its silence says nothing then. */
   readonly isPaused?: boolean;
+  /**
+   * Whether nothing is told of a frame before all of it is there, though that may take long: a silence may be a large frame on
+   * a slow line. Absent: {@link Receiver.progress} is called, or frames take no time.
+   */
+  readonly hidesParts?: boolean;
   /** What can go wrong on this socket. */
   readonly faults: FaultProfile;
   /** Starts delivery, once. Frames that arrived earlier were held and are delivered before this returns or soon after. */

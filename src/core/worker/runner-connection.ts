@@ -20,7 +20,7 @@ import type {
 } from "../protocol/message.ts";
 import { IntMap } from "../collections/int-map.ts";
 import type { Payload } from "../peer.ts";
-import { FailureDetector } from "../health/failure-detector.ts";
+import { FailureDetector, frameGrace } from "../health/failure-detector.ts";
 import type { CloseReason, Socket } from "../transport/socket.ts";
 import { RunQueue, type RunQueueOwner } from "./run-queue.ts";
 import {
@@ -174,6 +174,10 @@ export class RunnerConnection
     this.#congestion.heard();
   }
 
+  onPart(): void {
+    this.onData();
+  }
+
   get bufferedBytes(): number {
     return this.#socket.bufferedBytes;
   }
@@ -257,7 +261,8 @@ export class RunnerConnection
     if (this.#welcome !== undefined) return this.onProtocolError(new ProtocolError("a second WELCOME"));
     this.#welcome = welcome;
     const now = this.#owner.clock.now();
-    this.#detector = new FailureDetector(welcome.heartbeat, now);
+    const grace = frameGrace(this.#socket.hidesParts, this.#owner.maxFrameBytes);
+    this.#detector = new FailureDetector(welcome.heartbeat, now, grace);
     this.#heartbeatTimer.set(welcome.heartbeat);
     this.#owner.onWelcome(this);
   }
@@ -380,7 +385,7 @@ export class RunnerConnection
     // What is not read cannot be heard.
     if (this.#detector.stalled(lateBy) || this.#socket.isPaused) this.#detector.extend(now);
     if (this.#detector.health(now) === "dead")
-      return this.#onLost(`nothing heard from the runner for ${3 * heartbeat} ms`);
+      return this.#onLost(`nothing heard from the runner for ${this.#detector.longestSilence} ms`);
     const asks = this.#detector.quiet(now) || now - this.#sentAt >= heartbeat;
     if (asks) this.#send({ type: "PING", nonce: this.#nonce++ % 0x1_0000_0000 });
     // Only what is left of the interval: a PING leaves a moment after its beat, and would make the next beat skip one.

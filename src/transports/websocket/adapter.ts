@@ -17,6 +17,8 @@ export interface WebSocketAdapter {
   readonly bufferedBytes: number;
   /** Whether it does not read what the peer sends. */
   readonly isPaused: boolean;
+  /** Whether it tells of a message only once all of it is there. */
+  readonly hidesParts: boolean;
   /** Sends one binary message. May throw. */
   send(frame: Uint8Array<ArrayBuffer>): void;
   /** Begins the closing handshake, behind what was sent. May be called when it is closing already. */
@@ -44,6 +46,10 @@ export class WebSocketSocket implements Socket {
 
   get isPaused(): boolean {
     return this.#wire.isPaused;
+  }
+
+  get hidesParts(): boolean {
+    return this.#wire.hidesParts;
   }
 
   send(frame: Uint8Array<ArrayBuffer>): boolean {

@@ -64,6 +64,7 @@ const OPEN = 1;
 
 class PortableAdapter implements WebSocketAdapter {
   readonly isPaused = false;
+  readonly hidesParts = true;
   readonly #ws: WebSocketLike;
 
   constructor(ws: WebSocketLike) {

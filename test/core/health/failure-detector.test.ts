@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FailureDetector } from "../../../src/core/health/failure-detector.ts";
+import { FailureDetector, frameGrace } from "../../../src/core/health/failure-detector.ts";
 
 describe("a pulse", () => {
   it.each([
@@ -12,6 +12,22 @@ describe("a pulse", () => {
     [1e9, "dead"],
   ])("takes %i ms of silence at an interval of 100 for %s", (silence, verdict) => {
     expect(new FailureDetector(100, 1_000).health(1_000 + silence)).toBe(verdict);
+  });
+
+  it("waits longer for death, and not for suspicion, where a silence may be a large frame", () => {
+    const pulse = new FailureDetector(100, 0, 5_000);
+    expect([pulse.health(200), pulse.health(5_299), pulse.health(5_300)]).toEqual(["suspect", "suspect", "dead"]);
+    expect([pulse.untilNext(150), pulse.untilNext(200)]).toEqual([50, 5_100]);
+    pulse.extend(9_000);
+    expect([pulse.health(9_099), pulse.health(9_100)]).toEqual(["suspect", "dead"]);
+  });
+
+  it.each([
+    [false, 1_000_000, 0],
+    [true, 32_768, 1_000],
+    [true, 64_000_000, 120_000],
+  ])("hidden parts %j, frames of %i bytes: %i ms more", (hidesParts, bytes, grace) => {
+    expect(frameGrace(hidesParts, bytes)).toBe(grace);
   });
 
   it("counts from the last byte, and not from an older one told later", () => {

@@ -43,6 +43,7 @@ function rig(onMessage: (link: MessageSocket) => void = () => undefined) {
   const told: string[] = [];
   const owner: MessageSocketOwner = {
     onData: () => void told.push("heard"),
+    onPart: () => void told.push("heard in part"),
     onMessage: (message) => {
       told.push(message.type);
       onMessage(link);

@@ -68,8 +68,9 @@ async function opened() {
   const puppet = new Puppet();
   const owner = new Owner(clock, puppet.handler);
   const [ours, theirs] = socketPair({ clock, peers: [PEER, PEER], maxFrameBytes: 1_000_000 });
-  const transport = { isPaused: false };
+  const transport = { isPaused: false, hidesParts: false };
   Object.defineProperty(ours, "isPaused", { get: () => transport.isPaused });
+  Object.defineProperty(ours, "hidesParts", { get: () => transport.hidesParts });
   const post = new RunnerConnection(ours, hello({ capacity: 4 }), owner);
   const runner = new ScriptedPeer(theirs);
   post.open();
@@ -303,8 +304,19 @@ describe("the heartbeat", () => {
     const { clock, owner, post } = await registered();
     for (let second = 0; second < 20; second++) {
       await clock.advance(1_000);
-      post.onData();
+      post.onPart();
     }
     expect(owner.ends).toEqual([]);
+  });
+
+  it("waits for the largest frame on a slow line where frames are seen only whole", async () => {
+    const { clock, owner, say, transport } = await opened();
+    transport.hidesParts = true;
+    await say(welcome({ heartbeat: 1_000 }));
+    await clock.advance(30_000);
+    expect(owner.ends).toEqual([]);
+    await clock.advance(10_000);
+    const longest = 3_000 + Math.ceil((owner.maxFrameBytes / 32_768) * 1_000);
+    expect(owner.ends.map(({ message }) => message)).toEqual([`nothing heard from the runner for ${longest} ms`]);
   });
 });

@@ -206,7 +206,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "silence never means death",
     file: "health/failure-detector",
-    from: 'if (silence >= 3 * this.#interval) return "dead";',
+    from: 'if (silence >= this.longestSilence) return "dead";',
     to: "",
   },
   {

@@ -62,11 +62,35 @@ function viewOf(data: RawData): Uint8Array | undefined {
   return Array.isArray(data) ? undefined : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-class NodeAdapter implements WebSocketAdapter {
-  readonly #ws: WebSocket;
+interface HandleLike {
+  readonly writeQueueSize?: unknown;
+}
 
-  constructor(ws: WebSocket) {
+/** What Node's own idle timer goes by, to tell how much of a large write has left. Below TLS it is the parent that sends. */
+interface WriteProgress {
+  readonly _handle?: (HandleLike & { readonly _parent?: HandleLike }) | null;
+  readonly _writableState?: { readonly writelen?: unknown };
+}
+
+/** Bytes of the write under way that have left already: a stream counts it in full until all of it has. */
+function leftOfWrite({ _handle: handle, _writableState: state }: WriteProgress): number {
+  const { _parent: sender = handle } = handle ?? {};
+  const queued = sender?.writeQueueSize;
+  const length = state?.writelen;
+  return typeof queued === "number" && typeof length === "number" ? Math.max(0, length - queued) : 0;
+}
+
+/** Less may be counted in full: it leaves at once, or the peer does not read. */
+const MIN_COUNTED_BYTES = 65_536;
+
+class NodeAdapter implements WebSocketAdapter {
+  readonly hidesParts = false;
+  readonly #ws: WebSocket;
+  readonly #tcp: Duplex & WriteProgress;
+
+  constructor(ws: WebSocket, tcp: Duplex) {
     this.#ws = ws;
+    this.#tcp = tcp;
   }
 
   get isOpen(): boolean {
@@ -78,7 +102,8 @@ class NodeAdapter implements WebSocketAdapter {
   }
 
   get bufferedBytes(): number {
-    return this.#ws.bufferedAmount;
+    const bytes = this.#ws.bufferedAmount;
+    return bytes < MIN_COUNTED_BYTES ? bytes : bytes - leftOfWrite(this.#tcp);
   }
 
   send(frame: Uint8Array<ArrayBuffer>): void {
@@ -96,7 +121,7 @@ class NodeAdapter implements WebSocketAdapter {
  * in the turn in which it opened: later, part of what came is missed.
  */
 export function nodeSocket(ws: WebSocket, tcp: Duplex, peer: Peer, limits: SocketLimits): WebSocketSocket {
-  const socket = new WebSocketSocket(new NodeAdapter(ws), peer, limits.maxFrameBytes);
+  const socket = new WebSocketSocket(new NodeAdapter(ws, tcp), peer, limits.maxFrameBytes);
   meterFrames(ws, tcp, socket, limits);
   ws.on("message", (data, isBinary) => {
     const bytes = isBinary ? viewOf(data) : undefined;

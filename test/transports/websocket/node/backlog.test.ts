@@ -1,4 +1,7 @@
 /** Real WebSockets whose other end does not read: what waits is bounded at both ends, and nothing is lost once it reads. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { decodeFrame, FrameWriter } from "../../../../src/core/protocol/codec.ts";
@@ -11,6 +14,8 @@ import type { Socket } from "../../../../src/core/transport/socket.ts";
 import { Worker } from "../../../../src/core/worker/worker.ts";
 import { dialWebSocket, listenWebSocket } from "../../../../src/transports/websocket/node/index.ts";
 import { SUBPROTOCOL } from "../../../../src/transports/websocket/address.ts";
+import { CERTIFICATE, KEY } from "./certificate.ts";
+import { Gate } from "./gate.ts";
 import { recordSockets } from "../../../support/record-sockets.ts";
 import { hello, welcome } from "../../../support/scripted-peer.ts";
 
@@ -131,3 +136,33 @@ test("all workers that do not read hold the budget of all, and a frame each", as
   await runner.stop();
   await Promise.all(calls);
 });
+
+test.each(["ws", "wss"])(
+  "over %s: what waits of a large frame shrinks as it leaves, and not only at its end",
+  async (scheme) => {
+    const server = scheme === "ws" ? createServer() : createTlsServer({ cert: CERTIFICATE, key: KEY });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const gate = await Gate.open({ server }, { maxFrameBytes: 24 * MB });
+    onTestFinished(async () => {
+      await gate.listener.stop();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    });
+    const ws = new WebSocket(gate.listener.address, SUBPROTOCOL, { ca: CERTIFICATE });
+    onTestFinished(() => ws.terminate());
+    await once(ws, "open");
+    ws.pause();
+    const [socket] = gate.accepted;
+    socket?.send(new Uint8Array(24 * MB));
+    const waiting = (): number => socket?.bufferedBytes ?? 0;
+    expect(waiting()).toBeGreaterThan(24 * MB - KERNEL);
+    ws.resume();
+    const seen = new Set<number>();
+    while (waiting() > 0) {
+      seen.add(waiting());
+      await turns(1);
+    }
+    expect(seen.size).toBeGreaterThan(2);
+  },
+);

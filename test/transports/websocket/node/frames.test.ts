@@ -369,23 +369,30 @@ describe("workers of a runner", () => {
     await vi.waitUntil(() => runner.incoming.held === MIB && runner.incoming.waiting === 0, PATIENT);
     await clock.advance(HEARTBEAT);
     expect(named(events)).toHaveLength(2);
+    // One at each heartbeat while it was not read: it hears nothing else.
+    await vi.waitUntil(() => pingsTo(waiter) >= 2, PATIENT);
     // Read again, its silence counts like anybody's.
     await clock.advance(3 * HEARTBEAT);
     expect(named(events).slice(2)).toEqual(["worker-suspect waiter", "worker-gone waiter"]);
   });
 
-  test("on a slow line are alive as long as part of a frame comes in", async () => {
+  /** The PINGs of the runner that a client got: five bytes of head, and a nonce. */
+  const pingsTo = ({ frames }: RawClient): number => frames.toString("latin1").split("\x03\0\0\0\x04").length - 1;
+
+  test.each([1, 100, 16_384])("on a slow line are alive as long as %i bytes of a frame come in", async (size) => {
     const { clock, runner, port, events, sockets } = await scene();
     const slow = await register(port, runner, "slow");
     slow.send(frame(0x82, new Uint8Array(0), 20 * 16_384));
     for (let part = 0; part < 19; part++) {
       const before = sockets[0]?.bytesRead ?? 0;
-      slow.send(new Uint8Array(16_384));
-      await vi.waitUntil(() => (sockets[0]?.bytesRead ?? 0) >= before + 16_384, PATIENT);
+      slow.send(new Uint8Array(size));
+      await vi.waitUntil(() => (sockets[0]?.bytesRead ?? 0) >= before + size, PATIENT);
       await new Promise((resolve) => setImmediate(resolve));
       await clock.advance(2 * HEARTBEAT - 1);
     }
     expect(named(events)).toEqual([]);
+    // Its own PINGs stand behind the frame: those of the runner are all it hears.
+    await vi.waitUntil(() => pingsTo(slow) === 18, PATIENT);
     await clock.advance(2 * HEARTBEAT);
     expect(named(events)).toEqual(["worker-suspect slow", "worker-gone slow"]);
   });
