@@ -83,8 +83,8 @@ export interface CallContext<C> {
   /** What was tried by other calls of the same job; absent: nothing. */
   readonly earlier?: readonly AttemptRecord[];
   retries: number;
-  /** Throws an EncodingError when the data is over the limit. */
-  checkSize(job: Job): void;
+  /** The largest data of a job, and the largest result, in bytes. */
+  readonly maxPayload: number;
   onMoved(call: C, from: CallState, to: CallState): void;
 }
 

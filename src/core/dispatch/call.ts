@@ -27,6 +27,7 @@ import type { CancelReason, JobErrorMessage, RejectReason } from "../protocol/me
 import type { Payload } from "../peer.ts";
 import { type AttemptFailure, nextRetryDelay } from "./retry.ts";
 import type { Session } from "../session/session.ts";
+import { checkJobSize, checkWorkerLimit, resultFault } from "./payload-limits.ts";
 import type { Waiter } from "../pool/waiter.ts";
 
 /** How many records of attempts are kept: a worker that rejects for ever must not fill the memory. */
@@ -206,7 +207,9 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   /** The caller may have resized or transferred the bytes since: that fails this job and no other. */
   #assign(session: Session, job: Job, ttl: number, now: number): Attempt<Session> | EncodingError | undefined {
     try {
-      if (typeof job.data !== "string") this.#context.checkSize(job);
+      const { maxPayload } = this.#context;
+      if (typeof job.data !== "string") checkJobSize(job.data, maxPayload);
+      checkWorkerLimit(job.data, session, maxPayload);
       return session.attempts.assign(this, job, this.id, this.#made + 1, ttl, now);
     } catch (cause) {
       return cause instanceof EncodingError
@@ -216,12 +219,21 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   }
 
   onSucceeded(attempt: Attempt<Session>, value: Payload, now: number): void {
+    const fault = resultFault(value, attempt.session.identity, this.#context.maxPayload);
+    if (fault !== undefined) return this.#onUnusable(fault);
     this.#attempt = undefined;
     this.answeredBy = attempt.session;
     this.#since = now - this.#since;
     this.#context.throttle.refill();
     this.value = value;
     this.#settle();
+  }
+
+  /** The worker did the job, and gave what no caller may get. */
+  #onUnusable(fault: string): void {
+    this.#record("error");
+    const error = (): EncodingError => new EncodingError(fault, -1, { attempts: this.attempts });
+    this.#failed({ kind: "error", retryable: false, retryAfter: 0 }, error);
   }
 
   onFailed(_attempt: Attempt<Session>, message: JobErrorMessage): void {

@@ -17,8 +17,8 @@ import type {
 import type { Clock, Random } from "../time/clock.ts";
 import { LinkedQueue, type LinkedNode } from "../collections/linked-queue.ts";
 import { TimerQueue } from "../time/timer-queue.ts";
-import { wirePayloadBytes } from "../protocol/codec.ts";
-import { AbortError, type AttemptOutcome, EncodingError, QueueFullError } from "../errors.ts";
+import { checkJobSize } from "./payload-limits.ts";
+import { AbortError, type AttemptOutcome, QueueFullError } from "../errors.ts";
 import type { RunnerEvent } from "../events.ts";
 import { EXECUTE_RULES, type ExecuteOptions } from "../job/execute-options.ts";
 import type { Emitter } from "../async/emitter.ts";
@@ -203,7 +203,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     // Options may have getters, which are user code.
     if (options !== undefined) this.#checkOpen();
     const job = input instanceof Job ? input : new Job(input);
-    this.checkSize(job);
+    checkJobSize(job.data, this.maxPayload);
     const announced = resolved.onJobId === undefined ? undefined : this.#announce(resolved.onJobId);
     if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
     const bytes = heldJobBytes(job);
@@ -342,12 +342,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     return resolveCall(checkedCopy("execute", options, EXECUTE_RULES), this.#options.defaults);
   }
 
-  checkSize(job: Job): void {
-    const { maxPayload } = this.#options;
-    // Three bytes a UTF-16 unit at most: only a string near the limit has to be measured.
-    if (typeof job.data === "string" && job.data.length * 3 <= maxPayload) return;
-    const bytes = wirePayloadBytes(job.data);
-    if (bytes > maxPayload)
-      throw new EncodingError(`the job's data has ${bytes} bytes, over maxPayload (${maxPayload})`);
+  get maxPayload(): number {
+    return this.#options.maxPayload;
   }
 }

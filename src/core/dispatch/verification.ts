@@ -175,8 +175,8 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
     this.#context.retries = retries;
   }
 
-  checkSize(job: Job): void {
-    this.#context.checkSize(job);
+  get maxPayload(): number {
+    return this.#context.maxPayload;
   }
 
   #nextRun(before?: Call): Call {

@@ -56,7 +56,10 @@ export interface WorkerOptions {
   readonly reconnectMax?: number | undefined;
   /** How long `drain` waits for running handlers; default 30,000. */
   readonly drainTimeout?: number | undefined;
-  /** The largest job it accepts, in bytes; default 1 MiB. Not less than the runner's, or a job in between costs it its session. */
+  /**
+   * The largest job it accepts, in bytes; default 1 MiB. The runner is told: a larger job that it would give to this worker fails
+   * with an EncodingError, and is not sent.
+   */
   readonly maxPayload?: number | undefined;
   /** Unsent bytes above which no job begins until the runner has read; default 1 MiB. */
   readonly highWater?: number | undefined;

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import {
+  EncodingError,
   ExecutionError,
   NoWorkerError,
   QueueFullError,
@@ -511,6 +512,55 @@ describe("failures", () => {
       attempts: [{ outcome: "error" }],
     });
     expect((await set.execute("100")).state).toBe("ok");
+  });
+
+  it.each([1, 100_000])(
+    "fails a job whose worker sends a result that is %i bytes too large, and keeps it",
+    async (over) => {
+      await using set = await stage({ maxPayload: 100 });
+      const peer = await set.peer();
+      for (const value of ["x".repeat(100 + over), new Uint8Array(100 + over)]) {
+        const call = await set.execute("x");
+        peer.send({ type: "JOBRES", attemptId: peer.last("JOB").attemptId, value });
+        await set.clock.settle();
+        expect(call.error).toBeInstanceOf(EncodingError);
+        expect(call.error).toMatchObject({
+          message: `the result of worker scripted has ${100 + over} bytes, over maxPayload (100)`,
+          attempts: [{ identity: "scripted", outcome: "error" }],
+        });
+      }
+      const next = await set.execute("x");
+      peer.answer("é".repeat(50));
+      await set.clock.settle();
+      expect([next.state, set.gone]).toEqual(["ok", []]);
+    },
+  );
+
+  it("fails a job over the worker's own limit at once, names both limits, and sends nothing", async () => {
+    await using set = await stage({ maxPayload: 1_000 });
+    const peer = await set.peer({ maxPayload: 100 });
+    for (const data of ["x".repeat(101), "é".repeat(51), new Uint8Array(101)]) {
+      const { error } = await set.execute(data);
+      expect(error).toBeInstanceOf(EncodingError);
+      expect(String(error)).toMatch(/over the maxPayload of worker scripted \(100\); the runner's is 1000$/);
+    }
+    expect(peer.jobs).toEqual([]);
+    const call = await set.execute("é".repeat(50));
+    peer.answer("done");
+    await set.clock.settle();
+    expect([call.value, set.gone]).toEqual(["done", []]);
+  });
+
+  it("tells it in the same way of a real worker with a smaller limit, on a lease too", async () => {
+    await using set = await stage({ maxPayload: 1_000 });
+    const worker = await set.worker(() => "done", { maxPayload: 100 });
+    expect((await set.execute("x".repeat(101))).error).toBeInstanceOf(EncodingError);
+    const leased = await set.settle(set.runner.workers.acquire());
+    const call = watch(leased.execute("x".repeat(101)));
+    await set.clock.settle();
+    expect(call.error).toBeInstanceOf(EncodingError);
+    set.runner.workers.release(leased);
+    expect([(await set.execute("x")).value, worker.state]).toEqual(["done", "registered"]);
   });
 
   it("tries again what the handler marked as retryable, not before its retryAfter", async () => {
