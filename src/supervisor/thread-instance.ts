@@ -16,6 +16,9 @@ import { ThreadSocket } from "./thread-socket.ts";
 /** How long a thread that has nothing left to do may take to end by itself, in ms: long enough to flush what it printed. */
 const EXIT_GRACE_MS = 100;
 
+/** A start that is found to have taken so much too long, in ms, was not watched meanwhile: this thread was busy itself. */
+const BUSY_MS = 500;
+
 /** What a host calls for a thread it runs: nothing before `spawn` has returned. */
 export interface HostedEvents {
   /** The thread has posted something. */
@@ -94,7 +97,7 @@ export class ThreadInstance {
     this.#host = this.#spawn();
     if (this.#host === undefined) return;
     this.#sendInit(this.#host, port2);
-    this.#timer = systemClock.set(plan.startTimeout, () => this.#onStartTimeout(), false);
+    this.#limitStart(plan.startTimeout);
   }
 
   /** Ends it: at once while it loads, else when it has nothing left to do, after {@link EXIT_GRACE_MS} at the latest. */
@@ -161,6 +164,17 @@ export class ThreadInstance {
   #onFailed({ message, cause, scarce }: ThreadMessage & { readonly step: "failed" }): void {
     this.#setTrouble(`could not start: ${message}`, withCode(cause, message, scarce));
     this.#kill();
+  }
+
+  /** What the thread has posted while this one was busy is read before it is judged: for as long again as that took. */
+  #limitStart(ms: number): void {
+    const due = systemClock.now() + ms;
+    const check = (): void => {
+      const lateBy = systemClock.now() - due;
+      if (lateBy < BUSY_MS) this.#onStartTimeout();
+      else this.#limitStart(Math.min(lateBy, this.#plan.startTimeout));
+    };
+    this.#timer = systemClock.set(ms, check, false);
   }
 
   #onStartTimeout(): void {

@@ -49,6 +49,11 @@ interface NodePort extends PortLike {
 export interface MessagePortSocketOptions extends SocketLimits {
   /** The other end. Default: `message-port`, `port`, `local`. */
   readonly peer?: Partial<Peer> | undefined;
+  /**
+   * Whether the port closes when the other end is gone, or this end goes along with it: then a worker takes no silence for
+   * death, as the other end may compute for long. Default: true for ports of Node, else false.
+   */
+  readonly reportsPeerExit?: boolean | undefined;
 }
 
 /**
@@ -84,6 +89,7 @@ function bytesOf(message: unknown): Uint8Array | undefined {
 
 class MessagePortSocket implements Socket {
   readonly faults: FaultProfile = "port";
+  readonly reportsPeerExit: boolean;
   readonly peer: Peer;
   readonly #port: PortLike;
   readonly #maxFrameBytes: number;
@@ -94,10 +100,11 @@ class MessagePortSocket implements Socket {
   /** Bytes received that were not acknowledged. */
   #received = 0;
 
-  constructor(port: PortLike, peer: Peer, maxFrameBytes: number, onClosed?: (socket: Socket) => void) {
+  constructor(port: PortLike, peer: Peer, options: MessagePortSocketOptions, onClosed?: (socket: Socket) => void) {
     this.#port = port;
     this.peer = peer;
-    this.#maxFrameBytes = maxFrameBytes;
+    this.#maxFrameBytes = options.maxFrameBytes;
+    this.reportsPeerExit = options.reportsPeerExit ?? isNodePort(port);
     this.#onClosed = onClosed;
     for (const type of EVENTS) port.addEventListener(type, this.#onEvent);
     if (isNodePort(port)) port.on("message", this.#onMessage);
@@ -204,7 +211,7 @@ class MessagePortSocket implements Socket {
  * closed with it when it is a MessagePort.
  */
 export function messagePortSocket(port: PortLike, options: MessagePortSocketOptions): Socket {
-  return new MessagePortSocket(port, peerOf(options.peer, "port"), options.maxFrameBytes);
+  return new MessagePortSocket(port, peerOf(options.peer, "port"), options);
 }
 
 /** A port that is waiting for the listener to start. */
@@ -258,7 +265,8 @@ export class MessagePortListener implements Listener {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { port, peer } of waiting) {
-      const socket = new MessagePortSocket(port, peer, context.maxFrameBytes, (closed) => this.#sockets.delete(closed));
+      const { maxFrameBytes } = context;
+      const socket = new MessagePortSocket(port, peer, { maxFrameBytes }, (closed) => this.#sockets.delete(closed));
       this.#sockets.add(socket);
       accept(socket);
     }
@@ -268,11 +276,13 @@ export class MessagePortListener implements Listener {
 class MessagePortDialer implements Dialer {
   readonly #port: PortLike;
   readonly #peer: Peer;
+  readonly #options: Pick<MessagePortSocketOptions, "reportsPeerExit">;
   #used = false;
 
-  constructor(port: PortLike, peer: Peer) {
+  constructor(port: PortLike, peer: Peer, options: Pick<MessagePortSocketOptions, "reportsPeerExit">) {
     this.#port = port;
     this.#peer = peer;
+    this.#options = options;
   }
 
   dial(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
@@ -280,14 +290,20 @@ class MessagePortDialer implements Dialer {
     if (this.#used)
       return Promise.reject(new Error("message-port: this port was dialled before, and a port carries one socket"));
     this.#used = true;
-    return Promise.resolve(new MessagePortSocket(this.#port, this.#peer, limits.maxFrameBytes));
+    const { maxFrameBytes } = limits;
+    return Promise.resolve(new MessagePortSocket(this.#port, this.#peer, { ...this.#options, maxFrameBytes }));
   }
 }
 
 /**
  * A dialer for one port. It opens one socket, as a port cannot be opened again: a second `dial` rejects with an `Error`.
  * @param peer - The other end. Default: `message-port`, `port`, `local`.
+ * @param options - See {@link MessagePortSocketOptions}.
  */
-export function dialMessagePort(port: PortLike, peer?: Partial<Peer>): Dialer {
-  return new MessagePortDialer(port, peerOf(peer, "port"));
+export function dialMessagePort(
+  port: PortLike,
+  peer?: Partial<Peer>,
+  options: Pick<MessagePortSocketOptions, "reportsPeerExit"> = {},
+): Dialer {
+  return new MessagePortDialer(port, peerOf(peer, "port"), options);
 }

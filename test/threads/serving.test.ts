@@ -59,6 +59,17 @@ test("a runner that asks for stacks gets those of the threads", async () => {
   expect(error).toMatchObject({ remoteStack: expect.stringContaining("commands.js") as string });
 });
 
+test("a main thread that is busy for many heartbeats keeps its threads and their jobs", async () => {
+  const counter = sharedCounter();
+  await using stage = await setUp({ capacity: 2, workerData: { counter }, runner: { heartbeat: 10 } });
+  const first = stage.runner.execute("meet:2");
+  await until(() => Atomics.load(counter, 0) === 1);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  expect(await stage.runner.execute("meet:2")).toMatch(/^2 from/);
+  expect(await first).toMatch(/^1 from/);
+  expect(stage.events.filter((event) => event.type === "worker-gone")).toEqual([]);
+});
+
 test("bytes go both ways, up to the runner's limit", async () => {
   await using stage = await setUp();
   expect(await stage.runner.execute(new Uint8Array([1, 2, 3]))).toEqual(new Uint8Array([3, 2, 1]));

@@ -71,6 +71,11 @@ export class MessageSocket<Sent extends Message = Message, Heard extends Message
     return this.#socket.faults;
   }
 
+  /** Whether the silence of the peer says nothing now: it is not read, or the host tells when it is gone. */
+  get hidesSilence(): boolean {
+    return this.#socket.isPaused === true || this.#socket.reportsPeerExit === true;
+  }
+
   /** Whether it is closed, by either end. */
   get isClosed(): boolean {
     return this.#closed;

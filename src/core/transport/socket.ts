@@ -64,6 +64,8 @@ export interface Socket {
   readonly hidesParts?: boolean;
   /** What can go wrong on this socket. */
   readonly faults: FaultProfile;
+  /** Whether the host closes it when the peer is gone, for whatever reason: a worker takes no silence for death then. */
+  readonly reportsPeerExit?: boolean;
   /** Starts delivery, once. Frames that arrived earlier were held and are delivered before this returns or soon after. */
   open(receiver: Receiver): void;
   /** Closes this end. May be called twice. `Receiver.closed` follows in a later turn, never inside this call. */

@@ -380,10 +380,13 @@ export class RunnerConnection
   /** The heartbeat: asks when nothing was said or heard for an interval, gives up after three. */
   #onBeat(lateBy: number): void {
     const now = this.#owner.clock.now();
-    if (this.#welcome === undefined) return this.#onLost("the runner does not answer HELLO");
+    const isExcused = this.#detector.stalled(lateBy) || this.#socket.hidesSilence;
+    if (isExcused) this.#detector.extend(now);
+    if (this.#welcome === undefined) {
+      if (isExcused) return this.#heartbeatTimer.set(HELLO_TIMEOUT_MS);
+      return this.#onLost("the runner does not answer HELLO");
+    }
     const { heartbeat } = this.#welcome;
-    // What is not read cannot be heard.
-    if (this.#detector.stalled(lateBy) || this.#socket.isPaused) this.#detector.extend(now);
     if (this.#detector.health(now) === "dead")
       return this.#onLost(`nothing heard from the runner for ${this.#detector.longestSilence} ms`);
     const asks = this.#detector.quiet(now) || now - this.#sentAt >= heartbeat;

@@ -68,9 +68,9 @@ async function opened() {
   const puppet = new Puppet();
   const owner = new Owner(clock, puppet.handler);
   const [ours, theirs] = socketPair({ clock, peers: [PEER, PEER], maxFrameBytes: 1_000_000 });
-  const transport = { isPaused: false, hidesParts: false };
-  Object.defineProperty(ours, "isPaused", { get: () => transport.isPaused });
-  Object.defineProperty(ours, "hidesParts", { get: () => transport.hidesParts });
+  const transport = { isPaused: false, hidesParts: false, reportsPeerExit: false };
+  for (const key of ["isPaused", "hidesParts", "reportsPeerExit"] as const)
+    Object.defineProperty(ours, key, { get: () => transport[key] });
   const post = new RunnerConnection(ours, hello({ capacity: 4 }), owner);
   const runner = new ScriptedPeer(theirs);
   post.open();
@@ -298,6 +298,19 @@ describe("the heartbeat", () => {
     // One interval more than was left of it.
     await clock.advance(2_000);
     expect(owner.ends.map(({ message }) => message)).toEqual(["nothing heard from the runner for 3000 ms"]);
+  });
+
+  it("does not count the silence of a runner whose end the host tells", async () => {
+    const { clock, owner, transport, runner, say } = await opened();
+    transport.reportsPeerExit = true;
+    await clock.advance(100_000);
+    await say(welcome({ heartbeat: 1_000 }));
+    await clock.advance(100_000);
+    expect(owner.ends).toEqual([]);
+    expect(runner.all("PING").length).toBeGreaterThan(10);
+    runner.close();
+    await clock.settle();
+    expect(owner.ends).toHaveLength(1);
   });
 
   it("counts part of a frame as a sign of life", async () => {
