@@ -33,7 +33,7 @@ function planOf(settings: TabSettings, number: number, maxFrameBytes: number): T
 
 function runnerOf(settings: TabSettings): JobRunner {
   const { size, module, restartMin, restartMax, maxCrashes, maxPayload } = settings;
-  const plans = (maxFrameBytes: number): ThreadPlan[] =>
+  const plans = ({ maxFrameBytes }: { readonly maxFrameBytes: number }): ThreadPlan[] =>
     Array.from({ length: size }, (_, index) => planOf(settings, index + 1, maxFrameBytes));
   const address = `${size} web workers of ${module}`;
   const listen = new ThreadPoolListener({ owner: "serveFromTab", address, restartMin, restartMax, maxCrashes, plans });
@@ -74,7 +74,6 @@ export class TabWorkerHost {
   #ending: Promise<void> | undefined;
   #shown: TabState | undefined;
   /** Web Workers that are not replaced any more. */
-  #givenUp = 0;
 
   constructor(report: (report: TabReport) => void) {
     this.#report = report;
@@ -202,9 +201,7 @@ export class TabWorkerHost {
   #onRunnerEvent(event: RunnerEvent): void {
     if (event.type !== "listener-error" || this.#runtime === undefined) return;
     const { error } = event;
-    const isTriedAgain = error instanceof WorkerStartError && error.retryIn !== undefined;
-    const none = !isTriedAgain && ++this.#givenUp === this.#runtime.settings.size;
-    if (none) this.#giveUp(error.message);
+    if (error instanceof WorkerStartError && error.givenUp === "all") this.#giveUp(error.message);
     else this.#trouble(error.message, false);
   }
 

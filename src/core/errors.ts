@@ -253,11 +253,20 @@ export class WorkerStartError extends PowerhoseError {
   override readonly name = "WorkerStartError";
   /** The next try comes within so many ms: something that passes is in the way. Absent when there is no next try. */
   readonly retryIn: number | undefined;
+  /**
+   * Set when a thread's place is given up after too many crashes: `"place"`, or `"all"` when no other is left. From then on it is
+   * tried once a minute.
+   */
+  readonly givenUp: "place" | "all" | undefined;
 
   /** @internal */
-  constructor(message: string, options: PowerhoseErrorOptions & { readonly retryIn?: number | undefined } = {}) {
+  constructor(
+    message: string,
+    options: PowerhoseErrorOptions & Partial<Pick<WorkerStartError, "retryIn" | "givenUp">> = {},
+  ) {
     super(message, options);
     this.retryIn = options.retryIn;
+    this.givenUp = options.givenUp;
   }
 }
 

@@ -12,7 +12,7 @@ export interface ThreadPoolOptions extends RestartLimits {
   /** For people to read: what the threads serve. */
   readonly address: string;
   /** One plan for each place. */
-  plans(maxFrameBytes: number): readonly ThreadPlan[];
+  plans(context: ListenerContext): readonly ThreadPlan[];
 }
 
 /** Starts threads and accepts them as workers. */
@@ -52,7 +52,7 @@ export class ThreadPoolListener implements Listener {
   }
 
   #create(accept: (socket: Socket) => void, context: ListenerContext): ThreadPool {
-    const pool = new ThreadPool(this.#options.plans(context.maxFrameBytes), this.#options, accept, context);
+    const pool = new ThreadPool(this.#options.plans(context), this.#options, accept, context);
     // A pool that never got ready is gone when its start rejects; the next start creates another.
     pool.started.catch(() => {
       if (this.#pool === pool) this.#pool = undefined;

@@ -1,6 +1,6 @@
 /**
  * Decides when a crashed thread is replaced, and when its place is given up. Pure. A module that crashes again and again is
- * given up. Where descriptors, memory or threads have run out, starts are tried for ever, at longer and longer intervals.
+ * given up, and tried but now and then. Where descriptors, memory or threads have run out, starts are tried for ever, at longer and longer intervals.
  */
 import { backoffDelay } from "../core/time/backoff.ts";
 import type { WithDefaults } from "../core/options.ts";
@@ -9,10 +9,14 @@ import type { Random } from "../index.ts";
 /** A thread that has lived so long, in ms, did start well: its crash is not counted. */
 const STABLE_AFTER_MS = 10_000;
 
+/** A place that is given up is tried again after so long at most, in ms, and after half of it at least. */
+const SLOW_RETRY_MS = 60_000;
+
 /** When a thread is started again. All durations in ms. */
 export interface RestartOptions {
   /**
-   * A thread's place is given up after so many crashes in a row, none of which had begun a job or lived 10 s; default 10.
+   * A thread's place is given up after so many crashes in a row, none of which had begun a job or lived 10 s; default 10. From
+   * then on it is tried once a minute, or each `restartMax` if that is longer.
    * For want of descriptors or memory it is never given up: threads are tried until one is of use.
    */
   readonly maxCrashes?: number | undefined;
@@ -39,8 +43,10 @@ export interface ThreadHistory {
 
 /** What follows a crash. */
 export interface Restart {
-  /** Milliseconds until the next thread is started; `undefined`: no more. */
-  readonly after: number | undefined;
+  /** Milliseconds until the next thread is started. */
+  readonly after: number;
+  /** Whether the place is given up, and the next thread comes late. */
+  readonly isGivenUp: boolean;
   /** Whether a time in which something has run out began with it. */
   readonly isScarce: boolean;
 }
@@ -80,8 +86,11 @@ export class RestartPolicy {
     const isNews = scarce && !this.#isScarce;
     if (scarce) this.#isScarce = true;
     const { restartMin, restartMax, maxCrashes } = this.#limits;
-    const isOver = this.#inARow >= maxCrashes;
-    const after = isOver ? undefined : backoffDelay(this.#random, restartMin, restartMax, this.#useless - 1);
-    return { after, isScarce: isNews };
+    const isGivenUp = this.#inARow >= maxCrashes;
+    const pause = Math.max(SLOW_RETRY_MS, restartMax) / 2;
+    const after = isGivenUp
+      ? pause + backoffDelay(this.#random, pause, pause, 0)
+      : backoffDelay(this.#random, restartMin, restartMax, this.#useless - 1);
+    return { after, isGivenUp, isScarce: isNews };
   }
 }

@@ -1,6 +1,6 @@
 /**
  * One place in the pool: keeps a thread in it. A thread that was released is replaced at once. After a crash the replacement
- * waits, until restart-policy.ts gives up. How a thread is started and ended is in thread-instance.ts. A start runs user code:
+ * waits, for long once restart-policy.ts gives up. How a thread is started and ended is in thread-instance.ts. A start runs user code:
  * `workerData` is cloned, and its getters may call `stop`.
  */
 import type { TimerHandle } from "../core/time/clock.ts";
@@ -19,8 +19,10 @@ export interface SupervisedThreadOwner {
   onFailed(error: WorkerStartError): void;
   /** Something has run out. More threads are tried here until one is of use; the next one within so many ms. */
   onScarce(message: string, cause: unknown, retryIn: number): void;
-  /** No more threads are tried here. */
-  onGaveUp(message: string, cause: unknown): void;
+  /** Threads are tried here only now and then; the next one within so many ms. */
+  onGaveUp(message: string, cause: unknown, retryIn: number): void;
+  /** After that a thread has registered here. */
+  onRestored(): void;
 }
 
 /** A place for one thread at a time. */
@@ -33,6 +35,7 @@ export class SupervisedThread implements ThreadOwner {
   #current: ThreadInstance | undefined;
   #timer: TimerHandle;
   #first = true;
+  #isGivenUp = false;
   /** A thread is being made. */
   #starting = false;
   #stopped: (() => void) | undefined;
@@ -75,6 +78,8 @@ export class SupervisedThread implements ThreadOwner {
 
   onRegistered(): void {
     this.#first = false;
+    if (this.#isGivenUp) this.#owner.onRestored();
+    this.#isGivenUp = false;
     this.#owner.onReady();
   }
 
@@ -94,14 +99,15 @@ export class SupervisedThread implements ThreadOwner {
 
   #onCrash(end: ThreadEnd): void {
     const { message, cause } = end;
-    const { after, isScarce } = this.#policy.onCrash(end);
+    const { after, isGivenUp, isScarce } = this.#policy.onCrash(end);
     if (this.#first) this.#owner.onFailed(new WorkerStartError(message, { cause }));
     this.#first = false;
     if (this.#stopped !== undefined) return;
-    if (after === undefined)
-      return this.#owner.onGaveUp(`${message}; given up after ${this.#policy.inARow} crashes in a row`, cause);
     // The timer keeps the process: while it runs, no thread does.
     this.#timer = systemClock.set(after, () => this.start(), true);
-    if (isScarce) this.#owner.onScarce(message, cause, after);
+    if (isGivenUp && !this.#isGivenUp) {
+      this.#isGivenUp = true;
+      this.#owner.onGaveUp(`${message}; given up after ${this.#policy.inARow} crashes in a row`, cause, after);
+    } else if (isScarce) this.#owner.onScarce(message, cause, after);
   }
 }

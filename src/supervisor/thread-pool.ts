@@ -68,9 +68,14 @@ export class ThreadPool implements SupervisedThreadOwner {
     if (this.#stopping === undefined) this.#context.report(error);
   }
 
-  onGaveUp(message: string, cause: unknown): void {
-    const none = ++this.#givenUp === this.#threads.length ? "; no thread is left" : "";
-    this.#context.report(new WorkerStartError(message + none, { cause }));
+  onGaveUp(message: string, cause: unknown, retryIn: number): void {
+    const isLast = ++this.#givenUp === this.#threads.length;
+    const options = { cause, retryIn, givenUp: isLast ? "all" : "place" } as const;
+    this.#context.report(new WorkerStartError(message + (isLast ? "; no thread is left" : ""), options));
+  }
+
+  onRestored(): void {
+    this.#givenUp--;
   }
 
   /** Rejects the start, where it is still open, once nothing is left of it. */

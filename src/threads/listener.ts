@@ -15,6 +15,12 @@ function hostOptions(settings: ThreadsSettings, name: string): WorkerOptions {
   return { ...(Object.fromEntries(given) as WorkerOptions), name };
 }
 
+function plansOf(module: string, settings: ThreadsSettings, context: ListenerContext): ThreadPlan[] {
+  const { name, size } = settings;
+  const first = context.reserveNumbers?.(name, size) ?? 1;
+  return Array.from({ length: size }, (_, index) => planOf(module, settings, first + index, context.maxFrameBytes));
+}
+
 function planOf(module: string, settings: ThreadsSettings, number: number, maxFrameBytes: number): ThreadPlan {
   const { name, capacity, labels, maxJobs, maxAge, maxAgeJitter, startTimeout } = settings;
   const identity = `${name}-${number}`;
@@ -59,8 +65,7 @@ export class ThreadsListener implements Listener {
       restartMin,
       restartMax,
       maxCrashes,
-      plans: (maxFrameBytes) =>
-        Array.from({ length: size }, (_, index) => planOf(url, settings, index + 1, maxFrameBytes)),
+      plans: (context) => plansOf(url, settings, context),
     });
   }
 

@@ -26,7 +26,7 @@ export interface ThreadsOptions extends RestartOptions {
   readonly export?: string | undefined;
   /** Jobs a thread runs at a time, 1 to 65,535; above 1 makes sense for handlers that wait; default 1. */
   readonly capacity?: number | undefined;
-  /** What the threads are called, 1 to 100 of `A-Z a-z 0-9 . _ : -`: `thread-1`, `thread-2` and so on; default `thread`. Two listeners of one runner need two names. */
+  /** What the threads are called, 1 to 100 of `A-Z a-z 0-9 . _ : -`: `thread-1`, `thread-2` and so on; default `thread`. Listeners of one runner that share a name count on: the second has `thread-5` if the first has four. */
   readonly name?: string | undefined;
   /** What the threads can do, for people and for routing: at most 32, each 1 to 128 of the same characters. */
   readonly labels?: readonly string[] | undefined;

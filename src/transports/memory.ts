@@ -2,6 +2,7 @@
  * Runner and workers in one process, without infrastructure: one listener, any number of dialers. The pipe itself is
  * core/transport/socket-pair.ts; this file joins dialers to the listener, and keeps the accepted sockets for `stop`.
  */
+import type { JobContexts } from "../core/time/async-context.ts";
 import type { Clock } from "../core/time/clock.ts";
 import { systemClock } from "../core/time/system.ts";
 import type { Dialer, Listener, ListenerContext } from "../core/transport/listener.ts";
@@ -23,12 +24,14 @@ export interface MemoryTransportOptions {
 class AcceptedSocket implements Socket {
   readonly faults: FaultProfile;
   readonly peer: Peer;
+  readonly jobContexts?: JobContexts;
   readonly #end: Socket;
   readonly #onClosed: (socket: Socket) => void;
 
   constructor(end: Socket, onClosed: (socket: Socket) => void) {
     this.faults = end.faults;
     this.peer = end.peer;
+    if (end.jobContexts !== undefined) this.jobContexts = end.jobContexts;
     this.#end = end;
     this.#onClosed = onClosed;
   }

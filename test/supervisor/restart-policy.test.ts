@@ -14,12 +14,26 @@ function longest(over: Partial<typeof limits> = {}): RestartPolicy {
 }
 
 const pauses = (restarts: RestartPolicy, times: number): (number | undefined)[] =>
-  Array.from({ length: times }, () => restarts.onCrash(USELESS).after).map((ms) =>
-    ms === undefined ? ms : Math.round(ms),
+  Array.from({ length: times }, () => restarts.onCrash(USELESS)).map(({ after, isGivenUp }) =>
+    isGivenUp ? undefined : Math.round(after),
   );
 
-test("the pause doubles up to its bound, and then there are no more", () => {
+test("the pause doubles up to its bound, and then the place is given up", () => {
   expect(pauses(longest(), 6)).toEqual([100, 200, 400, 800, 1_000, undefined]);
+});
+
+test.each([
+  [0, 1_000, 30_000],
+  [0xffff_ffff, 1_000, 60_000],
+  [0xffff_ffff, 600_000, 600_000],
+])("a place that is given up is tried at a slow pace (chance %i, restartMax %i)", (chance, restartMax, pause) => {
+  const restarts = new RestartPolicy({ ...limits, maxCrashes: 1, restartMax }, { u32: () => chance, id: () => "" });
+  for (let crash = 0; crash < 100; crash++) {
+    const { after, isGivenUp } = restarts.onCrash(USELESS);
+    expect([Math.round(after), isGivenUp]).toEqual([pause, true]);
+  }
+  const { after, isGivenUp } = restarts.onCrash({ ...USELESS, begun: true });
+  expect([after <= limits.restartMin, isGivenUp]).toEqual([true, false]);
 });
 
 test.each([
@@ -28,15 +42,15 @@ test.each([
 ])("a thread that has %s begins the count anew", (_what, life) => {
   const restarts = longest({ maxCrashes: 3 });
   expect(pauses(restarts, 2)).toEqual([100, 200]);
-  expect(Math.round(restarts.onCrash(life).after ?? -1)).toBe(100);
+  expect(Math.round(restarts.onCrash(life).after)).toBe(100);
   expect(restarts.inARow).toBe(0);
   expect(pauses(restarts, 3)).toEqual([100, 200, undefined]);
 });
 
 test("with a limit of one, a thread that was of use may crash all the same", () => {
   const restarts = longest({ maxCrashes: 1 });
-  expect(restarts.onCrash({ ...USELESS, begun: true }).after).toBeDefined();
-  expect(restarts.onCrash(USELESS).after).toBeUndefined();
+  expect(restarts.onCrash({ ...USELESS, begun: true }).isGivenUp).toBe(false);
+  expect(restarts.onCrash(USELESS).isGivenUp).toBe(true);
 });
 
 test("a pause is anything from nothing to the bound", () => {
@@ -57,8 +71,8 @@ test("a pause is anything from nothing to the bound", () => {
 test("where something has run out it is tried for ever, at longer and longer pauses, and told once", () => {
   const restarts = longest();
   const all = Array.from({ length: 1_000 }, () => restarts.onCrash(SCARCE));
-  expect(all.slice(0, 6).map(({ after }) => Math.round(after ?? -1))).toEqual([100, 200, 400, 800, 1_000, 1_000]);
-  expect(all.slice(6).every(({ after }) => Math.round(after ?? -1) === 1_000)).toBe(true);
+  expect(all.slice(0, 6).map(({ after }) => Math.round(after))).toEqual([100, 200, 400, 800, 1_000, 1_000]);
+  expect(all.slice(6).every(({ after }) => Math.round(after) === 1_000)).toBe(true);
   expect(all.filter(({ isScarce }) => isScarce)).toEqual([all[0]]);
 });
 
@@ -69,8 +83,8 @@ test("what crashes in other words in between is not counted, and the pauses do n
     for (let crash = 0; crash < limits.maxCrashes - 1; crash++) all.push(restarts.onCrash(USELESS));
     all.push(restarts.onCrash(SCARCE));
   }
-  expect(all.every(({ after }) => after !== undefined)).toBe(true);
-  expect(all.slice(5).every(({ after }) => Math.round(after ?? -1) === 1_000)).toBe(true);
+  expect(all.every(({ isGivenUp }) => !isGivenUp)).toBe(true);
+  expect(all.slice(5).every(({ after }) => Math.round(after) === 1_000)).toBe(true);
   expect(all.filter(({ isScarce }) => isScarce)).toHaveLength(1);
   // A module that is broken is given up all the same, once nothing is said of scarcity any more.
   expect(pauses(restarts, limits.maxCrashes).at(-1)).toBeUndefined();
@@ -80,7 +94,7 @@ test("a thread of use ends it: the next time is told again, and begins with shor
   const restarts = longest();
   for (let crash = 0; crash < 5; crash++) restarts.onCrash(SCARCE);
   const { after, isScarce } = restarts.onCrash({ lived: 10_000, begun: false, scarce: true });
-  expect([Math.round(after ?? -1), isScarce]).toEqual([100, true]);
+  expect([Math.round(after), isScarce]).toEqual([100, true]);
 });
 
 /** Lives through a want that lasts so long, on virtual time: when threads were started, and how long a place was empty after it. */
@@ -92,7 +106,7 @@ async function famine(ms: number): Promise<{ readonly starts: number; readonly e
   const start = (): void => {
     starts++;
     if (clock.now() >= ms) back = clock.now();
-    else clock.set(restarts.onCrash(SCARCE).after ?? 0, start);
+    else clock.set(restarts.onCrash(SCARCE).after, start);
   };
   start();
   await clock.advance(ms + 30_000);

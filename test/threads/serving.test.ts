@@ -59,6 +59,22 @@ test("a runner that asks for stacks gets those of the threads", async () => {
   expect(error).toMatchObject({ remoteStack: expect.stringContaining("commands.js") as string });
 });
 
+test("two listeners of one runner with the same name have threads of different names", async () => {
+  const [first, second] = [threads(commands, { size: 2 }), threads(commands, { size: 2 })];
+  await using runner = new JobRunner({ listen: [first, second] });
+  const names: string[] = [];
+  runner.on((event) => event.type === "worker-joined" && names.push(event.identity));
+  await runner.start();
+  await until(() => names.length === 4);
+  expect(names.toSorted((a, b) => a.localeCompare(b))).toEqual(["thread-1", "thread-2", "thread-3", "thread-4"]);
+  expect(runner.stats().workers).toHaveLength(4);
+});
+
+test("threads whose maxAge is shorter than their start serve all the same", async () => {
+  await using stage = await setUp({ maxAge: 1 });
+  for (let job = 0; job < 3; job++) expect(await stage.runner.execute(`echo:${job}`)).toBe(String(job));
+});
+
 test("a main thread that is busy for many heartbeats keeps its threads and their jobs", async () => {
   const counter = sharedCounter();
   await using stage = await setUp({ capacity: 2, workerData: { counter }, runner: { heartbeat: 10 } });

@@ -33,7 +33,7 @@ export function startError(error: unknown, typed: string): unknown {
   return new CommandError(message, scarcityOf(error) === undefined ? EXIT.usage : EXIT.failed, { cause: error });
 }
 
-/** Whether a listener's error means that a thread is not replaced any more. */
-export function isPlaceLost(error: Error): boolean {
-  return error instanceof WorkerStartError && error.retryIn === undefined;
+/** Whether a listener's error means that all threads are given up. */
+export function isLastThreadLost(error: Error): boolean {
+  return error instanceof WorkerStartError && error.givenUp === "all";
 }

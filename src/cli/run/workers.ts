@@ -16,7 +16,7 @@ import { HandlerTimer } from "../handler/handler-timer.ts";
 import type { ListenAddress, RunSettings } from "./options.ts";
 import type { StatusReport } from "../status/report.ts";
 import { counted, shellWord } from "../terminal/format.ts";
-import { isPlaceLost, startError, userThreads } from "../handler/user-threads.ts";
+import { isLastThreadLost, startError, userThreads } from "../handler/user-threads.ts";
 
 const MAX_TITLE_LENGTH = 200;
 
@@ -43,7 +43,6 @@ export class RunWorkers {
   readonly #owner: RunWorkersOwner;
   readonly #listener: WebSocketListener | undefined;
   readonly #remotes = new Set<string>();
-  #lostThreads = 0;
 
   constructor(settings: RunSettings, terminal: Terminal, owner: RunWorkersOwner) {
     this.#settings = settings;
@@ -179,7 +178,7 @@ export class RunWorkers {
 
   #onListenerError(error: Error): void {
     this.#terminal.info(describeError(error));
-    if (!isPlaceLost(error) || ++this.#lostThreads < this.#settings.workers) return;
+    if (!isLastThreadLost(error)) return;
     if (this.#listener !== undefined) return this.#terminal.info("no thread is left here; waiting for remote workers");
     this.#owner.onNoWorkers(new CommandError("no thread is left to run the jobs: all of them kept crashing"));
   }

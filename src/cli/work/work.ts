@@ -25,7 +25,7 @@ import { type ModuleName, readModuleName } from "../handler/module-path.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { HandlerTimer } from "../handler/handler-timer.ts";
 import { counted, showDuration } from "../terminal/format.ts";
-import { isPlaceLost, startError, userThreads } from "../handler/user-threads.ts";
+import { isLastThreadLost, startError, userThreads } from "../handler/user-threads.ts";
 
 /** The command, its options and its help. */
 export const WORK_COMMAND: CommandSpec = {
@@ -146,7 +146,6 @@ export class Work {
   readonly #terminal: Terminal;
   readonly #runner: JobRunner;
   readonly #worker: Worker;
-  #lostThreads = 0;
   #ready = false;
   #registered = false;
   #leaving = false;
@@ -240,7 +239,7 @@ export class Work {
 
   #onListenerError(error: Error): void {
     this.#terminal.info(describeError(error));
-    if (!isPlaceLost(error) || ++this.#lostThreads < this.#settings.workers) return;
+    if (!isLastThreadLost(error)) return;
     this.#fault ??= new CommandError("no thread is left to run jobs: all of them kept crashing");
     void this.#worker.stop();
   }

@@ -1,4 +1,5 @@
 /** What a call is given, and what it reports: the seam between call.ts and dispatcher.ts. */
+import type { AsyncContext } from "../time/async-context.ts";
 import type { AbortListeners } from "../async/abort-listeners.ts";
 import type { Clock, Random } from "../time/clock.ts";
 import type { TimerQueue } from "../time/timer-queue.ts";
@@ -77,6 +78,8 @@ export interface CallContext<C> {
   readonly aborts: AbortListeners;
   readonly throttle: RetryThrottle;
   readonly remoteStacks: boolean;
+  /** Captures the caller's async context; absent while no worker in this process was seen. */
+  readonly captureAsyncContext?: (() => AsyncContext) | undefined;
   /** Why workers are missing, as far as a listener has reported. */
   readonly trouble: Error | undefined;
   readonly events: CallEvents | undefined;

@@ -2,6 +2,7 @@
  * One `execute()` from its queueing to its settlement: a state machine that is given time, slots and answers, and settles
  * exactly once. What a failure means is decided in retry.ts; which worker it gets, in scheduler.ts.
  */
+import type { AsyncContext } from "../time/async-context.ts";
 import type { Abortable } from "../async/abort-listeners.ts";
 import type { Attempt, AttemptOwner } from "../session/attempt.ts";
 import {
@@ -43,6 +44,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   avoid: WeakSet<Session> | undefined;
   bytes = 0;
   readonly id: number;
+  readonly asyncContext: AsyncContext | undefined;
   createdAt: number;
   value: Payload | undefined;
   error: unknown;
@@ -83,6 +85,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#target = target;
     this.#owner = owner;
     this.createdAt = context.clock.now();
+    this.asyncContext = context.captureAsyncContext?.();
   }
 
   /** Which workers will do. */

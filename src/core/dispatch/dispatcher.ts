@@ -2,6 +2,7 @@
  * Takes calls in and keeps them until they settle: limits, ids, counters, and what all calls share. How one call goes on is in
  * call.ts.
  */
+import type { AsyncContext } from "../time/async-context.ts";
 import { AbortListeners } from "../async/abort-listeners.ts";
 import { type CallOptions, resolveCall } from "./call-options.ts";
 import { Call } from "./call.ts";
@@ -128,6 +129,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     failed: 0,
   };
   retries = 0;
+  captureAsyncContext: (() => AsyncContext) | undefined;
   readonly #options: DispatcherOptions;
   /** Jobs that have not settled, in the order of submission. Why no Set: measured, it adds half the cost of a 16-byte job. */
   readonly #submissions = new LinkedQueue<Submission>();

@@ -3,6 +3,7 @@
  * messages or 64 KiB. Batching is worth ten times the throughput and costs a lone message nothing, as it leaves at the end
  * of the same turn. What the messages mean is up to the owner.
  */
+import type { JobContexts } from "../time/async-context.ts";
 import type { Clock } from "../time/clock.ts";
 import { type Codec, OutgoingFrame, readFrame } from "./codec.ts";
 import { ProtocolError } from "../errors.ts";
@@ -69,6 +70,11 @@ export class MessageSocket<Sent extends Message = Message, Heard extends Message
   /** What can go wrong on the way. */
   get faults(): FaultProfile {
     return this.#socket.faults;
+  }
+
+  /** The contexts of jobs, when the peer is in the same process. */
+  get jobContexts(): JobContexts | undefined {
+    return this.#socket.jobContexts;
   }
 
   /** Whether the silence of the peer says nothing now: it is not read, or the host tells when it is gone. */

@@ -142,13 +142,15 @@ export class JobRunner implements Dialer {
     return mapJobs(inputs, options, this.submitter);
   }
 
-  /** @internal Submits jobs with a callback instead of a promise: for `map` and the command. */
+  /** @internal Submits jobs with a callback instead of a promise: for `map` and the command. Their async context is the caller's. */
   get submitter(): JobSubmitter {
+    const context = this.#dispatcher.captureAsyncContext?.();
+    const inContext = <R>(fn: () => R): R => (context === undefined ? fn() : context.runInAsyncScope(fn));
     return {
       capacity: () => this.#scheduler.submitLimit,
       hasRoom: (bytes) => this.#dispatcher.hasRoom(bytes),
       whenRoom: (fn) => this.#dispatcher.whenRoom(fn),
-      submit: (job, given, onSettled) => this.#dispatcher.submit(job, given, this.#target, onSettled),
+      submit: (job, given, onSettled) => inContext(() => this.#dispatcher.submit(job, given, this.#target, onSettled)),
     };
   }
 

@@ -25,7 +25,10 @@ import { PrefetchController, type Prefetch } from "./prefetch.ts";
 export type AnswerMessage = JobResultMessage | JobErrorMessage | RejectMessage | CancelledMessage;
 
 /** The socket that jobs are sent over. */
-export type JobLink = Pick<MessageSocket<RunnerMessage, WorkerMessage>, "send" | "framesSent" | "bytesSent">;
+export type JobLink = Pick<
+  MessageSocket<RunnerMessage, WorkerMessage>,
+  "send" | "framesSent" | "bytesSent" | "jobContexts"
+>;
 
 /** What the session is given. */
 export interface AttemptTableContext {
@@ -117,6 +120,7 @@ export class AttemptTable<S> {
     const before = this.#socket.bytesSent;
     if (!this.#socket.send({ type: "JOB", attemptId: attempt.id, attempt: number, jobId, ttl, job })) return undefined;
     this.#nextId++;
+    if (owner.asyncContext !== undefined) this.#socket.jobContexts?.set(attempt.id, owner.asyncContext);
     this.#inFlight.add(attempt, this.#capacity);
     if (attempt.waits) this.#bytesWaiting += attempt.bytes = this.#socket.bytesSent - before;
     else if (this.#prefetch?.measures === true) attempt.sentAt = now;

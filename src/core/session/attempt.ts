@@ -1,6 +1,7 @@
 /**
  * One attempt at a job on one session. The session keeps it until its slot is free; its owner is the call it is made for.
  */
+import type { AsyncContext } from "../time/async-context.ts";
 import type { CancelReason, JobErrorMessage, RejectReason } from "../protocol/message.ts";
 import type { CallbackEntry } from "../time/timer-queue.ts";
 import type { WorkerSelector } from "../pool/worker-selector.ts";
@@ -15,6 +16,8 @@ import type { Payload } from "../peer.ts";
 export interface AttemptOwner<S> {
   /** Which workers will do; absent: any. */
   readonly selector?: WorkerSelector | undefined;
+  /** Where its caller's code runs, if the handler may run in this process. */
+  readonly asyncContext?: AsyncContext | undefined;
   /** A result arrived. */
   onSucceeded(attempt: Attempt<S>, value: Payload, now: number): void;
   /** The handler failed. */

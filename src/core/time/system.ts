@@ -1,10 +1,13 @@
 /** The real clock and the real random numbers: the only core file that touches the host it runs on. */
+import type { AsyncContext } from "./async-context.ts";
 import type { Clock, Random, TimerHandle } from "./clock.ts";
 
 // Taken when the module loads, so that a test's fake timers installed later do not stop the clock of a real transport.
-const { setTimeout: hostSetTimeout, clearTimeout: hostClearTimeout } = globalThis;
+const { setTimeout: hostSetTimeout, clearTimeout: hostClearTimeout, MessageChannel: HostMessageChannel } = globalThis;
 const hostQueueMicrotask = globalThis.queueMicrotask;
-const hostPerformance = globalThis.performance;
+const { setImmediate: hostSetImmediate } = globalThis as { setImmediate?: (fn: () => void) => unknown };
+// Bound: fake timers put a method of their own on the same object.
+const hostNow = globalThis.performance.now.bind(globalThis.performance);
 
 /** Node's timers can be told not to keep the process alive; a browser's are plain numbers. */
 function release(timer: unknown): void {
@@ -38,10 +41,9 @@ function endOfTurn(): (fn: () => void) => void {
  * A timer would do too, but browsers make it wait 4 ms.
  */
 function laterTurn(): (fn: () => void) => void {
-  const { setImmediate } = globalThis as { setImmediate?: (fn: () => void) => unknown };
-  if (setImmediate !== undefined) return (fn) => void setImmediate(fn);
+  if (hostSetImmediate !== undefined) return (fn) => void hostSetImmediate(fn);
   const waiting: (() => void)[] = [];
-  const channel = new MessageChannel();
+  const channel = new HostMessageChannel();
   channel.port1.onmessage = (): void => waiting.shift()?.();
   return (fn) => {
     waiting.push(fn);
@@ -54,7 +56,7 @@ class SystemClock implements Clock {
   #laterTurn: ((fn: () => void) => void) | undefined;
 
   now(): number {
-    return hostPerformance.now();
+    return hostNow();
   }
 
   set(delay: number, fn: () => void, keepAlive: boolean): TimerHandle {
@@ -76,6 +78,20 @@ class SystemClock implements Clock {
     this.#laterTurn(fn);
   }
 }
+
+interface AsyncHooks {
+  readonly AsyncResource: new (type: string) => AsyncContext;
+}
+
+/** Node has them from 20.16 on; elsewhere there is no `AsyncLocalStorage` that a module for all hosts could reach. */
+function asyncContexts(): (() => AsyncContext) | undefined {
+  const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
+  const hooks = process?.getBuiltinModule?.("node:async_hooks") as AsyncHooks | undefined;
+  return hooks === undefined ? undefined : () => new hooks.AsyncResource("powerhose:job");
+}
+
+/** Returns the async context of its caller, on hosts that have such. */
+export const captureAsyncContext: (() => AsyncContext) | undefined = asyncContexts();
 
 class SystemRandom implements Random {
   readonly #pool = new Uint32Array(64);

@@ -28,6 +28,11 @@ export interface ListenerContext extends SocketLimits {
   readonly runner?: RunnerView;
   /** The same, to act on. */
   readonly controls?: RunnerControls;
+  /**
+   * Reserves `count` numbers for workers called `name`, and returns the first: 1, unless another listener of this runner has
+   * taken some of that name. Absent when it is not a runner that listens.
+   */
+  reserveNumbers?(name: string, count: number): number;
   /** Reports trouble that fails no call: a server error, a thread that cannot be kept alive. */
   report(error: Error): void;
 }

@@ -2,6 +2,7 @@
  * Two joined sockets inside one process. A runner hands one end to a Worker that dials it; the memory transport is a thin
  * listener and dialer around the same pair. Knows nothing of messages.
  */
+import type { JobContexts } from "../time/async-context.ts";
 import type { Clock } from "../time/clock.ts";
 import { CLOSED_HERE, CLOSED_THERE, frameTooLarge, Inbox } from "./inbox.ts";
 import type { Peer } from "../peer.ts";
@@ -10,6 +11,7 @@ import type { CloseReason, Receiver, Socket } from "./socket.ts";
 class PairEnd implements Socket {
   readonly peer: Peer;
   readonly faults = "stream";
+  readonly jobContexts: JobContexts;
   readonly #clock: Clock;
   readonly #maxFrameBytes: number;
   readonly #inbox = new Inbox();
@@ -17,7 +19,8 @@ class PairEnd implements Socket {
   #onTheWay: Uint8Array[] = [];
   #bytesOnTheWay = 0;
 
-  constructor(clock: Clock, peer: Peer, maxFrameBytes: number) {
+  constructor(clock: Clock, peer: Peer, maxFrameBytes: number, jobContexts: JobContexts) {
+    this.jobContexts = jobContexts;
     this.#clock = clock;
     this.peer = peer;
     this.#maxFrameBytes = maxFrameBytes;
@@ -87,8 +90,10 @@ export interface PairOptions {
 
 /** Makes two sockets, each the other's peer. Frames move in a later turn, all that were sent in one turn together. */
 export function socketPair(options: PairOptions): [Socket, Socket] {
-  const first = new PairEnd(options.clock, options.peers[0], options.maxFrameBytes);
-  const second = new PairEnd(options.clock, options.peers[1], options.maxFrameBytes);
+  const { clock, peers, maxFrameBytes } = options;
+  const contexts: JobContexts = new Map();
+  const first = new PairEnd(clock, peers[0], maxFrameBytes, contexts);
+  const second = new PairEnd(clock, peers[1], maxFrameBytes, contexts);
   first.join(second);
   second.join(first);
   return [first, second];

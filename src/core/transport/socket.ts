@@ -2,6 +2,7 @@
  * The seam between the core and a transport: what a transport has to build. Frames are opaque bytes here; codec.ts reads
  * them, inbox.ts is the half that all transports share.
  */
+import type { JobContexts } from "../time/async-context.ts";
 import type { Peer } from "../peer.ts";
 
 /**
@@ -64,6 +65,8 @@ export interface Socket {
   readonly hidesParts?: boolean;
   /** What can go wrong on this socket. */
   readonly faults: FaultProfile;
+  /** Of a socket whose other end is in the same process: shared by both ends. */
+  readonly jobContexts?: JobContexts;
   /** Whether the host closes it when the peer is gone, for whatever reason: a worker takes no silence for death then. */
   readonly reportsPeerExit?: boolean;
   /** Starts delivery, once. Frames that arrived earlier were held and are delivered before this returns or soon after. */

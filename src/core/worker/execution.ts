@@ -1,6 +1,7 @@
 /** One job at a worker: the handler that runs, its context, and its result. */
 import { MAX_DURATION } from "../time/clock.ts";
 import { AbortError, type AbortReason, ExecutionError, type RemoteError } from "../errors.ts";
+import type { AsyncContext } from "../time/async-context.ts";
 import type { Job } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
 import type { LinkedNode } from "../collections/linked-queue.ts";
@@ -61,6 +62,8 @@ export class Execution implements JobContext, LinkedNode<Execution> {
   durationMs = 0;
   /** Whether its result is still wanted. */
   isWanted = true;
+  /** Where its caller's code runs, if that is in this process. */
+  asyncContext: AsyncContext | undefined;
   readonly #job: Job;
   readonly #jobNumber: number;
   /** The outermost runner, if it is not the one that this worker is connected to. */
@@ -108,7 +111,10 @@ export class Execution implements JobContext, LinkedNode<Execution> {
   run(handler: Handler): void {
     let result: ExecutionResult | undefined;
     try {
-      const value = handler(this.#job, this);
+      const value =
+        this.asyncContext === undefined
+          ? handler(this.#job, this)
+          : this.asyncContext.runInAsyncScope(() => handler(this.#job, this));
       if (typeof value === "string" || isBytes(value)) result = success(value);
       else this.#await(value);
     } catch (error) {

@@ -3,6 +3,7 @@
  * leaves. Whether to connect again is decided in worker.ts; how a handler is run, in execution.ts.
  */
 import type { Clock } from "../time/clock.ts";
+import type { AsyncContext } from "../time/async-context.ts";
 import { wirePayloadBytes, WORKER_CODEC } from "../protocol/codec.ts";
 import { type AbortReason, AuthError, type PowerhoseError, ProtocolError } from "../errors.ts";
 import type { DisconnectReason } from "../events.ts";
@@ -269,6 +270,7 @@ export class RunnerConnection
 
   #onJob(message: JobMessage): void {
     const { attemptId } = message;
+    const asyncContext = this.#takeContext(attemptId);
     // A field of a feature that was not agreed on.
     const isForeign = message.route !== undefined && !this.#speaks(FEATURE.relay);
     if (this.#welcome === undefined || isForeign || this.#executions.has(attemptId))
@@ -277,6 +279,7 @@ export class RunnerConnection
     const reason = this.#refusal(waits);
     if (reason !== undefined) return this.#send({ type: "REJECT", attemptId, reason });
     const execution = new Execution(message, this);
+    execution.asyncContext = asyncContext;
     this.#executions.set(attemptId, execution);
     if (waits) return this.#queue.add(execution);
     this.#owner.onExecutionStarted();
@@ -286,6 +289,13 @@ export class RunnerConnection
   /** Whether both ends speak a feature. */
   #speaks(feature: number): boolean {
     return ((this.#welcome?.features ?? 0) & this.#hello.features & feature) !== 0;
+  }
+
+  #takeContext(attemptId: number): AsyncContext | undefined {
+    const contexts = this.#socket.jobContexts;
+    const context = contexts?.get(attemptId);
+    contexts?.delete(attemptId);
+    return context;
   }
 
   /**

@@ -19,6 +19,7 @@ export class WorkerLifetime {
   readonly #over: () => void;
   readonly #timer: Timer;
   #isOver = true;
+  #ages = false;
   #jobs = 0;
 
   constructor(rules: LifetimeRules, clock: Clock, random: Random, over: () => void) {
@@ -37,6 +38,14 @@ export class WorkerLifetime {
   begin(): void {
     this.#isOver = false;
     this.#jobs = 0;
+    this.#ages = false;
+    this.#timer.drop();
+  }
+
+  /** A runner has let the instance in: from the first time on it ages. One that did so sooner might never get as far. */
+  onRegistered(): void {
+    if (this.#ages || this.#isOver) return;
+    this.#ages = true;
     const { maxAge, maxAgeJitter = maxAge / 10 } = this.#rules;
     // No chance where there is no limit: infinity times nothing would be no number.
     this.#timer.set(maxAge === Number.POSITIVE_INFINITY ? maxAge : maxAge + jitter(this.#random, maxAgeJitter));

@@ -168,6 +168,7 @@ export class Worker {
   /** @internal */
   onWelcome(): void {
     this.#apply({ type: "welcomed" });
+    this.#lifetime.onRegistered();
     this.#started.resolve();
     this.#reclaimSlots();
   }
@@ -281,6 +282,7 @@ export class Worker {
     // A stop that came meanwhile may have come too early for it.
     if (this.#phase.state === "stopped") return this.#stopListener();
     this.#apply({ type: "welcomed" });
+    this.#lifetime.onRegistered();
     this.#started.resolve();
   }
 

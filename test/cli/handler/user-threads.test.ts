@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { CommandError, EXIT } from "../../../src/cli/terminal/errors.ts";
 import { MODULE_FAULT } from "../../../src/cli/handler/handler-timer.ts";
-import { isPlaceLost, startError } from "../../../src/cli/handler/user-threads.ts";
+import { isLastThreadLost, startError } from "../../../src/cli/handler/user-threads.ts";
 import { WorkerStartError } from "../../../src/index.ts";
 
 const scarce = (message: string): Error => Object.assign(new Error(message), { code: "EMFILE" });
@@ -37,8 +37,9 @@ test.each([
   expect(fault).toMatchObject({ message, exitCode });
 });
 
-test("a place is lost for good when it is not tried again, and by nothing else", () => {
-  expect(isPlaceLost(new WorkerStartError("given up"))).toBe(true);
-  expect(isPlaceLost(new WorkerStartError("later", { retryIn: 5 }))).toBe(false);
-  expect(isPlaceLost(new Error("a client erred"))).toBe(false);
+test("the command ends when all threads are given up, and for nothing else", () => {
+  expect(isLastThreadLost(new WorkerStartError("given up", { retryIn: 5, givenUp: "all" }))).toBe(true);
+  expect(isLastThreadLost(new WorkerStartError("given up", { retryIn: 5, givenUp: "place" }))).toBe(false);
+  expect(isLastThreadLost(new WorkerStartError("later", { retryIn: 5 }))).toBe(false);
+  expect(isLastThreadLost(new Error("a client erred"))).toBe(false);
 });

@@ -51,6 +51,7 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 type Answer = Extract<Step, { op: "answer" }>;
 
 class Link implements JobLink {
+  readonly jobContexts = undefined;
   framesSent = 0;
   bytesSent = 0;
   open = true;

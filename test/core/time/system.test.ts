@@ -41,8 +41,26 @@ interface Host {
 
 let loads = 0;
 
+describe("fake timers that are installed before the clock is first used", () => {
+  it("do not stop it", async () => {
+    const { systemClock: clock } = await on("unused", {}, false);
+    vi.useFakeTimers({
+      toFake: ["setTimeout", "clearTimeout", "setImmediate", "queueMicrotask", "performance", "Date"],
+    });
+    try {
+      const before = clock.now();
+      await new Promise<void>((resolve) => clock.nextTurn(resolve));
+      await new Promise<void>((resolve) => clock.endOfTurn(resolve));
+      await new Promise<void>((resolve) => void clock.set(2, resolve, true));
+      expect(clock.now()).toBeGreaterThan(before);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
 /** Loads the file anew, on a host that has these globals instead. */
-async function on(name: string, globals: Record<string, unknown>): Promise<Host> {
+async function on(name: string, globals: Record<string, unknown>, isUsed = true): Promise<Host> {
   const before = Object.keys(globals).map((key) => [key, Object.getOwnPropertyDescriptor(globalThis, key)] as const);
   for (const [key, value] of Object.entries(globals))
     Object.defineProperty(globalThis, key, { value, configurable: true, writable: true });
@@ -51,7 +69,7 @@ async function on(name: string, globals: Record<string, unknown>): Promise<Host>
       /* @vite-ignore */ `../../../src/core/time/system.ts?host=${name}-${loads++}`
     )) as Host;
     // Looked at when first used.
-    loaded.systemClock.nextTurn(() => undefined);
+    if (isUsed) loaded.systemClock.nextTurn(() => undefined);
     return loaded;
   } finally {
     for (const [key, descriptor] of before)

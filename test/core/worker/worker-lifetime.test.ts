@@ -18,6 +18,7 @@ describe("a tenure", () => {
   it("is over with the last of its jobs, and says so once", () => {
     const { over, tenure: one } = tenure({ maxJobs: 3 });
     one.begin();
+    one.onRegistered();
     one.count();
     one.count();
     expect(over).toEqual([]);
@@ -32,6 +33,7 @@ describe("a tenure", () => {
     const { clock, over, tenure: one } = tenure({ maxJobs: 1, maxAge: 1_000 });
     expect(one.isOver, "none has begun").toBe(true);
     one.begin();
+    one.onRegistered();
     expect(one.isOver).toBe(false);
     await clock.advance(10);
     one.count();
@@ -43,8 +45,10 @@ describe("a tenure", () => {
   it("counts anew when it begins anew", () => {
     const { over, tenure: one } = tenure({ maxJobs: 2 });
     one.begin();
+    one.onRegistered();
     one.count();
     one.begin();
+    one.onRegistered();
     one.count();
     expect(over).toEqual([]);
     one.count();
@@ -54,6 +58,7 @@ describe("a tenure", () => {
   it("has no end without limits, and sets no timer", () => {
     const { clock, over, tenure: one } = tenure({});
     one.begin();
+    one.onRegistered();
     for (let n = 0; n < 10_000; n++) one.count();
     expect([over, clock.pending]).toEqual([[], 0]);
   });
@@ -66,6 +71,7 @@ describe("a tenure", () => {
   ])("is over at its age, with %s", async (_name, chance, maxAgeJitter, age) => {
     const { clock, over, tenure: one } = tenure({ maxAge: 1_000, maxAgeJitter }, chance);
     one.begin();
+    one.onRegistered();
     await clock.advance(age - 1);
     expect(over).toEqual([]);
     await clock.advance(1_000);
@@ -73,11 +79,26 @@ describe("a tenure", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("does not age before a runner has let it in, and then from the first time on", async () => {
+    const { clock, over, tenure: one } = tenure({ maxAge: 1_000 });
+    one.onRegistered();
+    one.begin();
+    await clock.advance(5_000);
+    expect(over).toEqual([]);
+    one.onRegistered();
+    await clock.advance(900);
+    one.onRegistered();
+    await clock.advance(100);
+    expect(over).toEqual([6_000]);
+  });
+
   it("is young again when it begins anew", async () => {
     const { clock, over, tenure: one } = tenure({ maxAge: 1_000 });
     one.begin();
+    one.onRegistered();
     await clock.advance(900);
     one.begin();
+    one.onRegistered();
     await clock.advance(999);
     expect(over).toEqual([]);
     await clock.advance(1);
@@ -88,6 +109,7 @@ describe("a tenure", () => {
     const { clock, over, tenure: one } = tenure({ maxAge: 1_000 });
     one.stop();
     one.begin();
+    one.onRegistered();
     one.stop();
     expect(clock.pending).toBe(0);
     await clock.advance(2_000);

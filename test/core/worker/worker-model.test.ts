@@ -41,7 +41,8 @@ interface Plan {
 interface Connection {
   readonly peer: ScriptedPeer;
   readonly hello: HelloMessage;
-  readonly since: number;
+  /** When it was let in; never until then. */
+  since: number;
   welcomed: boolean;
   sentAway: boolean;
   /** Jobs without an answer. */
@@ -153,7 +154,7 @@ class Life {
     for (const peer of this.#peers) {
       const [hello] = peer.all("HELLO");
       if (hello === undefined || this.connections.some((known) => known.peer === peer)) continue;
-      this.connections.push({ peer, hello, since: this.clock.now(), welcomed: false, sentAway: false, jobs: 0 });
+      this.connections.push({ peer, hello, since: NEVER, welcomed: false, sentAway: false, jobs: 0 });
       const orphans = [this.#orphansBefore, this.orphans];
       expect(hello.capacity, "slots it offers").toBeLessThanOrEqual(this.#plan.capacity - Math.min(...orphans));
       expect(hello.capacity, "slots it offers").toBeGreaterThanOrEqual(this.#plan.capacity - Math.max(...orphans));
@@ -198,6 +199,7 @@ class Life {
     if (step.do === "close") peer.close();
     else if (step.do === "welcome" && !connection.welcomed) {
       connection.welcomed = true;
+      connection.since = this.clock.now();
       peer.send(welcome({ heartbeat: 600_000 }));
     } else if (step.do === "goaway" && connection.welcomed) {
       connection.sentAway = true;
