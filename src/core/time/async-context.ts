@@ -1,6 +1,6 @@
 /**
  * The async context of a call, so that a handler in the same process finds its caller's `AsyncLocalStorage`. Frames of several
- * callers travel together, and would all be read in the context of the first. Who captures it is time/system.ts.
+ * callers travel together, and would all be read in the context of the first. It is captured in system.ts.
  */
 
 /** What a caller's code runs in. An `AsyncResource` of Node is one. */

@@ -3,7 +3,8 @@ import type { AsyncContext } from "./async-context.ts";
 import type { Clock, Random, TimerHandle } from "./clock.ts";
 
 // Taken when the module loads, so that a test's fake timers installed later do not stop the clock of a real transport.
-const { setTimeout: hostSetTimeout, clearTimeout: hostClearTimeout, MessageChannel: HostMessageChannel } = globalThis;
+const { setTimeout: hostSetTimeout, clearTimeout: hostClearTimeout } = globalThis;
+const HostMessageChannel = MessageChannel;
 const hostQueueMicrotask = globalThis.queueMicrotask;
 const { setImmediate: hostSetImmediate } = globalThis as { setImmediate?: (fn: () => void) => unknown };
 // Bound: fake timers put a method of their own on the same object.

@@ -44,17 +44,26 @@ let loads = 0;
 describe("fake timers that are installed before the clock is first used", () => {
   it("do not stop it", async () => {
     const { systemClock: clock } = await on("unused", {}, false);
-    vi.useFakeTimers({
-      toFake: ["setTimeout", "clearTimeout", "setImmediate", "queueMicrotask", "performance", "Date"],
-    });
+    const never = (): void => undefined;
+    const faked = ["setTimeout", "clearTimeout", "setImmediate", "queueMicrotask"].map(
+      (key) => [globalThis, key] as const,
+    );
+    const places: readonly (readonly [object, string])[] = [...faked, [globalThis.performance, "now"]];
+    const before = places.map(([object, key]) => Object.getOwnPropertyDescriptor(object, key));
+    for (const [object, key] of places)
+      Object.defineProperty(object, key, { value: never, configurable: true, writable: true });
     try {
-      const before = clock.now();
+      const start = clock.now();
       await new Promise<void>((resolve) => clock.nextTurn(resolve));
       await new Promise<void>((resolve) => clock.endOfTurn(resolve));
       await new Promise<void>((resolve) => void clock.set(2, resolve, true));
-      expect(clock.now()).toBeGreaterThan(before);
+      expect(clock.now()).toBeGreaterThan(start);
     } finally {
-      vi.useRealTimers();
+      for (const [index, [object, key]] of places.entries()) {
+        const descriptor = before[index];
+        if (descriptor === undefined) Reflect.deleteProperty(object, key);
+        else Object.defineProperty(object, key, descriptor);
+      }
     }
   });
 });
