@@ -4,7 +4,7 @@ import type { Clock, Random, TimerHandle } from "./clock.ts";
 
 // Taken when the module loads, so that a test's fake timers installed later do not stop the clock of a real transport.
 const { setTimeout: hostSetTimeout, clearTimeout: hostClearTimeout } = globalThis;
-const HostMessageChannel = MessageChannel;
+const { MessageChannel: HostMessageChannel } = globalThis as { MessageChannel?: typeof MessageChannel };
 const hostQueueMicrotask = globalThis.queueMicrotask;
 const { setImmediate: hostSetImmediate } = globalThis as { setImmediate?: (fn: () => void) => unknown };
 // Bound: fake timers put a method of their own on the same object.
@@ -44,7 +44,7 @@ function endOfTurn(): (fn: () => void) => void {
 function laterTurn(): (fn: () => void) => void {
   if (hostSetImmediate !== undefined) return (fn) => void hostSetImmediate(fn);
   const waiting: (() => void)[] = [];
-  const channel = new HostMessageChannel();
+  const channel = new (HostMessageChannel ?? MessageChannel)();
   channel.port1.onmessage = (): void => waiting.shift()?.();
   return (fn) => {
     waiting.push(fn);
