@@ -53,6 +53,11 @@ export class Emitter<E> {
     if (this.#waiting.push({ event, to: this.#subscriptions }) === 1) this.#clock.endOfTurn(this.#deliver);
   }
 
+  /** Delivers what was emitted now: before a promise settles that ends what the events are about. Runs user code. */
+  flush(): void {
+    this.#deliver();
+  }
+
   #subscribe(subscriptions: readonly Subscription<E>[]): void {
     this.#subscriptions = subscriptions;
     this.#wantsJobEvents = subscriptions.some(({ jobs }) => jobs);

@@ -304,6 +304,7 @@ export class WorkerRegistration {
     const ours = [...this.#listening];
     this.#listening.clear();
     const stops = await Promise.allSettled(ours.map(async (listener) => listener.stop()));
+    this.#events.flush();
     const failed = stops.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
   }

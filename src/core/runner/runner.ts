@@ -63,6 +63,11 @@ export class JobRunner implements Dialer {
   });
   readonly #scheduler: Scheduler<Session>;
   readonly #target: CallTarget;
+  readonly #drainAlarm: CallbackEntry = new CallbackEntry((lateBy) => {
+    const took = Math.round(this.#limits.clock.now() - this.#drainSince - lateBy);
+    this.#abort(`the drain took over ${took} ms`);
+  });
+  #drainSince = 0;
   #reconnectors: readonly Reconnector[] = [];
   #state: RunnerState = "created";
   #starting: Promise<void> | undefined;
@@ -190,18 +195,25 @@ export class JobRunner implements Dialer {
     };
   }
 
-  /** Takes no new jobs, finishes (or rejects) what is queued, finishes what runs, then stops. A second call returns the same promise. */
+  /**
+   * Takes no new jobs, finishes (or rejects) what is queued, finishes what runs, then stops. A second call returns the same
+   * promise; a shorter `timeout` and `queued: "reject"` hold for the drain under way.
+   */
   drain(options: DrainOptions = {}): Promise<void> {
     try {
       checkOptions("drain", options, { timeout: duration, queued: oneOf("run", "reject") });
     } catch (error) {
       return Promise.reject(error);
     }
-    if (this.#stopping !== undefined) return this.#stopping;
+    const { timeout, queued } = options;
+    if (this.#stopping !== undefined) {
+      if (this.#state === "draining") this.#limitDrain(timeout ?? Number.POSITIVE_INFINITY, queued);
+      return this.#stopping;
+    }
     if (this.#state !== "started") return this.stop();
     this.#setState("draining");
     return startHeld(
-      () => this.#drain(options.timeout ?? this.#drainTimeout, options.queued ?? "run"),
+      () => this.#drain(timeout ?? this.#drainTimeout, queued),
       (stopping) => void (this.#stopping = stopping),
     );
   }
@@ -250,15 +262,20 @@ export class JobRunner implements Dialer {
     for (const reconnector of this.#reconnectors) reconnector.dial();
   }
 
-  async #drain(timeout: number, queued: "run" | "reject"): Promise<void> {
-    if (queued === "reject") this.#abort("the runner drains", "not started");
+  async #drain(timeout: number, queued: DrainOptions["queued"]): Promise<void> {
     const idle = new Deferred<void>();
-    const alarm = new CallbackEntry(() => this.#abort(`the drain took over ${timeout} ms`));
-    this.#timers.set(alarm, timeout);
+    this.#drainSince = this.#limits.clock.now();
+    this.#limitDrain(timeout, queued);
     this.#dispatcher.whenIdle(() => idle.resolve());
     await idle.promise;
-    this.#timers.drop(alarm);
+    this.#timers.drop(this.#drainAlarm);
     await this.#stop("draining");
+  }
+
+  /** Makes a drain end no later than in `timeout` ms. */
+  #limitDrain(timeout: number, queued: DrainOptions["queued"]): void {
+    if (this.#limits.clock.now() + timeout < this.#drainAlarm.due) this.#timers.set(this.#drainAlarm, timeout);
+    if (queued === "reject") this.#abort("the runner drains", "not started");
   }
 
   async #stop(reason: GoAwayReason = "stopping"): Promise<void> {
@@ -269,7 +286,6 @@ export class JobRunner implements Dialer {
     this.#reconnectors = [];
     this.#abort("the runner was stopped");
     this.#scheduler.close(new RunnerStoppedError("the runner was stopped"));
-    this.#setState("stopped");
     try {
       await this.#registration.close(reason);
       // A start in progress must see the stop before another start may begin.
@@ -277,6 +293,9 @@ export class JobRunner implements Dialer {
     } finally {
       this.#recalls.drop(this.#recall);
       this.#starting = undefined;
+      // Last, after the events of its workers, and before the promise settles.
+      this.#setState("stopped");
+      this.#events.flush();
       this.#stopping = undefined;
     }
   }

@@ -119,15 +119,21 @@ export class Worker {
     return this.#started.promise;
   }
 
-  /** Takes no new jobs, finishes what runs, tells the runner, then stops. Aborts what is left after `timeout` ms. */
+  /**
+   * Takes no new jobs, finishes what runs, tells the runner, then stops. Aborts what is left after `timeout` ms, which a second
+   * call may shorten.
+   */
   drain(options: { readonly timeout?: number } = {}): Promise<void> {
     try {
       checkOptions("drain", options, { timeout: duration });
     } catch (error) {
       return Promise.reject(error);
     }
+    const { timeout } = options;
     const action = this.#apply({ type: "drain" });
-    if (action !== "nothing") this.#drainTimer.set(options.timeout ?? this.#options.drainTimeout);
+    if (action !== "nothing") this.#drainTimer.set(timeout ?? this.#options.drainTimeout);
+    else if (timeout !== undefined && this.#phase.state === "draining")
+      this.#drainTimer.setAt(Math.min(this.#drainTimer.due, this.clock.now() + timeout));
     if (action === "leave") this.#leaveAll();
     return this.closed;
   }
@@ -289,6 +295,7 @@ export class Worker {
   /** The worker has stopped even when its listener could not. */
   async #stopListening(): Promise<void> {
     await this.#stopListener();
+    this.#events.flush();
     this.#stopped.resolve();
   }
 

@@ -16,6 +16,8 @@ export class SessionEndChecker implements Checker {
   readonly #context: CheckerContext;
   readonly #limits = new Map<string, ObservedRunner["limits"]>();
   readonly #states = new Map<string, string>();
+  /** The last worker that each runner ended as `stopped` before it told that it has stopped: that event is the last one. */
+  readonly #stopped = new Map<string, string>();
 
   /** @param violation - Called for each breach. @param context - Has to be shown each observation first. */
   constructor(violation: Violation, context: CheckerContext) {
@@ -28,16 +30,25 @@ export class SessionEndChecker implements Checker {
     if (seen.kind === "machine" && seen.state === "down") {
       this.#limits.delete(seen.machine);
       this.#states.delete(seen.machine);
+      this.#stopped.delete(seen.machine);
     }
     if (seen.kind === "runner" && seen.event.type === "runner-state") this.#states.set(seen.machine, seen.event.state);
   }
 
   betweenEvents(_now: number, runners: readonly ObservedRunner[]): void {
-    for (const { machine, limits } of runners) if (!this.#limits.has(machine)) this.#limits.set(machine, limits);
+    for (const { machine, limits, stats } of runners) {
+      if (!this.#limits.has(machine)) this.#limits.set(machine, limits);
+      const identity = this.#stopped.get(machine);
+      if (identity === undefined) continue;
+      this.#stopped.delete(machine);
+      if (stats().state === "started")
+        this.#violation("no-end-without-cause", `${machine}: ${identity} is gone as stopped, but the runner goes on`);
+    }
   }
 
   #onGone(end: SessionEnd, { identity, reason }: WorkerGoneEvent, machine: string): void {
     const limits = this.#limits.get(machine);
+    if (reason === "stopped" && this.#states.get(machine) === "started") this.#stopped.set(machine, identity);
     const missing = limits === undefined ? undefined : this.#missing(end, reason, machine, limits);
     if (missing !== undefined)
       this.#violation("no-end-without-cause", `${machine}: ${identity} is gone as ${reason}, but ${missing}`);
@@ -67,8 +78,6 @@ export class SessionEndChecker implements Checker {
         return inFlight > 0 ? `${inFlight} jobs were in flight` : undefined;
       case "replaced":
         return succeeded ? undefined : "no other worker of that name has come";
-      case "stopped":
-        return this.#states.get(machine) === "started" ? "the runner goes on" : undefined;
       default:
         return undefined;
     }

@@ -55,7 +55,10 @@ export class SimulatedRunner extends JobRunner {
     this.#world = world;
     this.#machine = machine;
     this.#options = rest;
-    this.on((event) => world.record({ kind: "runner", machine: name, event: this.#numbered(event) }));
+    this.on((event) => {
+      // Nothing is heard of a crashed process.
+      if (machine.state !== "down") world.record({ kind: "runner", machine: name, event: this.#numbered(event) });
+    });
     this.#ready = this.start();
     this.#ready.catch(() => undefined); // each call that waits for it rejects
   }

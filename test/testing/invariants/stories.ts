@@ -1067,7 +1067,7 @@ const SESSION_ENDS: readonly Rule[] = [
     promise: "no-end-without-cause",
     rule: "only a runner that stops ends all sessions",
     kept: (s) => ends(s.joins().event({ type: "runner-state", state: "stopped" }), "stopped"),
-    broken: (s) => ends(s.event({ type: "runner-state", state: "started" }).joins(), "stopped"),
+    broken: (s) => ends(s.event({ type: "runner-state", state: "started" }).joins(), "stopped").after(1),
   },
   {
     promise: "within-bounds",
