@@ -108,7 +108,9 @@ function parsed(text: string): StatusReport | undefined {
 }
 
 async function ask(url: URL, token: string | undefined): Promise<StatusReport> {
-  const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+  // A header takes a character a byte: what is outside ASCII goes as its UTF-8 bytes.
+  const bytes = token === undefined ? undefined : Buffer.from(token, "utf8").toString("latin1");
+  const headers = bytes === undefined ? {} : { Authorization: `Bearer ${bytes}` };
   const timer = new StallTimer();
   try {
     const response = await fetch(url, { headers, redirect: "error", signal: timer.signal });

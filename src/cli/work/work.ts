@@ -38,7 +38,7 @@ export const WORK_COMMAND: CommandSpec = {
       connect: {
         value: "<url>",
         variable: "POWERHOSE_CONNECT",
-        help: "where the run listens: ws://127.0.0.1:7070/ or wss://…",
+        help: "where the run listens: ws://127.0.0.1:7070/, wss://… or ws+unix:…",
       },
       token: {
         value: "<secret>",

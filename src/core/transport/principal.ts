@@ -14,11 +14,19 @@ export const TOKEN_HOLDER = "token";
 export const RESERVED_PRINCIPALS: readonly string[] = Object.freeze([LOCAL, LOOPBACK, TOKEN_HOLDER]);
 
 /** How the principal of a dialled peer begins. */
-const DIALLED = /^wss?:/;
+const DIALLED = /^wss?(\+unix)?:/;
+
+/** The parts of an address that name a server. */
+interface DialledAddress {
+  readonly protocol: string;
+  readonly host: string;
+  readonly pathname: string;
+}
 
 /** The principal of a peer that was dialled: the server that its address names. */
-export function dialledPrincipal({ protocol, host }: { protocol: string; host: string }): string {
-  return `${protocol}//${host}`;
+export function dialledPrincipal({ protocol, host, pathname }: DialledAddress): string {
+  // A socket of the file system has a path and no host.
+  return protocol.endsWith("+unix:") ? `${protocol}${pathname}` : `${protocol}//${host}`;
 }
 
 /** Why a guest cannot have the principal `name`; `undefined` when it can. */

@@ -32,20 +32,27 @@ export function isLoopback(host: string): boolean {
 
 /** An address without user, query and fragment, which may hold secrets. */
 export function shown(url: URL): string {
-  return `${url.protocol}//${url.host}${url.pathname}`;
+  return isPipe(url) ? `${url.protocol}${url.pathname}` : `${url.protocol}//${url.host}${url.pathname}`;
+}
+
+/** Whether an address names a socket of this machine's file system: `ws+unix:/run/jobs.sock:/path`. */
+export function isPipe({ protocol }: Pick<URL, "protocol">): boolean {
+  return protocol === "ws+unix:" || protocol === "wss+unix:";
 }
 
 /**
- * Reads an address to dial.
- * @throws TypeError when it is not a `ws:` or `wss:` URL, or carries a user name.
+ * Reads an address to dial. `mayBePipe`: whether it may be one of a socket in the file system.
+ * @throws TypeError when it is not a URL of a scheme that can be dialled, or carries a user name.
  * @throws AuthError when it is `ws:` to another machine and that was not allowed.
  */
-export function dialAddress(address: string | URL, allowInsecure: boolean): URL {
+export function dialAddress(address: string | URL, allowInsecure: boolean, mayBePipe = false): URL {
   // Parsed quietly: the host's own error would repeat the text, token and all.
   if (!URL.canParse(String(address)))
     throw new TypeError("expected a ws: or wss: URL, got something that is not a URL");
   const url = new URL(String(address));
-  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
+  if (isPipe(url) && !mayBePipe)
+    throw new TypeError(`${url.protocol} is dialled from Node only, by dialWebSocket of \`powerhose/websocket/node\``);
+  if (url.protocol !== "ws:" && url.protocol !== "wss:" && !isPipe(url)) {
     throw new TypeError(`expected a ws: or wss: URL, got one of scheme ${url.protocol}`);
   }
   if (url.username !== "" || url.password !== "") {

@@ -56,25 +56,32 @@ function digest(text: string | Uint8Array): Uint8Array {
 }
 
 /** Hashing first makes the lengths equal, and looking at all of them tells nothing about which one it was. */
-function knows(tokens: readonly Uint8Array[], token: Uint8Array): boolean {
-  const shown = digest(token);
+function knows(tokens: readonly Uint8Array[], shown: readonly Uint8Array[]): boolean {
   let found = false;
-  for (const known of tokens) found = timingSafeEqual(known, shown) || found;
+  for (const token of shown.map(digest)) for (const known of tokens) found = timingSafeEqual(known, token) || found;
   return found;
+}
+
+/** The bytes of a token in a header, whose characters stand for a byte each. Outside ASCII it may be UTF-8, or Latin-1. */
+function headerBytes(text: string): Uint8Array[] {
+  const isAscii = /^[\x20-\x7e]*$/.test(text);
+  return isAscii ? [Buffer.from(text)] : [Buffer.from(text, "latin1"), Buffer.from(text, "utf8")];
 }
 
 function subprotocols(request: IncomingMessage): string[] {
   return (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
 }
 
-/** What the request shows, from the header or from the subprotocol list; the header wins. */
-function shownToken(request: IncomingMessage): Uint8Array | undefined {
+/** The token that the request shows, as it may be read, from the header or from the subprotocol list; the header wins. */
+function shownToken(request: IncomingMessage): readonly Uint8Array[] | undefined {
   const header = request.headers.authorization;
   if (header !== undefined) {
-    return header.slice(0, 7).toLowerCase() === "bearer " ? Buffer.from(header.slice(7).trim(), "utf8") : undefined;
+    // Not `trim`, which takes away bytes of UTF-8 as well.
+    const text = header.slice(7).replace(/^[ \t]+|[ \t]+$/g, "");
+    return header.slice(0, 7).toLowerCase() === "bearer " ? headerBytes(text) : undefined;
   }
   const bearer = subprotocols(request).find((name) => name.startsWith(BEARER_PREFIX));
-  return bearer === undefined ? undefined : Buffer.from(bearer.slice(BEARER_PREFIX.length), "base64url");
+  return bearer === undefined ? undefined : [Buffer.from(bearer.slice(BEARER_PREFIX.length), "base64url")];
 }
 
 /** The ticket in the address, if there is one. */

@@ -1,7 +1,7 @@
 /** Dials from Node with `ws`: the token as a header, TLS options, and an answer to why a connection was refused. */
 import type { Agent } from "node:http";
 import type { Duplex } from "node:stream";
-import type { SecureContextOptions } from "node:tls";
+import { connect as tlsConnect, type ConnectionOptions, type SecureContextOptions } from "node:tls";
 import { type ClientOptions, WebSocket } from "ws";
 import { AuthError } from "../../../core/errors.ts";
 import type { Dialer } from "../../../core/transport/listener.ts";
@@ -18,7 +18,7 @@ import {
 import type { Peer } from "../../../core/peer.ts";
 import { dialledPrincipal } from "../../../core/transport/principal.ts";
 import type { Socket, SocketLimits } from "../../../core/transport/socket.ts";
-import { bearerSubprotocol, dialAddress, isLoopback, shown, SUBPROTOCOL } from "../address.ts";
+import { bearerSubprotocol, dialAddress, isLoopback, isPipe, shown, SUBPROTOCOL } from "../address.ts";
 import { nodeSocket, type WireSettings, wireSettings } from "./socket.ts";
 
 /** How to dial from Node. Certificates are always verified; for one of your own making, pass its `ca`. */
@@ -80,9 +80,26 @@ function connectOptions(url: URL, options: NodeDialOptions, maxFrameBytes: numbe
   };
 }
 
+/** The address for `ws`, which knows `ws+unix:`; TLS over such a socket is connected here, and verified as `localhost`. */
+function wireAddress(url: URL, options: ConnectOptions): { readonly url: URL; readonly options: ConnectOptions } {
+  if (url.protocol !== "wss+unix:") return { url, options };
+  const [path = "", ...rest] = url.pathname.split(":");
+  const { servername = "localhost" } = options;
+  // As a function of another shape in the types of Node: it is called with the options of the request.
+  const createConnection = (given: object): Duplex => {
+    const { port: _port, host: _host, ...kept } = given as ConnectionOptions;
+    return tlsConnect({ ...kept, path, servername });
+  };
+  const plain = new URL(`wss://localhost${rest.join(":") || "/"}${url.search}`);
+  return {
+    url: plain,
+    options: { ...options, createConnection: createConnection as ConnectOptions["createConnection"] },
+  };
+}
+
 /** Whether nothing between the two ends can read what is sent. An agent may lead to a proxy, which sees all but TLS. */
 function isPrivate(url: URL, { agent }: NodeDialOptions): boolean {
-  return url.protocol === "wss:" || (agent === undefined && isLoopback(url.hostname));
+  return url.protocol.startsWith("wss") || (agent === undefined && (isPipe(url) || isLoopback(url.hostname)));
 }
 
 /** `ws` skips the masking when the key is 0: no pass over the bytes, and no copy. */
@@ -130,11 +147,8 @@ class NodeWebSocketDialer implements Dialer {
   dial(signal: AbortSignal, limits: SocketLimits): Promise<Socket> {
     return new Promise((resolve, reject: (reason: unknown) => void) => {
       if (signal.aborted) return reject(signal.reason);
-      const ws = new WebSocket(
-        this.#url,
-        [...this.#protocols],
-        connectOptions(this.#url, this.#options, limits.maxFrameBytes),
-      );
+      const { url, options } = wireAddress(this.#url, connectOptions(this.#url, this.#options, limits.maxFrameBytes));
+      const ws = new WebSocket(url, [...this.#protocols], options);
       let isWaiting = true;
       const done = (): void => {
         isWaiting = false;
@@ -181,11 +195,12 @@ class NodeWebSocketDialer implements Dialer {
 /**
  * A dialer for one address. A failed `dial` rejects with an AuthError for 401 and 403, else with an `Error` whose `cause`
  * is the host's; neither token nor query is ever part of a message.
- * @throws TypeError when the address is not a `ws:` or `wss:` URL, an option is unknown or the token is empty.
+ * @throws TypeError when the address is not a `ws:`, `wss:`, `ws+unix:` or `wss+unix:` URL, an option is unknown or the token
+ *   is empty.
  * @throws RangeError when `handshakeTimeout` is out of range.
  * @throws AuthError when the address is `ws:` on another machine without `allowInsecure`.
  */
 export function dialWebSocket(url: string | URL, options: NodeDialOptions = {}): Dialer {
   checkOptions("dialWebSocket", options, RULES);
-  return new NodeWebSocketDialer(dialAddress(url, options.allowInsecure ?? false), options);
+  return new NodeWebSocketDialer(dialAddress(url, options.allowInsecure ?? false, true), options);
 }

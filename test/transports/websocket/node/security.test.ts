@@ -77,6 +77,24 @@ test("T2: any text is a token, on both ways from Node", async () => {
   expect(gate.accepted).toHaveLength(1);
 });
 
+test.each(["schlüssel", "鍵", "🔑", "a\u00a0b", "\u00a0", "é\u0085"])(
+  "T2: the token %j is taken from the header as UTF-8",
+  async (token) => {
+    await using gate = await Gate.open({ token });
+    const utf8 = Buffer.from(token, "utf8").toString("latin1");
+    using client = new RawClient(gate.port);
+    const head = await client.send(Buffer.from(upgrade("/", bearer(utf8)), "latin1")).head();
+    expect(status(head)).toBe(101);
+    expect(status(await ask(gate.port, "/", bearer(`${token}x`)))).toBe(401);
+  },
+);
+
+test("T2: a token is taken from the header as Latin-1 where it has such a form", async () => {
+  await using gate = await Gate.open({ token: "schlüssel" });
+  using client = new RawClient(gate.port);
+  expect(status(await client.send(Buffer.from(upgrade("/", bearer("schlüssel")), "latin1")).head())).toBe(101);
+});
+
 test("T2: neither token nor query is in the error of a refused dial", async () => {
   await using gate = await Gate.open({ token: TOKEN });
   const dialer = dialWebSocket(`${gate.listener.address}?ticket=t1ck3t`, { token: "wr0ng" });
