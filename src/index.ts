@@ -35,6 +35,7 @@ export type { Dialer, Listener, ListenerContext, RunnerControls, RunnerView } fr
 export { Inbox } from "./core/transport/inbox.ts";
 export type { RunnerStats, WaitingStats, WorkerStats } from "./core/stats.ts";
 export type { Handler, JobContext } from "./core/worker/execution.ts";
+export type { JobRelay } from "./core/worker/job-relay.ts";
 export { Worker } from "./core/worker/worker.ts";
 export type { WorkerDefaults, WorkerOptions } from "./core/worker/worker-options.ts";
 export { WORKER_DEFAULTS } from "./core/worker/worker-options.ts";

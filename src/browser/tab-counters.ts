@@ -1,7 +1,6 @@
 /** Keeps a tab's numbers and reports them to the page, at most five times a second. */
-import { systemClock } from "../index.ts";
+import { AbortError, type RunnerEvent, systemClock } from "../index.ts";
 import { SlidingRate } from "../core/time/sliding-rate.ts";
-import type { JobEnd, RelayOwner } from "./slot-accurate-relay.ts";
 import type { TabState, TabStats } from "./tab-events.ts";
 
 /** The longest delay of a report. */
@@ -11,37 +10,39 @@ const FADING_INTERVAL_MS = 1_000;
 const RATE_WINDOW_MS = 10_000;
 
 /** The numbers of one tab. */
-export class TabCounters implements RelayOwner {
+export class TabCounters {
   readonly #size: number;
+  readonly #running: () => number;
   readonly #onChange: () => void;
   readonly #rate = new SlidingRate(RATE_WINDOW_MS, systemClock.now());
-  #running = 0;
   #done = 0;
   #failed = 0;
   #timer: unknown;
   #stopped = false;
 
-  /** @param onChange - Called when the numbers have changed, at most every 200 ms. */
-  constructor(size: number, onChange: () => void) {
+  /**
+   * @param running - How many jobs run now.
+   * @param onChange - Called when the numbers have changed, at most every 200 ms.
+   */
+  constructor(size: number, running: () => number, onChange: () => void) {
     this.#size = size;
+    this.#running = running;
     this.#onChange = onChange;
   }
 
   /** The numbers now. */
   stats(state: TabState): TabStats {
     const rate = Math.round(this.#jobsPerSecond() * 10) / 10;
-    return { state, size: this.#size, running: this.#running, done: this.#done, failed: this.#failed, rate };
+    return { state, size: this.#size, running: this.#running(), done: this.#done, failed: this.#failed, rate };
   }
 
-  onStart(): void {
-    this.#running++;
-    this.#reportIn(REPORT_DELAY_MS);
-  }
-
-  onEnd(end: JobEnd): void {
-    this.#running--;
-    if (end === "done") this.#done++;
-    if (end === "failed") this.#failed++;
+  /** Counts an event of the runner over the Web Workers. What was cancelled or handed back has not failed. */
+  onEvent(event: RunnerEvent): void {
+    if (event.type !== "job-started" && event.type !== "job-settled") return;
+    if (event.type === "job-settled") {
+      if (event.ok) this.#done++;
+      else if (!(event.error instanceof AbortError)) this.#failed++;
+    }
     this.#reportIn(REPORT_DELAY_MS);
   }
 

@@ -6,16 +6,26 @@ import { describeError } from "../core/describe-error.ts";
 import { MAX_PAYLOAD } from "../core/options.ts";
 import { ThreadPoolListener } from "../supervisor/listener.ts";
 import type { ThreadPlan } from "../supervisor/thread-instance.ts";
-import { type Dialer, JobRunner, type RunnerEvent, Worker, type WorkerEvent, WorkerStartError } from "../index.ts";
+import {
+  type Dialer,
+  JobRunner,
+  relay,
+  type RunnerEvent,
+  Worker,
+  type WorkerEvent,
+  WorkerStartError,
+} from "../index.ts";
 import { dialWebSocket } from "../transports/websocket/index.ts";
 import type { TabCommand, TabReport, TabInit } from "./worker-protocol.ts";
 import { OnlineDialer } from "./online-dialer.ts";
 import type { TabSettings } from "./options.ts";
 import { CredentialRequests } from "./credential-requests.ts";
-import { CANCEL_GRACE_MS, SlotAccurateRelay } from "./slot-accurate-relay.ts";
 import type { TabState } from "./tab-events.ts";
 import { TabCounters } from "./tab-counters.ts";
 import { spawnWebThread } from "./web-thread.ts";
+
+/** The time in which the handler of a cancelled job may return before its Web Worker is terminated, in ms. */
+const CANCEL_GRACE_MS = 300;
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
 
@@ -58,7 +68,6 @@ interface TabRuntime {
   readonly settings: TabSettings;
   readonly dialer: OnlineDialer;
   readonly runner: JobRunner;
-  readonly relay: SlotAccurateRelay;
   readonly counters: TabCounters;
 }
 
@@ -109,12 +118,15 @@ export class TabWorkerHost {
 
   async #serve(init: TabInit): Promise<void> {
     const { settings } = init;
-    const counters = new TabCounters(settings.size, () => this.#progress());
     const dialer = new OnlineDialer(dialerOf(init, this.#credentials));
     const runner = runnerOf(settings);
-    const relay = new SlotAccurateRelay(runner, settings.size, counters);
-    this.#runtime = { settings, counters, dialer, runner, relay };
-    runner.on((event) => this.#onRunnerEvent(event));
+    const running = (): number => runner.calls.running;
+    const counters = new TabCounters(settings.size, running, () => this.#progress());
+    this.#runtime = { settings, counters, dialer, runner };
+    runner.on((event) => {
+      counters.onEvent(event);
+      this.#onRunnerEvent(event);
+    });
     try {
       await runner.start();
     } catch (error) {
@@ -131,14 +143,12 @@ export class TabWorkerHost {
   /** Starts to dial, as a new Worker: a stopped one cannot start again. */
   #connect(): void {
     if (this.#runtime === undefined || !this.#loaded || this.#ending !== undefined) return;
-    const { settings, dialer, relay } = this.#runtime;
-    const { identity, size, labels, maxPayload, reconnectMin, reconnectMax, drainTimeout } = settings;
+    const { settings, dialer, runner } = this.#runtime;
+    const { identity, labels, maxPayload, reconnectMin, reconnectMax, drainTimeout } = settings;
     const worker = new Worker({
       dial: dialer,
-      handler: relay.handler,
+      handler: relay(runner),
       identity,
-      capacity: size,
-      blocking: false,
       labels,
       maxPayload,
       reconnectMin,

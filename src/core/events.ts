@@ -35,6 +35,18 @@ export interface WorkerSuspectEvent {
   readonly identity: string;
 }
 
+/** A worker has other slots or labels than before: the fleet behind a relay has changed. */
+export interface WorkerResizedEvent {
+  /** Which event this is. */
+  readonly type: "worker-resized";
+  /** The worker's name. */
+  readonly identity: string;
+  /** How many jobs it takes at a time from now on; 0: none for now. */
+  readonly capacity: number;
+  /** Its labels from now on. */
+  readonly labels: readonly string[];
+}
+
 /** A worker gets no more work and leaves after what runs. */
 export interface WorkerDrainingEvent {
   /** Which event this is. */
@@ -154,6 +166,7 @@ export type RunnerState = "created" | "starting" | "started" | "draining" | "sto
 export type RunnerEvent =
   | WorkerJoinedEvent
   | WorkerSuspectEvent
+  | WorkerResizedEvent
   | WorkerDrainingEvent
   | WorkerGoneEvent
   | WorkerRefusedEvent

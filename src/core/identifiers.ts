@@ -21,6 +21,19 @@ export function isPath(text: string): boolean {
   return names.length <= MAX_PATH && names.every(isIdentity);
 }
 
+/** The path below `identity`: it in front of what its worker told, cut to 8 names. */
+export function joinPath(identity: string, below: string | undefined): string {
+  if (below === undefined || below === "") return identity;
+  const names = below.split("/");
+  return [identity, ...names.slice(0, MAX_PATH - 1)].join("/");
+}
+
+/** What is left of the paths that begin with `identity`, without those that end there. */
+export function pathsBelow(identity: string, paths: readonly string[]): string[] {
+  const start = `${identity}/`;
+  return paths.filter((path) => path.startsWith(start)).map((path) => path.slice(start.length));
+}
+
 /** A name of that form. */
 export const identityName: Validator = (value) =>
   typeof value === "string" && isIdentity(value) ? undefined : IDENTITY_FORM;

@@ -49,13 +49,16 @@ export function watch<T>(promise: Promise<T>): Watched<T> {
 }
 
 export class Stage {
-  readonly clock: VirtualClock = new VirtualClock();
-  readonly random: SeededRandom = new SeededRandom(42);
+  readonly clock: VirtualClock;
+  readonly random: SeededRandom;
   readonly runner: JobRunner;
   readonly events: RunnerEvent[] = [];
   readonly #workers: Worker[] = [];
 
-  constructor(options: RunnerOptions = {}) {
+  /** @param beside - A stage of the same world: it shares its clock and its chance. */
+  constructor(options: RunnerOptions = {}, beside?: Stage) {
+    this.clock = beside?.clock ?? new VirtualClock();
+    this.random = beside?.random ?? new SeededRandom(42);
     this.runner = new JobRunner({ clock: this.clock, random: this.random, ...options });
     this.runner.on((event) => this.events.push(event));
   }
@@ -115,8 +118,8 @@ export class Stage {
 }
 
 /** A started stage. */
-export async function stage(options?: RunnerOptions): Promise<Stage> {
-  const made = new Stage(options);
+export async function stage(options?: RunnerOptions, beside?: Stage): Promise<Stage> {
+  const made = new Stage(options, beside);
   await made.settle(made.runner.start());
   return made;
 }

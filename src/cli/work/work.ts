@@ -160,8 +160,6 @@ export class Work {
     this.#worker = new Worker({
       dial,
       handler: relay(this.#runner),
-      capacity: workers * capacity,
-      blocking: false,
       identity,
       labels,
       maxPayload,

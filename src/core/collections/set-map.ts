@@ -27,6 +27,11 @@ export class SetMap<K, V> {
     if (set?.delete(value) === true && set.size === 0) this.#sets.delete(key);
   }
 
+  /** The keys, in the order they were added. */
+  keys(): IterableIterator<K> {
+    return this.#sets.keys();
+  }
+
   /** Keys and their values, in the order the keys were added. */
   [Symbol.iterator](): IterableIterator<[K, ReadonlySet<V>]> {
     return this.#sets.entries();

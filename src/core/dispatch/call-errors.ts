@@ -1,6 +1,16 @@
 /** The errors a call settles with when its handler is not the cause: limits, missing workers, a stopped runner. */
 import { type WorkerSelector, describeLabels } from "../pool/worker-selector.ts";
-import { type AttemptRecord, because, NoWorkerError, TimeoutError, WorkerLostError } from "../errors.ts";
+import {
+  type AttemptRecord,
+  because,
+  EncodingError,
+  NoWorkerError,
+  type PowerhoseError,
+  QueueFullError,
+  TimeoutError,
+  WorkerLostError,
+} from "../errors.ts";
+import type { JobFailedMessage } from "../protocol/message.ts";
 
 /** The job an error is about, and what was tried. */
 export interface FailedCall {
@@ -88,6 +98,27 @@ export function tooFewPrincipals(
 ): NoWorkerError {
   const message = `verified by ${needed}, the job needs workers of ${needed} principals${describeLabels(labels)}: ${there} ${there === 1 ? "is" : "are"} registered`;
   return new NoWorkerError(message, { ...about(call), cause });
+}
+
+/** The job failed in the fleet behind a relay: the error is that of the same failure in this runner's own fleet. */
+export function fleetFailed(
+  { code, path, text, limit, queued, queuedBytes }: Omit<JobFailedMessage, "type" | "attemptId">,
+  call: FailedCall,
+): PowerhoseError {
+  const info = about(call);
+  switch (code) {
+    case "maxQueue":
+    case "maxQueueBytes":
+      return new QueueFullError(text, { limit: code, max: limit, queued, queuedBytes }, info);
+    case "acquire":
+    case "queue":
+      return new TimeoutError(text, code, limit, info);
+    case "encoding":
+      return new EncodingError(text, -1, info);
+    case "lost":
+    case "bystander":
+      return workerLost(path, `was lost with the job in flight: ${text}`, call);
+  }
 }
 
 /** The worker and the attempt at it are gone; `text` says how. */

@@ -10,6 +10,7 @@ import {
   acquireTimedOut,
   attemptTimedOut,
   deadlinePassed,
+  fleetFailed,
   noWorker,
   queueTimedOut,
   unfitLease,
@@ -24,7 +25,9 @@ import { AbortError, type AttemptOutcome, type AttemptRecord, EncodingError, Exe
 import type { GoneReason } from "../events.ts";
 import type { Job } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
-import type { CancelReason, JobErrorMessage, RejectReason } from "../protocol/message.ts";
+import type { CancelReason, JobErrorMessage, JobFailedMessage, JobRoute, RejectReason } from "../protocol/message.ts";
+import { joinPath, pathsBelow } from "../identifiers.ts";
+import { MAX_AVOIDED } from "../protocol/constants.ts";
 import type { Payload } from "../peer.ts";
 import { type AttemptFailure, nextRetryDelay } from "./retry.ts";
 import type { Session } from "../session/session.ts";
@@ -65,6 +68,10 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   /** The session that answered with a value. Then `#since` is the duration in ms, and `attempts` has a record of it. */
   answeredBy: Session | undefined;
   lastWorker: string | undefined;
+  /** Where in that session's fleet it ran. */
+  #answerPath: string | undefined;
+  /** When a relay first handed it back because no worker of its fleet fits. */
+  #unfitSince: number | undefined;
   #made = 0;
   #lost = 0;
   #rejected = 0;
@@ -97,7 +104,8 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   get attempts(): AttemptRecord[] {
     const failures = [...(this.#context.earlier ?? []), ...(this.#failures ?? [])];
     if (this.answeredBy === undefined) return failures;
-    return [...failures, { identity: this.answeredBy.identity, outcome: "ok", ms: this.#since }];
+    const identity = joinPath(this.answeredBy.identity, this.#answerPath);
+    return [...failures, { identity, outcome: "ok", ms: this.#since }];
   }
 
   get jobId(): string {
@@ -226,6 +234,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     if (fault !== undefined) return this.#onUnusable(fault);
     this.#attempt = undefined;
     this.answeredBy = attempt.session;
+    this.#answerPath = attempt.path;
     this.#since = now - this.#since;
     this.#context.throttle.refill();
     this.value = value;
@@ -253,6 +262,10 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     if (reason === "recalled") return this.#onReturned();
     this.#record("rejected");
     this.#rejected++;
+    if (reason === "unfit") {
+      if (this.#options.failFast) return this.#fail(noWorker(this.selector, this, this.#context.trouble));
+      this.#unfitSince ??= this.#context.clock.now();
+    }
     const error = (): Error => this.#lostError(attempt.session, `handed the job back: ${reason}`);
     this.#failed({ kind: "rejected", reason }, error);
   }
@@ -265,6 +278,25 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#enqueue();
   }
 
+  onFleetFailed(attempt: Attempt<Session>, message: JobFailedMessage): void {
+    if (message.code === "lost") return this.onLost(attempt, "closed", message.text);
+    if (message.code === "bystander") return this.onLost(attempt, "unresponsive", message.text);
+    // The job has not started. The limit is the fleet's, as if it were this runner's own: it is not tried again.
+    this.#record("rejected");
+    this.#made--;
+    this.#fail(fleetFailed(message, this));
+  }
+
+  routeFor(session: Session, now: number): JobRoute | undefined {
+    if (!session.isRelay) return undefined;
+    const labels = this.selector?.labels ?? [];
+    const deadline = this.#expires - now;
+    const failed = this.#failures?.map(({ identity }) => identity) ?? [];
+    const avoid = [...new Set(pathsBelow(session.identity, failed))].slice(-MAX_AVOIDED);
+    if (labels.length === 0 && avoid.length === 0 && deadline === Number.POSITIVE_INFINITY) return undefined;
+    return { origin: this.#context.runnerId, deadline, priority: 0, labels, avoid };
+  }
+
   onLost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
     // Only the worker knows whether a prefetched job had begun.
     if (this.#state === "prefetched") {
@@ -275,7 +307,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     // Another job's handler is why the session ended: this one did not kill its worker.
     if (reason !== "unresponsive") this.#lost++;
     const text = `was lost with the job in flight: ${reason}, ${message}`;
-    this.#failed({ kind: "lost" }, () => this.#lostError(attempt.session, text));
+    this.#failed({ kind: "lost" }, () => this.#lostError(attempt.session, text, attempt.path));
   }
 
   onNotSent(attempt: Attempt<Session>): void {
@@ -312,7 +344,8 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   /** When the wait in the queue is over. A job that was returned before it began is still in the same wait. */
   #waitingUntil(): number {
     const queued = (this.#waitsSince ?? Number.POSITIVE_INFINITY) + this.#options.queueTimeout;
-    return Math.min(this.#acquireBy ?? Number.POSITIVE_INFINITY, queued);
+    const unfit = (this.#unfitSince ?? Number.POSITIVE_INFINITY) + this.#options.acquireTimeout;
+    return Math.min(this.#acquireBy ?? Number.POSITIVE_INFINITY, unfit, queued);
   }
 
   #setWaitTimer(now: number): void {
@@ -328,7 +361,8 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     const { acquireTimeout, queueTimeout, selector } = this.#options;
     // The job may be prefetched to a worker.
     this.#cancelAttempt("cancelled", "cancelled");
-    if (this.#acquireBy !== undefined && now >= this.#acquireBy)
+    const isUnfit = this.#unfitSince !== undefined && now >= this.#unfitSince + acquireTimeout;
+    if (isUnfit || (this.#acquireBy !== undefined && now >= this.#acquireBy))
       return this.#fail(acquireTimedOut(acquireTimeout, selector, this, this.#context.trouble));
     this.#fail(queueTimedOut(queueTimeout, this.#target.scheduler.countMatching(selector), selector, this));
   }
@@ -356,18 +390,22 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   }
 
   #record(outcome: AttemptOutcome): void {
-    const session = this.#attempt?.session;
+    const { session, path } = this.#attempt ?? {};
     this.#attempt = undefined;
     if (session === undefined) return;
+    const identity = joinPath(session.identity, path);
     const ms = this.#context.clock.now() - this.#since;
     this.#failures ??= [];
-    if (this.#failures.length < MAX_RECORDS) this.#failures.push({ identity: session.identity, outcome, ms });
+    if (this.#failures.length < MAX_RECORDS) this.#failures.push({ identity, outcome, ms });
     if (!this.#target.pinned) (this.avoid ??= new WeakSet()).add(session);
   }
 
   #failed(failure: AttemptFailure, error: () => unknown): void {
     this.#acquireBy = undefined;
-    if (failure.kind !== "rejected" && failure.kind !== "not-sent") this.#waitsSince = undefined;
+    if (failure.kind !== "rejected" && failure.kind !== "not-sent") {
+      this.#waitsSince = undefined;
+      this.#unfitSince = undefined;
+    }
     const now = this.#context.clock.now();
     const history = { made: this.#made, lost: this.#lost, rejected: this.#rejected, left: this.#expires - now };
     const after = this.#target.pinned
@@ -405,7 +443,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#state = state;
   }
 
-  #lostError({ identity }: Session, text: string): Error {
-    return workerLost(identity, text, this);
+  #lostError({ identity }: Session, text: string, path?: string): Error {
+    return workerLost(joinPath(identity, path), text, this);
   }
 }

@@ -29,6 +29,7 @@ import { formatJobId } from "../job/job-id.ts";
 import type { CancelReason } from "../protocol/message.ts";
 import { checkedCopy } from "../options.ts";
 import type { Payload } from "../peer.ts";
+import { RelayedCall, type RelayedCallOwner, type RelayedJob } from "./relayed-call.ts";
 import { RetryThrottle } from "./retry.ts";
 import { Verification } from "./verification.ts";
 
@@ -192,6 +193,33 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   ): SubmittedJob {
     const settle = (_outcome: unknown, call: SubmittedJob): void => onSettled(call);
     return this.#accept(input, options, target, new Submission(this.#submissions, settle, settle));
+  }
+
+  /**
+   * Takes in a job of another runner. `owner.onEnded` is called exactly once, later or before this returns.
+   * @throws RunnerStoppedError, EncodingError or QueueFullError when it cannot be taken in.
+   */
+  relay(relayed: RelayedJob, target: CallTarget, owner: RelayedCallOwner): RelayedCall {
+    this.#checkOpen();
+    const { job } = relayed.message;
+    checkJobSize(job.data, this.maxPayload);
+    const bytes = heldJobBytes(job);
+    if (!this.hasRoom(bytes)) throw this.#full(bytes);
+    const submission = new Submission(this.#submissions, ignore, ignore);
+    const call = new RelayedCall(
+      this.#nextId++,
+      relayed,
+      this.#options.defaults.queueTimeout,
+      this,
+      target,
+      submission,
+    );
+    call.bytes = bytes;
+    submission.call = call;
+    this.#submissions.push(submission);
+    this.counts.submitted++;
+    call.start(owner);
+    return call;
   }
 
   #accept(

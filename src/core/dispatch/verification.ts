@@ -94,10 +94,6 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
     return this.#run.lastWorker;
   }
 
-  get runnerId(): string {
-    return this.#context.runnerId;
-  }
-
   start(): void {
     const { failFast, verify } = this.#options;
     if (this.#owner === undefined) return;
@@ -153,6 +149,10 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
 
   get throttle(): RetryThrottle {
     return this.#context.throttle;
+  }
+
+  get runnerId(): string {
+    return this.#context.runnerId;
   }
 
   get remoteStacks(): boolean {

@@ -30,7 +30,8 @@ export const NO_LABELS: readonly string[] = [];
 /** One worker in the pool, and how many of its slots are in use. */
 export class WorkerEntry<W> implements LinkedNode<WorkerEntry<W>> {
   readonly worker: W;
-  readonly capacity: number;
+  /** Its slots; 0: it can be given nothing for now. */
+  capacity: number;
   /** Slots granted and not freed yet; over `capacity` while jobs are prefetched. */
   inUse = 0;
   /** How many of them are leased: their holder may leave them idle. */
@@ -64,7 +65,7 @@ export class WorkerEntry<W> implements LinkedNode<WorkerEntry<W>> {
 
   /** Whether its worker can be given work, now or as soon as a slot is free. */
   get usable(): boolean {
-    return this.availability !== "suspect";
+    return this.availability !== "suspect" && this.capacity > 0;
   }
 
   /** Whether the index has it among the free entries. */
@@ -146,7 +147,7 @@ export class LeastLoadedIndex<W> {
       return this.#bucket(number);
     }
     // Do not prefetch to a leased worker: the lease has no time limit.
-    return entry.leased === 0 && inUse < capacity + entry.prefetchLimit ? this.#prefetching : undefined;
+    return entry.leased === 0 && capacity > 0 && inUse < capacity + entry.prefetchLimit ? this.#prefetching : undefined;
   }
 
   /** The entry to prefetch a job to, if any. */

@@ -72,6 +72,11 @@ export class Scheduler<W extends PooledWorker> {
     return this.#index.slots;
   }
 
+  /** The labels of all workers. */
+  get labels(): Iterable<string> {
+    return this.#index.labels;
+  }
+
   /** How many jobs the workers can be given: to the slots, and prefetched. */
   get submitLimit(): number {
     return this.#index.slots + this.#index.prefetchLimit;
@@ -100,7 +105,7 @@ export class Scheduler<W extends PooledWorker> {
     if (present !== undefined) this.#remove(present);
     const entry = new WorkerEntry(worker, capacity);
     this.#index.add(entry);
-    this.#queue.changed(worker, true, this.#index.usable === 1);
+    if (entry.usable) this.#queue.changed(worker, true, this.#index.usable === 1);
     try {
       // Last, as `close` is user code: it may throw, or change the pool.
       present?.worker.close();
@@ -211,6 +216,23 @@ export class Scheduler<W extends PooledWorker> {
       this.#index.count(entry, entry.usable ? 1 : -1);
       this.#queue.changed(worker, entry.usable, this.#index.usable === Number(entry.usable));
     }
+    this.#serve(entry);
+  }
+
+  /** Takes over the slots and labels that a worker has now. What it has it keeps. */
+  resize(worker: W): void {
+    const entry = this.find(worker);
+    if (entry === undefined) return;
+    const before = { labels: entry.labels, peer: worker.peer };
+    const wasUsable = entry.usable;
+    this.#index.delete(entry);
+    entry.capacity = worker.capacity ?? 1;
+    this.#index.add(entry);
+    if (entry.freeSlots < 0) this.#overcommitted.add(entry);
+    else this.#overcommitted.delete(entry);
+    const { usable } = this.#index;
+    if (wasUsable) this.#queue.changed(before, false, usable === 0);
+    if (entry.usable) this.#queue.changed(worker, true, usable === 1 && !wasUsable);
     this.#serve(entry);
   }
 

@@ -195,7 +195,7 @@ export class SelectorQueueIndex<W extends Selectable> {
   }
 
   /** The queues that this worker matches, in the order they were created. */
-  matching(worker: W): SelectorQueue<W>[] {
+  matching(worker: Selectable): SelectorQueue<W>[] {
     const found: SelectorQueue<W>[] = [];
     const labels = new Set([NO_LABEL, ...(worker.labels ?? [])]);
     this.#walk(worker, labels, everyGroup, (queue) => {
@@ -218,7 +218,7 @@ export class SelectorQueueIndex<W extends Selectable> {
   }
 
   #walk(
-    { peer }: W,
+    { peer }: Selectable,
     labels: Iterable<string>,
     isWorth: (group: Headed) => boolean,
     visit: (queue: SelectorQueue<W>) => boolean,

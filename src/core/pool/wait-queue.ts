@@ -115,7 +115,7 @@ export class WaitQueue<W extends Selectable> {
   }
 
   /** A worker became usable, or no longer is. `any`: whether it was the first usable worker, or the last. */
-  changed(worker: W, usable: boolean, any: boolean): void {
+  changed(worker: Selectable, usable: boolean, any: boolean): void {
     if (any) notify(this.#plain, usable);
     if (this.#queues.size === 0) return;
     const [from, to] = usable

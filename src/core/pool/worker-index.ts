@@ -55,6 +55,11 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
     return this.#entries.size;
   }
 
+  /** The labels of all of them, each once. */
+  get labels(): Iterable<string> {
+    return this.#byLabel.keys();
+  }
+
   /** How many jobs all of them together can be prefetched. */
   get prefetchLimit(): number {
     return this.#index.prefetchLimit;
@@ -70,11 +75,11 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
     const { identity, labels = NO_LABELS, peer } = entry.worker;
     this.#entries.set(identity, entry);
     // A copy in the entry: its worker's labels may change, and the entry must be found under these when it is deleted.
-    if (labels.length > 0) entry.labels = [...labels];
+    entry.labels = labels.length > 0 ? [...labels] : NO_LABELS;
     entry.principal = peer?.principal;
     for (const label of entry.labels) this.#byLabel.add(label, entry);
     this.#byPrincipal.add(entry.principal, entry);
-    this.count(entry, 1);
+    if (entry.usable) this.count(entry, 1);
     this.#index.update(entry);
     for (const index of this.#selectorIndexes.values()) if (index.selector.matches(entry.worker)) index.add(entry);
   }

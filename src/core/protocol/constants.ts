@@ -38,6 +38,7 @@ export const FAILURE_CODES: Codes<FailureCode> = Object.freeze({
   acquire: 4,
   queue: 5,
   encoding: 6,
+  bystander: 7,
 });
 
 /** Why a runner cancels an attempt. */
@@ -82,7 +83,7 @@ export const FEATURE: Readonly<Record<"relay" | "capacity", number>> = Object.fr
   capacity: 1 << 7,
 });
 /** The features that this library speaks. */
-export const SUPPORTED_FEATURES = 0;
+export const SUPPORTED_FEATURES: number = FEATURE.relay | FEATURE.capacity;
 
 /** Bit 0 of the flags of HELLO, JOB, JOBRES and JOBERR. */
 export const FLAG_0 = 1;

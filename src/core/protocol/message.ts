@@ -159,7 +159,8 @@ export type FailureCode =
   | "maxQueueBytes" // its queue is full in bytes
   | "acquire" // no worker of its fleet was there for too long
   | "queue" // the job waited too long for a slot
-  | "encoding"; // the job is over a limit behind it
+  | "encoding" // the job is over a limit behind it
+  | "bystander"; // as `lost`, and another job is why that worker was lost
 
 /** worker → runner, of a relay: the job failed in its fleet, and no handler answered. */
 export interface JobFailedMessage {

@@ -378,6 +378,13 @@ export class WorkerRegistration {
   }
 
   /** @internal */
+  onResized(session: Session): void {
+    const { identity, capacity, labels } = session;
+    this.#scheduler.resize(session);
+    this.#events.emit({ type: "worker-resized", identity, capacity, labels });
+  }
+
+  /** @internal */
   onSuspected(session: Session, suspect: boolean): void {
     this.#events.emit({ type: suspect ? "worker-suspect" : "worker-recovered", identity: session.identity });
   }

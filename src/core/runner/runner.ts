@@ -21,6 +21,7 @@ import type { GoAwayReason } from "../protocol/message.ts";
 import { checkOptions, duration, listOf, oneOf, pickOptions, withDefaults } from "../options.ts";
 import { listenerContext } from "./listener-context.ts";
 import { socketPair } from "../transport/socket-pair.ts";
+import type { RelayedCall, RelayedCallOwner, RelayedJob } from "../dispatch/relayed-call.ts";
 import type { Payload } from "../peer.ts";
 import { LOCAL } from "../transport/principal.ts";
 import type { QueueDepth } from "../pool/wait-queue.ts";
@@ -39,6 +40,16 @@ const RECALL_AFTER_MS = 1;
 /** Queues in `stats`: for each of them it looks at all workers. */
 const MAX_WAITING_STATS = 100;
 const SELF_PEER = { transport: "memory", address: "this process", principal: LOCAL };
+
+/** @internal The workers of a runner, as a relay uses them. */
+export interface Fleet {
+  /** Slots of the workers that can be given work. */
+  readonly capacity: number;
+  /** Labels of the workers, each once. */
+  readonly labels: Iterable<string>;
+  /** Takes in a job of another runner. See {@link Dispatcher.relay}. */
+  relay(job: RelayedJob, owner: RelayedCallOwner): RelayedCall;
+}
 
 /** Gives jobs to free workers and settles each one exactly once. */
 export class JobRunner implements Dialer {
@@ -156,6 +167,20 @@ export class JobRunner implements Dialer {
       hasRoom: (bytes) => this.#dispatcher.hasRoom(bytes),
       whenRoom: (fn) => this.#dispatcher.whenRoom(fn),
       submit: (job, given, onSettled) => inContext(() => this.#dispatcher.submit(job, given, this.#target, onSettled)),
+    };
+  }
+
+  /** @internal The fleet, as a relay hands jobs to it. */
+  get fleet(): Fleet {
+    const scheduler = this.#scheduler;
+    return {
+      get capacity(): number {
+        return scheduler.slots;
+      },
+      get labels(): Iterable<string> {
+        return scheduler.labels;
+      },
+      relay: (job, owner) => this.#dispatcher.relay(job, this.#target, owner),
     };
   }
 

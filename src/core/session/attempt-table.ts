@@ -3,6 +3,7 @@
  * ends is in session.ts, what an outcome means for a job in call.ts.
  */
 import { Attempt, type AttemptOwner } from "./attempt.ts";
+import { FEATURE } from "../protocol/constants.ts";
 import { CallbackEntry, type TimerQueue } from "../time/timer-queue.ts";
 import type { WorkerSelector } from "../pool/worker-selector.ts";
 import type { GoneReason } from "../events.ts";
@@ -14,6 +15,7 @@ import type {
   CancelReason,
   HelloMessage,
   JobErrorMessage,
+  JobFailedMessage,
   JobResultMessage,
   RejectMessage,
   RunnerMessage,
@@ -22,7 +24,7 @@ import type {
 import { PrefetchController, type Prefetch } from "./prefetch.ts";
 
 /** What a worker sends about a job. */
-export type AnswerMessage = JobResultMessage | JobErrorMessage | RejectMessage | CancelledMessage;
+export type AnswerMessage = JobResultMessage | JobErrorMessage | JobFailedMessage | RejectMessage | CancelledMessage;
 
 /** The socket that jobs are sent over. */
 export type JobLink = Pick<
@@ -72,6 +74,9 @@ export class AttemptTable<S> {
   #held = 0;
   /** Whether prefetched jobs were recalled or returned, and no running job has ended since: then nothing is prefetched. */
   #isStuck = false;
+  /** Whether its worker stands for a fleet, and whether both ends speak of routes. */
+  #isRelay = false;
+  #hasRoutes = false;
 
   constructor(socket: JobLink, context: AttemptTableContext, owner: AttemptTableOwner<S>) {
     this.#socket = socket;
@@ -102,9 +107,19 @@ export class AttemptTable<S> {
   }
 
   /** The worker registers: HELLO has its capacity and prefetch limit. */
-  onHello(hello: HelloMessage): void {
+  onHello(hello: HelloMessage, features: number): void {
     this.#capacity = hello.capacity;
+    this.#isRelay = hello.isRelay;
+    this.#hasRoutes = (features & FEATURE.relay) !== 0;
     this.#prefetch = new PrefetchController(this.#context.rules.prefetch, hello);
+  }
+
+  /** The worker has so many slots from now on. Prefetched jobs that have one have begun. */
+  resize(capacity: number, now: number): void {
+    this.#capacity = capacity;
+    this.#prefetch?.resize(capacity);
+    for (let next = this.#inFlight.begin(capacity); next !== undefined; next = this.#inFlight.begin(capacity))
+      this.#onTurn(next, now);
   }
 
   /** Sends a job. `undefined` when the socket is closed: nothing was sent, and the session ends. */
@@ -118,7 +133,9 @@ export class AttemptTable<S> {
   ): Attempt<S> | undefined {
     const attempt = new Attempt(this.#nextId, this.#owner.self, owner, this.#socket.framesSent);
     const before = this.#socket.bytesSent;
-    if (!this.#socket.send({ type: "JOB", attemptId: attempt.id, attempt: number, jobId, ttl, job })) return undefined;
+    const message = { type: "JOB", attemptId: attempt.id, attempt: number, jobId, ttl, job } as const;
+    const route = this.#hasRoutes ? owner.routeFor?.(attempt.session, now) : undefined;
+    if (!this.#socket.send(route === undefined ? message : { ...message, route })) return undefined;
     this.#nextId++;
     if (owner.asyncContext !== undefined) this.#socket.jobContexts?.set(attempt.id, owner.asyncContext);
     this.#inFlight.add(attempt, this.#capacity);
@@ -156,7 +173,7 @@ export class AttemptTable<S> {
   onAnswer(message: AnswerMessage, now: number): void {
     const attempt = this.#expected(message.attemptId);
     if (attempt === undefined) return;
-    const violation = violationOf(message, attempt);
+    const violation = violationOf(message, attempt) ?? this.#foreignField(message);
     if (violation !== undefined) return this.#owner.onViolation(violation);
     if (message.type === "JOBRES" || message.type === "JOBERR") this.#measure(message, attempt, now);
     this.#close(attempt, now);
@@ -194,15 +211,29 @@ export class AttemptTable<S> {
     if (!attempt.waits) this.#isStuck = false;
     else if (attempt.cancelled === undefined) this.#isStuck = true;
     const next = this.#inFlight.delete(attempt, this.#capacity);
-    if (next === undefined) return;
+    if (next !== undefined) this.#onTurn(next, now);
+  }
+
+  /** A prefetched job has a slot. */
+  #onTurn(next: Attempt<S>, now: number): void {
     this.#bytesWaiting -= next.bytes;
     if (next.cancelled === undefined) next.owner.onStarted(next, now);
     else this.#expectConfirmation(next);
   }
 
+  /** How an answer uses a feature that was not agreed on, if it does. */
+  #foreignField(message: AnswerMessage): string | undefined {
+    if (this.#hasRoutes) return undefined;
+    const isForeign =
+      message.type === "FAILED" ||
+      ("path" in message && message.path !== undefined) ||
+      (message.type === "REJECT" && message.reason === "unfit");
+    return isForeign ? `${message.type} of a feature that was not agreed on` : undefined;
+  }
+
   /** Asks for a PONG, too: an event loop that answers is not stuck, whatever one of its handlers does. */
   #expectConfirmation(attempt: Attempt<S>): void {
-    const ping = this.#capacity > 1 ? this.#owner.sendPing() : 0;
+    const ping = this.#capacity > 1 || this.#isRelay ? this.#owner.sendPing() : 0;
     attempt.grace = new CallbackEntry(() => this.#onGraceOver(attempt, ping));
     this.#context.timers.set(attempt.grace, this.#context.rules.cancelGrace);
   }
@@ -210,7 +241,9 @@ export class AttemptTable<S> {
   #onGraceOver(attempt: Attempt<S>, ping: number): void {
     attempt.isHeld = true;
     this.#held++;
-    if (this.#held >= this.#capacity || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();
+    // A relay ends the sessions of its own fleet that are stuck: its slots come back.
+    const isFull = this.#held >= this.#capacity && !this.#isRelay;
+    if (isFull || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();
     else this.#owner.onSlotHeld();
   }
 
@@ -238,7 +271,9 @@ function violationOf(message: AnswerMessage, attempt: Attempt<unknown>): string 
 }
 
 function settleAttempt<S>(attempt: Attempt<S>, message: AnswerMessage, now: number): void {
+  if ("path" in message) attempt.path = message.path;
   if (message.type === "JOBRES") attempt.owner.onSucceeded(attempt, message.value, now);
   else if (message.type === "JOBERR") attempt.owner.onFailed(attempt, message);
+  else if (message.type === "FAILED") attempt.owner.onFleetFailed(attempt, message);
   else if (message.type === "REJECT") attempt.owner.onRejected(attempt, message.reason);
 }

@@ -2,7 +2,7 @@
  * One attempt at a job on one session. The session keeps it until its slot is free; its owner is the call it is made for.
  */
 import type { AsyncContext } from "../time/async-context.ts";
-import type { CancelReason, JobErrorMessage, RejectReason } from "../protocol/message.ts";
+import type { CancelReason, JobErrorMessage, JobFailedMessage, JobRoute, RejectReason } from "../protocol/message.ts";
 import type { CallbackEntry } from "../time/timer-queue.ts";
 import type { WorkerSelector } from "../pool/worker-selector.ts";
 import type { GoneReason } from "../events.ts";
@@ -10,7 +10,7 @@ import type { LinkedNode } from "../collections/linked-queue.ts";
 import type { Payload } from "../peer.ts";
 
 /**
- * What an attempt calls. Exactly one of the first five is called, and none after `cancel`. `onSlotFreed` is called once in any
+ * What an attempt calls. Exactly one of the first six is called, and none after `cancel`. `onSlotFreed` is called once in any
  * case, when the slot is free for another job. Times are the clock's, of the moment it became known.
  */
 export interface AttemptOwner<S> {
@@ -18,10 +18,14 @@ export interface AttemptOwner<S> {
   readonly selector?: WorkerSelector | undefined;
   /** Where its caller's code runs, if the handler may run in this process. */
   readonly asyncContext?: AsyncContext | undefined;
+  /** What a JOB to this session tells of its way; absent: nothing. Asked only when the session speaks of ways. */
+  routeFor?(session: S, now: number): JobRoute | undefined;
   /** A result arrived. */
   onSucceeded(attempt: Attempt<S>, value: Payload, now: number): void;
   /** The handler failed. */
   onFailed(attempt: Attempt<S>, message: JobErrorMessage): void;
+  /** The worker is a relay, and the job failed in its fleet. */
+  onFleetFailed(attempt: Attempt<S>, message: JobFailedMessage): void;
   /** The worker returned the job, not started. */
   onRejected(attempt: Attempt<S>, reason: RejectReason): void;
   /** The session ended with the job: it may have run in part or whole. `message` is for people to read. */
@@ -48,6 +52,8 @@ export class Attempt<S> implements LinkedNode<Attempt<S>> {
   readonly frameNumber: number;
   /** When it was sent to a free slot, if the prefetch is measured. */
   sentAt: number | undefined;
+  /** The worker of a relay's fleet that had it, once it is answered. */
+  path: string | undefined;
   /** Bytes of its JOB, if it was prefetched. */
   bytes = 0;
   /** Whether the worker was asked to return it unless it has begun. */

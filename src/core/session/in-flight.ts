@@ -43,7 +43,11 @@ export class InFlight<S> {
   /** Takes one out that is over at the worker. Returns the attempt that has its slot now. */
   delete(attempt: Attempt<S>, capacity: number): Attempt<S> | undefined {
     this.#attempts.delete(attempt.id);
-    if (this.#waiting.remove(attempt)) return undefined;
+    return this.#waiting.remove(attempt) ? undefined : this.begin(capacity);
+  }
+
+  /** Gives a free slot, if there is one, to the first prefetched attempt. Returns that attempt. */
+  begin(capacity: number): Attempt<S> | undefined {
     const next = this.#waiting.first;
     if (next === undefined || this.running >= capacity) return undefined;
     this.#waiting.remove(next);

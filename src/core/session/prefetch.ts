@@ -28,7 +28,7 @@ export class PrefetchController {
   /** How many may be with the worker beyond its slots now. */
   limit: number;
   readonly #max: number;
-  readonly #capacity: number;
+  #capacity: number;
   #jobs = 0;
   #mean = 0;
   #variance = 0;
@@ -45,6 +45,11 @@ export class PrefetchController {
     this.#capacity = capacity;
     this.#max = Math.min(limit, prefetch === "auto" ? MAX_MEASURED_PREFETCH : prefetch);
     this.limit = prefetch === "auto" ? 0 : this.#max;
+  }
+
+  /** The worker has so many slots from now on. */
+  resize(capacity: number): void {
+    this.#capacity = capacity;
   }
 
   /**
@@ -67,7 +72,7 @@ export class PrefetchController {
     const jobs = Math.floor(
       (this.#roundTrip + CLOCK_RESOLUTION_MS) / Math.max(expected, this.#roundTrip / MAX_MEASURED_PREFETCH),
     );
-    return Math.max(0, Math.min(this.#max, jobs - (this.#capacity - 1)));
+    return Math.max(0, Math.min(this.#max, jobs - Math.max(0, this.#capacity - 1)));
   }
 
   /** The mean and variance of the first jobs; from then on the older ones fade. */

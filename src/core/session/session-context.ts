@@ -35,6 +35,8 @@ export interface SessionContext<S> {
   onHello(session: S, message: HelloMessage): void;
   /** Whether it may be given work changed. */
   onAvailability(session: S, availability: Availability): void;
+  /** It has other slots and labels from now on. */
+  onResized(session: S): void;
   /** It became suspect, or was heard again. */
   onSuspected(session: S, suspect: boolean): void;
   /** It gets no more work and leaves after what runs. */

@@ -4,7 +4,7 @@
  * scheduler.ts, what a lost attempt means for the job in call.ts.
  */
 import { AttemptTable, type AttemptTableOwner } from "./attempt-table.ts";
-import { SUPPORTED_FEATURES } from "../protocol/constants.ts";
+import { FEATURE, SUPPORTED_FEATURES } from "../protocol/constants.ts";
 import { RUNNER_CODEC } from "../protocol/codec.ts";
 import type { ExecuteOptions } from "../job/execute-options.ts";
 import { BackpressureMonitor, type BackpressureOwner } from "../health/backpressure.ts";
@@ -14,7 +14,14 @@ import type { Job } from "../job/job.ts";
 import { MessageSocket, type MessageSocketOwner } from "../protocol/message-socket.ts";
 import { frameGrace } from "../health/failure-detector.ts";
 import { HeartbeatMonitor, type HeartbeatOwner } from "../health/heartbeat-monitor.ts";
-import type { GoAwayReason, HelloMessage, RunnerMessage, WireErrorCode, WorkerMessage } from "../protocol/message.ts";
+import type {
+  CapacityMessage,
+  GoAwayReason,
+  HelloMessage,
+  RunnerMessage,
+  WireErrorCode,
+  WorkerMessage,
+} from "../protocol/message.ts";
 import type { Payload, Peer } from "../peer.ts";
 import { TokenBucket } from "../time/token-bucket.ts";
 import type { SessionContext } from "./session-context.ts";
@@ -40,6 +47,8 @@ export class Session implements PooledWorker {
   readonly #backpressure: BackpressureMonitor;
   #phase: Phase = "connecting";
   #hello: HelloMessage | undefined;
+  /** What it said last of its slots and labels. */
+  #slots: Pick<HelloMessage, "capacity" | "labels"> | undefined;
   #heardAt: number;
   #strikes = 0;
   #since: number;
@@ -74,7 +83,12 @@ export class Session implements PooledWorker {
 
   /** How many jobs it takes at a time. */
   get capacity(): number {
-    return this.#hello?.capacity ?? 1;
+    return this.#slots?.capacity ?? 1;
+  }
+
+  /** Whether it stands for a fleet of its own. */
+  get isRelay(): boolean {
+    return this.#hello?.isRelay === true;
   }
 
   /** The largest job data it takes, in bytes, as its HELLO says. */
@@ -82,14 +96,18 @@ export class Session implements PooledWorker {
     return this.#hello?.maxPayload ?? 0;
   }
 
-  /** @internal The features that both ends speak, as a mask. */
-  get features(): number {
+  /** @internal Whether both ends speak a feature. */
+  speaks(feature: number): boolean {
+    return (this.#features & feature) !== 0;
+  }
+
+  get #features(): number {
     return ((this.#hello?.features ?? 0) & SUPPORTED_FEATURES) >>> 0;
   }
 
-  /** The labels it came with. */
+  /** The labels it has now: those of its HELLO, or of its last CAPACITY. */
   get labels(): readonly string[] {
-    return this.#hello?.labels ?? [];
+    return this.#slots?.labels ?? [];
   }
 
   /** The peer according to the transport. */
@@ -146,11 +164,12 @@ export class Session implements PooledWorker {
     const { clock, rules } = this.#context;
     const { heartbeat } = rules;
     this.#hello = hello;
+    this.#slots = hello;
     this.#phase = "registered";
-    this.attempts.onHello(hello);
+    this.attempts.onHello(hello, this.#features);
     this.#since = clock.now();
     const { version } = hello;
-    const terms = { heartbeat, maxPayload, features: this.features };
+    const terms = { heartbeat, maxPayload, features: this.#features };
     this.#socket.send({ type: "WELCOME", version, sessionId: this.id, runnerId, ...terms });
     this.#heartbeat.onHello(this.#since);
   }
@@ -263,6 +282,7 @@ export class Session implements PooledWorker {
     switch (message.type) {
       case "JOBRES":
       case "JOBERR":
+      case "FAILED":
       case "REJECT":
       case "CANCELLED":
         return this.attempts.onAnswer(message, this.#heardAt);
@@ -271,6 +291,8 @@ export class Session implements PooledWorker {
       case "PONG":
         if (!this.#heartbeat.onPong()) this.#strike("PONGs nobody asked for");
         return;
+      case "CAPACITY":
+        return this.#onCapacity(message);
       case "REMOVE":
         return this.#drain();
       case "ERROR":
@@ -288,6 +310,14 @@ export class Session implements PooledWorker {
   #onPing(nonce: number): void {
     if (this.#pingBudget.spend(this.#context.clock.now())) this.#socket.send({ type: "PONG", nonce });
     else this.#strike("too many PINGs");
+  }
+
+  /** The pool learns of more slots before jobs that have begun there end. */
+  #onCapacity(message: CapacityMessage): void {
+    if (!this.speaks(FEATURE.capacity)) return this.#violation("CAPACITY is a feature that was not agreed on");
+    this.#slots = message;
+    this.attempts.resize(message.capacity, this.#heardAt);
+    this.#context.onResized(this);
   }
 
   /** The worker sent a message of no consequence. */

@@ -4,6 +4,7 @@ import { AbortError, type AbortReason, ExecutionError, type RemoteError } from "
 import type { AsyncContext } from "../time/async-context.ts";
 import type { Job } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
+import type { JobRelay, RelayedExecution, RelayResult } from "./job-relay.ts";
 import type { LinkedNode } from "../collections/linked-queue.ts";
 import type { JobMessage } from "../protocol/message.ts";
 import type { Payload } from "../peer.ts";
@@ -46,7 +47,8 @@ export interface ExecutionOwner {
 /** What came of a handler. */
 export type ExecutionResult =
   | { readonly ok: true; readonly value: Payload }
-  | { readonly ok: false; readonly error: RemoteError; readonly retryable: boolean; readonly retryAfter: number };
+  | { readonly ok: false; readonly error: RemoteError; readonly retryable: boolean; readonly retryAfter: number }
+  | RelayResult;
 
 /** A job taken in, and its running handler; also the context that is given to it, so that a job costs one object. */
 export class Execution implements JobContext, LinkedNode<Execution> {
@@ -64,30 +66,26 @@ export class Execution implements JobContext, LinkedNode<Execution> {
   isWanted = true;
   /** Where its caller's code runs, if that is in this process. */
   asyncContext: AsyncContext | undefined;
-  readonly #job: Job;
-  readonly #jobNumber: number;
-  /** The outermost runner, if it is not the one that this worker is connected to. */
-  readonly #origin: string | undefined;
+  readonly #message: JobMessage;
   readonly #owner: ExecutionOwner;
   #aborter: AbortController | undefined;
   #reason: AbortError | undefined;
+  #relayed: RelayedExecution | undefined;
 
   constructor(message: JobMessage, owner: ExecutionOwner) {
-    this.#job = message.job;
+    this.#message = message;
     this.attemptId = message.attemptId;
     this.attempt = message.attempt;
-    this.#jobNumber = message.jobId;
-    this.#origin = message.route?.origin;
     this.#owner = owner;
   }
 
   /** About so many bytes of data it was sent with. */
   get bytes(): number {
-    return this.#job.data.length;
+    return this.#message.job.data.length;
   }
 
   get jobId(): string {
-    return formatJobId(this.#origin ?? this.#owner.runnerId, this.#jobNumber);
+    return formatJobId(this.#message.route?.origin ?? this.#owner.runnerId, this.#message.jobId);
   }
 
   get identity(): string {
@@ -111,10 +109,11 @@ export class Execution implements JobContext, LinkedNode<Execution> {
   run(handler: Handler): void {
     let result: ExecutionResult | undefined;
     try {
+      const { job } = this.#message;
       const value =
         this.asyncContext === undefined
-          ? handler(this.#job, this)
-          : this.asyncContext.runInAsyncScope(() => handler(this.#job, this));
+          ? handler(job, this)
+          : this.asyncContext.runInAsyncScope(() => handler(job, this));
       if (typeof value === "string" || isBytes(value)) result = success(value);
       else this.#await(value);
     } catch (error) {
@@ -122,6 +121,12 @@ export class Execution implements JobContext, LinkedNode<Execution> {
       result = failure(error);
     }
     if (result !== undefined) this.#owner.onFinished(this, result);
+  }
+
+  /** Hands the job to a fleet. `labels`: those of the relay itself. */
+  forward(relay: JobRelay, labels: readonly string[]): void {
+    const from = { runnerId: this.#owner.runnerId, labels, asyncContext: this.asyncContext };
+    this.#relayed = relay.forward(this.#message, from, (result) => this.#owner.onFinished(this, result));
   }
 
   #await(promise: Promise<Payload>): void {
@@ -138,10 +143,13 @@ export class Execution implements JobContext, LinkedNode<Execution> {
     const { jobId } = this;
     this.#reason = new AbortError(`nobody waits for this job any more: ${reason}`, reason, { jobId });
     this.#aborter?.abort(this.#reason);
+    this.#relayed?.cancel(reason);
   }
 }
 
-function remote(name: string, message: string, code: string): ExecutionResult {
+type Failure = Extract<ExecutionResult, { error: RemoteError }>;
+
+function remote(name: string, message: string, code: string): Failure {
   return { ok: false, error: { name, message, code, stack: "" }, retryable: false, retryAfter: 0 };
 }
 
@@ -169,7 +177,7 @@ function late(value: unknown): ExecutionResult {
 }
 
 /** A result over the runner's limit fails the job, not the connection. */
-export function resultTooLarge(bytes: number, maxPayload: number): ExecutionResult {
+export function resultTooLarge(bytes: number, maxPayload: number): Failure {
   return remote(
     "RangeError",
     `the result has ${bytes} bytes, over the runner's limit of ${maxPayload}`,

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../time/clock.ts";
 import type { AsyncContext } from "../time/async-context.ts";
-import { wirePayloadBytes, WORKER_CODEC } from "../protocol/codec.ts";
+import { WORKER_CODEC } from "../protocol/codec.ts";
 import { type AbortReason, AuthError, type PowerhoseError, ProtocolError } from "../errors.ts";
 import type { DisconnectReason } from "../events.ts";
 import { MessageSocket, type MessageSocketOwner } from "../protocol/message-socket.ts";
@@ -20,18 +20,12 @@ import type {
   WorkerMessage,
 } from "../protocol/message.ts";
 import { IntMap } from "../collections/int-map.ts";
-import type { Payload } from "../peer.ts";
 import { FailureDetector, frameGrace } from "../health/failure-detector.ts";
 import type { CloseReason, Socket } from "../transport/socket.ts";
 import { RunQueue, type RunQueueOwner } from "./run-queue.ts";
-import {
-  type Handler,
-  Execution,
-  type ExecutionOwner,
-  type ExecutionResult,
-  resultTooLarge,
-  unreadable,
-} from "./execution.ts";
+import { answerTo } from "./answer.ts";
+import { type Handler, Execution, type ExecutionOwner, type ExecutionResult, unreadable } from "./execution.ts";
+import { isRelay, type JobRelay } from "./job-relay.ts";
 import { Timer } from "../time/timer.ts";
 import { FEATURE, MAX_MEASURED_PREFETCH } from "../protocol/constants.ts";
 
@@ -56,6 +50,8 @@ export class RunnerConnection
   readonly #heartbeatTimer: Timer;
   #welcome: WelcomeMessage | undefined;
   #detector: FailureDetector;
+  #capacity: number;
+  #labels: readonly string[];
   #sentAt = 0;
   #heardAt = 0;
   #nonce = 0;
@@ -74,6 +70,8 @@ export class RunnerConnection
     this.#owner = owner;
     this.shuttingDown = owner.shuttingDown;
     this.#hello = hello;
+    this.#capacity = hello.capacity;
+    this.#labels = hello.labels;
     this.#timed = hello.capacity <= MAX_MEASURED_PREFETCH && (hello.prefetchLimit ?? 0) > 0;
     this.#queue = new RunQueue(owner.clock, this);
     this.#socket = new MessageSocket(socket, owner.clock, this, owner.maxFrameBytes, WORKER_CODEC);
@@ -94,9 +92,9 @@ export class RunnerConnection
     return this.#welcome?.runnerId ?? "";
   }
 
-  /** Slots that its HELLO names. */
+  /** Slots that the runner was told of last. */
   get capacity(): number {
-    return this.#hello.capacity;
+    return this.#capacity;
   }
 
   /** Handlers that run for it, and jobs about to begin. */
@@ -115,6 +113,27 @@ export class RunnerConnection
     this.#heartbeatTimer.set(HELLO_TIMEOUT_MS);
     this.#socket.open();
     this.#send(this.#hello);
+  }
+
+  /** Whether its runner hears of changed slots. */
+  get canResize(): boolean {
+    return this.#speaks(FEATURE.capacity);
+  }
+
+  /** Tells the runner how many slots and which labels there are now, if that has changed. */
+  resize(capacity: number, labels: readonly string[]): void {
+    const isSame = capacity === this.#capacity && labels.join() === this.#labels.join();
+    if (isSame || !this.serving || !this.canResize) return;
+    this.#capacity = capacity;
+    this.#labels = labels;
+    this.#send({ type: "CAPACITY", capacity, labels });
+    if (capacity === 0) for (const execution of this.#queue.latestFirst()) this.#handBack(execution, this.#noSlot);
+    this.startNext();
+  }
+
+  /** Why a job is handed back that came while there was no slot at all. */
+  get #noSlot(): RejectReason {
+    return this.#hello.isRelay && this.#speaks(FEATURE.relay) ? "unfit" : "overloaded";
   }
 
   /** Asks to leave after what runs; `ended` follows. */
@@ -146,7 +165,7 @@ export class RunnerConnection
   /** While there is a backlog no job begins, so that what is sent besides it is bounded by the slots, and always may be. */
   #settle(execution: Execution, result: ExecutionResult): void {
     const before = this.#congestion.isCongested ? this.#socket.bytesSent : undefined;
-    if (execution.isWanted) this.#answer(execution, this.#fitting(result));
+    if (execution.isWanted) this.#answer(execution, result);
     else this.#send({ type: "CANCELLED", attemptId: execution.attemptId });
     if (before !== undefined) this.#congestion.allow(this.#socket.bytesSent - before);
   }
@@ -234,8 +253,10 @@ export class RunnerConnection
 
   /** A job that was cancelled before it began never begins: a handler need not look for an abort that came before it. */
   start(execution: Execution): void {
-    if (execution.isWanted) execution.run(this.#owner.handler);
-    else this.onFinished(execution, NOT_BEGUN);
+    const { handler, ownLabels } = this.#owner;
+    if (!execution.isWanted) this.onFinished(execution, NOT_BEGUN);
+    else if (isRelay(handler)) execution.forward(handler, ownLabels);
+    else execution.run(handler);
   }
 
   onProtocolError(error: ProtocolError): void {
@@ -304,6 +325,7 @@ export class RunnerConnection
    */
   #refusal(waits: boolean): RejectReason | undefined {
     if (this.#leaving) return "draining";
+    if (this.#capacity === 0) return this.#noSlot;
     const isFull = waits ? this.#isFull() : !this.#owner.hasRoom;
     return isFull ? "overloaded" : undefined;
   }
@@ -352,34 +374,21 @@ export class RunnerConnection
     this.#end("refused", text, fatal ? error : undefined, message.retryAfter);
   }
 
-  /** What cannot be sent as it is fails the job instead of the connection. */
-  #fitting(result: ExecutionResult): ExecutionResult {
-    const limit = this.#welcome?.maxPayload ?? 0;
-    if (!result.ok || (typeof result.value === "string" && result.value.length * 3 <= limit)) return result;
-    const bytes = wirePayloadBytes(result.value);
-    return bytes <= limit ? result : resultTooLarge(bytes, limit);
-  }
-
-  #answer(execution: Execution, result: ExecutionResult): void {
-    if (result.ok) return this.#sendValue(execution, result.value);
-    const { retryable, retryAfter } = result;
-    const error = this.#owner.remoteStacks ? result.error : { ...result.error, stack: "" };
-    this.#send({
-      type: "JOBERR",
-      attemptId: execution.attemptId,
-      error,
-      retryable,
-      retryAfter,
-      durationMs: this.#durationOf(execution),
-    });
-  }
-
   /** The handler may have transferred its bytes away: that fails the job and nothing else. */
-  #sendValue(execution: Execution, value: Payload): void {
+  #answer(execution: Execution, result: ExecutionResult): void {
+    const terms = {
+      attemptId: execution.attemptId,
+      durationMs: this.#durationOf(execution),
+      maxPayload: this.#welcome?.maxPayload ?? 0,
+      speaksRelay: this.#speaks(FEATURE.relay),
+      remoteStacks: this.#owner.remoteStacks,
+    };
+    const answer = answerTo(result, terms);
     try {
-      this.#send({ type: "JOBRES", attemptId: execution.attemptId, value, durationMs: this.#durationOf(execution) });
-    } catch {
-      this.#answer(execution, unreadable());
+      this.#send(answer);
+    } catch (error) {
+      if (answer.type !== "JOBRES") throw error;
+      this.#send(answerTo(unreadable(), terms));
     }
   }
 
@@ -464,7 +473,9 @@ export interface RunnerConnectionOwner<P> {
   readonly highWater: number;
   readonly maxBuffered: number;
   readonly identity: string;
-  readonly handler: Handler;
+  readonly handler: Handler | JobRelay;
+  /** The labels of the worker itself, without those of a fleet behind it. */
+  readonly ownLabels: readonly string[];
   readonly shuttingDown: AbortSignal;
   readonly remoteStacks: boolean;
   readonly maxFrameBytes: number;

@@ -19,9 +19,11 @@ import {
   oneOf,
   payloadLimit,
   hasMethods,
+  type Validator,
   withDefaults,
 } from "../options.ts";
 import type { Handler } from "./execution.ts";
+import { isRelay, type JobRelay } from "./job-relay.ts";
 
 /** Options of {@link Worker}. All durations in ms. */
 export interface WorkerOptions {
@@ -29,18 +31,18 @@ export interface WorkerOptions {
   readonly dial?: Dialer | undefined;
   /** Where runners reach this worker. Give this or `dial`. */
   readonly listen?: Listener | undefined;
-  /** Runs the jobs. */
-  readonly handler: Handler;
+  /** Runs the jobs; or `relay(runner)`: another runner's fleet does. */
+  readonly handler: Handler | JobRelay;
   /** The worker's stable name, `[A-Za-z0-9._:-]{1,128}`; default `worker-` and a random name. */
   readonly identity?: string | undefined;
-  /** Jobs it runs at a time, 1 to 65,535; default 1. */
+  /** Jobs it runs at a time, 1 to 65,535; default 1. With a relay: at most so many, of those its fleet can run; default 65,535. */
   readonly capacity?: number | undefined;
   /**
    * Whether handlers run on this event loop and may block it; default true. Then the runner judges the worker by its
-   * attempts' timeouts while it has any, not by its silence. Say false when handlers run in threads.
+   * attempts' timeouts while it has any, not by its silence. Say false when handlers run in threads. False with a relay.
    */
   readonly blocking?: boolean | undefined;
-  /** What it can do, for people and for routing: at most 32, of the identity's alphabet. */
+  /** What it can do, for people and for routing: at most 32, of the identity's alphabet. With a relay its fleet's come on top. */
   readonly labels?: readonly string[] | undefined;
   /** Retires after so many jobs, those of all its runners together; default none. */
   readonly maxJobs?: number | undefined;
@@ -81,10 +83,17 @@ export type WorkerDefaults = WithDefaults<
   Omit<WorkerOptions, "dial" | "listen" | "handler" | "identity" | "maxAgeJitter" | "clock" | "random">
 >;
 
+const hasForward = hasMethods("a function, or relay(…)", "forward");
+
+const isHandler: Validator = (value) => (typeof value === "function" ? isFunction(value) : hasForward(value));
+
+/** What differs with a relay: its own event loop is free, and its fleet says how much it takes. */
+const RELAY_DEFAULTS = { capacity: 65_535, blocking: false };
+
 const OPTIONS = defineOptions<WorkerOptions, keyof WorkerDefaults>({
   dial: [hasMethods("a Dialer, such as a JobRunner or dialWebSocket(…)", "dial")],
   listen: [hasMethods("a Listener", "start", "stop")],
-  handler: [isFunction],
+  handler: [isHandler],
   identity: [identityName],
   capacity: [integer(1, 65_535), 1],
   blocking: [isBoolean, true],
@@ -113,10 +122,11 @@ export type ResolvedWorkerOptions = WorkerOptions & WorkerDefaults;
 /** @internal Checks the options and fills them in. */
 export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOptions {
   checkOptions("Worker", options, OPTIONS.rules);
-  if (typeof options.handler !== "function") throw new TypeError("Worker: a `handler` is needed");
+  if (options.handler === undefined) throw new TypeError("Worker: a `handler` is needed");
   if ((options.dial === undefined) === (options.listen === undefined)) {
     throw new TypeError("Worker: give either `dial` (how to reach the runner) or `listen`");
   }
-  const filled = withDefaults(WORKER_DEFAULTS, options);
+  const defaults = isRelay(options.handler) ? { ...WORKER_DEFAULTS, ...RELAY_DEFAULTS } : WORKER_DEFAULTS;
+  const filled = withDefaults(defaults, options);
   return { ...filled, ...backlogLimits(filled) };
 }

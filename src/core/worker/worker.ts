@@ -18,7 +18,9 @@ import { RunnerConnection, type ConnectionEnd } from "./runner-connection.ts";
 import { Reconnector } from "../transport/reconnector.ts";
 import type { Socket } from "../transport/socket.ts";
 import type { Handler, Execution } from "./execution.ts";
+import { isRelay, type JobRelay } from "./job-relay.ts";
 import { WorkerLifetime } from "./worker-lifetime.ts";
+import { MAX_LABELS } from "../identifiers.ts";
 import { Timer } from "../time/timer.ts";
 import { MAX_PREFETCH, SUPPORTED_FEATURES } from "../protocol/constants.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
@@ -32,7 +34,9 @@ export class Worker {
   /** The worker's stable name. */
   readonly identity: string;
   /** @internal */
-  readonly handler: Handler;
+  readonly handler: Handler | JobRelay;
+  /** @internal */
+  readonly ownLabels: readonly string[];
   /** @internal */
   readonly remoteStacks: boolean;
   /** @internal */
@@ -56,6 +60,8 @@ export class Worker {
   #shutdown = new AbortController();
   #phase: WorkerPhase = { state: "created" };
   #instance: string;
+  /** Ends the news of the fleet behind a relay. */
+  #unfollow: (() => void) | undefined;
   /** The listener that has to be stopped. */
   #listener: Listener | undefined;
   /** Handlers that run, those of lost sessions included. */
@@ -76,6 +82,7 @@ export class Worker {
     this.#events = new Emitter(this.clock);
     this.identity = options.identity ?? `worker-${this.#random.id().slice(0, 12)}`;
     this.handler = options.handler;
+    this.ownLabels = this.#options.labels;
     this.remoteStacks = this.#options.remoteStacks;
     this.maxFrameBytes = frameLimit(this.#options.maxPayload);
     this.highWater = this.#options.highWater;
@@ -113,6 +120,7 @@ export class Worker {
   start(): Promise<void> {
     if (this.#apply({ type: "start" }) === "open") {
       this.#newInstance();
+      if (isRelay(this.handler)) this.#unfollow = this.handler.onChange(() => this.#reclaimSlots());
       if (this.#reconnector === undefined) void this.#listen();
       else this.#reconnector.dial();
     }
@@ -168,7 +176,7 @@ export class Worker {
 
   /** @internal */
   get hasRoom(): boolean {
-    return this.#running < this.#options.capacity;
+    return this.#running < this.#capacity;
   }
 
   /** @internal */
@@ -244,6 +252,7 @@ export class Worker {
     for (const connection of this.#connections) connection.close("stopped");
     this.#announceShutdown("stopped");
     this.#lifetime.stop();
+    this.#unfollow?.();
     this.#drainTimer.drop();
     this.#started.reject(reason);
     void this.#stopListening();
@@ -318,12 +327,29 @@ export class Worker {
 
   /** A handler that outlives its session keeps its slot: the next session is told of those that are left. */
   get #freeSlots(): number {
-    return this.#options.capacity - this.#orphans;
+    return Math.max(0, this.#capacity - this.#orphans);
+  }
+
+  /** With a relay: what its fleet has at this moment. */
+  get #capacity(): number {
+    const { capacity } = this.#options;
+    return isRelay(this.handler) ? Math.min(capacity, this.handler.capacity) : capacity;
+  }
+
+  get #labels(): readonly string[] {
+    if (!isRelay(this.handler)) return this.ownLabels;
+    const ofFleet = [...this.handler.labels].sort();
+    return [...new Set([...this.ownLabels, ...ofFleet])].slice(0, MAX_LABELS);
+  }
+
+  /** A relay without a worker registers all the same: its runner hears of the first one. */
+  get #mayRegister(): boolean {
+    return this.#freeSlots > 0 || (isRelay(this.handler) && this.#orphans === 0);
   }
 
   /** Without a free slot there is nothing to offer: the first handler to return brings the worker back. */
   #mayDial(): boolean {
-    if (this.#freeSlots > 0) return true;
+    if (this.#mayRegister) return true;
     this.#apply({ type: "no-slot" });
     return false;
   }
@@ -336,9 +362,11 @@ export class Worker {
 
   #accept(socket: Socket): void {
     const capacity = this.#freeSlots;
-    if (capacity < 1 || this.#phase.state === "draining" || this.#phase.state === "stopped") return socket.close();
+    if (!this.#mayRegister || this.#phase.state === "draining" || this.#phase.state === "stopped")
+      return socket.close();
     if (this.#lifetime.isOver) this.#newInstance();
-    const { blocking, labels, listen, maxPayload } = this.#options;
+    const { blocking, listen, maxPayload } = this.#options;
+    const labels = this.#labels;
     // Where several runners may come, one that had jobs waiting here would take every slot from the others.
     const prefetchLimit = listen === undefined ? MAX_PREFETCH : 0;
     const self = {
@@ -348,18 +376,20 @@ export class Worker {
       capacity,
       prefetchLimit,
     };
-    const offer = { blocking, labels, maxPayload, features: SUPPORTED_FEATURES, isRelay: false };
+    const offer = { blocking, labels, maxPayload, features: SUPPORTED_FEATURES, isRelay: isRelay(this.handler) };
     const hello: HelloMessage = { type: "HELLO", version: PROTOCOL_VERSION, ...self, ...offer };
     const connection = new RunnerConnection(socket, hello, this);
     this.#connections.add(connection);
     connection.open();
   }
 
-  /** Once the handlers of lost sessions are done, registers again to offer all slots. */
+  /** Tells the runners of the slots there are now. One that cannot be told: registers again, once all slots can be offered. */
   #reclaimSlots(): void {
-    if (this.#orphans > 0) return;
-    for (const connection of this.#connections)
-      if (connection.capacity < this.#options.capacity && connection.serving) connection.drain();
+    const [free, capacity, labels] = [this.#freeSlots, this.#capacity, this.#labels];
+    for (const connection of this.#connections) {
+      if (connection.canResize) connection.resize(free, labels);
+      else if (this.#orphans === 0 && connection.capacity < capacity && connection.serving) connection.drain();
+    }
   }
 
   /** Begins a new instance's life: counts and age start anew. */

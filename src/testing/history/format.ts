@@ -94,6 +94,8 @@ function runnerEventText(event: NumberedEvent): string {
     case "dial-failed":
     case "listener-error":
       return `${event.type}: ${errorText(event.error)}`;
+    case "worker-resized":
+      return `${formatPayload(event.identity)} has capacity ${event.capacity} now`;
     case "worker-suspect":
     case "worker-recovered":
     case "worker-draining":

@@ -84,7 +84,8 @@ export class Concurrency implements Checker {
 
   #checkAnswer(worker: WorkerLife, machine: string, connection: number, message: Message): void {
     const { type } = message;
-    if (type !== "JOBRES" && type !== "JOBERR" && type !== "REJECT" && type !== "CANCELLED") return;
+    if (type !== "JOBRES" && type !== "JOBERR" && type !== "FAILED" && type !== "REJECT" && type !== "CANCELLED")
+      return;
     const ofConnection = worker.byConnection.get(connection);
     const assignment = ofConnection?.get(message.attemptId);
     if (assignment === undefined)

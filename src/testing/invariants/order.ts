@@ -259,7 +259,7 @@ export class OrderChecker implements Checker, WireModelObserver {
     for (const other of runner.workers.values()) {
       if (suspects.has(other.identity) || job.used.includes(other) || !wasFree(other, at)) continue;
       // Of a job of a `map` only this is known: its worker matches, so every worker with the same labels does.
-      if (!hasAll(other.hello?.labels, job.options?.require ?? connection.hello?.labels ?? [])) continue;
+      if (!hasAll(other.labels, job.options?.require ?? connection.labels ?? [])) continue;
       const what = `job ${job.id} goes back to ${connection.identity} although ${other.identity} was free`;
       return this.#violation("retry-elsewhere", `${runner.machine}: ${what}`);
     }

@@ -5,7 +5,14 @@
  * It relies on three things: a frame is seen `delivered` just before its receiver reads it; a `closed` is seen while the end
  * closes; and only frames that a socket took are seen `sent`.
  */
-import type { CancelledMessage, CancelMessage, JobMessage, Message } from "../../core/protocol/message.ts";
+import type {
+  CancelledMessage,
+  CancelMessage,
+  CapacityMessage,
+  JobMessage,
+  Message,
+} from "../../core/protocol/message.ts";
+import { FEATURE } from "../../core/protocol/constants.ts";
 import { PROTOCOL_VERSION } from "../../core/protocol/message.ts";
 import type { Checker, ObservedRunner } from "./checker.ts";
 import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../history/observation.ts";
@@ -164,9 +171,12 @@ export class WireModel implements Checker {
     switch (message.type) {
       case "JOBRES":
       case "JOBERR":
+      case "FAILED":
       case "REJECT":
       case "CANCELLED":
         return this.#answer(connection, message, at);
+      case "CAPACITY":
+        return this.#onCapacity(connection, message, at);
       case "PING":
         connection.pingArrived(at);
         return true;
@@ -180,6 +190,14 @@ export class WireModel implements Checker {
       default:
         return this.#protocolError(connection, `${message.type} from a worker`, at);
     }
+  }
+
+  #onCapacity(connection: WireConnection, message: CapacityMessage, at: number): boolean {
+    if (((connection.welcome?.features ?? 0) & FEATURE.capacity) === 0)
+      return this.#protocolError(connection, "CAPACITY that was not agreed on", at);
+    connection.resized = message;
+    giveSlots(connection, at);
+    return true;
   }
 
   #onFirstMessage(connection: WireConnection, message: Message, at: number): boolean {

@@ -5,8 +5,10 @@
 import type { CallOptions } from "../../core/dispatch/call-options.ts";
 import type {
   CancelReason,
+  CapacityMessage,
   HelloMessage,
   JobErrorMessage,
+  JobFailedMessage,
   JobMessage,
   JobResultMessage,
   RejectMessage,
@@ -23,7 +25,7 @@ const MAX_PINGS_PER_INTERVAL = 4;
 const EPSILON = 1e-6;
 
 /** What ends an attempt, said by a worker. */
-export type WireAnswer = JobResultMessage | JobErrorMessage | RejectMessage;
+export type WireAnswer = JobResultMessage | JobErrorMessage | JobFailedMessage | RejectMessage;
 
 /** Where an attempt stands for its job: only a `current` one may still settle it. */
 export type AttemptState = "current" | "cancelled" | "answered" | "lost";
@@ -100,6 +102,8 @@ export class WireConnection {
   readonly dialled: boolean;
   /** HELLO, once it has arrived. */
   hello: HelloMessage | undefined;
+  /** The last CAPACITY, once one has arrived. */
+  resized: CapacityMessage | undefined;
   /** WELCOME, once it was sent. */
   welcome: WelcomeMessage | undefined;
   /** Why the worker may get no more work: REMOVE arrived or GOAWAY was sent. */
@@ -241,7 +245,12 @@ export class WireConnection {
 
   /** How many jobs the worker takes at a time. */
   get capacity(): number {
-    return this.hello?.capacity ?? 1;
+    return (this.resized ?? this.hello)?.capacity ?? 1;
+  }
+
+  /** The labels it has. */
+  get labels(): readonly string[] | undefined {
+    return (this.resized ?? this.hello)?.labels;
   }
 
   /** The worker's name; empty before HELLO. */
@@ -358,8 +367,8 @@ export function hasAll(labels: readonly string[] | undefined, require: readonly 
 }
 
 /** Whether a worker has the labels a job requires; `true` for jobs that `execute` did not take in, as theirs are unknown. */
-export function hasRequiredLabels({ hello }: WireConnection, options: CallOptions | undefined): boolean {
-  return hasAll(hello?.labels, options?.require ?? []);
+export function hasRequiredLabels({ labels }: WireConnection, options: CallOptions | undefined): boolean {
+  return hasAll(labels, options?.require ?? []);
 }
 
 /** A key that is the same for all jobs with the same required labels. */

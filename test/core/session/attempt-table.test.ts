@@ -97,6 +97,7 @@ class Beside {
     this.#owner = {
       onSucceeded: say("succeeded"),
       onFailed: say("failed"),
+      onFleetFailed: say("failed behind"),
       onRejected: say("rejected"),
       onLost: say("lost"),
       onNotSent: say("not sent"),
@@ -115,20 +116,23 @@ class Beside {
       onAttemptClosed: () => this.log.push("answered"),
     };
     this.real = new AttemptTable<string>(this.link, { timers: this.timers, rules }, session);
-    this.real.onHello({
-      type: "HELLO",
-      version: 1,
-      identity: "w",
-      instance: "i",
-      capacity,
-      prefetchLimit: 100,
-      served: 0,
-      blocking: false,
-      labels: [],
-      features: 0,
-      maxPayload: 1,
-      isRelay: false,
-    });
+    this.real.onHello(
+      {
+        type: "HELLO",
+        version: 1,
+        identity: "w",
+        instance: "i",
+        capacity,
+        prefetchLimit: 100,
+        served: 0,
+        blocking: false,
+        labels: [],
+        features: 0,
+        maxPayload: 1,
+        isRelay: false,
+      },
+      0,
+    );
   }
 
   do(each: Step): void {

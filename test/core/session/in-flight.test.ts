@@ -6,6 +6,7 @@ import { InFlight } from "../../../src/core/session/in-flight.ts";
 const nobody: AttemptOwner<string> = {
   onSucceeded: () => undefined,
   onFailed: () => undefined,
+  onFleetFailed: () => undefined,
   onRejected: () => undefined,
   onLost: () => undefined,
   onNotSent: () => undefined,

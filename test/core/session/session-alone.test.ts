@@ -50,6 +50,12 @@ class Keeper implements SessionContext<Session>, AttemptOwner<Session> {
   onSuspected(_session: Session, suspect: boolean): void {
     this.told.push(suspect ? "suspected" : "recovered");
   }
+  onResized(): void {
+    this.told.push("resized");
+  }
+  onFleetFailed(): void {
+    this.told.push("failed behind");
+  }
   onDraining(): void {
     this.told.push("draining");
   }

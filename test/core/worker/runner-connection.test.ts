@@ -24,6 +24,7 @@ class Owner implements RunnerConnectionOwner<RunnerConnection> {
   readonly maxBuffered = 2_000_000;
   readonly identity = "w";
   readonly handler: Handler;
+  readonly ownLabels = [];
   readonly shuttingDown: AbortSignal = new AbortController().signal;
   readonly remoteStacks = false;
   readonly hasRoom = true;

@@ -38,8 +38,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a waiter lost when a worker is added",
     file: "pool/scheduler",
-    from: "this.#index.add(entry);",
-    to: "this.#index.add(entry); for (const one of this.#queue.all().slice(0, 1)) this.#queue.remove(one);",
+    from: "const entry = new WorkerEntry(worker, capacity);",
+    to: "const entry = new WorkerEntry(worker, capacity); for (const one of this.#queue.all().slice(0, 1)) this.#queue.remove(one);",
   },
   {
     name: "nobody served when a worker is added",
@@ -140,19 +140,19 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a worker that answers PING given up for one handler",
     file: "session/attempt-table",
-    from: "if (this.#held >= this.#capacity || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
+    from: "if (isFull || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
     to: "if (this.#held >= 1) this.#owner.onCancelTimeout();",
   },
   {
     name: "a worker without a slot that is not held kept for ever",
     file: "session/attempt-table",
-    from: "if (this.#held >= this.#capacity || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
+    from: "if (isFull || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
     to: "if (!this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
   },
   {
     name: "a stuck event loop kept for its neighbours' sake",
     file: "session/attempt-table",
-    from: "if (this.#held >= this.#capacity || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
+    from: "if (isFull || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
     to: "if (this.#held >= this.#capacity) this.#owner.onCancelTimeout();",
   },
   {
@@ -284,7 +284,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "stays in the queue added up",
     file: "dispatch/call",
-    from: 'if (failure.kind !== "rejected" && failure.kind !== "not-sent") this.#waitsSince = undefined;',
+    from: "this.#waitsSince = undefined;",
     to: "void 0;",
   },
   {
