@@ -28,7 +28,16 @@ export type { DrainOptions, RunnerOptions } from "./core/runner/runner-options.t
 export { RUNNER_DEFAULTS } from "./core/runner/runner-options.ts";
 export type { Session } from "./core/session/session.ts";
 export type { SessionState } from "./core/stats.ts";
-export type { CloseCode, CloseReason, FaultProfile, Receiver, Socket, SocketLimits } from "./core/transport/socket.ts";
+export { CLAIM_BYTES, SharedClaims } from "./core/transport/shared-claims.ts";
+export type {
+  Claims,
+  CloseCode,
+  CloseReason,
+  FaultProfile,
+  Receiver,
+  Socket,
+  SocketLimits,
+} from "./core/transport/socket.ts";
 export type { IncomingBytes, IncomingOwner, IncomingReservation } from "./core/transport/socket.ts";
 export type { Peer } from "./core/peer.ts";
 export type { Dialer, Listener, ListenerContext, RunnerControls, RunnerView } from "./core/transport/listener.ts";

@@ -7,7 +7,7 @@ import { errorLine } from "../core/describe-error.ts";
 import type { TimerHandle } from "../core/time/clock.ts";
 import { LOCAL } from "../core/transport/principal.ts";
 import type { CloseReason, Socket } from "../core/transport/socket.ts";
-import { systemClock, systemRandom } from "../index.ts";
+import { CLAIM_BYTES, systemClock, systemRandom } from "../index.ts";
 import { type ThreadInit, type ThreadPort, type ThreadMessage, unwrapMessage } from "./thread-protocol.ts";
 import type { ThreadHistory } from "./restart-policy.ts";
 import { scarcityOf, withCode } from "./scarcity.ts";
@@ -72,6 +72,13 @@ export interface ThreadOwner {
   onEnded(thread: ThreadInstance, end: ThreadEnd): void;
 }
 
+/** Memory for the claims of one thread; `undefined` where the host shares none, as in a page that is not cross-origin isolated. */
+function claimMemory(): SharedArrayBuffer | undefined {
+  const { crossOriginIsolated } = globalThis as { readonly crossOriginIsolated?: boolean };
+  if (typeof SharedArrayBuffer === "undefined" || crossOriginIsolated === false) return undefined;
+  return new SharedArrayBuffer(CLAIM_BYTES);
+}
+
 /** One thread. */
 export class ThreadInstance {
   readonly #plan: ThreadPlan;
@@ -79,6 +86,7 @@ export class ThreadInstance {
   readonly #port: ThreadPort;
   readonly #host: HostedThread | undefined;
   readonly #nonce: string = systemRandom.id();
+  readonly #claims: SharedArrayBuffer | undefined = claimMemory();
   #socket: ThreadSocket | undefined;
   #timer: TimerHandle;
   #lingering = false;
@@ -123,7 +131,7 @@ export class ThreadInstance {
 
   #sendInit(host: HostedThread, port: ThreadPort): void {
     try {
-      host.post({ ...this.#plan.init, port, nonce: this.#nonce }, port);
+      host.post({ ...this.#plan.init, port, nonce: this.#nonce, claims: this.#claims }, port);
     } catch (error) {
       this.#setTrouble(`cannot be told what to do: ${errorLine(error)}`, error);
       host.terminate();
@@ -149,7 +157,8 @@ export class ThreadInstance {
   #onLoaded(): void {
     const { title, maxFrameBytes } = this.#plan;
     const peer = { transport: "thread", address: title, principal: LOCAL };
-    this.#socket = new ThreadSocket(this.#port, peer, maxFrameBytes, (reason) => this.#onSocketClosed(reason));
+    const options = { peer, maxFrameBytes, claims: this.#claims };
+    this.#socket = new ThreadSocket(this.#port, options, (reason) => this.#onSocketClosed(reason));
     this.#owner.accept(this.#socket);
   }
 

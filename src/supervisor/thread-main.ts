@@ -58,9 +58,9 @@ export class StartupReporter {
 }
 
 function makeWorker(init: ThreadInit, handler: Handler): Worker {
-  const { port, module: _module, exportName: _exportName, nonce: _nonce, ...options } = init;
+  const { port, claims, module: _module, exportName: _exportName, nonce: _nonce, ...options } = init;
   // A thread ends with its supervisor, which ends it when it wants to: that it is busy for long says nothing.
-  const dialer = dialMessagePort(port, {}, { reportsPeerExit: true });
+  const dialer = dialMessagePort(port, {}, { reportsPeerExit: true, claims });
   // A port carries one connection: once it is gone, nothing keeps the thread, which ends by itself.
   const dial: Dialer = { sameProcess: true, dial: (signal, limits) => dialer.dial(signal, limits) };
   // Stacks stay inside the process; whether they are shown is up to the runner.

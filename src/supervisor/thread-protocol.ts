@@ -25,6 +25,8 @@ export interface ThreadInit {
   readonly maxJobs: number;
   readonly maxAge: number;
   readonly maxAgeJitter?: number;
+  /** Where claims to prefetched jobs lie; absent where the host shares no memory. */
+  readonly claims?: SharedArrayBuffer | undefined;
   /** The largest payload in bytes. */
   readonly maxPayload: number;
   /** Marks the thread's messages, which share their way with what user code posts. Random. */

@@ -3,8 +3,8 @@
  * and not why, and the error of a lost job has to give the reason.
  */
 import type { Peer } from "../core/peer.ts";
-import type { CloseReason, Receiver, Socket } from "../core/transport/socket.ts";
-import { messagePortSocket, type PortLike } from "../transports/message-port.ts";
+import type { Claims, CloseReason, Receiver, Socket } from "../core/transport/socket.ts";
+import { messagePortSocket, type MessagePortSocketOptions, type PortLike } from "../transports/message-port.ts";
 
 /** A socket to a supervised thread. */
 export class ThreadSocket implements Socket {
@@ -19,14 +19,18 @@ export class ThreadSocket implements Socket {
   #closedHere = false;
 
   /** @param onClosed - Told once the port is closed, by whichever end, and before the receiver is. */
-  constructor(port: PortLike, peer: Peer, maxFrameBytes: number, onClosed: (reason: CloseReason) => void) {
-    this.#inner = messagePortSocket(port, { peer, maxFrameBytes });
+  constructor(port: PortLike, options: MessagePortSocketOptions, onClosed: (reason: CloseReason) => void) {
+    this.#inner = messagePortSocket(port, options);
     this.#onClosed = onClosed;
   }
 
   /** Whether this end closed it, before the thread did or died. */
   get closedHere(): boolean {
     return this.#closedHere;
+  }
+
+  get claims(): Claims | undefined {
+    return this.#inner.claims;
   }
 
   get bufferedBytes(): number {

@@ -8,8 +8,8 @@ import { CLOSED_HERE, CLOSED_THERE, frameTooLarge, Inbox } from "../core/transpo
 import type { Dialer, Listener, ListenerContext } from "../core/transport/listener.ts";
 import type { Peer } from "../core/peer.ts";
 import { LOCAL } from "../core/transport/principal.ts";
-import type { CloseReason, FaultProfile } from "../core/transport/socket.ts";
-import type { Receiver, Socket, SocketLimits } from "../core/transport/socket.ts";
+import { SharedClaims } from "../core/transport/shared-claims.ts";
+import type { Claims, CloseReason, FaultProfile, Receiver, Socket, SocketLimits } from "../core/transport/socket.ts";
 
 /** What is read of a port's events. */
 export interface PortEvent {
@@ -54,6 +54,8 @@ export interface MessagePortSocketOptions extends SocketLimits {
    * death, as the other end may compute for long. Default: true for ports of Node, else false.
    */
   readonly reportsPeerExit?: boolean | undefined;
+  /** {@link CLAIM_BYTES} of zeroed memory that the other end's socket has, too: prefetched jobs are recalled by it. */
+  readonly claims?: SharedArrayBuffer | undefined;
 }
 
 /**
@@ -91,6 +93,7 @@ class MessagePortSocket implements Socket {
   readonly faults: FaultProfile = "port";
   readonly reportsPeerExit: boolean;
   readonly peer: Peer;
+  readonly claims: Claims | undefined;
   readonly #port: PortLike;
   readonly #maxFrameBytes: number;
   readonly #onClosed: ((socket: Socket) => void) | undefined;
@@ -105,6 +108,7 @@ class MessagePortSocket implements Socket {
     this.peer = peer;
     this.#maxFrameBytes = options.maxFrameBytes;
     this.reportsPeerExit = options.reportsPeerExit ?? isNodePort(port);
+    this.claims = options.claims === undefined ? undefined : new SharedClaims(options.claims);
     this.#onClosed = onClosed;
     for (const type of EVENTS) port.addEventListener(type, this.#onEvent);
     if (isNodePort(port)) port.on("message", this.#onMessage);
@@ -276,10 +280,10 @@ export class MessagePortListener implements Listener {
 class MessagePortDialer implements Dialer {
   readonly #port: PortLike;
   readonly #peer: Peer;
-  readonly #options: Pick<MessagePortSocketOptions, "reportsPeerExit">;
+  readonly #options: Pick<MessagePortSocketOptions, "reportsPeerExit" | "claims">;
   #used = false;
 
-  constructor(port: PortLike, peer: Peer, options: Pick<MessagePortSocketOptions, "reportsPeerExit">) {
+  constructor(port: PortLike, peer: Peer, options: Pick<MessagePortSocketOptions, "reportsPeerExit" | "claims">) {
     this.#port = port;
     this.#peer = peer;
     this.#options = options;
@@ -303,7 +307,7 @@ class MessagePortDialer implements Dialer {
 export function dialMessagePort(
   port: PortLike,
   peer?: Partial<Peer>,
-  options: Pick<MessagePortSocketOptions, "reportsPeerExit"> = {},
+  options: Pick<MessagePortSocketOptions, "reportsPeerExit" | "claims"> = {},
 ): Dialer {
   return new MessagePortDialer(port, peerOf(peer, "port"), options);
 }

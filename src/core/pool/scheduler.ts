@@ -28,6 +28,8 @@ export interface SchedulerOptions<W> {
   readonly prefetchLimitOf?: ((worker: W) => number) | undefined;
   /** Called when a slot is free, no waiter matches it, and prefetched jobs wait at other workers. */
   readonly onIdleSlot?: (() => void) | undefined;
+  /** Called when a worker without a free slot is about to be prefetched a first job. */
+  readonly onOvercommitted?: ((worker: W) => void) | undefined;
   /** How many workers a search passes over before those that match get an index of their own; default 64. */
   readonly scansBeforeIndex?: number | undefined;
 }
@@ -36,6 +38,7 @@ export interface SchedulerOptions<W> {
 export class Scheduler<W extends PooledWorker> {
   readonly #clock: Clock;
   readonly #onIdleSlot: (() => void) | undefined;
+  readonly #onOvercommitted: ((worker: W) => void) | undefined;
   readonly #index: WorkerIndex<W>;
   readonly #queue: WaitQueue<W>;
   /** Workers with prefetched jobs. */
@@ -50,10 +53,11 @@ export class Scheduler<W extends PooledWorker> {
   /** Set while no leases are granted. */
   closed: { readonly error: unknown } | undefined;
 
-  constructor({ clock, prefetchLimitOf, onIdleSlot, scansBeforeIndex }: SchedulerOptions<W>) {
-    this.#clock = clock;
-    this.#onIdleSlot = onIdleSlot;
-    this.#index = new WorkerIndex(prefetchLimitOf, scansBeforeIndex);
+  constructor(options: SchedulerOptions<W>) {
+    this.#clock = options.clock;
+    this.#onIdleSlot = options.onIdleSlot;
+    this.#onOvercommitted = options.onOvercommitted;
+    this.#index = new WorkerIndex(options.prefetchLimitOf, options.scansBeforeIndex);
     this.#queue = new WaitQueue(this.#index);
   }
 
@@ -205,6 +209,14 @@ export class Scheduler<W extends PooledWorker> {
     return kept > 0;
   }
 
+  /** Visits each worker with prefetched jobs; the visit may change how many more it can be prefetched. */
+  visitOvercommitted(visit: (worker: W) => void): void {
+    for (const entry of this.#overcommitted) {
+      visit(entry.worker);
+      this.#index.place(entry);
+    }
+  }
+
   /** Changes whether a worker may be given work. */
   setAvailability(worker: W, availability: Availability): void {
     const entry = this.find(worker);
@@ -301,7 +313,7 @@ export class Scheduler<W extends PooledWorker> {
   /** The waiter may change the pool: other waiters are served once it returns. */
   #grant(entry: WorkerEntry<W>, waiter: Waiter<W>, now: number): void {
     entry.inUse++;
-    if (entry.freeSlots === -1) this.#overcommitted.add(entry);
+    if (entry.freeSlots === -1) this.#overcommit(entry);
     this.#index.place(entry);
     this.#isGranting = true;
     try {
@@ -309,6 +321,11 @@ export class Scheduler<W extends PooledWorker> {
     } finally {
       this.#isGranting = false;
     }
+  }
+
+  #overcommit(entry: WorkerEntry<W>): void {
+    this.#overcommitted.add(entry);
+    this.#onOvercommitted?.(entry.worker);
   }
 
   /**

@@ -9,7 +9,7 @@ import { type Codec, OutgoingFrame, readFrame } from "./codec.ts";
 import { ProtocolError } from "../errors.ts";
 import type { Message } from "./message.ts";
 import type { Peer } from "../peer.ts";
-import type { CloseReason, FaultProfile, Receiver, Socket } from "../transport/socket.ts";
+import type { Claims, CloseReason, FaultProfile, Receiver, Socket } from "../transport/socket.ts";
 
 const BATCH_MESSAGES = 64;
 const BATCH_BYTES = 64 * 1024;
@@ -80,6 +80,11 @@ export class MessageSocket<Sent extends Message = Message, Heard extends Message
   /** Whether the silence of the peer says nothing now: it is not read, or the host tells when it is gone. */
   get hidesSilence(): boolean {
     return this.#socket.isPaused === true || this.#socket.reportsPeerExit === true;
+  }
+
+  /** The claims to its jobs, where both ends share memory. */
+  get claims(): Claims | undefined {
+    return this.#socket.claims;
   }
 
   /** Whether it is closed, by either end. */

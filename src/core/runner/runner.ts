@@ -3,7 +3,7 @@
  * (dispatcher.ts), and owns their life: start, drain, stop.
  */
 import { type CallOptions, resolveCall } from "../dispatch/call-options.ts";
-import { CallbackEntry, TimerQueue } from "../time/timer-queue.ts";
+import { CallbackEntry, type TimerQueue } from "../time/timer-queue.ts";
 import { frameLimit } from "../protocol/codec.ts";
 import { Deferred, startHeld } from "../async/deferred.ts";
 import type { CallInfo, CallTarget } from "../dispatch/call-context.ts";
@@ -26,6 +26,7 @@ import type { Payload } from "../peer.ts";
 import { LOCAL } from "../transport/principal.ts";
 import type { QueueDepth } from "../pool/wait-queue.ts";
 import { Reconnector } from "../transport/reconnector.ts";
+import { PrefetchRecaller } from "./prefetch-recaller.ts";
 import { REGISTRATION_RULES, resolveLimits, type ResolvedLimits, WorkerRegistration } from "./registration.ts";
 import { type DrainOptions, RUNNER_DEFAULTS, RUNNER_RULES, type RunnerOptions } from "./runner-options.ts";
 import { type Session, workerStats } from "../session/session.ts";
@@ -35,8 +36,6 @@ import { Scheduler } from "../pool/scheduler.ts";
 import { Workers } from "../pool/workers.ts";
 
 const RECONNECT = { reconnectMin: 100, reconnectMax: 30_000 };
-/** Prefetched jobs have so long to begin before they are recalled. */
-const RECALL_AFTER_MS = 1;
 /** Queues in `stats`: for each of them it looks at all workers. */
 const MAX_WAITING_STATS = 100;
 const SELF_PEER = { transport: "memory", address: "this process", principal: LOCAL };
@@ -66,12 +65,7 @@ export class JobRunner implements Dialer {
   readonly #registration: WorkerRegistration;
   readonly #dialers: readonly Dialer[];
   readonly #timers: TimerQueue;
-  /** Timers of recalls do not keep the process alive: the jobs do. */
-  readonly #recalls: TimerQueue;
-  readonly #recall: CallbackEntry = new CallbackEntry(() => {
-    const more = this.#scheduler.recall((session, count, isUseful) => session.attempts.recall(count, isUseful));
-    if (more) this.#recalls.set(this.#recall, RECALL_AFTER_MS);
-  });
+  readonly #recaller: PrefetchRecaller;
   readonly #scheduler: Scheduler<Session>;
   readonly #target: CallTarget;
   readonly #drainAlarm: CallbackEntry = new CallbackEntry((lateBy) => {
@@ -108,7 +102,7 @@ export class JobRunner implements Dialer {
       onSubmit: (call, resolved) => this.taken?.(call, resolved),
     });
     this.#timers = this.#dispatcher.timers;
-    this.#recalls = new TimerQueue(clock, false);
+    this.#recaller = new PrefetchRecaller(clock, () => this.#scheduler);
     this.#scheduler = this.#makeScheduler();
     this.workers = this.#makePool(this.#scheduler);
     this.#target = { scheduler: this.#scheduler, pinned: false };
@@ -316,7 +310,7 @@ export class JobRunner implements Dialer {
       // A start in progress must see the stop before another start may begin.
       await starting?.catch(() => undefined);
     } finally {
-      this.#recalls.drop(this.#recall);
+      this.#recaller.stop();
       this.#starting = undefined;
       // Last, after the events of its workers, and before the promise settles.
       this.#setState("stopped");
@@ -351,9 +345,8 @@ export class JobRunner implements Dialer {
     return new Scheduler({
       clock: this.#limits.clock,
       prefetchLimitOf: (session) => session.attempts.prefetchLimit,
-      onIdleSlot: () => {
-        if (this.#recall.due === Number.POSITIVE_INFINITY) this.#recalls.set(this.#recall, RECALL_AFTER_MS);
-      },
+      onIdleSlot: () => this.#recaller.onIdleSlot(),
+      onOvercommitted: (session) => this.#recaller.onOvercommitted(session),
     });
   }
 

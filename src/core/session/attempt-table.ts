@@ -15,6 +15,7 @@ import type {
   CancelReason,
   HelloMessage,
   JobErrorMessage,
+  JobMessage,
   JobFailedMessage,
   JobResultMessage,
   RejectMessage,
@@ -29,7 +30,7 @@ export type AnswerMessage = JobResultMessage | JobErrorMessage | JobFailedMessag
 /** The socket that jobs are sent over. */
 export type JobLink = Pick<
   MessageSocket<RunnerMessage, WorkerMessage>,
-  "send" | "framesSent" | "bytesSent" | "jobContexts"
+  "send" | "framesSent" | "bytesSent" | "claims" | "jobContexts"
 >;
 
 /** What the session is given. */
@@ -72,6 +73,8 @@ export class AttemptTable<S> {
   #served = 0;
   /** Attempts whose grace has passed without a confirmation. */
   #held = 0;
+  /** When a job was last sent to a free slot, or answered. */
+  progressAt = 0;
   /** Whether prefetched jobs were recalled or returned, and no running job has ended since: then nothing is prefetched. */
   #isStuck = false;
   /** Whether its worker stands for a fleet, and whether both ends speak of routes. */
@@ -99,11 +102,21 @@ export class AttemptTable<S> {
     return this.#served;
   }
 
+  /** Whether a timer runs for a job of the worker: that of an attempt, or of the confirmation of its CANCEL. */
+  get isWatched(): boolean {
+    return this.#inFlight.size > this.#held;
+  }
+
   /** How many jobs it may be prefetched now. */
   get prefetchLimit(): number {
     if (this.#isStuck) return 0;
     const limit = this.#prefetch?.limit ?? 0;
     return this.#bytesWaiting > this.#context.rules.highWater ? Math.min(limit, this.#inFlight.waiting) : limit;
+  }
+
+  /** Whether a prefetched job is back as soon as it is recalled, and no prefetch was asked for by number. */
+  get recallsAtOnce(): boolean {
+    return this.#socket.claims !== undefined && this.#prefetch?.measures === true;
   }
 
   /** The worker registers: HELLO has its capacity and prefetch limit. */
@@ -135,19 +148,37 @@ export class AttemptTable<S> {
     const before = this.#socket.bytesSent;
     const message = { type: "JOB", attemptId: attempt.id, attempt: number, jobId, ttl, job } as const;
     const route = this.#hasRoutes ? owner.routeFor?.(attempt.session, now) : undefined;
-    if (!this.#socket.send(route === undefined ? message : { ...message, route })) return undefined;
+    if (!this.#send(attempt, route === undefined ? message : { ...message, route })) return undefined;
     this.#nextId++;
     if (owner.asyncContext !== undefined) this.#socket.jobContexts?.set(attempt.id, owner.asyncContext);
     this.#inFlight.add(attempt, this.#capacity);
     if (attempt.waits) this.#bytesWaiting += attempt.bytes = this.#socket.bytesSent - before;
-    else if (this.#prefetch?.measures === true) attempt.sentAt = now;
+    else if (this.#prefetch?.measures === true) this.progressAt = attempt.sentAt = now;
     return attempt;
+  }
+
+  /** Marks one that waits in shared memory before its JOB is sent, as the worker may look at once. */
+  #send(attempt: Attempt<S>, message: JobMessage): boolean {
+    const { claims } = this.#socket;
+    if (claims === undefined || this.#inFlight.running < this.#capacity) return this.#socket.send(message);
+    attempt.parked = claims.park(attempt.id);
+    let isSent = false;
+    try {
+      isSent = this.#socket.send(message);
+      return isSent;
+    } finally {
+      if (!isSent) this.#freeClaim(attempt);
+    }
   }
 
   /** Cancels an attempt. Its slot is in use until the worker confirms, or the grace ends. */
   cancel(attempt: Attempt<S>, reason: CancelReason): void {
-    if (attempt.cancelled !== undefined || this.#inFlight.get(attempt.id) !== attempt) return;
+    const { cancelled } = attempt;
+    if ((cancelled !== undefined && cancelled !== "recalled") || this.#inFlight.get(attempt.id) !== attempt) return;
     attempt.cancelled = reason;
+    // It is back already, and its owner, which has yet to hear of that, gives it up meanwhile.
+    if (cancelled === "recalled") return;
+    this.#takeBack(attempt);
     this.#socket.send({ type: "CANCEL", attemptId: attempt.id, reason });
     // A prefetched job is confirmed only when the worker looks at it: that has no time limit.
     if (!attempt.waits) this.#expectConfirmation(attempt);
@@ -155,9 +186,10 @@ export class AttemptTable<S> {
 
   /**
    * Recalls up to `count` prefetched jobs for which `isUseful` holds, the latest first. Until a job ends, no others are
-   * prefetched. Returns how many such jobs stay.
+   * prefetched. Those that are back at once, without an answer of the worker, are added to `returned`: each is yet to be
+   * reported to its owner. Returns how many such jobs stay.
    */
-  recall(count: number, isUseful: (selector: WorkerSelector | undefined) => boolean): number {
+  recall(count: number, isUseful: (selector: WorkerSelector | undefined) => boolean, returned: Attempt<S>[]): number {
     return this.#inFlight.recall(
       count,
       ({ owner }) => {
@@ -165,8 +197,25 @@ export class AttemptTable<S> {
         if (matches) this.#isStuck = true;
         return matches;
       },
-      ({ id }) => void this.#socket.send({ type: "CANCEL", attemptId: id, reason: "recalled" }),
+      (attempt) => {
+        if (this.#takeBack(attempt)) {
+          attempt.cancelled = "recalled";
+          returned.push(attempt);
+        }
+        this.#socket.send({ type: "CANCEL", attemptId: attempt.id, reason: "recalled" });
+      },
     );
+  }
+
+  #freeClaim(attempt: Attempt<S>): void {
+    if (attempt.parked) this.#socket.claims?.free(attempt.id);
+  }
+
+  /** Whether the attempt is certain never to begin. The worker hands it back once it comes to it. */
+  #takeBack(attempt: Attempt<S>): boolean {
+    if (!attempt.parked || this.#socket.claims?.recall(attempt.id) !== true) return false;
+    attempt.recalled = true;
+    return true;
   }
 
   /** An answer ends an attempt. `now`: when it arrived. */
@@ -189,7 +238,7 @@ export class AttemptTable<S> {
     for (const attempt of this.#inFlight.clear().toReversed()) {
       if (attempt.grace !== undefined) this.#context.timers.drop(attempt.grace);
       if (attempt.cancelled === undefined) {
-        if (attempt.frameNumber === unsent) attempt.owner.onNotSent(attempt);
+        if (attempt.frameNumber === unsent || this.#takeBack(attempt)) attempt.owner.onNotSent(attempt);
         else attempt.owner.onLost(attempt, reason, message);
       }
       attempt.owner.onSlotFreed(attempt, now);
@@ -198,6 +247,7 @@ export class AttemptTable<S> {
 
   #measure({ durationMs }: JobResultMessage | JobErrorMessage, { sentAt }: Attempt<S>, now: number): void {
     this.#served++;
+    this.progressAt = now;
     // With prefetched jobs behind it, the answer may have waited at the worker for theirs: then it says nothing of the round trip.
     const alone = sentAt !== undefined && this.#inFlight.waiting === 0;
     this.#prefetch?.observe(durationMs, alone ? now - sentAt : undefined);
@@ -207,6 +257,7 @@ export class AttemptTable<S> {
   #close(attempt: Attempt<S>, now: number): void {
     if (attempt.grace !== undefined) this.#context.timers.drop(attempt.grace);
     if (attempt.isHeld) this.#held--;
+    this.#freeClaim(attempt);
     if (attempt.waits) this.#bytesWaiting -= attempt.bytes;
     if (!attempt.waits) this.#isStuck = false;
     else if (attempt.cancelled === undefined) this.#isStuck = true;

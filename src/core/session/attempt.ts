@@ -2,7 +2,7 @@
  * One attempt at a job on one session. The session keeps it until its slot is free; its owner is the call it is made for.
  */
 import type { AsyncContext } from "../time/async-context.ts";
-import type { CancelReason, JobErrorMessage, JobFailedMessage, JobRoute, RejectReason } from "../protocol/message.ts";
+import type { CancelCode, JobErrorMessage, JobFailedMessage, JobRoute, RejectReason } from "../protocol/message.ts";
 import type { CallbackEntry } from "../time/timer-queue.ts";
 import type { WorkerSelector } from "../pool/worker-selector.ts";
 import type { GoneReason } from "../events.ts";
@@ -58,8 +58,10 @@ export class Attempt<S> implements LinkedNode<Attempt<S>> {
   bytes = 0;
   /** Whether the worker was asked to return it unless it has begun. */
   recalled = false;
-  /** Set once it is cancelled; its slot is in use until the worker confirms. */
-  cancelled: CancelReason | undefined;
+  /** Whether its claim lies in memory that the worker shares. */
+  parked = false;
+  /** Set once its outcome does not count any more: its slot is in use until the worker confirms. */
+  cancelled: CancelCode | undefined;
   /** Runs while a cancelled attempt is not confirmed. */
   grace: CallbackEntry | undefined;
   /** Whether its grace has passed: its handler ignores the abort, and keeps the slot until it returns. */

@@ -362,10 +362,11 @@ export class Session implements PooledWorker {
 
   /**
    * Whether silence means nothing now: the frames of a paused socket are not read, and a blocking worker may compute on the
-   * event loop that would answer. The timeouts of its attempts watch such a worker.
+   * event loop that would answer. The timeouts of its attempts watch such a worker; nothing else watches it once all that is
+   * left are slots that are held.
    */
   get #isExempt(): boolean {
-    return this.#socket.isPaused || (this.#hello?.blocking === true && this.attempts.counts.size > 0);
+    return this.#socket.isPaused || (this.#hello?.blocking === true && this.attempts.isWatched);
   }
 }
 

@@ -42,6 +42,21 @@ export interface Receiver {
   closed(reason: CloseReason): void;
 }
 
+/**
+ * Whether the runner or the worker has a prefetched job, in memory that both share: a recall needs no message to be read. The
+ * runner parks, recalls and frees, the worker begins. See shared-claims.ts.
+ */
+export interface Claims {
+  /** Marks an attempt that is about to be sent as one that waits. `false`: it cannot be marked, and only messages recall it. */
+  park(attemptId: number): boolean;
+  /** Takes a parked attempt back. `true`: it never begins. `false`: it has begun, or was not parked. */
+  recall(attemptId: number): boolean;
+  /** Whether the worker may begin this attempt. `false`: it was taken back. */
+  begin(attemptId: number): boolean;
+  /** The worker has answered this attempt, so no message it has yet to read names it. */
+  free(attemptId: number): void;
+}
+
 /** One end of an ordered, message-preserving pipe to one peer. */
 export interface Socket {
   /**
@@ -63,6 +78,8 @@ export interface Socket {
    * a slow line. Absent: {@link Receiver.progress} is called, or frames take no time.
    */
   readonly hidesParts?: boolean;
+  /** Where both ends share memory: the claims to the jobs of this socket's session. */
+  readonly claims?: Claims | undefined;
   /** What can go wrong on this socket. */
   readonly faults: FaultProfile;
   /** Of a socket whose other end is in the same process: shared by both ends. */

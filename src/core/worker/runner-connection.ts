@@ -255,8 +255,16 @@ export class RunnerConnection
   start(execution: Execution): void {
     const { handler, ownLabels } = this.#owner;
     if (!execution.isWanted) this.onFinished(execution, NOT_BEGUN);
+    else if (this.#socket.claims?.begin(execution.attemptId) === false) this.#returnRecalled(execution);
     else if (isRelay(handler)) execution.forward(handler, ownLabels);
     else execution.run(handler);
+  }
+
+  /** The runner took it back in shared memory: it has gone elsewhere, and its slot is free. */
+  #returnRecalled(execution: Execution): void {
+    this.#owner.onExecutionDropped();
+    this.#handBack(execution, "recalled");
+    this.#owner.onSlotFreed(this);
   }
 
   onProtocolError(error: ProtocolError): void {

@@ -2,7 +2,7 @@
 import type { WorkerEvent } from "../../core/events.ts";
 import type { Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
-import type { NumberedEvent, Observation, Observed } from "./observation.ts";
+import type { ClosedObservation, NumberedEvent, Observation, Observed } from "./observation.ts";
 
 /** Longer data is cut: a log is read, not parsed. */
 const MAX_DATA = 40;
@@ -110,6 +110,10 @@ function workerEventText(event: WorkerEvent): string {
   return `served job ${event.jobId.slice(event.jobId.lastIndexOf(":") + 1)}`;
 }
 
+function closedText({ connection, byItself, reason }: ClosedObservation): string {
+  return `connection ${connection} ${byItself ? "closed" : `lost: ${reason.message}`}`;
+}
+
 /** Where it happened, and what. */
 function parts(seen: Observed): readonly [where: string, what: string] {
   switch (seen.kind) {
@@ -120,10 +124,9 @@ function parts(seen: Observed): readonly [where: string, what: string] {
     case "opened":
       return [seen.from, `connected to ${seen.to} (connection ${seen.connection})`];
     case "closed":
-      return [
-        seen.machine,
-        `connection ${seen.connection} ${seen.byItself ? "closed" : `lost: ${seen.reason.message}`}`,
-      ];
+      return [seen.machine, closedText(seen)];
+    case "recalled":
+      return [seen.from, `takes attempt ${seen.attemptId} back from ${seen.to}, in shared memory`];
     case "runner":
       return [seen.machine, runnerEventText(seen.event)];
     case "worker":

@@ -57,6 +57,20 @@ type Numbered<E> = E extends { readonly jobId: string } ? Omit<E, "jobId"> & { r
 /** An event of a simulated runner. */
 export type NumberedEvent = Numbered<RunnerEvent>;
 
+/** A runner took a prefetched job back in memory that it shares with its worker: no frame says so. */
+export interface RecalledObservation {
+  /** Which observation this is. */
+  readonly kind: "recalled";
+  /** The connection's number. */
+  readonly connection: number;
+  /** The runner's machine. */
+  readonly from: string;
+  /** The worker's machine. */
+  readonly to: string;
+  /** Names the attempt within its connection. */
+  readonly attemptId: number;
+}
+
 /** An event of a runner. */
 export interface RunnerObservation {
   /** Which observation this is. */
@@ -212,6 +226,7 @@ export type Observed =
   | FrameObservation
   | OpenedObservation
   | ClosedObservation
+  | RecalledObservation
   | RunnerObservation
   | WorkerObservation
   | SubmittedObservation

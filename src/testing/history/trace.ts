@@ -26,6 +26,8 @@ function facts(seen: Observation): readonly (number | string)[] {
       return [seen.connection, seen.from, seen.to];
     case "closed":
       return [seen.connection, seen.machine, seen.byItself ? 1 : 0, seen.reason.code];
+    case "recalled":
+      return [seen.connection, seen.from, seen.attemptId];
     case "runner":
       return [seen.machine, ...eventFacts(seen.event)];
     case "worker":

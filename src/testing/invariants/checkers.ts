@@ -68,6 +68,7 @@ export const PROOFS: Readonly<Record<string, Proof>> = {
   },
   "within-capacity": { checkers: ["oracle", "stats-checker"] },
   "handlers-within-capacity": { checkers: ["concurrency"] },
+  "recalled-never-begins": { checkers: ["concurrency"] },
   "one-current-attempt": { checkers: ["oracle"] },
   "counts-add-up": { checkers: ["stats-checker"] },
   "only-ready-workers": { checkers: ["oracle", "stats-checker", "order"] },

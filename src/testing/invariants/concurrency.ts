@@ -7,7 +7,7 @@ import type { JobMessage, Message } from "../../core/protocol/message.ts";
 import type { Payload } from "../../core/peer.ts";
 import { samePayload } from "../../core/dispatch/verification.ts";
 import type { Checker, Violation } from "./checker.ts";
-import type { FrameObservation, Observation } from "../history/observation.ts";
+import type { FrameObservation, Observation, RecalledObservation } from "../history/observation.ts";
 import { getOrCreate } from "./get-or-create.ts";
 
 /** An attempt a worker was given. */
@@ -32,9 +32,11 @@ interface WorkerLife {
   readonly runners: Map<number, string>;
   /** Connections on which a malformed frame arrived, which may have begun with a JOB. */
   readonly malformed: Set<number>;
+  /** Attempts that were taken back in shared memory, by connection: they never begin. */
+  readonly recalled: Map<number, Set<number>>;
 }
 
-/** Checks value-of-handler and handlers-within-capacity, and of leaving-loses-no-job that a worker hands back only what it has not begun. */
+/** Checks value-of-handler, recalled-never-begins and handlers-within-capacity, and of leaving-loses-no-job that a worker hands back only what it has not begun. */
 export class Concurrency implements Checker {
   readonly #violation: Violation;
   readonly #workers = new Map<string, WorkerLife>();
@@ -50,6 +52,8 @@ export class Concurrency implements Checker {
         return this.#onDelivered(seen);
       case "sent":
         return this.#onSent(seen);
+      case "recalled":
+        return this.#onRecalled(seen);
       case "handler-started":
         return this.#onHandlerStarted(seen);
       case "handler-ended":
@@ -76,6 +80,17 @@ export class Concurrency implements Checker {
     }
   }
 
+  #onRecalled({ to, connection, attemptId }: RecalledObservation): void {
+    const worker = this.#workers.get(to);
+    if (worker === undefined) return;
+    getOrCreate(worker.recalled, connection, () => new Set()).add(attemptId);
+    const assignment = worker.byConnection.get(connection)?.get(attemptId);
+    if (assignment === undefined) return;
+    if (assignment.begun)
+      this.#violation("recalled-never-begins", `${assignment.key} was taken back from ${to}, which had begun it`);
+    forgetKey(worker, assignment);
+  }
+
   #onSent({ from, connection, messages }: FrameObservation): void {
     const worker = this.#workers.get(from);
     if (worker === undefined || worker.malformed.has(connection)) return;
@@ -94,7 +109,8 @@ export class Concurrency implements Checker {
         `${machine} answers attempt ${message.attemptId}, which it was not given`,
       );
     ofConnection?.delete(message.attemptId);
-    worker.byKey.delete(assignment.key);
+    worker.recalled.get(connection)?.delete(message.attemptId);
+    forgetKey(worker, assignment);
     if (type === "REJECT" && assignment.begun)
       this.#violation("leaving-loses-no-job", `${machine} hands back ${assignment.key}, which it had begun`);
     if (type !== "JOBRES") return;
@@ -134,10 +150,11 @@ export class Concurrency implements Checker {
   #onClosed(machine: string, connection: number): void {
     const worker = this.#workers.get(machine);
     if (worker === undefined) return;
-    for (const { key } of worker.byConnection.get(connection)?.values() ?? []) worker.byKey.delete(key);
+    for (const assignment of worker.byConnection.get(connection)?.values() ?? []) forgetKey(worker, assignment);
     worker.byConnection.delete(connection);
     worker.runners.delete(connection);
     worker.malformed.delete(connection);
+    worker.recalled.delete(connection);
   }
 }
 
@@ -150,6 +167,7 @@ function newLife(life: number): WorkerLife {
     runs: new Map(),
     runners: new Map(),
     malformed: new Set(),
+    recalled: new Map(),
   };
 }
 
@@ -162,5 +180,10 @@ function addAssignment(worker: WorkerLife, connection: number, { attemptId, atte
   const assignment = { key, begun: false, value: undefined };
   const ofConnection = getOrCreate(worker.byConnection, connection, () => new Map());
   ofConnection.set(attemptId, assignment);
-  worker.byKey.set(key, assignment);
+  if (worker.recalled.get(connection)?.has(attemptId) !== true) worker.byKey.set(key, assignment);
+}
+
+/** The same attempt may be there twice: once taken back and not yet handed back, and given again. */
+function forgetKey(worker: WorkerLife, assignment: Assignment): void {
+  if (worker.byKey.get(assignment.key) === assignment) worker.byKey.delete(assignment.key);
 }

@@ -58,6 +58,7 @@ const JOBS = [
   "retry throttled",
   "prefetched",
   "prefetched and handed back",
+  "prefetched and taken back",
   "prefetched and lost",
 ] as const;
 

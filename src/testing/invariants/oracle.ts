@@ -127,8 +127,8 @@ export class Oracle implements Checker, WireModelObserver {
     if (previous === undefined || previous.doubtful) return;
     // With `verify` another principal is asked, in a call that counts from 1.
     if (calls > 1 && number === 1) return;
-    const rejected = previous.answer?.type === "REJECT";
-    if (number < previous.number || (number === previous.number && !rejected))
+    const neverBegan = previous.answer?.type === "REJECT" || previous.state === "recalled";
+    if (number < previous.number || (number === previous.number && !neverBegan))
       this.#violation("attempts-limited", `attempt numbers grow: ${place(attempt)} after attempt ${previous.number}`);
     if (isFinal(previous))
       this.#violation("no-retry-of-final", `it was over: ${place(attempt)} after ${place(previous)}`);

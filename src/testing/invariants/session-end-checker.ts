@@ -90,13 +90,13 @@ export class SessionEndChecker implements Checker {
   }
 
   #backlog(
-    { connection, at, unsure, inFlight }: SessionEnd,
+    { connection, at, unsure, wanted }: SessionEnd,
     machine: string,
     limits: ObservedRunner["limits"],
   ): string | undefined {
     const { unread, congestedSince, shrunkAt, runner } = connection;
     if (!unsure && runner.onPort) return "on a port a worker that does not read is busy";
-    if (!unsure && inFlight > 0 && connection.hello?.blocking === true) return "it may have been computing";
+    if (!unsure && wanted > 0 && connection.hello?.blocking === true) return "it may have been computing";
     if (runner.overBudgetAt !== Number.NEGATIVE_INFINITY && runner.isOverBudget(at)) return undefined;
     if (unread > limits.maxBuffered) return undefined;
     if (congestedSince === undefined) return `only ${unread} bytes waited, of ${limits.highWater}`;

@@ -18,6 +18,8 @@ export interface SessionEnd {
   readonly unsure: boolean;
   /** Attempts in flight that are certain. */
   readonly inFlight: number;
+  /** Of these, all but those whose slot is only held until the worker confirms. */
+  readonly wanted: number;
   /** Whether a newcomer of the same name waited to be let in. */
   readonly succeeded: boolean;
 }
@@ -67,11 +69,13 @@ function endOf(connection: WireConnection, byItself: boolean, at: number): Sessi
   const { runner, identity, unconfirmedSince } = connection;
   let unsure = runner.unsure(at);
   let inFlight = 0;
-  for (const { state, begunAt, delayed, doubtful } of connection.inFlight.values()) {
+  let wanted = 0;
+  for (const { isCancelled, begunAt, delayed, doubtful } of connection.inFlight.values()) {
     if (!doubtful) inFlight++;
-    if (state === "cancelled" && begunAt !== undefined) unsure ||= delayed;
+    if (isCancelled && begunAt !== undefined) unsure ||= delayed;
+    else if (!doubtful) wanted++;
   }
   const waits = (other: WireConnection): boolean => other.identity === identity && other.welcome === undefined;
   const succeeded = [...runner.connections.values()].some((other) => other !== connection && waits(other));
-  return { connection, at, byItself, unconfirmedSince, unsure, inFlight, succeeded };
+  return { connection, at, byItself, unconfirmedSince, unsure, inFlight, wanted, succeeded };
 }

@@ -66,6 +66,8 @@ export class Sometimes implements Checker, WireModelObserver {
         return this.#machine(seen);
       case "sent":
         return this.#introduced(seen);
+      case "recalled":
+        return this.saw("prefetched and taken back");
       default:
     }
   }

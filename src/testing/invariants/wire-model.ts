@@ -15,7 +15,13 @@ import type {
 import { FEATURE } from "../../core/protocol/constants.ts";
 import { PROTOCOL_VERSION } from "../../core/protocol/message.ts";
 import type { Checker, ObservedRunner } from "./checker.ts";
-import type { ClosedObservation, FrameObservation, MachineObservation, Observation } from "../history/observation.ts";
+import type {
+  ClosedObservation,
+  FrameObservation,
+  MachineObservation,
+  Observation,
+  RecalledObservation,
+} from "../history/observation.ts";
 import { getOrCreate } from "./get-or-create.ts";
 import { type WireAnswer, WireAttempt, WireConnection, type WireJob, WireRunner } from "./wire.ts";
 
@@ -52,6 +58,8 @@ export class WireModel implements Checker {
   readonly #observers: WireModelObserver[] = [];
   /** What the frame read last has answered. */
   readonly #answered: WireAttempt[] = [];
+  /** What went with the connection that has just closed: where memory is shared, the runner learns what had not begun. */
+  readonly #justLost = new Map<number, Map<number, WireAttempt>>();
   #opened = 0;
 
   /** Adds an observer. */
@@ -79,6 +87,8 @@ export class WireModel implements Checker {
         return this.#open(seen.connection, seen.from, seen.to, seen.at);
       case "closed":
         return this.#closed(seen, seen.at);
+      case "recalled":
+        return this.#recalled(seen, seen.at);
       case "submitted":
         return this.#up(seen.machine).submitted(seen.jobId, seen.options);
       case "settled":
@@ -95,6 +105,7 @@ export class WireModel implements Checker {
 
   betweenEvents(now: number, views: readonly ObservedRunner[]): void {
     this.#answered.length = 0;
+    this.#justLost.clear();
     for (const view of views) {
       const runner = this.#up(view.machine);
       runner.highWater = view.limits.highWater;
@@ -230,7 +241,7 @@ export class WireModel implements Checker {
     this.#over(attempt, "answered", at);
     if (current && message.type !== "CANCELLED") attempt.answer = message;
     // It was there and nothing came of it: it may go there again.
-    if (message.type === "REJECT" && message.reason === "recalled")
+    if (message.type === "REJECT" && message.reason === "recalled" && attempt.state === "answered")
       job.used.splice(job.used.indexOf(attempt.connection), 1);
     if (current && message.type === "JOBRES") job.result = attempt;
     for (const observer of this.#observers) observer.onAnswer?.(attempt, message, current, at);
@@ -297,6 +308,19 @@ export class WireModel implements Checker {
     for (const observer of this.#observers) observer.onCancelSent?.(attempt, at);
   }
 
+  /** It never begins, and is no attempt at its job: it may go to the same worker again. */
+  #recalled({ connection: number, attemptId }: RecalledObservation, at: number): void {
+    const attempt =
+      this.#connections.get(number)?.inFlight.get(attemptId) ?? this.#justLost.get(number)?.get(attemptId);
+    if (attempt === undefined) return;
+    const { job, connection } = attempt;
+    if (attempt.state === "lost" && attempt.overAt === at) {
+      if (!attempt.doubtful) job.lost--;
+      attempt.state = "recalled";
+    } else this.#over(attempt, "recalled", at);
+    if (attempt.state === "recalled") job.used.splice(job.used.indexOf(connection), 1);
+  }
+
   #over(attempt: WireAttempt, state: WireAttempt["state"], at: number): void {
     if (attempt.state !== "current") return;
     attempt.state = state;
@@ -321,6 +345,7 @@ export class WireModel implements Checker {
       if (attempt.state === "current" && !attempt.doubtful && !isBystander) attempt.job.lost++;
       this.#over(attempt, "lost", at);
     }
+    this.#justLost.set(connection.number, new Map(connection.inFlight));
     connection.inFlight.clear();
     this.#connections.delete(connection.number);
     runner.connections.delete(connection.number);

@@ -28,7 +28,7 @@ const EPSILON = 1e-6;
 export type WireAnswer = JobResultMessage | JobErrorMessage | JobFailedMessage | RejectMessage;
 
 /** Where an attempt stands for its job: only a `current` one may still settle it. */
-export type AttemptState = "current" | "cancelled" | "answered" | "lost";
+export type AttemptState = "current" | "cancelled" | "recalled" | "answered" | "lost";
 
 /** A JOB that was sent. */
 export class WireAttempt {
@@ -65,6 +65,11 @@ export class WireAttempt {
     this.job = job;
     this.connection = connection;
     this.previous = job.last;
+  }
+
+  /** Whether its outcome does not count, and the worker has yet to say that its slot is free. */
+  get isCancelled(): boolean {
+    return this.state === "cancelled" || this.state === "recalled";
   }
 }
 
@@ -214,9 +219,9 @@ export class WireConnection {
     return first === Number.POSITIVE_INFINITY ? undefined : first;
   }
 
-  /** Cancelled attempts that have a slot. */
+  /** Attempts that have a slot and no job. */
   #unconfirmed(): WireAttempt[] {
-    return [...this.inFlight.values()].filter(({ state, begunAt }) => state === "cancelled" && begunAt !== undefined);
+    return [...this.inFlight.values()].filter((attempt) => attempt.isCancelled && attempt.begunAt !== undefined);
   }
 
   /** Nothing was sent since it shrank: by now the runner has looked, and seen it. */

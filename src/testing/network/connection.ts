@@ -2,7 +2,8 @@
 import type { Clock } from "../../core/time/clock.ts";
 import { Inbox } from "../../core/transport/inbox.ts";
 import type { Peer } from "../../core/peer.ts";
-import type { CloseReason, FaultProfile, Receiver, Socket } from "../../core/transport/socket.ts";
+import { CLAIM_BYTES, SharedClaims } from "../../core/transport/shared-claims.ts";
+import type { Claims, CloseReason, FaultProfile, Receiver, Socket } from "../../core/transport/socket.ts";
 import type { SeededRandom } from "../time/seeded-random.ts";
 import { type Arrival, type Frame, Pipe } from "./pipe.ts";
 
@@ -30,11 +31,15 @@ export interface ConnectionOwner {
   readonly random: SeededRandom;
   readonly faults: FaultProfile;
   readonly window: number;
+  /** Whether the ends of a connection share memory. */
+  readonly sharedMemory: boolean;
   latency(): number;
   /** A frame is about to leave. The network sends it on, or does to it what it will. */
   onSend(end: NetworkSocket, bytes: Uint8Array): void;
   onDelivered(end: NetworkSocket, frame: Frame): void;
   onClosed(end: NetworkSocket, byItself: boolean, reason: CloseReason): void;
+  /** An end took a prefetched job back in shared memory. */
+  onRecalled(end: NetworkSocket, attemptId: number): void;
   /** Something arrived at an end whose machine has crashed. */
   onUnanswered(end: NetworkSocket): void;
   /** Both ends are closed or dead. */
@@ -44,10 +49,27 @@ export interface ConnectionOwner {
 const CLOSED_HERE: CloseReason = { code: "local", message: "closed by this end" };
 const CLOSED_THERE: CloseReason = { code: "peer", message: "closed by the other end" };
 
+/** Claims that tell what was recalled. */
+class WatchedClaims extends SharedClaims {
+  readonly #onRecalled: (attemptId: number) => void;
+
+  constructor(memory: ArrayBuffer, onRecalled: (attemptId: number) => void) {
+    super(memory);
+    this.#onRecalled = onRecalled;
+  }
+
+  override recall(attemptId: number): boolean {
+    const isBack = super.recall(attemptId);
+    if (isBack) this.#onRecalled(attemptId);
+    return isBack;
+  }
+}
+
 /** One end. */
 export class NetworkSocket implements Socket {
   readonly peer: Peer;
   readonly faults: FaultProfile;
+  readonly claims: Claims | undefined;
   readonly machine: string;
   readonly connection: Connection;
   readonly #owner: ConnectionOwner;
@@ -58,8 +80,10 @@ export class NetworkSocket implements Socket {
   /** Its machine has crashed. */
   dead = false;
 
-  constructor(connection: Connection, end: EndOptions, owner: ConnectionOwner) {
+  constructor(connection: Connection, end: EndOptions, owner: ConnectionOwner, memory: ArrayBuffer | undefined) {
     this.connection = connection;
+    const onRecalled = (attemptId: number): void => owner.onRecalled(this, attemptId);
+    this.claims = memory === undefined ? undefined : new WatchedClaims(memory, onRecalled);
     this.machine = end.machine;
     this.peer = end.sees;
     this.faults = owner.faults;
@@ -151,8 +175,9 @@ export class Connection {
   constructor(number: number, near: EndOptions, far: EndOptions, owner: ConnectionOwner) {
     this.number = number;
     this.#owner = owner;
-    this.near = new NetworkSocket(this, near, owner);
-    this.far = new NetworkSocket(this, far, owner);
+    const memory = owner.sharedMemory ? new ArrayBuffer(CLAIM_BYTES) : undefined;
+    this.near = new NetworkSocket(this, near, owner, memory);
+    this.far = new NetworkSocket(this, far, owner, memory);
     const { clock, window } = owner;
     const latency = (): number => owner.latency();
     this.#forth = new Pipe({ clock, window, latency, onArrival: (arrival, read) => this.far.arrive(arrival, read) });

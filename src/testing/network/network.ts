@@ -9,6 +9,7 @@ import {
   checkOptions,
   finiteDuration,
   integer,
+  isBoolean,
   oneOf,
   type Validators,
   hasMethods,
@@ -34,6 +35,8 @@ export interface FaultyNetworkOptions {
   readonly latency?: readonly [number, number] | undefined;
   /** What its sockets declare, and so what can go wrong; default `stream`. */
   readonly faults?: FaultProfile | undefined;
+  /** Whether both ends of a connection share memory, as a thread and its runner do; default `false`. */
+  readonly sharedMemory?: boolean | undefined;
   /** Bytes that are taken in before they count as waiting at the sender; default 65,536. */
   readonly window?: number | undefined;
   /** How long a dial waits for an answer; default 10,000. */
@@ -59,6 +62,7 @@ const RULES: Validators<FaultyNetworkOptions> = {
   random: hasMethods("a SeededRandom", "random", "below"),
   latency: (value) => (Array.isArray(value) && value.length === 2 ? undefined : "two numbers of ms"),
   faults: oneOf("stream", "port", "lossy"),
+  sharedMemory: isBoolean,
   window: integer(0),
   connectTimeout: finiteDuration,
   observe: isFunction,
@@ -84,6 +88,8 @@ export class FaultyNetwork {
   readonly faults: FaultProfile;
   /** @internal */
   readonly window: number;
+  /** @internal */
+  readonly sharedMemory: boolean;
   readonly #connectTimeout: number;
   readonly #observe: (observed: Observed) => void;
   readonly #names: MachineNames = new MachineNames();
@@ -107,6 +113,7 @@ export class FaultyNetwork {
     this.random = options.random;
     this.faults = options.faults ?? "stream";
     this.window = options.window ?? WINDOW;
+    this.sharedMemory = options.sharedMemory ?? false;
     this.#connectTimeout = options.connectTimeout ?? CONNECT_TIMEOUT;
     this.#observe = options.observe ?? ((): void => undefined);
     this.#latency = [1, 2];
@@ -280,6 +287,13 @@ export class FaultyNetwork {
   /** @internal */
   onClosed(end: NetworkSocket, byItself: boolean, reason: CloseReason): void {
     this.#observe({ kind: "closed", connection: end.connection.number, machine: end.machine, byItself, reason });
+  }
+
+  /** @internal */
+  onRecalled(end: NetworkSocket, attemptId: number): void {
+    const { connection, machine: from } = end;
+    const to = connection.other(end).machine;
+    this.#observe({ kind: "recalled", connection: connection.number, from, to, attemptId });
   }
 
   /** @internal */

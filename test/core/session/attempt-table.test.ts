@@ -5,6 +5,7 @@ import { type AnswerMessage, AttemptTable, type JobLink } from "../../../src/cor
 import type { Attempt, AttemptOwner } from "../../../src/core/session/attempt.ts";
 import { TimerQueue } from "../../../src/core/time/timer-queue.ts";
 import { Job } from "../../../src/core/job/job.ts";
+import { CLAIM_BYTES, SharedClaims } from "../../../src/core/transport/shared-claims.ts";
 import type { RunnerMessage } from "../../../src/core/protocol/message.ts";
 import { HandClock } from "../../properties/hand-clock.ts";
 
@@ -16,6 +17,8 @@ interface Listed {
   begun: boolean;
   cancelled: boolean;
   recalled: boolean;
+  /** Whether the worker, the runner or neither has claimed it in shared memory; `none`: it has no word there. */
+  claim: "none" | "parked" | "begun" | "back";
 }
 
 const HIGH_WATER = 40;
@@ -28,6 +31,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ op: fc.constant("cancel" as const), n: number }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant("recall" as const), count: fc.nat(3), useful: fc.boolean() }) },
   { weight: 4, arbitrary: fc.record({ op: fc.constant("flush" as const) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant("begin" as const), n: number }) },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -56,9 +60,11 @@ class Link implements JobLink {
   bytesSent = 0;
   open = true;
   readonly log: string[];
+  readonly claims: SharedClaims | undefined;
 
-  constructor(log: string[]) {
+  constructor(log: string[], claims: SharedClaims | undefined) {
     this.log = log;
+    this.claims = claims;
   }
 
   send(message: RunnerMessage): boolean {
@@ -76,7 +82,7 @@ class Beside {
   readonly log: string[] = [];
   readonly expected: string[] = [];
   readonly timers: TimerQueue = new TimerQueue(new HandClock(), true);
-  readonly link: Link = new Link(this.log);
+  readonly link: Link;
   readonly real: AttemptTable<string>;
   readonly attempts: Map<number, Attempt<string>> = new Map();
   readonly #owner: AttemptOwner<string>;
@@ -87,7 +93,8 @@ class Beside {
   #served = 0;
   #isStuck = false;
 
-  constructor(capacity: number, most: number) {
+  constructor(capacity: number, most: number, claims: SharedClaims | undefined) {
+    this.link = new Link(this.log, claims);
     this.#capacity = capacity;
     this.#most = most;
     const say =
@@ -140,6 +147,7 @@ class Beside {
     else if (each.op === "cancel") this.#cancel(each.n);
     else if (each.op === "recall") this.#recall(each.count, each.useful);
     else if (each.op === "answer") this.#answer(each);
+    else if (each.op === "begin") this.#begin(each.n);
     else this.link.framesSent++;
   }
 
@@ -158,7 +166,16 @@ class Beside {
     };
     this.expected.push(`JOB ${listed.id}`);
     this.attempts.set(attempt.id, attempt);
-    this.list.push({ ...listed, begun: this.#running < this.#capacity });
+    const begun = this.#running < this.#capacity;
+    this.list.push({ ...listed, begun, claim: begun || this.link.claims === undefined ? "none" : "parked" });
+  }
+
+  /** The worker comes to a job. */
+  #begin(n: number): void {
+    const one = this.list[n % Math.max(1, this.list.length)];
+    if (one === undefined || this.link.claims === undefined) return;
+    expect(this.link.claims.begin(one.id)).toBe(one.claim !== "back");
+    if (one.claim === "parked") one.claim = "begun";
   }
 
   get #running(): number {
@@ -172,16 +189,29 @@ class Beside {
     if (one === undefined || one.cancelled) return;
     one.cancelled = true;
     this.expected.push(`CANCEL ${one.id} cancelled`);
+    takeBack(one);
   }
 
   #recall(count: number, isUseful: boolean): void {
     const waiting = isUseful ? this.list.filter(({ begun, cancelled }) => !begun && !cancelled).toReversed() : [];
-    expect(this.real.recall(count, () => isUseful)).toBe(Math.max(0, waiting.length - count));
+    const returned: Attempt<string>[] = [];
+    expect(this.real.recall(count, () => isUseful, returned)).toBe(Math.max(0, waiting.length - count));
     if (waiting.length > 0) this.#isStuck = true;
+    const back: number[] = [];
     for (const one of waiting.slice(0, count)) {
-      if (!one.recalled) this.expected.push(`CANCEL ${one.id} recalled`);
+      if (one.recalled) continue;
+      this.expected.push(`CANCEL ${one.id} recalled`);
       one.recalled = true;
+      if (!takeBack(one)) continue;
+      // Its outcome does not count any more: the owner is told here and now.
+      one.cancelled = true;
+      back.push(one.id);
     }
+    expect(returned.map(({ id }) => id)).toEqual(back);
+    expect(returned.every(({ cancelled }) => cancelled === "recalled")).toBe(true);
+    // An owner that gives it up before it is told so is not told.
+    for (const attempt of returned) this.real.cancel(attempt, "timeout");
+    expect(returned.every(({ cancelled }) => cancelled === "timeout")).toBe(true);
   }
 
   #answer(answer: Answer): void {
@@ -231,13 +261,22 @@ class Beside {
 
   end(unsent: number): void {
     this.real.failAll(unsent, "closed", "over", 0);
-    for (const { id, frame, cancelled } of this.list.toReversed()) {
-      if (!cancelled) this.expected.push(`${frame === unsent ? "not sent" : "lost"} ${id}`);
+    for (const { id, frame, cancelled, claim } of this.list.toReversed()) {
+      const neverBegan = frame === unsent || claim === "parked";
+      if (!cancelled) this.expected.push(`${neverBegan ? "not sent" : "lost"} ${id}`);
       this.expected.push(`freed ${id}`);
     }
     expect(this.log).toEqual(this.expected);
     expect([this.real.counts.size, this.timers.size]).toEqual([0, 0]);
   }
+}
+
+/** Whether the runner has it back: it never begins. */
+function takeBack(one: Listed): boolean {
+  if (one.claim !== "parked") return false;
+  one.claim = "back";
+  one.recalled = true;
+  return true;
 }
 
 function messageOf({ type, reason }: Answer, attemptId: number): AnswerMessage {
@@ -270,8 +309,10 @@ describe("the jobs of one session", () => {
           fc.array(step, { maxLength: 120, size: "max" }),
           fc.integer({ min: 1, max: 4 }),
           fc.nat(8),
-          (steps, capacity, most) => {
-            const beside = new Beside(capacity, most);
+          fc.boolean(),
+          (steps, capacity, most, shared) => {
+            const claims = shared ? new SharedClaims(new ArrayBuffer(CLAIM_BYTES)) : undefined;
+            const beside = new Beside(capacity, most, claims);
             for (const each of steps) {
               beside.do(each);
               beside.check();
@@ -279,7 +320,7 @@ describe("the jobs of one session", () => {
             beside.end(beside.link.framesSent);
           },
         ),
-        { numRuns: 300 },
+        { numRuns: 500 },
       );
     },
   );

@@ -4,6 +4,7 @@ import type { Clock } from "../../../src/core/time/clock.ts";
 import { AuthError, ProtocolError } from "../../../src/core/errors.ts";
 import { Job } from "../../../src/core/job/job.ts";
 import type { JobMessage, Message, WelcomeMessage } from "../../../src/core/protocol/message.ts";
+import { CLAIM_BYTES, SharedClaims } from "../../../src/core/transport/shared-claims.ts";
 import { socketPair } from "../../../src/core/transport/socket-pair.ts";
 import type { Peer } from "../../../src/core/peer.ts";
 import {
@@ -72,6 +73,9 @@ async function opened() {
   const transport = { isPaused: false, hidesParts: false, reportsPeerExit: false };
   for (const key of ["isPaused", "hidesParts", "reportsPeerExit"] as const)
     Object.defineProperty(ours, key, { get: () => transport[key] });
+  const memory = new SharedArrayBuffer(CLAIM_BYTES);
+  Object.defineProperty(ours, "claims", { value: new SharedClaims(memory) });
+  const shared = new SharedClaims(memory);
   const post = new RunnerConnection(ours, hello({ capacity: 4 }), owner);
   const runner = new ScriptedPeer(theirs);
   post.open();
@@ -81,7 +85,7 @@ async function opened() {
     await clock.settle();
   };
   const types = (): string[] => runner.received.map(({ type }) => type);
-  return { clock, puppet, owner, post, runner, say, types, transport };
+  return { clock, puppet, owner, post, runner, say, types, transport, shared };
 }
 
 /** The same, let in by the runner. */
@@ -332,5 +336,23 @@ describe("the heartbeat", () => {
     await clock.advance(10_000);
     const longest = 3_000 + Math.ceil((owner.maxFrameBytes / 32_768) * 1_000);
     expect(owner.ends.map(({ message }) => message)).toEqual([`nothing heard from the runner for ${longest} ms`]);
+  });
+});
+
+describe("a job that its runner took back in shared memory", () => {
+  it("does not begin, and its slot goes to the next one", async () => {
+    const { puppet, owner, runner, say, shared } = await registered();
+    for (const id of [1, 2]) shared.park(id);
+    shared.recall(1);
+    await say(job(1), job(2));
+    expect(puppet.runs).toHaveLength(1);
+    expect(runner.all("REJECT")).toEqual([{ type: "REJECT", attemptId: 1, reason: "recalled" }]);
+    expect(owner.told).toEqual(["welcomed", "started", "started", "dropped"]);
+    expect(shared.recall(2), "it has begun").toBe(false);
+    await say({ type: "CANCEL", attemptId: 1, reason: "recalled" });
+    puppet.runs[0]?.end("done");
+    await say();
+    expect(runner.all("JOBRES")).toMatchObject([{ attemptId: 2 }]);
+    expect(runner.all("REJECT")).toHaveLength(1);
   });
 });

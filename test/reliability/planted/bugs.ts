@@ -371,4 +371,28 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: "if (!attempt.waits) this.#expectConfirmation(attempt);",
     to: "this.#expectConfirmation(attempt);",
   },
+  {
+    name: "word of a recalled job used again before its answer",
+    file: "session/attempt-table",
+    from: "    attempt.recalled = true;\n    return true;",
+    to: "    attempt.recalled = true; this.#freeClaim(attempt);\n    return true;",
+  },
+  {
+    name: "job recalled after it has begun",
+    file: "transport/shared-claims",
+    from: "return this.#exchange(attemptId, parked, word(attemptId, RECALLED)) === parked;",
+    to: "this.#exchange(attemptId, parked, word(attemptId, RECALLED)); return true;",
+  },
+  {
+    name: "recalled job begun by its worker",
+    file: "worker/runner-connection",
+    from: "else if (this.#socket.claims?.begin(execution.attemptId) === false) this.#returnRecalled(execution);",
+    to: "else if (this.#socket.claims?.begin(execution.attemptId) === undefined && false) return;",
+  },
+  {
+    name: "abort beside a recall reported to a settled call",
+    file: "runner/prefetch-recaller",
+    from: 'if (attempt.cancelled === "recalled") attempt.owner.onRejected(attempt, "recalled");',
+    to: 'attempt.owner.onRejected(attempt, "recalled");',
+  },
 ];

@@ -66,6 +66,9 @@ export const FAULT_KINDS = [
   "restart-runner",
 ] as const;
 
+/** How jobs are prefetched, unless a kind of world says otherwise. */
+const PREFETCHES: readonly ("auto" | number)[] = ["auto", "auto", 0, 1, 4, 32];
+
 /** One such fault. */
 export type FaultPlan = { readonly at: number; readonly worker: number; readonly lasts: number } & (
   | { readonly kind: Exclude<(typeof FAULT_KINDS)[number], "crash"> }
@@ -133,6 +136,8 @@ export interface PlanSize {
   readonly length: number;
   /** Only these faults, and many of them: for bugs that need one of a kind at the right moment. */
   readonly focus?: readonly FaultPlan["kind"][];
+  /** How jobs may be prefetched; default as often by measure as not. */
+  readonly prefetch?: readonly ("auto" | number)[];
   /** Whether jobs are large, workers take many, and little of them may wait: for what becomes of those who read slowly. */
   readonly heavy?: boolean;
 }
@@ -196,7 +201,7 @@ export class PlanDraw {
       maxLost: 1 + chance.below(3),
       maxQueue: chance.pick([2, 20, 100_000]),
       highWater: chance.pick(this.#size.heavy === true ? [200, 5_000] : [200, 5_000, 1_048_576]),
-      prefetch: chance.pick<"auto" | number>(["auto", "auto", 0, 1, 4, 32]),
+      prefetch: chance.pick(this.#size.prefetch ?? PREFETCHES),
     };
   }
 

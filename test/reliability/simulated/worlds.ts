@@ -49,6 +49,14 @@ export const WORLDS: Readonly<Record<string, WorldKind>> = {
     focus: ["slow-worker", "slow-runner", "stall-worker"],
     heavy: true,
   }),
+  memory: {
+    ...drawn("jobs among workers that share memory with their runner, as threads do, and stand still", {
+      ...FOCUSED,
+      focus: ["stall-worker", "crash", "delete"],
+      prefetch: ["auto", 1, 4, 32],
+    }),
+    network: { window: 512, sharedMemory: true },
+  },
   soak: { about: "a day of fifty workers with faults all along", play: (sim) => soak(sim, 24) },
   month: { about: "thirty days of fifty workers with faults all along", play: (sim) => soak(sim, 24 * 30) },
   wide: { about: "a thousand workers and a hundred thousand jobs", play: (sim) => wide(sim, 1_000, 100_000) },

@@ -116,6 +116,8 @@ const STORIES: Readonly<Record<CoveragePoint, Plot>> = {
   "rejected and retried after a pause": retried("rejected", 10),
   "rejected and retried at once": retried("rejected"),
   prefetched: crowded,
+  "prefetched and taken back": (s) =>
+    crowded(s).see({ kind: "recalled", connection: 1, from: "r", to: "w", attemptId: 2 }),
   "prefetched and handed back": (s) =>
     crowded(s)
       .tells(1, { type: "CANCEL", attemptId: 2, reason: "recalled" })

@@ -1338,6 +1338,10 @@ function runs(run: number, jobId = "run:1", attempt = 1) {
   return { kind: "handler-started", machine: "w", life: 1, capacity: 1, jobId, attempt, run } as const;
 }
 
+function takenBack(attemptId: number) {
+  return { kind: "recalled", connection: 1, from: "r", to: "w", attemptId } as const;
+}
+
 function returns(run: number, value: string | undefined = "ok") {
   return { kind: "handler-ended", machine: "w", life: 1, run, value } as const;
 }
@@ -1388,6 +1392,15 @@ const WORKERS: readonly Rule[] = [
         .see({ ...runs(2, "run:1", 2), life: 2 });
     },
     broken: (s) => works(s).see(runs(1)).see(returns(1)).see(returns(1)),
+  },
+  {
+    promise: "recalled-never-begins",
+    rule: "what was taken back in shared memory may be given again, and is not what begins",
+    kept: (s) => {
+      s.machine("w", "worker").joins(1, { prefetchLimit: 1 }).submitted(1).starts(1).submitted(2).starts(2, 1, 2);
+      s.see(takenBack(2)).see(runs(1)).see(returns(1));
+    },
+    broken: (s) => works(s).see(runs(1)).see(takenBack(1)),
   },
   {
     promise: "leaving-loses-no-job",
