@@ -77,10 +77,10 @@ test("threads whose maxAge is shorter than their start serve all the same", asyn
 
 test("a main thread that is busy for many heartbeats keeps its threads and their jobs", async () => {
   const counter = sharedCounter();
-  await using stage = await setUp({ capacity: 2, workerData: { counter }, runner: { heartbeat: 10 } });
+  await using stage = await setUp({ capacity: 2, workerData: { counter }, runner: { heartbeat: 150 } });
   const first = stage.runner.execute("meet:2");
   await until(() => Atomics.load(counter, 0) === 1);
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
   expect(await stage.runner.execute("meet:2")).toMatch(/^2 from/);
   expect(await first).toMatch(/^1 from/);
   expect(stage.events.filter((event) => event.type === "worker-gone")).toEqual([]);

@@ -36,12 +36,13 @@ export class SessionEndChecker implements Checker {
   }
 
   betweenEvents(_now: number, runners: readonly ObservedRunner[]): void {
-    for (const { machine, limits, stats } of runners) {
+    for (const runner of runners) {
+      const { machine, limits } = runner;
       if (!this.#limits.has(machine)) this.#limits.set(machine, limits);
       const identity = this.#stopped.get(machine);
       if (identity === undefined) continue;
       this.#stopped.delete(machine);
-      if (stats().state === "started")
+      if (runner.stats().state === "started")
         this.#violation("no-end-without-cause", `${machine}: ${identity} is gone as stopped, but the runner goes on`);
     }
   }
