@@ -1,5 +1,5 @@
 /** A transport as the conformance cases of sockets see it. What they ask of it is in socket-conformance.ts. */
-import type { Dialer, FaultProfile, Listener } from "../../index.ts";
+import type { Dialer, FaultProfile, JobRunner, Listener } from "../../index.ts";
 import type { TestTime } from "./test-time.ts";
 
 /** One transport, set up for one case: a listener, dialers that reach it, and a way to wait. */
@@ -35,7 +35,7 @@ export interface FleetHarness extends TestTime {
   /** What the runner listens on. The case's runner starts and stops it. */
   readonly listener: Listener;
   /** Brings that many workers of that capacity to the started runner; those of a listener that starts its own have come already. */
-  readonly join: (count: number, capacity: number) => Promise<void>;
+  readonly join: (count: number, capacity: number, runner: JobRunner) => Promise<void>;
   /** Cuts one worker's connection without a word. The worker comes back by itself. */
   readonly lose: () => Promise<void>;
   /** Stops the workers and whatever else the harness took; the runner is stopped by then. */

@@ -3,6 +3,7 @@
  * itself must do is in socket-conformance.ts.
  */
 import { ExecutionError, Job, RunnerStoppedError, WorkerLostError } from "../../index.ts";
+import { behindRelays } from "./behind-relays.ts";
 import { expectAtMost, expectEqual, expectFields, expectTrue, rejectionOf, show } from "./expectation.ts";
 import type { FleetHarnessFactory, ConformanceCase } from "./harness.ts";
 import { answered, type FleetSize, withRunner, running, type RunnerFixture } from "./runner-fixture.ts";
@@ -11,6 +12,8 @@ import { answered, type FleetSize, withRunner, running, type RunnerFixture } fro
 interface RunnerCase extends FleetSize {
   readonly name: string;
   readonly check: (fixture: RunnerFixture) => Promise<void>;
+  /** Why it does not hold behind a relay, if it is about sessions and not about jobs. */
+  readonly onlyDirect?: string;
 }
 
 /** The runner's default limit of a payload, in bytes. */
@@ -105,6 +108,7 @@ const fleets: readonly RunnerCase[] = [
     name: "holds a worker for related jobs",
     workers: 2,
     capacity: 1,
+    onlyDirect: "a lease is of a session: behind a relay it is a slot of the relay, whichever worker runs the job",
     check: async (fixture) => {
       const jobs = fixture.runner.workers.getContext((held) =>
         Promise.all([held.execute("who"), held.execute("who"), held.execute("who")]),
@@ -217,7 +221,7 @@ const failures: readonly RunnerCase[] = [
       const first = await harness.settle(Promise.race(hanging));
       expectTrue(first instanceof WorkerLostError, `a WorkerLostError; it is ${show(first)}`);
       await harness.pass(250);
-      await harness.until(() => runner.workers.size === 2);
+      await harness.until(() => runner.stats().capacity === 2);
       await expectAnswer(fixture, "upper:on", "ON");
       expectEqual(runner.stats().running, 1, "the number of jobs that still run");
     },
@@ -264,10 +268,13 @@ const endings: readonly RunnerCase[] = [
  * ```
  *
  * @param fleet - Made of a harness by `inProcessFleet`, or written for a listener that starts its own workers.
+ * @param relays - Behind so many relays, one behind the other; default 0. All that is said of jobs holds there, too: only what
+ *   is said of sessions is left out.
  */
-export function runnerConformance(fleet: FleetHarnessFactory): readonly ConformanceCase[] {
-  return [...payloads, ...fleets, ...failures, ...endings].map((one) => ({
-    name: one.name,
-    run: () => withRunner(fleet, one, one.check),
-  }));
+export function runnerConformance(fleet: FleetHarnessFactory, relays = 0): readonly ConformanceCase[] {
+  const cases = [...payloads, ...fleets, ...failures, ...endings];
+  const behind = behindRelays(fleet, relays);
+  return cases
+    .filter(({ onlyDirect }) => relays === 0 || onlyDirect === undefined)
+    .map((one) => ({ name: one.name, run: () => withRunner(behind, one, one.check) }));
 }

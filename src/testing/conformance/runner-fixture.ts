@@ -41,9 +41,10 @@ async function stop({ harness, runner }: RunnerFixture): Promise<void> {
 
 async function assemble({ harness, runner }: RunnerFixture, { workers, capacity }: FleetSize): Promise<void> {
   await harness.settle(runner.start());
-  await harness.join(workers, capacity);
+  await harness.join(workers, capacity, runner);
   try {
-    await harness.until(() => runner.workers.size === workers);
+    // Their slots, as one that is a relay stands for many.
+    await harness.until(() => runner.stats().capacity === workers * capacity);
   } catch (cause) {
     throw new Error(`waited in vain for ${workers} workers; ${runner.workers.size} have registered`, { cause });
   }

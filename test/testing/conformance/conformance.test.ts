@@ -88,7 +88,7 @@ function fleetWith(what?: string): FleetHarnessFactory {
 /** One that is short of a worker. */
 const shortHanded: FleetHarnessFactory = async (count, capacity) => {
   const fleet = await fleetWith()(count, capacity);
-  return { ...fleet, join: (workers, each) => fleet.join(workers - 1, each) };
+  return { ...fleet, join: (workers, each, runner) => fleet.join(workers - 1, each, runner) };
 };
 
 /** One that cannot cut a connection, and says it has. */
@@ -137,7 +137,7 @@ describe("the runner's conformance cases", () => {
       "takes bytes for text",
       fleetWith("takes bytes for text"),
       "runs text, bytes, empty and odd data, and answers in kind",
-      "malformed session id",
+      "flags of no meaning",
     ],
     [
       "drops large frames",
