@@ -46,5 +46,6 @@ export type { RunnerStats, WaitingStats, WorkerStats } from "./core/stats.ts";
 export type { Handler, JobContext } from "./core/worker/execution.ts";
 export type { JobRelay } from "./core/worker/job-relay.ts";
 export { Worker } from "./core/worker/worker.ts";
+export type { WarningReporter } from "./core/worker/warnings.ts";
 export type { WorkerDefaults, WorkerOptions } from "./core/worker/worker-options.ts";
 export { WORKER_DEFAULTS } from "./core/worker/worker-options.ts";

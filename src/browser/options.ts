@@ -11,11 +11,12 @@ import {
   integerOrInfinity,
   payloadLimit,
   type Validator,
+  isReporter,
   isString,
   withDefaults,
 } from "../core/options.ts";
 import { identityName } from "../core/identifiers.ts";
-import { systemRandom, WORKER_DEFAULTS, type WorkerOptions } from "../index.ts";
+import { systemRandom, type WarningReporter, WORKER_DEFAULTS, type WorkerOptions } from "../index.ts";
 import type { RestartOptions } from "../supervisor/restart-policy.ts";
 import { dialWebSocket, type Secret } from "../transports/websocket/index.ts";
 import { browserFamily } from "./user-agent.ts";
@@ -47,13 +48,18 @@ export interface ServeFromTabOptions
   readonly identity?: string | undefined;
   /** Allows `ws:` to another machine, where jobs and token can be read on the way; default false. */
   readonly allowInsecure?: boolean | undefined;
+  /**
+   * Called with an `Error` that says what keeps the tab from its runner, once per cause until it is registered again. Default: a
+   * line on the page's console; `false`: nothing.
+   */
+  readonly onWarning?: WarningReporter | undefined;
   /** The scripts of the Web Workers, for a page that is one file; default those of this package, beside its own. */
   readonly scripts?: TabScripts | undefined;
 }
 
 /** The options that have a default of their own; `size` and `identity` are found out. */
 export type TabDefaults = WithDefaults<
-  Omit<ServeFromTabOptions, "module" | "size" | "token" | "ticket" | "identity" | "scripts">
+  Omit<ServeFromTabOptions, "module" | "size" | "token" | "ticket" | "identity" | "onWarning" | "scripts">
 >;
 
 /** The most Web Workers one tab lends. */
@@ -75,6 +81,7 @@ export interface TabSetup {
   readonly settings: TabSettings;
   readonly token: Secret | undefined;
   readonly ticket: (() => string | Promise<string>) | undefined;
+  readonly onWarning: WarningReporter | undefined;
   /** The URL of the script that holds the connection; absent: this package's. */
   readonly socketScript: string | undefined;
 }
@@ -111,6 +118,7 @@ const OPTIONS = defineOptions<ServeFromTabOptions, keyof TabDefaults>({
   maxCrashes: [integerOrInfinity(1), 10],
   restartMin: [finiteDuration, 100],
   restartMax: [finiteDuration, 30_000],
+  onWarning: [isReporter],
   scripts: [scriptUrls],
 });
 
@@ -133,7 +141,7 @@ function absolute(given: string | URL, option: string): string {
 export function tabSettings(url: string | URL, options: ServeFromTabOptions): TabSetup {
   checkOptions("serveFromTab", options, OPTIONS.rules);
   if (options.module === undefined) throw new TypeError("serveFromTab: `module` is missing");
-  const { scripts, token, ticket, module, labels, ...rest } = withDefaults(TAB_DEFAULTS, options);
+  const { scripts, token, ticket, module, labels, onWarning, ...rest } = withDefaults(TAB_DEFAULTS, options);
   // Whatever is wrong with these is said here, and not by a Web Worker later.
   dialWebSocket(url, { token, ticket, allowInsecure: rest.allowInsecure });
   const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number; userAgent?: string } };
@@ -150,6 +158,7 @@ export function tabSettings(url: string | URL, options: ServeFromTabOptions): Ta
     },
     token,
     ticket,
+    onWarning,
     socketScript: scripts === undefined ? undefined : absolute(scripts.socket, "scripts.socket"),
   };
 }

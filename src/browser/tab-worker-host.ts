@@ -154,6 +154,7 @@ export class TabWorkerHost {
       reconnectMin,
       reconnectMax,
       drainTimeout,
+      onWarning: ({ message }) => this.#report({ report: "warning", message }),
     });
     this.#worker = worker;
     worker.on((event) => this.#onWorkerEvent(worker, event));

@@ -5,6 +5,7 @@
 import { Deferred } from "../core/async/deferred.ts";
 import { describeError } from "../core/describe-error.ts";
 import { checkOptions, duration } from "../core/options.ts";
+import { warnOnConsole } from "../core/time/system.ts";
 import { WorkerStartError } from "../index.ts";
 import type { CredentialKind, TabCommand, TabReport } from "./worker-protocol.ts";
 import type { TabSetup } from "./options.ts";
@@ -145,6 +146,8 @@ export class TabWorker {
       case "event":
         this.#stats = report.stats;
         return this.#emit(report.event);
+      case "warning":
+        return this.#warn(new Error(report.message));
       case "ask":
         return void this.#answer(report.id, report.credential);
       case "stopped":
@@ -153,6 +156,11 @@ export class TabWorker {
       default:
         return report satisfies never;
     }
+  }
+
+  #warn(warning: Error): void {
+    const { onWarning = warnOnConsole } = this.#setup;
+    if (onWarning !== false) onWarning(warning);
   }
 
   async #answer(id: number, credential: CredentialKind): Promise<void> {

@@ -35,6 +35,8 @@ export type TabReport =
   /** None ever will be. Nothing is left running. */
   | { readonly report: "failed"; readonly message: string; readonly cause: unknown }
   | { readonly report: "event"; readonly event: TabEvent; readonly stats: TabStats }
+  /** What keeps it from its runner. */
+  | { readonly report: "warning"; readonly message: string }
   | { readonly report: "ask"; readonly id: number; readonly credential: CredentialKind }
   /** It has left, and nothing is left running. */
   | { readonly report: "stopped" };

@@ -132,6 +132,10 @@ export function integerOrInfinity(min: number): Validator {
 /** `true` or `false`. */
 export const isBoolean: Validator = (value) => (typeof value === "boolean" ? undefined : "true or false");
 
+/** A function that is told things, or `false` for none. */
+export const isReporter: Validator = (value) =>
+  value === false || typeof value === "function" ? undefined : "a function, or false for none";
+
 /** A function. */
 export const isFunction: Validator = (value) => (typeof value === "function" ? undefined : "a function");
 

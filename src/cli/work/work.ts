@@ -163,6 +163,8 @@ export class Work {
       identity,
       labels,
       maxPayload,
+      // Each failure is told below, as an event.
+      onWarning: false,
     });
   }
 

@@ -113,6 +113,13 @@ class SystemRandom implements Random {
   }
 }
 
+/** Shows a warning to people, on one line of the host's console. */
+export function warnOnConsole({ message }: Error): void {
+  // Looked up when it is used: a host may replace its console, and a page may have none.
+  const { console } = globalThis as { console?: { warn?: (line: string) => void } };
+  console?.warn?.(`powerhose: ${message.replaceAll(/\s*\n\s*/g, " ")}`);
+}
+
 /** Monotonic time and timers of this process. */
 export const systemClock: Clock = new SystemClock();
 /** Cryptographic chance of this process. */

@@ -18,12 +18,14 @@ import {
   integerOrInfinity,
   oneOf,
   payloadLimit,
+  isReporter,
   hasMethods,
   type Validator,
   withDefaults,
 } from "../options.ts";
 import type { Handler } from "./execution.ts";
 import { isRelay, type JobRelay } from "./job-relay.ts";
+import type { WarningReporter } from "./warnings.ts";
 
 /** Options of {@link Worker}. All durations in ms. */
 export interface WorkerOptions {
@@ -72,6 +74,14 @@ export interface WorkerOptions {
   readonly maxBuffered?: number | undefined;
   /** Whether stacks of handler errors are sent to the runner; default false. */
   readonly remoteStacks?: boolean | undefined;
+  /**
+   * Called with an `Error` that says what keeps the worker from its runner: a wrong port, a 404, a bad certificate, a refusal.
+   * Once per cause, until it is registered again. Default: a line on the console, or nothing for a worker with a `clock` of its
+   * own; `false`: nothing. Each single failure is an event (`disconnected`).
+   */
+  readonly onWarning?: WarningReporter | undefined;
+  /** Whether `start` rejects at the first failure to register, instead of trying on; default false. */
+  readonly failFast?: boolean | undefined;
   /** Where time comes from; the host's by default. */
   readonly clock?: Clock | undefined;
   /** Where chance comes from; the host's by default. */
@@ -80,7 +90,7 @@ export interface WorkerOptions {
 
 /** The options that have a default of their own. */
 export type WorkerDefaults = WithDefaults<
-  Omit<WorkerOptions, "dial" | "listen" | "handler" | "identity" | "maxAgeJitter" | "clock" | "random">
+  Omit<WorkerOptions, "dial" | "listen" | "handler" | "identity" | "maxAgeJitter" | "onWarning" | "clock" | "random">
 >;
 
 const hasForward = hasMethods("a function, or relay(…)", "forward");
@@ -109,6 +119,8 @@ const OPTIONS = defineOptions<WorkerOptions, keyof WorkerDefaults>({
   highWater: [integer(1), 1_048_576],
   maxBuffered: [integer(1), 8_388_608],
   remoteStacks: [isBoolean, false],
+  onWarning: [isReporter],
+  failFast: [isBoolean, false],
   clock: [isClock],
   random: [isRandom],
 });

@@ -6,11 +6,11 @@
 import { type Clock, type Random } from "../time/clock.ts";
 import { frameLimit } from "../protocol/codec.ts";
 import { Deferred } from "../async/deferred.ts";
-import { AbortError, AuthError, type PowerhoseError, WorkerStoppedError } from "../errors.ts";
+import { AbortError, AuthError, WorkerStartError, WorkerStoppedError } from "../errors.ts";
 import { describeError } from "../describe-error.ts";
 import { Emitter } from "../async/emitter.ts";
-import type { WorkerEvent, WorkerState } from "../events.ts";
-import { systemClock, systemRandom } from "../time/system.ts";
+import type { DisconnectReason, WorkerEvent, WorkerState } from "../events.ts";
+import { systemClock, systemRandom, warnOnConsole } from "../time/system.ts";
 import type { Dialer, Listener } from "../transport/listener.ts";
 import { type HelloMessage, PROTOCOL_VERSION } from "../protocol/message.ts";
 import { checkOptions, duration } from "../options.ts";
@@ -24,6 +24,7 @@ import { MAX_LABELS } from "../identifiers.ts";
 import { Timer } from "../time/timer.ts";
 import { MAX_PREFETCH, SUPPORTED_FEATURES } from "../protocol/constants.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
+import { WorkerWarnings } from "./warnings.ts";
 import { nextStep, type WorkerAction, type WorkerInput, type WorkerPhase } from "./worker-state.ts";
 
 /** Serves jobs with a handler until it is stopped, reconnecting for ever. */
@@ -52,6 +53,7 @@ export class Worker {
   readonly #events: Emitter<WorkerEvent>;
   readonly #drainTimer: Timer;
   readonly #lifetime: WorkerLifetime;
+  readonly #warnings: WorkerWarnings;
   readonly #connections = new Set<RunnerConnection>();
   readonly #reconnector: Reconnector | undefined;
   readonly #started = new Deferred<void>();
@@ -88,6 +90,8 @@ export class Worker {
     this.highWater = this.#options.highWater;
     this.maxBuffered = this.#options.maxBuffered;
     this.#instance = this.#random.id();
+    const onWarning = options.onWarning ?? (options.clock === undefined ? warnOnConsole : false);
+    this.#warnings = new WorkerWarnings(this.identity, onWarning, this.clock);
     this.#lifetime = new WorkerLifetime(this.#options, this.clock, this.#random, () => this.#retire());
     this.closed = this.#stopped.promise;
     this.#reconnector = options.dial === undefined ? undefined : this.#makeReconnector(options.dial);
@@ -115,7 +119,8 @@ export class Worker {
 
   /**
    * Connects. Resolves once the worker is registered (with `listen`: once it listens), however long that takes.
-   * Rejects with AuthError or ProtocolError when the runner turns it away for good, WorkerStoppedError when stopped first.
+   * Rejects with AuthError or ProtocolError when the runner turns it away for good, WorkerStoppedError when stopped first; with
+   * `failFast` at the first failure: with the dialer's error, or a WorkerStartError when the runner does not let it in.
    */
   start(): Promise<void> {
     if (this.#apply({ type: "start" }) === "open") {
@@ -181,6 +186,7 @@ export class Worker {
 
   /** @internal */
   onWelcome(): void {
+    this.#warnings.forget();
     this.#apply({ type: "welcomed" });
     this.#lifetime.onRegistered();
     this.#started.resolve();
@@ -223,7 +229,9 @@ export class Worker {
 
   /** @internal */
   onEnded(connection: RunnerConnection, end: ConnectionEnd): void {
-    const { error, asked, retryAfter } = end;
+    const { asked, retryAfter } = end;
+    const isLoss = this.#phase.state === "registered" && end.reason !== "refused";
+    const error = end.error ?? (this.#failsFast ? new WorkerStartError(end.message) : undefined);
     this.#connections.delete(connection);
     this.#orphans += end.orphans;
     if (this.#phase.state === "draining") return this.#stopWhenDone();
@@ -232,6 +240,17 @@ export class Worker {
     if (action === "dial") this.#reconnector.dial();
     else if (action === "pause") this.#pause(end, this.#reconnector);
     else if (action === "give-up" && error !== undefined) this.#giveUp(error);
+    if (action === "pause" && !isLoss && end.reason !== "closed") this.#warn(end.message, error);
+  }
+
+  /** Whether the first failure is the last one. */
+  get #failsFast(): boolean {
+    return this.#options.failFast && this.#isNew;
+  }
+
+  /** A runner of this process that is gone is no news: it was stopped here. */
+  #warn(message: string, cause: unknown): void {
+    if (this.#isNew || this.#options.dial?.sameProcess !== true) this.#warnings.tell(message, cause);
   }
 
   #pause({ reason, message, error, retryAfter }: ConnectionEnd, reconnector: Reconnector): void {
@@ -240,8 +259,8 @@ export class Worker {
     reconnector.dialAfter(retryIn);
   }
 
-  #giveUp(error: PowerhoseError): void {
-    this.#events.emit({ type: "disconnected", reason: "refused", message: error.message, error });
+  #giveUp(error: unknown, reason: DisconnectReason = "refused"): void {
+    this.#events.emit({ type: "disconnected", reason, message: describeError(error), error });
     this.#end(error);
   }
 
@@ -275,12 +294,13 @@ export class Worker {
   }
 
   #dialFailed(error: unknown, retryIn: number): boolean {
-    const refused = error instanceof AuthError;
-    const action = this.#apply({ type: "dial-failed", fatal: refused });
-    if (action === "give-up" && refused) this.#giveUp(error);
+    const reason = error instanceof AuthError ? "refused" : "unreachable";
+    const action = this.#apply({ type: "dial-failed", fatal: reason === "refused" || this.#failsFast });
+    if (action === "give-up") this.#giveUp(error, reason);
     if (action !== "pause") return false;
     const message = describeError(error);
-    this.#events.emit({ type: "disconnected", reason: refused ? "refused" : "unreachable", message, error, retryIn });
+    this.#events.emit({ type: "disconnected", reason, message, error, retryIn });
+    this.#warn(message, error);
     return true;
   }
 
@@ -318,6 +338,7 @@ export class Worker {
 
   #report(error: Error): void {
     this.#events.emit({ type: "disconnected", reason: "listener", message: error.message, error });
+    this.#warnings.tell(error.message, error);
   }
 
   /** No runner has let it in yet. */

@@ -3,7 +3,8 @@ import { createServer, get, type IncomingMessage, type Server } from "node:http"
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { Worker } from "../../../../src/core/worker/worker.ts";
 import { AuthError } from "../../../../src/core/errors.ts";
 import type { Socket } from "../../../../src/core/transport/socket.ts";
 import {
@@ -348,4 +349,50 @@ test("text is not carried", async () => {
   await vi.waitUntil(() => gate.closed.length === 1);
   expect(gate.closed).toEqual(["violation"]);
   expect(client.frames.readUInt16BE(2)).toBe(1003);
+});
+
+describe("a worker that is given a wrong address", () => {
+  async function firstWarning(url: string): Promise<string> {
+    let told = "";
+    const onWarning = ({ message }: Error): void => void (told = message);
+    const worker = new Worker({ dial: dialWebSocket(url), handler: () => "", identity: "w", onWarning });
+    const started = worker.start().catch(() => undefined);
+    const message = await vi.waitUntil(() => told);
+    expect(worker.state).toBe("disconnected");
+    await worker.stop();
+    await started;
+    const fast = new Worker({ dial: dialWebSocket(url), handler: () => "", failFast: true, onWarning: false });
+    await expect(fast.start()).rejects.toThrow(/could not connect|refused the connection/);
+    return message;
+  }
+
+  test("says that the port is wrong, that there is nothing, that the certificate is bad", async () => {
+    const free = createServer();
+    const port = await listen(free);
+    await close(free);
+    expect(await firstWarning(`ws://127.0.0.1:${port}/`)).toBe(
+      `worker w: could not connect to ws://127.0.0.1:${port}/: ECONNREFUSED (connect ECONNREFUSED 127.0.0.1:${port}); it tries on`,
+    );
+    await using gate = await Gate.open({ path: "/jobs" });
+    expect(await firstWarning(`ws://127.0.0.1:${gate.port}/`)).toContain(
+      "refused the connection (HTTP 404); it tries on",
+    );
+    const server = createTlsServer({ cert: CERTIFICATE, key: KEY });
+    const secure = await listen(server);
+    expect(await firstWarning(`wss://127.0.0.1:${secure}/`)).toMatch(/CERT.*self-signed certificate.*; it tries on$/);
+    await close(server);
+  });
+
+  test("says so on the console by default, on one line", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    onTestFinished(() => warn.mockRestore());
+    let dials = 0;
+    const dial = { dial: () => Promise.reject(new Error(`a bad\n  certificate${"".repeat(dials++)}`)) };
+    const worker = new Worker({ dial, handler: () => "", identity: "w", reconnectMin: 1, reconnectMax: 1 });
+    const started = worker.start().catch(() => undefined);
+    await vi.waitUntil(() => dials > 3, { interval: 1 });
+    await worker.stop();
+    await started;
+    expect(warn.mock.calls).toEqual([["powerhose: worker w: a bad certificate; it tries on"]]);
+  });
 });
