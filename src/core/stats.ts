@@ -64,8 +64,10 @@ export interface RunnerStats {
   readonly succeeded: number;
   /** Jobs settled with an error. */
   readonly failed: number;
-  /** Attempts that were followed by another. */
+  /** Attempts whose handler may have started, that failed, and that were followed by another. */
   readonly retries: number;
+  /** Attempts that a worker handed back, or that were not sent: nothing was started, and their jobs were queued again. */
+  readonly returned: number;
   /** Workers that ever registered. */
   readonly registered: number;
   /** Connections that were not let in. */

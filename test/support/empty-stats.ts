@@ -17,6 +17,7 @@ export function emptyStats(): RunnerStats {
     succeeded: 0,
     failed: 0,
     retries: 0,
+    returned: 0,
     registered: 0,
     refused: 0,
     strikes: 0,

@@ -7,7 +7,7 @@ import type { AttemptOutcome, AttemptRecord } from "../errors.ts";
 import type { Job } from "../job/job.ts";
 import type { CancelReason } from "../protocol/message.ts";
 import type { Payload } from "../peer.ts";
-import type { RetryThrottle } from "./retry.ts";
+import type { AttemptFailure, RetryThrottle } from "./retry.ts";
 import type { Session } from "../session/session.ts";
 import type { Scheduler } from "../pool/scheduler.ts";
 
@@ -85,10 +85,11 @@ export interface CallContext<C> {
   readonly events: CallEvents | undefined;
   /** What was tried by other calls of the same job; absent: nothing. */
   readonly earlier?: readonly AttemptRecord[];
-  retries: number;
   /** The largest data of a job, and the largest result, in bytes. */
   readonly maxPayload: number;
   onMoved(call: C, from: CallState, to: CallState): void;
+  /** The job is tried again after that failure; it counts as a retry if its handler may have started. */
+  countAgain(kind: AttemptFailure["kind"]): void;
 }
 
 /** The workers that can run a call: all of the fleet, or a leased one. */

@@ -413,7 +413,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
       : nextRetryDelay(failure, history, this.#options, this.#context.throttle, this.#context.random);
     if (after === undefined) return this.#fail(error());
     this.#context.events?.onRetried(this, this.#made, failure.kind, after);
-    this.#context.retries++;
+    this.#context.countAgain(failure.kind);
     if (after === 0) return this.#enqueue();
     this.#setState("backoff");
     this.#setTimer(Math.min(after, this.#expires - now, this.#waitingUntil() - now), now);

@@ -28,9 +28,10 @@ import { Job } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
 import type { CancelReason } from "../protocol/message.ts";
 import { checkedCopy } from "../options.ts";
+import { selectorFor, type WorkerSelector } from "../pool/worker-selector.ts";
 import type { Payload } from "../peer.ts";
 import { RelayedCall, type RelayedCallOwner, type RelayedJob } from "./relayed-call.ts";
-import { RetryThrottle } from "./retry.ts";
+import { type AttemptFailure, RetryThrottle } from "./retry.ts";
 import { Verification } from "./verification.ts";
 
 /** The default bounds of the queue. 256 MiB are an eighth of Node's heap on a 4 GiB machine, and 256 jobs of `maxPayload`. */
@@ -129,7 +130,10 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     succeeded: 0,
     failed: 0,
   };
+  /** Attempts that failed, and were followed by another. */
   retries = 0;
+  /** Attempts whose handler had not started: their jobs went back to the queue. */
+  returned = 0;
   captureAsyncContext: (() => AsyncContext) | undefined;
   readonly #options: DispatcherOptions;
   /** Jobs that have not settled, in the order of submission. Why no Set: measured, it adds half the cost of a 16-byte job. */
@@ -237,7 +241,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const announced = resolved.onJobId === undefined ? undefined : this.#announce(resolved.onJobId);
     if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
     const bytes = heldJobBytes(job);
-    if (!this.hasRoom(bytes)) throw this.#full(bytes);
+    if (!this.hasRoom(bytes, target, resolved.selector)) throw this.#full(bytes);
     const id = announced ?? this.#nextId++;
     const call =
       resolved.verify === 1
@@ -260,12 +264,21 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     return id;
   }
 
-  /** Whether a new job of so many bytes may wait. One that is larger than the whole limit may wait alone. */
-  hasRoom(bytes: number): boolean {
+  /** Whether a new job of so many bytes may be accepted. One that is larger than the whole limit may wait alone. */
+  hasRoom(bytes: number, { scheduler }: CallTarget, selector: WorkerSelector | undefined): boolean {
     const { maxQueue, maxQueueBytes } = this.#options;
     const { queued, backoff, queuedBytes } = this.counts;
     const waiting = queued + backoff;
+    if (maxQueue === 0) return waiting === 0 && scheduler.hasFreeSlot(selector);
     return waiting === 0 || (waiting < maxQueue && queuedBytes + bytes <= maxQueueBytes);
+  }
+
+  /** Whether a job of so many bytes with these options may be accepted. */
+  hasRoomFor(bytes: number, options: ExecuteOptions | undefined, target: CallTarget): boolean {
+    // Only a runner without a queue looks at workers.
+    if (this.#options.maxQueue > 0) return this.hasRoom(bytes, target, undefined);
+    const { selector } = this.#options.defaults;
+    return this.hasRoom(bytes, target, options?.require === undefined ? selector : selectorFor(options.require));
   }
 
   /** Calls `fn` once, soon after a job has stopped waiting. The returned function ends that. */
@@ -273,6 +286,11 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const waiting = (this.#roomWanted ??= new Set());
     waiting.add(fn);
     return () => void waiting.delete(fn);
+  }
+
+  /** A slot may be free: with `maxQueue: 0` that is what room is. */
+  onServed(): void {
+    if (this.#roomWanted !== undefined) this.#reportRoom(this.#roomWanted);
   }
 
   /** In a step of its own, as user code runs then: `map` pulls its input. Not by the clock, which a crash ends. */
@@ -288,6 +306,13 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const { queuedBytes } = this.counts;
     const queued = this.counts.queued + this.counts.backoff;
     const remedy = "use runner.map to submit as workers free up";
+    if (maxQueue === 0)
+      return new QueueFullError(`no slot is free, and no job may wait (maxQueue 0); ${remedy}`, {
+        limit: "maxQueue",
+        max: 0,
+        queued,
+        queuedBytes,
+      });
     if (queued >= maxQueue)
       return new QueueFullError(`${queued} jobs wait already (maxQueue ${maxQueue}); ${remedy}`, {
         limit: "maxQueue",
@@ -330,6 +355,11 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const idle = this.#idle;
     this.#idle = undefined;
     this.clock.endOfTurn(idle);
+  }
+
+  countAgain(kind: AttemptFailure["kind"]): void {
+    if (kind === "rejected" || kind === "not-sent") this.returned++;
+    else this.retries++;
   }
 
   onStarted(call: CallInfo, attempt: number, identity: string): void {

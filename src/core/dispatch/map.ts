@@ -84,7 +84,7 @@ export interface JobSubmitter {
   /** Jobs that the workers can be given now: to their slots, and prefetched. */
   capacity(): number;
   /** Whether a new job of so many bytes may wait in the runner's queue. */
-  hasRoom(bytes: number): boolean;
+  hasRoom(bytes: number, options: ExecuteOptions | undefined): boolean;
   /** Calls `fn` once, soon after a job has stopped waiting. The returned function ends that. */
   whenRoom(fn: () => void): () => void;
   /** Submits a job, or throws. */
@@ -218,7 +218,7 @@ class MapRun<T extends MapInput> {
       if (this.#settings?.signal?.aborted === true) return this.#end({ error: this.#settings?.signal.reason });
       if (!this.#budget.admits(this.#next?.bytes ?? 0)) return;
       if (this.#next === undefined) this.#pullOne();
-      else if (this.#submitter.hasRoom(this.#next.bytes)) this.#submit(this.#next);
+      else if (this.#submitter.hasRoom(this.#next.bytes, this.#settings)) this.#submit(this.#next);
       else return this.#awaitRoom();
     }
   }

@@ -17,7 +17,7 @@ import type { Job } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
 import type { CancelReason } from "../protocol/message.ts";
 import type { Payload } from "../peer.ts";
-import type { RetryThrottle } from "./retry.ts";
+import type { AttemptFailure, RetryThrottle } from "./retry.ts";
 
 /** Whether two payloads are the same: the same kind, and the same content. */
 export function samePayload(one: Payload, other: Payload): boolean {
@@ -167,12 +167,8 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
     return this.#context.events;
   }
 
-  get retries(): number {
-    return this.#context.retries;
-  }
-
-  set retries(retries: number) {
-    this.#context.retries = retries;
+  countAgain(kind: AttemptFailure["kind"]): void {
+    this.#context.countAgain(kind);
   }
 
   get maxPayload(): number {

@@ -27,7 +27,10 @@ export interface ExecuteOptions {
   readonly queueTimeout?: number | undefined;
   /** The whole call's limit, with waiting, backoff and all attempts; default none. */
   readonly deadline?: number | undefined;
-  /** Whether a timed-out attempt is followed by another although it may still run; default true. */
+  /**
+   * Whether a timed-out attempt is followed by another although it may still run; default true, as after a loss. For effects
+   * that must not be repeated say `attempts: 1`.
+   */
   readonly retryOnTimeout?: boolean | undefined;
   /** The longest pause before a retry that a handler may ask for by `retryAfter`; a longer one is cut; default 60,000. */
   readonly maxRetryAfter?: number | undefined;

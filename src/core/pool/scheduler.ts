@@ -30,6 +30,8 @@ export interface SchedulerOptions<W> {
   readonly onIdleSlot?: (() => void) | undefined;
   /** Called when a worker without a free slot is about to be prefetched a first job. */
   readonly onOvercommitted?: ((worker: W) => void) | undefined;
+  /** Called when waiters have been served, and slots may be left. */
+  readonly onServed?: (() => void) | undefined;
   /** How many workers a search passes over before those that match get an index of their own; default 64. */
   readonly scansBeforeIndex?: number | undefined;
 }
@@ -39,6 +41,7 @@ export class Scheduler<W extends PooledWorker> {
   readonly #clock: Clock;
   readonly #onIdleSlot: (() => void) | undefined;
   readonly #onOvercommitted: ((worker: W) => void) | undefined;
+  readonly #onServed: (() => void) | undefined;
   readonly #index: WorkerIndex<W>;
   readonly #queue: WaitQueue<W>;
   /** Workers with prefetched jobs. */
@@ -57,6 +60,7 @@ export class Scheduler<W extends PooledWorker> {
     this.#clock = options.clock;
     this.#onIdleSlot = options.onIdleSlot;
     this.#onOvercommitted = options.onOvercommitted;
+    this.#onServed = options.onServed;
     this.#index = new WorkerIndex(options.prefetchLimitOf, options.scansBeforeIndex);
     this.#queue = new WaitQueue(this.#index);
   }
@@ -156,6 +160,11 @@ export class Scheduler<W extends PooledWorker> {
   /** Whether a matching worker can be given work, now or as soon as a slot is free. */
   hasCandidate(selector: WorkerSelector | undefined): boolean {
     return selector === undefined ? this.#index.usable > 0 : this.#queue.hasCandidate(selector);
+  }
+
+  /** Whether a slot of a matching worker is free. */
+  hasFreeSlot(selector: WorkerSelector | undefined): boolean {
+    return this.#index.first(selector, undefined) !== undefined;
   }
 
   /** The workers that match, whatever their availability. */
@@ -300,6 +309,7 @@ export class Scheduler<W extends PooledWorker> {
       while (this.#queue.eligible().some((first) => this.#serveFirst(first, time)));
     }
     if (this.#overcommitted.size > 0 && this.#index.first(undefined, undefined) !== undefined) this.#onIdleSlot?.();
+    this.#onServed?.();
   }
 
   #serveFirst(waiter: Waiter<W>, now: number): boolean {

@@ -22,8 +22,8 @@ export interface RunnerOptions extends RegistrationLimits, ExecuteDefaults {
   /** Workers that listen: the runner connects to each and keeps the connection up. */
   readonly dial?: Dialer | readonly Dialer[] | undefined;
   /**
-   * Jobs that may wait, queued, prefetched or in backoff; more are refused with QueueFullError; default 100,000.
-   * A retry is never refused.
+   * Jobs that may wait, queued, prefetched or in backoff; more are refused with QueueFullError; default 100,000. 0: none waits,
+   * a job is accepted only while a slot is free for it. A retry is never refused.
    */
   readonly maxQueue?: number | undefined;
   /**
@@ -55,7 +55,7 @@ type OwnDefaults = "maxQueue" | "maxQueueBytes" | "drainTimeout" | "prefetch";
 const OWN = defineOptions<OwnOptions, OwnDefaults>({
   listen: [LISTENERS],
   dial: [oneOrMore(hasMethods("a Dialer", "dial"))],
-  maxQueue: [integer(1), QUEUE_DEFAULTS.maxQueue],
+  maxQueue: [integer(0), QUEUE_DEFAULTS.maxQueue],
   maxQueueBytes: [integerOrInfinity(1), QUEUE_DEFAULTS.maxQueueBytes],
   drainTimeout: [duration, 30_000],
   prefetch: [

@@ -103,7 +103,7 @@ export class JobRunner implements Dialer {
     });
     this.#timers = this.#dispatcher.timers;
     this.#recaller = new PrefetchRecaller(clock, () => this.#scheduler);
-    this.#scheduler = this.#makeScheduler();
+    this.#scheduler = this.#makeScheduler(rest.maxQueue);
     this.workers = this.#makePool(this.#scheduler);
     this.#target = { scheduler: this.#scheduler, pinned: false };
     this.#registration = new WorkerRegistration(
@@ -158,7 +158,7 @@ export class JobRunner implements Dialer {
     const inContext = <R>(fn: () => R): R => (context === undefined ? fn() : context.runInAsyncScope(fn));
     return {
       capacity: () => this.#scheduler.submitLimit,
-      hasRoom: (bytes) => this.#dispatcher.hasRoom(bytes),
+      hasRoom: (bytes, given) => this.#dispatcher.hasRoomFor(bytes, given, this.#target),
       whenRoom: (fn) => this.#dispatcher.whenRoom(fn),
       submit: (job, given, onSettled) => inContext(() => this.#dispatcher.submit(job, given, this.#target, onSettled)),
     };
@@ -200,7 +200,7 @@ export class JobRunner implements Dialer {
 
   /** The numbers of this moment. */
   stats(): RunnerStats {
-    const { counts, retries } = this.#dispatcher;
+    const { counts, retries, returned } = this.#dispatcher;
     const workers = [...this.#registration.sessions()].map(workerStats);
     return {
       state: this.#state,
@@ -210,6 +210,7 @@ export class JobRunner implements Dialer {
       ...counts,
       waiting: this.#scheduler.queueDepths.slice(0, MAX_WAITING_STATS).map((depth) => this.#waitingStats(depth)),
       retries,
+      returned,
       ...this.#registration.counts,
     };
   }
@@ -341,12 +342,13 @@ export class JobRunner implements Dialer {
     return reconnector;
   }
 
-  #makeScheduler(): Scheduler<Session> {
+  #makeScheduler(maxQueue: number): Scheduler<Session> {
     return new Scheduler({
       clock: this.#limits.clock,
       prefetchLimitOf: (session) => session.attempts.prefetchLimit,
       onIdleSlot: () => this.#recaller.onIdleSlot(),
       onOvercommitted: (session) => this.#recaller.onOvercommitted(session),
+      onServed: maxQueue === 0 ? () => this.#dispatcher.onServed() : undefined,
     });
   }
 

@@ -92,9 +92,10 @@ export class StatsChecker implements Checker {
 
   /** Retries go back to the queue whatever its length; only what is taken in anew is refused. */
   #checkLimits({ machine, limits }: ObservedRunner, stats: RunnerStats, before: RunnerStats | undefined): void {
-    const { queued, backoff, queuedBytes, retries, pending, workers } = stats;
+    const { queued, backoff, queuedBytes, pending, workers } = stats;
     const waiting = queued + backoff;
-    const returned = retries - (before?.retries ?? 0);
+    const again = ({ retries, returned }: RunnerStats): number => retries + returned;
+    const returned = again(stats) - (before === undefined ? 0 : again(before));
     const mayWait = Math.max(limits.maxQueue, (before?.queued ?? 0) + (before?.backoff ?? 0)) + returned;
     if (waiting > mayWait) this.#violation("within-bounds", `${machine}: ${waiting} jobs wait, ${mayWait} may`);
     const largest = 2 * (limits.maxPayload + JOB_LIMITS.maxHeaderBytes);

@@ -122,7 +122,57 @@ describe("the queue in bytes", () => {
     expect(set.runner.stats().queuedBytes).toBeLessThanOrEqual(RUNNER_DEFAULTS.maxQueueBytes);
   });
 
+  it("lets no job wait with `maxQueue: 0`: one is accepted while a slot is free for it", async () => {
+    await using set = await stage({ maxQueue: 0, acquireTimeout: 60_000 });
+    expect((await set.execute("no worker")).error).toMatchObject({ code: "QUEUE_FULL", limit: "maxQueue", max: 0 });
+    const plain = await set.peer({ identity: "plain", prefetchLimit: 8 });
+    const gpu = await set.peer({ identity: "gpu", labels: ["gpu"] });
+    const [first, second] = [await set.execute("1", { require: ["gpu"] }), await set.execute("2")];
+    expect([first.state, second.state]).toEqual(["pending", "pending"]);
+    expect((await set.execute("3")).error).toMatchObject({ code: "QUEUE_FULL" });
+    plain.answer("b");
+    await set.clock.settle();
+    expect((await set.execute("4", { require: ["gpu"] })).error).toMatchObject({ code: "QUEUE_FULL" });
+    const third = await set.execute("5");
+    plain.answer("c");
+    gpu.answer("a");
+    await set.clock.settle();
+    expect([first.value, second.value, third.value]).toEqual(["a", "b", "c"]);
+    expect(set.runner.stats()).toMatchObject({ submitted: 3, queued: 0 });
+  });
+
+  it("runs a map with `maxQueue: 0` as slots free up, and refuses none of its jobs", async () => {
+    await using set = await stage({ maxQueue: 0 });
+    const read: string[] = [];
+    const reader = async (): Promise<void> => {
+      const inputs = Array.from({ length: 20 }, (_, i) => String(i));
+      for await (const outcome of set.runner.map(inputs, { require: ["gpu"] }))
+        read.push(outcome.ok ? String(outcome.value) : String(outcome.error));
+    };
+    const done = watch(reader());
+    await set.clock.settle();
+    await set.worker(() => "never");
+    await set.worker(async ({ data }) => data, { capacity: 2, labels: ["gpu"] });
+    for (let i = 0; i < 40; i++) await set.clock.settle();
+    expect([done.state, read]).toEqual(["ok", Array.from({ length: 20 }, (_, i) => String(i))]);
+  });
+
+  it("tries a job again with `maxQueue: 0`: a retry is never refused", async () => {
+    await using set = await stage({ maxQueue: 0 });
+    const peer = await set.peer();
+    const call = await set.execute("x");
+    peer.close();
+    await set.clock.settle();
+    const other = await set.peer({ identity: "other" });
+    await set.clock.advance(100);
+    other.answer("y");
+    await set.clock.settle();
+    expect(call.value).toBe("y");
+  });
+
   it("refuses a limit that is none", () => {
+    for (const maxQueue of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])
+      expect(() => new JobRunner({ maxQueue })).toThrow(RangeError);
     for (const maxQueueBytes of [0, -1, 1.5, Number.NaN])
       expect(() => new JobRunner({ maxQueueBytes })).toThrow(RangeError);
     expect(() => new JobRunner({ maxQueueBytes: Number.POSITIVE_INFINITY })).not.toThrow();
