@@ -111,8 +111,20 @@ describe("the tarball", () => {
   });
 
   test("holds the build and the papers alone", () => {
-    expect(manifest().files).toEqual(["dist", "README.md", "LICENSE", "CHANGELOG.md"]);
-    for (const file of manifest().files) expect(existsSync(join(root, file)), file).toBe(true);
+    const docs = ["docs/*.md", "docs/internals", "docs/pictures"];
+    const papers = ["README.md", "CONTRIBUTING.md", "LICENSE", "CHANGELOG.md"];
+    expect(manifest().files).toEqual(["dist", ...docs, ...papers]);
+    for (const file of manifest().files) expect(existsSync(join(root, file.replace("/*.md", ""))), file).toBe(true);
+  });
+
+  test("the links of the README lead to files that are packed", () => {
+    const links = Array.from(read("README.md").matchAll(/\]\(([^):]+?)(?:#[^)]*)?\)/g), ([, path = ""]) => path);
+    expect(links.length).toBeGreaterThan(10);
+    for (const link of links) {
+      expect(existsSync(join(root, link)), link).toBe(true);
+      const packed = manifest().files.includes(link) || /^docs\/[^/]+\.md$/.test(link);
+      expect(packed, link).toBe(true);
+    }
   });
 
   test("the changelog speaks of this version", () => {

@@ -19,6 +19,7 @@ import { promisify } from "node:util";
 import { describeError } from "../../core/describe-error.ts";
 import { DoneLines, MAX_PLACE } from "./done-lines.ts";
 import { codeOf, CommandError, usage } from "../terminal/errors.ts";
+import { LogLock } from "./log-lock.ts";
 import { type SplitLine, LineSplitter } from "./line-splitter.ts";
 import { type Result, microseconds } from "./results.ts";
 
@@ -33,6 +34,7 @@ interface LogRecord {
 
 const STDIN = 0;
 const STDOUT = 1;
+const STDERR = 2;
 const MAX_RECORD_BYTES = 65_536;
 /** What each record begins with. */
 const RECORD_HEAD = '{"index":';
@@ -64,8 +66,11 @@ export class JobLog {
   /** No more records are taken: the file is closed, or a record could not be written whole. */
   #ended = false;
 
-  private constructor(path: string, file: number, done: DoneLines) {
+  readonly #lock: LogLock;
+
+  private constructor(path: string, file: number, done: DoneLines, lock: LogLock) {
     this.#path = path;
+    this.#lock = lock;
     this.#file = file;
     this.#done = done;
   }
@@ -73,25 +78,29 @@ export class JobLog {
   /**
    * Opens a log, or begins one. With `resume` its records are read and a torn last line is cut off.
    * @param inputs - What the run reads, which must be other files; `-` is stdin.
-   * @throws CommandError (usage) when it cannot be opened, is no file, is an input or the output, is not a log, or holds
-   *   records without `resume`. It is left as it was then.
+   * @throws CommandError (usage) when it cannot be opened, is no file, is an input or the output, is not a log, holds
+   *   records without `resume`, or is another run's. It is left as it was then.
    */
   static async open(path: string, resume: boolean, inputs: readonly string[]): Promise<JobLog> {
     const file = openLog(path);
+    let lock: LogLock | undefined;
     try {
       const stats = fstatSync(file);
       if (!stats.isFile()) throw usage(`--joblog: ${path} is not a file`);
       const { size } = stats;
       if (isSame(stats, statsOf(STDOUT))) throw usage(`--joblog: ${path} is also the output; name another file`);
+      if (isSame(stats, statsOf(STDERR))) throw usage(`--joblog: ${path} is also where messages go; name another file`);
       const same = inputs.find((name) => isSame(stats, name === "-" ? statsOf(STDIN) : statAt(name)));
       if (same !== undefined) throw usage(`--joblog: ${path} is also an input (${same}); name another file`);
       if (size > 0 && !resume) {
         throw usage(`--joblog: ${path} holds an earlier run; go on with --resume, or remove it`);
       }
+      lock = LogLock.take(path);
       const done = new DoneLines();
       if (size > 0) ftruncateSync(file, await readLog(file, path, done));
-      return new JobLog(path, file, done);
+      return new JobLog(path, file, done, lock);
     } catch (error) {
+      lock?.release();
       closeSync(file);
       throw error;
     }
@@ -155,6 +164,7 @@ export class JobLog {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#lock.release();
     closeSync(this.#file);
   }
 

@@ -111,6 +111,8 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       if (this.#outcome.isInterrupted && error instanceof RunnerStoppedError) return false;
       throw error;
     }
+    if (names.includes("-") && process.stdin.isTTY)
+      this.#terminal.info("reads jobs from the keyboard, one a line; Ctrl-D on an empty line ends them");
     // Results without newlines share their line with the bar, which would erase them.
     const shared = process.stdout.isTTY && terminator === "null";
     if (!shared) this.#terminal.showProgress((columns, style) => this.#progress(columns, style));

@@ -30,6 +30,8 @@ export interface RunNumbers {
 
 /** Gains below it are noise. */
 const MIN_GAIN = 1.1;
+/** A hand-over that seems to cost less, in ms, is not told. */
+const MIN_COST_MS = 0.001;
 /** Handlers that took this many times the CPU time were waiting. */
 const WAITING_FACTOR = 2;
 
@@ -49,10 +51,10 @@ export function handOver({ handOverMs, localRuns, threads, wallMs, runMs }: RunN
   return Math.max(0, Math.min(handOverMs, idle)) / localRuns;
 }
 
-/** One sentence: did it pay? `undefined` when nothing ran here, as then it is unknown. */
+/** One sentence: did it pay? `undefined` when it is unknown: nothing ran here, or one job alone, which has no other beside it. */
 export function verdict(numbers: RunNumbers): string | undefined {
-  const { runs, runMs, cpuMs, threads, remotes, wallMs } = numbers;
-  if (runs === 0) return undefined;
+  const { runs, remoteRuns, runMs, cpuMs, threads, remotes, wallMs } = numbers;
+  if (runs === 0 || runs + remoteRuns === 1) return undefined;
   const gain = speedUp(numbers);
   if (gain >= MIN_GAIN) return `Offloading paid: ${threeDigits(gain)}× faster than one core (estimated).`;
   const run = runMs / runs;
@@ -77,7 +79,7 @@ export function verdict(numbers: RunNumbers): string | undefined {
 
 /** The closing lines. */
 export function summary(numbers: RunNumbers): readonly string[] {
-  const { jobs, failed, resumed, wallMs, threads, remotes, runs, runMs, localRuns, remoteRuns, remoteMs } = numbers;
+  const { jobs, failed, resumed, wallMs, threads, remotes, runs, runMs, remoteRuns, remoteMs } = numbers;
   const workers = [
     threads > 0 || remotes === 0 ? counted(threads, remotes > 0 ? "thread" : "worker") : "",
     remotes > 0 ? counted(remotes, "remote worker") : "",
@@ -89,7 +91,9 @@ export function summary(numbers: RunNumbers): readonly string[] {
       (resumed > 0 ? `, ${grouped(resumed)} done before` : ""),
   ];
   if (runs > 0) {
-    const extra = localRuns > 0 ? `, and handing it over ${showDuration(handOver(numbers))}` : "";
+    const cost = handOver(numbers);
+    // Below the clock's resolution nothing is known.
+    const extra = cost >= MIN_COST_MS ? `, and handing it over ${showDuration(cost)}` : "";
     lines.push(`a job took ${showDuration(runMs / runs)} to run${extra} (on average, estimated)`);
   }
   if (remoteRuns > 0) {

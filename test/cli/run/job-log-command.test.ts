@@ -1,10 +1,19 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { JobLog } from "../../../src/cli/run/job-log.ts";
-import { type Ended, jobs, linesOf, powerhose, seq } from "../child.ts";
+import { Command, type Ended, jobs, linesOf, powerhose, seq } from "../child.ts";
 
 function logFile(): string {
   const path = mkdtempSync(join(tmpdir(), "powerhose-"));
@@ -166,11 +175,53 @@ test("a link to a file is the file: begun there, gone on with there", async () =
   expect(logged(`${log}.real`)).toHaveLength(3);
 });
 
+test("a log is one run's at a time: a second one is told which has it, and goes on once it is dead", async () => {
+  const log = logFile();
+  writeFileSync(log, "");
+  await using first = new Command(["run", "-w", "1", "--joblog", log, jobs()]);
+  first.child.stdin.write("1\n");
+  await first.until(() => readFileSync(log, "utf8") !== "");
+  for (const more of [["--resume"], []]) {
+    const { code, stdout, stderr } = await run(log, seq(2), ...more, jobs());
+    expect([code, stdout]).toEqual([2, ""]);
+    if (more.length > 0) expect(stderr).toContain(`is in use by process ${first.child.pid};`);
+  }
+  first.child.kill("SIGKILL");
+  await first.ended;
+  expect(readdirSync(dirname(log))).toEqual(["jobs.log", "jobs.log.lock"]);
+  expect(await run(log, seq(3), "--resume", jobs())).toMatchObject({ code: 0, stdout: "2!\n3!\n" });
+  expect(readdirSync(dirname(log))).toEqual(["jobs.log"]);
+});
+
+test.each([
+  [{ host: "elsewhere", pid: 1, started: "" }, true],
+  [{ host: hostname(), pid: process.ppid, started: "another life" }, false],
+  [{ host: hostname(), pid: process.pid, started: "" }, false],
+  [{ host: hostname(), pid: 4_000_000, started: "" }, false],
+  ["torn", false],
+])("a lock that says %j is held: %j", async (holder, isHeld) => {
+  const log = logFile();
+  writeFileSync(`${log}.lock`, typeof holder === "string" ? holder : JSON.stringify(holder));
+  if (isHeld) return expect(JobLog.open(log, false, [])).rejects.toThrow("is in use by process 1 on elsewhere");
+  const opened = await JobLog.open(log, false, []);
+  await expect(JobLog.open(log, false, [])).rejects.toThrow(`is in use by process ${process.pid};`);
+  opened.close();
+  expect(readdirSync(dirname(log))).toEqual(["jobs.log"]);
+});
+
 test("the output is not taken for the log, by whatever name", async () => {
   const log = logFile();
   symlinkSync(log, `${log}.link`);
   const args = ["run", "-w", "1", "--joblog", `${log}.link`, jobs()];
-  const { code, stderr } = await powerhose(args, { input: seq(3), shell: `exec "$@" > ${log}` });
-  expect([code, stderr]).toEqual([2, `powerhose: --joblog: ${log}.link is also the output; name another file\n`]);
+  for (const to of [">", ">>"]) {
+    const { code, stderr } = await powerhose(args, { input: seq(3), shell: `exec "$@" ${to} ${log}` });
+    expect([code, stderr]).toEqual([2, `powerhose: --joblog: ${log}.link is also the output; name another file\n`]);
+  }
+  const { code } = await powerhose(args, { input: seq(3), shell: `exec "$@" 2>> ${log}` });
+  expect([code, readFileSync(log, "utf8")]).toEqual([
+    2,
+    `powerhose: --joblog: ${log}.link is also where messages go; name another file\n`,
+  ]);
+  writeFileSync(log, "");
   expect(readFileSync(log, "utf8")).toBe("");
 });

@@ -47,6 +47,20 @@ test("of remote workers no more is claimed than is known", () => {
   expect(verdict(mixed)).toBe("Offloading paid: 3.40× faster than one core (estimated).");
 });
 
+test("a hand-over too small to measure is not told", () => {
+  for (const handOverMs of [0, -3, 0.1])
+    expect(summary({ ...run, handOverMs })[1]).toBe("a job took 34 ms to run (on average, estimated)");
+});
+
+test("one job is no reason for a verdict", () => {
+  const one = { ...run, jobs: 1, runs: 1, runMs: 9_000, cpuMs: 9_000, localRuns: 1, handOverMs: 1 };
+  expect(summary(one)).toEqual([
+    "1 job in 10.0 s, 0.10 a second on 4 workers, none failed",
+    "a job took 9.0 s to run, and handing it over 1.0 ms (on average, estimated)",
+  ]);
+  expect(verdict({ ...one, remoteRuns: 1 })).toBeDefined();
+});
+
 test("nothing ran: nothing is claimed", () => {
   const idle = { ...run, jobs: 0, runs: 0, runMs: 0, localRuns: 0, handOverMs: 0 };
   expect(summary(idle)).toEqual(["0 jobs in 10.0 s, 0 a second on 4 workers, none failed"]);

@@ -74,6 +74,7 @@ const ASKED: readonly Case[] = [
   [["work", "-h"], "--connect <url>"],
   [["status", "--help"], "--json"],
   [["--version"], manifest().version],
+  [["-v"], manifest().version],
 ];
 
 const HELP = [["help"], ["help", "run"], ["help", "work"], ["help", "status"]];
