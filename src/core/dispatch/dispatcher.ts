@@ -208,7 +208,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const { job } = relayed.message;
     checkJobSize(job.data, this.maxPayload);
     const bytes = heldJobBytes(job);
-    if (!this.hasRoom(bytes)) throw this.#full(bytes);
+    if (!this.hasRoom(bytes, target, selectorFor(relayed.route.labels))) throw this.#full(bytes);
     const submission = new Submission(this.#submissions, ignore, ignore);
     const call = new RelayedCall(
       this.#nextId++,
