@@ -2,10 +2,10 @@
  * Runs every numbered example, `NN-name/main.js`, one after the other in a process of its own and with its input closed.
  * An example passes when it ends by itself with exit code 0 and, if it has an `expected.txt`, prints exactly that; and its
  * tests, `*.test.js`, if it has any, pass under `node --test`. One that says `open http://…` on stderr is opened in Chromium;
- * one with a page, where there is no Chromium, is skipped,
- * and that is said.
+ * one with a page, where there is no Chromium, is skipped, as is one with a `worker.py` where there is no python3, and that is
+ * said.
  */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -68,6 +68,16 @@ async function faultOf(name) {
   return tests.length === 0 ? undefined : badEnd(await runNode(["--test", ...tests], folder));
 }
 
+/** @returns {string | undefined} what an example needs and is not there */
+function missingFor(name) {
+  if (existsSync(join(here, name, "index.html")) && findChromium() === undefined) return WITHOUT_CHROMIUM;
+  const needsPython = existsSync(join(here, name, "worker.py"));
+  const hasPython = () => spawnSync("python3", ["--version"]).status === 0;
+  // In CI a skipped example is a failure: it runs, and says itself what is missing.
+  if (needsPython && process.env.CI === undefined && !hasPython()) return "there is no python3";
+  return undefined;
+}
+
 const only = process.argv.slice(2);
 const names = readdirSync(here)
   .filter((name) => /^\d\d-/.test(name) && (only.length === 0 || only.includes(name)))
@@ -75,8 +85,9 @@ const names = readdirSync(here)
 let failed = 0;
 let skipped = 0;
 for (const name of names) {
-  if (existsSync(join(here, name, "index.html")) && findChromium() === undefined) {
-    console.log(`skipped ${name}: ${WITHOUT_CHROMIUM}`);
+  const missing = missingFor(name);
+  if (missing !== undefined) {
+    console.log(`skipped ${name}: ${missing}`);
     skipped++;
     continue;
   }
