@@ -96,8 +96,10 @@ export interface RemoteError {
   readonly message: string;
   /** Its own `code` when it was a string or a number, else empty. */
   readonly code: string;
-  /** Its stack, only when both ends opted in with `remoteStacks`, else empty. */
+  /** Its stack when it was thrown in this process, or when both ends opted in with `remoteStacks`; else empty. */
   readonly stack: string;
+  /** Its own fields, `cause` and `errors` as JSON, at most 16 KiB; absent or empty when there are none. */
+  readonly details?: string;
 }
 
 /** The handler ran and failed: it threw, rejected, or returned something that is not a string or bytes. */
@@ -112,8 +114,10 @@ export class ExecutionError extends PowerhoseError {
   readonly remoteMessage: string;
   /** Its own `code`, or empty. */
   readonly remoteCode: string;
-  /** Its stack when both ends opted in, or empty. */
+  /** Its stack when it was thrown in this process or both ends opted in, or empty. */
   readonly remoteStack: string;
+  /** Its own fields, `cause` and `errors` as JSON, or empty. The `cause` of this error has them as values. */
+  readonly remoteDetails: string;
 
   /** @internal */
   constructor(remote: RemoteError, options?: PowerhoseErrorOptions) {
@@ -122,7 +126,15 @@ export class ExecutionError extends PowerhoseError {
     this.remoteMessage = remote.message;
     this.remoteCode = remote.code;
     this.remoteStack = remote.stack;
+    this.remoteDetails = remote.details ?? "";
   }
+}
+
+/** @internal Whether it is an ExecutionError, of this copy of the package or of another. */
+export function isExecutionError(value: unknown): value is ExecutionError {
+  if (value instanceof ExecutionError) return true;
+  if (typeof value !== "object" || value === null || !("remoteName" in value) || !("code" in value)) return false;
+  return value.code === "EXECUTION" && typeof value.remoteName === "string";
 }
 
 /** The worker that had the job went away, and the job may not be given to another: it may have run in part or whole. */

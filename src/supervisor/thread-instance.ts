@@ -221,7 +221,7 @@ export class ThreadInstance {
     this.#setTrouble(`${outcome}${this.#registered ? "" : " before it was ready"}`, undefined);
     const message = `${this.#plan.title} ${this.#trouble?.message}`;
     if (this.#socket === undefined) this.#port.close();
-    else this.#socket.threadEnded(message, this.#host?.portCloses === true);
+    else this.#socket.threadEnded(message, this.#host?.portCloses === true, this.#trouble?.cause);
     const registered = this.#registered;
     this.#owner.onEnded(this, {
       registered,

@@ -59,9 +59,10 @@ export class ThreadSocket implements Socket {
   /**
    * The thread is dead. The receiver is told so once it has had the frames that were sent before.
    * @param portCloses - Whether the port tells when that is. Where it never does, no more frames are waited for.
+   * @param cause - What it crashed with, if that is known.
    */
-  threadEnded(message: string, portCloses: boolean): void {
-    this.#exitReason = { code: "error", message };
+  threadEnded(message: string, portCloses: boolean, cause: unknown): void {
+    this.#exitReason = { code: "error", message, cause };
     if (this.#waiting) this.#receiver?.closed(this.#exitReason);
     else if (!portCloses) this.#inner.close(this.#exitReason);
   }

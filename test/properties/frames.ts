@@ -15,6 +15,7 @@ const TRIED_WHOLE = 200;
 /** What is in a message, as records of one kind: fast-check makes some without a prototype. */
 function content(message: Message): unknown {
   const copy = Object.assign({}, plain(message));
+  if (message.type === "JOB" && message.route !== undefined) return { ...copy, route: { ...message.route } };
   return message.type === "JOBERR" ? { ...copy, error: { ...message.error } } : copy;
 }
 

@@ -180,7 +180,10 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
     type: type("JOBERR"),
     attemptId: id,
-    error: fc.record({ name: someText, message: someText, code: someText, stack: someText }),
+    error: fc.record(
+      { name: someText, message: someText, code: someText, stack: someText, details: fc.constant('{"fields":{}}') },
+      { requiredKeys: ["name", "message", "code", "stack"] },
+    ),
     retryable: fc.boolean(),
     retryAfter: u32,
     durationMs,

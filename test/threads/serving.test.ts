@@ -48,15 +48,43 @@ test("what the handler throws fails the job and not the thread", async () => {
   await using stage = await setUp();
   const error = await failureOf(stage.runner.execute("fail:no such thing"));
   expect(error).toBeInstanceOf(ExecutionError);
-  expect(error).toMatchObject({ remoteName: "TypeError", remoteMessage: "no such thing", remoteStack: "" });
+  expect(error).toMatchObject({ remoteName: "TypeError", remoteMessage: "no such thing" });
   expect(await stage.runner.execute("echo:still here")).toBe("still here");
   expect(stage.events.filter((event) => event.type === "worker-gone")).toEqual([]);
 });
 
-test("a runner that asks for stacks gets those of the threads", async () => {
-  await using stage = await setUp({ runner: { remoteStacks: true } });
-  const error = await failureOf(stage.runner.execute("fail:x"));
-  expect(error).toMatchObject({ remoteStack: expect.stringContaining("commands.js") as string });
+test("what the handler throws keeps its place, its fields and its causes", async () => {
+  const module = inline(`
+    import vm from "node:vm";
+    export default async ({ data }) => {
+      if (data === "vm") vm.runInNewContext("throw Object.assign(new RangeError('foreign'), { code: 'E_FOREIGN' })");
+      const cause = new AggregateError([new Error("one"), "two"], "underneath");
+      throw Object.assign(new TypeError("broken", { cause }), { code: "E_BROKEN", status: 503, loop: globalThis });
+    };
+  `);
+  await using stage = await setUp({ module });
+  const error = await failureOf(stage.runner.execute("x"));
+  expect(error).toBeInstanceOf(ExecutionError);
+  expect(error).toMatchObject({ remoteName: "TypeError", remoteMessage: "broken", remoteCode: "E_BROKEN" });
+  expect(error).toMatchObject({ remoteStack: expect.stringMatching(/^TypeError: broken\n +at /) as string });
+  expect(error.cause).toBeInstanceOf(TypeError);
+  expect(error.cause).toMatchObject({ message: "broken", code: "E_BROKEN", status: 503 });
+  expect(error.cause).toMatchObject({ stack: expect.stringMatching(/^TypeError: broken\n +at /) as string });
+  expect(error.cause).toMatchObject({
+    cause: { name: "AggregateError", message: "underneath", errors: [{ message: "one" }, "two"] },
+  });
+  expect(await failureOf(stage.runner.execute("vm"))).toMatchObject({
+    remoteName: "RangeError",
+    remoteMessage: "foreign",
+    remoteCode: "E_FOREIGN",
+  });
+});
+
+test("a crash is the cause of the error of its job, with its stack", async () => {
+  await using stage = await setUp();
+  const error = await failureOf(stage.runner.execute("throwLater:oh", { attempts: 1 }));
+  expect(error).toMatchObject({ code: "WORKER_LOST", cause: { name: "TypeError", message: "oh" } });
+  expect(error.cause).toMatchObject({ stack: expect.stringContaining("commands.js") as string });
 });
 
 test("two listeners of one runner with the same name have threads of different names", async () => {

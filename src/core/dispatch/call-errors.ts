@@ -122,6 +122,6 @@ export function fleetFailed(
 }
 
 /** The worker and the attempt at it are gone; `text` says how. */
-export function workerLost(identity: string, text: string, call: FailedCall): WorkerLostError {
-  return new WorkerLostError(`worker ${identity} ${text}`, about(call));
+export function workerLost(identity: string, text: string, call: FailedCall, cause?: unknown): WorkerLostError {
+  return new WorkerLostError(`worker ${identity} ${text}`, { ...about(call), cause });
 }

@@ -29,6 +29,8 @@ import type { CancelReason, JobErrorMessage, JobFailedMessage, JobRoute, RejectR
 import { joinPath, pathsBelow } from "../identifiers.ts";
 import { MAX_AVOIDED } from "../protocol/constants.ts";
 import type { Payload } from "../peer.ts";
+import { withoutStacks } from "../protocol/error-details.ts";
+import { remoteCause } from "./remote-error.ts";
 import { type AttemptFailure, nextRetryDelay } from "./retry.ts";
 import type { Session } from "../session/session.ts";
 import { checkJobSize, checkWorkerLimit, resultFault } from "./payload-limits.ts";
@@ -248,11 +250,14 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#failed({ kind: "error", retryable: false, retryAfter: 0 }, error);
   }
 
-  onFailed(_attempt: Attempt<Session>, message: JobErrorMessage): void {
+  onFailed({ session }: Attempt<Session>, message: JobErrorMessage): void {
     this.#record("error");
     const { retryable, retryAfter } = message;
-    const remote = this.#context.remoteStacks ? message.error : { ...message.error, stack: "" };
-    const error = (): ExecutionError => new ExecutionError(remote, about(this));
+    const isShown = this.#context.remoteStacks || session.isLocal;
+    const error = (): ExecutionError => {
+      const remote = isShown ? message.error : withoutStacks(message.error);
+      return new ExecutionError(remote, { ...about(this), cause: remoteCause(remote) });
+    };
     this.#failed({ kind: "error", retryable, retryAfter }, error);
   }
 
@@ -297,7 +302,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     return { origin: this.#context.runnerId, deadline, priority: 0, labels, avoid };
   }
 
-  onLost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
+  onLost(attempt: Attempt<Session>, reason: GoneReason, message: string, cause?: unknown): void {
     // Only the worker knows whether a prefetched job had begun.
     if (this.#state === "prefetched") {
       this.#made++;
@@ -307,7 +312,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     // Another job's handler is why the session ended: this one did not kill its worker.
     if (reason !== "unresponsive") this.#lost++;
     const text = `was lost with the job in flight: ${reason}, ${message}`;
-    this.#failed({ kind: "lost" }, () => this.#lostError(attempt.session, text, attempt.path));
+    this.#failed({ kind: "lost" }, () => this.#lostError(attempt.session, text, attempt.path, cause));
   }
 
   onNotSent(attempt: Attempt<Session>): void {
@@ -443,7 +448,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#state = state;
   }
 
-  #lostError({ identity }: Session, text: string, path?: string): Error {
-    return workerLost(joinPath(identity, path), text, this);
+  #lostError({ identity }: Session, text: string, path?: string, cause?: unknown): Error {
+    return workerLost(joinPath(identity, path), text, this, cause);
   }
 }

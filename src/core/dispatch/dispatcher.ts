@@ -236,7 +236,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const resolved = this.#resolveOptions(options);
     // Options may have getters, which are user code.
     if (options !== undefined) this.#checkOpen();
-    const job = input instanceof Job ? input : new Job(input);
+    const job = input instanceof Job ? input : (Job.adopt(input) ?? new Job(input));
     checkJobSize(job.data, this.maxPayload);
     const announced = resolved.onJobId === undefined ? undefined : this.#announce(resolved.onJobId);
     if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");

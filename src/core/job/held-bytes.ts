@@ -27,7 +27,8 @@ export function heldJobBytes({ data, head }: Job): number {
 
 /** The bytes of the job that is made of what a caller gives; 0 when none can be. */
 export function heldInputBytes(input: unknown): number {
-  if (input instanceof Job) return heldJobBytes(input);
+  const job = Job.adopt(input);
+  if (job !== undefined) return heldJobBytes(job);
   return typeof input === "string" || isBytes(input) ? heldPayloadBytes(input) + NO_HEADERS_BYTES : 0;
 }
 
@@ -41,7 +42,9 @@ export function heldErrorBytes(error: unknown): number {
   if (!(error instanceof PowerhoseError)) return ERROR_BYTES;
   let bytes = ERROR_BYTES + heldPayloadBytes(error.message) + heldAttemptBytes(error.attempts.length);
   if (error instanceof ExecutionError)
-    bytes += 2 * (error.remoteName.length + error.remoteMessage.length + error.remoteStack.length);
+    bytes +=
+      2 *
+      (error.remoteName.length + error.remoteMessage.length + error.remoteStack.length + error.remoteDetails.length);
   if (error instanceof VerificationError) for (const { value } of error.answers) bytes += heldPayloadBytes(value);
   return bytes;
 }

@@ -9,6 +9,8 @@ import { badUtf8At, isBytes, keptBytes, loneSurrogateAt, plainBytes, readUtf8, u
 export { JOB_LIMITS, type JobLimits } from "./headers.ts";
 
 const encoder = new TextEncoder();
+/** Marks the jobs of every copy of the package. */
+const JOB = Symbol.for("powerhose.Job");
 
 /** What a {@link Job} can be given as headers: pairs, a `Map`, or an object's own properties. */
 export type JobHeaders = Iterable<readonly [string, string]> | Readonly<Record<string, string>>;
@@ -58,6 +60,14 @@ export class Job {
     this.#head = writeHeaders(next);
     this.#headers = next;
     return this;
+  }
+
+  /** @internal The job itself; of a job that another copy of this package has made, a job of its own; of all else nothing. */
+  static adopt(value: unknown): Job | undefined {
+    if (value instanceof Job) return value;
+    if (typeof value !== "object" || value === null || !(JOB in value)) return undefined;
+    const [data, headers]: readonly unknown[] = [Reflect.get(value, "data"), Reflect.get(value, "headers")];
+    return new Job(data as string | Uint8Array, headers as JobHeaders);
   }
 
   /**
@@ -159,6 +169,8 @@ export class Job {
     return job;
   }
 }
+
+Object.defineProperty(Job.prototype, JOB, { value: true });
 
 function pairs(headers: JobHeaders): Iterable<readonly [string, string]> {
   if (typeof headers !== "object" || headers === null) {

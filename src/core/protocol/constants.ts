@@ -77,19 +77,20 @@ export function invert<Name extends string>(codes: Codes<Name>): readonly (Name 
 
 /** Type byte and body length, before each body. */
 export const HEAD_BYTES = 5;
-/** Bits of the feature mask of HELLO and WELCOME. Bits 0 to 5 are reserved. */
-export const FEATURE: Readonly<Record<"relay" | "capacity", number>> = Object.freeze({
+/** Bits of the feature mask of HELLO and WELCOME. Bits 0 to 3 and 5 are reserved. */
+export const FEATURE: Readonly<Record<"details" | "relay" | "capacity", number>> = Object.freeze({
+  details: 1 << 4,
   relay: 1 << 6,
   capacity: 1 << 7,
 });
 /** The features that this library speaks. */
-export const SUPPORTED_FEATURES: number = FEATURE.relay | FEATURE.capacity;
+export const SUPPORTED_FEATURES: number = FEATURE.details | FEATURE.relay | FEATURE.capacity;
 
 /** Bit 0 of the flags of HELLO, JOB, JOBRES and JOBERR. */
 export const FLAG_0 = 1;
 /** Bit 1 of the flags of HELLO (the prefetch limit follows, last), JOBRES and JOBERR (the duration follows, next). */
 export const FLAG_1 = 2;
-/** Bit 2 of the flags of HELLO: the worker is a relay. */
+/** Bit 2 of the flags of HELLO (the worker is a relay) and JOBERR (details follow, last). */
 export const FLAG_2 = 4;
 /** Bit 6 of the flags of JOB (its route follows, next), JOBRES and JOBERR (the path follows, next). */
 export const FLAG_6 = 64;
@@ -99,13 +100,18 @@ export const MAX_AVOIDED = 16;
 export const NO_LIMIT = 0xffff_ffff;
 
 /** The longest texts for people, in bytes of UTF-8; both ends cut longer ones. */
-export const TEXT_BYTES: Readonly<Record<"name" | "message" | "code" | "stack" | "text", number>> = Object.freeze({
-  name: 256,
-  message: 8 * 1024,
-  code: 256,
-  stack: 16 * 1024,
-  text: 1024,
-});
+export const TEXT_BYTES: Readonly<Record<"name" | "message" | "code" | "stack" | "details" | "text", number>> =
+  Object.freeze({
+    name: 256,
+    message: 8 * 1024,
+    code: 256,
+    stack: 16 * 1024,
+    details: 16 * 1024,
+    text: 1024,
+  });
+
+/** How deep the causes of an error are told. */
+export const MAX_DETAIL_DEPTH = 8;
 
 /** The most that is prefetched by measure: more would not make a worker of very short jobs any busier. */
 export const MAX_MEASURED_PREFETCH = 128;

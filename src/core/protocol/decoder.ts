@@ -151,7 +151,7 @@ function decodeResult(input: ByteReader): JobResultMessage {
 
 function decodeJobError(input: ByteReader): JobErrorMessage {
   const id = attemptId(input);
-  const flags = checkFlags(input.u8(), ANSWER_FLAGS);
+  const flags = checkFlags(input.u8(), ANSWER_FLAGS | FLAG_2);
   const retryable = (flags & FLAG_0) !== 0;
   const durationMs = (flags & FLAG_1) === 0 ? undefined : input.u32() / 1_000;
   const route = pathOf(input, flags);
@@ -160,10 +160,11 @@ function decodeJobError(input: ByteReader): JobErrorMessage {
   const message = input.shortText(TEXT_BYTES.message);
   const code = input.shortText(TEXT_BYTES.code);
   const stack = input.shortText(TEXT_BYTES.stack);
+  const details = (flags & FLAG_2) === 0 ? {} : { details: input.shortText(TEXT_BYTES.details) };
   return {
     type: "JOBERR",
     attemptId: id,
-    error: { name, message, code, stack },
+    error: { name, message, code, stack, ...details },
     retryable,
     retryAfter,
     durationMs,

@@ -135,12 +135,14 @@ function encodeJobError(
   { attemptId, error, retryable, retryAfter, durationMs, path }: JobErrorMessage,
 ): void {
   out.u64(attemptId);
-  flagsAndTime(out, retryable ? FLAG_0 : 0, durationMs, path);
+  const { details = "" } = error;
+  flagsAndTime(out, (retryable ? FLAG_0 : 0) | (details === "" ? 0 : FLAG_2), durationMs, path);
   out.reserve(4);
   out.u32(wholeMs(retryAfter));
   for (const part of ["name", "message", "code", "stack"] as const) {
     shortText(out, cutText(error[part], TEXT_BYTES[part]));
   }
+  if (details !== "") shortText(out, cutText(details, TEXT_BYTES.details));
 }
 
 function flagsAndTime(out: ByteWriter, flags: number, durationMs: number | undefined, path: string | undefined): void {

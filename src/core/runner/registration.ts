@@ -83,7 +83,7 @@ export interface RegistrationLimits {
    * `slow`. Default 256 MiB.
    */
   readonly maxIncomingBytes?: number | undefined;
-  /** Whether stacks that workers send are shown in errors; default false. */
+  /** Whether stacks that workers elsewhere send are shown in errors, as those of this process are; default false. */
   readonly remoteStacks?: boolean | undefined;
   /** Where time comes from; the host's by default. */
   readonly clock?: Clock | undefined;

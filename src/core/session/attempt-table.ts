@@ -233,13 +233,13 @@ export class AttemptTable<S> {
   }
 
   /** The session has ended. Attempts in the frame numbered `unsent` were not sent; the others are lost. */
-  failAll(unsent: number, reason: GoneReason, message: string, now: number): void {
+  failAll(unsent: number, reason: GoneReason, message: string, now: number, cause?: unknown): void {
     // The latest first: jobs that return to the head of the queue are then in their old order.
     for (const attempt of this.#inFlight.clear().toReversed()) {
       if (attempt.grace !== undefined) this.#context.timers.drop(attempt.grace);
       if (attempt.cancelled === undefined) {
         if (attempt.frameNumber === unsent || this.#takeBack(attempt)) attempt.owner.onNotSent(attempt);
-        else attempt.owner.onLost(attempt, reason, message);
+        else attempt.owner.onLost(attempt, reason, message, cause);
       }
       attempt.owner.onSlotFreed(attempt, now);
     }

@@ -28,8 +28,8 @@ export interface AttemptOwner<S> {
   onFleetFailed(attempt: Attempt<S>, message: JobFailedMessage): void;
   /** The worker returned the job, not started. */
   onRejected(attempt: Attempt<S>, reason: RejectReason): void;
-  /** The session ended with the job: it may have run in part or whole. `message` is for people to read. */
-  onLost(attempt: Attempt<S>, reason: GoneReason, message: string): void;
+  /** The session ended with the job: it may have run in part or whole. `message` is for people to read, `cause` a crash. */
+  onLost(attempt: Attempt<S>, reason: GoneReason, message: string, cause?: unknown): void;
   /** The session ended before the job left: it has not run. */
   onNotSent(attempt: Attempt<S>): void;
   /** A prefetched job has begun at the worker. Called before any of those above but `onRejected` and `onLost`. */

@@ -25,6 +25,7 @@ import type {
 import type { Payload, Peer } from "../peer.ts";
 import { TokenBucket } from "../time/token-bucket.ts";
 import type { SessionContext } from "./session-context.ts";
+import { LOCAL } from "../transport/principal.ts";
 import type { Socket } from "../transport/socket.ts";
 import type { SessionState, WorkerStats } from "../stats.ts";
 import type { PooledWorker } from "../pool/scheduler.ts";
@@ -115,6 +116,11 @@ export class Session implements PooledWorker {
     return this.#socket.peer;
   }
 
+  /** @internal Whether nothing it sends crosses a boundary of trust: it is a thread or the like, or in this very thread. */
+  get isLocal(): boolean {
+    return this.peer.principal === LOCAL;
+  }
+
   /** Where it is in its life. */
   get state(): SessionState {
     if (this.#phase !== "registered") return this.#phase;
@@ -194,7 +200,7 @@ export class Session implements PooledWorker {
   }
 
   /** @internal Ends the session, exactly once: first it leaves the pool, then its attempts fail. */
-  end(reason: GoneReason, message: string): void {
+  end(reason: GoneReason, message: string, cause?: unknown): void {
     if (this.#phase === "gone") return;
     this.#phase = "gone";
     this.#heartbeat.stop();
@@ -202,7 +208,7 @@ export class Session implements PooledWorker {
     const unsent = this.#socket.isClosed ? this.#socket.framesSent : -1;
     this.#socket.close();
     this.#context.onGone(this, reason, message);
-    this.attempts.failAll(unsent, reason, message, this.#context.clock.now());
+    this.attempts.failAll(unsent, reason, message, this.#context.clock.now(), cause);
   }
 
   #socketOwner(): MessageSocketOwner<WorkerMessage> {
@@ -214,7 +220,7 @@ export class Session implements PooledWorker {
       onFlush: (taken) => {
         if (taken) this.#backpressure.sent();
       },
-      onClose: ({ code, message }) => this.end(code === "too-slow" ? "slow" : "closed", message),
+      onClose: ({ code, message, cause }) => this.end(code === "too-slow" ? "slow" : "closed", message, cause),
     };
   }
 
@@ -280,8 +286,11 @@ export class Session implements PooledWorker {
     if (this.#phase === "gone") return;
     if (this.#phase === "connecting") return this.#onFirst(message);
     switch (message.type) {
-      case "JOBRES":
       case "JOBERR":
+        if (message.error.details !== undefined && (this.#features & FEATURE.details) === 0)
+          return this.#violation("details of an error that were not agreed on");
+        return this.attempts.onAnswer(message, this.#heardAt);
+      case "JOBRES":
       case "FAILED":
       case "REJECT":
       case "CANCELLED":

@@ -30,6 +30,8 @@ export interface CloseReason {
   readonly code: CloseCode;
   /** For people to read. May hold a peer's words: treat as text. */
   readonly message: string;
+  /** The error behind it, if there is one: that of a thread that crashed. */
+  readonly cause?: unknown;
 }
 
 /** What takes a socket's frames. */

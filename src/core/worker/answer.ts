@@ -1,6 +1,7 @@
 /** The message that answers an attempt, made of what came of it and of what both ends speak. */
 import { wirePayloadBytes } from "../protocol/codec.ts";
 import type { RemoteError } from "../errors.ts";
+import { withoutStacks } from "../protocol/error-details.ts";
 import type { JobErrorMessage, JobFailedMessage, JobResultMessage, RejectMessage } from "../protocol/message.ts";
 import { type ExecutionResult, resultTooLarge } from "./execution.ts";
 import type { RelayFailure } from "./job-relay.ts";
@@ -14,6 +15,8 @@ export interface AnswerTerms {
   readonly maxPayload: number;
   /** Whether both ends speak the feature `relay`. */
   readonly speaksRelay: boolean;
+  /** Whether both ends speak the feature `details`. */
+  readonly speaksDetails: boolean;
   /** Whether this end sends stacks. */
   readonly remoteStacks: boolean;
 }
@@ -39,13 +42,14 @@ export function answerTo(result: ExecutionResult, terms: AnswerTerms): Answer {
 }
 
 function jobError(
-  { attemptId, durationMs, remoteStacks }: AnswerTerms,
+  { attemptId, durationMs, remoteStacks, speaksDetails }: AnswerTerms,
   given: RemoteError,
   retryable: boolean,
   retryAfter: number,
   path: string | undefined,
 ): JobErrorMessage {
-  const error = remoteStacks ? given : { ...given, stack: "" };
+  const { details, ...bare } = remoteStacks ? given : withoutStacks(given);
+  const error = details === undefined || !speaksDetails ? bare : { ...bare, details };
   const answer = { type: "JOBERR", attemptId, error, retryable, retryAfter, durationMs } as const;
   return path === undefined ? answer : { ...answer, path };
 }

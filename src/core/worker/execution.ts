@@ -1,6 +1,7 @@
 /** One job at a worker: the handler that runs, its context, and its result. */
 import { MAX_DURATION } from "../time/clock.ts";
-import { AbortError, type AbortReason, ExecutionError, type RemoteError } from "../errors.ts";
+import { AbortError, type AbortReason, type RemoteError } from "../errors.ts";
+import { describeThrown } from "./thrown-error.ts";
 import type { AsyncContext } from "../time/async-context.ts";
 import type { Job } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
@@ -193,28 +194,10 @@ export function unreadable(): ExecutionResult {
 /** Whatever was thrown, as text: it may be anything, and reading it may throw again. */
 function failure(thrown: unknown): ExecutionResult {
   try {
-    return { ok: false, error: describe(thrown), ...retryHint(thrown) };
+    return { ok: false, error: describeThrown(thrown), ...retryHint(thrown) };
   } catch {
     return remote("Error", "the handler threw something that cannot be read", "");
   }
-}
-
-function describe(thrown: unknown): RemoteError {
-  // A handler that relays its job to another runner passes on that runner's error.
-  if (thrown instanceof ExecutionError) {
-    return {
-      name: thrown.remoteName,
-      message: thrown.remoteMessage,
-      code: thrown.remoteCode,
-      stack: thrown.remoteStack,
-    };
-  }
-  if (!(thrown instanceof Error)) return { name: "Error", message: String(thrown), code: "", stack: "" };
-  const code =
-    "code" in thrown && (typeof thrown.code === "string" || typeof thrown.code === "number") ? String(thrown.code) : "";
-  // Typed as strings, but any value may be assigned to them.
-  const { name, message, stack }: { name: unknown; message: unknown; stack?: unknown } = thrown;
-  return { name: String(name), message: String(message), code, stack: typeof stack === "string" ? stack : "" };
 }
 
 function retryHint(thrown: unknown): { retryable: boolean; retryAfter: number } {

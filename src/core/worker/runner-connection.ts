@@ -22,6 +22,7 @@ import type {
 import { IntMap } from "../collections/int-map.ts";
 import { FailureDetector, frameGrace } from "../health/failure-detector.ts";
 import type { CloseReason, Socket } from "../transport/socket.ts";
+import { LOCAL } from "../transport/principal.ts";
 import { RunQueue, type RunQueueOwner } from "./run-queue.ts";
 import { answerTo } from "./answer.ts";
 import { type Handler, Execution, type ExecutionOwner, type ExecutionResult, unreadable } from "./execution.ts";
@@ -389,7 +390,9 @@ export class RunnerConnection
       durationMs: this.#durationOf(execution),
       maxPayload: this.#welcome?.maxPayload ?? 0,
       speaksRelay: this.#speaks(FEATURE.relay),
-      remoteStacks: this.#owner.remoteStacks,
+      speaksDetails: this.#speaks(FEATURE.details),
+      // Stacks stay within the process unless they are asked for.
+      remoteStacks: this.#owner.remoteStacks || this.#socket.peer.principal === LOCAL,
     };
     const answer = answerTo(result, terms);
     try {

@@ -1,12 +1,14 @@
 /** A runner's life as it is told, what its methods say to the impatient and the mistaken, and what the process stays for. */
 import { describe, expect, it } from "vitest";
 import { frameLimit } from "../../../src/core/protocol/codec.ts";
-import { RunnerStoppedError, WorkerLostError } from "../../../src/core/errors.ts";
+import { type ExecutionError, RunnerStoppedError, WorkerLostError } from "../../../src/core/errors.ts";
 import type { RunnerEvent } from "../../../src/core/events.ts";
 import { JobRunner } from "../../../src/core/runner/runner.ts";
 import type { RunnerOptions } from "../../../src/core/runner/runner-options.ts";
 import { resolveLimits } from "../../../src/core/runner/registration.ts";
-import type { SocketLimits } from "../../../src/core/transport/socket.ts";
+import { socketPair } from "../../../src/core/transport/socket-pair.ts";
+import type { Socket, SocketLimits } from "../../../src/core/transport/socket.ts";
+import { Worker } from "../../../src/core/worker/worker.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { Stage, stage, watch } from "../../support/stage.ts";
 
@@ -222,19 +224,41 @@ describe("what a runner tells of its workers", () => {
     expect(set.of("worker-gone")).toMatchObject([{ identity: "w", reason: "replaced" }]);
   });
 
-  it("is not what a worker's stack was, unless it is asked to", async () => {
-    for (const remoteStacks of [undefined, true]) {
-      await using set = await stage({ remoteStacks });
-      await set.worker(
-        () => {
-          throw new Error("x");
+  it.each([
+    ["local", undefined, true],
+    ["far", undefined, false],
+    ["far", true, true],
+  ])(
+    "is the stack of a worker whose principal is %s (remoteStacks %s): %s",
+    async (principal, remoteStacks, isTold) => {
+      const peer = { transport: "test", address: "", principal };
+      let accept: (socket: Socket) => void = () => undefined;
+      const listen = {
+        address: "here",
+        start: (accepted: (socket: Socket) => void): Promise<void> => {
+          accept = accepted;
+          return Promise.resolve();
         },
-        { remoteStacks: true },
-      );
+        stop: () => Promise.resolve(),
+      };
+      await using set = new Stage({ listen, remoteStacks });
+      const { clock } = set;
+      await set.settle(set.runner.start());
+      const [ours, theirs] = socketPair({ clock, peers: [peer, peer], maxFrameBytes: 1_000_000 });
+      accept(ours);
+      const handler = (): string => {
+        throw new Error("x", { cause: new Error("y") });
+      };
+      const worker = new Worker({ clock, remoteStacks: true, handler, dial: { dial: () => Promise.resolve(theirs) } });
+      void worker.start();
+      await clock.settle();
       const call = await set.execute("x");
-      expect((call.error as { remoteStack: string }).remoteStack === "").toBe(remoteStacks === undefined);
-    }
-  });
+      const { remoteStack, cause } = call.error as ExecutionError;
+      expect(remoteStack !== "").toBe(isTold);
+      expect(((cause as Error).cause as Error).stack?.includes("at ")).toBe(isTold);
+      await set.settle(worker.stop());
+    },
+  );
 });
 
 describe("a worker that leaves", () => {

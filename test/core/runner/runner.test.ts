@@ -61,6 +61,16 @@ describe("execute", () => {
     expect(answer.slice(3)).toEqual(["me", false, false]);
   });
 
+  it("takes a job that another copy of the package has made", async () => {
+    await using set = await stage();
+    await set.worker((job) => `${String(job.data)} ${job.headers.get("a") ?? ""}`);
+    const foreign = { data: "x", headers: new Map([["a", "b"]]), [Symbol.for("powerhose.Job")]: true };
+    expect((await set.execute(foreign as never)).value).toBe("x b");
+    expect(
+      (await set.execute({ ...foreign, data: 7 } as never).catch((error: unknown) => ({ value: error }))).value,
+    ).toBeUndefined();
+  });
+
   it.each([
     [undefined, TypeError],
     [null, TypeError],
@@ -464,7 +474,7 @@ describe("failures", () => {
       remoteName: "RangeError",
       remoteMessage: "no such thing",
       remoteCode: "E_THING",
-      remoteStack: "",
+      remoteStack: expect.stringContaining("runner.test.ts") as string,
       attempts: [{ outcome: "error" }],
     });
     expect(runs).toBe(1);

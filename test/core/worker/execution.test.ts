@@ -191,18 +191,24 @@ describe("what is thrown", () => {
     ["text", "text"],
     [undefined, "undefined"],
     [null, "null"],
-    [{ name: "Odd", code: "E", stack: "s" }, "[object Object]"],
   ])("is told as text when it is no error: %j", async (thrown, message) => {
     expect(await told(thrown)).toEqual({
       ok: false,
-      error: { name: "Error", message, code: "", stack: "" },
+      error: {
+        name: "Error",
+        message,
+        code: "",
+        stack: "",
+      },
       retryable: false,
       retryAfter: 0,
     });
   });
 
   it("need not be readable", async () => {
-    expect(await told(Object.create(null))).toEqual({
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    expect(await told(proxy)).toEqual({
       ok: false,
       error: { name: "Error", message: "the handler threw something that cannot be read", code: "", stack: "" },
       retryable: false,

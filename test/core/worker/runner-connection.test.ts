@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Clock } from "../../../src/core/time/clock.ts";
 import { AuthError, ProtocolError } from "../../../src/core/errors.ts";
 import { Job } from "../../../src/core/job/job.ts";
+import { FEATURE } from "../../../src/core/protocol/constants.ts";
 import type { JobMessage, Message, WelcomeMessage } from "../../../src/core/protocol/message.ts";
 import { CLAIM_BYTES, SharedClaims } from "../../../src/core/transport/shared-claims.ts";
 import { socketPair } from "../../../src/core/transport/socket-pair.ts";
@@ -76,7 +77,7 @@ async function opened() {
   const memory = new SharedArrayBuffer(CLAIM_BYTES);
   Object.defineProperty(ours, "claims", { value: new SharedClaims(memory) });
   const shared = new SharedClaims(memory);
-  const post = new RunnerConnection(ours, hello({ capacity: 4 }), owner);
+  const post = new RunnerConnection(ours, hello({ capacity: 4, features: FEATURE.details }), owner);
   const runner = new ScriptedPeer(theirs);
   post.open();
   await clock.settle();
@@ -107,6 +108,23 @@ const LEFT_AT_ONCE = {
   asked: false,
   orphans: 0,
 };
+
+describe("an error of a handler", () => {
+  it.each([
+    [
+      "without stacks where they are not asked for",
+      FEATURE.details,
+      { stack: "", details: '{"cause":{"name":"Error","message":"y"}}' },
+    ],
+    ["without details where the runner does not know them", 0, { stack: "", details: undefined }],
+  ])("is told %s", async (_name, features, told) => {
+    const { clock, puppet, runner, say } = await registered({ features });
+    await say(job(1));
+    puppet.runs[0]?.fail(new Error("x", { cause: new Error("y") }));
+    await clock.settle();
+    expect({ details: undefined, ...runner.last("JOBERR").error }).toMatchObject({ message: "x", ...told });
+  });
+});
 
 describe("leaving", () => {
   it("is over at once for a post that was not let in yet", async () => {

@@ -250,7 +250,7 @@ describe("a worker's own choices", () => {
     await worker.stop();
   });
 
-  it("are to block, and to hold everything back from a stack that nobody asked for", async () => {
+  it("are to block, and to tell a runner in the same process where the handler threw", async () => {
     await using scene = new Scene(() => {
       throw new Error("x");
     });
@@ -258,7 +258,7 @@ describe("a worker's own choices", () => {
     expect(runner.last("HELLO")).toMatchObject({ blocking: true, capacity: 1, labels: [] });
     scene.board.job(1);
     await scene.clock.settle();
-    expect(runner.last("JOBERR").error.stack).toBe("");
+    expect(runner.last("JOBERR").error.stack).toContain("worker-life.test.ts");
   });
 
   it("are the frames it takes, which the dialer is told", async () => {

@@ -214,21 +214,6 @@ describe("serving", () => {
     expect(runner.closed).toBeUndefined();
   });
 
-  it("sends stacks only when told to", async () => {
-    for (const remoteStacks of [false, true]) {
-      await using scene = new Scene(
-        () => {
-          throw new Error("x");
-        },
-        { remoteStacks },
-      );
-      const runner = await scene.register();
-      scene.board.job(1);
-      await scene.clock.settle();
-      expect(runner.last("JOBERR").error.stack === "").toBe(!remoteStacks);
-    }
-  });
-
   it.each([
     ["a JOB before WELCOME", (board: Switchboard) => board.job(1), false],
     ["a JOB twice", (board: Switchboard) => (board.job(1), board.job(1)), true],

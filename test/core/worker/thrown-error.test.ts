@@ -1,0 +1,117 @@
+import { describe, expect, it } from "vitest";
+import { ExecutionError, type RemoteError } from "../../../src/core/errors.ts";
+import { remoteCause } from "../../../src/core/dispatch/remote-error.ts";
+import { withoutStacks } from "../../../src/core/protocol/error-details.ts";
+import { describeThrown } from "../../../src/core/worker/thrown-error.ts";
+
+/** What comes back of what was thrown. */
+const back = (thrown: unknown): Error => remoteCause(describeThrown(thrown));
+
+/** An error as another realm makes it: no `Error` of this one. */
+class Foreign {
+  readonly name = "RangeError";
+  readonly message = "too far";
+  readonly code = "E_FAR";
+  readonly stack = "RangeError: too far\n    at there";
+}
+
+describe("what was thrown", () => {
+  it.each<[string, unknown, Partial<RemoteError>]>([
+    ["an error", new TypeError("no"), { name: "TypeError", message: "no", code: "" }],
+    ["an error of another realm", new Foreign(), { name: "RangeError", message: "too far", code: "E_FAR" }],
+    ["an object with a message", { message: "busy", code: 7 }, { name: "Error", message: "busy", code: "7" }],
+    ["an object without", { status: 404 }, { name: "Error", message: '{"status":404}' }],
+    ["an object that has no JSON form", { size: 1n }, { name: "Error", message: "[object Object]" }],
+    ["a text", "just so", { name: "Error", message: "just so", stack: "" }],
+    ["nothing", undefined, { name: "Error", message: "undefined" }],
+    ["another copy's ExecutionError", foreignExecutionError(), { name: "Inner", message: "deep", code: "E_DEEP" }],
+  ])("as %s keeps its words", (_name, thrown, told) => {
+    expect(describeThrown(thrown)).toMatchObject(told);
+  });
+
+  it("keeps its own fields, as far as they have a JSON form and are small", () => {
+    const loop: { self?: unknown } = {};
+    loop.self = loop;
+    const error = Object.assign(new Error("x"), {
+      status: 503,
+      at: new Date(0),
+      big: 1n,
+      loop,
+      huge: "x".repeat(20_000),
+    });
+    Object.defineProperty(error, "trap", {
+      enumerable: true,
+      get: () => loop["self" as never]["no" as never]["way" as never],
+    });
+    const fields = Object.fromEntries(Object.entries(back(error)));
+    expect(fields).toEqual({ status: 503, at: "1970-01-01T00:00:00.000Z" });
+  });
+
+  it("keeps causes of causes and the errors of an aggregate, to a depth of eight", () => {
+    let error = new Error("bottom");
+    for (let depth = 0; depth < 20; depth++) error = new Error(`level ${depth}`, { cause: error });
+    const messages: string[] = [];
+    for (let next: unknown = back(error); next instanceof Error; next = next.cause) messages.push(next.message);
+    expect(messages).toEqual(Array.from({ length: 9 }, (_, index) => `level ${19 - index}`));
+    const told = back(new AggregateError([new RangeError("a"), "b"], "all"));
+    expect(told).toMatchObject({ name: "AggregateError", errors: [{ name: "RangeError", message: "a" }, "b"] });
+  });
+
+  it("that is its own cause comes to an end", () => {
+    const error = new Error("loop");
+    error.cause = error;
+    expect(back(error)).toMatchObject({ message: "loop", cause: { message: "loop" } });
+  });
+
+  it("leaves out stacks within, then fields, when all is too large", () => {
+    const cause = Object.assign(new Error("inner"), { stack: `Error: inner\n${"x".repeat(20_000)}` });
+    const told = back(Object.assign(new Error("outer", { cause }), { kept: 1 }));
+    expect(told).toMatchObject({ kept: 1, cause: { message: "inner", stack: "Error: inner" } });
+    const many = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`field${n}`, "x".repeat(1_000)]));
+    const bare = back(Object.assign(new Error("outer", { cause: new Error("inner") }), many));
+    expect(Object.keys(bare)).toEqual([]);
+    expect(bare).toMatchObject({ cause: { message: "inner" } });
+  });
+
+  it("has no stack, nor have its causes, where stacks are not told", () => {
+    const told = withoutStacks(describeThrown(new Error("outer", { cause: new Error("inner") })));
+    expect(told.stack).toBe("");
+    expect(JSON.stringify(told)).not.toContain("at ");
+    expect(remoteCause(told)).toMatchObject({ stack: "Error: outer", cause: { stack: "Error: inner" } });
+  });
+});
+
+describe("what a peer says", () => {
+  const remote = (details: string): RemoteError => ({ name: "TypeError", message: "m", code: "", stack: "", details });
+
+  it.each([
+    "",
+    "{",
+    "null",
+    "[]",
+    "1",
+    '{"cause":null}',
+    '{"errors":[[[]]]}',
+    '{"fields":7}',
+    '{"cause":{"cause":[]}}',
+  ])("is an error whatever the details are: %s", (details) => {
+    expect(remoteCause(remote(details))).toMatchObject({ name: "TypeError", message: "m" });
+  });
+
+  it("changes no prototype and none of what an error is made of", () => {
+    const told = remoteCause(remote('{"fields":{"__proto__":{"a":1},"stack":"s","message":"n","toString":"t"}}'));
+    expect(Object.getPrototypeOf(told)).toBe(TypeError.prototype);
+    expect(told).toMatchObject({ message: "m", stack: "TypeError: m", toString: "t" });
+    expect(Object.hasOwn({}, "a")).toBe(false);
+  });
+});
+
+function foreignExecutionError(): unknown {
+  const { code, remoteName, remoteMessage, remoteCode, remoteStack, remoteDetails } = new ExecutionError({
+    name: "Inner",
+    message: "deep",
+    code: "E_DEEP",
+    stack: "",
+  });
+  return { code, remoteName, remoteMessage, remoteCode, remoteStack, remoteDetails };
+}
