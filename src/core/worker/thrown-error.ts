@@ -56,7 +56,7 @@ function headOf(thrown: object): Required<Pick<Details, "name" | "message">> & D
 
 /** What should be a text, and may be anything. */
 function textOf(value: unknown): string {
-  return typeof value === "string" ? value : String(value as string);
+  return String(value);
 }
 
 /** What has no message is told by its content. */
