@@ -28,10 +28,33 @@ function revive(_: string, value: unknown): unknown {
   return value;
 }
 
+const STORED = readFileSync(new URL("../golden/frames.json", import.meta.url), "utf8");
+
 /** What a frame's bytes are, and the messages they mean. */
-export const golden: readonly Golden[] = (
-  JSON.parse(readFileSync(new URL("../golden/frames.json", import.meta.url), "utf8"), revive) as Stored[]
-).map(({ name, message, hex }) => ({ name, hex, messages: [message].flat(), frame: fromHex(hex) }));
+export const golden: readonly Golden[] = (JSON.parse(STORED, revive) as Stored[]).map(({ name, message, hex }) => ({
+  name,
+  hex,
+  messages: [message].flat(),
+  frame: fromHex(hex),
+}));
+
+/** A value as JSON in ASCII: any other character as `\uXXXX`. */
+function inAscii(value: unknown): string {
+  const escape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value).replaceAll(/[^\x20-\x7e]/g, escape);
+}
+
+/** The messages of a golden frame as docs/protocol.md shows them: a line each, all fields by name. */
+export function goldenWords(name: string): string[] {
+  const stored = (JSON.parse(STORED) as { name: string; message: object | object[] }[]).find(
+    (one) => one.name === name,
+  );
+  return [stored?.message ?? []].flat().map((message) =>
+    Object.entries(message)
+      .map(([field, value]) => (field === "type" ? String(value) : `${field}=${inAscii(value)}`))
+      .join(" "),
+  );
+}
 
 /** Bytes from hexadecimal digits. */
 export function fromHex(hex: string): Uint8Array<ArrayBuffer> {

@@ -6,17 +6,29 @@ import { EncodingError, ProtocolError, type RemoteError } from "../../../src/cor
 import { isIdentity } from "../../../src/core/identifiers.ts";
 import { Job, JOB_LIMITS } from "../../../src/core/job/job.ts";
 import type { Message } from "../../../src/core/protocol/message.ts";
-import { anyMessage, decode, decodeOne, encode, golden, plain, result, toHex, valueOf } from "../../support/frames.ts";
+import {
+  anyMessage,
+  decode,
+  decodeOne,
+  encode,
+  golden,
+  goldenWords,
+  plain,
+  result,
+  toHex,
+  valueOf,
+} from "../../support/frames.ts";
 import { growthOf } from "../../support/growth.ts";
 import { errorOf } from "../../support/job-texts.ts";
 
 describe("golden frames", () => {
   const doc = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");
 
-  it.each(golden)("$name", ({ messages, hex, frame }) => {
+  it.each(golden)("$name", ({ name, messages, hex, frame }) => {
     expect(toHex(encode(...messages))).toBe(hex);
     expect(decode(frame).map(plain)).toEqual(messages.map(plain));
-    expect(doc.split("\n")).toContain(hex);
+    // On the page with what it means, so that the page alone is enough.
+    expect(doc).toContain([`**${name}**`, "", "```text", hex, ...goldenWords(name), "```", ""].join("\n"));
   });
 
   it("are there for every type of message", () => {
