@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { describeError } from "../core/describe-error.ts";
 import { CommandError, EXIT, usage } from "./terminal/errors.ts";
+import { endProcess } from "./terminal/end-process.ts";
 import { Flags, HELP_FLAG, suggest } from "./terminal/flags.ts";
 import { type CommandSpec, flagsOf, helpText } from "./terminal/help.ts";
 import { Terminal } from "./terminal/terminal.ts";
@@ -104,5 +105,4 @@ function failed(error: unknown): number {
   return error instanceof CommandError ? error.exitCode : EXIT.failed;
 }
 
-// Ends the process even while a handle keeps it alive: a terminal on stdin, a connection that lingers.
-process.exit(await main(process.argv.slice(2)).catch(failed));
+await endProcess(await main(process.argv.slice(2)).catch(failed));

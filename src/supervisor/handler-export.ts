@@ -7,13 +7,21 @@ import { type Handler, WorkerStartError } from "../index.ts";
  * @throws WorkerStartError when there is none, or it is not a function.
  */
 export function handlerAmong(exported: Readonly<Record<string, unknown>>, name: string, shown: string): Handler {
-  const handler = exported[name];
+  const handler = valueOf(exported, name);
   if (typeof handler === "function") return handler as Handler;
   if (Object.hasOwn(exported, name))
     throw new WorkerStartError(`the export \`${name}\` of ${shown} is not a function but ${kindOf(handler)}`);
   const names = Object.keys(exported);
   const others = names.length === 0 ? "it exports nothing" : `it exports: ${names.join(", ")}`;
   throw new WorkerStartError(`${shown} has no export \`${name}\`; ${others}`);
+}
+
+/** Compiled to CommonJS, `export default` is a field of what `import()` calls the default. */
+function valueOf(exported: Readonly<Record<string, unknown>>, name: string): unknown {
+  const value = exported[name];
+  const { default: inner } = exported;
+  if (typeof value === "function" || typeof inner !== "object" || inner === null) return value;
+  return "__esModule" in inner && name in inner ? Reflect.get(inner, name) : value;
 }
 
 function kindOf(value: unknown): string {

@@ -2,11 +2,11 @@
 import type { Listener, ListenerContext } from "../core/transport/listener.ts";
 import type { Socket } from "../core/transport/socket.ts";
 import { ThreadPool } from "./thread-pool.ts";
-import type { RestartLimits } from "./restart-policy.ts";
+import type { PlaceLimits } from "./supervised-thread.ts";
 import type { ThreadPlan } from "./thread-instance.ts";
 
 /** What a pool is created with. */
-export interface ThreadPoolOptions extends RestartLimits {
+export interface ThreadPoolOptions extends PlaceLimits {
   /** What this listener is called in messages. */
   readonly owner: string;
   /** For people to read: what the threads serve. */

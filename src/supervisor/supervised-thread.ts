@@ -7,7 +7,17 @@ import type { TimerHandle } from "../core/time/clock.ts";
 import type { Socket } from "../core/transport/socket.ts";
 import { systemClock, systemRandom, WorkerStartError } from "../index.ts";
 import { type RestartLimits, RestartPolicy } from "./restart-policy.ts";
+import { mayStartThreads } from "./live-threads.ts";
 import { ThreadInstance, type ThreadEnd, type ThreadOwner, type ThreadPlan } from "./thread-instance.ts";
+
+/** How long the threads may take to end, in ms, unless told otherwise. */
+const STOP_TIMEOUT_MS = 5_000;
+
+/** What a place keeps to. */
+export interface PlaceLimits extends RestartLimits {
+  /** How long a stop waits for a thread to end, in ms. */
+  readonly stopTimeout?: number;
+}
 
 /** What the place calls. */
 export interface SupervisedThreadOwner {
@@ -21,6 +31,8 @@ export interface SupervisedThreadOwner {
   onScarce(message: string, cause: unknown, retryIn: number): void;
   /** Threads are tried here only now and then; the next one within so many ms. */
   onGaveUp(message: string, cause: unknown, retryIn: number): void;
+  /** A stop has waited for its thread long enough. */
+  onStuck(message: string): void;
   /** After that a thread has registered here. */
   onRestored(): void;
 }
@@ -30,6 +42,7 @@ export class SupervisedThread implements ThreadOwner {
   readonly #plan: ThreadPlan;
   readonly #owner: SupervisedThreadOwner;
   readonly #policy: RestartPolicy;
+  readonly #stopTimeout: number;
   /** The current thread and those that are ending. */
   readonly #alive = new Set<ThreadInstance>();
   #current: ThreadInstance | undefined;
@@ -40,15 +53,16 @@ export class SupervisedThread implements ThreadOwner {
   #starting = false;
   #stopped: (() => void) | undefined;
 
-  constructor(plan: ThreadPlan, limits: RestartLimits, owner: SupervisedThreadOwner) {
+  constructor(plan: ThreadPlan, limits: PlaceLimits, owner: SupervisedThreadOwner) {
     this.#plan = plan;
+    this.#stopTimeout = limits.stopTimeout ?? STOP_TIMEOUT_MS;
     this.#owner = owner;
     this.#policy = new RestartPolicy(limits, systemRandom);
   }
 
   /** Starts a thread in it. */
   start(): void {
-    if (this.#stopped !== undefined) return;
+    if (this.#stopped !== undefined || !mayStartThreads()) return;
     this.#starting = true;
     const thread = new ThreadInstance(this.#plan, this);
     this.#starting = false;
@@ -63,8 +77,15 @@ export class SupervisedThread implements ThreadOwner {
       this.#stopped = resolve;
       systemClock.clear(this.#timer);
       for (const thread of this.#alive) thread.stop();
-      if (this.#alive.size === 0 && !this.#starting) resolve();
+      if (this.#alive.size === 0 && !this.#starting) return resolve();
+      this.#timer = systemClock.set(this.#stopTimeout, () => this.#onStuck(resolve), true);
     });
+  }
+
+  /** It cannot be ended: it is in a call of the system. The process goes on without it. */
+  #onStuck(resolve: () => void): void {
+    for (const { title } of this.#alive) this.#owner.onStuck(`${title} could not be ended in ${this.#stopTimeout} ms`);
+    resolve();
   }
 
   /** Read anew, as user code may have run. */
@@ -90,7 +111,9 @@ export class SupervisedThread implements ThreadOwner {
   onEnded(thread: ThreadInstance, end: ThreadEnd): void {
     this.#alive.delete(thread);
     if (this.#stopped !== undefined) {
-      if (this.#alive.size === 0) this.#stopped();
+      if (this.#alive.size > 0) return;
+      systemClock.clear(this.#timer);
+      this.#stopped();
     } else if (thread === this.#current) {
       if (end.released) this.start();
       else this.#onCrash(end);

@@ -3,8 +3,7 @@ import type { ListenerContext } from "../core/transport/listener.ts";
 import type { Socket } from "../core/transport/socket.ts";
 import { RunnerStoppedError, WorkerStartError } from "../index.ts";
 import { startHeld } from "../core/async/deferred.ts";
-import type { RestartLimits } from "./restart-policy.ts";
-import { SupervisedThread, type SupervisedThreadOwner } from "./supervised-thread.ts";
+import { type PlaceLimits, SupervisedThread, type SupervisedThreadOwner } from "./supervised-thread.ts";
 import type { ThreadPlan } from "./thread-instance.ts";
 
 /** The threads of one start. */
@@ -23,7 +22,7 @@ export class ThreadPool implements SupervisedThreadOwner {
 
   constructor(
     plans: readonly ThreadPlan[],
-    limits: RestartLimits,
+    limits: PlaceLimits,
     accept: (socket: Socket) => void,
     context: ListenerContext,
   ) {
@@ -72,6 +71,12 @@ export class ThreadPool implements SupervisedThreadOwner {
     const isLast = ++this.#givenUp === this.#threads.length;
     const options = { cause, retryIn, givenUp: isLast ? "all" : "place" } as const;
     this.#context.report(new WorkerStartError(message + (isLast ? "; no thread is left" : ""), options));
+  }
+
+  onStuck(message: string): void {
+    const why =
+      "it is in a call of the system that does not return, and ends with the process, which only SIGKILL ends then";
+    this.#context.report(new Error(`${message}: ${why}`));
   }
 
   onRestored(): void {

@@ -56,7 +56,7 @@ export class ThreadsListener implements Listener {
   constructor(module: URL | string, options: ThreadsOptions) {
     const url = moduleUrl(module);
     const settings = threadsSettings(options);
-    const { size, restartMin, restartMax, maxCrashes } = settings;
+    const { size, restartMin, restartMax, maxCrashes, stopTimeout } = settings;
     this.size = size;
     this.address = `${size} ${size === 1 ? "thread" : "threads"} of ${url}`;
     this.#pool = new ThreadPoolListener({
@@ -65,6 +65,7 @@ export class ThreadsListener implements Listener {
       restartMin,
       restartMax,
       maxCrashes,
+      stopTimeout,
       plans: (context) => plansOf(url, settings, context),
     });
   }

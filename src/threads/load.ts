@@ -12,6 +12,13 @@ function isMissing(module: string): boolean {
   return module.startsWith("file:") && !existsSync(fileURLToPath(module));
 }
 
+/** Node 20 reads no TypeScript. A loader that this thread does not have, such as tsx, is passed on by its options. */
+function aboutTypeScript(error: unknown, module: string): string {
+  const isUnknown = error instanceof Error && "code" in error && error.code === "ERR_UNKNOWN_FILE_EXTENSION";
+  if (!isUnknown || !/\.[cm]?tsx?$/.test(module)) return "";
+  return '; start the process with `node --import tsx`, give the threads `execArgv: ["--import", "tsx"]`, or compile it first';
+}
+
 /** The host does not say where in the file a syntax error is; its own check does. */
 function whereToLook(error: unknown, module: string): string {
   const isInFile = error instanceof SyntaxError && module.startsWith("file:");
@@ -23,8 +30,8 @@ async function load(module: string, shown: string): Promise<Readonly<Record<stri
     return (await import(module)) as Readonly<Record<string, unknown>>;
   } catch (error) {
     const fault = isMissing(module)
-      ? "does not exist"
-      : `could not be loaded: ${errorLine(error)}${whereToLook(error, module)}`;
+      ? "does not exist; in a bundled program give its path on disk: build the module as an entry of its own, or leave it out of the bundle"
+      : `could not be loaded: ${errorLine(error)}${whereToLook(error, module)}${aboutTypeScript(error, module)}`;
     throw new WorkerStartError(`${shown} ${fault}`, { cause: error });
   }
 }

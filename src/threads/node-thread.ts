@@ -1,4 +1,6 @@
 /** A worker thread of Node, as supervisor/thread-instance.ts sees it. */
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { type MessagePort, Worker as NodeWorker, type WorkerOptions } from "node:worker_threads";
 import type { HostedEvents, HostedThread } from "../supervisor/thread-instance.ts";
 
@@ -14,8 +16,18 @@ function start(host: WorkerOptions): NodeWorker {
   return new NodeWorker(`import(${JSON.stringify(ENTRY.href)})`, { ...host, eval: true });
 }
 
+/** A bundler that takes this file in leaves the script out. */
+function checkEntry(): void {
+  const path = fileURLToPath(ENTRY);
+  if (existsSync(path)) return;
+  throw new Error(
+    `the script of the threads is not at ${path}: this program was bundled; leave the package \`powerhose\` out of the bundle (esbuild: --external:powerhose)`,
+  );
+}
+
 /** Starts a thread; `host` is handed to Node as it is. Throws what Node throws. */
 export function spawnThread(host: WorkerOptions, events: HostedEvents): HostedThread {
+  checkEntry();
   const worker = start(host);
   worker.on("message", (message: unknown) => events.onMessage(message));
   worker.on("error", (error: unknown) => events.onError(error));

@@ -36,6 +36,11 @@ export interface ThreadsOptions extends RestartOptions {
   readonly maxAge?: number | undefined;
   /** At most so much is added to `maxAge` by chance, so that not all go at once; default a tenth of it. */
   readonly maxAgeJitter?: number | undefined;
+  /**
+   * How long a stop waits for the threads to end, in ms; default 5,000. A thread in a call of the system that does not return, such
+   * as `execSync`, cannot be ended: a `listener-error` tells of it, and `stop` returns.
+   */
+  readonly stopTimeout?: number | undefined;
   /** Handed to the threads as `workerData` of `node:worker_threads`, cloned for each; share memory to share. */
   readonly workerData?: unknown;
   /** The threads' `process.env`, or `SHARE_ENV`; default a copy of this process's. */
@@ -90,6 +95,7 @@ const OPTIONS = defineOptions<ThreadsOptions, keyof ThreadsDefaults>({
   restartMin: [finiteDuration, 100],
   restartMax: [finiteDuration, 30_000],
   startTimeout: [finiteDuration, 30_000],
+  stopTimeout: [finiteDuration, 5_000],
   workerData: [() => undefined],
   env: [(value) => (value === SHARE_ENV ? undefined : record(value))],
   execArgv: [list],

@@ -87,6 +87,14 @@ test("a crash is the cause of the error of its job, with its stack", async () =>
   expect(error.cause).toMatchObject({ stack: expect.stringContaining("commands.js") as string });
 });
 
+test.each([
+  ["default", "default x"],
+  ["named", "named x"],
+])("a module compiled to CommonJS has its export `%s`", async (name, answer) => {
+  await using stage = await setUp({ module: new URL("./fixtures/compiled.cjs", import.meta.url), export: name });
+  expect(await stage.runner.execute("x")).toBe(answer);
+});
+
 test("two listeners of one runner with the same name have threads of different names", async () => {
   const [first, second] = [threads(commands, { size: 2 }), threads(commands, { size: 2 })];
   await using runner = new JobRunner({ listen: [first, second] });

@@ -9,7 +9,7 @@ function made(listen: ThreadsListener): JobRunner {
 
 const missing = new URL("./fixtures/missing.js", import.meta.url);
 const failures: readonly (readonly [string, URL | string, ThreadsOptions, RegExp])[] = [
-  ["does not exist", missing, {}, /^thread \d could not start: file:\S+\/missing\.js does not exist$/],
+  ["does not exist", missing, {}, /^thread \d could not start: file:\S+\/missing\.js does not exist; in a bundled/],
   ["lacks a module it imports", inline(`import "node:nowhere"`), {}, /could not be loaded: Error.*node:nowhere/],
   ["is not JavaScript", inline("export default ("), {}, /could not be loaded: SyntaxError: /],
   ["throws as it loads", inline(`throw new TypeError("one\\ntwo")`), {}, /could not be loaded: TypeError: one$/],
