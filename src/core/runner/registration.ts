@@ -42,6 +42,7 @@ import type { Availability } from "../pool/least-loaded-index.ts";
 import { SendBudget } from "../health/send-budget.ts";
 import { Session } from "../session/session.ts";
 import type { SessionRules } from "../session/session-context.ts";
+import type { EndedConnection } from "../transport/reconnector.ts";
 import type { Socket, SocketLimits } from "../transport/socket.ts";
 import type { Scheduler } from "../pool/scheduler.ts";
 import { SessionExecutor } from "./session-executor.ts";
@@ -195,7 +196,7 @@ export class WorkerRegistration {
   readonly #executors = new WeakMap<Session, SessionExecutor>();
   readonly #pending = new Set<Session>();
   readonly #registered = new Map<string, Session>();
-  readonly #afterwards = new WeakMap<Session, () => void>();
+  readonly #afterwards = new WeakMap<Session, (end: EndedConnection) => void>();
   readonly #replacements: FlapDetector;
   /** By the same instance, which may have seen the end of its connection before the runner did. */
   readonly #reconnections: FlapDetector;
@@ -315,7 +316,7 @@ export class WorkerRegistration {
   }
 
   /** @internal Accepts a connection of a listener or a dialer; `afterwards` is called once its session is gone. */
-  accept(socket: Socket, afterwards?: () => void): void {
+  accept(socket: Socket, afterwards?: (end: EndedConnection) => void): void {
     const session = new Session(`s${this.#nextSession++}`, socket, this);
     this.#pending.add(session);
     // From here on each call captures its context, which costs about 35 ns.
@@ -399,7 +400,7 @@ export class WorkerRegistration {
   onGone(session: Session, reason: GoneReason, message: string): void {
     const { identity, peer } = session;
     const inFlight = session.inFlight + session.waiting;
-    this.#afterwards.get(session)?.();
+    this.#afterwards.get(session)?.({ isWelcomed: !this.#pending.has(session), isRefused: reason === "refused" });
     if (this.#pending.delete(session)) {
       if (reason === "stopped") return;
       this.counts.refused++;

@@ -333,7 +333,8 @@ export class JobRunner implements Dialer {
       clock,
       random,
       limits: this.#registration.socketLimits,
-      onConnected: (socket) => this.#registration.accept(socket, () => reconnector.dialAfter(reconnector.dialLater())),
+      onConnected: (socket) =>
+        this.#registration.accept(socket, (end) => reconnector.dialAfter(reconnector.dialLater(end))),
       onFailed: (error, retryIn) => {
         this.#events.emit({ type: "dial-failed", error, retryIn });
         return true;

@@ -2,20 +2,41 @@
  * Keeps one connection up: dials, waits longer after each failure, dials again. Its owner speaks over the connection, and
  * decides whether a failure is final: worker.ts for a worker that dials, runner.ts for a runner that does.
  */
-import { backoffDelay } from "../time/backoff.ts";
+import { backoffBound, backoffDelay } from "../time/backoff.ts";
 import type { Clock, Random } from "../time/clock.ts";
 import type { Dialer } from "./listener.ts";
 import type { Socket, SocketLimits } from "./socket.ts";
 import { Timer } from "../time/timer.ts";
 
-/** A connection that has lived so long resets the backoff. Why not at once: a runner that closes each one would be dialled in a loop. */
+/** A session that has lived so long, in ms, was no accident of its beginning. */
 const STABLE_AFTER_MS = 10_000;
+/** So many shorter sessions in a row are a runner that accepts and then kicks, which must not be dialled in a loop. */
+const MAX_SHORT_SESSIONS = 3;
+/**
+ * The longest bound of the pause, in ms, while a runner that has been there is away: its fleet is back within so much of its
+ * return. Full jitter spreads the fleet over that time.
+ */
+const RETURN_MAX_MS = 2_000;
 
 /**
  * The longest that the other end may ask to stay away, in ms: an unknown peer must not keep a worker away for weeks, and a
  * runner that needs longer asks again.
  */
 const MAX_STAY_AWAY_MS = 300_000;
+
+/** How a connection ended, as far as the next pause depends on it. */
+export interface EndedConnection {
+  /** Whether the session was registered. */
+  readonly isWelcomed: boolean;
+  /** Whether the other end said that it does not want it. */
+  readonly isRefused: boolean;
+}
+
+/** Whether a dial failed because the other end is there and said no: its dialer gives an AuthError, or `refused: true`. */
+function isRefusal(error: unknown): boolean {
+  if (typeof error !== "object" || error === null) return false;
+  return ("refused" in error && error.refused === true) || ("code" in error && error.code === "AUTH");
+}
 
 /** What a reconnector is given, and what it calls. */
 export interface ReconnectorOptions {
@@ -46,6 +67,10 @@ export class Reconnector {
   #dialing: AbortController | undefined;
   #failures = 0;
   #connectedAt = 0;
+  /** Sessions in a row that were short. */
+  #shortSessions = 0;
+  /** Whether the other end has been there, and is expected back: until it refuses, or kicks. */
+  #isExpected = false;
   #stopped = false;
 
   constructor(options: ReconnectorOptions) {
@@ -68,11 +93,16 @@ export class Reconnector {
   }
 
   /**
-   * How long to wait after a connection was lost: random, so that a fleet does not come back all at once.
+   * How long to wait after a connection has ended: random, so that a fleet does not come back all at once.
    * @param retryAfter - What the other end asked for on top, in ms; cut to five minutes.
    */
-  dialLater(retryAfter: number = 0): number {
-    if (this.#options.clock.now() - this.#connectedAt >= STABLE_AFTER_MS) this.#failures = 0;
+  dialLater({ isWelcomed, isRefused }: EndedConnection, retryAfter: number = 0): number {
+    const isStable = this.#options.clock.now() - this.#connectedAt >= STABLE_AFTER_MS;
+    if (isWelcomed) this.#shortSessions = isStable ? 0 : this.#shortSessions + 1;
+    const isKicked = this.#shortSessions >= MAX_SHORT_SESSIONS;
+    if (isRefused || isKicked) this.#isExpected = false;
+    else if (isWelcomed) this.#isExpected = true;
+    if (isStable || (isWelcomed && this.#isExpected)) this.#failures = 0;
     return this.#nextDelay() + Math.min(retryAfter, MAX_STAY_AWAY_MS);
   }
 
@@ -112,12 +142,17 @@ export class Reconnector {
   #onFailed(dialing: AbortController, error: unknown): void {
     if (this.#dialing !== dialing) return;
     this.#dialing = undefined;
+    if (isRefusal(error)) this.#isExpected = false;
     const retryIn = this.#nextDelay();
     if (this.#options.onFailed(error, retryIn)) this.dialAfter(retryIn);
   }
 
   #nextDelay(): number {
     const { random, reconnectMin, reconnectMax } = this.#options;
-    return backoffDelay(random, reconnectMin, reconnectMax, this.#failures++);
+    const max = this.#isExpected ? Math.min(reconnectMax, RETURN_MAX_MS) : reconnectMax;
+    const delay = backoffDelay(random, reconnectMin, max, this.#failures);
+    // However long the other end is away, a first refusal on its return does not cost the longest pause at once.
+    if (!this.#isExpected || backoffBound(reconnectMin, max, this.#failures) < max) this.#failures++;
+    return delay;
   }
 }

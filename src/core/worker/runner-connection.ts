@@ -458,7 +458,8 @@ export class RunnerConnection
     }
     const orphans = this.#executions.size;
     this.#executions.clear();
-    this.#owner.onEnded(this, { reason, message, error, retryAfter, asked: this.#asked, orphans });
+    const isWelcomed = this.#welcome !== undefined;
+    this.#owner.onEnded(this, { reason, message, error, retryAfter, isWelcomed, asked: this.#asked, orphans });
     this.#owner.clock.endOfTurn(() => this.onFrameEnd());
   }
 }
@@ -471,6 +472,8 @@ export interface ConnectionEnd {
   readonly error: PowerhoseError | undefined;
   /** The delay the runner asked for, in ms; 0: none. */
   readonly retryAfter: number;
+  /** Whether it was registered. */
+  readonly isWelcomed: boolean;
   /** Whether this worker had asked to leave. */
   readonly asked: boolean;
   /** Handlers that still run for it. */

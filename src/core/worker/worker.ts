@@ -253,8 +253,8 @@ export class Worker {
     if (this.#isNew || this.#options.dial?.sameProcess !== true) this.#warnings.tell(message, cause);
   }
 
-  #pause({ reason, message, error, retryAfter }: ConnectionEnd, reconnector: Reconnector): void {
-    const retryIn = reconnector.dialLater(retryAfter);
+  #pause({ reason, message, error, retryAfter, isWelcomed }: ConnectionEnd, reconnector: Reconnector): void {
+    const retryIn = reconnector.dialLater({ isWelcomed, isRefused: reason === "refused" }, retryAfter);
     this.#events.emit({ type: "disconnected", reason, message, retryIn, error });
     reconnector.dialAfter(retryIn);
   }

@@ -9,6 +9,9 @@ import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 
 const MIN = 100;
 const MAX = 2_000;
+const LOST = { isWelcomed: false, isRefused: false };
+const WELCOMED = { isWelcomed: true, isRefused: false };
+const REFUSED = { isWelcomed: false, isRefused: true };
 const peer = { transport: "memory", address: "", principal: "" };
 
 class AliveClock extends VirtualClock {
@@ -24,6 +27,8 @@ interface RigOptions extends Partial<Dialer> {
   /** What is drawn each time, from 0 to 2^32 - 1; half of it when absent. */
   readonly chance?: number;
   readonly mayDial?: () => boolean;
+  /** The bound of the pauses. */
+  readonly max?: number;
 }
 
 /** A redial whose dials the test answers, and what its owner is told. */
@@ -40,7 +45,7 @@ class Rig {
   goOn = true;
   readonly redial: Reconnector;
 
-  constructor({ chance = 0x8000_0000, sameProcess, dial, mayDial = () => true }: RigOptions = {}) {
+  constructor({ chance = 0x8000_0000, sameProcess, dial, mayDial = () => true, max = MAX }: RigOptions = {}) {
     const dialer: Dialer = {
       ...(sameProcess === undefined ? {} : { sameProcess }),
       dial:
@@ -56,7 +61,7 @@ class Rig {
       random: { u32: () => chance, id: () => "" },
       limits: { maxFrameBytes: 10 },
       reconnectMin: MIN,
-      reconnectMax: MAX,
+      reconnectMax: max,
       mayDial,
       onConnected: (socket) => this.connected.push(socket),
       onFailed: (error, retryIn) => {
@@ -133,14 +138,14 @@ describe("a connection that is kept up", () => {
       rig.redial.stop();
     }
     const random = new SeededRandom(3);
-    const pauses = Array.from({ length: 200 }, () => new Rig({ chance: random.u32() }).redial.dialLater());
+    const pauses = Array.from({ length: 200 }, () => new Rig({ chance: random.u32() }).redial.dialLater(LOST));
     const quarters = new Set(pauses.map((pause) => Math.floor((pause / MIN) * 4)));
     expect([...quarters].sort((a, b) => a - b)).toEqual([0, 1, 2, 3]);
   });
 
   it("does not overflow after thousands of failures", () => {
     const { redial } = new Rig();
-    const pauses = Array.from({ length: 3_000 }, () => redial.dialLater());
+    const pauses = Array.from({ length: 3_000 }, () => redial.dialLater(LOST));
     expect(Math.max(...pauses)).toBe(MAX / 2);
     expect(pauses.at(-1)).toBe(MAX / 2);
   });
@@ -154,13 +159,66 @@ describe("a connection that is kept up", () => {
     await rig.clock.advance(100);
     await rig.accept();
     await rig.clock.advance(9_999);
-    expect(rig.redial.dialLater(), "kicked a millisecond too soon").toBe(200);
+    expect(rig.redial.dialLater(LOST), "kicked a millisecond too soon").toBe(200);
     rig.redial.dialAfter(1);
     await rig.clock.advance(1);
     await rig.accept();
     await rig.clock.advance(10_000);
-    expect(rig.redial.dialLater()).toBe(50);
-    expect(rig.redial.dialLater(), "and counts on from there").toBe(50);
+    expect(rig.redial.dialLater(LOST)).toBe(50);
+    expect(rig.redial.dialLater(LOST), "and counts on from there").toBe(50);
+  });
+
+  it("comes back with short pauses after a session that was welcomed and lost, however long the other end is away", async () => {
+    const rig = new Rig({ max: 30_000 });
+    rig.redial.dial();
+    for (let i = 0; i < 10; i++) {
+      await rig.refuse();
+      await rig.clock.advance(30_000);
+    }
+    expect(rig.failures.at(-1)?.retryIn).toBe(15_000);
+    await rig.accept();
+    await rig.clock.advance(1_000);
+    expect(rig.redial.dialLater(WELCOMED)).toBe(50);
+    rig.redial.dialAfter(1);
+    await rig.clock.advance(1);
+    rig.failures.length = 0;
+    for (let i = 0; i < 9; i++) {
+      await rig.refuse();
+      await rig.clock.advance(2_000);
+    }
+    expect(rig.failures.map(({ retryIn }) => retryIn)).toEqual([100, 200, 400, 800, 1_000, 1_000, 1_000, 1_000, 1_000]);
+    // A refusal on its return doubles from there, up to the long bound.
+    const refusal = Object.assign(new Error("HTTP 503"), { refused: true });
+    for (let i = 0; i < 5; i++) {
+      await rig.refuse(refusal);
+      await rig.clock.advance(30_000);
+    }
+    expect(rig.failures.slice(9).map(({ retryIn }) => retryIn)).toEqual([1_600, 3_200, 6_400, 12_800, 15_000]);
+    rig.redial.stop();
+  });
+
+  it.each([
+    ["a refusal", [REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED], [50, 100, 200, 400, 800, 1_600]],
+    ["three short sessions", Array.from({ length: 8 }, () => WELCOMED), [50, 50, 100, 200, 400, 800, 1_600, 3_200]],
+    ["no answer to HELLO", Array.from({ length: 7 }, () => LOST), [50, 100, 200, 400, 800, 1_600, 3_200]],
+  ])("waits longer and longer after %s, beyond two seconds", async (_name, ends, pauses) => {
+    const rig = new Rig({ max: 30_000 });
+    const seen: number[] = [];
+    rig.redial.dial();
+    for (const end of ends) {
+      await rig.accept();
+      seen.push(rig.redial.dialLater(end));
+      rig.redial.dialAfter(1);
+      await rig.clock.advance(1);
+    }
+    expect(seen).toEqual(pauses);
+    rig.redial.stop();
+  });
+
+  it("obeys what the other end asks for, on top of its own pause", () => {
+    const rig = new Rig();
+    expect(rig.redial.dialLater(WELCOMED, 7_000)).toBe(7_050);
+    expect(rig.redial.dialLater(WELCOMED, 900_000)).toBe(300_050);
   });
 
   it("has one dial under way at a time", async () => {
