@@ -76,9 +76,14 @@ class Relay implements JobRelay {
   }
 
   onChange(listener: () => void): () => void {
-    return this.#runner.onWorkerEvent((event) => {
+    const endEvents = this.#runner.onWorkerEvent((event) => {
       if (CHANGES.has(event.type)) listener();
     });
+    const endShrinking = this.#runner.fleet.onShrunk(listener);
+    return () => {
+      endEvents();
+      endShrinking();
+    };
   }
 
   forward(message: JobMessage, from: RelayOrigin, onEnded: (result: RelayResult) => void): RelayedExecution {

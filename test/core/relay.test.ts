@@ -363,3 +363,28 @@ describe("a runner that speaks of no relays, before one", () => {
     await inner.settle(worker.stop());
   });
 });
+
+describe("slots that have gone", () => {
+  it("are told before the jobs that had them: no job is sent for a slot that is no more", async () => {
+    await using inner = await stage();
+    const { clock, random } = inner;
+    const { Switchboard } = await import("./worker/worker-scene.ts");
+    const { welcome } = await import("../support/scripted-peer.ts");
+    const board = new Switchboard(clock);
+    const worker = new Worker({ dial: board, handler: relay(inner.runner), identity: "host", clock, random });
+    const peer = await inner.peer({ identity: "a", capacity: 2 });
+    void worker.start();
+    await clock.settle();
+    board.call.send(welcome({ features: 0xc0 }));
+    await clock.settle();
+    board.job(1);
+    await clock.settle();
+    peer.close();
+    await clock.settle();
+    const said = board.call.received.map(({ type }) => type).filter((type) => type !== "HELLO");
+    expect(said).toEqual(["CAPACITY", "FAILED"]);
+    expect(board.call.last("CAPACITY").capacity).toBe(0);
+    expect(board.call.last("FAILED")).toMatchObject({ code: "lost", path: "a" });
+    await inner.settle(worker.stop());
+  });
+});

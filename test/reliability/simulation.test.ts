@@ -5,7 +5,15 @@ import { GOLDEN } from "./simulation.ts";
 import { playWorlds, WORLDS } from "./simulated/worlds.ts";
 
 /** How many seeds of a kind. */
-const SEEDS: Readonly<Record<string, number>> = { drawn: 20, short: 100, cuts: 10, stalls: 10, lies: 10, slow: 10 };
+const SEEDS: Readonly<Record<string, number>> = {
+  drawn: 20,
+  short: 100,
+  cuts: 10,
+  stalls: 10,
+  lies: 10,
+  slow: 10,
+  relays: 20,
+};
 /** Every how many seeds one is played twice. */
 const TWICE = 10;
 

@@ -158,6 +158,8 @@ export interface RegistrationContext {
   readonly dispatcher: Dispatcher;
   /** How jobs are prefetched. */
   readonly prefetch: Prefetch;
+  /** Slots have gone: called before the attempts there are told, so that no job is sent for a slot that is no more. */
+  onShrunk(): void;
   /** What listeners may see and ask of the runner. */
   readonly context: Pick<ListenerContext, "runner" | "controls">;
 }
@@ -201,6 +203,7 @@ export class WorkerRegistration {
   /** By the same instance, which may have seen the end of its connection before the runner did. */
   readonly #reconnections: FlapDetector;
   readonly #context: Partial<ListenerContext>;
+  readonly #onShrunk: () => void;
   /** Why workers could not be started; cleared once one has registered. */
   #trouble: WorkerStartError | undefined;
   #nextSession = 1;
@@ -245,6 +248,7 @@ export class WorkerRegistration {
     this.#replacements = new FlapDetector(this.clock, REPLACEMENTS_A_MINUTE);
     this.#reconnections = new FlapDetector(this.clock, RECONNECTIONS_A_MINUTE);
     this.#context = shared?.context ?? {};
+    this.#onShrunk = (): void => shared?.onShrunk();
   }
 
   /** Whether workers can register. */
@@ -409,6 +413,7 @@ export class WorkerRegistration {
     }
     this.#registered.delete(identity);
     this.#scheduler.delete(session);
+    this.#onShrunk();
     this.#events.emit({ type: "worker-gone", identity, peer, reason, message, inFlight });
   }
 

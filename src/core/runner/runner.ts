@@ -46,6 +46,8 @@ export interface Fleet {
   readonly capacity: number;
   /** Labels of the workers, each once. */
   readonly labels: Iterable<string>;
+  /** Calls `fn` when slots have gone, before their jobs are told; the returned function ends that. It must not change the fleet. */
+  onShrunk(fn: () => void): () => void;
   /** Takes in a job of another runner. See {@link Dispatcher.relay}. */
   relay(job: RelayedJob, owner: RelayedCallOwner): RelayedCall;
 }
@@ -68,6 +70,8 @@ export class JobRunner implements Dialer {
   readonly #recaller: PrefetchRecaller;
   readonly #scheduler: Scheduler<Session>;
   readonly #target: CallTarget;
+  /** Relays that stand for this fleet. */
+  readonly #shrinkListeners = new Set<() => void>();
   readonly #drainAlarm: CallbackEntry = new CallbackEntry((lateBy) => {
     const took = Math.round(this.#limits.clock.now() - this.#drainSince - lateBy);
     this.#abort(`the drain took over ${took} ms`);
@@ -113,6 +117,9 @@ export class JobRunner implements Dialer {
         events: this.#events,
         dispatcher: this.#dispatcher,
         prefetch,
+        onShrunk: () => {
+          for (const fn of this.#shrinkListeners) fn();
+        },
         context: listenerContext(this, () => this.#registration.sessions()),
       },
     );
@@ -173,6 +180,10 @@ export class JobRunner implements Dialer {
       },
       get labels(): Iterable<string> {
         return scheduler.labels;
+      },
+      onShrunk: (fn) => {
+        this.#shrinkListeners.add(fn);
+        return () => void this.#shrinkListeners.delete(fn);
       },
       relay: (job, owner) => this.#dispatcher.relay(job, this.#target, owner),
     };

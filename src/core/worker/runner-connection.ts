@@ -129,7 +129,8 @@ export class RunnerConnection
     this.#labels = labels;
     this.#send({ type: "CAPACITY", capacity, labels });
     if (capacity === 0) for (const execution of this.#queue.latestFirst()) this.#handBack(execution, this.#noSlot);
-    this.startNext();
+    // Not now: the fleet behind a relay may be half changed.
+    this.#owner.clock.endOfTurn(() => this.startNext());
   }
 
   /** Why a job is handed back that came while there was no slot at all. */

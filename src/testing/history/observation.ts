@@ -187,7 +187,8 @@ export type FaultKind =
   | "duplicate"
   | "drop"
   | "tamper"
-  | "delay";
+  | "delay"
+  | "crash-thread";
 
 /** Something was done to the world. */
 export interface FaultObservation {

@@ -34,6 +34,8 @@ interface WorkerLife {
   readonly malformed: Set<number>;
   /** Attempts that were taken back in shared memory, by connection: they never begin. */
   readonly recalled: Map<number, Set<number>>;
+  /** Whether it is a relay: a job may be on its way in its fleet when its attempt is over, and begin there. */
+  isRelay: boolean;
 }
 
 /** Checks value-of-handler, recalled-never-begins and handlers-within-capacity, and of leaving-loses-no-job that a worker hands back only what it has not begun. */
@@ -94,6 +96,7 @@ export class Concurrency implements Checker {
   #onSent({ from, connection, messages }: FrameObservation): void {
     const worker = this.#workers.get(from);
     if (worker === undefined || worker.malformed.has(connection)) return;
+    if (messages?.[0]?.type === "HELLO") worker.isRelay = messages[0].isRelay;
     for (const message of messages ?? []) this.#checkAnswer(worker, from, connection, message);
   }
 
@@ -168,6 +171,7 @@ function newLife(life: number): WorkerLife {
     runners: new Map(),
     malformed: new Set(),
     recalled: new Map(),
+    isRelay: false,
   };
 }
 
@@ -185,5 +189,6 @@ function addAssignment(worker: WorkerLife, connection: number, { attemptId, atte
 
 /** The same attempt may be there twice: once taken back and not yet handed back, and given again. */
 function forgetKey(worker: WorkerLife, assignment: Assignment): void {
+  if (worker.isRelay) return;
   if (worker.byKey.get(assignment.key) === assignment) worker.byKey.delete(assignment.key);
 }

@@ -174,7 +174,8 @@ export class Settlement implements Checker, WireModelObserver {
   }
 
   #event(machine: string, event: NumberedEvent, at: number): void {
-    if (event.type === "worker-joined" || event.type === "worker-recovered")
+    if (event.type === "worker-resized") this.#life(machine).labels.set(event.identity, event.labels);
+    if (event.type === "worker-recovered" || (isWorkerNews(event) && event.capacity > 0))
       return this.#onUsableWorker(machine, event.identity);
     if (event.type !== "job-started" && event.type !== "job-retried" && event.type !== "job-settled") return;
     const { calls } = this.#life(machine);
@@ -246,7 +247,8 @@ export class Settlement implements Checker, WireModelObserver {
   /** No call may fail for want of a worker while there is one. */
   #checkWorkerGap(machine: string, { promise, jobId, options }: OpenCall, at: number): void {
     if (promise === undefined || promise.ok || !(promise.error instanceof TimeoutError)) return;
-    if (promise.error.kind !== "acquire" || this.#context.wire.runner(machine)?.unsure(at) !== false) return;
+    const wire = this.#context.wire.runner(machine);
+    if (promise.error.kind !== "acquire" || wire?.unsure(at) !== false || wire.wasUnfit(jobId)) return;
     const emptySince = this.#life(machine).empty.get(labelKey(options))?.since;
     const empty = emptySince === undefined ? 0 : at - emptySince + this.#context.allowance.jumped(machine, emptySince);
     if (empty < options.acquireTimeout - TICK_MS)
@@ -287,5 +289,15 @@ export class Settlement implements Checker, WireModelObserver {
 /** Whether a worker can be given work of that kind, now or as soon as a slot is free. */
 function isServed({ capacity, workers }: RunnerStats, require: readonly string[]): boolean {
   if (require.length === 0) return capacity > 0;
-  return workers.some(({ state, labels }) => (state === "idle" || state === "busy") && hasAll(labels, require));
+  return workers.some(
+    ({ state, labels, ...worker }) =>
+      worker.capacity > 0 && (state === "idle" || state === "busy") && hasAll(labels, require),
+  );
+}
+
+/** Whether an event tells a worker's slots. */
+function isWorkerNews(
+  event: NumberedEvent,
+): event is Extract<NumberedEvent, { type: "worker-joined" | "worker-resized" }> {
+  return event.type === "worker-joined" || event.type === "worker-resized";
 }

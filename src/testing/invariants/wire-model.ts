@@ -243,6 +243,7 @@ export class WireModel implements Checker {
     // It was there and nothing came of it: it may go there again.
     if (message.type === "REJECT" && message.reason === "recalled" && attempt.state === "answered")
       job.used.splice(job.used.indexOf(attempt.connection), 1);
+    if (message.type === "REJECT" && message.reason === "unfit") job.wasUnfit = true;
     if (current && message.type === "JOBRES") job.result = attempt;
     for (const observer of this.#observers) observer.onAnswer?.(attempt, message, current, at);
   }

@@ -85,6 +85,8 @@ export class WireJob {
   last: WireAttempt | undefined;
   /** The attempt whose JOBRES arrived while it was current. */
   result: WireAttempt | undefined;
+  /** Whether a relay has handed it back for want of a worker. */
+  wasUnfit = false;
   /** Attempts that ended with their connection. */
   lost = 0;
   /** Connections that have had it. */
@@ -213,8 +215,10 @@ export class WireConnection {
     if (attempts.length === 0) return undefined;
     const since = attempts.map(cancelledAt);
     const unanswered = attempts.filter(({ ping }) => ping === undefined || ping > this.#pongs);
+    // A relay's slots come back: it ends the sessions of its own fleet.
     const isFull =
-      attempts.length >= this.capacity || (this.leaving !== undefined && attempts.length === this.inFlight.size);
+      (attempts.length >= this.capacity && this.hello?.isRelay !== true) ||
+      (this.leaving !== undefined && attempts.length === this.inFlight.size);
     const first = Math.min(...unanswered.map(cancelledAt), isFull ? Math.max(...since) : Number.POSITIVE_INFINITY);
     return first === Number.POSITIVE_INFINITY ? undefined : first;
   }
@@ -358,6 +362,11 @@ export class WireRunner {
     this.mixed = true;
     if (this.#others.has(id)) this.#othersOver.push(id);
     else if (id > this.#highest) this.#othersGone.add(id);
+  }
+
+  /** Whether a relay has handed a job back for want of a worker: its runner may know of one all the same. */
+  wasUnfit(jobId: number): boolean {
+    return this.jobs.get(jobId)?.wasUnfit === true;
   }
 
   /** The time has moved: nothing more is heard of such jobs. */

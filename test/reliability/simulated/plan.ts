@@ -43,6 +43,8 @@ export interface WorkerPlan {
   readonly maxAge: number | undefined;
   /** What it comes with. */
   readonly labels: readonly string[];
+  /** How many run the handler behind it, if it is a relay. */
+  readonly threads?: number | undefined;
   /** Whether it goes by the name of the worker before it. */
   readonly duplicate: boolean;
 }
@@ -71,7 +73,7 @@ const PREFETCHES: readonly ("auto" | number)[] = ["auto", "auto", 0, 1, 4, 32];
 
 /** One such fault. */
 export type FaultPlan = { readonly at: number; readonly worker: number; readonly lasts: number } & (
-  | { readonly kind: Exclude<(typeof FAULT_KINDS)[number], "crash"> }
+  | { readonly kind: Exclude<(typeof FAULT_KINDS)[number], "crash"> | "crash-thread" }
   | { readonly kind: "crash"; readonly how: CrashKind }
 );
 
@@ -138,6 +140,8 @@ export interface PlanSize {
   readonly focus?: readonly FaultPlan["kind"][];
   /** How jobs may be prefetched; default as often by measure as not. */
   readonly prefetch?: readonly ("auto" | number)[];
+  /** Whether each worker is a relay, with a fleet in its process. */
+  readonly relays?: boolean;
   /** Whether jobs are large, workers take many, and little of them may wait: for what becomes of those who read slowly. */
   readonly heavy?: boolean;
 }
@@ -238,6 +242,7 @@ export class PlanDraw {
       maxAge: this.#maybe(5, () => 20 * this.#about(this.#pace)),
       labels: this.#labels.filter(() => chance.below(2) === 0),
       duplicate: index > 0 && chance.below(10) === 0,
+      ...(this.#size.relays === true ? { threads: 1 + chance.below(3) } : {}),
     };
   }
 

@@ -72,7 +72,7 @@ class Play {
     return this.#sim.runner({ ...runner, maxBuffered, maxPayload: MAX_PAYLOAD, drainTimeout: 5_000 });
   }
 
-  #addWorker({ capacity, blocking, maxJobs, maxAge, labels, duplicate }: WorkerPlan): void {
+  #addWorker({ capacity, blocking, maxJobs, maxAge, labels, duplicate, threads }: WorkerPlan): void {
     const index = this.#workers.length;
     this.#workers.push(
       this.#sim.worker(`w${index}`, this.#handler(), {
@@ -82,6 +82,7 @@ class Play {
         identity: `w${duplicate ? index - 1 : index}`,
         reconnectMin: Math.min(100, this.#plan.reconnectMax),
         reconnectMax: this.#plan.reconnectMax,
+        ...(threads === undefined ? {} : { threads }),
         ...(maxJobs === undefined ? {} : { maxJobs }),
         ...(maxAge === undefined ? {} : { maxAge }),
       }),
@@ -227,6 +228,8 @@ class Play {
         return this.#runner.jumpClock(fault.lasts);
       case "delete":
         return void this.#runner.workers.delete(worker.worker.identity);
+      case "crash-thread":
+        return worker.crashThread();
       case "leave":
         return this.#leave(worker);
       case "restart-runner":
@@ -309,7 +312,7 @@ class Play {
   /** What the workers of that name can do. */
   #capacities(identity: string): readonly number[] {
     return this.#workers.flatMap(({ worker }, index) =>
-      worker.identity === identity ? [this.#plan.workers[index]?.capacity ?? 0] : [],
+      worker.identity === identity ? [slotsOf(this.#plan.workers[index])] : [],
     );
   }
 
@@ -346,6 +349,10 @@ class Play {
     if (this.#plan.ending === "drain" && givenUp.length > 0 && took < LAST_DRAIN - 1e-6)
       throw new Error(`drain-keeps-promises: a drain gave up ${givenUp.length} jobs after ${took} ms of ${LAST_DRAIN}`);
   }
+}
+
+function slotsOf(worker: WorkerPlan | undefined): number {
+  return worker === undefined ? 0 : worker.capacity * (worker.threads ?? 1);
 }
 
 /** Plays a plan to its end. Throws when a caller saw what it must not, or somebody did not recover. */

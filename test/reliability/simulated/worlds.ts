@@ -57,6 +57,11 @@ export const WORLDS: Readonly<Record<string, WorldKind>> = {
     }),
     network: { window: 512, sharedMemory: true },
   },
+  relays: drawn("jobs among relays whose fleets lose workers, and whose connections are cut", {
+    ...FOCUSED,
+    focus: ["crash-thread", "cut", "crash", "leave", "stall-worker"],
+    relays: true,
+  }),
   soak: { about: "a day of fifty workers with faults all along", play: (sim) => soak(sim, 24) },
   month: { about: "thirty days of fifty workers with faults all along", play: (sim) => soak(sim, 24 * 30) },
   wide: { about: "a thousand workers and a hundred thousand jobs", play: (sim) => wide(sim, 1_000, 100_000) },
