@@ -42,9 +42,12 @@ async function growth(victim: Victim, wave: () => Promise<void>): Promise<Growth
 
 /** Sends something on so many fresh connections and waits until the server has let go of them; their close codes. */
 async function assault(victim: Victim, count: number, words: readonly Uint8Array[]): Promise<number[]> {
+  const { connections } = await victim.figures();
   const clients = await Promise.all(Array.from({ length: count }, () => upgraded(victim.port)));
   for (const client of clients) for (const part of words) client.send(part);
   await until("the server has let go of all of them", () => clients.every((client) => client.ended));
+  // A client sees the end before the server does, which still holds what it had received until then.
+  await until("it holds none of them", async () => (await victim.figures()).connections <= connections);
   return clients.map((client) => closeCode(client.frames));
 }
 

@@ -246,6 +246,16 @@ test("a frame may come in as many chunks as the network makes of it, byte by byt
   expect(house.gate.closed).toEqual([]);
 });
 
+test("a large message may come in as many fragments as a browser makes of it", async () => {
+  const house = await MeteredGate.open(8 * MIB, 2 * MIB);
+  const [client] = await house.clients(1);
+  // Chromium sends 64 MiB in 516 fragments.
+  for (let n = 0; n < 516; n++)
+    client?.send(frame((n === 0 ? 0x02 : 0x00) | (n === 515 ? 0x80 : 0), new Uint8Array(2_000)));
+  await vi.waitUntil(() => house.gate.frames + house.gate.closed.length === 1, PATIENT);
+  expect(house.gate.closed).toEqual([]);
+});
+
 describe("the pieces of a frame", () => {
   /** Bytes that are told apart by their place. */
   function counted(size: number): Uint8Array {
