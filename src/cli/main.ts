@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { describeError } from "../core/describe-error.ts";
 import { CommandError, EXIT, usage } from "./terminal/errors.ts";
-import { endProcess } from "./terminal/end-process.ts";
+import { endProcess } from "./handler/end-process.ts";
 import { Flags, HELP_FLAG, suggest } from "./terminal/flags.ts";
 import { type CommandSpec, flagsOf, helpText } from "./terminal/help.ts";
 import { Terminal } from "./terminal/terminal.ts";

@@ -6,36 +6,41 @@ interface Stoppable {
   stop(): void;
 }
 
-const live = new Set<Stoppable>();
-let onNone: () => void = () => undefined;
-let isEnding = false;
+class LiveThreads {
+  readonly #threads = new Set<Stoppable>();
+  #onNone: () => void = () => undefined;
+  #isEnding = false;
 
-/** Whether threads may be started: not once all are ended. */
-export function mayStartThreads(): boolean {
-  return !isEnding;
+  /** Whether threads may be started: not once all are ended. */
+  get mayStart(): boolean {
+    return !this.#isEnding;
+  }
+
+  /** A thread was started. */
+  add(thread: Stoppable): void {
+    this.#threads.add(thread);
+  }
+
+  /** A thread has ended. */
+  delete(thread: Stoppable): void {
+    this.#threads.delete(thread);
+    if (this.#threads.size === 0) this.#onNone();
+  }
+
+  /** Ends all threads. `false` when some are left after `ms`. */
+  async endAll(ms: number): Promise<boolean> {
+    this.#isEnding = true;
+    if (this.#threads.size === 0) return true;
+    for (const thread of this.#threads) thread.stop();
+    return new Promise((resolve) => {
+      const timer = systemClock.set(ms, () => resolve(false), true);
+      this.#onNone = (): void => {
+        systemClock.clear(timer);
+        resolve(true);
+      };
+    });
+  }
 }
 
-/** A thread was started. */
-export function addLiveThread(thread: Stoppable): void {
-  live.add(thread);
-}
-
-/** A thread has ended. */
-export function deleteLiveThread(thread: Stoppable): void {
-  live.delete(thread);
-  if (live.size === 0) onNone();
-}
-
-/** Ends all threads. `false` when some are left after `ms`. */
-export async function endAllThreads(ms: number): Promise<boolean> {
-  isEnding = true;
-  if (live.size === 0) return true;
-  for (const thread of live) thread.stop();
-  return new Promise((resolve) => {
-    const timer = systemClock.set(ms, () => resolve(false), true);
-    onNone = (): void => {
-      systemClock.clear(timer);
-      resolve(true);
-    };
-  });
-}
+/** Those of this process. */
+export const liveThreads: LiveThreads = new LiveThreads();

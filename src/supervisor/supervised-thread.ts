@@ -7,7 +7,7 @@ import type { TimerHandle } from "../core/time/clock.ts";
 import type { Socket } from "../core/transport/socket.ts";
 import { systemClock, systemRandom, WorkerStartError } from "../index.ts";
 import { type RestartLimits, RestartPolicy } from "./restart-policy.ts";
-import { mayStartThreads } from "./live-threads.ts";
+import { liveThreads } from "./live-threads.ts";
 import { ThreadInstance, type ThreadEnd, type ThreadOwner, type ThreadPlan } from "./thread-instance.ts";
 
 /** How long the threads may take to end, in ms, unless told otherwise. */
@@ -62,7 +62,7 @@ export class SupervisedThread implements ThreadOwner {
 
   /** Starts a thread in it. */
   start(): void {
-    if (this.#stopped !== undefined || !mayStartThreads()) return;
+    if (this.#stopped !== undefined || !liveThreads.mayStart) return;
     this.#starting = true;
     const thread = new ThreadInstance(this.#plan, this);
     this.#starting = false;

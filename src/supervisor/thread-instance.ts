@@ -10,7 +10,7 @@ import type { CloseReason, Socket } from "../core/transport/socket.ts";
 import { CLAIM_BYTES, systemClock, systemRandom } from "../index.ts";
 import { type ThreadInit, type ThreadPort, type ThreadMessage, unwrapMessage } from "./thread-protocol.ts";
 import type { ThreadHistory } from "./restart-policy.ts";
-import { addLiveThread, deleteLiveThread } from "./live-threads.ts";
+import { liveThreads } from "./live-threads.ts";
 import { scarcityOf, withCode } from "./scarcity.ts";
 import { ThreadSocket } from "./thread-socket.ts";
 
@@ -105,7 +105,7 @@ export class ThreadInstance {
     this.#port = port1;
     this.#host = this.#spawn();
     if (this.#host === undefined) return;
-    addLiveThread(this);
+    liveThreads.add(this);
     this.#sendInit(this.#host, port2);
     this.#limitStart(plan.startTimeout);
   }
@@ -224,7 +224,7 @@ export class ThreadInstance {
 
   #onExit(outcome: string): void {
     this.#hasExited = true;
-    deleteLiveThread(this);
+    liveThreads.delete(this);
     systemClock.clear(this.#timer);
     this.#setTrouble(`${outcome}${this.#registered ? "" : " before it was ready"}`, undefined);
     const message = `${this.#plan.title} ${this.#trouble?.message}`;

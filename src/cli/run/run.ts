@@ -4,7 +4,7 @@ import { ByteBudget } from "../../core/job/byte-budget.ts";
 import { RunnerStoppedError } from "../../index.ts";
 import { type StopReason, RunOutcome } from "./run-outcome.ts";
 import { asError, type CommandError, EXIT, usage } from "../terminal/errors.ts";
-import { endProcess } from "../terminal/end-process.ts";
+import { endProcess } from "../handler/end-process.ts";
 import { SignalHandler } from "../terminal/signals.ts";
 import { JobLog } from "./job-log.ts";
 import { JobPipeline, type PipelineOwner } from "./pipeline.ts";

@@ -17,7 +17,7 @@ import {
 } from "../../index.ts";
 import { dialWebSocket } from "../../transports/websocket/node/index.ts";
 import { asError, CommandError, EXIT, usage } from "../terminal/errors.ts";
-import { endProcess } from "../terminal/end-process.ts";
+import { endProcess } from "../handler/end-process.ts";
 import type { Flags } from "../terminal/flags.ts";
 import type { CommandSpec } from "../terminal/help.ts";
 import { SignalHandler } from "../terminal/signals.ts";

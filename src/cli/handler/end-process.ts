@@ -1,5 +1,5 @@
 /** The end of a command. */
-import { endAllThreads } from "../../supervisor/live-threads.ts";
+import { liveThreads } from "../../supervisor/live-threads.ts";
 
 /** How long threads may take to end, in ms, before the process is killed with them. */
 const THREADS_END_MS = 1_000;
@@ -9,6 +9,6 @@ const THREADS_END_MS = 1_000;
  * every thread, for ever for one in a call of the system that does not return: then SIGKILL ends all, with status 137.
  */
 export async function endProcess(code: number): Promise<never> {
-  if (!(await endAllThreads(THREADS_END_MS))) process.kill(process.pid, "SIGKILL");
+  if (!(await liveThreads.endAll(THREADS_END_MS))) process.kill(process.pid, "SIGKILL");
   process.exit(code);
 }
