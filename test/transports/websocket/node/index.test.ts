@@ -387,8 +387,8 @@ describe("a worker that is given a wrong address", () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
     onTestFinished(() => warn.mockRestore());
     let dials = 0;
-    const dial = { dial: () => Promise.reject(new Error(`a bad\n  certificate${"".repeat(dials++)}`)) };
-    const worker = new Worker({ dial, handler: () => "", identity: "w", reconnectMin: 1, reconnectMax: 1 });
+    const dialer = { dial: () => Promise.reject(new Error(`a bad\n  certificate${"".repeat(dials++)}`)) };
+    const worker = new Worker({ dial: dialer, handler: () => "", identity: "w", reconnectMin: 1, reconnectMax: 1 });
     const started = worker.start().catch(() => undefined);
     await vi.waitUntil(() => dials > 3, { interval: 1 });
     await worker.stop();
