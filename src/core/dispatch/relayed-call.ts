@@ -9,6 +9,7 @@ import { about, fleetFailed, queueTimedOut } from "./call-errors.ts";
 import { checkWorkerLimit, resultFault } from "./payload-limits.ts";
 import type { AsyncContext } from "../time/async-context.ts";
 import type { Job } from "../job/job.ts";
+import { withoutStacks } from "../protocol/error-details.ts";
 import { formatJobId } from "../job/job-id.ts";
 import { TimerEntry } from "../time/timer-queue.ts";
 import { selectorFor, type WorkerSelector } from "../pool/worker-selector.ts";
@@ -223,8 +224,8 @@ export class RelayedCall
   }
 
   onFailed(attempt: Attempt<Session>, message: JobErrorMessage): void {
-    const stack = this.#context.remoteStacks ? message.error.stack : "";
-    const error = { ...message.error, stack };
+    const isShown = this.#context.remoteStacks || attempt.session.isLocal;
+    const error = isShown ? message.error : withoutStacks(message.error);
     this.error = new ExecutionError(error, about(this));
     this.#end({ kind: "error", message: { ...message, error }, path: pathOf(attempt) });
   }
