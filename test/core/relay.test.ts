@@ -263,6 +263,20 @@ describe.each(DEPTHS)("behind %i relays", (depth) => {
     expect(((await outcome(set, "x")) as ExecutionError).remoteStack).toContain("relay.test.ts");
   });
 
+  it("the stack of an error goes no further than the relay when that is told so", async () => {
+    const throws: Handler = () => {
+      throw new Error("no");
+    };
+    for (const remoteStacks of [false, true]) {
+      const all = { remoteStacks: true };
+      await using set = await chain(depth, { outer: all, inner: all, worker: { remoteStacks } });
+      await set.inner.worker(throws, { remoteStacks: true });
+      await set.settle();
+      const error = (await outcome(set, "x")) as ExecutionError;
+      expect(error.remoteStack !== "").toBe(remoteStacks);
+    }
+  });
+
   it("the slots and labels of the fleet are told as they change", async () => {
     await using set = await chain(depth);
     expect(set.outer.runner.stats()).toMatchObject({ capacity: 0, workers: [{ capacity: 0, labels: [] }] });

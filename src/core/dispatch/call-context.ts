@@ -77,7 +77,7 @@ export interface CallContext<C> {
   readonly timers: TimerQueue;
   readonly aborts: AbortListeners;
   readonly throttle: RetryThrottle;
-  readonly remoteStacks: boolean;
+  readonly remoteStacks?: boolean | undefined;
   /** Captures the caller's async context; absent while no worker in this process was seen. */
   readonly captureAsyncContext?: (() => AsyncContext) | undefined;
   /** Why workers are missing, as far as a listener has reported. */

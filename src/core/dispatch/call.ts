@@ -253,7 +253,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   onFailed({ session }: Attempt<Session>, message: JobErrorMessage): void {
     this.#record("error");
     const { retryable, retryAfter } = message;
-    const isShown = this.#context.remoteStacks || session.isLocal;
+    const isShown = this.#context.remoteStacks ?? session.isLocal;
     const error = (): ExecutionError => {
       const remote = isShown ? message.error : withoutStacks(message.error);
       return new ExecutionError(remote, { ...about(this), cause: remoteCause(remote) });

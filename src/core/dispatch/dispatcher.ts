@@ -51,7 +51,7 @@ export interface DispatcherOptions {
   readonly maxQueue: number;
   readonly maxQueueBytes: number;
   readonly maxPayload: number;
-  readonly remoteStacks: boolean;
+  readonly remoteStacks?: boolean | undefined;
   /** Why workers are missing, as far as it is known. */
   trouble?(): Error | undefined;
   /** Why no job is accepted now, if so. */
@@ -119,7 +119,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   readonly timers: TimerQueue;
   readonly aborts: AbortListeners = new AbortListeners();
   readonly throttle: RetryThrottle = new RetryThrottle();
-  readonly remoteStacks: boolean;
+  readonly remoteStacks?: boolean | undefined;
   readonly counts: CallCounts = {
     queued: 0,
     prefetched: 0,

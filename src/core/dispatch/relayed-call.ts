@@ -9,7 +9,6 @@ import { about, fleetFailed, queueTimedOut } from "./call-errors.ts";
 import { checkWorkerLimit, resultFault } from "./payload-limits.ts";
 import type { AsyncContext } from "../time/async-context.ts";
 import type { Job } from "../job/job.ts";
-import { withoutStacks } from "../protocol/error-details.ts";
 import { formatJobId } from "../job/job-id.ts";
 import { TimerEntry } from "../time/timer-queue.ts";
 import { selectorFor, type WorkerSelector } from "../pool/worker-selector.ts";
@@ -17,6 +16,7 @@ import { AbortError, type AttemptRecord, EncodingError, ExecutionError } from ".
 import type { GoneReason } from "../events.ts";
 import { joinPath, pathsBelow } from "../identifiers.ts";
 import { FEATURE } from "../protocol/constants.ts";
+import { withoutStacks } from "../protocol/error-details.ts";
 import type {
   CancelReason,
   FailureCode,
@@ -224,7 +224,7 @@ export class RelayedCall
   }
 
   onFailed(attempt: Attempt<Session>, message: JobErrorMessage): void {
-    const isShown = this.#context.remoteStacks || attempt.session.isLocal;
+    const isShown = this.#context.remoteStacks ?? attempt.session.isLocal;
     const error = isShown ? message.error : withoutStacks(message.error);
     this.error = new ExecutionError(error, about(this));
     this.#end({ kind: "error", message: { ...message, error }, path: pathOf(attempt) });

@@ -155,7 +155,7 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
     return this.#context.runnerId;
   }
 
-  get remoteStacks(): boolean {
+  get remoteStacks(): boolean | undefined {
     return this.#context.remoteStacks;
   }
 

@@ -84,7 +84,7 @@ export interface RegistrationLimits {
    * `slow`. Default 256 MiB.
    */
   readonly maxIncomingBytes?: number | undefined;
-  /** Whether stacks that workers elsewhere send are shown in errors, as those of this process are; default false. */
+  /** Whether stacks that workers send are shown in errors; default: those of this process only. */
   readonly remoteStacks?: boolean | undefined;
   /** Where time comes from; the host's by default. */
   readonly clock?: Clock | undefined;
@@ -100,7 +100,10 @@ export interface RegistrationOptions extends RegistrationLimits {
   readonly listen: Listener | readonly Listener[];
 }
 
-const LIMITS = defineOptions<RegistrationLimits, Exclude<keyof RegistrationLimits, "clock" | "random">>({
+const LIMITS = defineOptions<
+  RegistrationLimits,
+  Exclude<keyof RegistrationLimits, "remoteStacks" | "clock" | "random">
+>({
   heartbeat: [finiteDuration, 5_000],
   helloTimeout: [finiteDuration, 5_000],
   cancelGrace: [finiteDuration, 1_000],
@@ -113,13 +116,14 @@ const LIMITS = defineOptions<RegistrationLimits, Exclude<keyof RegistrationLimit
   maxBufferedTotal: [integerOrInfinity(1), 268_435_456],
   stallTimeout: [finiteDuration, INCOMING_DEFAULTS.stallTimeout],
   maxIncomingBytes: [integer(1), INCOMING_DEFAULTS.maxIncomingBytes],
-  remoteStacks: [isBoolean, false],
+  remoteStacks: [isBoolean],
   clock: [isClock],
   random: [isRandom],
 });
 
 /** The limits that hold when nothing else is asked for. */
-export const REGISTRATION_DEFAULTS: WithDefaults<Omit<RegistrationLimits, "clock" | "random">> = LIMITS.defaults;
+export const REGISTRATION_DEFAULTS: WithDefaults<Omit<RegistrationLimits, "remoteStacks" | "clock" | "random">> =
+  LIMITS.defaults;
 
 /** @internal */
 export const REGISTRATION_RULES: Validators<RegistrationLimits> = LIMITS.rules;
@@ -143,7 +147,8 @@ function numbering(): (name: string, count: number) => number {
 }
 
 /** @internal The limits with everything filled in. */
-export type ResolvedLimits = WithDefaults<RegistrationLimits>;
+export type ResolvedLimits = WithDefaults<Omit<RegistrationLimits, "remoteStacks">> &
+  Pick<RegistrationLimits, "remoteStacks">;
 
 /** @internal */
 export function resolveLimits(given: RegistrationLimits): ResolvedLimits {

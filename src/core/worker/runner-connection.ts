@@ -393,7 +393,7 @@ export class RunnerConnection
       speaksRelay: this.#speaks(FEATURE.relay),
       speaksDetails: this.#speaks(FEATURE.details),
       // Stacks stay within the process unless they are asked for.
-      remoteStacks: this.#owner.remoteStacks || this.#socket.peer.principal === LOCAL,
+      remoteStacks: this.#owner.remoteStacks ?? this.#socket.peer.principal === LOCAL,
     };
     const answer = answerTo(result, terms);
     try {
@@ -492,7 +492,7 @@ export interface RunnerConnectionOwner<P> {
   /** The labels of the worker itself, without those of a fleet behind it. */
   readonly ownLabels: readonly string[];
   readonly shuttingDown: AbortSignal;
-  readonly remoteStacks: boolean;
+  readonly remoteStacks: boolean | undefined;
   readonly maxFrameBytes: number;
   /** Whether a handler can be started. */
   readonly hasRoom: boolean;

@@ -72,7 +72,7 @@ export interface WorkerOptions {
    * of jobs that ran already do not count.
    */
   readonly maxBuffered?: number | undefined;
-  /** Whether stacks of handler errors are sent to the runner; default false. */
+  /** Whether stacks of handler errors are sent to the runner; default: to one of this process only. */
   readonly remoteStacks?: boolean | undefined;
   /**
    * Called with an `Error` that says what keeps the worker from its runner: a wrong port, a 404, a bad certificate, a refusal.
@@ -90,7 +90,10 @@ export interface WorkerOptions {
 
 /** The options that have a default of their own. */
 export type WorkerDefaults = WithDefaults<
-  Omit<WorkerOptions, "dial" | "listen" | "handler" | "identity" | "maxAgeJitter" | "onWarning" | "clock" | "random">
+  Omit<
+    WorkerOptions,
+    "dial" | "listen" | "handler" | "identity" | "maxAgeJitter" | "remoteStacks" | "onWarning" | "clock" | "random"
+  >
 >;
 
 const hasForward = hasMethods("a function, or relay(…)", "forward");
@@ -118,7 +121,7 @@ const OPTIONS = defineOptions<WorkerOptions, keyof WorkerDefaults>({
   maxPayload: [payloadLimit, DEFAULT_PAYLOAD],
   highWater: [integer(1), 1_048_576],
   maxBuffered: [integer(1), 8_388_608],
-  remoteStacks: [isBoolean, false],
+  remoteStacks: [isBoolean],
   onWarning: [isReporter],
   failFast: [isBoolean, false],
   clock: [isClock],

@@ -39,7 +39,7 @@ export class Worker {
   /** @internal */
   readonly ownLabels: readonly string[];
   /** @internal */
-  readonly remoteStacks: boolean;
+  readonly remoteStacks: boolean | undefined;
   /** @internal */
   readonly maxFrameBytes: number;
   /** @internal */

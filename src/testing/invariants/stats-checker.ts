@@ -94,7 +94,6 @@ export class StatsChecker implements Checker {
   #checkLimits({ machine, limits }: ObservedRunner, stats: RunnerStats, before: RunnerStats | undefined): void {
     const { queued, backoff, queuedBytes, pending, workers } = stats;
     const waiting = queued + backoff;
-    const again = ({ retries, returned }: RunnerStats): number => retries + returned;
     const returned = again(stats) - (before === undefined ? 0 : again(before));
     const mayWait = Math.max(limits.maxQueue, (before?.queued ?? 0) + (before?.backoff ?? 0)) + returned;
     if (waiting > mayWait) this.#violation("within-bounds", `${machine}: ${waiting} jobs wait, ${mayWait} may`);
@@ -159,4 +158,9 @@ function freeSlots(worker: WorkerStats, wire: WireRunner, now: number): number {
     if (unread > wire.highWater || (congestedAt !== Number.NEGATIVE_INFINITY && lately)) return 0;
   }
   return worker.capacity - worker.inFlight;
+}
+
+/** How often jobs went back to the queue. */
+function again({ retries, returned }: RunnerStats): number {
+  return retries + returned;
 }

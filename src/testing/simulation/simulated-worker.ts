@@ -114,6 +114,8 @@ export class SimulatedWorker {
       threads === undefined ? undefined : new RelayedFleet(threads, { handler, capacity, clock: machine, random });
     const worker = new Worker({
       identity: this.name,
+      // What a stack says, and so how long a frame is, depends on the host.
+      remoteStacks: false,
       ...options,
       ...(this.#fleet === undefined ? { handler } : { handler: this.#fleet.relay, capacity: 65_535, blocking: false }),
       dial: world.network.dialer(machine.name, to, principal),

@@ -52,7 +52,7 @@ describe("remote workers", () => {
     run.child.stdin.end(seq(6));
     const { stdout } = await run.ended;
     expect(new Set(stdout.match(/"worker":"[^"]*"/g))).toEqual(
-      new Set(['"worker":"thread-1"', '"worker":"helping-hand"']),
+      new Set(['"worker":"thread-1"', '"worker":"helping-hand/thread-1"']),
     );
     await work.says(/disconnected: .*; trying again in /);
     work.child.kill("SIGTERM");

@@ -104,7 +104,7 @@ describe("what a runner says", () => {
 
   it.each<[string, RunnerOptions, string]>([
     ["JobRunner", { timeout: -1 }, "timeout"],
-    ["JobRunner", { maxQueue: 0 }, "maxQueue"],
+    ["JobRunner", { maxQueue: -1 }, "maxQueue"],
     ["JobRunner", { heartbeat: Infinity }, "heartbeat"],
   ])("of options that make no sense: %s %j", (who, options, name) => {
     expect(() => new JobRunner(options)).toThrow(new RegExp(`^${who}: .*\`${name}\``));
