@@ -101,6 +101,7 @@ function job(attemptId: number): JobMessage {
 }
 
 const LEFT_AT_ONCE = {
+  isWelcomed: true,
   reason: "closed",
   message: "left at once",
   error: undefined,
@@ -135,7 +136,7 @@ describe("leaving", () => {
     post.close("stopped");
     await clock.settle();
     expect(types()).toEqual(["HELLO"]);
-    expect(owner.ends).toEqual([{ ...LEFT_AT_ONCE, message: "left", asked: true }]);
+    expect(owner.ends).toEqual([{ ...LEFT_AT_ONCE, isWelcomed: false, message: "left", asked: true }]);
     expect(clock.pending).toBe(0);
   });
 
@@ -158,7 +159,7 @@ describe("leaving", () => {
     post.close("stopped");
     await clock.settle();
     expect(types()).toEqual(["HELLO"]);
-    expect(owner.ends).toEqual([LEFT_AT_ONCE]);
+    expect(owner.ends).toEqual([{ ...LEFT_AT_ONCE, isWelcomed: false }]);
   });
 
   it("at once says REMOVE one time in all", async () => {
