@@ -11,7 +11,7 @@ class LiveThreads {
   #onNone: () => void = () => undefined;
   #isEnding = false;
 
-  /** Whether threads may be started: not once all are ended. */
+  /** Whether threads may be started: not while all are being ended. */
   get mayStart(): boolean {
     return !this.#isEnding;
   }
@@ -30,7 +30,12 @@ class LiveThreads {
   /** Ends all threads. `false` when some are left after `ms`. */
   async endAll(ms: number): Promise<boolean> {
     this.#isEnding = true;
-    if (this.#threads.size === 0) return true;
+    const isDone = this.#threads.size === 0 || (await this.#stopAll(ms));
+    this.#isEnding = !isDone;
+    return isDone;
+  }
+
+  #stopAll(ms: number): Promise<boolean> {
     for (const thread of this.#threads) thread.stop();
     return new Promise((resolve) => {
       const timer = systemClock.set(ms, () => resolve(false), true);

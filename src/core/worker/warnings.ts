@@ -17,8 +17,12 @@ export class WorkerWarnings {
   readonly #report: WarningReporter;
   readonly #clock: Clock;
   readonly #told = new Set<string>();
+  /** Failures that are not told. */
+  #patience: number;
 
-  constructor(identity: string, report: WarningReporter, clock: Clock) {
+  /** @param patience - How many failures pass untold before the worker was registered. */
+  constructor(identity: string, report: WarningReporter, clock: Clock, patience = 0) {
+    this.#patience = patience;
     this.#prefix = `worker ${identity}`;
     this.#report = report;
     this.#clock = clock;
@@ -28,6 +32,7 @@ export class WorkerWarnings {
   tell(message: string, cause: unknown): void {
     const report = this.#report;
     if (report === false || this.#told.has(message)) return;
+    if (this.#patience-- > 0) return;
     if (this.#told.size >= MAX_CAUSES) this.#told.clear();
     this.#told.add(message);
     // The cause may hold more than its words say: a host's error code, what a proxy answered.
@@ -40,5 +45,6 @@ export class WorkerWarnings {
   /** The worker is registered: what comes now is news. */
   forget(): void {
     this.#told.clear();
+    this.#patience = 0;
   }
 }

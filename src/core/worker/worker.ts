@@ -91,7 +91,9 @@ export class Worker {
     this.maxBuffered = this.#options.maxBuffered;
     this.#instance = this.#random.id();
     const onWarning = options.onWarning ?? (options.clock === undefined ? warnOnConsole : false);
-    this.#warnings = new WorkerWarnings(this.identity, onWarning, this.clock);
+    // A runner of this process may start in the same moment: that it has not yet is no news.
+    const patience = options.dial?.sameProcess === true ? 1 : 0;
+    this.#warnings = new WorkerWarnings(this.identity, onWarning, this.clock, patience);
     this.#lifetime = new WorkerLifetime(this.#options, this.clock, this.#random, () => this.#retire());
     this.closed = this.#stopped.promise;
     this.#reconnector = options.dial === undefined ? undefined : this.#makeReconnector(options.dial);

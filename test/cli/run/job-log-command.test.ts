@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { JobLog } from "../../../src/cli/run/job-log.ts";
 import { Command, type Ended, jobs, linesOf, powerhose, seq } from "../child.ts";
@@ -180,7 +181,9 @@ test("a log is one run's at a time: a second one is told which has it, and goes 
   writeFileSync(log, "");
   await using first = new Command(["run", "-w", "1", "--joblog", log, jobs()]);
   first.child.stdin.write("1\n");
-  await first.until(() => readFileSync(log, "utf8") !== "");
+  await first.until(() => first.stdout.includes("1!"));
+  // The record follows the result.
+  while (readFileSync(log, "utf8") === "") await nextTurn();
   for (const more of [["--resume"], []]) {
     const { code, stdout, stderr } = await run(log, seq(2), ...more, jobs());
     expect([code, stdout]).toEqual([2, ""]);
