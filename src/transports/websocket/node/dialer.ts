@@ -183,7 +183,9 @@ class NodeWebSocketDialer implements Dialer {
 
   #refused(status: number): Error {
     const message = `${shown(this.#url)} refused the connection (HTTP ${status})`;
-    return status === 401 || status === 403 ? new AuthError(message) : Object.assign(new Error(message), { refused: true });
+    return status === 401 || status === 403
+      ? new AuthError(message)
+      : Object.assign(new Error(message), { refused: true });
   }
 
   #unreachable(cause: Error & { code?: unknown }): Error {
