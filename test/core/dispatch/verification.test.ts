@@ -198,6 +198,31 @@ describe("a job that is verified", () => {
     set.runner.workers.release(held);
   });
 
+  it("is begun when it is to fail fast and just enough principals are there", async () => {
+    const { set, house } = await houses();
+    await using _ = set;
+    const ann = await house.worker(set, "a", "ann");
+    const bob = await house.worker(set, "b", "bob");
+    const call = await set.execute("x", { verify: 2, failFast: true });
+    await answers(set, ann, "1");
+    await answers(set, bob, "1");
+    expect(call.value).toBe("1");
+  });
+
+  it("counts its retries, and shows stacks, as any other job", async () => {
+    const { set, house } = await houses({ attempts: 2, remoteStacks: true });
+    await using _ = set;
+    const ann = await house.worker(set, "a", "ann");
+    const error = { name: "Error", message: "busy", code: "", stack: "at busy.js:1" };
+    const call = await set.execute("x", { verify: 2 });
+    for (const retryable of [true, false]) {
+      ann.send({ type: "JOBERR", attemptId: ann.last("JOB").attemptId, error, retryable, retryAfter: 0 });
+      await set.clock.advance(1_000);
+    }
+    expect(set.runner.stats().retries).toBe(1);
+    expect(call.error).toMatchObject({ remoteMessage: "busy", remoteStack: "at busy.js:1" });
+  });
+
   it("tries each again by itself, elsewhere or at the same principal", async () => {
     const { set, house } = await houses({ attempts: 2 });
     await using _ = set;

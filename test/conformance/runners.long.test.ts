@@ -1,0 +1,5 @@
+/** The runner's conformance cases over every transport behind one and two relays. */
+import { fleets } from "./fleets.ts";
+import { describeRunners } from "./describe-runners.ts";
+
+describeRunners(fleets.slice(1), [1, 2]);
