@@ -5,7 +5,7 @@ export type { PooledWorker } from "./core/pool/scheduler.ts";
 export type { AcquireOptions, WorkersOptions } from "./core/pool/workers.ts";
 export { Workers } from "./core/pool/workers.ts";
 export type { Clock, Random, TimerHandle } from "./core/time/clock.ts";
-export type { ExecuteOptions } from "./core/job/execute-options.ts";
+export type { ExecuteDefaults, ExecuteOptions } from "./core/job/execute-options.ts";
 export { EXECUTE_DEFAULTS } from "./core/job/execute-options.ts";
 export * from "./core/errors.ts";
 export * from "./core/events.ts";
@@ -28,6 +28,7 @@ export type { DrainOptions, RunnerOptions } from "./core/runner/runner-options.t
 export { RUNNER_DEFAULTS } from "./core/runner/runner-options.ts";
 export type { Session } from "./core/session/session.ts";
 export type { SessionState } from "./core/stats.ts";
+export type { AsyncContext, JobContexts } from "./core/time/async-context.ts";
 export { CLAIM_BYTES, SharedClaims } from "./core/transport/shared-claims.ts";
 export type {
   Claims,

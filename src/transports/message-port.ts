@@ -54,7 +54,7 @@ export interface MessagePortSocketOptions extends SocketLimits {
    * death, as the other end may compute for long. Default: true for ports of Node, else false.
    */
   readonly reportsPeerExit?: boolean | undefined;
-  /** {@link CLAIM_BYTES} of zeroed memory that the other end's socket has, too: prefetched jobs are recalled by it. */
+  /** `CLAIM_BYTES` of zeroed memory that the other end's socket has, too: prefetched jobs are recalled by it. */
   readonly claims?: SharedArrayBuffer | undefined;
 }
 

@@ -294,7 +294,9 @@ export class AttemptTable<S> {
     this.#held++;
     // A relay ends the sessions of its own fleet that are stuck: its slots come back.
     const isFull = this.#held >= this.#capacity && !this.#isRelay;
-    if (isFull || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();
+    // A worker that had one slot then, and more by now, was not asked.
+    const isAlive = ping > 0 && this.#owner.hasPong(ping);
+    if (isFull || !isAlive) this.#owner.onCancelTimeout();
     else this.#owner.onSlotHeld();
   }
 

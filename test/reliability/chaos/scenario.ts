@@ -70,7 +70,15 @@ class ProxiedWorker implements AsyncDisposable {
     // Not blocking: the handlers only wait, and then silence counts at any time.
     const dial = dialWebSocket(proxy.url, { handshakeTimeout: 2_000 });
     const pauses = { reconnectMin: 20, reconnectMax: 200 };
-    this.worker = new Worker({ dial, identity, handler: answer, capacity: 2, blocking: false, ...pauses });
+    this.worker = new Worker({
+      dial,
+      identity,
+      handler: answer,
+      capacity: 2,
+      blocking: false,
+      onWarning: false,
+      ...pauses,
+    });
     this.worker.on((event) => {
       if (event.type === "disconnected") this.leftAt = performance.now();
     });

@@ -140,19 +140,19 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a worker that answers PING given up for one handler",
     file: "session/attempt-table",
-    from: "if (isFull || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
+    from: "if (isFull || !isAlive) this.#owner.onCancelTimeout();",
     to: "if (this.#held >= 1) this.#owner.onCancelTimeout();",
   },
   {
     name: "a worker without a slot that is not held kept for ever",
     file: "session/attempt-table",
-    from: "if (isFull || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
-    to: "if (!this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
+    from: "if (isFull || !isAlive) this.#owner.onCancelTimeout();",
+    to: "if (!isAlive) this.#owner.onCancelTimeout();",
   },
   {
     name: "a stuck event loop kept for its neighbours' sake",
     file: "session/attempt-table",
-    from: "if (isFull || !this.#owner.hasPong(ping)) this.#owner.onCancelTimeout();",
+    from: "if (isFull || !isAlive) this.#owner.onCancelTimeout();",
     to: "if (this.#held >= this.#capacity) this.#owner.onCancelTimeout();",
   },
   {
