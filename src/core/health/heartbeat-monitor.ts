@@ -94,6 +94,11 @@ export class HeartbeatMonitor {
     return ++this.#pings;
   }
 
+  /** The number of the next PING. */
+  get nextPing(): number {
+    return this.#pings + 1;
+  }
+
   /** Whether the PING of that number was answered: frames keep their order, so PONGs do. */
   hasPong(ping: number): boolean {
     return this.#pongs >= ping;

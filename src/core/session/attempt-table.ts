@@ -45,6 +45,8 @@ export interface AttemptTableOwner<S> {
   readonly self: S;
   /** Sends a PING. Returns its number. */
   sendPing(): number;
+  /** The number of the next PING, whenever it is sent. */
+  nextPing(): number;
   /** Whether the PING of that number was answered. */
   hasPong(ping: number): boolean;
   /** A CANCEL was not confirmed in time, and the worker is stuck: it answers nothing, or has no slot left. */
@@ -284,7 +286,7 @@ export class AttemptTable<S> {
 
   /** Asks for a PONG, too: an event loop that answers is not stuck, whatever one of its handlers does. */
   #expectConfirmation(attempt: Attempt<S>): void {
-    const ping = this.#capacity > 1 || this.#isRelay ? this.#owner.sendPing() : 0;
+    const ping = this.#capacity > 1 || this.#isRelay ? this.#owner.sendPing() : this.#owner.nextPing();
     attempt.grace = new CallbackEntry(() => this.#onGraceOver(attempt, ping));
     this.#context.timers.set(attempt.grace, this.#context.rules.cancelGrace);
   }
@@ -294,8 +296,8 @@ export class AttemptTable<S> {
     this.#held++;
     // A relay ends the sessions of its own fleet that are stuck: its slots come back.
     const isFull = this.#held >= this.#capacity && !this.#isRelay;
-    // A worker that had one slot then, and more by now, was not asked.
-    const isAlive = ping > 0 && this.#owner.hasPong(ping);
+    // A worker that had one slot then, and more by now, was not asked: the answer to a later PING will do.
+    const isAlive = this.#owner.hasPong(ping);
     if (isFull || !isAlive) this.#owner.onCancelTimeout();
     else this.#owner.onSlotHeld();
   }

@@ -264,6 +264,7 @@ export class Session implements PooledWorker {
     return {
       self: this,
       sendPing: () => this.#heartbeat.ping(),
+      nextPing: () => this.#heartbeat.nextPing,
       hasPong: (ping) => this.#heartbeat.hasPong(ping),
       onCancelTimeout: () => this.#endUnresponsive(),
       onSlotHeld: () => this.#leaveWhenDone(),

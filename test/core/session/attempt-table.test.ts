@@ -115,6 +115,7 @@ class Beside {
     const session = {
       self: "session",
       sendPing: () => 1,
+      nextPing: () => 1,
       hasPong: () => false,
       onCancelTimeout: () => this.log.push("unconfirmed"),
       onSlotHeld: () => this.log.push("held"),
