@@ -5,9 +5,16 @@
 
 /** What a caller's code runs in. An `AsyncResource` of Node is one. */
 export interface AsyncContext {
-  /** Runs `fn` in it. */
-  runInAsyncScope<R>(fn: () => R): R;
+  /** Runs `fn` in it, with these arguments. */
+  runInAsyncScope<A extends unknown[], R>(fn: (...args: A) => R, thisArg?: unknown, ...args: A): R;
 }
 
 /** The contexts of jobs that are on their way within this process, by attempt id. */
-export type JobContexts = Map<number, AsyncContext>;
+export interface JobContexts {
+  /** The context of that attempt, if it was captured. */
+  get(attemptId: number): AsyncContext | undefined;
+  /** Keeps the context of an attempt until it has arrived. */
+  set(attemptId: number, context: AsyncContext): void;
+  /** Forgets it. */
+  delete(attemptId: number): boolean;
+}

@@ -2,7 +2,8 @@
  * Two joined sockets inside one process. A runner hands one end to a Worker that dials it; the memory transport is a thin
  * listener and dialer around the same pair. Knows nothing of messages.
  */
-import type { JobContexts } from "../time/async-context.ts";
+import { IntMap } from "../collections/int-map.ts";
+import type { AsyncContext, JobContexts } from "../time/async-context.ts";
 import type { Clock } from "../time/clock.ts";
 import { CLOSED_HERE, CLOSED_THERE, frameTooLarge, Inbox } from "./inbox.ts";
 import type { Peer } from "../peer.ts";
@@ -91,7 +92,7 @@ export interface PairOptions {
 /** Makes two sockets, each the other's peer. Frames move in a later turn, all that were sent in one turn together. */
 export function socketPair(options: PairOptions): [Socket, Socket] {
   const { clock, peers, maxFrameBytes } = options;
-  const contexts: JobContexts = new Map();
+  const contexts: JobContexts = new IntMap<AsyncContext>();
   const first = new PairEnd(clock, peers[0], maxFrameBytes, contexts);
   const second = new PairEnd(clock, peers[1], maxFrameBytes, contexts);
   first.join(second);

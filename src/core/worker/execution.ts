@@ -114,7 +114,7 @@ export class Execution implements JobContext, LinkedNode<Execution> {
       const value =
         this.asyncContext === undefined
           ? handler(job, this)
-          : this.asyncContext.runInAsyncScope(() => handler(job, this));
+          : this.asyncContext.runInAsyncScope(handler, undefined, job, this);
       if (typeof value === "string" || isBytes(value)) result = success(value);
       else this.#await(value);
     } catch (error) {
