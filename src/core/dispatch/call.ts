@@ -225,9 +225,9 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
       checkWorkerLimit(job.data, session, maxPayload);
       return session.attempts.assign(this, job, this.id, this.#made + 1, ttl, now);
     } catch (cause) {
-      return cause instanceof EncodingError
-        ? cause
-        : new EncodingError("the job's data cannot be read any more", -1, { cause });
+      const isLimit = cause instanceof EncodingError;
+      const message = isLimit ? cause.message : "the job's data cannot be read any more";
+      return new EncodingError(message, -1, { ...about(this), cause: isLimit ? undefined : cause });
     }
   }
 
@@ -246,7 +246,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   /** The worker did the job, and gave what no caller may get. */
   #onUnusable(fault: string): void {
     this.#record("error");
-    const error = (): EncodingError => new EncodingError(fault, -1, { attempts: this.attempts });
+    const error = (): EncodingError => new EncodingError(fault, -1, about(this));
     this.#failed({ kind: "error", retryable: false, retryAfter: 0 }, error);
   }
 

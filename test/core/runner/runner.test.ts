@@ -536,6 +536,7 @@ describe("failures", () => {
         expect(call.error).toBeInstanceOf(EncodingError);
         expect(call.error).toMatchObject({
           message: `the result of worker scripted has ${100 + over} bytes, over maxPayload (100)`,
+          jobId: expect.stringMatching(/^[0-9a-f]+:\d+$/) as unknown,
           attempts: [{ identity: "scripted", outcome: "error" }],
         });
       }
@@ -553,6 +554,7 @@ describe("failures", () => {
       const { error } = await set.execute(data);
       expect(error).toBeInstanceOf(EncodingError);
       expect(String(error)).toMatch(/over the maxPayload of worker scripted \(100\); the runner's is 1000$/);
+      expect(error).toHaveProperty("jobId", expect.stringMatching(/^[0-9a-f]+:\d+$/));
     }
     expect(peer.jobs).toEqual([]);
     const call = await set.execute("é".repeat(50));
