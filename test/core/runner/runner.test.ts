@@ -8,6 +8,7 @@ import {
   TimeoutError,
   WorkerLostError,
 } from "../../../src/core/errors.ts";
+import { FEATURE } from "../../../src/core/protocol/constants.ts";
 import { Job } from "../../../src/core/job/job.ts";
 import { JobRunner } from "../../../src/core/runner/runner.ts";
 import { Worker } from "../../../src/core/worker/worker.ts";
@@ -304,6 +305,26 @@ describe("time limits", () => {
       other.send({ type: "JOBRES", attemptId: 1, value: "done" });
       await set.clock.settle();
       expect(call.value).toBe("done");
+    });
+
+    it.each([
+      ["ends the session of a worker that has grown since its CANCEL, and was asked nothing", false],
+      ["keeps the session of a worker that has grown since its CANCEL, and answered a later PING", true],
+    ])("%s", async (_what, isAsked) => {
+      await using set = await stage();
+      const peer = await set.peer({ features: FEATURE.capacity, capacity: 1, blocking: true });
+      await set.execute("stuck", { timeout: 500, attempts: 1 });
+      await set.clock.advance(500);
+      expect(peer.all("PING"), "its only slot is the one that is stuck").toEqual([]);
+      peer.send({ type: "CAPACITY", capacity: 3, labels: [] });
+      await set.execute("bystander", long);
+      if (isAsked) {
+        await set.execute("other", { timeout: 400, attempts: 1 });
+        await set.clock.advance(400);
+        peer.send({ type: "PONG", nonce: peer.last("PING").nonce });
+      }
+      await set.clock.advance(isAsked ? 600 : 1_000);
+      expect(set.gone).toEqual(isAsked ? [] : ["scripted unresponsive"]);
     });
 
     it("does not wait for held slots when the worker leaves", async () => {

@@ -77,6 +77,34 @@ describe("a job behind one that blocks its worker", () => {
     expect(set.runner.stats()).toMatchObject({ retries: 0, prefetched: 0, running: 0 });
   });
 
+  it("is not queued again when its caller gives it up before it is reported", async () => {
+    const { set, clock, listen } = await scene(8);
+    await using _set = set;
+    const { peer: busy } = await listen.worker("busy");
+    await submit(set, "a b");
+    const bytes = new Uint8Array(4);
+    const given = new AbortController();
+    // The first comes back and cannot be sent; its outcome pulls the input, which gives up the second.
+    function* inputs(): Generator<Uint8Array | string> {
+      yield bytes;
+      given.abort(new Error("not wanted"));
+    }
+    const results = set.runner.map(inputs(), { concurrency: 1 });
+    const first = results.next();
+    await clock.settle();
+    const [second] = await submit(set, "c", { signal: given.signal });
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    const { peer: other } = await listen.worker("other");
+    await clock.advance(1);
+    expect(await first).toMatchObject({ value: { ok: false } });
+    expect(second?.error).toMatchObject({ message: "not wanted" });
+    expect(other.jobs).toEqual([]);
+    expect(set.runner.stats()).toMatchObject({ queued: 1, prefetched: 1, running: 1 });
+    await results.return();
+    await answer(set, busy, "a");
+    await answer(set, busy, "b");
+  });
+
   it("stays when it has begun though its worker has not said so yet", async () => {
     const { set, clock, listen } = await scene(8);
     await using _set = set;
