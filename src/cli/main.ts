@@ -33,7 +33,8 @@ takes a job and returns text or bytes:
   export default (job) => String(Number(job.data) ** 2);`,
   options: { Options: { ...HELP_FLAG, version: { short: "v", help: "the version" } } },
   examples: ["seq 1 100000 | powerhose run square.js | tail -1", "powerhose run --help"],
-  exitCodes: "0 all jobs succeeded, 1 some failed, 2 the command line is wrong, 130 interrupted",
+  exitCodes:
+    "0 all jobs succeeded, 1 some failed, 2 the command line is wrong, 130 interrupted, 137 a thread was stuck",
 };
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([

@@ -101,7 +101,8 @@ go to stderr, so that stdout holds nothing but results.`,
   ],
   signals: "the first Ctrl-C (or SIGTERM) finishes what runs, the second stops at once",
   variables: ["NO_COLOR"],
-  exitCodes: "0 all jobs succeeded, 1 some failed, 2 the command line is wrong, 130 interrupted",
+  exitCodes:
+    "0 all jobs succeeded, 1 some failed, 2 the command line is wrong, 130 interrupted, 137 a thread was stuck",
 };
 
 const DEFAULT_BUFFER_BYTES = 64 * 1_048_576;

@@ -62,7 +62,9 @@ export const WORK_COMMAND: CommandSpec = {
   ],
   signals: "the first Ctrl-C (or SIGTERM) finishes what runs and leaves, the second stops at once",
   variables: ["NO_COLOR"],
-  exitCodes: "0 stopped in good order, 1 refused or out of threads, 2 the command line is wrong, 130 stopped at once",
+  exitCodes:
+    "0 stopped in good order, 1 refused or out of threads, 2 the command line is wrong, 130 stopped at once, " +
+    "137 a thread was stuck",
 };
 
 /** A checked command line of `work`. */
