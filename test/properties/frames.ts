@@ -89,7 +89,7 @@ function limits(loose: readonly Loose[], tally: Tally): void {
 }
 
 const several = fc.array(anyMessage, { minLength: 1, maxLength: 12, size: "max" });
-const TO_RUNNER = "HELLO PING PONG JOBRES JOBERR REJECT CANCELLED FAILED REMOVE CAPACITY ERROR";
+const TO_RUNNER = "HELLO PING PONG JOBRES JOBERR REJECT CANCELLED FAILED REMOVE CAPACITY WAITING STARTED ERROR";
 const TO_WORKER = "WELCOME JOB CANCEL REMOVED GOAWAY";
 const TYPES = `${TO_RUNNER} ${TO_WORKER}`.split(" ");
 

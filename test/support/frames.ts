@@ -227,7 +227,7 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
       "recalled" as const,
     ),
   }),
-  fc.record({ type: type("CANCELLED"), attemptId: id }),
+  fc.record({ type: fc.constantFrom("CANCELLED" as const, "WAITING" as const, "STARTED" as const), attemptId: id }),
   fc.record({ type: fc.constantFrom("REMOVE" as const, "REMOVED" as const) }),
   fc.record({
     type: type("GOAWAY"),

@@ -217,6 +217,13 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#context.events?.onStarted(this, this.#made, attempt.session.identity);
   }
 
+  onParked(_attempt: Attempt<Session>, now: number): void {
+    this.#made--;
+    this.#setState("prefetched");
+    // The queue's limits hold again, from where it came to the worker.
+    this.#setWaitTimer(now);
+  }
+
   /** The caller may have resized or transferred the bytes since: that fails this job and no other. */
   #assign(session: Session, job: Job, ttl: number, now: number): Attempt<Session> | EncodingError | undefined {
     try {

@@ -216,6 +216,11 @@ export class RelayedCall
     this.#context.events?.onStarted(this, this.#job.message.attempt, attempt.session.identity);
   }
 
+  onParked(): void {
+    this.attemptsMade = 0;
+    this.#setState("prefetched");
+  }
+
   onSucceeded(attempt: Attempt<Session>, value: Payload): void {
     const fault = resultFault(value, attempt.session.identity, this.#context.maxPayload);
     if (fault !== undefined) return this.#fail(relayFailure("encoding", fault, { path: pathOf(attempt) }));

@@ -36,6 +36,8 @@ export class WorkerEntry<W> implements LinkedNode<WorkerEntry<W>> {
   inUse = 0;
   /** How many of them are leased: their holder may leave them idle. */
   leased = 0;
+  /** Whether jobs wait at its worker, though it has slots: those of other runners have them. */
+  hasParked = false;
   /** How many jobs it could be prefetched at its last update. */
   prefetchLimit = 0;
   availability: Availability = "ready";

@@ -44,7 +44,7 @@ export class Scheduler<W extends PooledWorker> {
   readonly #onServed: (() => void) | undefined;
   readonly #index: WorkerIndex<W>;
   readonly #queue: WaitQueue<W>;
-  /** Workers with prefetched jobs. */
+  /** Workers at which jobs wait. */
   readonly #overcommitted = new Set<WorkerEntry<W>>();
   /** The entry of the last freed slot: one frame brings many answers of one worker. */
   #recent: WorkerEntry<W> | undefined;
@@ -198,7 +198,8 @@ export class Scheduler<W extends PooledWorker> {
   }
 
   /**
-   * Recalls prefetched jobs if a slot is free: from each worker half of them, and those above its prefetch limit.
+   * Recalls jobs that wait at workers if a slot is free: all that are parked; of prefetched ones, from each worker half of them,
+   * and those above its prefetch limit.
    * A worker that was asked before and has not finished a job since has a limit of 0, so it is asked for all.
    * `ask` returns how many jobs stay that match a free slot: the scheduler does not know their selectors.
    * Returns whether to recall again later.
@@ -211,11 +212,20 @@ export class Scheduler<W extends PooledWorker> {
       this.#index.first(selector, undefined) !== undefined;
     let kept = 0;
     for (const entry of this.#overcommitted) {
-      const sent = -entry.freeSlots;
+      const sent = entry.hasParked ? Number.POSITIVE_INFINITY : -entry.freeSlots;
       kept += ask(entry.worker, Math.max(sent - entry.prefetchLimit, Math.ceil(sent / 2)), isUseful);
       this.#index.place(entry);
     }
     return kept > 0;
+  }
+
+  /** Notes whether jobs wait at a worker for slots that jobs of other runners have. */
+  setParked(worker: W, hasParked: boolean): void {
+    const entry = this.find(worker);
+    if (entry === undefined) return;
+    entry.hasParked = hasParked;
+    this.#updateOvercommitted(entry);
+    this.#serveChanged();
   }
 
   /** Visits each worker with prefetched jobs; the visit may change how many more it can be prefetched. */
@@ -249,8 +259,7 @@ export class Scheduler<W extends PooledWorker> {
     this.#index.delete(entry);
     entry.capacity = worker.capacity ?? 1;
     this.#index.add(entry);
-    if (entry.freeSlots < 0) this.#overcommitted.add(entry);
-    else this.#overcommitted.delete(entry);
+    this.#updateOvercommitted(entry);
     const { usable } = this.#index;
     if (wasUsable) this.#queue.changed(before, false, usable === 0);
     if (entry.usable) this.#queue.changed(worker, true, usable === 1 && !wasUsable);
@@ -280,7 +289,7 @@ export class Scheduler<W extends PooledWorker> {
   #free(entry: WorkerEntry<W>, now?: number): void {
     if (entry.inUse === 0) return;
     entry.inUse--;
-    if (entry.freeSlots === 0) this.#overcommitted.delete(entry);
+    if (entry.freeSlots === 0 && !entry.hasParked) this.#overcommitted.delete(entry);
     this.#index.place(entry);
     this.#serve(entry, now);
   }
@@ -331,6 +340,11 @@ export class Scheduler<W extends PooledWorker> {
     } finally {
       this.#isGranting = false;
     }
+  }
+
+  #updateOvercommitted(entry: WorkerEntry<W>): void {
+    if (entry.freeSlots < 0 || entry.hasParked) this.#overcommitted.add(entry);
+    else this.#overcommitted.delete(entry);
   }
 
   #overcommit(entry: WorkerEntry<W>): void {

@@ -24,6 +24,8 @@ export const MESSAGE_CODES: Codes<Message["type"]> = Object.freeze({
   REMOVED: 0x21,
   GOAWAY: 0x22,
   CAPACITY: 0x23,
+  WAITING: 0x24,
+  STARTED: 0x25,
   ERROR: 0x7f,
 });
 
@@ -78,13 +80,14 @@ export function invert<Name extends string>(codes: Codes<Name>): readonly (Name 
 /** Type byte and body length, before each body. */
 export const HEAD_BYTES = 5;
 /** Bits of the feature mask of HELLO and WELCOME. Bits 0 to 3 and 5 are reserved. */
-export const FEATURE: Readonly<Record<"details" | "relay" | "capacity", number>> = Object.freeze({
+export const FEATURE: Readonly<Record<"details" | "relay" | "capacity" | "turns", number>> = Object.freeze({
   details: 1 << 4,
   relay: 1 << 6,
   capacity: 1 << 7,
+  turns: 1 << 8,
 });
 /** The features that this library speaks. */
-export const SUPPORTED_FEATURES: number = FEATURE.details | FEATURE.relay | FEATURE.capacity;
+export const SUPPORTED_FEATURES: number = FEATURE.details | FEATURE.relay | FEATURE.capacity | FEATURE.turns;
 
 /** Bit 0 of the flags of HELLO, JOB, JOBRES and JOBERR. */
 export const FLAG_0 = 1;

@@ -60,6 +60,8 @@ export function decodeWorkerBody(input: ByteReader, type: Message["type"]): Work
     case "REJECT":
       return { type, attemptId: attemptId(input), reason: lookUp(rejectReasons, input.u8(), "reason") };
     case "CANCELLED":
+    case "WAITING":
+    case "STARTED":
       return { type, attemptId: attemptId(input) };
     case "PING":
     case "PONG":

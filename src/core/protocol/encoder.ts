@@ -52,6 +52,8 @@ export function encodeWorkerBody(out: ByteWriter, message: WorkerMessage): void 
       out.u64(message.attemptId);
       return out.u8(REJECT_CODES[message.reason]);
     case "CANCELLED":
+    case "WAITING":
+    case "STARTED":
       return out.u64(message.attemptId);
     case "PING":
     case "PONG":

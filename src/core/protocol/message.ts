@@ -206,6 +206,17 @@ export interface CancelledMessage {
   readonly attemptId: number;
 }
 
+/**
+ * worker → runner: no slot is free for this attempt, as other runners' jobs have them all; it waits there for its turn. Or its
+ * turn has come, and it has begun.
+ */
+export interface TurnMessage {
+  /** Which message this is. */
+  readonly type: "WAITING" | "STARTED";
+  /** Names the attempt within this session. */
+  readonly attemptId: number;
+}
+
 /** worker → runner: I leave after what runs. */
 export interface RemoveMessage {
   /** Which message this is. */
@@ -276,6 +287,7 @@ export type WorkerMessage =
   | CancelledMessage
   | JobFailedMessage
   | CapacityMessage
+  | TurnMessage
   | RemoveMessage
   | WireErrorMessage;
 

@@ -388,6 +388,11 @@ export class WorkerRegistration {
   }
 
   /** @internal */
+  onTurns(session: Session, areParked: boolean): void {
+    this.#scheduler.setParked(session, areParked);
+  }
+
+  /** @internal */
   onResized(session: Session): void {
     const { identity, capacity, labels } = session;
     this.#scheduler.resize(session);

@@ -20,6 +20,7 @@ import type {
   JobResultMessage,
   RejectMessage,
   RunnerMessage,
+  TurnMessage,
   WorkerMessage,
 } from "../protocol/message.ts";
 import { PrefetchController, type Prefetch } from "./prefetch.ts";
@@ -53,6 +54,8 @@ export interface AttemptTableOwner<S> {
   onCancelTimeout(): void;
   /** A CANCEL was not confirmed in time. The worker is well: only the slot is taken until the handler returns. */
   onSlotHeld(): void;
+  /** The first attempt was parked, or the last one is so no more. */
+  onTurns(): void;
   /** The worker broke the protocol. */
   onViolation(message: string): void;
   /** The worker sent a message of no consequence; `text` says which. */
@@ -82,6 +85,8 @@ export class AttemptTable<S> {
   /** Whether its worker stands for a fleet, and whether both ends speak of routes. */
   #isRelay = false;
   #hasRoutes = false;
+  /** Whether it may park attempts: one that takes prefetched ones is no worker of several runners. */
+  #mayPark = false;
 
   constructor(socket: JobLink, context: AttemptTableContext, owner: AttemptTableOwner<S>) {
     this.#socket = socket;
@@ -90,7 +95,7 @@ export class AttemptTable<S> {
   }
 
   /** How many jobs the worker has. */
-  get counts(): Pick<InFlight<S>, "size" | "running" | "waiting"> {
+  get counts(): Pick<InFlight<S>, "size" | "running" | "waiting" | "parked"> {
     return this.#inFlight;
   }
 
@@ -126,6 +131,7 @@ export class AttemptTable<S> {
     this.#capacity = hello.capacity;
     this.#isRelay = hello.isRelay;
     this.#hasRoutes = (features & FEATURE.relay) !== 0;
+    this.#mayPark = (features & FEATURE.turns) !== 0 && (hello.prefetchLimit ?? 0) === 0;
     this.#prefetch = new PrefetchController(this.#context.rules.prefetch, hello);
   }
 
@@ -163,7 +169,7 @@ export class AttemptTable<S> {
   #send(attempt: Attempt<S>, message: JobMessage): boolean {
     const { claims } = this.#socket;
     if (claims === undefined || this.#inFlight.running < this.#capacity) return this.#socket.send(message);
-    attempt.parked = claims.park(attempt.id);
+    attempt.isClaimed = claims.park(attempt.id);
     let isSent = false;
     try {
       isSent = this.#socket.send(message);
@@ -210,12 +216,12 @@ export class AttemptTable<S> {
   }
 
   #freeClaim(attempt: Attempt<S>): void {
-    if (attempt.parked) this.#socket.claims?.free(attempt.id);
+    if (attempt.isClaimed) this.#socket.claims?.free(attempt.id);
   }
 
   /** Whether the attempt is certain never to begin. The worker hands it back once it comes to it. */
   #takeBack(attempt: Attempt<S>): boolean {
-    if (!attempt.parked || this.#socket.claims?.recall(attempt.id) !== true) return false;
+    if (!attempt.isClaimed || this.#socket.claims?.recall(attempt.id) !== true) return false;
     attempt.recalled = true;
     return true;
   }
@@ -227,11 +233,27 @@ export class AttemptTable<S> {
     const violation = violationOf(message, attempt) ?? this.#foreignField(message);
     if (violation !== undefined) return this.#owner.onViolation(violation);
     if (message.type === "JOBRES" || message.type === "JOBERR") this.#measure(message, attempt, now);
+    const { parked } = this.#inFlight;
     this.#close(attempt, now);
     // The outcome of a cancelled attempt does not count.
     if (attempt.cancelled === undefined) settleAttempt(attempt, message, now);
     attempt.owner.onSlotFreed(attempt, now);
+    if (parked > 0 && this.#inFlight.parked === 0) this.#owner.onTurns();
     this.#owner.onAttemptClosed();
+  }
+
+  /** An attempt that was sent to a slot waits for one that another runner's job has, or has begun since. */
+  onTurn({ type, attemptId }: TurnMessage, now: number): void {
+    const attempt = this.#mayPark ? this.#expected(attemptId) : undefined;
+    if (!this.#mayPark) return this.#owner.onViolation(`${type} of a worker that did not say so`);
+    if (attempt === undefined) return;
+    const isNews = type === "WAITING" ? this.#inFlight.park(attempt) : this.#inFlight.unpark(attempt);
+    if (!isNews) return this.#owner.onViolation(`${type} for a job of which that was said before`);
+    if (type === "STARTED") this.#onTurn(attempt, now);
+    else if (attempt.cancelled === undefined) attempt.owner.onParked(attempt, now);
+    // What it takes from here on says nothing of the round trip.
+    attempt.sentAt = undefined;
+    if (this.#inFlight.parked === (type === "WAITING" ? 1 : 0)) this.#owner.onTurns();
   }
 
   /** The session has ended. Attempts in the frame numbered `unsent` were not sent; the others are lost. */

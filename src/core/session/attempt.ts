@@ -32,7 +32,9 @@ export interface AttemptOwner<S> {
   onLost(attempt: Attempt<S>, reason: GoneReason, message: string, cause?: unknown): void;
   /** The session ended before the job left: it has not run. */
   onNotSent(attempt: Attempt<S>): void;
-  /** A prefetched job has begun at the worker. Called before any of those above but `onRejected` and `onLost`. */
+  /** The worker has no slot for it yet: jobs of other runners have them all. It has not begun, and waits there. */
+  onParked(attempt: Attempt<S>, now: number): void;
+  /** A prefetched or parked job has begun at the worker. Called before any of those above but `onRejected` and `onLost`. */
   onStarted(attempt: Attempt<S>, now: number): void;
   /** The slot is free. */
   onSlotFreed(attempt: Attempt<S>, now: number): void;
@@ -40,7 +42,7 @@ export interface AttemptOwner<S> {
 
 /** One attempt in flight. */
 export class Attempt<S> implements LinkedNode<Attempt<S>> {
-  /** The queue of prefetched attempts, while it waits in it. */
+  /** The queue of prefetched or of parked attempts, while it waits in it. */
   list: object | undefined;
   previous: Attempt<S> | undefined;
   next: Attempt<S> | undefined;
@@ -59,7 +61,7 @@ export class Attempt<S> implements LinkedNode<Attempt<S>> {
   /** Whether the worker was asked to return it unless it has begun. */
   recalled = false;
   /** Whether its claim lies in memory that the worker shares. */
-  parked = false;
+  isClaimed = false;
   /** Set once its outcome does not count any more: its slot is in use until the worker confirms. */
   cancelled: CancelCode | undefined;
   /** Runs while a cancelled attempt is not confirmed. */
@@ -74,7 +76,7 @@ export class Attempt<S> implements LinkedNode<Attempt<S>> {
     this.frameNumber = frameNumber;
   }
 
-  /** Whether it was prefetched and has not begun. */
+  /** Whether it was prefetched or parked and has not begun. */
   get waits(): boolean {
     return this.list !== undefined;
   }

@@ -3,7 +3,8 @@
  * ones. What an answer means is in attempt-table.ts.
  *
  * A worker begins its jobs in the order in which they were sent, so no message has to say whose turn it is: whenever an attempt
- * that has a slot is over, the first of the queue has begun.
+ * that has a slot is over, the first of the queue has begun. Only a worker of several runners has to: the jobs of the others may
+ * have its slots, and then it parks an attempt until it says that it has begun.
  */
 import type { Attempt } from "./attempt.ts";
 import { LinkedQueue } from "../collections/linked-queue.ts";
@@ -13,20 +14,26 @@ import { IntMap } from "../collections/int-map.ts";
 export class InFlight<S> {
   readonly #attempts = new IntMap<Attempt<S>>();
   readonly #waiting = new LinkedQueue<Attempt<S>>();
+  readonly #parked = new LinkedQueue<Attempt<S>>();
 
   /** All of them, cancelled ones without a confirmation included. */
   get size(): number {
     return this.#attempts.size;
   }
 
-  /** Prefetched ones that have not begun. */
+  /** Prefetched and parked ones: they have not begun. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + this.#parked.length;
+  }
+
+  /** Those that were sent to a slot which a job of another runner has. */
+  get parked(): number {
+    return this.#parked.length;
   }
 
   /** Those that have a slot. */
   get running(): number {
-    return this.#attempts.size - this.#waiting.length;
+    return this.#attempts.size - this.waiting;
   }
 
   /** The attempt of that id, if it is in flight. */
@@ -43,7 +50,19 @@ export class InFlight<S> {
   /** Takes one out that is over at the worker. Returns the attempt that has its slot now. */
   delete(attempt: Attempt<S>, capacity: number): Attempt<S> | undefined {
     this.#attempts.delete(attempt.id);
-    return this.#waiting.remove(attempt) ? undefined : this.begin(capacity);
+    return this.#parked.remove(attempt) || this.#waiting.remove(attempt) ? undefined : this.begin(capacity);
+  }
+
+  /** The worker says that one which was sent to a slot has none yet. `false` when it waits already. */
+  park(attempt: Attempt<S>): boolean {
+    if (attempt.waits) return false;
+    this.#parked.push(attempt);
+    return true;
+  }
+
+  /** The worker says that a parked one has begun. `false` when it is not parked. */
+  unpark(attempt: Attempt<S>): boolean {
+    return this.#parked.remove(attempt);
   }
 
   /** Gives a free slot, if there is one, to the first prefetched attempt. Returns that attempt. */
@@ -58,21 +77,23 @@ export class InFlight<S> {
   clear(): Attempt<S>[] {
     const attempts = this.#attempts.values();
     this.#attempts.clear();
-    for (const attempt of attempts) this.#waiting.remove(attempt);
+    for (const attempt of attempts) if (!this.#waiting.remove(attempt)) this.#parked.remove(attempt);
     return attempts;
   }
 
   /**
-   * Recalls `count` of the prefetched ones for which `isUseful` holds, the latest first. `ask` is called for each that was not
+   * Recalls `count` of those that wait for which `isUseful` holds, the latest first. `ask` is called for each that was not
    * recalled before. Returns how many such stay.
    */
   recall(count: number, isUseful: (attempt: Attempt<S>) => boolean, ask: (attempt: Attempt<S>) => void): number {
     let seen = 0;
-    for (let attempt = this.#waiting.last; attempt !== undefined; attempt = attempt.previous) {
-      if (attempt.cancelled !== undefined || !isUseful(attempt)) continue;
-      if (++seen > count || attempt.recalled) continue;
-      attempt.recalled = true;
-      ask(attempt);
+    for (const queue of [this.#waiting, this.#parked]) {
+      for (let attempt = queue.last; attempt !== undefined; attempt = attempt.previous) {
+        if (attempt.cancelled !== undefined || !isUseful(attempt)) continue;
+        if (++seen > count || attempt.recalled) continue;
+        attempt.recalled = true;
+        ask(attempt);
+      }
     }
     return Math.max(0, seen - count);
   }

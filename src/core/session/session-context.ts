@@ -35,6 +35,8 @@ export interface SessionContext<S> {
   onHello(session: S, message: HelloMessage): void;
   /** Whether it may be given work changed. */
   onAvailability(session: S, availability: Availability): void;
+  /** Jobs wait there though it has slots, as those of other runners have them; or none does any more. */
+  onTurns(session: S, areParked: boolean): void;
   /** It has other slots and labels from now on. */
   onResized(session: S): void;
   /** It became suspect, or was heard again. */

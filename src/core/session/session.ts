@@ -28,6 +28,7 @@ import type { SessionContext } from "./session-context.ts";
 import { LOCAL } from "../transport/principal.ts";
 import type { Socket } from "../transport/socket.ts";
 import type { SessionState, WorkerStats } from "../stats.ts";
+import type { Availability } from "../pool/least-loaded-index.ts";
 import type { PooledWorker } from "../pool/scheduler.ts";
 
 type Phase = "connecting" | "registered" | "suspect" | "draining" | "gone";
@@ -253,8 +254,8 @@ export class Session implements PooledWorker {
       get mustRead(): boolean {
         return mustRead();
       },
-      onCongested: (isCongested) => {
-        if (this.#phase === "registered") this.#context.onAvailability(this, isCongested ? "congested" : "ready");
+      onCongested: () => {
+        if (this.#phase === "registered") this.#context.onAvailability(this, this.#availability);
       },
       onSlowConsumer: (message) => this.refuse("slow", "TOO_SLOW", message),
     };
@@ -268,6 +269,10 @@ export class Session implements PooledWorker {
       hasPong: (ping) => this.#heartbeat.hasPong(ping),
       onCancelTimeout: () => this.#endUnresponsive(),
       onSlotHeld: () => this.#leaveWhenDone(),
+      onTurns: () => {
+        this.#context.onTurns(this, this.attempts.counts.parked > 0);
+        if (this.#phase === "registered") this.#context.onAvailability(this, this.#availability);
+      },
       onViolation: (message) => this.#violation(message),
       onStrike: (text) => this.#strike(text),
       onAttemptClosed: () => this.#leaveWhenDone(),
@@ -303,6 +308,9 @@ export class Session implements PooledWorker {
         return;
       case "CAPACITY":
         return this.#onCapacity(message);
+      case "WAITING":
+      case "STARTED":
+        return this.attempts.onTurn(message, this.#heardAt);
       case "REMOVE":
         return this.#drain();
       case "ERROR":
@@ -366,8 +374,13 @@ export class Session implements PooledWorker {
   #setSuspect(suspect: boolean): void {
     this.#phase = suspect ? "suspect" : "registered";
     this.#context.onSuspected(this, suspect);
-    const healthy = this.#backpressure.isCongested ? "congested" : "ready";
-    this.#context.onAvailability(this, suspect ? "suspect" : healthy);
+    this.#context.onAvailability(this, this.#availability);
+  }
+
+  /** While a job is parked there, another would wait, too. */
+  get #availability(): Availability {
+    if (this.#phase === "suspect") return "suspect";
+    return this.#backpressure.isCongested || this.attempts.counts.parked > 0 ? "congested" : "ready";
   }
 
   /**

@@ -65,6 +65,8 @@ export class Execution implements JobContext, LinkedNode<Execution> {
   durationMs = 0;
   /** Whether its result is still wanted. */
   isWanted = true;
+  /** Whether its runner was told that it waits, though it was sent to a free slot. */
+  isParked = false;
   /** Where its caller's code runs, if that is in this process. */
   asyncContext: AsyncContext | undefined;
   readonly #message: JobMessage;

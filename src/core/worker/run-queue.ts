@@ -15,6 +15,8 @@ export interface RunQueueOwner {
   hasSlot(): boolean;
   /** One that waited has a slot. */
   onSlotTaken(execution: Execution): void;
+  /** Those that wait may begin again. */
+  onResumed(): void;
   /** Runs its handler. */
   start(execution: Execution): void;
 }
@@ -37,6 +39,11 @@ export class RunQueue {
   /** How many wait for a slot. */
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** Whether one waits, and nothing but a slot is missing. */
+  get isReady(): boolean {
+    return this.#waiting.length > 0 && !this.#yielding;
   }
 
   /** Bytes of those that wait. */
@@ -107,7 +114,7 @@ export class RunQueue {
     this.#yielding = true;
     this.#clock.nextTurn(() => {
       this.#yielding = false;
-      this.next();
+      this.#owner.onResumed();
     });
   }
 }

@@ -2,11 +2,9 @@
  * A worker's end of one session: sends HELLO and the heartbeat, answers PING, takes JOB, CANCEL and GOAWAY, sends answers and
  * leaves. Whether to connect again is decided in worker.ts; how a handler is run, in execution.ts.
  */
-import type { Clock } from "../time/clock.ts";
 import type { AsyncContext } from "../time/async-context.ts";
 import { WORKER_CODEC } from "../protocol/codec.ts";
-import { type AbortReason, AuthError, type PowerhoseError, ProtocolError } from "../errors.ts";
-import type { DisconnectReason } from "../events.ts";
+import { type AbortReason, AuthError, ProtocolError } from "../errors.ts";
 import { MessageSocket, type MessageSocketOwner } from "../protocol/message-socket.ts";
 import { BackpressureMonitor, type BackpressureOwner } from "../health/backpressure.ts";
 import type {
@@ -25,8 +23,9 @@ import type { CloseReason, Socket } from "../transport/socket.ts";
 import { LOCAL } from "../transport/principal.ts";
 import { RunQueue, type RunQueueOwner } from "./run-queue.ts";
 import { answerTo } from "./answer.ts";
-import { type Handler, Execution, type ExecutionOwner, type ExecutionResult, unreadable } from "./execution.ts";
-import { isRelay, type JobRelay } from "./job-relay.ts";
+import { Execution, type ExecutionOwner, type ExecutionResult, unreadable } from "./execution.ts";
+import { isRelay } from "./job-relay.ts";
+import type { ConnectionEnd, RunnerConnectionOwner } from "./runner-connection-owner.ts";
 import { Timer } from "../time/timer.ts";
 import { FEATURE, MAX_MEASURED_PREFETCH } from "../protocol/constants.ts";
 
@@ -44,6 +43,8 @@ export class RunnerConnection
   readonly #owner: RunnerConnectionOwner<RunnerConnection>;
   readonly #socket: MessageSocket<WorkerMessage, RunnerMessage>;
   readonly #hello: HelloMessage;
+  /** Whether other runners may have jobs at the worker: then none may be prefetched. */
+  readonly #isShared: boolean;
   /** Whether the runner prefetches by the jobs' durations: only if asked to, and not to a worker with many slots. */
   readonly #timed: boolean;
   readonly #executions = new IntMap<Execution>();
@@ -61,6 +62,8 @@ export class RunnerConnection
   #asked = false;
   #retryAfter = 0;
   #ended = false;
+  /** When a job of its runner last began: the number of that start among all of the worker. */
+  turn = 0;
   readonly #queue: RunQueue;
   readonly #congestion: BackpressureMonitor;
   /** What this frame asked for that runs user code: done once the frame is read. */
@@ -73,7 +76,8 @@ export class RunnerConnection
     this.#hello = hello;
     this.#capacity = hello.capacity;
     this.#labels = hello.labels;
-    this.#timed = hello.capacity <= MAX_MEASURED_PREFETCH && (hello.prefetchLimit ?? 0) > 0;
+    this.#isShared = (hello.prefetchLimit ?? 0) === 0;
+    this.#timed = hello.capacity <= MAX_MEASURED_PREFETCH && !this.#isShared;
     this.#queue = new RunQueue(owner.clock, this);
     this.#socket = new MessageSocket(socket, owner.clock, this, owner.maxFrameBytes, WORKER_CODEC);
     const { clock, highWater, maxBuffered } = owner;
@@ -103,6 +107,11 @@ export class RunnerConnection
     return this.#executions.size - this.#queue.waiting;
   }
 
+  /** Whether a job of its runner waits for nothing but a slot. */
+  get isReady(): boolean {
+    return this.#queue.isReady && !this.#congestion.isCongested && this.running < this.capacity;
+  }
+
   /** Whether it is registered and has not begun to leave. */
   get serving(): boolean {
     return this.#welcome !== undefined && !this.#leaving && !this.#ended;
@@ -130,7 +139,7 @@ export class RunnerConnection
     this.#send({ type: "CAPACITY", capacity, labels });
     if (capacity === 0) for (const execution of this.#queue.latestFirst()) this.#handBack(execution, this.#noSlot);
     // Not now: the fleet behind a relay may be half changed.
-    this.#owner.clock.endOfTurn(() => this.startNext());
+    this.#owner.clock.endOfTurn(() => this.onResumed());
   }
 
   /** Why a job is handed back that came while there was no slot at all. */
@@ -161,7 +170,7 @@ export class RunnerConnection
     const isOurs = this.#executions.delete(execution.attemptId);
     this.#owner.onExecutionServed(execution, result.ok && execution.isWanted, !isOurs);
     if (isOurs && !this.#ended) this.#settle(execution, result);
-    this.#owner.onSlotFreed(this);
+    this.#owner.startWaiting(this);
   }
 
   /** While there is a backlog no job begins, so that what is sent besides it is bounded by the slots, and always may be. */
@@ -183,11 +192,12 @@ export class RunnerConnection
   }
 
   hasSlot(): boolean {
-    return !this.#congestion.isCongested && this.running < this.capacity && this.#owner.hasRoom;
+    return !this.#congestion.isCongested && this.running < this.capacity && this.#owner.hasRoomFor(this);
   }
 
-  onSlotTaken(): void {
-    this.#owner.onExecutionStarted();
+  onSlotTaken(execution: Execution): void {
+    if (execution.isParked) this.#send({ type: "STARTED", attemptId: execution.attemptId });
+    this.turn = this.#owner.onExecutionStarted();
   }
 
   onData(): void {
@@ -212,7 +222,11 @@ export class RunnerConnection
   onCongested(congested: boolean): void {
     // What made it so was admitted before it was.
     if (congested) this.#congestion.allow(Math.max(0, this.bufferedBytes - this.#owner.highWater));
-    else this.#owner.clock.endOfTurn(() => this.startNext());
+    else this.#owner.clock.endOfTurn(() => this.onResumed());
+  }
+
+  onResumed(): void {
+    this.#owner.startWaiting(this);
   }
 
   onSlowConsumer(message: string): void {
@@ -251,6 +265,7 @@ export class RunnerConnection
     if (starts.length === 0) return;
     this.#starts = [];
     this.#queue.run(starts, this.#watched ? this.#owner.clock.now() : this.#heardAt);
+    if (this.#isShared) this.#owner.startWaiting(this);
   }
 
   /** A job that was cancelled before it began never begins: a handler need not look for an abort that came before it. */
@@ -266,7 +281,7 @@ export class RunnerConnection
   #returnRecalled(execution: Execution): void {
     this.#owner.onExecutionDropped();
     this.#handBack(execution, "recalled");
-    this.#owner.onSlotFreed(this);
+    this.#owner.startWaiting(this);
   }
 
   onProtocolError(error: ProtocolError): void {
@@ -306,15 +321,23 @@ export class RunnerConnection
     const isForeign = message.route !== undefined && !this.#speaks(FEATURE.relay);
     if (this.#welcome === undefined || isForeign || this.#executions.has(attemptId))
       return this.onProtocolError(new ProtocolError("an unexpected JOB"));
-    const waits = this.#queue.waiting > 0 || this.#congestion.isCongested || this.running >= this.capacity;
-    const reason = this.#refusal(waits);
+    const hasTurn = this.#queue.waiting === 0 && !this.#congestion.isCongested && this.running < this.capacity;
+    const starts = hasTurn && this.#owner.hasRoomFor(this);
+    const reason = this.#refusal(hasTurn, starts);
     if (reason !== undefined) return this.#send({ type: "REJECT", attemptId, reason });
     const execution = new Execution(message, this);
     execution.asyncContext = asyncContext;
+    execution.isParked = !starts && this.#parks && !this.#congestion.isCongested;
     this.#executions.set(attemptId, execution);
-    if (waits) return this.#queue.add(execution);
-    this.#owner.onExecutionStarted();
+    if (execution.isParked) this.#send({ type: "WAITING", attemptId });
+    if (!starts) return this.#queue.add(execution);
+    this.turn = this.#owner.onExecutionStarted();
     this.#starts.push(execution);
+  }
+
+  /** Whether its runner hears that a job which it means for a free slot waits for one that another runner's job has. */
+  get #parks(): boolean {
+    return this.#isShared && this.#speaks(FEATURE.turns);
   }
 
   /** Whether both ends speak a feature. */
@@ -330,14 +353,14 @@ export class RunnerConnection
   }
 
   /**
-   * A job that its runner means for a free slot does not wait for one that another runner's job has. It does wait for a runner
-   * that does not read: handed back, it would only make the backlog longer.
+   * A job that its runner means for a free slot does not wait for one that another runner's job has, unless that runner can be
+   * told. It does wait for a runner that does not read: handed back, it would only make the backlog longer.
    */
-  #refusal(waits: boolean): RejectReason | undefined {
+  #refusal(hasTurn: boolean, starts: boolean): RejectReason | undefined {
     if (this.#leaving) return "draining";
     if (this.#capacity === 0) return this.#noSlot;
-    const isFull = waits ? this.#isFull() : !this.#owner.hasRoom;
-    return isFull ? "overloaded" : undefined;
+    if (starts) return undefined;
+    return (hasTurn && !this.#parks) || this.#isFull() ? "overloaded" : undefined;
   }
 
   #isFull(): boolean {
@@ -463,52 +486,4 @@ export class RunnerConnection
     this.#owner.onEnded(this, { reason, message, error, retryAfter, isWelcomed, asked: this.#asked, orphans });
     this.#owner.clock.endOfTurn(() => this.onFrameEnd());
   }
-}
-
-/** How a connection ended. */
-export interface ConnectionEnd {
-  readonly reason: DisconnectReason;
-  readonly message: string;
-  /** What the runner or the protocol said, when there is an error. */
-  readonly error: PowerhoseError | undefined;
-  /** The delay the runner asked for, in ms; 0: none. */
-  readonly retryAfter: number;
-  /** Whether it was registered. */
-  readonly isWelcomed: boolean;
-  /** Whether this worker had asked to leave. */
-  readonly asked: boolean;
-  /** Handlers that still run for it. */
-  readonly orphans: number;
-}
-
-/** The worker behind a connection: what it gives, and what is called. */
-export interface RunnerConnectionOwner<P> {
-  readonly clock: Clock;
-  /** Unsent bytes above which no job begins, and above which the session is left. */
-  readonly highWater: number;
-  readonly maxBuffered: number;
-  readonly identity: string;
-  readonly handler: Handler | JobRelay;
-  /** The labels of the worker itself, without those of a fleet behind it. */
-  readonly ownLabels: readonly string[];
-  readonly shuttingDown: AbortSignal;
-  readonly remoteStacks: boolean | undefined;
-  readonly maxFrameBytes: number;
-  /** Whether a handler can be started. */
-  readonly hasRoom: boolean;
-  /** Whether the worker has listeners for its events. */
-  readonly observed: boolean;
-  /** WELCOME arrived. */
-  onWelcome(connection: P): void;
-  /** A job has a slot, and its handler has returned. */
-  onExecutionStarted(): void;
-  onExecutionServed(execution: Execution, ok: boolean, isOrphan: boolean): void;
-  /** A job had a slot and never began. */
-  onExecutionDropped(): void;
-  /** A slot is free again. */
-  onSlotFreed(by: P): void;
-  /** The runner wants no more of it after what runs. */
-  onGoAway(connection: P): void;
-  /** The session is over. Called once. */
-  onEnded(connection: P, end: ConnectionEnd): void;
 }

@@ -14,7 +14,8 @@ import { systemClock, systemRandom, warnOnConsole } from "../time/system.ts";
 import type { Dialer, Listener } from "../transport/listener.ts";
 import { type HelloMessage, PROTOCOL_VERSION } from "../protocol/message.ts";
 import { checkOptions, duration } from "../options.ts";
-import { RunnerConnection, type ConnectionEnd } from "./runner-connection.ts";
+import { RunnerConnection } from "./runner-connection.ts";
+import type { ConnectionEnd } from "./runner-connection-owner.ts";
 import { Reconnector } from "../transport/reconnector.ts";
 import type { Socket } from "../transport/socket.ts";
 import type { Handler, Execution } from "./execution.ts";
@@ -71,6 +72,8 @@ export class Worker {
   /** Handlers of lost sessions: each keeps its slot, and works for no runner. */
   #orphans = 0;
   #served = 0;
+  /** Jobs that have had a slot so far. */
+  #begun = 0;
 
   /**
    * @param options - See {@link WorkerOptions}.
@@ -181,9 +184,16 @@ export class Worker {
     return this.#events.active;
   }
 
-  /** @internal */
-  get hasRoom(): boolean {
-    return this.#running < this.#capacity;
+  /**
+   * @internal Max-min fairness: of the runners whose jobs wait, the one with the fewest handlers here comes first, and among
+   * equals the one whose turn is longest ago.
+   */
+  hasRoomFor(connection: RunnerConnection): boolean {
+    if (this.#running >= this.#capacity) return false;
+    if (this.#connections.size === 1) return true;
+    for (const other of this.#connections)
+      if (other !== connection && other.isReady && comesBefore(other, connection)) return false;
+    return true;
   }
 
   /** @internal */
@@ -196,9 +206,10 @@ export class Worker {
   }
 
   /** @internal */
-  onExecutionStarted(): void {
+  onExecutionStarted(): number {
     this.#running++;
     this.#lifetime.count();
+    return ++this.#begun;
   }
 
   /** @internal */
@@ -217,11 +228,14 @@ export class Worker {
   }
 
   /** @internal */
-  onSlotFreed(by: RunnerConnection): void {
-    by.startNext();
+  startWaiting(by: RunnerConnection): void {
     // Of a session that is over, too: the other connections have waited for that slot.
-    if (this.#connections.size > 1 || !this.#connections.has(by))
+    if (this.#connections.size === 1 && this.#connections.has(by)) return by.startNext();
+    // Each starts those that come before the others' jobs; what it starts may be the others' turn again.
+    for (let begun = -1; begun !== this.#begun && this.#running < this.#capacity;) {
+      begun = this.#begun;
       for (const connection of this.#connections) connection.startNext();
+    }
   }
 
   /** @internal */
@@ -460,4 +474,8 @@ export class Worker {
     if (isNews) this.#events.emit({ type: "worker-state", state });
     return action;
   }
+}
+
+function comesBefore(one: RunnerConnection, other: RunnerConnection): boolean {
+  return one.running === other.running ? one.turn < other.turn : one.running < other.running;
 }

@@ -42,7 +42,9 @@ function messageText(one: Message): string {
     case "CANCEL":
       return `${one.type} ${one.attemptId} ${one.reason}`;
     case "CANCELLED":
-      return `CANCELLED ${one.attemptId}`;
+    case "WAITING":
+    case "STARTED":
+      return `${one.type} ${one.attemptId}`;
     case "FAILED":
       return `FAILED ${one.attemptId} ${one.code} ${formatPayload(one.path)}`;
     case "CAPACITY":

@@ -90,6 +90,8 @@ function messageFacts(message: Message): readonly (number | string)[] {
     case "JOBERR":
       return [message.type, message.attemptId, message.error.name];
     case "CANCELLED":
+    case "WAITING":
+    case "STARTED":
       return [message.type, message.attemptId];
     case "REJECT":
     case "CANCEL":

@@ -11,6 +11,7 @@ import type {
   CapacityMessage,
   JobMessage,
   Message,
+  TurnMessage,
 } from "../../core/protocol/message.ts";
 import { FEATURE } from "../../core/protocol/constants.ts";
 import { PROTOCOL_VERSION } from "../../core/protocol/message.ts";
@@ -188,6 +189,9 @@ export class WireModel implements Checker {
         return this.#answer(connection, message, at);
       case "CAPACITY":
         return this.#onCapacity(connection, message, at);
+      case "WAITING":
+      case "STARTED":
+        return this.#onTurn(connection, message, at);
       case "PING":
         connection.pingArrived(at);
         return true;
@@ -208,6 +212,19 @@ export class WireModel implements Checker {
       return this.#protocolError(connection, "CAPACITY that was not agreed on", at);
     connection.resized = message;
     giveSlots(connection, at);
+    return true;
+  }
+
+  #onTurn(connection: WireConnection, { type, attemptId }: TurnMessage, at: number): boolean {
+    const agreed = ((connection.welcome?.features ?? 0) & FEATURE.turns) !== 0;
+    if (!agreed || (connection.hello?.prefetchLimit ?? 0) > 0)
+      return this.#protocolError(connection, `${type} that was not agreed on`, at);
+    const attempt = connection.inFlight.get(attemptId);
+    if (attempt === undefined) return this.#unexpected(connection, attemptId, at);
+    if (attempt.isParked === (type === "WAITING"))
+      return this.#protocolError(connection, `${type} of which that was said before`, at);
+    attempt.isParked = type === "WAITING";
+    attempt.begunAt = attempt.isParked ? undefined : at;
     return true;
   }
 
@@ -392,6 +409,7 @@ function giveSlots({ inFlight, capacity }: WireConnection, at: number): void {
   let slots = capacity;
   for (const attempt of inFlight.values()) {
     if (slots-- === 0) return;
+    if (attempt.isParked) continue;
     attempt.begunAt ??= at;
   }
 }

@@ -52,6 +52,8 @@ export class WireAttempt {
   readonly sentAt: number;
   /** When it had a slot: as it was sent, or when one that was sent before it was over. `undefined` until then. */
   begunAt: number | undefined;
+  /** Whether the worker says that it waits for a slot of another runner's job. */
+  isParked = false;
   /** The number of the first PING after its CANCEL, once it has a slot. */
   ping: number | undefined;
   /** Whether its JOB or CANCEL may have been sent later than it was meant to: the runner had just woken. */

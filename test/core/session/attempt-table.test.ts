@@ -108,6 +108,7 @@ class Beside {
       onRejected: say("rejected"),
       onLost: say("lost"),
       onNotSent: say("not sent"),
+      onParked: say("parked"),
       onStarted: say("began"),
       onSlotFreed: say("freed"),
     };
@@ -120,6 +121,7 @@ class Beside {
       onCancelTimeout: () => this.log.push("unconfirmed"),
       onSlotHeld: () => this.log.push("held"),
       onViolation: () => this.log.push("violation"),
+      onTurns: () => this.log.push("turns"),
       onStrike: () => this.log.push("strike"),
       onAttemptClosed: () => this.log.push("answered"),
     };

@@ -37,18 +37,20 @@ describe("a runner", () => {
     expect(set.runner.workers.scheduler.find("scripted")?.worker.maxPayload).toBe(1_234);
   });
 
-  it.each([FAILED, { type: "CAPACITY", capacity: 2, labels: [] } as const])(
-    "ends a session on a $type that was not agreed on",
-    async (message) => {
-      await using set = await stage();
-      const peer = await set.peer();
-      const call = await set.execute("x", { attempts: 1 });
-      peer.send(message);
-      await set.clock.settle();
-      expect(peer.last("ERROR").code).toBe("PROTOCOL");
-      expect(call.state).toBe("failed");
-    },
-  );
+  it.each([
+    FAILED,
+    { type: "CAPACITY", capacity: 2, labels: [] } as const,
+    { type: "WAITING", attemptId: 1 } as const,
+    { type: "STARTED", attemptId: 1 } as const,
+  ])("ends a session on a $type that was not agreed on", async (message) => {
+    await using set = await stage();
+    const peer = await set.peer();
+    const call = await set.execute("x", { attempts: 1 });
+    peer.send(message);
+    await set.clock.settle();
+    expect(peer.last("ERROR").code).toBe("PROTOCOL");
+    expect(call.state).toBe("failed");
+  });
 });
 
 describe("a worker", () => {

@@ -10,6 +10,7 @@ const nobody: AttemptOwner<string> = {
   onRejected: () => undefined,
   onLost: () => undefined,
   onNotSent: () => undefined,
+  onParked: () => undefined,
   onStarted: () => undefined,
   onSlotFreed: () => undefined,
 };

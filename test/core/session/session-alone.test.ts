@@ -50,6 +50,12 @@ class Keeper implements SessionContext<Session>, AttemptOwner<Session> {
   onSuspected(_session: Session, suspect: boolean): void {
     this.told.push(suspect ? "suspected" : "recovered");
   }
+  onTurns(_session: Session, areParked: boolean): void {
+    this.told.push(areParked ? "parks" : "parks nothing");
+  }
+  onParked(): void {
+    this.told.push("parked");
+  }
   onResized(): void {
     this.told.push("resized");
   }

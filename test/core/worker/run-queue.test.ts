@@ -27,6 +27,10 @@ class Desk {
     this.took_.push(task.attemptId);
   }
 
+  onResumed(): void {
+    this.starter.next();
+  }
+
   start(task: Execution): void {
     this.begun.push(task.attemptId);
     this.#running.set(task.attemptId, task);

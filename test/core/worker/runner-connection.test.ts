@@ -8,11 +8,8 @@ import type { JobMessage, Message, WelcomeMessage } from "../../../src/core/prot
 import { CLAIM_BYTES, SharedClaims } from "../../../src/core/transport/shared-claims.ts";
 import { socketPair } from "../../../src/core/transport/socket-pair.ts";
 import type { Peer } from "../../../src/core/peer.ts";
-import {
-  RunnerConnection,
-  type ConnectionEnd,
-  type RunnerConnectionOwner,
-} from "../../../src/core/worker/runner-connection.ts";
+import { RunnerConnection } from "../../../src/core/worker/runner-connection.ts";
+import type { ConnectionEnd, RunnerConnectionOwner } from "../../../src/core/worker/runner-connection-owner.ts";
 import type { Handler, Execution } from "../../../src/core/worker/execution.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { hello, ScriptedPeer, welcome } from "../../support/scripted-peer.ts";
@@ -29,7 +26,6 @@ class Owner implements RunnerConnectionOwner<RunnerConnection> {
   readonly ownLabels = [];
   readonly shuttingDown: AbortSignal = new AbortController().signal;
   readonly remoteStacks = false;
-  readonly hasRoom = true;
   readonly observed = false;
   readonly maxFrameBytes = 1_000_000;
   readonly told: string[] = [];
@@ -44,8 +40,11 @@ class Owner implements RunnerConnectionOwner<RunnerConnection> {
   onWelcome(): void {
     this.told.push("welcomed");
   }
-  onExecutionStarted(): void {
-    this.told.push("started");
+  hasRoomFor(): boolean {
+    return true;
+  }
+  onExecutionStarted(): number {
+    return this.told.push("started");
   }
   onExecutionServed(_task: Execution, ok: boolean, isOrphan: boolean): void {
     if (isOrphan) this.orphans++;
@@ -54,7 +53,7 @@ class Owner implements RunnerConnectionOwner<RunnerConnection> {
   onExecutionDropped(): void {
     this.told.push("dropped");
   }
-  onSlotFreed(by: RunnerConnection): void {
+  startWaiting(by: RunnerConnection): void {
     by.startNext();
   }
   onGoAway(): void {

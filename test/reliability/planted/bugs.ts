@@ -110,8 +110,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "suspect workers get work",
     file: "session/session",
-    from: 'this.#context.onAvailability(this, suspect ? "suspect" : healthy);',
-    to: "this.#context.onAvailability(this, healthy);",
+    from: 'if (this.#phase === "suspect") return "suspect";',
+    to: "",
   },
   {
     name: "workers that leave get work",

@@ -1,0 +1,134 @@
+/** A worker of several runners says which job waits for another runner's, and when it has begun: what the runner makes of that. */
+import { describe, expect, it } from "vitest";
+import { FEATURE } from "../../../src/core/protocol/constants.ts";
+import type { HelloMessage, WorkerMessage } from "../../../src/core/protocol/message.ts";
+import { stage } from "../../support/stage.ts";
+
+async function shared(over: Partial<HelloMessage> = {}) {
+  const set = await stage({ attempts: 1, heartbeat: 60_000 });
+  const peer = await set.peer({ features: FEATURE.turns, ...over });
+  const say = async (...messages: WorkerMessage[]): Promise<void> => {
+    peer.send(...messages);
+    await set.clock.settle();
+  };
+  return { set, peer, say };
+}
+
+describe("a job whose worker says WAITING", () => {
+  it("waits, and one more is not sent there until it has begun", async () => {
+    const { set, peer, say } = await shared({ capacity: 3 });
+    await using _set = set;
+    const call = await set.execute("a");
+    await say({ type: "WAITING", attemptId: 1 });
+    await set.execute("b");
+    expect(peer.jobs).toEqual(["a"]);
+    expect(set.runner.stats()).toMatchObject({ running: 0, prefetched: 1, queued: 2, capacity: 3 });
+    await say({ type: "STARTED", attemptId: 1 });
+    expect(peer.jobs).toEqual(["a", "b"]);
+    expect(set.runner.stats()).toMatchObject({ running: 2, prefetched: 0, queued: 0 });
+    await say({ type: "JOBRES", attemptId: 1, value: "A" });
+    expect(call.value).toBe("A");
+  });
+
+  it("does not begin because another one is over", async () => {
+    const { set, say } = await shared({ capacity: 2 });
+    await using _set = set;
+    const [a, b] = [await set.execute("a"), await set.execute("b")];
+    await say({ type: "WAITING", attemptId: 2 }, { type: "JOBRES", attemptId: 1, value: "A" });
+    expect(set.runner.stats()).toMatchObject({ running: 0, prefetched: 1 });
+    await say({ type: "STARTED", attemptId: 2 }, { type: "JOBRES", attemptId: 2, value: "B" });
+    expect([a.value, b.value]).toEqual(["A", "B"]);
+  });
+
+  it("can be handed back, and is no attempt then", async () => {
+    const { set, peer, say } = await shared();
+    await using _set = set;
+    const call = await set.execute("a");
+    await say({ type: "WAITING", attemptId: 1 }, { type: "REJECT", attemptId: 1, reason: "draining" });
+    expect(peer.jobs).toEqual(["a", "a"]);
+    await say({ type: "JOBRES", attemptId: 2, value: "A" });
+    expect(call.value).toBe("A");
+    expect(set.runner.stats()).toMatchObject({ retries: 0 });
+  });
+
+  it("is lost with its worker: only that knows whether it had begun", async () => {
+    const { set, peer, say } = await shared();
+    await using _set = set;
+    const call = await set.execute("a");
+    await say({ type: "WAITING", attemptId: 1 });
+    peer.close();
+    await set.clock.settle();
+    expect(call.error).toMatchObject({ code: "WORKER_LOST", attempts: [{ outcome: "lost" }] });
+  });
+
+  it("is cancelled without a limit for the answer, as the worker may have no time to look", async () => {
+    const { set, peer, say } = await shared();
+    await using _set = set;
+    const control = new AbortController();
+    await set.execute("a", { signal: control.signal });
+    await say({ type: "WAITING", attemptId: 1 });
+    control.abort();
+    await set.clock.advance(30_000);
+    expect(set.gone).toEqual([]);
+    await say({ type: "CANCELLED", attemptId: 1 });
+    await set.execute("b");
+    expect(peer.jobs).toEqual(["a", "b"]);
+  });
+
+  it("is confirmed in time once it has begun beside its CANCEL", async () => {
+    const { set, say } = await shared({ blocking: false });
+    await using _set = set;
+    const control = new AbortController();
+    await set.execute("a", { signal: control.signal });
+    await say({ type: "WAITING", attemptId: 1 });
+    control.abort();
+    await say({ type: "STARTED", attemptId: 1 });
+    await set.clock.advance(1_000);
+    expect(set.gone).toEqual(["scripted unresponsive"]);
+  });
+});
+
+describe("a worker", () => {
+  it.each<[string, WorkerMessage[]]>([
+    [
+      "says twice that a job waits",
+      [
+        { type: "WAITING", attemptId: 1 },
+        { type: "WAITING", attemptId: 1 },
+      ],
+    ],
+    ["says that a job has begun which it did not say waits", [{ type: "STARTED", attemptId: 1 }]],
+    [
+      "answers a job that it said waits",
+      [
+        { type: "WAITING", attemptId: 1 },
+        { type: "JOBRES", attemptId: 1, value: "" },
+      ],
+    ],
+    ["speaks of a job that it was never sent", [{ type: "WAITING", attemptId: 2 }]],
+  ])("that %s is sent away", async (_what, messages) => {
+    const { set, peer, say } = await shared();
+    await using _set = set;
+    const call = await set.execute("a");
+    await say(...messages);
+    expect(peer.last("ERROR").code).toBe("PROTOCOL");
+    expect(call.state).toBe("failed");
+  });
+
+  it("that takes prefetched jobs has no such jobs", async () => {
+    const { set, peer, say } = await shared({ prefetchLimit: 8 });
+    await using _set = set;
+    await set.execute("a");
+    await say({ type: "WAITING", attemptId: 1 });
+    expect(peer.last("ERROR").code).toBe("PROTOCOL");
+  });
+
+  it("that speaks of jobs which are over does nothing by that", async () => {
+    const { set, say } = await shared();
+    await using _set = set;
+    await set.execute("a");
+    await say({ type: "JOBRES", attemptId: 1, value: "" }, { type: "STARTED", attemptId: 1 });
+    expect(set.gone).toEqual([]);
+    expect(set.runner.stats().strikes).toBe(1);
+  });
+});
