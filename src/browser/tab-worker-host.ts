@@ -27,6 +27,9 @@ import { spawnWebThread } from "./web-thread.ts";
 /** The time in which the handler of a cancelled job may return before its Web Worker is terminated, in ms. */
 const CANCEL_GRACE_MS = 300;
 
+/** Warnings that are remembered. More of them, each with other words, are told anew. */
+const MAX_WARNED = 32;
+
 const UNLIMITED = Number.POSITIVE_INFINITY;
 
 function planOf(settings: TabSettings, number: number, maxFrameBytes: number): ThreadPlan {
@@ -82,7 +85,8 @@ export class TabWorkerHost {
   #away = false;
   #ending: Promise<void> | undefined;
   #shown: TabState | undefined;
-  /** Web Workers that are not replaced any more. */
+  /** What was told since it was registered. A page that was away goes on with a new Worker, which would tell it again. */
+  readonly #warned = new Set<string>();
 
   constructor(report: (report: TabReport) => void) {
     this.#report = report;
@@ -154,7 +158,7 @@ export class TabWorkerHost {
       reconnectMin,
       reconnectMax,
       drainTimeout,
-      onWarning: ({ message }) => this.#report({ report: "warning", message }),
+      onWarning: ({ message }) => this.#warn(message),
     });
     this.#worker = worker;
     worker.on((event) => this.#onWorkerEvent(worker, event));
@@ -206,6 +210,7 @@ export class TabWorkerHost {
   #onWorkerEvent(worker: Worker, event: WorkerEvent): void {
     if (worker !== this.#worker) return;
     if (event.type === "worker-state") this.#show();
+    if (worker.state === "registered") this.#warned.clear();
     if (event.type === "disconnected" && event.retryIn !== undefined) this.#trouble(event.message, false);
   }
 
@@ -236,6 +241,13 @@ export class TabWorkerHost {
     if (this.#runtime === undefined) return;
     const stats = this.#runtime.counters.stats(this.#state);
     this.#report({ report: "event", event: { type: "progress", stats }, stats });
+  }
+
+  #warn(message: string): void {
+    if (this.#warned.has(message)) return;
+    if (this.#warned.size >= MAX_WARNED) this.#warned.clear();
+    this.#warned.add(message);
+    this.#report({ report: "warning", message });
   }
 
   #trouble(message: string, final: boolean): void {

@@ -18,10 +18,10 @@ const SCRIPT = `
 import { serveFromTab } from "powerhose/browser";
 const { url, later, ticks, ...options } = JSON.parse(decodeURIComponent(location.hash.slice(1)));
 window.events = [];
-window.serve = async (more = {}) => {
+window.serve = async (more = {}, address = url) => {
   window.failure = undefined;
   try {
-    window.share = await serveFromTab(url, { ...options, ...more });
+    window.share = await serveFromTab(address, { ...options, ...more });
     share.on((event) => events.push(event));
   } catch (error) {
     window.failure = error.name + ": " + error.message;
