@@ -135,7 +135,7 @@ test("a result over the runner's limit fails the job, not the thread", async () 
     module: inline(`export default (job) => "x".repeat(Number(job.data))`),
     runner: { maxPayload: 1_000 },
   });
-  expect(await failureOf(stage.runner.execute("1001"))).toMatchObject({ remoteCode: "RESULT_TOO_LARGE" });
+  expect(await failureOf(stage.runner.execute("1001"))).toMatchObject({ code: "ENCODING" });
   expect(await stage.runner.execute("1000")).toHaveLength(1_000);
 });
 

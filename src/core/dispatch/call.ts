@@ -33,7 +33,7 @@ import { withoutStacks } from "../protocol/error-details.ts";
 import { remoteCause } from "./remote-error.ts";
 import { type AttemptFailure, nextRetryDelay } from "./retry.ts";
 import type { Session } from "../session/session.ts";
-import { checkJobSize, checkWorkerLimit, resultFault } from "./payload-limits.ts";
+import { checkJobSize, checkWorkerLimit, resultFault, unsentResult } from "./payload-limits.ts";
 import type { Waiter } from "../pool/waiter.ts";
 
 /** How many records of attempts are kept: a worker that rejects for ever must not fill the memory. */
@@ -257,9 +257,11 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#failed({ kind: "error", retryable: false, retryAfter: 0 }, error);
   }
 
-  onFailed({ session }: Attempt<Session>, message: JobErrorMessage): void {
+  onFailed({ session, path }: Attempt<Session>, message: JobErrorMessage): void {
     this.#record("error");
     const { retryable, retryAfter } = message;
+    const fault = unsentResult(message.error, joinPath(session.identity, path));
+    if (fault !== undefined) return this.#onUnusable(fault);
     const isShown = this.#context.remoteStacks ?? session.isLocal;
     const error = (): ExecutionError => {
       const remote = isShown ? message.error : withoutStacks(message.error);

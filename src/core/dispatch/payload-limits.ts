@@ -1,7 +1,8 @@
 /** The limits of payloads as the runner keeps them: of a job by both ends, of a result by its own, whatever a worker sends. */
-import { EncodingError } from "../errors.ts";
+import { EncodingError, type RemoteError } from "../errors.ts";
 import type { Payload } from "../peer.ts";
 import { wirePayloadBytes } from "../protocol/codec.ts";
+import { RESULT_TOO_LARGE } from "../protocol/constants.ts";
 
 /** The bytes of a payload that is over `limit`; `undefined` when it is not. */
 function bytesOver(data: Payload, limit: number): number | undefined {
@@ -36,6 +37,11 @@ export function checkWorkerLimit(
     `the job's data has ${bytes} bytes, over the maxPayload of worker ${worker.identity} (${worker.maxPayload}); ` +
       `the runner's is ${maxPayload}`,
   );
+}
+
+/** The words for a result that its worker did not send, as it is over the runner's limit; `undefined` for any other error. */
+export function unsentResult({ code, message }: RemoteError, identity: string): string | undefined {
+  return code === RESULT_TOO_LARGE ? `worker ${identity}: ${message}` : undefined;
 }
 
 /** The words for a result over the runner's limit; `undefined` when it is not. */

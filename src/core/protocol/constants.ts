@@ -89,6 +89,9 @@ export const FEATURE: Readonly<Record<"details" | "relay" | "capacity" | "turns"
 /** The features that this library speaks. */
 export const SUPPORTED_FEATURES: number = FEATURE.details | FEATURE.relay | FEATURE.capacity | FEATURE.turns;
 
+/** The code in JOBERR of a result over the runner's limit. */
+export const RESULT_TOO_LARGE = "RESULT_TOO_LARGE";
+
 /** Bit 0 of the flags of HELLO, JOB, JOBRES and JOBERR. */
 export const FLAG_0 = 1;
 /** Bit 1 of the flags of HELLO (the prefetch limit follows, last), JOBRES and JOBERR (the duration follows, next). */

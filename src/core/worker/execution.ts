@@ -1,4 +1,5 @@
 /** One job at a worker: the handler that runs, its context, and its result. */
+import { RESULT_TOO_LARGE } from "../protocol/constants.ts";
 import { MAX_DURATION } from "../time/clock.ts";
 import { AbortError, type AbortReason, type RemoteError } from "../errors.ts";
 import { describeThrown } from "./thrown-error.ts";
@@ -184,7 +185,7 @@ export function resultTooLarge(bytes: number, maxPayload: number): Failure {
   return remote(
     "RangeError",
     `the result has ${bytes} bytes, over the runner's limit of ${maxPayload}`,
-    "RESULT_TOO_LARGE",
+    RESULT_TOO_LARGE,
   );
 }
 

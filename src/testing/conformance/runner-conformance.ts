@@ -73,7 +73,7 @@ const payloads: readonly RunnerCase[] = [
       expectFields(over, { code: "ENCODING" }, "the error of a job over the limit");
       const tooLarge = harness.settle(runner.execute(`fill:${MAX_PAYLOAD + 1}`));
       const error = await rejectionOf(tooLarge, "a result over the limit");
-      expectFields(error, { remoteCode: "RESULT_TOO_LARGE" }, "the error of a result over the limit");
+      expectFields(error, { code: "ENCODING" }, "the error of a result over the limit");
       await expectAnswer(fixture, "upper:still here", "STILL HERE");
     },
   },

@@ -537,9 +537,12 @@ describe("failures", () => {
 
   it("fails a job whose result is too large, and keeps the worker", async () => {
     await using set = await stage({ maxPayload: 100 });
-    await set.worker((job) => "x".repeat(Number(job.data)));
-    expect((await set.execute("101")).error).toMatchObject({
-      remoteCode: "RESULT_TOO_LARGE",
+    await set.worker((job) => "x".repeat(Number(job.data)), { identity: "w" });
+    const { error } = await set.execute("101");
+    expect(error).toBeInstanceOf(EncodingError);
+    expect(error).toMatchObject({
+      code: "ENCODING",
+      message: "worker w: the result has 101 bytes, over the runner's limit of 100",
       attempts: [{ outcome: "error" }],
     });
     expect((await set.execute("100")).state).toBe("ok");

@@ -2,7 +2,7 @@
 import { JobRunner } from "powerhose";
 import { threads } from "powerhose/threads";
 import { frameLimit } from "../../../src/core/protocol/codec.ts";
-import { ExecutionError, TimeoutError, WorkerLostError } from "../../../src/core/errors.ts";
+import { EncodingError, TimeoutError, WorkerLostError } from "../../../src/core/errors.ts";
 import type { Message } from "../../../src/core/protocol/message.ts";
 import type { ScriptedPeer } from "../../support/scripted-peer.ts";
 import type { Finding, Scale } from "../section.ts";
@@ -54,7 +54,7 @@ async function badResults(): Promise<readonly Finding[]> {
   await fixture.settle(honest.stop());
   const findings = [
     same("a result of the limit", String(fits.value).length, LIMIT),
-    same("one byte more fails the job", error instanceof ExecutionError && error.remoteCode, "RESULT_TOO_LARGE"),
+    same("one byte more fails the job", error instanceof EncodingError && error.code, "ENCODING"),
     exactly("handler calls for it: it is not tried again", calls - 1, 1),
     same("the worker meanwhile", fixture.gone, ["honest removed"]),
   ];
