@@ -22,7 +22,7 @@ const scope = globalThis as WorkerScope;
 async function load({ module, exportName }: ThreadInit): Promise<Handler> {
   let exported: Readonly<Record<string, unknown>>;
   try {
-    exported = (await import(/* @vite-ignore */ module)) as Readonly<Record<string, unknown>>;
+    exported = (await import(/* webpackIgnore: true */ /* @vite-ignore */ module)) as Readonly<Record<string, unknown>>;
   } catch (error) {
     throw new WorkerStartError(`${module} could not be loaded: ${errorLine(error)}`, { cause: error });
   }

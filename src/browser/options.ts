@@ -23,9 +23,9 @@ import { browserFamily } from "./user-agent.ts";
 
 /** The scripts of the Web Workers, for a page that brings them itself: URLs, `blob:` ones included. Module scripts. */
 export interface TabScripts {
-  /** Holds the connection: `powerhose/dist/browser/socket-entry.js`, bundled or not. */
+  /** Holds the connection: `powerhose/browser/socket-entry`, bundled or not. */
   readonly socket: string | URL;
-  /** Runs the handlers: `powerhose/dist/browser/handler-entry.js`, bundled or not. */
+  /** Runs the handlers: `powerhose/browser/handler-entry`, bundled or not. */
   readonly handler: string | URL;
 }
 

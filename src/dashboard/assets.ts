@@ -17,8 +17,8 @@ export interface AssetFile {
   readonly gzip: Uint8Array;
 }
 
-/** Built with the package; the same place from the sources and from the build. */
-const BUILT = new URL("../../dist/dashboard/", import.meta.url);
+/** Bundled to CommonJS there may be none. */
+const HERE: string | undefined = import.meta.url;
 
 /** Against frames, content sniffing and referrers. */
 const COMMON = {
@@ -31,7 +31,8 @@ const COMMON = {
 };
 
 const SCRIPT = { "Content-Type": "text/javascript; charset=utf-8" };
-const UNBUILT = "the dashboard cannot be read; was the package built?";
+const UNBUILT =
+  'the dashboard cannot be read: it is a file of the package; a bundled program leaves the package out of the bundle (external: "powerhose"), see docs/bundlers.md of `powerhose`';
 
 /** The digests of all elements of a kind, as a policy names them. */
 function hashes(html: string, element: "script" | "style"): string {
@@ -64,32 +65,35 @@ function file(body: Uint8Array, headers: Readonly<Record<string, string>>): Asse
   return { headers: { ...COMMON, Vary: "Accept-Encoding", ...headers }, body, gzip: gzipSync(body) };
 }
 
-/**
- * Reads the dashboard.
- * @throws Error when it was not built.
- */
-export async function readDashboard(lends: boolean): Promise<AssetFile> {
+/** Reads what is built with the package; its place is the same from the sources and from the build. */
+async function readBuilt(name: string): Promise<Buffer> {
   try {
-    const html = await readFile(new URL("dashboard.html", BUILT), "utf8");
-    return file(Buffer.from(html), {
-      "Content-Type": "text/html; charset=utf-8",
-      "Content-Security-Policy": dashboardPolicy(html, lends),
-    });
+    // Not in one expression: bundlers take that for a file to copy.
+    const path = `../../dist/dashboard/${name}`;
+    return await readFile(new URL(/* webpackIgnore: true */ path, HERE));
   } catch (cause) {
     throw new Error(UNBUILT, { cause });
   }
 }
 
 /**
+ * Reads the dashboard.
+ * @throws Error when it is not there.
+ */
+export async function readDashboard(lends: boolean): Promise<AssetFile> {
+  const html = await readBuilt("dashboard.html");
+  return file(html, {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": dashboardPolicy(html.toString(), lends),
+  });
+}
+
+/**
  * Reads the script of the Web Workers of a lent tab.
- * @throws Error when it was not built.
+ * @throws Error when it is not there.
  */
 export async function readTabScript(): Promise<AssetFile> {
-  try {
-    return file(await readFile(new URL("tab.js", BUILT)), { ...SCRIPT, "Content-Security-Policy": TAB_POLICY });
-  } catch (cause) {
-    throw new Error(UNBUILT, { cause });
-  }
+  return file(await readBuilt("tab.js"), { ...SCRIPT, "Content-Security-Policy": TAB_POLICY });
 }
 
 /**

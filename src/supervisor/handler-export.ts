@@ -16,12 +16,17 @@ export function handlerAmong(exported: Readonly<Record<string, unknown>>, name: 
   throw new WorkerStartError(`${shown} has no export \`${name}\`; ${others}`);
 }
 
-/** Compiled to CommonJS, `export default` is a field of what `import()` calls the default. */
+/**
+ * The exports of a CommonJS module are fields of what `import()` calls the default, `export default` compiled to CommonJS among
+ * them. The host lists only those it can tell from the source.
+ */
 function valueOf(exported: Readonly<Record<string, unknown>>, name: string): unknown {
   const value = exported[name];
   const { default: inner } = exported;
-  if (typeof value === "function" || typeof inner !== "object" || inner === null) return value;
-  return "__esModule" in inner && name in inner ? Reflect.get(inner, name) : value;
+  const hasFields = typeof inner === "function" || (typeof inner === "object" && inner !== null);
+  if (typeof value === "function" || !hasFields || !Object.hasOwn(inner, name)) return value;
+  const field: unknown = Reflect.get(inner, name);
+  return typeof field === "function" ? field : value;
 }
 
 function kindOf(value: unknown): string {

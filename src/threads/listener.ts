@@ -40,7 +40,7 @@ function planOf(module: string, settings: ThreadsSettings, number: number, maxFr
     },
     startTimeout,
     maxFrameBytes,
-    spawn: (events) => spawnThread(hostOptions(settings, identity), events),
+    spawn: (events) => spawnThread(settings.script, hostOptions(settings, identity), events),
   };
 }
 

@@ -7,15 +7,17 @@ import { fileURLToPath } from "node:url";
 import { errorLine } from "../core/describe-error.ts";
 import { handlerAmong } from "../supervisor/handler-export.ts";
 import { type Handler, WorkerStartError } from "../index.ts";
+import { registerTsx } from "./tsx.ts";
 
 function isMissing(module: string): boolean {
   return module.startsWith("file:") && !existsSync(fileURLToPath(module));
 }
 
-/** Node 20 reads no TypeScript. A loader that this thread does not have, such as tsx, is passed on by its options. */
-function aboutTypeScript(error: unknown, module: string): string {
-  const isUnknown = error instanceof Error && "code" in error && error.code === "ERR_UNKNOWN_FILE_EXTENSION";
-  if (!isUnknown || !/\.[cm]?tsx?$/.test(module)) return "";
+/** Node 20 reads no TypeScript, and newer versions not all of it. A module may also fail for one that it imports. */
+function aboutTypeScript(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const isUnknown = code === "ERR_UNKNOWN_FILE_EXTENSION" && /"\.[cm]?tsx?"/.test(errorLine(error));
+  if (!isUnknown && code !== "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX") return undefined;
   return '; start the process with `node --import tsx`, give the threads `execArgv: ["--import", "tsx"]`, or compile it first';
 }
 
@@ -26,12 +28,14 @@ function whereToLook(error: unknown, module: string): string {
 }
 
 async function load(module: string, shown: string): Promise<Readonly<Record<string, unknown>>> {
+  registerTsx();
   try {
-    return (await import(module)) as Readonly<Record<string, unknown>>;
+    // Bundlers leave this import alone: the module is a file of its own.
+    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ module)) as Readonly<Record<string, unknown>>;
   } catch (error) {
     const fault = isMissing(module)
-      ? "does not exist; in a bundled program give its path on disk: build the module as an entry of its own, or leave it out of the bundle"
-      : `could not be loaded: ${errorLine(error)}${whereToLook(error, module)}${aboutTypeScript(error, module)}`;
+      ? "does not exist; in a bundled program the handler is built as an entry of its own: docs/bundlers.md of `powerhose` shows it"
+      : `could not be loaded: ${errorLine(error)}${aboutTypeScript(error) ?? whereToLook(error, module)}`;
     throw new WorkerStartError(`${shown} ${fault}`, { cause: error });
   }
 }

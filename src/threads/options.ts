@@ -22,6 +22,11 @@ import type { RestartOptions } from "../supervisor/restart-policy.ts";
 export interface ThreadsOptions extends RestartOptions {
   /** How many threads; default as many as the machine runs at once (`os.availableParallelism()`). */
   readonly size?: number | undefined;
+  /**
+   * What each thread runs, for a bundled program: a URL, or a path as the module's, of `powerhose/threads/entry` built as an entry
+   * of its own. Default: that script in this package. See docs/bundlers.md.
+   */
+  readonly script?: URL | string | undefined;
   /** The name of the module's export that is the handler; default `default`. */
   readonly export?: string | undefined;
   /** Jobs a thread runs at a time, 1 to 65,535; above 1 makes sense for handlers that wait; default 1. */
@@ -61,7 +66,16 @@ export interface ThreadsOptions extends RestartOptions {
 export type ThreadsDefaults = WithDefaults<
   Omit<
     ThreadsOptions,
-    "size" | "maxAgeJitter" | "workerData" | "env" | "execArgv" | "argv" | "resourceLimits" | "stdout" | "stderr"
+    | "size"
+    | "script"
+    | "maxAgeJitter"
+    | "workerData"
+    | "env"
+    | "execArgv"
+    | "argv"
+    | "resourceLimits"
+    | "stdout"
+    | "stderr"
   >
 >;
 
@@ -80,10 +94,13 @@ const labels: Validator = (value) =>
     ? undefined
     : "at most 32 labels of A-Z a-z 0-9 . _ : -";
 const list: Validator = (value) => (Array.isArray(value) ? undefined : "an array");
+const location: Validator = (value) =>
+  value instanceof URL || (typeof value === "string" && value !== "") ? undefined : "a URL or a path";
 const record: Validator = (value) => (typeof value === "object" && value !== null ? undefined : "an object");
 
 const OPTIONS = defineOptions<ThreadsOptions, keyof ThreadsDefaults>({
   size: [integer(1, 10_000)],
+  script: [location],
   export: [isString, "default"],
   capacity: [integer(1, 65_535), 1],
   name: [word(100), "thread"],

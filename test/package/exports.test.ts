@@ -52,7 +52,8 @@ describe("the doors", () => {
 
   test("are doors", () => {
     expect(cases).not.toEqual([]);
-    expect(Object.keys(manifest().exports)).toEqual([".", ...doors().slice(1).map(subpathOf), "./package.json"]);
+    const modules = Object.keys(manifest().exports).filter((subpath) => !others.includes(subpath));
+    expect(modules).toEqual([".", ...doors().slice(1).map(subpathOf)]);
   });
 
   test.each(cases)("%s has a source, a module and declarations", (_specifier, door) => {
@@ -87,6 +88,32 @@ describe("the doors", () => {
   test("are the pages of the reference", () => {
     const { entryPoints } = JSON.parse(read("typedoc.json")) as { readonly entryPoints: readonly string[] };
     expect(entryPoints).toEqual(doors().map((door) => door.source));
+  });
+});
+
+/** What can be named by a path of the package and is no module to import names from. */
+const others: readonly string[] = [...scriptPaths(), "./package.json"];
+
+/** What threads and Web Workers run, for programs that are bundled. */
+function scriptPaths(): readonly string[] {
+  return Object.entries(manifest().exports).flatMap(([subpath, target]) =>
+    typeof target === "string" && target.endsWith(".js") ? [subpath] : [],
+  );
+}
+
+describe("the scripts", () => {
+  test.each(scriptPaths())("%s is kept by a bundler, though it exports nothing", (subpath) => {
+    const target = manifest().exports[subpath] as string;
+    expect(existsSync(join(root, target)), target).toBe(true);
+    expect(manifest()["sideEffects"]).toContain(target);
+    expect(read(target)).not.toMatch(/^export (?!\{\})/m);
+  });
+
+  test("all that acts when it is loaded is kept by a bundler", () => {
+    for (const path of manifest()["sideEffects"] as readonly string[])
+      expect(existsSync(join(root, path)), path).toBe(true);
+    expect(manifest()["sideEffects"]).toEqual(expect.arrayContaining(Object.values(manifest().bin)));
+    expect(scriptPaths()).toEqual(["./threads/entry", "./browser/socket-entry", "./browser/handler-entry"]);
   });
 });
 

@@ -48,6 +48,15 @@ async function stalled({ child }: Command, sent: () => number, enough: number): 
 /** A handler whose threads die by themselves once the file named by PLAGUE is there. */
 const mortal = fileURLToPath(new URL("../fixtures/mortal.js", import.meta.url));
 
+test.each([
+  ["its default", "", "default x"],
+  ["a name", "#named", "named x"],
+])("a module compiled to CommonJS is served by %s", async (_which, suffix, answer) => {
+  const module = fileURLToPath(new URL("../../threads/fixtures/compiled.cjs", import.meta.url));
+  const { code, stdout } = await powerhose(["run", "-w", "1", `${module}${suffix}`], { input: "x\n" });
+  expect({ code, stdout }).toEqual({ code: 0, stdout: `${answer}\n` });
+});
+
 describe("threads that die", () => {
   test("a handler that kills its thread ends with the job given up, and a hung one with its timeout", async () => {
     const crashed = await powerhose(["run", "-w", "1", jobs("crash")], { input: "a\n" });
