@@ -18,7 +18,7 @@ import {
 import { identityName } from "../core/identifiers.ts";
 import { systemRandom, type WarningReporter, WORKER_DEFAULTS, type WorkerOptions } from "../index.ts";
 import type { RestartOptions } from "../supervisor/restart-policy.ts";
-import { dialWebSocket, type Secret } from "../transports/websocket/index.ts";
+import { checkDial, type Secret } from "../transports/websocket/dial-options.ts";
 import { browserFamily } from "./user-agent.ts";
 
 /** The scripts of the Web Workers, for a page that brings them itself: URLs, `blob:` ones included. Module scripts. */
@@ -143,7 +143,7 @@ export function tabSettings(url: string | URL, options: ServeFromTabOptions): Ta
   if (options.module === undefined) throw new TypeError("serveFromTab: `module` is missing");
   const { scripts, token, ticket, module, labels, onWarning, ...rest } = withDefaults(TAB_DEFAULTS, options);
   // Whatever is wrong with these is said here, and not by a Web Worker later.
-  dialWebSocket(url, { token, ticket, allowInsecure: rest.allowInsecure });
+  checkDial(url, { token, ticket, allowInsecure: rest.allowInsecure });
   const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number; userAgent?: string } };
   const cores = Math.min(MAX_SIZE, Math.max(1, navigator?.hardwareConcurrency ?? 1));
   return {

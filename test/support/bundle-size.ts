@@ -23,7 +23,7 @@ export const PARTS: readonly Part[] = [
     entry: `export { Worker } from "./dist/index.js"; export { dialWebSocket } from "./dist/transports/websocket/index.js";`,
     limit: 20_480,
   },
-  { name: "serveFromTab: in the page", entry: `export * from "./dist/browser/index.js";`, limit: 6_656 },
+  { name: "serveFromTab: in the page", entry: `export * from "./dist/browser/index.js";`, limit: 4_608 },
   { name: "serveFromTab: its connection", entry: "dist/browser/socket-entry.js", limit: 51_200 },
   { name: "serveFromTab: each handler", entry: "dist/browser/handler-entry.js", limit: 20_480 },
 ];

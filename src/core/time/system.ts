@@ -92,7 +92,7 @@ function asyncContexts(): (() => AsyncContext) | undefined {
 }
 
 /** Returns the async context of its caller, on hosts that have such. */
-export const captureAsyncContext: (() => AsyncContext) | undefined = asyncContexts();
+export const captureAsyncContext: (() => AsyncContext) | undefined = /* @__PURE__ */ asyncContexts();
 
 class SystemRandom implements Random {
   readonly #pool = new Uint32Array(64);
@@ -121,6 +121,6 @@ export function warnOnConsole({ message }: Error): void {
 }
 
 /** Monotonic time and timers of this process. */
-export const systemClock: Clock = new SystemClock();
+export const systemClock: Clock = /* @__PURE__ */ new SystemClock();
 /** Cryptographic chance of this process. */
-export const systemRandom: Random = new SystemRandom();
+export const systemRandom: Random = /* @__PURE__ */ new SystemRandom();

@@ -3,61 +3,26 @@
  * or to dial from Node with headers and TLS options, see node/index.ts.
  */
 import type { Dialer } from "../../core/transport/listener.ts";
-import { isFunction, checkOptions, isBoolean, type Validators } from "../../core/options.ts";
 import type { Peer } from "../../core/peer.ts";
 import { dialledPrincipal } from "../../core/transport/principal.ts";
 import type { CloseReason, Socket, SocketLimits } from "../../core/transport/socket.ts";
-import { bearerSubprotocol, dialAddress, shown, SUBPROTOCOL, TICKET } from "./address.ts";
+import { bearerSubprotocol, shown, SUBPROTOCOL, TICKET } from "./address.ts";
 import { closeFrame, closeReason, NOT_BINARY } from "./close-codes.ts";
 import { type WebSocketAdapter, WebSocketSocket } from "./adapter.ts";
+import {
+  checkDial,
+  type DialWebSocketOptions,
+  type Secret,
+  type WebSocketConstructor,
+  type WebSocketLike,
+} from "./dial-options.ts";
 
-/** The part of a W3C WebSocket that is used. */
-export interface WebSocketLike {
-  /** Set to `arraybuffer`. */
-  binaryType: string;
-  /** Bytes taken by `send` that have not gone to the network. */
-  readonly bufferedAmount: number;
-  /** 0 connecting, 1 open, 2 closing, 3 closed. */
-  readonly readyState: number;
-  /** The subprotocol the server chose, or empty. */
-  readonly protocol: string;
-  /** Sends one binary message. */
-  send(data: Uint8Array<ArrayBuffer>): void;
-  /** Begins the closing handshake. */
-  close(code?: number, reason?: string): void;
-  /** Listens. */
-  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
-  /** Listens. */
-  addEventListener(type: "close", listener: (event: { readonly code: number }) => void): void;
-  /** Listens. */
-  addEventListener(type: "open" | "error", listener: (event: { readonly type: string }) => void): void;
-}
-
-/** A class of such WebSockets. */
-export type WebSocketConstructor = new (url: string | URL, protocols: string[]) => WebSocketLike;
+export type { DialWebSocketOptions, Secret, WebSocketConstructor, WebSocketLike } from "./dial-options.ts";
 
 /** How a WebSocket becomes a socket. */
 export interface WebSocketSocketOptions extends SocketLimits {
   /** The other end. */
   readonly peer: Peer;
-}
-
-/** A secret, or a function that returns one: it is called before each dial, so that a secret may be valid but once. */
-export type Secret = string | (() => string | Promise<string>);
-
-/** How to dial. */
-export interface DialWebSocketOptions {
-  /**
-   * The credential shown to the runner. Travels as a subprotocol, since a browser cannot set headers. A function is asked before
-   * each dial; one that fails, or returns something else than a non-empty string, fails that dial.
-   */
-  readonly token?: Secret | undefined;
-  /** Returns a fresh one-time ticket, which travels as the query parameter `ticket`. Asked before each dial. */
-  readonly ticket?: (() => string | Promise<string>) | undefined;
-  /** The WebSocket class to use. Default: the global one. */
-  readonly WebSocket?: WebSocketConstructor | undefined;
-  /** Allows `ws:` to another machine, where jobs and token can be read on the way. Default: `false`. */
-  readonly allowInsecure?: boolean | undefined;
 }
 
 const OPEN = 1;
@@ -213,16 +178,6 @@ class WebSocketDialer implements Dialer {
   }
 }
 
-const RULES: Validators<DialWebSocketOptions> = {
-  token: (value) =>
-    typeof value === "function" || (typeof value === "string" && value !== "")
-      ? undefined
-      : "a non-empty string, or a function that returns one",
-  ticket: isFunction,
-  WebSocket: isFunction,
-  allowInsecure: isBoolean,
-};
-
 /**
  * A dialer for one address. A refused or failed `dial` rejects with an `Error` that cannot say more, as the API does not
  * tell a wrong token from a dead server; neither token nor query is ever part of a message.
@@ -232,6 +187,5 @@ const RULES: Validators<DialWebSocketOptions> = {
  * @throws Error when there is no WebSocket class to dial with.
  */
 export function dialWebSocket(url: string | URL, options: DialWebSocketOptions = {}): Dialer {
-  checkOptions("dialWebSocket", options, RULES);
-  return new WebSocketDialer(dialAddress(url, options.allowInsecure ?? false), options);
+  return new WebSocketDialer(checkDial(url, options), options);
 }
