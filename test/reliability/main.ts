@@ -16,6 +16,7 @@ import { Report } from "./report.ts";
 import { scenarios } from "./scenarios.ts";
 import type { Findings, Section } from "./section.ts";
 import { simulation } from "./simulation.ts";
+import { storm } from "./storm.ts";
 import { threats } from "./threats.ts";
 
 const SECTIONS: readonly Section[] = [
@@ -26,6 +27,7 @@ const SECTIONS: readonly Section[] = [
   threats,
   fuzz,
   chaos,
+  storm,
   loads,
   mutation,
 ];

@@ -7,6 +7,7 @@ export class FaultProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #wires = new Set<FaultyWire>();
   #weather: Weather = CALM;
+  #isClosing = false;
 
   private constructor(target: number, fraction: () => number) {
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) =>
@@ -50,6 +51,7 @@ export class FaultProxy implements AsyncDisposable {
 
   /** Closes it and all that goes through it. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosing = true; // connections that the system has taken in meanwhile are accepted yet
     const wires = [...this.#wires];
     for (const wire of wires) wire.destroy();
     await new Promise((resolve) => void this.#server.close(resolve));
@@ -63,6 +65,7 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   #accept(client: Socket, target: number, fraction: () => number): void {
+    if (this.#isClosing) return void client.destroy();
     const server = connect({ port: target, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
     const wire = new FaultyWire(client, server, () => this.#weather, fraction);
     this.#wires.add(wire);
