@@ -1,0 +1,104 @@
+/**
+ * Growing bytes that leave out what is large: such a piece stays where it is until all are joined, once and into memory of the
+ * right size. Knows nothing of values: see value-encoder.ts.
+ *
+ * Invariant: after `take` nothing here refers to what was written, and at most {@link OWN_BYTES} are retained.
+ */
+import type { EncodedValue, Hole } from "./value-codec.ts";
+
+/** Up to here the buffer is kept for the next value. */
+const OWN_BYTES: number = 64 * 1024;
+const FIRST_BYTES = 1_024;
+
+interface Piece extends Hole {
+  /** When it was added; its memory may change before it is read. */
+  readonly length: number;
+  readonly isHole: boolean;
+}
+
+/** Thrown when a piece is not any more what was added: a getter of the value has changed its buffer. */
+export class ChangedPieceError extends Error {}
+
+/** Bytes and pieces of bytes, in order. */
+export class BytePieces {
+  /** The bytes so far; only {@link BytePieces.reserve} replaces them. */
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_BYTES);
+  /** The same memory. */
+  view: DataView<ArrayBuffer> = new DataView(this.bytes.buffer);
+  /** Where the next byte is written. */
+  at = 0;
+  #pieces: Piece[] = [];
+  #pieceBytes = 0;
+  /** The length of the last value that outgrew what is kept: the next one grows to it in one step. */
+  #expected = 0;
+
+  /** Bytes written and added. */
+  get length(): number {
+    return this.at + this.#pieceBytes;
+  }
+
+  /** Makes room for `count` bytes. */
+  reserve(count: number): void {
+    if (this.at + count > this.bytes.length) this.#grow(this.at + count);
+  }
+
+  #grow(needed: number): void {
+    const larger = new Uint8Array(Math.max(needed, 2 * this.bytes.length, needed > OWN_BYTES ? this.#expected : 0));
+    larger.set(this.bytes.subarray(0, this.at));
+    this.#use(larger);
+  }
+
+  #use(bytes: Uint8Array<ArrayBuffer>): void {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
+  }
+
+  /** Copies `bytes`. */
+  copy(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.at);
+    this.at += bytes.length;
+  }
+
+  /** Adds `content` without copying it yet; that of a hole is never copied. */
+  add(content: Uint8Array, isHole = false): void {
+    this.#pieces.push({ at: this.at, content, length: content.length, isHole });
+    this.#pieceBytes += content.length;
+  }
+
+  /** Returns all of it, in memory of its own, and starts anew. Throws a {@link ChangedPieceError}. */
+  take(): EncodedValue {
+    const pieces = this.#pieces;
+    if (pieces.length === 0) return { bytes: this.bytes.slice(0, this.at), holes: [] };
+    if (pieces.some(({ content, length }) => content.length !== length)) throw new ChangedPieceError();
+    const copied = pieces.filter(({ isHole }) => !isHole);
+    const joined = new Uint8Array(this.at + copied.reduce((sum, { length }) => sum + length, 0));
+    const holes: Hole[] = [];
+    let from = 0;
+    let to = 0;
+    for (const { at, content, isHole } of pieces) {
+      joined.set(this.bytes.subarray(from, at), to);
+      to += at - from;
+      from = at;
+      if (isHole) holes.push({ at: to, content });
+      else {
+        joined.set(content, to);
+        to += content.length;
+      }
+    }
+    joined.set(this.bytes.subarray(from, this.at), to);
+    return { bytes: joined, holes };
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    if (this.bytes.length > OWN_BYTES) {
+      this.#expected = this.at;
+      this.#use(new Uint8Array(FIRST_BYTES));
+    }
+    this.at = 0;
+    if (this.#pieces.length === 0) return;
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+  }
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import { EncodingError } from "../../../src/core/errors.ts";
+import { cbor } from "../../../src/tasks/value/cbor.ts";
+import type { EncodedValue } from "../../../src/tasks/value/value-codec.ts";
+
+const codec = cbor();
+const SIZE = 65_536;
+
+/** What a transport of bytes sends: the holes filled. */
+function filled({ bytes, holes }: EncodedValue): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let from = 0;
+  for (const { at, content } of holes) {
+    parts.push(bytes.subarray(from, at), content);
+    from = at;
+  }
+  return new Uint8Array(Buffer.concat([...parts, bytes.subarray(from)]));
+}
+
+describe("holes", () => {
+  const image = new Uint8Array(SIZE).fill(1);
+  const floats = new Float64Array(SIZE).fill(0.5);
+  const value = { a: 1, image, rest: [floats, "x".repeat(5_000)], again: image };
+
+  it("leave out each transferred buffer once", () => {
+    const encoded = codec.encodeWithHoles(value, [image.buffer, floats.buffer]);
+    expect(encoded.holes.map(({ content }) => content.buffer)).toEqual([image.buffer, floats.buffer]);
+    expect(encoded.holes[0]?.content.buffer).toBe(image.buffer);
+    expect(encoded.bytes.length).toBeLessThan(2 * SIZE);
+    expect(filled(encoded)).toEqual(codec.encode(value));
+  });
+
+  it("are filled with the very memory that arrives", () => {
+    const encoded = structuredClone(codec.encodeWithHoles(value, [image.buffer, floats.buffer]));
+    const read = codec.decodeWithHoles(encoded) as typeof value;
+    expect(read).toStrictEqual(value);
+    expect(read.image.buffer).toBe(encoded.holes[0]?.content.buffer);
+    expect(read.rest[0]).toMatchObject({ buffer: encoded.holes[1]?.content.buffer });
+  });
+
+  it("are not there for small buffers, for parts of one, and for others", () => {
+    const small = new Uint8Array(SIZE - 1);
+    const part = new Uint8Array(2 * SIZE).subarray(0, SIZE);
+    const others = [small, part, new Uint8Array(SIZE)];
+    expect(codec.encodeWithHoles(others, [small.buffer, part.buffer]).holes).toEqual([]);
+  });
+
+  it("that do not fit are refused", () => {
+    const { bytes, holes } = codec.encodeWithHoles([image], [image.buffer]);
+    const [hole] = holes;
+    const at = hole?.at ?? 0;
+    for (const wrong of [
+      [],
+      [{ at, content: new Uint8Array(SIZE - 1) }],
+      [{ at: at - 1, content: image }],
+      [
+        { at, content: image },
+        { at, content: image },
+      ],
+      [{ at: 2 ** 40, content: image }],
+    ])
+      expect(() => codec.decodeWithHoles({ bytes, holes: wrong }), JSON.stringify(wrong.length)).toThrow(EncodingError);
+  });
+
+  it("do not let lengths be claimed for anything else", () => {
+    const content = new Uint8Array(SIZE);
+    for (const hex of ["9a00100001", "ba00100000", "7a00010000", "9b0000100000000000", "5b0010000000000000"])
+      expect(() =>
+        codec.decodeWithHoles({ bytes: new Uint8Array(Buffer.from(hex, "hex")), holes: [{ at: 99, content }] }),
+      ).toThrow(EncodingError);
+  });
+});
