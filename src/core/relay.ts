@@ -29,10 +29,11 @@ function cancelReason(reason: AbortReason): CancelReason {
 }
 
 /** The way of a job, with what the outer runner left out. Labels that the relay itself came with need no worker behind it. */
-function routeOf({ route }: JobMessage, runnerId: string, own: readonly string[]): JobRoute {
+function routeOf({ route }: JobMessage, { runnerId, labels: own, waited }: RelayOrigin): JobRoute {
   if (route === undefined)
     return { origin: runnerId, deadline: Number.POSITIVE_INFINITY, priority: 0, labels: [], avoid: [] };
-  return { ...route, labels: route.labels.filter((label) => !own.includes(label)) };
+  const labels = route.labels.filter((label) => !own.includes(label));
+  return { ...route, deadline: Math.max(1, route.deadline - waited), labels };
 }
 
 function resultOf(outcome: RelayedOutcome): RelayResult {
@@ -87,7 +88,7 @@ class Relay implements JobRelay {
   }
 
   forward(message: JobMessage, from: RelayOrigin, onEnded: (result: RelayResult) => void): RelayedExecution {
-    const route = routeOf(message, from.runnerId, from.labels);
+    const route = routeOf(message, from);
     const owner = { onEnded: (outcome: RelayedOutcome): void => onEnded(resultOf(outcome)) };
     try {
       const call = this.#runner.fleet.relay({ message, route, asyncContext: from.asyncContext }, owner);

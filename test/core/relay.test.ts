@@ -395,4 +395,99 @@ describe("slots that have gone", () => {
     expect(board.call.last("FAILED")).toMatchObject({ code: "lost", path: "a" });
     await inner.settle(worker.stop());
   });
+
+  it("are told before the jobs that had them when a relay of the fleet tells so", async () => {
+    await using inner = await stage();
+    const { clock, random } = inner;
+    const { Switchboard } = await import("./worker/worker-scene.ts");
+    const { welcome } = await import("../support/scripted-peer.ts");
+    const board = new Switchboard(clock);
+    const worker = new Worker({ dial: board, handler: relay(inner.runner), identity: "host", clock, random });
+    const peer = await inner.peer({ identity: "a", capacity: 2, isRelay: true, features: 0xc0 });
+    void worker.start();
+    await clock.settle();
+    board.call.send(welcome({ features: 0xc0 }));
+    await clock.settle();
+    board.job(1);
+    await clock.settle();
+    const { attemptId } = peer.last("JOB");
+    const failed = { type: "FAILED", attemptId, code: "lost", path: "b", text: "gone" } as const;
+    peer.send({ type: "CAPACITY", capacity: 1, labels: [] }, { ...failed, limit: 0, queued: 0, queuedBytes: 0 });
+    await clock.settle();
+    const said = board.call.received.map(({ type }) => type).filter((type) => type !== "HELLO");
+    expect(said).toEqual(["CAPACITY", "FAILED"]);
+    expect(board.call.last("FAILED")).toMatchObject({ code: "lost", path: "a/b" });
+    await inner.settle(worker.stop());
+  });
+});
+
+describe("a job that moves within the fleet", () => {
+  it("counts as returned there, and as no retry", async () => {
+    await using set = await chain(1);
+    const first = await set.inner.peer({ identity: "a" });
+    await set.settle();
+    const call = await set.outer.execute("x");
+    await set.settle();
+    const second = await set.inner.peer({ identity: "b" });
+    first.send({ type: "REJECT", attemptId: first.last("JOB").attemptId, reason: "overloaded" });
+    await set.settle();
+    for (const peer of [first, second]) if (peer.jobs.length > (peer === first ? 1 : 0)) peer.answer("y");
+    await set.settle();
+    expect(call.value).toBe("y");
+    expect(set.inner.runner.stats()).toMatchObject({ returned: 1, retries: 0 });
+    expect(set.outer.runner.stats()).toMatchObject({ returned: 0, retries: 0 });
+  });
+});
+
+describe("the last worker of a fleet", () => {
+  it.each(["leaves", "is suspect"])(
+    "is told as a slot that has gone before its jobs are handed back when it %s",
+    async (how) => {
+      await using inner = await stage({ heartbeat: 1_000 });
+      const { clock, random } = inner;
+      const { Switchboard } = await import("./worker/worker-scene.ts");
+      const { welcome } = await import("../support/scripted-peer.ts");
+      const board = new Switchboard(clock);
+      const worker = new Worker({ dial: board, handler: relay(inner.runner), identity: "host", clock, random });
+      const peer = await inner.peer({ identity: "a" });
+      await inner.execute("of the fleet's own runner");
+      void worker.start();
+      await clock.settle();
+      board.call.send(welcome({ features: 0xc0, heartbeat: 60_000 }));
+      await clock.settle();
+      board.job(1);
+      await clock.settle();
+      if (how === "leaves") peer.send({ type: "REMOVE" });
+      else await clock.advance(2_001);
+      await clock.settle();
+      const said = board.call.received.map(({ type }) => type).filter((type) => type !== "HELLO");
+      expect(said).toEqual(["CAPACITY", "REJECT"]);
+      expect(board.call.last("CAPACITY").capacity).toBe(0);
+      await inner.settle(worker.stop());
+    },
+  );
+});
+
+describe("a job that waits at the relay for a slot", () => {
+  it("has the less of its deadline left", async () => {
+    await using inner = await stage();
+    const { clock, random } = inner;
+    const { Switchboard } = await import("./worker/worker-scene.ts");
+    const { welcome } = await import("../support/scripted-peer.ts");
+    const board = new Switchboard(clock);
+    const worker = new Worker({ dial: board, handler: relay(inner.runner), identity: "host", clock, random });
+    const peer = await inner.peer({ identity: "a", features: 0x40 });
+    void worker.start();
+    await clock.settle();
+    board.call.send(welcome({ features: 0xc0 }));
+    await clock.settle();
+    const route = { origin: "r", deadline: 1_000, priority: 0, labels: [], avoid: [] };
+    board.job(1, "x", { route });
+    board.job(2, "x", { route, ttl: 500 });
+    await clock.advance(300);
+    peer.answer("y");
+    await clock.settle();
+    expect(peer.last("JOB")).toMatchObject({ ttl: 500, route: { deadline: 700 } });
+    await inner.settle(worker.stop());
+  });
 });

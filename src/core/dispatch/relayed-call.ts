@@ -242,7 +242,7 @@ export class RelayedCall
 
   onRejected(attempt: Attempt<Session>, reason: string): void {
     if (reason === "unfit") (this.#unfit ??= new WeakSet()).add(attempt.session);
-    this.#moveOn();
+    this.#moveOn("rejected");
   }
 
   onLost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
@@ -251,7 +251,7 @@ export class RelayedCall
   }
 
   onNotSent(): void {
-    this.#moveOn();
+    this.#moveOn("not-sent");
   }
 
   onSlotFreed(attempt: Attempt<Session>, now: number): void {
@@ -260,7 +260,8 @@ export class RelayedCall
   }
 
   /** It has not started: another worker of this fleet may have it, and that is no retry. */
-  #moveOn(): void {
+  #moveOn(failure: "rejected" | "not-sent"): void {
+    this.#context.countAgain(failure);
     this.#attempt = undefined;
     this.attemptsMade = 0;
     this.#enqueue(this.#context.clock.now());

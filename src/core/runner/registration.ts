@@ -163,7 +163,7 @@ export interface RegistrationContext {
   readonly dispatcher: Dispatcher;
   /** How jobs are prefetched. */
   readonly prefetch: Prefetch;
-  /** Slots have gone: called before the attempts there are told, so that no job is sent for a slot that is no more. */
+  /** Slots may have gone: called before the attempts there are told, so that no job is sent for a slot that is no more. */
   onShrunk(): void;
   /** What listeners may see and ask of the runner. */
   readonly context: Pick<ListenerContext, "runner" | "controls">;
@@ -396,6 +396,7 @@ export class WorkerRegistration {
   onResized(session: Session): void {
     const { identity, capacity, labels } = session;
     this.#scheduler.resize(session);
+    this.#onShrunk();
     this.#events.emit({ type: "worker-resized", identity, capacity, labels });
   }
 
@@ -407,6 +408,7 @@ export class WorkerRegistration {
   /** @internal */
   onDraining(session: Session): void {
     this.#scheduler.withdraw(session);
+    this.#onShrunk();
     this.#events.emit({ type: "worker-draining", identity: session.identity });
   }
 

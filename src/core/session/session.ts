@@ -366,9 +366,15 @@ export class Session implements PooledWorker {
   #leaveWhenDone(): void {
     const { counts, held } = this.attempts;
     if (this.#phase !== "draining" || counts.size > held) return;
-    if (held > 0) return this.#endUnresponsive();
+    // The rest of the frame may give these slots back.
+    if (held > 0) return this.#context.clock.endOfTurn(() => this.#endIfHeld());
     this.#socket.send({ type: "REMOVED" });
     this.end("removed", "left");
+  }
+
+  #endIfHeld(): void {
+    const { counts, held } = this.attempts;
+    if (this.#phase === "draining" && held > 0 && counts.size === held) this.#endUnresponsive();
   }
 
   #setSuspect(suspect: boolean): void {

@@ -64,6 +64,8 @@ export class Execution implements JobContext, LinkedNode<Execution> {
   startedAt = 0;
   /** What its handler took, in ms, once it has returned or thrown. */
   durationMs = 0;
+  /** When it came, if it had to wait for a slot here. */
+  queuedAt: number | undefined;
   /** Whether its result is still wanted. */
   isWanted = true;
   /** Whether its runner was told that it waits, though it was sent to a free slot. */
@@ -128,8 +130,9 @@ export class Execution implements JobContext, LinkedNode<Execution> {
   }
 
   /** Hands the job to a fleet. `labels`: those of the relay itself. */
-  forward(relay: JobRelay, labels: readonly string[]): void {
-    const from = { runnerId: this.#owner.runnerId, labels, asyncContext: this.asyncContext };
+  forward(relay: JobRelay, labels: readonly string[], now: number): void {
+    const { asyncContext, queuedAt = now } = this;
+    const from = { runnerId: this.#owner.runnerId, labels, asyncContext, waited: now - queuedAt };
     this.#relayed = relay.forward(this.#message, from, (result) => this.#owner.onFinished(this, result));
   }
 

@@ -29,11 +29,12 @@ export interface RelayedExecution {
   cancel(reason: AbortReason): void;
 }
 
-/** Where a relayed job comes from: the runner, the relay's own labels, and the caller's async context, if that is in this process. */
+/** Where a relayed job comes from: the runner, the relay's own labels, the caller's async context, if that is in this process, and the ms it waited for a slot. */
 export interface RelayOrigin {
   readonly runnerId: string;
   readonly labels: readonly string[];
   readonly asyncContext: AsyncContext | undefined;
+  readonly waited: number;
 }
 
 /** A fleet in a worker's place: give it to a Worker as its `handler`. Made by `relay`. */

@@ -57,7 +57,8 @@ export class RunQueue {
   }
 
   /** Lets one wait for a slot. */
-  add(execution: Execution): void {
+  add(execution: Execution, now: number): void {
+    execution.queuedAt = now;
     this.#waiting.push(execution);
     this.#bytes += execution.bytes;
   }

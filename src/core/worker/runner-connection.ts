@@ -273,7 +273,7 @@ export class RunnerConnection
     const { handler, ownLabels } = this.#owner;
     if (!execution.isWanted) this.onFinished(execution, NOT_BEGUN);
     else if (this.#socket.claims?.begin(execution.attemptId) === false) this.#returnRecalled(execution);
-    else if (isRelay(handler)) execution.forward(handler, ownLabels);
+    else if (isRelay(handler)) execution.forward(handler, ownLabels, this.#owner.clock.now());
     else execution.run(handler);
   }
 
@@ -330,7 +330,7 @@ export class RunnerConnection
     execution.isParked = !starts && this.#parks && !this.#congestion.isCongested;
     this.#executions.set(attemptId, execution);
     if (execution.isParked) this.#send({ type: "WAITING", attemptId });
-    if (!starts) return this.#queue.add(execution);
+    if (!starts) return this.#queue.add(execution, this.#heardAt);
     this.turn = this.#owner.onExecutionStarted();
     this.#starts.push(execution);
   }

@@ -327,6 +327,22 @@ describe("time limits", () => {
       expect(set.gone).toEqual(isAsked ? [] : ["scripted unresponsive"]);
     });
 
+    it("lets a worker go that leaves, and gives the slot it holds back in the frame that answers the rest", async () => {
+      await using set = await stage();
+      const peer = await set.peer({ capacity: 3 });
+      await set.execute("held", { timeout: 500, attempts: 1 });
+      await set.execute("last", long);
+      await set.clock.advance(500);
+      peer.send({ type: "PONG", nonce: peer.last("PING").nonce });
+      await set.clock.advance(1_000);
+      peer.send({ type: "REMOVE" });
+      await set.clock.settle();
+      peer.send({ type: "JOBRES", attemptId: 2, value: "done" }, { type: "CANCELLED", attemptId: 1 });
+      await set.clock.settle();
+      expect(set.gone).toEqual(["scripted removed"]);
+      expect(peer.all("REMOVED")).toHaveLength(1);
+    });
+
     it("does not wait for held slots when the worker leaves", async () => {
       await using set = await stage();
       const puppet = new Puppet();

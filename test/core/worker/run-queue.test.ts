@@ -51,7 +51,7 @@ class Desk {
 
   wait(...ids: readonly number[]): Execution[] {
     const tasks = ids.map((id) => made(id));
-    for (const task of tasks) this.starter.add(task);
+    for (const task of tasks) this.starter.add(task, 0);
     return tasks;
   }
 }
