@@ -18,6 +18,8 @@ export type { Scenario, SimulateOptions, SimulationReport } from "./simulation/s
 export { simulate, SimulationError } from "./simulation/simulate.ts";
 export type { SimulatedPeerOptions } from "./simulation/simulated-peer.ts";
 export { SimulatedPeer } from "./simulation/simulated-peer.ts";
+export type { SimulatedRelayOptions } from "./simulation/simulated-relay.ts";
+export { SimulatedRelay } from "./simulation/simulated-relay.ts";
 export type { SimulatedRunnerOptions } from "./simulation/simulated-runner.ts";
 export { SimulatedRunner } from "./simulation/simulated-runner.ts";
 export type { SimulatedWorkerOptions } from "./simulation/simulated-worker.ts";

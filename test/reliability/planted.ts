@@ -3,7 +3,7 @@ import { runTypeScript } from "../support/run-typescript.ts";
 import { PLANTED_BUGS, type PlantedBug } from "./planted/bugs.ts";
 import type { Finding, Findings, Scale, Section } from "./section.ts";
 
-/** Seeds a bug may take to be found; each is one world of each of seven kinds. */
+/** Seeds a bug may take to be found; each is one world of each of eight kinds. */
 const MOST_SEEDS = 3_000;
 /** A world with a bug in it may go on for ever; real ms, far more than a process that stops itself can take. */
 const MAX_WAIT_MS = 400_000;

@@ -56,8 +56,8 @@ export interface DispatcherOptions {
   trouble?(): Error | undefined;
   /** Why no job is accepted now, if so. */
   closed?(): Error | undefined;
-  /** A job was accepted. */
-  onSubmit?(call: CallInfo, options: CallOptions): void;
+  /** A job was accepted. Without options: it is another runner's. */
+  onSubmit?(call: CallInfo, options: CallOptions | undefined): void;
 }
 
 type Resolve = (value: Payload, call: SubmittedJob) => void;
@@ -222,6 +222,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     submission.call = call;
     this.#submissions.push(submission);
     this.counts.submitted++;
+    this.#options.onSubmit?.(call, undefined);
     call.start(owner);
     return call;
   }

@@ -58,8 +58,8 @@ export class JobRunner implements Dialer {
   readonly sameProcess = true;
   /** The workers; lease one with `acquire` or `getContext`. */
   readonly workers: Workers<Session, WorkerLease>;
-  /** @internal For the simulation: called for each job that is submitted, before it is queued. */
-  protected taken?(call: CallInfo, options: CallOptions): void;
+  /** @internal For the simulation: called for each job that is taken in, before it is queued. Without options: it is another runner's. */
+  protected taken?(call: CallInfo, options: CallOptions | undefined): void;
   readonly #limits: ResolvedLimits;
   readonly #drainTimeout: number;
   readonly #events: Emitter<RunnerEvent>;

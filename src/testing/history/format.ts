@@ -134,7 +134,8 @@ function parts(seen: Observed): readonly [where: string, what: string] {
     case "worker":
       return [seen.machine, workerEventText(seen.event)];
     case "submitted":
-      return [seen.machine, `job ${seen.jobId} submitted`];
+    case "relayed":
+      return [seen.machine, `job ${seen.jobId} ${seen.kind}`];
     case "settled":
       return [seen.machine, `the caller of job ${seen.jobId ?? "?"} has ${outcomeText(seen.outcome)}`];
     case "drain":

@@ -103,6 +103,18 @@ export interface SubmittedObservation {
   readonly options: CallOptions;
 }
 
+/** A relay's runner took in a job of another runner. */
+export interface RelayedObservation {
+  /** Which observation this is. */
+  readonly kind: "relayed";
+  /** The relay's machine. */
+  readonly machine: string;
+  /** Names the job at this runner. */
+  readonly jobId: number;
+  /** Names it everywhere: `<runnerId>:<number>`, of the outermost runner. */
+  readonly name: string;
+}
+
 /** The promise of an `execute` settled, as its caller sees it. */
 export interface SettledObservation {
   /** Which observation this is. */
@@ -187,8 +199,7 @@ export type FaultKind =
   | "duplicate"
   | "drop"
   | "tamper"
-  | "delay"
-  | "crash-thread";
+  | "delay";
 
 /** Something was done to the world. */
 export interface FaultObservation {
@@ -209,9 +220,14 @@ export interface MachineObservation {
   /** Which start of it, from 1. */
   readonly life: number;
   /** What it is. */
-  readonly role: "runner" | "worker" | "peer";
+  readonly role: "runner" | "worker" | "relay" | "peer";
   /** Where it stands now. `down` is a crash: nothing of it goes on. */
   readonly state: "up" | "stalled" | "down";
+}
+
+/** Whether a runner is on that machine: a relay has one for its fleet. */
+export function hasRunner({ role }: MachineObservation): boolean {
+  return role === "runner" || role === "relay";
 }
 
 /** A text of the scenario's own. */
@@ -231,6 +247,7 @@ export type Observed =
   | RunnerObservation
   | WorkerObservation
   | SubmittedObservation
+  | RelayedObservation
   | SettledObservation
   | DrainObservation
   | YieldedObservation

@@ -34,6 +34,8 @@ function facts(seen: Observation): readonly (number | string)[] {
       return [seen.machine, seen.event.type, seen.event.type === "worker-state" ? seen.event.state : ""];
     case "submitted":
       return [seen.machine, seen.jobId];
+    case "relayed":
+      return [seen.machine, seen.jobId, seen.name];
     case "settled":
       return [seen.machine, seen.jobId ?? -1, ...outcomeFacts(seen.outcome)];
     case "drain":

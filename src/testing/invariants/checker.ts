@@ -42,6 +42,8 @@ export interface ObservedRunner {
   buffered(connection: number): number;
   /** Waiters for a slot of the fleet, jobs and callers of `acquire`; absent: this world leases no workers. */
   readonly waiters?: number | undefined;
+  /** What a relay comes with itself: its labels, and the most slots that it offers; absent: it is no relay's runner. */
+  readonly relay?: { readonly labels: readonly string[]; readonly capacity: number } | undefined;
   /** Slots of the fleet that are leased, by `acquire` or `getContext`; absent: none. */
   readonly leased?: number | undefined;
 }

@@ -10,6 +10,7 @@ import { DrainChecker } from "./drain-checker.ts";
 import { LivenessChecker } from "./liveness-checker.ts";
 import { Oracle } from "./oracle.ts";
 import { OrderChecker } from "./order.ts";
+import { RelayChecker } from "./relay-checker.ts";
 import { Settlement } from "./settlement.ts";
 import { Sometimes } from "./sometimes.ts";
 import { Throttle } from "./throttle.ts";
@@ -37,6 +38,7 @@ export function allCheckers(violation: Violation): CheckerSet {
     new SessionEndChecker(violation, context),
     new DrainChecker(violation, context),
     new Settlement(violation, context),
+    new RelayChecker(violation, context),
     new StatsChecker(violation, context),
     new BackpressureChecker(violation, context),
     sometimes,
@@ -95,6 +97,10 @@ export const PROOFS: Readonly<Record<string, Proof>> = {
   "leaving-loses-no-job": { checkers: ["drain-checker", "oracle", "concurrency"] },
   "within-bounds": { checkers: ["stats-checker", "backpressure-checker"] },
   "nonsense-ends-its-connection": { checkers: ["oracle"], elsewhere: "the fuzz tests of the decoder" },
+  "starts-once": { checkers: ["relay-checker"], elsewhere: "without relays: one-current-attempt and attempts-limited" },
+  "relay-passes-on": { checkers: ["relay-checker"] },
+  "relay-answers": { checkers: ["relay-checker"] },
+  "relay-tells-its-fleet": { checkers: ["relay-checker"] },
   "same-seed-same-events": { checkers: [], elsewhere: "the golden hashes" },
   "no-outside-time-or-chance": { checkers: [], elsewhere: "the linter" },
   "required-labels": {

@@ -34,8 +34,6 @@ interface WorkerLife {
   readonly malformed: Set<number>;
   /** Attempts that were taken back in shared memory, by connection: they never begin. */
   readonly recalled: Map<number, Set<number>>;
-  /** Whether it is a relay: a job may be on its way in its fleet when its attempt is over, and begin there. */
-  isRelay: boolean;
 }
 
 /** Checks value-of-handler, recalled-never-begins and handlers-within-capacity, and of leaving-loses-no-job that a worker hands back only what it has not begun. */
@@ -96,7 +94,6 @@ export class Concurrency implements Checker {
   #onSent({ from, connection, messages }: FrameObservation): void {
     const worker = this.#workers.get(from);
     if (worker === undefined || worker.malformed.has(connection)) return;
-    if (messages?.[0]?.type === "HELLO") worker.isRelay = messages[0].isRelay;
     for (const message of messages ?? []) this.#checkAnswer(worker, from, connection, message);
   }
 
@@ -171,7 +168,6 @@ function newLife(life: number): WorkerLife {
     runners: new Map(),
     malformed: new Set(),
     recalled: new Map(),
-    isRelay: false,
   };
 }
 
@@ -179,8 +175,9 @@ function keyOf(jobId: string, attempt: number): string {
   return `${jobId}#${attempt}`;
 }
 
-function addAssignment(worker: WorkerLife, connection: number, { attemptId, attempt, jobId }: JobMessage): void {
-  const key = keyOf(formatJobId(worker.runners.get(connection) ?? "", jobId), attempt);
+function addAssignment(worker: WorkerLife, connection: number, message: JobMessage): void {
+  const { attemptId, attempt, jobId, route } = message;
+  const key = keyOf(formatJobId(route?.origin ?? worker.runners.get(connection) ?? "", jobId), attempt);
   const assignment = { key, begun: false, value: undefined };
   const ofConnection = getOrCreate(worker.byConnection, connection, () => new Map());
   ofConnection.set(attemptId, assignment);
@@ -189,6 +186,5 @@ function addAssignment(worker: WorkerLife, connection: number, { attemptId, atte
 
 /** The same attempt may be there twice: once taken back and not yet handed back, and given again. */
 function forgetKey(worker: WorkerLife, assignment: Assignment): void {
-  if (worker.isRelay) return;
   if (worker.byKey.get(assignment.key) === assignment) worker.byKey.delete(assignment.key);
 }

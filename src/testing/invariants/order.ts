@@ -113,7 +113,8 @@ export class OrderChecker implements Checker, WireModelObserver {
     queue.late.delete(job.id);
     if (latest !== undefined && !prefetched && connection.heardAt < at) this.#reportOvertaking(machine, job.id, latest);
     this.#checkSuspicion(attempt, at);
-    if (job.used.includes(connection) && !connection.runner.unsure(at)) this.#reuses.push({ attempt, at });
+    if (job.used.includes(connection) && !job.isRelayed && !connection.runner.unsure(at))
+      this.#reuses.push({ attempt, at });
   }
 
   /** The holder of a lease may send to a suspect worker; `execute` may not. */
@@ -224,6 +225,8 @@ export class OrderChecker implements Checker, WireModelObserver {
     for (const { jobId, key, connection, at } of due) {
       const { runner } = connection;
       if (this.#context.wire.runner(runner.machine) !== runner || runner.unsure(now) || runner.wokeAt >= at) continue;
+      // It may have got the labels in the same frame, after the slot.
+      if (connection.resizedAt >= at) continue;
       for (const [other, [oldest]] of this.#queue(runner.machine).waiting)
         if (other !== key && oldest !== undefined && oldest < jobId) this.#checkPass(connection, jobId, oldest);
     }

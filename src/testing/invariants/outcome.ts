@@ -1,7 +1,9 @@
 /** Which errors a caller may see: the closed set, and the limits they speak of. Knows no call. */
 import type { CallOptions } from "../../core/dispatch/call-options.ts";
+import type { JobFailedMessage } from "../../core/protocol/message.ts";
 import {
   type AttemptOutcome,
+  EncodingError,
   PowerhoseError,
   QueueFullError,
   TimeoutError,
@@ -41,6 +43,22 @@ export function fitsSettlement(error: unknown, options: CallOptions, waited: num
   const limit = limitOf(error, options);
   if (error.ms !== limit) return `a ${error.kind} timeout of ${error.ms} ms, and the limit is ${limit}`;
   return waited < limit - 1e-6 ? `a ${error.kind} timeout of ${limit} ms after ${waited} ms` : undefined;
+}
+
+/** Whether an error is the limit of a relay's fleet that its answer tells. */
+export function fitsFleetLimit(error: unknown, { code, limit }: JobFailedMessage): boolean {
+  switch (code) {
+    case "maxQueue":
+    case "maxQueueBytes":
+      return error instanceof QueueFullError && error.limit === code && error.max === limit;
+    case "acquire":
+    case "queue":
+      return error instanceof TimeoutError && error.kind === code && error.ms === limit;
+    case "encoding":
+      return error instanceof EncodingError;
+    default:
+      return false;
+  }
 }
 
 /** A job is given up with its worker only when it may not be tried again. */

@@ -11,7 +11,7 @@ import type { NumberedEvent, Observation, SettledObservation } from "../history/
 import type { CheckerContext } from "./checker-context.ts";
 import { getOrCreate } from "./get-or-create.ts";
 import type { WireModelObserver } from "./wire-model.ts";
-import { fitsRefusal, fitsSettlement } from "./outcome.ts";
+import { fitsFleetLimit, fitsRefusal, fitsSettlement } from "./outcome.ts";
 import { hasAll, labelKey, type WireAttempt } from "./wire.ts";
 
 /** A call of which the promise, the event or both have not been seen. */
@@ -138,6 +138,11 @@ export class Settlement implements Checker, WireModelObserver {
     if (first?.type === "HELLO") this.#life(machine).labels.set(first.identity, first.labels);
   }
 
+  /** A relay may have none. */
+  #hasSlots(machine: string, identity: string): boolean {
+    return this.#context.wire.runner(machine)?.workers.get(identity)?.capacity !== 0;
+  }
+
   /** A worker is usable now: this counts at once, before the next sample of the numbers. */
   #onUsableWorker(machine: string, identity: string): void {
     const { empty, labels } = this.#life(machine);
@@ -175,8 +180,9 @@ export class Settlement implements Checker, WireModelObserver {
 
   #event(machine: string, event: NumberedEvent, at: number): void {
     if (event.type === "worker-resized") this.#life(machine).labels.set(event.identity, event.labels);
-    if (event.type === "worker-recovered" || (isWorkerNews(event) && event.capacity > 0))
+    if (event.type === "worker-recovered" && this.#hasSlots(machine, event.identity))
       return this.#onUsableWorker(machine, event.identity);
+    if (isWorkerNews(event) && event.capacity > 0) return this.#onUsableWorker(machine, event.identity);
     if (event.type !== "job-started" && event.type !== "job-retried" && event.type !== "job-settled") return;
     const { calls } = this.#life(machine);
     const call = calls.get(event.jobId);
@@ -262,6 +268,8 @@ export class Settlement implements Checker, WireModelObserver {
     const { promise, jobId, options } = call;
     if (promise === undefined || promise.ok) return;
     const waited = at - call.begun + this.#context.allowance.jumped(machine, call.begun);
+    const last = this.#context.wire.runner(machine)?.jobs.get(jobId)?.last?.answer;
+    if (last?.type === "FAILED" && fitsFleetLimit(promise.error, last)) return;
     const wrong = fitsSettlement(promise.error, options, waited) ?? this.#tooEarly(machine, call, promise.error, at);
     if (wrong !== undefined) this.#violation("fitting-error", `${machine}: job ${jobId} failed with ${wrong}`);
   }

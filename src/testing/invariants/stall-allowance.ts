@@ -3,7 +3,7 @@
  * a violation unless the runner's own standing still explains it. The checkers know the limits.
  */
 import type { Checker, ObservedRunner, Violation } from "./checker.ts";
-import type { Observation } from "../history/observation.ts";
+import { hasRunner, type Observation } from "../history/observation.ts";
 import { getOrCreate } from "./get-or-create.ts";
 
 /** Something came too late. */
@@ -78,7 +78,7 @@ export class StallAllowance implements Checker {
   }
 
   observe(seen: Observation): void {
-    if (seen.kind !== "machine" || seen.role !== "runner") return;
+    if (seen.kind !== "machine" || !hasRunner(seen)) return;
     if (seen.state === "stalled") this.#stillnessOf(seen.machine).stalls = true;
     if (seen.state !== "down") return;
     this.#machines.delete(seen.machine);

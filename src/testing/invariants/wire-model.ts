@@ -16,12 +16,13 @@ import type {
 import { FEATURE } from "../../core/protocol/constants.ts";
 import { PROTOCOL_VERSION } from "../../core/protocol/message.ts";
 import type { Checker, ObservedRunner } from "./checker.ts";
-import type {
-  ClosedObservation,
-  FrameObservation,
-  MachineObservation,
-  Observation,
-  RecalledObservation,
+import {
+  type ClosedObservation,
+  type FrameObservation,
+  hasRunner,
+  type MachineObservation,
+  type Observation,
+  type RecalledObservation,
 } from "../history/observation.ts";
 import { getOrCreate } from "./get-or-create.ts";
 import { type WireAnswer, WireAttempt, WireConnection, type WireJob, WireRunner } from "./wire.ts";
@@ -61,6 +62,8 @@ export class WireModel implements Checker {
   readonly #answered: WireAttempt[] = [];
   /** What went with the connection that has just closed: where memory is shared, the runner learns what had not begun. */
   readonly #justLost = new Map<number, Map<number, WireAttempt>>();
+  /** Connections that a relay dialled: at these it is no runner. By the relay's machine. */
+  readonly #ofRelays = new Map<number, string>();
   #opened = 0;
 
   /** Adds an observer. */
@@ -121,7 +124,7 @@ export class WireModel implements Checker {
   }
 
   #machine(seen: MachineObservation, at: number): void {
-    if (seen.role !== "runner") return;
+    if (!hasRunner(seen)) return;
     const runner = this.#runners.get(seen.machine);
     if (seen.state === "down") return this.#down(seen.machine);
     if (seen.state === "stalled") this.#up(seen.machine).stalled = true;
@@ -142,6 +145,7 @@ export class WireModel implements Checker {
     const runner = this.#runners.get(dialled ? from : to);
     if (runner === undefined) return;
     if (dialled) runner.dials = true;
+    else if (this.#runners.has(from)) this.#ofRelays.set(number, from);
     const connection = new WireConnection(number, runner, dialled ? to : from, dialled, at);
     this.#connections.set(number, connection);
     runner.connections.set(number, connection);
@@ -150,7 +154,8 @@ export class WireModel implements Checker {
   #sent(seen: FrameObservation, at: number): void {
     const connection = this.#connections.get(seen.connection);
     if (connection === undefined) {
-      if (this.#runners.has(seen.from) && seen.connection <= this.#opened)
+      const isRunner = this.#runners.has(seen.from) && this.#ofRelays.get(seen.connection) !== seen.from;
+      if (isRunner && seen.connection <= this.#opened)
         for (const observer of this.#observers) observer.onSentAfterClose?.(seen.from, seen.connection, at);
       return;
     }
@@ -211,6 +216,7 @@ export class WireModel implements Checker {
     if (((connection.welcome?.features ?? 0) & FEATURE.capacity) === 0)
       return this.#protocolError(connection, "CAPACITY that was not agreed on", at);
     connection.resized = message;
+    connection.resizedAt = at;
     giveSlots(connection, at);
     return true;
   }
@@ -300,7 +306,10 @@ export class WireModel implements Checker {
   }
 
   #jobSent(connection: WireConnection, message: JobMessage, at: number): void {
-    const job = connection.runner.job(message.jobId);
+    const { runner, welcome } = connection;
+    const origin = message.route?.origin ?? welcome?.runnerId;
+    const isForeign = origin !== undefined && origin !== welcome?.runnerId;
+    const job = isForeign ? runner.relayedJob(message, origin) : runner.job(message.jobId);
     if (job === undefined) {
       for (const observer of this.#observers) observer.onSettledJobSent?.(connection, message, at);
       return;

@@ -96,8 +96,12 @@ export class WireJob {
   /** When the call settled; `Infinity` until then. */
   settledAt: number = Number.POSITIVE_INFINITY;
 
-  constructor(id: number) {
+  /** Whether it is another runner's, and this attempt all there is of it here. */
+  readonly isRelayed: boolean;
+
+  constructor(id: number, isRelayed = false) {
     this.id = id;
+    this.isRelayed = isRelayed;
   }
 }
 
@@ -113,6 +117,8 @@ export class WireConnection {
   hello: HelloMessage | undefined;
   /** The last CAPACITY, once one has arrived. */
   resized: CapacityMessage | undefined;
+  /** When that was. */
+  resizedAt: number = Number.NEGATIVE_INFINITY;
   /** WELCOME, once it was sent. */
   welcome: WelcomeMessage | undefined;
   /** Why the worker may get no more work: REMOVE arrived or GOAWAY was sent. */
@@ -304,6 +310,7 @@ export class WireRunner {
   othersAt: number = Number.NEGATIVE_INFINITY;
   /** Jobs whose calls settled in this moment. */
   settled: WireJob[] = [];
+  readonly #relayed = new Map<string, WireJob>();
   #unread = 0;
   #highest = 0;
   /** Numbers below the highest that `execute` did not take in, and that have not settled. */
@@ -357,6 +364,12 @@ export class WireRunner {
     const job = new WireJob(id);
     this.jobs.set(id, job);
     return job;
+  }
+
+  /** The record of an attempt at a job of another runner. Its number is none that this runner gives. */
+  relayedJob({ jobId, attempt }: JobMessage, origin: string): WireJob {
+    const key = `${origin}:${jobId}#${attempt}`;
+    return getOrCreate(this.#relayed, key, () => new WireJob(-1 - this.#relayed.size, true));
   }
 
   /** A job that `execute` did not take in has settled. */

@@ -3,6 +3,7 @@ import { checkOptions, finiteDuration, type Validator, type Validators } from ".
 import type { SeededRandom } from "../time/seeded-random.ts";
 import type { CrashKind } from "./world.ts";
 import type { FaultyNetwork } from "../network/network.ts";
+import type { SimulatedRelay } from "./simulated-relay.ts";
 import type { SimulatedRunner } from "./simulated-runner.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
 
@@ -57,6 +58,7 @@ export interface FaultTargets {
   readonly network: FaultyNetwork;
   readonly workers: readonly SimulatedWorker[];
   readonly runners: readonly SimulatedRunner[];
+  readonly relays: readonly SimulatedRelay[];
   now(): number;
   at(ms: number, fn: () => unknown): void;
 }
@@ -99,7 +101,9 @@ class FaultSchedule {
 
   #inject(): void {
     const sim = this.#sim;
-    const { workers, runners } = sim;
+    const { relays, runners } = sim;
+    const workers = [...sim.workers, ...relays];
+    const listeners = [...runners, ...relays];
     if (workers.length === 0 || runners.length === 0) return;
     const worker = this.#random.pick(workers);
     const lasts = this.#below(this.#options.lasts);
@@ -109,7 +113,7 @@ class FaultSchedule {
       case "half-open":
         return this.#halfOpen(worker.name, lasts);
       case "partition": {
-        const names = runners.map(({ name }) => name);
+        const names = listeners.map(({ name }) => name).filter((name) => name !== worker.name);
         return this.#later(lasts, sim.network.partition(worker.name, names));
       }
       case "slow-reader": {
@@ -135,8 +139,9 @@ class FaultSchedule {
   }
 
   #halfOpen(worker: string, lasts: number): void {
-    const { network, runners } = this.#sim;
-    const runner = this.#random.pick(runners).name;
+    const { network, runners, relays } = this.#sim;
+    const runner = this.#random.pick([...runners, ...relays]).name;
+    if (runner === worker) return;
     const outwards = this.#random.below(2) === 0;
     this.#later(lasts, outwards ? network.halfOpen(worker, runner) : network.halfOpen(runner, worker));
   }
@@ -146,7 +151,8 @@ class FaultSchedule {
   }
 
   #restartCrashed(): void {
-    for (const worker of this.#sim.workers) if (worker.machineState === "down") worker.restart();
+    for (const worker of [...this.#sim.workers, ...this.#sim.relays])
+      if (worker.machineState === "down") worker.restart();
   }
 
   #healAll(): void {

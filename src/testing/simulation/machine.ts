@@ -12,7 +12,7 @@ export interface ActiveMachine {
 }
 
 /** What a machine is for. */
-export type MachineRole = "runner" | "worker" | "peer";
+export type MachineRole = "runner" | "worker" | "relay" | "peer";
 
 /** Where a machine stands. `down` is for ever: a restart is another machine of the same name. */
 export type MachineState = "up" | "stalled" | "down";

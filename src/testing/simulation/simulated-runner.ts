@@ -7,11 +7,13 @@ import type { ExecuteOptions } from "../../core/job/execute-options.ts";
 import type { Job } from "../../core/job/job.ts";
 import type { MapInput, MapOptions, Outcome } from "../../core/dispatch/map.ts";
 import { withDefaults } from "../../core/options.ts";
+import type { Random } from "../../core/time/clock.ts";
 import type { Payload } from "../../core/peer.ts";
 import { resolveLimits } from "../../core/runner/registration.ts";
 import { JobRunner } from "../../core/runner/runner.ts";
 import { type DrainOptions, RUNNER_DEFAULTS, type RunnerOptions } from "../../core/runner/runner-options.ts";
 import type { ObservedRunner } from "../invariants/checker.ts";
+import { getOrCreate } from "../invariants/get-or-create.ts";
 import type { Machine, MachineState } from "./machine.ts";
 import type { NumberedEvent, SettledObservation } from "../history/observation.ts";
 import { type CrashKind, crash, jumpClock, stall, type World } from "./world.ts";
@@ -20,6 +22,14 @@ import { type CrashKind, crash, jumpClock, stall, type World } from "./world.ts"
 export interface SimulatedRunnerOptions extends Omit<RunnerOptions, "clock" | "random" | "listen"> {
   /** The name of its machine, which workers dial; default `runner`. */
   readonly name?: string | undefined;
+}
+
+/** Where the runner of a relay runs. */
+export interface RunnerHost {
+  readonly machine: Machine;
+  readonly random: Random;
+  /** What the relay comes with itself. */
+  readonly relay: NonNullable<ObservedRunner["relay"]>;
 }
 
 /** One runner of a simulation; it starts by itself, and calls made before it has started wait for that. */
@@ -36,21 +46,23 @@ export class SimulatedRunner extends JobRunner {
   #executing = false;
   #taken: number | undefined;
   #maps = 0;
-  /** The numbers of jobs that have not settled, by their ids. */
-  readonly #numbers = new Map<string, number>();
+  /** The numbers of jobs that have not settled, by their ids. A relayed one may be back before the event of its end is told. */
+  readonly #numbers = new Map<string, number[]>();
+  readonly #relay: ObservedRunner["relay"];
 
-  /** @internal */
-  constructor(options: SimulatedRunnerOptions, world: World) {
+  /** @internal `host`: the machine of the relay that it belongs to, and the chance there; default: a machine of its own. */
+  constructor(options: SimulatedRunnerOptions, world: World, host?: RunnerHost) {
     if ("listen" in options)
       throw new TypeError("a runner of a simulation listens on its own machine: workers dial its name");
     const { name = "runner", ...rest } = options;
-    const machine = world.machine(name, "runner");
+    const machine = host?.machine ?? world.machine(name, "runner");
     super({
       ...rest,
       listen: world.network.listen(name),
       clock: machine,
-      random: world.randomOf(machine),
+      random: host?.random ?? world.randomOf(machine),
     });
+    this.#relay = host?.relay;
     this.name = name;
     this.#world = world;
     this.#machine = machine;
@@ -124,15 +136,18 @@ export class SimulatedRunner extends JobRunner {
     const { network } = this.#world;
     const machine = this.#machine;
     const open = this.#open;
+    const relay = this.#relay;
     const { workers } = this;
     const limits = { ...withDefaults(RUNNER_DEFAULTS, this.#options), ...resolveLimits(this.#options) };
     return {
       machine: this.name,
       limits,
       faults: network.faults,
+      relay,
       stats: () => this.stats(),
       get keepAliveTimers() {
-        return machine.keepAliveTimers;
+        // Those of the relay's worker cannot be told from the runner's.
+        return relay !== undefined ? 0 : machine.keepAliveTimers;
       },
       get timers() {
         return machine.timers;
@@ -185,16 +200,20 @@ export class SimulatedRunner extends JobRunner {
   }
 
   /** @internal A job is taken in, and numbered, before `execute` returns. */
-  protected override taken({ id, jobId }: CallInfo, options: CallOptions): void {
+  protected override taken({ id, jobId }: CallInfo, options: CallOptions | undefined): void {
+    getOrCreate(this.#numbers, jobId, () => []).push(id);
+    if (options === undefined)
+      return this.#world.record({ kind: "relayed", machine: this.name, jobId: id, name: jobId });
     this.#taken = id;
-    this.#numbers.set(jobId, id);
     if (this.#executing) this.#world.record({ kind: "submitted", machine: this.name, jobId: id, options });
   }
 
   #numbered(event: RunnerEvent): NumberedEvent {
     if (!("jobId" in event)) return event;
-    const jobId = this.#numbers.get(event.jobId) ?? 0;
-    if (event.type === "job-settled") this.#numbers.delete(event.jobId);
+    const numbers = this.#numbers.get(event.jobId);
+    const jobId = numbers?.[0] ?? 0;
+    if (event.type === "job-settled") numbers?.shift();
+    if (numbers?.length === 0) this.#numbers.delete(event.jobId);
     return { ...event, jobId };
   }
 

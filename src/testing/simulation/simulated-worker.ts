@@ -6,7 +6,6 @@ import type { WorkerOptions } from "../../core/worker/worker-options.ts";
 import { describeValue } from "../history/format.ts";
 import { machineName } from "../network/machine-names.ts";
 import type { Machine, MachineState } from "./machine.ts";
-import { RelayedFleet } from "./relayed-fleet.ts";
 import { type CrashKind, crash, jumpClock, stall, type World } from "./world.ts";
 
 /** Options of a simulated worker, besides those of a {@link Worker}. */
@@ -16,11 +15,6 @@ export interface SimulatedWorkerOptions extends Omit<
 > {
   /** The machine of the runner it dials; default `runner`. */
   readonly to?: string | undefined;
-  /**
-   * How many workers of `capacity` run the handler behind a relay in its process, as `powerhose work` has threads; default: none,
-   * and the worker runs the handler itself. What becomes of their connections is seen from the runner alone.
-   */
-  readonly threads?: number | undefined;
   /** The principal it authenticates as; default `local`. Identities belong to principals. */
   readonly principal?: string | undefined;
 }
@@ -34,7 +28,6 @@ export class SimulatedWorker {
   readonly #options: SimulatedWorkerOptions;
   #machine: Machine;
   #worker: Worker;
-  #fleet: RelayedFleet | undefined;
 
   /** @internal */
   constructor(name: string, handler: Handler, options: SimulatedWorkerOptions, world: World) {
@@ -86,13 +79,6 @@ export class SimulatedWorker {
     jumpClock(this.#machine, ms, this.#world);
   }
 
-  /** With `threads`: cuts the connection of one of them, which comes back; what it had is lost. Harmless when none is connected. */
-  crashThread(): void {
-    if (this.#machine.state === "down" || this.#fleet === undefined) return;
-    this.#world.record({ kind: "fault", fault: "crash-thread", target: this.name });
-    this.#fleet.crashOne();
-  }
-
   /** {@link Worker.drain} of the worker there. */
   drain(options?: Parameters<Worker["drain"]>[0]): Promise<void> {
     return this.#worker.drain(options);
@@ -104,25 +90,21 @@ export class SimulatedWorker {
   }
 
   #make(): Worker {
-    const { to = "runner", principal, threads, ...options } = this.#options;
+    const { to = "runner", principal, ...options } = this.#options;
     const machine = this.#machine;
     const world = this.#world;
     const random = world.randomOf(machine);
-    const capacity = options.capacity ?? 1;
-    const handler = world.handlers.wrap(this.#handler, machine, capacity * (threads ?? 1));
-    this.#fleet =
-      threads === undefined ? undefined : new RelayedFleet(threads, { handler, capacity, clock: machine, random });
+    const handler = world.handlers.wrap(this.#handler, machine, options.capacity ?? 1);
     const worker = new Worker({
       identity: this.name,
       // What a stack says, and so how long a frame is, depends on the host.
       remoteStacks: false,
       ...options,
-      ...(this.#fleet === undefined ? { handler } : { handler: this.#fleet.relay, capacity: 65_535, blocking: false }),
+      handler,
       dial: world.network.dialer(machine.name, to, principal),
       clock: machine,
       random,
     });
-    void worker.closed.then(this.#fleet?.stop);
     worker.on((event: WorkerEvent) => world.record({ kind: "worker", machine: machine.name, event }));
     // `worker.start()` gives a scenario the same promise, and so the reason of a refusal.
     worker.start().catch(() => undefined);

@@ -12,6 +12,7 @@ import { FaultyNetwork, type FaultyNetworkOptions } from "../network/network.ts"
 import type { Observation, Observed } from "../history/observation.ts";
 import { SeededRandom } from "../time/seeded-random.ts";
 import { SimulatedPeer, type SimulatedPeerOptions } from "./simulated-peer.ts";
+import { SimulatedRelay, type SimulatedRelayOptions } from "./simulated-relay.ts";
 import { SimulatedRunner, type SimulatedRunnerOptions } from "./simulated-runner.ts";
 import { SimulatedWorker, type SimulatedWorkerOptions } from "./simulated-worker.ts";
 import { crash } from "./world.ts";
@@ -68,6 +69,7 @@ export class Simulation {
   #machines: readonly Machine[] = [];
   readonly #runners: SimulatedRunner[] = [];
   readonly #workers: SimulatedWorker[] = [];
+  readonly #relays: SimulatedRelay[] = [];
   #views: readonly ObservedRunner[] = [];
   /** The first failure. What is thrown may be anything. */
   #failure: { readonly error: unknown } | undefined;
@@ -140,6 +142,17 @@ export class Simulation {
     return worker;
   }
 
+  /**
+   * Starts a relay on a machine of its own. Workers and other relays join its fleet with `to: name`.
+   * @throws TypeError or RangeError when an option is wrong, Error when a machine of that name is up.
+   */
+  relay(name: string, options: SimulatedRelayOptions = {}): SimulatedRelay {
+    const relay = new SimulatedRelay(name, options, this);
+    this.#relays.push(relay);
+    this.#refreshViews();
+    return relay;
+  }
+
   /** A peer on a machine of its own that sends what the scenario tells it to. It has yet to `connect`. */
   peer(name: string, options: SimulatedPeerOptions = {}): SimulatedPeer {
     return new SimulatedPeer(name, options, this);
@@ -148,6 +161,11 @@ export class Simulation {
   /** The workers of this world, in the order they were made. */
   get workers(): readonly SimulatedWorker[] {
     return this.#workers;
+  }
+
+  /** The relays of this world, in the order they were made. */
+  get relays(): readonly SimulatedRelay[] {
+    return this.#relays;
   }
 
   /** The runners of this world, in the order they were made, those that have crashed included. */
@@ -239,7 +257,7 @@ export class Simulation {
     this.#checkNotOver();
     const named = (one: { readonly name: string }): boolean => one.name === name;
     const present =
-      [...this.#runners, ...this.#workers].some((one) => named(one) && one.machineState !== "down") ||
+      [...this.#runners, ...this.#workers, ...this.#relays].some((one) => named(one) && one.machineState !== "down") ||
       this.#machines.some((one) => named(one) && one.role === "peer");
     if (present) throw new Error(`a machine called ${name} is there already, and has not crashed`);
     const life = (this.#lives.get(name) ?? 0) + 1;
@@ -264,11 +282,16 @@ export class Simulation {
   }
 
   /** @internal */
+  runnersChanged(): void {
+    this.#refreshViews();
+  }
+
+  /** @internal */
   record(observed: Observed): void {
     const at = this.#clock.now();
     const seen: Observation = { ...observed, at };
     if (SEEN_AS_PROGRESS.has(observed.kind)) this.#progressAt = at;
-    if (observed.kind === "machine" && observed.role === "runner") this.#refreshViews();
+    if (observed.kind === "machine" && (observed.role === "runner" || observed.role === "relay")) this.#refreshViews();
     this.trace.add(seen);
     for (const checker of this.#checkers) checker.observe?.(seen);
   }
@@ -321,6 +344,7 @@ export class Simulation {
     this.#wakeAll();
     const ends: Promise<unknown>[] = [];
     for (const { worker, machineState } of this.#workers) if (machineState !== "down") ends.push(worker.stop());
+    for (const relay of this.#relays) if (relay.machineState !== "down") ends.push(relay.stop());
     for (const runner of this.#runners) if (runner.machineState !== "down") ends.push(runner.stop());
     for (const machine of this.#machines) if (machine.role === "peer") crash(machine, "fin", this);
     let stopped = false;
@@ -388,7 +412,8 @@ export class Simulation {
   }
 
   #refreshViews(): void {
-    this.#views = this.#runners.filter(({ machineState }) => machineState !== "down").map((runner) => runner.view());
+    const runners = [...this.#runners, ...this.#relays.map(({ runner }) => runner)];
+    this.#views = runners.filter(({ machineState }) => machineState !== "down").map((runner) => runner.view());
   }
 
   #noteProgress(): void {

@@ -16,6 +16,8 @@ export interface World {
   randomOf(machine: Machine): Random;
   /** A machine has crashed: nothing that waits on it goes on. */
   forget(machine: Machine): void;
+  /** A runner has taken the place of another. */
+  runnersChanged(): void;
   /** Says what was seen. */
   record(observed: Observed): void;
 }

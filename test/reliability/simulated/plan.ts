@@ -43,10 +43,19 @@ export interface WorkerPlan {
   readonly maxAge: number | undefined;
   /** What it comes with. */
   readonly labels: readonly string[];
-  /** How many run the handler behind it, if it is a relay. */
-  readonly threads?: number | undefined;
+  /** If it is a relay: its fleet, and whether it stands for it at a second runner, too. */
+  readonly fleet?: FleetPlan | undefined;
   /** Whether it goes by the name of the worker before it. */
   readonly duplicate: boolean;
+}
+
+/** The fleet behind a relay. */
+export interface FleetPlan {
+  readonly workers: readonly WorkerPlan[];
+  /** Jobs that may wait at the relay. */
+  readonly maxQueue: number;
+  /** How long, in ms. */
+  readonly queueTimeout: number;
 }
 
 /** What can go wrong, or be done to the fleet by hand. Their order decides what a seed draws. */
@@ -73,7 +82,7 @@ const PREFETCHES: readonly ("auto" | number)[] = ["auto", "auto", 0, 1, 4, 32];
 
 /** One such fault. */
 export type FaultPlan = { readonly at: number; readonly worker: number; readonly lasts: number } & (
-  | { readonly kind: Exclude<(typeof FAULT_KINDS)[number], "crash"> | "crash-thread" }
+  | { readonly kind: Exclude<(typeof FAULT_KINDS)[number], "crash"> }
   | { readonly kind: "crash"; readonly how: CrashKind }
 );
 
@@ -108,6 +117,8 @@ export interface Plan {
   readonly calmAt: number;
   /** Workers that stay out of reach after that. */
   readonly lostForGood: number;
+  /** Whether the relays face a second runner, which some of the calls go to. */
+  readonly hasSecondRunner?: boolean | undefined;
   /** How it ends: by `stop`, or by `drain` with jobs on their way. */
   readonly ending: "stop" | "drain" | "drain-reject";
 }
@@ -140,7 +151,7 @@ export interface PlanSize {
   readonly focus?: readonly FaultPlan["kind"][];
   /** How jobs may be prefetched; default as often by measure as not. */
   readonly prefetch?: readonly ("auto" | number)[];
-  /** Whether each worker is a relay, with a fleet in its process. */
+  /** Whether most workers are relays, some behind another, and some of two runners. */
   readonly relays?: boolean;
   /** Whether jobs are large, workers take many, and little of them may wait: for what becomes of those who read slowly. */
   readonly heavy?: boolean;
@@ -177,6 +188,7 @@ export class PlanDraw {
       latency,
       payload: this.#size.heavy === true ? chance.pick([2_000, 2_500]) : chance.pick([0, 0, 100, 2_000]),
       workers: Array.from({ length: workers }, (_, index) => this.#worker(index)),
+      ...(this.#size.relays === true ? { hasSecondRunner: chance.below(3) === 0 } : {}),
       calls: Array.from({ length: jobs }, () => this.#call(manners)),
       faults: Array.from({ length: faults }, () => this.#fault(kinds)),
       calmAt: length,
@@ -242,7 +254,37 @@ export class PlanDraw {
       maxAge: this.#maybe(5, () => 20 * this.#about(this.#pace)),
       labels: this.#labels.filter(() => chance.below(2) === 0),
       duplicate: index > 0 && chance.below(10) === 0,
-      ...(this.#size.relays === true ? { threads: 1 + chance.below(3) } : {}),
+      // A relay that retires before its fleet has joined would hardly ever be there.
+      ...(this.#size.relays === true && chance.below(5) > 0 ? { maxAge: undefined, fleet: this.#fleet(1) } : {}),
+    };
+  }
+
+  /** Two relays deep at most. */
+  #fleet(depth: number): FleetPlan {
+    const chance = this.#chance;
+    const workers = Array.from({ length: 1 + chance.below(3) }, () => {
+      const isRelay = depth < 2 && chance.below(3) === 0;
+      const { maxJobs, maxAge, ...worker } = this.#leaf();
+      return isRelay
+        ? { ...worker, maxJobs: undefined, maxAge: undefined, fleet: this.#fleet(depth + 1) }
+        : { ...worker, maxJobs, maxAge };
+    });
+    return {
+      workers,
+      maxQueue: chance.pick([1, 100_000, 100_000]),
+      queueTimeout: chance.pick([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 3 * this.#pace]),
+    };
+  }
+
+  #leaf(): WorkerPlan {
+    const chance = this.#chance;
+    return {
+      capacity: 1 + chance.below(2),
+      blocking: chance.below(2) === 0,
+      maxJobs: this.#maybe(8, () => 1 + chance.below(20)),
+      maxAge: this.#maybe(8, () => 20 * this.#about(this.#pace)),
+      labels: this.#labels.filter(() => chance.below(2) === 0),
+      duplicate: false,
     };
   }
 
@@ -269,7 +311,8 @@ export class PlanDraw {
     const at = chance.random() * this.#size.length;
     const fault = {
       at,
-      worker: chance.below(this.#size.workers),
+      // Behind relays there are more.
+      worker: chance.below(this.#size.relays === true ? 12 : this.#size.workers),
       lasts: this.#about(chance.pick([1, 10]) * this.#pace),
     };
     return kind === "crash" ? { ...fault, kind, how: chance.pick(CRASHES) } : { ...fault, kind };

@@ -7,12 +7,14 @@ import { NoWorkerError, PowerhoseError, QueueFullError, RunnerStoppedError } fro
 import { heldJobBytes } from "../../../src/core/job/held-bytes.ts";
 import { Job } from "../../../src/core/job/job.ts";
 import type { Payload } from "../../../src/core/peer.ts";
+import type { Worker } from "../../../src/core/worker/worker.ts";
 import type { Handler } from "../../../src/core/worker/execution.ts";
+import { SimulatedRelay, type SimulatedRelayOptions } from "../../../src/testing/simulation/simulated-relay.ts";
 import type { SimulatedWorker } from "../../../src/testing/simulation/simulated-worker.ts";
 import type { SimulatedRunner } from "../../../src/testing/simulation/simulated-runner.ts";
 import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
 import { playByzantine } from "./byzantine.ts";
-import type { CallPlan, FaultPlan, Manner, Plan, WorkerPlan } from "./plan.ts";
+import type { CallPlan, FaultPlan, FleetPlan, Manner, Plan, WorkerPlan } from "./plan.ts";
 
 /** What one world came to. */
 export interface Played {
@@ -33,15 +35,28 @@ const MAX_PAYLOAD = 8_192;
 /** What a drain at the end is given, in ms. */
 const LAST_DRAIN = 1_000;
 
+/** A machine of the fleet, and whose fleet. */
+interface Member {
+  readonly node: SimulatedWorker | SimulatedRelay;
+  /** The machine it dials. */
+  readonly to: string;
+}
+
+const SECOND = "runner2";
+
 class Play {
   readonly played: Played = { succeeded: 0, failed: 0, faults: new Map() };
   readonly #sim: Simulation;
   readonly #plan: Plan;
-  readonly #workers: SimulatedWorker[] = [];
+  /** Those that dial the runner. */
+  readonly #workers: (SimulatedWorker | SimulatedRelay)[] = [];
+  /** All of them, those behind relays included. */
+  readonly #members: Member[] = [];
   readonly #calls: Promise<void>[] = [];
   /** The first thing a caller saw that it must not. */
   #wrong: Error | undefined;
   #runner: SimulatedRunner;
+  readonly #second: SimulatedRunner | undefined;
   #byzantine = 0;
 
   constructor(sim: Simulation, plan: Plan) {
@@ -49,6 +64,7 @@ class Play {
     this.#plan = plan;
     sim.network.setLatency(...plan.latency);
     this.#runner = this.#makeRunner();
+    this.#second = plan.hasSecondRunner === true ? this.#makeRunner(SECOND) : undefined;
     for (const worker of plan.workers) this.#addWorker(worker);
   }
 
@@ -66,27 +82,46 @@ class Play {
     return this.played;
   }
 
-  #makeRunner(): SimulatedRunner {
+  #makeRunner(name = "runner"): SimulatedRunner {
     const { runner } = this.#plan;
     const maxBuffered = Math.max(2 * MAX_PAYLOAD, 4 * runner.highWater);
-    return this.#sim.runner({ ...runner, maxBuffered, maxPayload: MAX_PAYLOAD, drainTimeout: 5_000 });
+    return this.#sim.runner({ ...runner, name, maxBuffered, maxPayload: MAX_PAYLOAD, drainTimeout: 5_000 });
   }
 
-  #addWorker({ capacity, blocking, maxJobs, maxAge, labels, duplicate, threads }: WorkerPlan): void {
+  #addWorker(plan: WorkerPlan): void {
     const index = this.#workers.length;
-    this.#workers.push(
-      this.#sim.worker(`w${index}`, this.#handler(), {
-        capacity,
-        blocking,
-        labels,
-        identity: `w${duplicate ? index - 1 : index}`,
-        reconnectMin: Math.min(100, this.#plan.reconnectMax),
-        reconnectMax: this.#plan.reconnectMax,
-        ...(threads === undefined ? {} : { threads }),
-        ...(maxJobs === undefined ? {} : { maxJobs }),
-        ...(maxAge === undefined ? {} : { maxAge }),
-      }),
-    );
+    const identity = `w${plan.duplicate ? index - 1 : index}`;
+    this.#workers.push(this.#makeNode(`w${index}`, identity, "runner", plan));
+  }
+
+  #makeNode(name: string, identity: string, to: string, plan: WorkerPlan): SimulatedWorker | SimulatedRelay {
+    const { capacity, blocking, maxJobs, maxAge, labels, fleet } = plan;
+    const options = {
+      labels,
+      identity,
+      reconnectMin: Math.min(100, this.#plan.reconnectMax),
+      reconnectMax: this.#plan.reconnectMax,
+      ...(maxJobs === undefined ? {} : { maxJobs }),
+      ...(maxAge === undefined ? {} : { maxAge }),
+    };
+    const node =
+      fleet === undefined
+        ? this.#sim.worker(name, this.#handler(), { ...options, capacity, blocking, to })
+        : this.#sim.relay(name, { ...options, ...this.#relayOptions(to, fleet) });
+    this.#members.push({ node, to });
+    for (const [index, member] of (fleet?.workers ?? []).entries())
+      this.#makeNode(`${name}-${index}`, `${name}-${index}`, name, member);
+    return node;
+  }
+
+  #relayOptions(to: string, { maxQueue, queueTimeout }: FleetPlan): Pick<SimulatedRelayOptions, "to" | "runner"> {
+    const { heartbeat, cancelGrace, helloTimeout, stallTimeout, highWater } = this.#plan.runner;
+    const rules = { heartbeat, cancelGrace, helloTimeout, stallTimeout, highWater };
+    const maxBuffered = Math.max(2 * MAX_PAYLOAD, 4 * highWater);
+    return {
+      to: to === "runner" && this.#second !== undefined ? [to, SECOND] : to,
+      runner: { ...rules, maxQueue, queueTimeout, maxBuffered, maxPayload: MAX_PAYLOAD },
+    };
   }
 
   /** Answers with its job's data and the attempt's fencing token, so that no two attempts answer alike. */
@@ -136,7 +171,7 @@ class Play {
     if (abortAfter !== undefined) this.#sim.at(this.#sim.now() + abortAfter, () => controller.abort(reason));
     const options = { signal: controller.signal, deadline, queueTimeout, attempts, failFast, require };
     try {
-      const value = await this.#submit(call, data, options);
+      const value = await this.#submit(call, data, options, index);
       if (value === undefined) return;
       this.#check(data, value);
       this.played.succeeded++;
@@ -146,10 +181,16 @@ class Play {
       if (error instanceof TypeError || (error !== reason && !(error instanceof PowerhoseError))) throw error;
       if (!failFast && error instanceof NoWorkerError) throw new TypeError("NoWorkerError, unasked", { cause: error });
       // Who held a worker has given it back by now, and the queue moved on.
-      if (error instanceof QueueFullError && call.by === "execute" && !this.#isFull(data))
+      const isLimited = error instanceof QueueFullError && call.by === "execute" && !this.#hasRelays;
+      if (isLimited && !this.#isFull(data))
         throw new TypeError("within-bounds: refused, and the queue is not full", { cause: error });
       this.played.failed++;
     }
+  }
+
+  /** Whether a relay's own limits may be why a job is refused, or those of a second runner. */
+  get #hasRelays(): boolean {
+    return this.#sim.relays.length > 0 || this.#second !== undefined;
   }
 
   /** Whether the runner has no room for another job of that data now. */
@@ -177,12 +218,13 @@ class Play {
     call: CallPlan,
     data: string,
     options: Parameters<SimulatedRunner["execute"]>[1],
+    index: number,
   ): Promise<Payload | undefined> {
     const runner = this.#runner;
     const { require } = call;
     switch (call.by) {
       case "execute":
-        return runner.execute(data, options);
+        return (index % 3 === 0 ? (this.#second ?? runner) : runner).execute(data, options);
       case "held":
         return runner.workers.getContext((worker) => worker.execute(data, options), { timeout: 1_000, require });
       case "map": {
@@ -201,8 +243,9 @@ class Play {
 
   #strike(fault: FaultPlan): void {
     const sim = this.#sim;
-    const worker = this.#workers[fault.worker % this.#workers.length];
-    if (worker === undefined) return;
+    const member = this.#members[fault.worker % this.#members.length];
+    if (member === undefined) return;
+    const { node: worker, to } = member;
     this.played.faults.set(fault.kind, (this.played.faults.get(fault.kind) ?? 0) + 1);
     const { name } = worker;
     const later = (undo: () => void): void => sim.at(Math.min(sim.now() + fault.lasts, this.#plan.calmAt), undo);
@@ -210,14 +253,14 @@ class Play {
       case "cut":
         return sim.network.cut(name);
       case "half-open-out":
-        return later(sim.network.halfOpen(name, "runner"));
+        return later(sim.network.halfOpen(name, to));
       case "half-open-in":
-        return later(sim.network.halfOpen("runner", name));
+        return later(sim.network.halfOpen(to, name));
       case "partition":
-        return later(sim.network.partition(name, "runner"));
+        return later(sim.network.partition(name, to));
       case "slow-worker":
       case "slow-runner":
-        return later(sim.network.throttle(fault.kind === "slow-worker" ? name : "runner", 100 + fault.lasts * 10));
+        return later(sim.network.throttle(fault.kind === "slow-worker" ? name : to, 100 + fault.lasts * 10));
       case "stall-worker":
         return worker.stall(fault.lasts);
       case "stall-runner":
@@ -227,9 +270,7 @@ class Play {
       case "runner-clock":
         return this.#runner.jumpClock(fault.lasts);
       case "delete":
-        return void this.#runner.workers.delete(worker.worker.identity);
-      case "crash-thread":
-        return worker.crashThread();
+        return void this.#runnerOf(to).workers.delete(workerOf(worker).identity);
       case "leave":
         return this.#leave(worker);
       case "restart-runner":
@@ -243,14 +284,18 @@ class Play {
     }
   }
 
-  #leave(worker: SimulatedWorker): void {
+  #runnerOf(machine: string): SimulatedRunner {
+    return this.#sim.relays.find(({ name }) => name === machine)?.runner ?? this.#runner;
+  }
+
+  #leave(worker: SimulatedWorker | SimulatedRelay): void {
     if (worker.machineState !== "up") return;
     void worker.drain({ timeout: 1_000 }).then(() => worker.machineState === "up" && worker.restart());
   }
 
   /** A supervisor starts again what has crashed, and what gave up because somebody else had its name. */
-  #again(worker: SimulatedWorker): void {
-    if (worker.machineState === "down" || worker.worker.state === "stopped") worker.restart();
+  #again(worker: SimulatedWorker | SimulatedRelay): void {
+    if (worker.machineState === "down" || workerOf(worker).state === "stopped") worker.restart();
   }
 
   #runnerAgain(): void {
@@ -261,7 +306,7 @@ class Play {
   #calm(): void {
     this.#sim.network.heal();
     this.#runnerAgain();
-    for (const worker of this.#workers) this.#again(worker);
+    for (const { node } of this.#members) this.#again(node);
     for (const { name } of this.#workers.slice(0, this.#plan.lostForGood)) this.#sim.network.partition(name, "runner");
   }
 
@@ -282,7 +327,9 @@ class Play {
     const restarts = this.#plan.faults.filter(({ kind }) => kind === "crash" || kind === "leave").length;
     const renewed = workers.some((one) => one.duplicate || one.maxAge !== undefined || one.maxJobs !== undefined);
     const fight = renewed || this.#byzantine > 0 || restarts > 4 ? 2 * FLAPPING : 0;
-    return CONNECT_TIMEOUT + 4 * reconnectMax + 10 * runner.heartbeat + 30_000 + fight;
+    // Behind two relays a worker comes back when these are back.
+    const hops = this.#hasRelays ? 3 : 1;
+    return hops * (CONNECT_TIMEOUT + 4 * reconnectMax + 10 * runner.heartbeat) + 30_000 + fight;
   }
 
   /** The longest that one call takes once nothing goes wrong any more: attempts on workers that hang take their timeout each. */
@@ -296,7 +343,7 @@ class Play {
   /** Liveness: every worker that can be reached is back, with all its slots free. */
   async #backAgain(): Promise<void> {
     if (this.#plan.runner.maxWorkers < this.#workers.length) return; // somebody has to stay outside
-    const missing = new Set(this.#workers.slice(this.#plan.lostForGood).map(({ worker }) => worker.identity));
+    const missing = new Set(this.#workers.slice(this.#plan.lostForGood).map((one) => workerOf(one).identity));
     const limit = this.#sim.now() + this.#recovery() + 20 * this.#longestHandler();
     while (missing.size > 0 && this.#sim.now() < limit) {
       await this.#sim.sleep(this.#plan.runner.heartbeat);
@@ -311,8 +358,8 @@ class Play {
 
   /** What the workers of that name can do. */
   #capacities(identity: string): readonly number[] {
-    return this.#workers.flatMap(({ worker }, index) =>
-      worker.identity === identity ? [slotsOf(this.#plan.workers[index])] : [],
+    return this.#workers.flatMap((worker, index) =>
+      workerOf(worker).identity === identity ? [slotsOf(this.#plan.workers[index])] : [],
     );
   }
 
@@ -322,7 +369,7 @@ class Play {
     // A runner that still stood still when the faults were over grants everybody a little more when it wakes.
     const stall = Math.max(0, ...this.#plan.faults.map(({ lasts }) => lasts));
     await this.#sim.sleep(5 * heartbeat + timeout + cancelGrace + stall);
-    const names = this.#workers.map(({ worker }) => worker.identity);
+    const names = this.#workers.map((worker) => workerOf(worker).identity);
     const lost = names.slice(0, this.#plan.lostForGood).filter((name, index) => names.indexOf(name, index + 1) < 0);
     const back = this.#runner.stats().workers.find(({ identity }) => lost.includes(identity));
     if (back !== undefined && this.#byzantine === 0)
@@ -352,7 +399,15 @@ class Play {
 }
 
 function slotsOf(worker: WorkerPlan | undefined): number {
-  return worker === undefined ? 0 : worker.capacity * (worker.threads ?? 1);
+  if (worker?.fleet === undefined) return worker?.capacity ?? 0;
+  return worker.fleet.workers.reduce((sum, one) => sum + slotsOf(one), 0);
+}
+
+/** What dials the runner there. */
+function workerOf(node: SimulatedWorker | SimulatedRelay): Worker {
+  const worker = node instanceof SimulatedRelay ? node.workers[0] : node.worker;
+  if (worker === undefined) throw new Error(`${node.name} dials nothing`);
+  return worker;
 }
 
 /** Plays a plan to its end. Throws when a caller saw what it must not, or somebody did not recover. */

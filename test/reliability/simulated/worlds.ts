@@ -57,9 +57,20 @@ export const WORLDS: Readonly<Record<string, WorldKind>> = {
     }),
     network: { window: 512, sharedMemory: true },
   },
-  relays: drawn("jobs among relays whose fleets lose workers, and whose connections are cut", {
+  relays: drawn("jobs among relays, up to two deep and of two runners, all of whose links and machines fail", {
     ...FOCUSED,
-    focus: ["crash-thread", "cut", "crash", "leave", "stall-worker"],
+    workers: 3,
+    focus: [
+      "cut",
+      "crash",
+      "leave",
+      "stall-worker",
+      "partition",
+      "half-open-in",
+      "half-open-out",
+      "delete",
+      "worker-clock",
+    ],
     relays: true,
   }),
   soak: { about: "a day of fifty workers with faults all along", play: (sim) => soak(sim, 24) },

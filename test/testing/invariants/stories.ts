@@ -19,6 +19,7 @@ import {
   type Plot,
   SETTLED,
   type Story,
+  welcome,
   workerStats,
 } from "./story.ts";
 
@@ -1411,7 +1412,116 @@ const WORKERS: readonly Rule[] = [
 ];
 
 /** All of them. */
+/** A relay `b` between the runner and its worker `c`, which it is given one job for. */
+const between = (s: Story): Story => {
+  s.machine("b", "relay").machine("c", "peer");
+  s.opened(1, "b", "r").frame(1, "b", "r", [hello({ identity: "b", isRelay: true })]);
+  s.isLetIn(1, { identity: "b" }).tells(1).frame(1, "r", "b", [welcome()]);
+  s.opened(2, "c", "b")
+    .frame(2, "c", "b", [hello({ identity: "c" })])
+    .frame(2, "b", "c", [welcome()]);
+  return s.frame(1, "r", "b", [job(1)]).after(1);
+};
+
+const passed = (attempt = 1): Message => ({
+  ...job(1, attempt),
+  route: { origin: "run", deadline: Number.POSITIVE_INFINITY, priority: 0, labels: [], avoid: [] },
+});
+const result = (attemptId: number, path?: string): Message => ({
+  type: "JOBRES",
+  attemptId,
+  value: "ok",
+  ...(path === undefined ? {} : { path }),
+});
+const begun = (s: Story, machine: string, run: number): Story =>
+  s.see({ kind: "handler-started", machine, life: 1, capacity: 1, jobId: "run:1", attempt: 1, run });
+
+const RELAYS: readonly Rule[] = [
+  {
+    promise: "starts-once",
+    rule: "an attempt starts on one worker of all fleets",
+    kept: (s) => begun(between(s).frame(2, "b", "c", [passed()]).after(1), "c", 1).after(1),
+    broken: (s) => {
+      begun(between(s).frame(2, "b", "c", [passed()]).after(1), "c", 1).after(1);
+      return begun(s, "w", 2).after(1);
+    },
+  },
+  {
+    promise: "relay-passes-on",
+    rule: "a relay passes on what it was given",
+    kept: (s) => between(s).frame(2, "b", "c", [passed()]).after(1),
+    broken: (s) =>
+      between(s)
+        .frame(2, "b", "c", [passed(2)])
+        .after(1),
+  },
+  {
+    promise: "relay-passes-on",
+    rule: "a relay passes CANCEL on at once",
+    kept: (s) => {
+      between(s).frame(2, "b", "c", [passed()]).after(1);
+      return s
+        .frame(1, "r", "b", [cancel(1)])
+        .frame(2, "b", "c", [cancel(1)])
+        .after(1)
+        .after(1);
+    },
+    broken: (s) => {
+      between(s).frame(2, "b", "c", [passed()]).after(1);
+      return s
+        .frame(1, "r", "b", [cancel(1)])
+        .after(1)
+        .after(1);
+    },
+  },
+  {
+    promise: "relay-answers",
+    rule: "a relay answers what its worker answered, with the path",
+    kept: (s) => {
+      between(s)
+        .frame(2, "b", "c", [passed()])
+        .frame(2, "c", "b", [result(1)]);
+      return s.frame(1, "b", "r", [result(1, "c")]).after(1);
+    },
+    broken: (s) => {
+      between(s)
+        .frame(2, "b", "c", [passed()])
+        .frame(2, "c", "b", [result(1)]);
+      return s.frame(1, "b", "r", [result(1, "b")]).after(1);
+    },
+  },
+  {
+    promise: "relay-answers",
+    rule: "what was lost in the fleet is not handed back",
+    kept: (s) => between(s).frame(2, "b", "c", [passed()]).frame(2, "c", "b", [reject]).frame(1, "b", "r", [reject]),
+    broken: (s) => between(s).frame(2, "b", "c", [passed()]).closed(2, false, "b").frame(1, "b", "r", [reject]),
+  },
+  {
+    promise: "relay-tells-its-fleet",
+    rule: "a relay tells the slots that its fleet has now",
+    kept: (s) => {
+      s.machine("r", "relay", "up", 2).machine("o", "runner").after(0).opened(9, "r", "o");
+      s.frame(9, "r", "o", [hello({ identity: "r", isRelay: true, capacity: 0 })])
+        .frame(9, "o", "r", [{ ...welcome(), features: 0xc0 }])
+        .after(1);
+      s.stats({ capacity: 2 })
+        .frame(9, "r", "o", [{ type: "CAPACITY", capacity: 2, labels: [] }])
+        .after(1);
+      return s.see({ kind: "note", text: "later" }).after(1);
+    },
+    broken: (s) => {
+      s.machine("r", "relay", "up", 2).machine("o", "runner").after(0).opened(9, "r", "o");
+      s.frame(9, "r", "o", [hello({ identity: "r", isRelay: true, capacity: 0 })])
+        .frame(9, "o", "r", [{ ...welcome(), features: 0xc0 }])
+        .after(1);
+      s.stats({ capacity: 2 }).after(1);
+      return s.see({ kind: "note", text: "later" }).after(1);
+    },
+  },
+];
+
 export const RULES: readonly Rule[] = [
+  ...RELAYS,
   ...SETTLEMENT,
   ...RESULTS,
   ...SESSIONS,

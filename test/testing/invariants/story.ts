@@ -3,7 +3,13 @@ import type { CallOptions } from "../../../src/core/dispatch/call-options.ts";
 import type { WorkerEvent } from "../../../src/core/events.ts";
 import { EXECUTE_DEFAULTS } from "../../../src/core/job/execute-options.ts";
 import { Job } from "../../../src/core/job/job.ts";
-import type { HelloMessage, JobErrorMessage, JobMessage, Message } from "../../../src/core/protocol/message.ts";
+import type {
+  HelloMessage,
+  JobErrorMessage,
+  JobMessage,
+  Message,
+  WelcomeMessage,
+} from "../../../src/core/protocol/message.ts";
 import type { Payload, Peer } from "../../../src/core/peer.ts";
 import type { RunnerStats, WorkerStats } from "../../../src/core/stats.ts";
 import type { ObservedRunner } from "../../../src/testing/invariants/checker.ts";
@@ -76,6 +82,7 @@ export class Story {
     faults: "stream",
     waiters: undefined,
     leased: undefined,
+    relay: undefined,
   };
   now = 0;
 
@@ -125,7 +132,7 @@ export class Story {
 
   machine(
     machine: string,
-    role: "runner" | "worker" | "peer",
+    role: "runner" | "worker" | "relay" | "peer",
     state: "up" | "stalled" | "down" = "up",
     life = 1,
   ): this {
@@ -222,7 +229,7 @@ export function hello(over: Partial<HelloMessage> = {}): HelloMessage {
   return { ...honest, served: 0, labels: [], features: 0, maxPayload: 1_000, isRelay: false, ...over };
 }
 
-export function welcome(): Message {
+export function welcome(): WelcomeMessage {
   const names = { sessionId: "s1", runnerId: "run" };
   return { type: "WELCOME", version: 1, ...names, heartbeat: HEARTBEAT, maxPayload: 1_000, features: 0 };
 }
