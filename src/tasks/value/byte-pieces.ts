@@ -4,6 +4,7 @@
  *
  * Invariant: after `take` nothing here refers to what was written, and at most {@link OWN_BYTES} are retained.
  */
+import { MAX_VALUE_BYTES } from "./cbor-profile.ts";
 import type { EncodedValue, Hole } from "./value-codec.ts";
 
 /** Up to here the buffer is kept for the next value. */
@@ -16,8 +17,8 @@ interface Piece extends Hole {
   readonly isHole: boolean;
 }
 
-/** Thrown when a piece is not any more what was added: a getter of the value has changed its buffer. */
-export class ChangedPieceError extends Error {}
+/** Thrown for more bytes than a value may have, and for a piece whose buffer a getter of the value has changed meanwhile. */
+export class PieceError extends Error {}
 
 /** Bytes and pieces of bytes, in order. */
 export class BytePieces {
@@ -32,17 +33,13 @@ export class BytePieces {
   /** The length of the last value that outgrew what is kept: the next one grows to it in one step. */
   #expected = 0;
 
-  /** Bytes written and added. */
-  get length(): number {
-    return this.at + this.#pieceBytes;
-  }
-
   /** Makes room for `count` bytes. */
   reserve(count: number): void {
     if (this.at + count > this.bytes.length) this.#grow(this.at + count);
   }
 
   #grow(needed: number): void {
+    this.#check();
     const larger = new Uint8Array(Math.max(needed, 2 * this.bytes.length, needed > OWN_BYTES ? this.#expected : 0));
     larger.set(this.bytes.subarray(0, this.at));
     this.#use(larger);
@@ -63,14 +60,22 @@ export class BytePieces {
   /** Adds `content` without copying it yet; that of a hole is never copied. */
   add(content: Uint8Array, isHole = false): void {
     this.#pieces.push({ at: this.at, content, length: content.length, isHole });
-    this.#pieceBytes += content.length;
+    if (!isHole) this.#pieceBytes += content.length;
+    this.#check();
   }
 
-  /** Returns all of it, in memory of its own, and starts anew. Throws a {@link ChangedPieceError}. */
+  /** Checked as it grows. Why: a text that is met a million times is one in memory, and a million here. */
+  #check(): void {
+    if (this.at + this.#pieceBytes > MAX_VALUE_BYTES)
+      throw new PieceError(`more than ${MAX_VALUE_BYTES} bytes in one value`);
+  }
+
+  /** Returns all of it, in memory of its own, and starts anew. Throws a {@link PieceError}. */
   take(): EncodedValue {
     const pieces = this.#pieces;
     if (pieces.length === 0) return { bytes: this.bytes.slice(0, this.at), holes: [] };
-    if (pieces.some(({ content, length }) => content.length !== length)) throw new ChangedPieceError();
+    if (pieces.some(({ content, length }) => content.length !== length))
+      throw new PieceError("a buffer has changed while it was encoded");
     const copied = pieces.filter(({ isHole }) => !isHole);
     const joined = new Uint8Array(this.at + copied.reduce((sum, { length }) => sum + length, 0));
     const holes: Hole[] = [];

@@ -61,19 +61,19 @@ export interface TypedArrayKind {
   readonly make: TypedArrayClass;
 }
 
-const CLASSES: readonly (readonly [tag: number, name: string, make: TypedArrayClass])[] = [
-  [68, "Uint8ClampedArray", Uint8ClampedArray],
-  [69, "Uint16Array", Uint16Array],
-  [70, "Uint32Array", Uint32Array],
-  [71, "BigUint64Array", BigUint64Array],
-  [72, "Int8Array", Int8Array],
-  [77, "Int16Array", Int16Array],
-  [78, "Int32Array", Int32Array],
-  [79, "BigInt64Array", BigInt64Array],
-  [85, "Float32Array", Float32Array],
-  [86, "Float64Array", Float64Array],
+const CLASSES: readonly (readonly [tag: number, make: TypedArrayClass & { readonly name: string }])[] = [
+  [68, Uint8ClampedArray],
+  [69, Uint16Array],
+  [70, Uint32Array],
+  [71, BigUint64Array],
+  [72, Int8Array],
+  [77, Int16Array],
+  [78, Int32Array],
+  [79, BigInt64Array],
+  [85, Float32Array],
+  [86, Float64Array],
 ];
-const KINDS = CLASSES.map(([tag, name, make]) => ({ tag, name, elementBytes: make.BYTES_PER_ELEMENT, make }));
+const KINDS = CLASSES.map(([tag, make]) => ({ tag, name: make.name, elementBytes: make.BYTES_PER_ELEMENT, make }));
 
 /** The typed arrays by tag; all of them are little-endian. */
 export const TYPED_ARRAY_BY_TAG: ReadonlyMap<number, TypedArrayKind> = new Map(KINDS.map((kind) => [kind.tag, kind]));

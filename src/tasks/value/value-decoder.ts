@@ -295,7 +295,7 @@ export class ValueDecoder {
     try {
       return this.#revive(name, value);
     } catch (cause) {
-      throw this.#wrong(`an instance of ${JSON.stringify(name)} cannot be made`, at, cause);
+      throw this.#wrong(`an instance of ${JSON.stringify(name.slice(0, 64))} cannot be made`, at, cause);
     }
   }
 

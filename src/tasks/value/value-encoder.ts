@@ -6,14 +6,13 @@ import { errorLine } from "../../core/describe-error.ts";
 import { EncodingError } from "../../core/errors.ts";
 import { loneSurrogateAt } from "../../core/job/utf8.ts";
 import { bigintBytes } from "./bigint-bytes.ts";
-import { BytePieces, ChangedPieceError } from "./byte-pieces.ts";
+import { BytePieces, PieceError } from "./byte-pieces.ts";
 import {
   BYTE,
   HEAD,
   LARGE_BYTES,
   littleEndian,
   MAX_ITEMS,
-  MAX_VALUE_BYTES,
   MIN_HOLE_BYTES,
   TAG,
   TYPED_ARRAY_BY_NAME,
@@ -65,7 +64,6 @@ export class ValueEncoder {
     this.#holes = buffers === NO_HOLES ? undefined : new Set(buffers);
     try {
       this.#value(value);
-      if (this.#out.length > MAX_VALUE_BYTES) this.#refuse(tooLong());
       return this.#out.take();
     } catch (error) {
       throw this.#explained(error);
@@ -88,7 +86,7 @@ export class ValueEncoder {
 
   #explained(error: unknown): unknown {
     if (error === this.#refusal) return error;
-    if (error instanceof ChangedPieceError) return new EncodingError(`at ${this.#root}: ${changed("a buffer")}`);
+    if (error instanceof PieceError) return new EncodingError(`at ${this.#root}: ${error.message}`);
     return new EncodingError(`at ${this.#path()}: cannot be read: ${errorLine(error)}`, -1, { cause: error });
   }
 
@@ -240,7 +238,6 @@ export class ValueEncoder {
     }
     this.#items += items;
     if (this.#items > MAX_ITEMS) this.#refuse(`more than ${MAX_ITEMS} items in one value`);
-    if (this.#out.length > MAX_VALUE_BYTES) this.#refuse(tooLong());
     this.#containers[this.#depth++] = container;
     this.#steps[this.#depth - 1] = undefined;
     if (this.#depth > this.#deepest) this.#deepest = this.#depth;
@@ -356,12 +353,4 @@ function enumerableSymbol(record: object): symbol | undefined {
 
 function headBytes(count: number): number {
   return count < 24 ? 1 : count < 0x100 ? 2 : count < 0x1_0000 ? 3 : 5;
-}
-
-function tooLong(): string {
-  return `more than ${MAX_VALUE_BYTES} bytes in one value`;
-}
-
-function changed(what: string): string {
-  return `${what} has changed while it was encoded`;
 }
