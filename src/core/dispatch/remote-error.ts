@@ -44,6 +44,12 @@ function errorFrom(told: Readonly<Record<string, unknown>>, depth: number): Erro
   set("stack", stack === "" ? `${error.name}: ${message}` : stack);
   const code = textOf(told["code"]);
   if (code !== "") set("code", code);
+  const { dropped } = told;
+  if (Array.isArray(dropped))
+    set(
+      "dropped",
+      dropped.filter((one) => typeof one === "string"),
+    );
   for (const [key, value] of Object.entries(recordOf(told["fields"])))
     if (!KEPT.has(key))
       Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable: true });

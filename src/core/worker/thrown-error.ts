@@ -15,6 +15,8 @@ interface Details {
   stack?: string;
   /** Its own enumerable fields that have a JSON form. */
   fields?: Record<string, unknown>;
+  /** The names of those that have none, or are too large. */
+  dropped?: string[];
   cause?: Details;
   errors?: Details[];
 }
@@ -22,6 +24,10 @@ interface Details {
 const TOLD: ReadonlySet<string> = new Set(["name", "message", "code", "stack", "cause", "errors"]);
 /** The most errors of an `AggregateError` that are told. */
 const MAX_ERRORS = 16;
+/** In the place of a field whose getter throws; as a symbol it has no JSON form. */
+const UNREADABLE = Symbol("unreadable");
+/** The most names of fields that are told of those that cannot be. */
+const MAX_DROPPED = 16;
 
 /** Returns what is told of anything thrown. May throw what a getter throws. */
 export function describeThrown(thrown: unknown): RemoteError {
@@ -77,7 +83,12 @@ function detailsText(thrown: object): string {
   const details = detailsOf(thrown, 0);
   const drop = (...keys: readonly string[]): string | undefined =>
     JSON.stringify(details, (key, value: unknown) => (keys.includes(key) ? undefined : value));
-  for (const text of [drop(), drop("stack"), drop("stack", "fields"), drop("stack", "fields", "errors")]) {
+  for (const text of [
+    drop(),
+    drop("stack"),
+    drop("stack", "fields", "dropped"),
+    drop("stack", "fields", "dropped", "errors"),
+  ]) {
     if (text === undefined || text === "{}") return "";
     if (text.length <= TEXT_BYTES.details && utf8Length(text) <= TEXT_BYTES.details) return text;
   }
@@ -86,8 +97,7 @@ function detailsText(thrown: object): string {
 
 function detailsOf(thrown: object, depth: number): Details {
   const details: Details = {};
-  const fields = fieldsOf(thrown);
-  if (fields !== undefined) details.fields = fields;
+  addFields(details, thrown);
   if (depth === MAX_DETAIL_DEPTH) return details;
   if ("cause" in thrown && thrown.cause !== undefined) details.cause = within(thrown.cause, depth + 1);
   if ("errors" in thrown && Array.isArray(thrown.errors))
@@ -104,24 +114,26 @@ function within(thrown: unknown, depth: number): Details {
   }
 }
 
-/** A field that has no JSON form, or a large one, costs itself and not the error. */
-function fieldsOf(thrown: object): Record<string, unknown> | undefined {
+/** A field that has no JSON form, or a large one, costs itself and not the error, and leaves its name. */
+function addFields(details: Details, thrown: object): void {
   const fields: Record<string, unknown> = {};
-  let isEmpty = true;
+  const dropped: string[] = [];
   for (const key of Object.keys(thrown)) {
     if (TOLD.has(key)) continue;
-    const text = jsonOf(readField(thrown, key));
-    if (text === undefined || text.length > TEXT_BYTES.details) continue;
-    fields[key] = JSON.parse(text) as unknown;
-    isEmpty = false;
+    const value = readField(thrown, key);
+    if (value === undefined) continue;
+    const text = jsonOf(value);
+    if (text === undefined || text.length > TEXT_BYTES.details) dropped.push(key.slice(0, TEXT_BYTES.code));
+    else fields[key] = JSON.parse(text) as unknown;
   }
-  return isEmpty ? undefined : fields;
+  if (Object.keys(fields).length > 0) details.fields = fields;
+  if (dropped.length > 0) details.dropped = dropped.slice(0, MAX_DROPPED);
 }
 
 function readField(object: object, key: string): unknown {
   try {
     return Reflect.get(object, key);
   } catch {
-    return undefined;
+    return UNREADABLE;
   }
 }

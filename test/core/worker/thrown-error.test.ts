@@ -38,6 +38,7 @@ describe("what was thrown", () => {
       big: 1n,
       loop,
       huge: "x".repeat(20_000),
+      nothing: undefined,
     });
     Object.defineProperty(error, "trap", {
       enumerable: true,
@@ -45,6 +46,9 @@ describe("what was thrown", () => {
     });
     const fields = Object.fromEntries(Object.entries(back(error)));
     expect(fields).toEqual({ status: 503, at: "1970-01-01T00:00:00.000Z" });
+    // Beside them, and in no way of a field of that name.
+    expect(back(error)).toMatchObject({ dropped: ["big", "loop", "huge", "trap"] });
+    expect(back(Object.assign(error, { dropped: 3 }))).toMatchObject({ dropped: 3 });
   });
 
   it("keeps causes of causes and the errors of an aggregate, to a depth of eight", () => {
