@@ -121,6 +121,8 @@ export interface JobSettledEvent {
   readonly identity?: string | undefined;
   /** The labels it required of its worker. */
   readonly labels: readonly string[];
+  /** The task it was for; absent for a handler of jobs. */
+  readonly task?: string | undefined;
   /** Its headers: what a caller has written there of the job's kind, tenant or trace. */
   readonly headers: ReadonlyMap<string, string>;
   /** Milliseconds from `execute` to now. */

@@ -1,8 +1,30 @@
 /** Identities, labels and paths: what they may look like, and how they are checked. */
 import type { Validator } from "./options.ts";
 
-/** The most labels of a HELLO. */
+/** The most labels of a worker's own. */
 export const MAX_LABELS = 32;
+/** The most labels of a HELLO, those of its tasks and of a fleet behind it included. */
+export const MAX_TOLD_LABELS = 255;
+/** The most tasks of one worker. */
+export const MAX_TASKS = 200;
+
+/** The label by which a worker says that it has a task, and by which a job asks for one. */
+export function taskLabel(task: string): string {
+  return `task:${task}`;
+}
+
+/** The task that such a label names; `undefined` for any other label. */
+export function taskOf(label: string): string | undefined {
+  return label.startsWith("task:") ? label.slice("task:".length) : undefined;
+}
+
+/** What can name a task, in words. */
+export const TASK_FORM = "1 to 64 characters of A-Z a-z 0-9 . _ -";
+
+/** Whether `text` can name a task: `[A-Za-z0-9._-]{1,64}`. */
+export function isTaskName(text: string): boolean {
+  return text.length >= 1 && text.length <= 64 && !/[^A-Za-z0-9._-]/.test(text);
+}
 
 /** What can name something, in words. */
 export const IDENTITY_FORM = "1 to 128 characters of A-Z a-z 0-9 . _ : -";

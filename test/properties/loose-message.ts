@@ -104,7 +104,7 @@ const hello: fc.Arbitrary<Loose> = fc
       maxPayload: Math.min(sent.maxPayload, MAX_U32),
       prefetchLimit: sent.prefetchLimit === undefined ? undefined : Math.min(sent.prefetchLimit, 65_535),
     };
-    return { sent, arrives: size && sent.labels.length <= 32 && names.every(isName) ? arrives : undefined };
+    return { sent, arrives: size && sent.labels.length <= 255 && names.every(isName) ? arrives : undefined };
   });
 
 const welcome: fc.Arbitrary<Loose> = fc
@@ -126,7 +126,7 @@ const welcome: fc.Arbitrary<Loose> = fc
 const capacityChange: fc.Arbitrary<Loose> = fc
   .record({ type: fc.constant("CAPACITY" as const), capacity, labels })
   .map((sent) => {
-    const fits = isCapacity(sent.capacity, 0) && sent.labels.length <= 32 && sent.labels.every(isName);
+    const fits = isCapacity(sent.capacity, 0) && sent.labels.length <= 255 && sent.labels.every(isName);
     return { sent, arrives: fits ? sent : undefined };
   });
 
@@ -167,7 +167,7 @@ const relayedJob: fc.Arbitrary<Loose> = fc
   })
   .map((route) => {
     const sent = { type: "JOB", attemptId: 1, attempt: 1, jobId: 1, ttl: 1, job: new Job("x"), route } as const;
-    const fits = route.labels.length <= 32 && route.avoid.length <= 16;
+    const fits = route.labels.length <= 255 && route.avoid.length <= 16;
     const named = isName(route.origin) && route.labels.every(isName) && route.avoid.every(isPath);
     const arrives = { ...sent, route: { ...route, deadline: ttl(route.deadline) } };
     return { sent, arrives: fits && named ? arrives : undefined };

@@ -21,11 +21,11 @@ export const PARTS: readonly Part[] = [
   {
     name: "a worker over WebSocket",
     entry: `export { Worker } from "./dist/index.js"; export { dialWebSocket } from "./dist/transports/websocket/index.js";`,
-    limit: 20_480,
+    limit: 20_992,
   },
   { name: "serveFromTab: in the page", entry: `export * from "./dist/browser/index.js";`, limit: 4_608 },
-  { name: "serveFromTab: its connection", entry: "dist/browser/socket-entry.js", limit: 51_712 },
-  { name: "serveFromTab: each handler", entry: "dist/browser/handler-entry.js", limit: 20_480 },
+  { name: "serveFromTab: its connection", entry: "dist/browser/socket-entry.js", limit: 52_736 },
+  { name: "serveFromTab: each handler", entry: "dist/browser/handler-entry.js", limit: 21_248 },
 ];
 
 /** What a part weighs. */

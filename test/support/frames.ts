@@ -24,7 +24,10 @@ function revive(_: string, value: unknown): unknown {
   if (value === "Infinity") return Number.POSITIVE_INFINITY;
   if (typeof value !== "object" || value === null) return value;
   if ("bytes" in value) return new Uint8Array(Buffer.from(String(value.bytes), "hex"));
-  if ("data" in value) return Reflect.construct(Job, [value.data, "headers" in value ? value.headers : []]);
+  if ("data" in value) {
+    const job = Reflect.construct(Job, [value.data, "headers" in value ? value.headers : []]) as Job;
+    return "task" in value ? job.forTask(String(value.task)) : job;
+  }
   return value;
 }
 
@@ -90,8 +93,8 @@ export function decodeOne(frame: Uint8Array): Message {
 /** A message as plain data: two jobs are equal when their contents are. */
 export function plain(message: Message): unknown {
   if (message.type !== "JOB") return message;
-  const { data, headers } = message.job;
-  return { ...message, job: { data, headers: [...headers] } };
+  const { data, headers, task } = message.job;
+  return { ...message, job: { data, headers: [...headers], ...(task === undefined ? {} : { task }) } };
 }
 
 /** A JOBRES with this value. */
@@ -134,6 +137,8 @@ const anyJob = fc
   .tuple(payload, fc.uniqueArray(fc.tuple(someText, someText), { maxLength: 3, selector: ([header]) => header }))
   .map(([data, headers]) => new Job(data, headers));
 
+const taskJob = fc.tuple(anyJob, fc.stringMatching(/^[A-Za-z0-9._-]{1,64}$/)).map(([job, task]) => job.forTask(task));
+
 function type<T extends Message["type"]>(value: T): fc.Arbitrary<T> {
   return fc.constant(value);
 }
@@ -171,7 +176,7 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     attempt: fc.integer({ min: 1, max: 0xffff_ffff }),
     jobId: fc.maxSafeNat(),
     ttl: limit,
-    job: anyJob,
+    job: fc.oneof(anyJob, taskJob),
   }),
   fc.record({
     type: type("JOB"),
@@ -179,7 +184,7 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     attempt: fc.integer({ min: 1, max: 0xffff_ffff }),
     jobId: fc.maxSafeNat(),
     ttl: limit,
-    job: anyJob,
+    job: fc.oneof(anyJob, taskJob),
     route: fc.record({
       origin: someName,
       deadline: limit,

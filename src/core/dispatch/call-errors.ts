@@ -1,5 +1,5 @@
 /** The errors a call settles with when its handler is not the cause: limits, missing workers, a stopped runner. */
-import { type WorkerSelector, describeLabels } from "../pool/worker-selector.ts";
+import { type WorkerSelector, describeLabels, nameLabels } from "../pool/worker-selector.ts";
 import {
   type AttemptRecord,
   because,
@@ -23,7 +23,7 @@ function missing(selector: WorkerSelector | undefined, anyMissing: string): stri
   if (selector === undefined) return anyMissing;
   const { labels, excludedPrincipals: except } = selector;
   if (except.size > 0) return `no worker of another principal is registered${describeLabels(labels)}`;
-  return `no registered worker has the label${labels.length === 1 ? "" : "s"} ${labels.join(", ")}`;
+  return `no registered worker has ${nameLabels(labels)}`;
 }
 
 /** What an error of a call carries besides its words. */

@@ -4,7 +4,7 @@
  */
 import type { AsyncContext } from "../time/async-context.ts";
 import { AbortListeners } from "../async/abort-listeners.ts";
-import { type CallOptions, resolveCall } from "./call-options.ts";
+import { type CallOptions, resolveCall, TaskSelectors } from "./call-options.ts";
 import { Call } from "./call.ts";
 import type {
   CallContext,
@@ -141,6 +141,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   /** The functions of the promise that is being made. Kept any longer, they would keep its result alive. */
   #resolve: (value: Payload) => void = ignore;
   #reject: (error: unknown) => void = ignore;
+  readonly #taskSelectors: TaskSelectors;
   #nextId = 1;
   #idle: (() => void) | undefined;
   /** Called when jobs have stopped waiting. */
@@ -153,6 +154,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     this.random = options.random;
     this.remoteStacks = options.remoteStacks;
     this.timers = new TimerQueue(options.clock, true);
+    this.#taskSelectors = new TaskSelectors(options.defaults);
   }
 
   get trouble(): Error | undefined {
@@ -234,11 +236,12 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     submission: Submission,
   ): SubmittedJob {
     this.#checkOpen();
-    const resolved = this.#resolveOptions(options);
+    const given = this.#resolveOptions(options);
     // Options may have getters, which are user code.
     if (options !== undefined) this.#checkOpen();
     const job = input instanceof Job ? input : (Job.adopt(input) ?? new Job(input));
     checkJobSize(job.data, this.maxPayload);
+    const resolved = job.task === undefined ? given : this.#taskSelectors.optionsFor(job.task, given);
     const announced = resolved.onJobId === undefined ? undefined : this.#announce(resolved.onJobId);
     if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
     const bytes = heldJobBytes(job);
@@ -375,8 +378,8 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   #reportSettled(call: CallInfo): void {
     const { jobId, ok, error, labels, job, lastWorker: identity, attemptsMade: attempts } = call;
     const ms = this.clock.now() - call.createdAt;
-    const headers = job?.headers ?? NO_HEADERS;
-    const settled = { type: "job-settled", jobId, ok, identity, labels, headers, ms, attempts } as const;
+    const { headers = NO_HEADERS, task } = job ?? {};
+    const settled = { type: "job-settled", jobId, ok, identity, labels, task, headers, ms, attempts } as const;
     this.#options.events.emit(ok ? settled : { ...settled, error, data: job?.data });
   }
 

@@ -19,6 +19,7 @@ export type JobHeaders = Iterable<readonly [string, string]> | Readonly<Record<s
 export class Job {
   /** What the handler works on: text, or bytes. Bytes are not copied: leave them alone until the job has settled. */
   readonly data: string | Uint8Array;
+  #task: string | undefined;
   // Most jobs have none, and a Map costs more than the rest of the job: it is made when first read.
   #headers: Map<string, string> | undefined;
   // Written when the headers change, not when the job is sent: it is sent more often.
@@ -46,6 +47,20 @@ export class Job {
     return (this.#headers ??= new Map());
   }
 
+  /** Which of its worker's tasks it is for: then its data is a value, see `powerhose/tasks`. Absent for a handler of jobs. */
+  get task(): string | undefined {
+    return this.#task;
+  }
+
+  /** @internal The same job for a task. Neither text form holds its name. */
+  forTask(task: string): Job {
+    const job = new Job(this.data);
+    job.#task = task;
+    job.#head = this.#head;
+    job.#headers = this.#headers;
+    return job;
+  }
+
   /**
    * Adds a header. One of that name keeps its place and gets the new value.
    *
@@ -66,8 +81,9 @@ export class Job {
   static adopt(value: unknown): Job | undefined {
     if (value instanceof Job) return value;
     if (typeof value !== "object" || value === null || !(JOB in value)) return undefined;
-    const [data, headers]: readonly unknown[] = [Reflect.get(value, "data"), Reflect.get(value, "headers")];
-    return new Job(data as string | Uint8Array, headers as JobHeaders);
+    const [data, headers, task]: readonly unknown[] = ["data", "headers", "task"].map((key) => Reflect.get(value, key));
+    const job = new Job(data as string | Uint8Array, headers as JobHeaders);
+    return typeof task === "string" ? job.forTask(task) : job;
   }
 
   /**

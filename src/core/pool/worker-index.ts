@@ -108,7 +108,8 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
 
   /** The free entry to use next, if any; one whose worker is in `avoid` only when no other is free. */
   first(selector: WorkerSelector | undefined, avoid: Avoided<W> | undefined): WorkerEntry<W> | undefined {
-    if (selector === undefined) return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);
+    if (selector === undefined || this.#fitsAll(selector))
+      return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);
     const few = this.#fewCandidates(selector);
     if (few !== undefined) return firstOf(few, selector, avoid);
     const index = this.#indexOf(selector);
@@ -119,7 +120,7 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
 
   /** The entry to prefetch a job to, if any. */
   firstForPrefetch(selector: WorkerSelector | undefined): WorkerEntry<W> | undefined {
-    if (selector === undefined) return this.#index.firstForPrefetch();
+    if (selector === undefined || this.#fitsAll(selector)) return this.#index.firstForPrefetch();
     const few = this.#fewCandidates(selector);
     if (few !== undefined) return firstForPrefetchOf(few, selector);
     const index = this.#indexOf(selector);
@@ -139,7 +140,7 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
 
   /** Whether a matching worker can be given work, now or as soon as a slot is free. */
   hasCandidate(selector: WorkerSelector | undefined): boolean {
-    if (selector === undefined) return this.usable > 0;
+    if (selector === undefined || this.#fitsAll(selector)) return this.usable > 0;
     if (selector.labels.length === 0) return this.#hasUsableOutside(selector.excludedPrincipals);
     const index = this.#indexOf(selector);
     if (index !== undefined) return index.hasCandidate(selector);
@@ -169,6 +170,17 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
       ({ worker }) => worker,
     );
     return selector === undefined ? workers : workers.filter((worker) => selector.matches(worker));
+  }
+
+  /** Whether every worker has the one label that it asks for: that of a task, in a fleet of one kind. */
+  #fitsAll({ labels, excludedPrincipals }: WorkerSelector): boolean {
+    const [label] = labels;
+    return (
+      label !== undefined &&
+      labels.length === 1 &&
+      excludedPrincipals.size === 0 &&
+      this.#byLabel.count(label) === this.#entries.size
+    );
   }
 
   /** All entries that can match: those with the rarest label. */

@@ -3,6 +3,7 @@
  * that asks for nothing has no selector. Knows no pool: see wait-queue.ts for the queues, worker-index.ts for the workers that
  * match.
  */
+import { taskOf } from "../identifiers.ts";
 import type { Peer } from "../peer.ts";
 
 /** What a selector looks at. */
@@ -50,8 +51,19 @@ export function selectorFor(labels: readonly string[]): WorkerSelector | undefin
   return labels.length === 0 ? undefined : new WorkerSelector(labels);
 }
 
-/** Labels in a message: ` with the labels cuda, gpu`; empty when there are none. */
+/** Labels in a message, ` with ` before them; empty when there are none. */
 export function describeLabels(labels: readonly string[]): string {
-  if (labels.length === 0) return "";
-  return ` with the label${labels.length === 1 ? "" : "s"} ${labels.join(", ")}`;
+  return labels.length === 0 ? "" : ` with ${nameLabels(labels)}`;
+}
+
+/** Labels in words: `the task resize and the labels cuda, gpu`. */
+export function nameLabels(labels: readonly string[]): string {
+  const tasks = labels.flatMap((label) => taskOf(label) ?? []);
+  const others = labels.filter((label) => taskOf(label) === undefined);
+  const parts = [describeList("task", tasks), describeList("label", others)].filter((part) => part !== "");
+  return parts.join(" and ");
+}
+
+function describeList(what: string, names: readonly string[]): string {
+  return names.length === 0 ? "" : `the ${what}${names.length === 1 ? "" : "s"} ${names.join(", ")}`;
 }

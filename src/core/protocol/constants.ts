@@ -79,15 +79,17 @@ export function invert<Name extends string>(codes: Codes<Name>): readonly (Name 
 
 /** Type byte and body length, before each body. */
 export const HEAD_BYTES = 5;
-/** Bits of the feature mask of HELLO and WELCOME. Bits 0 to 3 and 5 are reserved. */
-export const FEATURE: Readonly<Record<"details" | "relay" | "capacity" | "turns", number>> = Object.freeze({
+/** Bits of the feature mask of HELLO and WELCOME. Bits 1 to 3 and 5 are reserved. */
+export const FEATURE: Readonly<Record<"tasks" | "details" | "relay" | "capacity" | "turns", number>> = Object.freeze({
+  tasks: 1 << 0,
   details: 1 << 4,
   relay: 1 << 6,
   capacity: 1 << 7,
   turns: 1 << 8,
 });
 /** The features that this library speaks. */
-export const SUPPORTED_FEATURES: number = FEATURE.details | FEATURE.relay | FEATURE.capacity | FEATURE.turns;
+export const SUPPORTED_FEATURES: number =
+  FEATURE.tasks | FEATURE.details | FEATURE.relay | FEATURE.capacity | FEATURE.turns;
 
 /** The code in JOBERR of a result over the runner's limit. */
 export const RESULT_TOO_LARGE = "RESULT_TOO_LARGE";
@@ -96,7 +98,7 @@ export const RESULT_TOO_LARGE = "RESULT_TOO_LARGE";
 export const FLAG_0 = 1;
 /** Bit 1 of the flags of HELLO (the prefetch limit follows, last), JOBRES and JOBERR (the duration follows, next). */
 export const FLAG_1 = 2;
-/** Bit 2 of the flags of HELLO (the worker is a relay) and JOBERR (details follow, last). */
+/** Bit 2 of the flags of HELLO (the worker is a relay), JOB (the name of its task follows, next) and JOBERR (details follow, last). */
 export const FLAG_2 = 4;
 /** Bit 6 of the flags of JOB (its route follows, next), JOBRES and JOBERR (the path follows, next). */
 export const FLAG_6 = 64;

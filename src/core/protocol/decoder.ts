@@ -5,7 +5,7 @@
  */
 import type { ByteReader } from "./byte-reader.ts";
 import { ProtocolError } from "../errors.ts";
-import { IDENTITY_FORM, isIdentity, isPath, MAX_LABELS, MAX_PATH } from "../identifiers.ts";
+import { IDENTITY_FORM, isIdentity, isPath, isTaskName, MAX_PATH, TASK_FORM } from "../identifiers.ts";
 import { Job } from "../job/job.ts";
 import type {
   CapacityMessage,
@@ -118,9 +118,12 @@ function decodeJob(input: ByteReader): JobMessage {
   const jobId = input.u64();
   const ttl = limitMs(input.u32(), "ttl");
   const flags = input.u8();
-  const route = flags > FLAG_0 ? decodeRoute(input, flags) : undefined;
+  if (flags > FLAG_0) checkFlags(flags, FLAG_0 | FLAG_2 | FLAG_6);
+  const task = (flags & FLAG_2) === 0 ? undefined : taskName(input);
+  const route = (flags & FLAG_6) === 0 ? undefined : decodeRoute(input);
   try {
-    const job = input.restAs((flags & FLAG_0) === 0 ? Job.readText : Job.readBytes);
+    const read = input.restAs((flags & FLAG_0) === 0 ? Job.readText : Job.readBytes);
+    const job = task === undefined ? read : read.forTask(task);
     if (route === undefined) return { type: "JOB", attemptId: id, attempt, jobId, ttl, job };
     return { type: "JOB", attemptId: id, attempt, jobId, ttl, job, route };
   } catch (cause) {
@@ -129,8 +132,13 @@ function decodeJob(input: ByteReader): JobMessage {
   }
 }
 
-function decodeRoute(input: ByteReader, flags: number): JobRoute {
-  checkFlags(flags, FLAG_0 | FLAG_6);
+function taskName(input: ByteReader): string {
+  const name = input.shortText(0xffff);
+  if (!isTaskName(name)) throw new ProtocolError(`${JSON.stringify(name)} cannot be a task: expected ${TASK_FORM}`);
+  return name;
+}
+
+function decodeRoute(input: ByteReader): JobRoute {
   const deadline = limitMs(input.u32(), "deadline");
   const priority = input.u32() | 0;
   const origin = identifier(input, "runner id");
@@ -221,7 +229,6 @@ function helloOfVersion(version: number): HelloMessage {
 
 function labelList(input: ByteReader): string[] {
   const count = input.u8();
-  if (count > MAX_LABELS) throw new ProtocolError(`${count} labels: at most ${MAX_LABELS}`);
   const labels: string[] = [];
   for (let i = 0; i < count; i++) labels.push(identifier(input, "label"));
   return labels;

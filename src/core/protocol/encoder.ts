@@ -5,7 +5,7 @@
  */
 import type { ByteWriter } from "./byte-writer.ts";
 import { EncodingError, ProtocolError } from "../errors.ts";
-import { isIdentity, isPath, MAX_LABELS } from "../identifiers.ts";
+import { isIdentity, isPath, isTaskName, MAX_TOLD_LABELS } from "../identifiers.ts";
 import type {
   CapacityMessage,
   HelloMessage,
@@ -103,18 +103,24 @@ function encodeJob(out: ByteWriter, { attemptId, attempt, jobId, ttl, job, route
   out.u32(attempt);
   out.u64(jobId);
   out.u32(limitMs(ttl));
-  const { data } = job;
-  const kind = typeof data === "string" ? 0 : FLAG_0;
-  if (route === undefined) out.u8(kind);
-  else encodeRoute(out, kind | FLAG_6, route);
+  const { data, task } = job;
+  const kind = (typeof data === "string" ? 0 : FLAG_0) | (task === undefined ? 0 : FLAG_2);
+  out.u8(route === undefined ? kind : kind | FLAG_6);
+  if (task !== undefined) encodeTask(out, task);
+  if (route !== undefined) encodeRoute(out, route);
   out.text(job.head);
   if (typeof data === "string") out.text(data);
   else out.raw(data);
 }
 
-function encodeRoute(out: ByteWriter, flags: number, { origin, deadline, priority, labels, avoid }: JobRoute): void {
+function encodeTask(out: ByteWriter, task: string): void {
+  if (!isTaskName(task)) throw new ProtocolError(`${JSON.stringify(task)} cannot be a task`);
+  shortText(out, task);
+}
+
+function encodeRoute(out: ByteWriter, { origin, deadline, priority, labels, avoid }: JobRoute): void {
   if (avoid.length > MAX_AVOIDED) throw new ProtocolError(`more than ${MAX_AVOIDED} paths to avoid`);
-  out.u8(flags);
+  out.reserve(8);
   out.u32(limitMs(deadline));
   out.u32(priority >>> 0);
   identifier(out, "runner id", origin);
@@ -193,7 +199,7 @@ function slots(out: ByteWriter, capacity: number, min: number): void {
 }
 
 function labelList(out: ByteWriter, labels: readonly string[]): void {
-  if (labels.length > MAX_LABELS) throw new ProtocolError(`more than ${MAX_LABELS} labels`);
+  if (labels.length > MAX_TOLD_LABELS) throw new ProtocolError(`more than ${MAX_TOLD_LABELS} labels`);
   out.reserve(1);
   out.u8(labels.length);
   for (const label of labels) identifier(out, "label", label);

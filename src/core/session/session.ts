@@ -10,6 +10,7 @@ import type { ExecuteOptions } from "../job/execute-options.ts";
 import { BackpressureMonitor, type BackpressureOwner } from "../health/backpressure.ts";
 import { AlarmTimer } from "../time/timer-queue.ts";
 import type { GoneReason } from "../events.ts";
+import { taskOf } from "../identifiers.ts";
 import type { Job } from "../job/job.ts";
 import { MessageSocket, type MessageSocketOwner } from "../protocol/message-socket.ts";
 import { frameGrace } from "../health/failure-detector.ts";
@@ -171,7 +172,7 @@ export class Session implements PooledWorker {
     const { clock, rules } = this.#context;
     const { heartbeat } = rules;
     this.#hello = hello;
-    this.#slots = hello;
+    this.#slots = this.#usable(hello);
     this.#phase = "registered";
     this.attempts.onHello(hello, this.#features);
     this.#since = clock.now();
@@ -330,10 +331,18 @@ export class Session implements PooledWorker {
     else this.#strike("too many PINGs");
   }
 
+  /** Without the feature a worker cannot be told which of its tasks a job is for: then it has none. */
+  #usable({ capacity, labels }: Pick<HelloMessage, "capacity" | "labels">): Pick<HelloMessage, "capacity" | "labels"> {
+    return {
+      capacity,
+      labels: this.speaks(FEATURE.tasks) ? labels : labels.filter((label) => taskOf(label) === undefined),
+    };
+  }
+
   /** The pool learns of more slots before jobs that have begun there end. */
   #onCapacity(message: CapacityMessage): void {
     if (!this.speaks(FEATURE.capacity)) return this.#violation("CAPACITY is a feature that was not agreed on");
-    this.#slots = message;
+    this.#slots = this.#usable(message);
     this.attempts.resize(message.capacity, this.#heardAt);
     this.#context.onResized(this);
   }

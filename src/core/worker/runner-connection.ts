@@ -318,7 +318,9 @@ export class RunnerConnection
     const { attemptId } = message;
     const asyncContext = this.#takeContext(attemptId);
     // A field of a feature that was not agreed on.
-    const isForeign = message.route !== undefined && !this.#speaks(FEATURE.relay);
+    const isForeign =
+      (message.route !== undefined && !this.#speaks(FEATURE.relay)) ||
+      (message.job.task !== undefined && !this.#speaks(FEATURE.tasks));
     if (this.#welcome === undefined || isForeign || this.#executions.has(attemptId))
       return this.onProtocolError(new ProtocolError("an unexpected JOB"));
     const hasTurn = this.#queue.waiting === 0 && !this.#congestion.isCongested && this.running < this.capacity;

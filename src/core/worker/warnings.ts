@@ -29,7 +29,7 @@ export class WorkerWarnings {
   }
 
   /** Tells why there is no connection, unless that was told. The reporter is user code: it runs at the end of the turn. */
-  tell(message: string, cause: unknown): void {
+  tell(message: string, cause: unknown, ending = "; it tries on"): void {
     const report = this.#report;
     if (report === false || this.#told.has(message)) return;
     if (this.#patience-- > 0) return;
@@ -38,7 +38,7 @@ export class WorkerWarnings {
     // The cause may hold more than its words say: a host's error code, what a proxy answered.
     const origin = cause instanceof Error && cause.cause !== undefined ? describeError(cause.cause) : "";
     const why = origin === "" || message.includes(origin) ? message : `${message} (${origin})`;
-    const warning = new Error(`${this.#prefix}: ${why}; it tries on`, { cause });
+    const warning = new Error(`${this.#prefix}: ${why}${ending}`, { cause });
     this.#clock.endOfTurn(() => report(warning));
   }
 

@@ -21,7 +21,8 @@ import type { Socket } from "../transport/socket.ts";
 import type { Handler, Execution } from "./execution.ts";
 import { isRelay, type JobRelay } from "./job-relay.ts";
 import { WorkerLifetime } from "./worker-lifetime.ts";
-import { MAX_LABELS } from "../identifiers.ts";
+import { MAX_TOLD_LABELS, taskLabel } from "../identifiers.ts";
+import { HandlerLifecycle, tasksOf } from "./handler-lifecycle.ts";
 import { Timer } from "../time/timer.ts";
 import { MAX_PREFETCH, SUPPORTED_FEATURES } from "../protocol/constants.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
@@ -54,6 +55,8 @@ export class Worker {
   readonly #events: Emitter<WorkerEvent>;
   readonly #drainTimer: Timer;
   readonly #lifetime: WorkerLifetime;
+  /** What runs before the first job and after the last, of a handler of tasks. */
+  readonly #lifecycle: HandlerLifecycle | undefined;
   readonly #warnings: WorkerWarnings;
   readonly #connections = new Set<RunnerConnection>();
   readonly #reconnector: Reconnector | undefined;
@@ -87,7 +90,9 @@ export class Worker {
     this.#events = new Emitter(this.clock);
     this.identity = options.identity ?? `worker-${this.#random.id().slice(0, 12)}`;
     this.handler = options.handler;
-    this.ownLabels = this.#options.labels;
+    const tasks = tasksOf(options.handler);
+    this.#lifecycle = tasks === undefined ? undefined : new HandlerLifecycle(tasks);
+    this.ownLabels = [...this.#options.labels, ...(tasks?.names ?? []).map(taskLabel)];
     this.remoteStacks = this.#options.remoteStacks;
     this.maxFrameBytes = frameLimit(this.#options.maxPayload);
     this.highWater = this.#options.highWater;
@@ -124,15 +129,13 @@ export class Worker {
 
   /**
    * Connects. Resolves once the worker is registered (with `listen`: once it listens), however long that takes.
-   * Rejects with AuthError or ProtocolError when the runner turns it away for good, WorkerStoppedError when stopped first; with
+   * Rejects with a WorkerStartError when the `init` of its tasks fails; with AuthError or ProtocolError when the runner turns it away for good, WorkerStoppedError when stopped first; with
    * `failFast` at the first failure: with the dialer's error, or a WorkerStartError when the runner does not let it in.
    */
   start(): Promise<void> {
     if (this.#apply({ type: "start" }) === "open") {
-      this.#newInstance();
-      if (isRelay(this.handler)) this.#unfollow = this.handler.onChange(() => this.#reclaimSlots());
-      if (this.#reconnector === undefined) void this.#listen();
-      else this.#reconnector.dial();
+      if (this.#lifecycle === undefined) this.#open();
+      else void this.#openAfterInit(this.#lifecycle);
     }
     return this.#started.promise;
   }
@@ -220,6 +223,7 @@ export class Worker {
     this.#running--;
     if (isOrphan) this.#orphanReturned();
     if (this.#phase.state === "draining") this.#stopWhenDone();
+    else if (this.#phase.state === "stopped" && this.#running === 0) this.#lifecycle?.onIdle();
   }
 
   /** @internal */
@@ -257,6 +261,24 @@ export class Worker {
     else if (action === "pause") this.#pause(end, this.#reconnector);
     else if (action === "give-up" && error !== undefined) this.#giveUp(error);
     if (action === "pause" && !isLoss && end.reason !== "closed") this.#warn(end.message, error);
+  }
+
+  #open(): void {
+    this.#newInstance();
+    if (isRelay(this.handler)) this.#unfollow = this.handler.onChange(() => this.#reclaimSlots());
+    if (this.#reconnector === undefined) void this.#listen();
+    else this.#reconnector.dial();
+  }
+
+  async #openAfterInit(lifecycle: HandlerLifecycle): Promise<void> {
+    try {
+      await lifecycle.start();
+    } catch (cause) {
+      const message = `worker ${this.identity}: the init of its tasks failed: ${describeError(cause)}`;
+      return this.#end(new WorkerStartError(message, { cause }));
+    }
+    if (this.#phase.state === "connecting") this.#open();
+    else this.#stopWhenDone();
   }
 
   /** Whether the first failure is the last one. */
@@ -340,8 +362,18 @@ export class Worker {
   /** The worker has stopped even when its listener could not. */
   async #stopListening(): Promise<void> {
     await this.#stopListener();
+    if (this.#lifecycle !== undefined) await this.#closeHandler(this.#lifecycle);
     this.#events.flush();
     this.#stopped.resolve();
+  }
+
+  async #closeHandler(lifecycle: HandlerLifecycle): Promise<void> {
+    if (this.#running === 0) lifecycle.onIdle();
+    try {
+      await lifecycle.stop(this.clock, this.#options.drainTimeout);
+    } catch (error) {
+      this.#warnings.tell(`the close of its tasks failed: ${describeError(error)}`, error, "");
+    }
   }
 
   async #stopListener(): Promise<void> {
@@ -376,7 +408,7 @@ export class Worker {
   get #labels(): readonly string[] {
     if (!isRelay(this.handler)) return this.ownLabels;
     const ofFleet = [...this.handler.labels].sort();
-    return [...new Set([...this.ownLabels, ...ofFleet])].slice(0, MAX_LABELS);
+    return [...new Set([...this.ownLabels, ...ofFleet])].slice(0, MAX_TOLD_LABELS);
   }
 
   /** A relay without a worker registers all the same: its runner hears of the first one. */

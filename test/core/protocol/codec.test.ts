@@ -83,7 +83,7 @@ describe("names", () => {
       { ...hello, labels: [], identity: "a b" },
       { ...hello, labels: [], instance: "" },
       { ...hello, labels: ["ok", "\n"] },
-      { ...hello, labels: Array.from({ length: 33 }, () => "x") },
+      { ...hello, labels: Array.from({ length: 256 }, () => "x") },
       ...[0, -1, 1.5, 65_536, Number.NaN].map((capacity) => ({ ...hello, labels: [], capacity })),
       { type: "WELCOME", version: 1, sessionId: "", runnerId: "r", heartbeat: 1, maxPayload: 1, features: 0 },
     ];

@@ -168,13 +168,12 @@ describe("hostile frames", () => {
     expect(error).toHaveProperty("cause", expect.any(EncodingError));
   });
 
-  it("with more than 32 labels", () => {
+  it("may have as many labels as a byte can count", () => {
     const hello = (count: number): Uint8Array => {
-      const body = `0001000000000000010000000000000000000000000001610001612${(count - 32).toString(16)}${"000161".repeat(count)}`;
+      const body = `000100000000000001000000000000000000000000000161000161${count.toString(16)}${"000161".repeat(count)}`;
       return fromHex(`01${(body.length / 2).toString(16).padStart(8, "0")}${body}`);
     };
-    expect(decodeOne(hello(32))).toMatchObject({ labels: Array.from({ length: 32 }, () => "a") });
-    expect(String(errorOf(() => decode(hello(33))))).toContain("33 labels");
+    expect(decodeOne(hello(255))).toMatchObject({ labels: Array.from({ length: 255 }, () => "a") });
   });
 
   it("show what came before the malformed message", () => {

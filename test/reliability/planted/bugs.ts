@@ -332,13 +332,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "labels ignored for free slots",
     file: "pool/worker-index",
-    from: "if (selector === undefined) return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);",
+    from: "if (selector === undefined || this.#fitsAll(selector))\n      return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);",
     to: "return avoid === undefined ? this.#index.first() : this.#index.firstExcept(avoid);",
   },
   {
     name: "labels ignored for prefetched jobs",
     file: "pool/worker-index",
-    from: "if (selector === undefined) return this.#index.firstForPrefetch();",
+    from: "if (selector === undefined || this.#fitsAll(selector)) return this.#index.firstForPrefetch();",
     to: "return this.#index.firstForPrefetch();",
   },
   {
