@@ -27,6 +27,12 @@ interface Piece {
   readonly arrive: () => void;
 }
 
+/** Cuts with a reset. After an orderly end the host refuses that, and would keep the socket open for ever. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 /** One direction. */
 class Lane {
   readonly #from: Socket;
@@ -45,7 +51,7 @@ class Lane {
     this.#fraction = fraction;
     from.on("data", (chunk: Buffer) => this.#carry(chunk, to));
     from.on("end", () => this.#send(0, () => to.end()));
-    from.on("error", () => this.#swallows || to.resetAndDestroy());
+    from.on("error", () => this.#swallows || reset(to));
   }
 
   /** From now on nothing arrives any more, not even the end. For good: what is missing from a stream cannot be left out. */
@@ -137,7 +143,7 @@ export class FaultyWire {
     this.#isBroken = true;
     for (const lane of Object.values(this.#lanes)) lane.swallow();
     for (const socket of [this.#client, this.#server]) {
-      if (how === "rst") socket.resetAndDestroy();
+      if (how === "rst") reset(socket);
       else socket.end();
     }
   }
