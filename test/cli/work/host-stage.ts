@@ -32,13 +32,25 @@ export class HostStage implements AsyncDisposable {
     return stage;
   }
 
-  /** Starts `powerhose work` and resolves once all its threads are there. */
+  /** Starts `powerhose work` at this runner, and resolves once all its threads are there. */
   async host(identity: string, module: string, threads: number = 1, ...more: readonly string[]): Promise<Command> {
-    const args = ["work", "-w", String(threads), "--identity", identity, "--connect", this.listener.address];
+    const host = await this.hostAt(this.listener.address, identity, module, threads, ...more);
+    await this.until(() => this.#capacityOf(identity) === threads);
+    return host;
+  }
+
+  /** Starts `powerhose work` at another runner, and resolves once it is registered there. */
+  async hostAt(
+    url: string,
+    identity: string,
+    module: string,
+    threads: number = 1,
+    ...more: readonly string[]
+  ): Promise<Command> {
+    const args = ["work", "-w", String(threads), "--identity", identity, "--connect", url];
     const host = new Command([...args, ...more, module]);
     this.#hosts.push(host);
     await host.says(/registered at/);
-    await this.until(() => this.#capacityOf(identity) === threads);
     return host;
   }
 
