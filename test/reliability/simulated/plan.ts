@@ -31,8 +31,11 @@ export interface CallPlan {
   readonly huge: boolean;
   /** Labels its worker has to have. */
   readonly require: readonly string[];
-  /** By `execute`, by a leased worker, or as one of a `map`. */
-  readonly by: "execute" | "held" | "map";
+  /**
+   * By `execute`, by a leased worker, as one of a `map`, or as a `map` whose caller takes the bytes back once they are sent, and
+   * gives up others as its input is pulled: in the middle of what the runner does.
+   */
+  readonly by: "execute" | "held" | "map" | "spoiled";
 }
 
 /** One worker. */
@@ -153,6 +156,8 @@ export interface PlanSize {
   readonly prefetch?: readonly ("auto" | number)[];
   /** Whether most workers are relays, some behind another, and some of two runners. */
   readonly relays?: boolean;
+  /** Whether some callers take back what they have given: see `by` of a call. */
+  readonly spoils?: boolean;
   /** Whether jobs are large, workers take many, and little of them may wait: for what becomes of those who read slowly. */
   readonly heavy?: boolean;
 }
@@ -301,7 +306,10 @@ export class PlanDraw {
       failFast: chance.below(30) === 0,
       huge: chance.below(60) === 0,
       require: this.#labels.filter(() => chance.below(3) === 0),
-      by: chance.pick(["execute", "execute", "execute", "execute", "execute", "execute", "held", "map"]),
+      by:
+        this.#size.spoils === true && chance.below(2) === 0
+          ? "spoiled"
+          : chance.pick(["execute", "execute", "execute", "execute", "execute", "execute", "held", "map"]),
     };
   }
 

@@ -53,6 +53,8 @@ class Play {
   /** All of them, those behind relays included. */
   readonly #members: Member[] = [];
   readonly #calls: Promise<void>[] = [];
+  /** What gives up each call that has not settled. */
+  readonly #giveUps = new Set<() => void>();
   /** The first thing a caller saw that it must not. */
   #wrong: Error | undefined;
   #runner: SimulatedRunner;
@@ -127,8 +129,9 @@ class Play {
   /** Answers with its job's data and the attempt's fencing token, so that no two attempts answer alike. */
   #handler(): Handler {
     return (job, context) => {
-      const [takes = "0", manner = "ok"] = String(job.data).split(" ");
-      const answer = `${String(job.data)} = ${context.jobId} ${context.attempt}`;
+      const data = typeof job.data === "string" ? job.data : new TextDecoder().decode(job.data);
+      const [takes = "0", manner = "ok"] = data.split(" ");
+      const answer = `${data} = ${context.jobId} ${context.attempt}`;
       return manner === "sync" ? answer : this.#work(Number(takes), manner as Manner, context, answer);
     };
   }
@@ -167,8 +170,10 @@ class Play {
     const data = this.#data(call, index);
     const controller = new AbortController();
     const reason = new Error("the caller changed its mind");
+    const giveUp = (): void => controller.abort(reason);
+    this.#giveUps.add(giveUp);
     const { abortAfter, deadline, queueTimeout, attempts, failFast, require } = call;
-    if (abortAfter !== undefined) this.#sim.at(this.#sim.now() + abortAfter, () => controller.abort(reason));
+    if (abortAfter !== undefined) this.#sim.at(this.#sim.now() + abortAfter, giveUp);
     const options = { signal: controller.signal, deadline, queueTimeout, attempts, failFast, require };
     try {
       const value = await this.#submit(call, data, options, index);
@@ -185,6 +190,8 @@ class Play {
       if (isLimited && !this.#isFull(data))
         throw new TypeError("within-bounds: refused, and the queue is not full", { cause: error });
       this.played.failed++;
+    } finally {
+      this.#giveUps.delete(giveUp);
     }
   }
 
@@ -227,6 +234,8 @@ class Play {
         return (index % 3 === 0 ? (this.#second ?? runner) : runner).execute(data, options);
       case "held":
         return runner.workers.getContext((worker) => worker.execute(data, options), { timeout: 1_000, require });
+      case "spoiled":
+        return this.#spoil(data, require);
       case "map": {
         const inputs = [data, `${data} twice`];
         let next = 0;
@@ -239,6 +248,23 @@ class Play {
         return undefined;
       }
     }
+  }
+
+  /** Its outcome may come as the runner is busy with what it has recalled: the input that is pulled then gives up the latest calls. */
+  async #spoil(data: string, require: readonly string[]): Promise<undefined> {
+    const bytes = new TextEncoder().encode(data);
+    const giveUps = this.#giveUps;
+    function* inputs(): Generator<Uint8Array> {
+      yield bytes;
+      for (const giveUp of [...giveUps].slice(-8)) giveUp();
+    }
+    const outcomes = this.#runner.map(inputs(), { concurrency: 1, require });
+    this.#sim.at(this.#sim.now() + 0.5, () => structuredClone(bytes.buffer, { transfer: [bytes.buffer] }));
+    for await (const outcome of outcomes) {
+      if (outcome.ok) this.#check(data, outcome.value);
+      else if (!(outcome.error instanceof PowerhoseError)) throw outcome.error;
+    }
+    return undefined;
   }
 
   #strike(fault: FaultPlan): void {

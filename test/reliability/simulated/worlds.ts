@@ -54,6 +54,7 @@ export const WORLDS: Readonly<Record<string, WorldKind>> = {
       ...FOCUSED,
       focus: ["stall-worker", "crash", "delete"],
       prefetch: ["auto", 1, 4, 32],
+      spoils: true,
     }),
     network: { window: 512, sharedMemory: true },
   },
