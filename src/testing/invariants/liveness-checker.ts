@@ -38,12 +38,13 @@ export class LivenessChecker implements Checker {
     this.#nextCheck = shortest === Number.POSITIVE_INFINITY ? now : now + shortest / 2;
   }
 
-  #onGone({ connection, at }: SessionEnd, { reason }: WorkerGoneEvent, machine: string): void {
+  #onGone({ connection, inFlight, at }: SessionEnd, { reason }: WorkerGoneEvent, machine: string): void {
     const heartbeat = this.#heartbeats.get(machine);
     if (reason !== "silent" || heartbeat === undefined) return;
     this.#checkSilence(connection, heartbeat, at);
     this.#checkStall(connection, heartbeat, at);
-    this.#checkPromptness(connection, heartbeat, at);
+    // The silence of a worker that may compute counts only once all its slots are held.
+    if (connection.hello?.blocking !== true || inFlight === 0) this.#checkPromptness(connection, heartbeat, at);
   }
 
   /** Three intervals of silence, by the runner's own clock. */
