@@ -182,10 +182,10 @@ export class AttemptTable<S> {
   /** Cancels an attempt. Its slot is in use until the worker confirms, or the grace ends. */
   cancel(attempt: Attempt<S>, reason: CancelReason): void {
     const { cancelled } = attempt;
-    if ((cancelled !== undefined && cancelled !== "recalled") || this.#inFlight.get(attempt.id) !== attempt) return;
+    if (cancelled !== undefined && cancelled !== "recalled") return;
     attempt.cancelled = reason;
-    // It is back already, and its owner, which has yet to hear of that, gives it up meanwhile.
-    if (cancelled === "recalled") return;
+    // It is back already, or lost, and its owner, which has yet to hear of that, gives it up meanwhile.
+    if (cancelled === "recalled" || this.#inFlight.get(attempt.id) !== attempt) return;
     this.#takeBack(attempt);
     this.#socket.send({ type: "CANCEL", attemptId: attempt.id, reason });
     // A prefetched job is confirmed only when the worker looks at it: that has no time limit.

@@ -40,7 +40,7 @@ export class Oracle implements Checker, WireModelObserver {
   }
 
   observe(seen: Observation): void {
-    if (seen.kind === "settled") this.#checkSettlement(seen);
+    if (seen.kind === "settled") this.#checkSettlement(seen, seen.at);
   }
 
   betweenEvents(now: number, _runners: readonly ObservedRunner[]): void {
@@ -134,7 +134,7 @@ export class Oracle implements Checker, WireModelObserver {
       this.#violation("no-retry-of-final", `it was over: ${place(attempt)} after ${place(previous)}`);
   }
 
-  #checkSettlement({ machine, jobId, outcome }: SettledObservation): void {
+  #checkSettlement({ machine, jobId, outcome }: SettledObservation, at: number): void {
     const job = jobId === undefined ? undefined : this.#context.wire.runner(machine)?.jobs.get(jobId);
     if (job === undefined) return;
     const answer = job.result?.answer;
@@ -147,7 +147,12 @@ export class Oracle implements Checker, WireModelObserver {
           "current-answer-counts",
           `job ${job.id} got a value that no current attempt of it was answered with`,
         );
-    } else if (!outcome.ok && value !== undefined && job.result?.doubtful === false)
+    } else if (
+      !outcome.ok &&
+      value !== undefined &&
+      job.result?.doubtful === false &&
+      !isAborted(job, outcome.error, at)
+    )
       this.#violation(
         "current-answer-counts",
         `job ${job.id} failed although the result of its current attempt had arrived`,
@@ -178,6 +183,11 @@ export class Oracle implements Checker, WireModelObserver {
   #isUp({ runner }: WireConnection): boolean {
     return this.#context.wire.runner(runner.machine) === runner;
   }
+}
+
+/** Whether its caller gave it up: that may be in the middle of the frame with its result. */
+function isAborted({ options, result }: WireJob, error: unknown, at: number): boolean {
+  return result?.overAt === at && options?.signal?.aborted === true && Object.is(options.signal.reason, error);
 }
 
 /** Whether nothing may follow an attempt. */

@@ -327,6 +327,27 @@ describe("time limits", () => {
       expect(set.gone).toEqual(isAsked ? [] : ["scripted unresponsive"]);
     });
 
+    it("settles a neighbour once that is given up while the losses of their worker are told", async () => {
+      await using set = await stage();
+      const peer = await set.peer({ capacity: 2 });
+      const given = new AbortController();
+      const other = await set.execute("b", { ...long, signal: given.signal });
+      // The outcome of the first, which is told first, pulls the input.
+      function* inputs(): Generator<string> {
+        yield "a";
+        given.abort(new Error("not wanted"));
+      }
+      const results = set.runner.map(inputs(), { concurrency: 1, attempts: 1 });
+      const first = results.next();
+      await set.clock.settle();
+      peer.close();
+      await set.clock.settle();
+      expect(await first).toMatchObject({ value: { ok: false } });
+      expect(other.error).toMatchObject({ message: "not wanted" });
+      await results.return();
+      expect(set.runner.stats()).toMatchObject({ queued: 0, running: 0, backoff: 0, failed: 2 });
+    });
+
     it("lets a worker go that leaves, and gives the slot it holds back in the frame that answers the rest", async () => {
       await using set = await stage();
       const peer = await set.peer({ capacity: 3 });
