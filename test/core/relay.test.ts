@@ -7,6 +7,7 @@ import { relay } from "../../src/core/relay.ts";
 import { JobRunner } from "../../src/core/runner/runner.ts";
 import type { RunnerOptions } from "../../src/core/runner/runner-options.ts";
 import type { Handler, JobContext } from "../../src/core/worker/execution.ts";
+import type { Dialer } from "../../src/core/transport/listener.ts";
 import { Worker } from "../../src/core/worker/worker.ts";
 import type { WorkerOptions } from "../../src/core/worker/worker-options.ts";
 import { Puppet, type Stage, stage } from "../support/stage.ts";
@@ -436,6 +437,59 @@ describe("a job that moves within the fleet", () => {
     expect(call.value).toBe("y");
     expect(set.inner.runner.stats()).toMatchObject({ returned: 1, retries: 0 });
     expect(set.outer.runner.stats()).toMatchObject({ returned: 0, retries: 0 });
+  });
+});
+
+describe("a relay whose lost session still has a slot of its fleet", () => {
+  async function lost(workers: number) {
+    const inner = await stage();
+    const { clock, random } = inner;
+    const { Switchboard } = await import("./worker/worker-scene.ts");
+    const { welcome } = await import("../support/scripted-peer.ts");
+    const board = new Switchboard(clock);
+    const gate = { isOpen: Promise.resolve() };
+    const dial: Dialer = { dial: (signal, limits) => gate.isOpen.then(() => board.dial(signal, limits)) };
+    const worker = new Worker({ dial, handler: relay(inner.runner), identity: "host", clock, random });
+    const peers = [];
+    for (let i = 0; i < workers; i++) peers.push(await inner.peer({ identity: `p${i}` }));
+    void worker.start();
+    await clock.settle();
+    board.call.send(welcome({ features: 0xc0 }));
+    await clock.settle();
+    board.job(1);
+    await clock.settle();
+    board.call.close();
+    await clock.settle();
+    return { inner, board, worker, peers, gate, before: board.calls.length };
+  }
+
+  it("comes back as soon as its fleet has another one", async () => {
+    const { inner, board, worker, before } = await lost(1);
+    await using _inner = inner;
+    await inner.clock.advance(500);
+    expect(board.calls.length).toBe(before);
+    await inner.peer({ identity: "another" });
+    await inner.clock.settle();
+    expect(board.calls.length).toBe(before + 1);
+    await inner.settle(worker.stop());
+  });
+
+  it("comes back when the fleet's other slots go while it dials", async () => {
+    const { inner, board, worker, peers, gate, before } = await lost(2);
+    await using _inner = inner;
+    let open = (): void => undefined;
+    gate.isOpen = new Promise((resolve) => (open = resolve));
+    await inner.clock.advance(500);
+    peers[1]?.close();
+    await inner.clock.settle();
+    open();
+    await inner.clock.settle();
+    expect(board.calls.length).toBe(before + 1);
+    const [busy] = peers;
+    busy?.send({ type: "CANCELLED", attemptId: 1 });
+    await inner.clock.settle();
+    expect(board.calls.length).toBe(before + 2);
+    await inner.settle(worker.stop());
   });
 });
 

@@ -425,14 +425,14 @@ export class Worker {
 
   #orphanReturned(): void {
     this.#orphans--;
-    if (this.#apply({ type: "slot-free" }) === "dial") this.#reconnector?.dial();
-    else this.#reclaimSlots();
+    this.#reclaimSlots();
   }
 
   #accept(socket: Socket): void {
     const capacity = this.#freeSlots;
-    if (!this.#mayRegister || this.#phase.state === "draining" || this.#phase.state === "stopped")
-      return socket.close();
+    const isLeaving = this.#phase.state === "draining" || this.#phase.state === "stopped";
+    // The slots of a fleet may have gone since it was dialled.
+    if (isLeaving || !this.#mayDial()) return socket.close();
     if (this.#lifetime.isOver) this.#newInstance();
     const { blocking, listen, maxPayload } = this.#options;
     const labels = this.#labels;
@@ -454,6 +454,7 @@ export class Worker {
 
   /** Tells the runners of the slots there are now. One that cannot be told: registers again, once all slots can be offered. */
   #reclaimSlots(): void {
+    if (this.#mayRegister && this.#apply({ type: "slot-free" }) === "dial") return this.#reconnector?.dial();
     const [free, capacity, labels] = [this.#freeSlots, this.#capacity, this.#labels];
     for (const connection of this.#connections) {
       if (connection.canResize) connection.resize(free, labels);
