@@ -4,6 +4,7 @@
  */
 import { describeError, errorLine } from "../core/describe-error.ts";
 import { type Dialer, type Handler, Worker } from "../index.ts";
+import { likeHandler } from "../core/worker/handler-lifecycle.ts";
 import { dialMessagePort } from "../transports/message-port.ts";
 import type { ThreadInit, ThreadMessage } from "./thread-protocol.ts";
 import { scarcityOf } from "./scarcity.ts";
@@ -32,10 +33,11 @@ export class StartupReporter {
 
   /** Returns the handler, wrapped until its first call: a message for each job would cost more than many a job. */
   follow(handler: Handler): Handler {
-    return (job, context) => {
+    const followed: Handler = (job, context) => {
       if (!this.#begun) this.#reportBegun();
       return handler(job, context);
     };
+    return likeHandler(followed, handler);
   }
 
   /** The thread will never serve. */

@@ -29,6 +29,12 @@ export function withTasks<H extends object>(handler: H, tasks: HandlerTasks): H 
   return Object.defineProperty(handler, TASKS, { value: tasks });
 }
 
+/** Marks `wrapper`, which calls `handler`, as that one is marked. */
+export function likeHandler<H extends object>(wrapper: H, handler: object): H {
+  const tasks = tasksOf(handler);
+  return tasks === undefined ? wrapper : withTasks(wrapper, tasks);
+}
+
 /** Begins and ends a handler of tasks once. */
 export class HandlerLifecycle {
   readonly #tasks: HandlerTasks;

@@ -36,6 +36,7 @@ export interface Hole {
 
 /** The bytes of a value without the content of its transferred buffers. With the holes filled they are what `encode` gives. */
 export interface EncodedValue {
+  /** All but that content. */
   readonly bytes: Uint8Array;
   /** In the order of their places. */
   readonly holes: readonly Hole[];

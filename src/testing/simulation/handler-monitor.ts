@@ -2,6 +2,7 @@
  * Handlers that have begun and not ended, and what the simulation knows they wait for. Finds those that wait for something
  * outside of it: virtual time would pass for ever without them.
  */
+import { likeHandler } from "../../core/worker/handler-lifecycle.ts";
 import type { Job } from "../../core/job/job.ts";
 import type { Payload } from "../../core/peer.ts";
 import type { Handler, JobContext } from "../../core/worker/execution.ts";
@@ -89,7 +90,8 @@ export class HandlerMonitor {
 
   /** The handler, watched. */
   wrap(handler: Handler, machine: Machine, capacity: number): Handler {
-    return (job, context) => this.#call(handler, job, context, machine, capacity);
+    const watched: Handler = (job, context) => this.#call(handler, job, context, machine, capacity);
+    return likeHandler(watched, handler);
   }
 
   /** A machine has crashed: its handlers do not go on. */

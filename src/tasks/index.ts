@@ -1,0 +1,30 @@
+/** Typed tasks: several functions of ordinary values at a worker, and an object that calls them. */
+export {
+  client,
+  type Client,
+  type ClientOf,
+  type ClientOptions,
+  type ClientTask,
+  type InputOf,
+  type ResultOf,
+  type TaskCallOptions,
+  type TaskRunner,
+} from "./client.ts";
+export {
+  task,
+  type CheckedTask,
+  type Invalid,
+  type Issue,
+  type PathPart,
+  type Schema,
+  type SchemaTypes,
+  type TaskContext,
+  type TaskFunction,
+  type TaskSpec,
+  type Valid,
+  type Validated,
+} from "./task.ts";
+export { tasks, type TaskRecord, type Tasks, type TasksOptions } from "./tasks.ts";
+export type { ErrorClass } from "./error-classes.ts";
+export { cbor, type CborOptions, type ValueClass } from "./value/cbor.ts";
+export type { EncodedValue, Hole, HoleCodec, ValueCodec } from "./value/value-codec.ts";
