@@ -31,6 +31,8 @@ import { FEATURE, MAX_MEASURED_PREFETCH } from "../protocol/constants.ts";
 
 /** How long a runner may take to answer HELLO, in ms. */
 const HELLO_TIMEOUT_MS = 10_000;
+/** How long a worker that leaves waits for it, in ms. */
+const LEAVE_TIMEOUT_MS = 1_000;
 
 const NOT_BEGUN: ExecutionResult = { ok: true, value: "" };
 
@@ -152,7 +154,8 @@ export class RunnerConnection
     if (this.#leaving || this.#ended) return;
     this.#leaving = true;
     this.#asked = true;
-    if (this.#welcome === undefined) return this.#onClosed("left");
+    // With the WELCOME that is on its way there may be jobs: closed now, it would look as if they had been lost.
+    if (this.#welcome === undefined) return this.#heartbeatTimer.set(LEAVE_TIMEOUT_MS);
     this.#send({ type: "REMOVE" });
     // The latest first: at the head of the runner's queue they then stand in the order they came.
     for (const execution of this.#queue.latestFirst()) this.#handBack(execution, "draining");
@@ -311,6 +314,7 @@ export class RunnerConnection
     const grace = frameGrace(this.#socket.hidesParts, this.#owner.maxFrameBytes);
     this.#detector = new FailureDetector(welcome.heartbeat, now, grace);
     this.#heartbeatTimer.set(welcome.heartbeat);
+    if (this.#leaving) return this.#send({ type: "REMOVE" });
     this.#owner.onWelcome(this);
   }
 

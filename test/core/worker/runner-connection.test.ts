@@ -127,15 +127,38 @@ describe("an error of a handler", () => {
 });
 
 describe("leaving", () => {
-  it("is over at once for a post that was not let in yet", async () => {
-    const { clock, owner, post, types } = await opened();
+  it("waits for WELCOME, as jobs may come with it: they are handed back", async () => {
+    const { owner, post, runner, say, types } = await opened();
     expect([post.runnerId, post.serving]).toEqual(["", false]);
     post.drain();
+    post.drain();
+    expect(owner.ends).toEqual([]);
+    const job = { type: "JOB", attemptId: 1, attempt: 1, jobId: 1, ttl: 1_000, job: new Job("x") } as const;
+    await say(welcome(), job);
+    expect(types()).toEqual(["HELLO", "REMOVE", "REJECT"]);
+    expect(runner.last("REJECT")).toMatchObject({ attemptId: 1, reason: "draining" });
+    expect(owner.told).toEqual([]);
+    await say({ type: "REMOVED" });
+    expect(owner.ends).toMatchObject([{ reason: "closed", isWelcomed: true, asked: true }]);
+  });
+
+  it("waits no longer than a second for it", async () => {
+    const { clock, owner, post } = await opened();
+    post.drain();
+    await clock.advance(999);
+    expect(owner.ends).toEqual([]);
+    await clock.advance(1);
+    expect(owner.ends).toMatchObject([{ reason: "lost", isWelcomed: false, asked: true }]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("is over at once when it is told to stop meanwhile", async () => {
+    const { clock, owner, post, types } = await opened();
     post.drain();
     post.close("stopped");
     await clock.settle();
     expect(types()).toEqual(["HELLO"]);
-    expect(owner.ends).toEqual([{ ...LEFT_AT_ONCE, isWelcomed: false, message: "left", asked: true }]);
+    expect(owner.ends).toEqual([{ ...LEFT_AT_ONCE, isWelcomed: false, asked: true }]);
     expect(clock.pending).toBe(0);
   });
 
