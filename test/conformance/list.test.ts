@@ -10,14 +10,16 @@ const heads = filesBelow("src/transports", ".ts")
   .flatMap((match) => match?.[1] ?? match?.[2]?.replaceAll("/", "-") ?? []);
 const named: readonly string[] = transports.map(({ name }) => name);
 
-/** Subpaths that carry no frames of their own: the front door, what is for tests, and what puts the others together. */
-const noTransports = ["index", "testing", "browser"];
+/** Subpaths that carry no frames of their own: the front door, tasks, what is for tests, and what puts the others together. */
+const noTransports = ["index", "tasks", "testing", "browser"];
 
 /** The transports among the package's subpaths, by the name of their file or folder. */
 function published(): string[] {
   const manifest = JSON.parse(read("package.json")) as { exports: Record<string, string | { default: string }> };
   return Object.values(manifest.exports).flatMap((target) => {
-    const file = typeof target === "string" ? target : target.default;
+    // A script for bundlers, or the manifest.
+    if (typeof target === "string") return [];
+    const file = target.default;
     const name = /^\.\/dist\/(?:transports\/)?([\w/-]+?)(?:\/index)?\.js$/.exec(file)?.[1]?.replaceAll("/", "-");
     return name === undefined || noTransports.includes(name) ? [] : [name];
   });
