@@ -372,7 +372,7 @@ export class JobRunner implements Dialer {
         scheduler,
         leasing: {
           wrap: (session) => new WorkerLease(session, this.#dispatcher, release),
-          unwrap: (lease, free) => lease.release(free),
+          unwrap: (lease, free) => lease.endAfterJobs(free),
         },
         trouble: () => this.#registration.trouble,
       },

@@ -57,7 +57,7 @@ export class WorkerLease {
   }
 
   /** @internal No more jobs; `free` is called when the slot is really free. */
-  release(free: () => void): void {
+  endAfterJobs(free: () => void): void {
     this.#isReleased = true;
     this.#executor.whenIdle(free);
   }

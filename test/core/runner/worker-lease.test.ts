@@ -8,6 +8,14 @@ import { SeededRandom } from "../../../src/testing/time/seeded-random.ts";
 import { stage, watch } from "../../support/stage.ts";
 
 describe("a lease whose worker is gone", () => {
+  it("has no `release` of its own: the pool gives it back, and what ends it there has another name", async () => {
+    await using set = await stage();
+    await set.peer();
+    const lease = await set.settle(set.runner.workers.acquire());
+    expect(Reflect.get(lease, "release")).toBeUndefined();
+    set.runner.workers.release(lease);
+  });
+
   it("loses every job that was given to it, queued ones too, and the later ones", async () => {
     await using set = await stage();
     const peer = await set.peer();
