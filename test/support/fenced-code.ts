@@ -172,8 +172,13 @@ export async function runListing({ block, beside }: Listing, limit: number): Pro
 
 /** Runs Node with closed input until it ends or is killed after `limit` ms. */
 export function runNode(args: readonly string[], cwd: string, limit: number): Promise<Run> {
+  return runCommand(process.execPath, args, cwd, limit);
+}
+
+/** Runs a command in a folder, for `limit` ms at most. */
+export function runCommand(command: string, args: readonly string[], cwd: string, limit: number): Promise<Run> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "pipe"], timeout: limit });
+    const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"], timeout: limit });
     const texts = { stdout: "", stderr: "" };
     child.stdout.setEncoding("utf8").on("data", (text: string) => void (texts.stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => void (texts.stderr += text));

@@ -3,12 +3,13 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { blocksOf, type Run, runNode } from "../support/fenced-code.ts";
+import { blocksOf, type Run, runCommand, runNode } from "../support/fenced-code.ts";
 import { read, root } from "../support/package-files.ts";
 
 const LIMIT = 100_000;
 const PAGE = "docs/bundlers.md";
-const BUNDLERS = { esbuild: "esbuild/bin/esbuild", rolldown: "rolldown/bin/cli.mjs", vite: "vite/bin/vite.js" };
+
+type Bundler = "esbuild" | "rolldown" | "vite";
 
 /** The files the page shows, by name. */
 const shown = new Map(blocksOf(PAGE, read(PAGE)).map(({ file, code }) => [file ?? "", code]));
@@ -39,12 +40,17 @@ class Program implements AsyncDisposable {
   }
 
   /** Builds it to `built`, which nothing else of it is needed for from then on. */
-  async bundle(bundler: keyof typeof BUNDLERS, args: readonly string[]): Promise<void> {
-    const { code, stderr } = await this.run([join(root, "node_modules", BUNDLERS[bundler]), ...args]);
+  async bundle(bundler: Bundler, args: readonly string[]): Promise<void> {
+    const { code, stderr } = await this.runBundler(bundler, args);
     expect({ bundler, code, stderr: code === 0 ? "" : stderr }).toEqual({ bundler, code: 0, stderr: "" });
     await cp(join(this.#folder, "built"), join(this.#folder, "away/from/it"), { recursive: true });
     for (const gone of ["built", "node_modules", "app.js", "square.js"])
       await rm(join(this.#folder, gone), { recursive: true });
+  }
+
+  /** By its command: what that is, a script or a binary, depends on how it was installed. */
+  runBundler(bundler: Bundler, args: readonly string[]): Promise<Run> {
+    return runCommand(join(root, "node_modules/.bin", bundler), args, this.#folder, LIMIT);
   }
 
   /** Runs Node in the folder. */
@@ -180,6 +186,6 @@ test("the package out of the bundle: it runs as it is", async () => {
     "--platform=node",
     "--outdir=out",
   ];
-  await program.run([join(root, "node_modules", BUNDLERS.esbuild), ...args]);
+  await program.runBundler("esbuild", args);
   expect(await program.run(["out/app.js"])).toEqual(works);
 });
