@@ -97,6 +97,11 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.asyncContext = context.captureAsyncContext?.();
   }
 
+  /** Whether it is for a leased worker. */
+  get isPinned(): boolean {
+    return this.#target.pinned;
+  }
+
   /** Which workers will do. */
   get selector(): WorkerSelector | undefined {
     return this.#options.selector;
@@ -422,7 +427,9 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     }
     const now = this.#context.clock.now();
     const history = { made: this.#made, lost: this.#lost, rejected: this.#rejected, left: this.#expires - now };
-    const after = this.#target.pinned
+    // A leased worker is tried again only with what it had no room for: that has not started.
+    const isOver = this.#target.pinned && !(failure.kind === "rejected" && failure.reason === "overloaded");
+    const after = isOver
       ? undefined
       : nextRetryDelay(failure, history, this.#options, this.#context.throttle, this.#context.random);
     if (after === undefined) return this.#fail(error());

@@ -201,7 +201,7 @@ export class AttemptTable<S> {
     return this.#inFlight.recall(
       count,
       ({ owner }) => {
-        const matches = isUseful(owner.selector);
+        const matches = owner.isPinned !== true && isUseful(owner.selector);
         if (matches) this.#isStuck = true;
         return matches;
       },

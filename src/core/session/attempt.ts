@@ -16,6 +16,8 @@ import type { Payload } from "../peer.ts";
 export interface AttemptOwner<S> {
   /** Which workers will do; absent: any. */
   readonly selector?: WorkerSelector | undefined;
+  /** Whether no other worker will do: then it is not recalled. */
+  readonly isPinned?: boolean | undefined;
   /** Where its caller's code runs, if the handler may run in this process. */
   readonly asyncContext?: AsyncContext | undefined;
   /** What a JOB to this session tells of its way; absent: nothing. Asked only when the session speaks of ways. */

@@ -186,7 +186,7 @@ export class RunnerConnection
 
   /** Whether durations are measured. */
   get #watched(): boolean {
-    return this.#timed || this.#owner.observed;
+    return this.#timed || this.#isShared || this.#owner.observed;
   }
 
   /** Starts those that wait, as long as there are free slots. */

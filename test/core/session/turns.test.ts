@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { FEATURE } from "../../../src/core/protocol/constants.ts";
 import type { HelloMessage, WorkerMessage } from "../../../src/core/protocol/message.ts";
-import { stage } from "../../support/stage.ts";
+import { stage, watch } from "../../support/stage.ts";
 
 async function shared(over: Partial<HelloMessage> = {}) {
   const set = await stage({ attempts: 1, heartbeat: 60_000 });
@@ -130,5 +130,48 @@ describe("a worker", () => {
     await say({ type: "JOBRES", attemptId: 1, value: "" }, { type: "STARTED", attemptId: 1 });
     expect(set.gone).toEqual([]);
     expect(set.runner.stats().strikes).toBe(1);
+  });
+});
+
+describe("a job of a leased worker", () => {
+  it("is not recalled for a slot elsewhere, where it cannot go", async () => {
+    const { set, peer, say } = await shared();
+    await using _set = set;
+    const lease = await set.settle(set.runner.workers.acquire());
+    const call = watch(lease.execute("a"));
+    await say({ type: "WAITING", attemptId: 1 });
+    await set.peer({ identity: "idle" });
+    await set.clock.advance(100);
+    expect(peer.all("CANCEL")).toEqual([]);
+    await say({ type: "STARTED", attemptId: 1 }, { type: "JOBRES", attemptId: 1, value: "A" });
+    expect(call.value).toBe("A");
+    set.runner.workers.release(lease);
+  });
+
+  it("is sent again when the worker had no room for it, as it has not started", async () => {
+    const { set, peer, say } = await shared({ features: 0 });
+    await using _set = set;
+    const lease = await set.settle(set.runner.workers.acquire());
+    const call = watch(lease.execute("a"));
+    await set.clock.settle();
+    for (let id = 1; id <= 5; id++) {
+      await say({ type: "REJECT", attemptId: id, reason: "overloaded" });
+      await set.clock.advance(2_000);
+    }
+    expect(peer.jobs).toHaveLength(6);
+    await say({ type: "JOBRES", attemptId: 6, value: "A" });
+    expect(call.value).toBe("A");
+    set.runner.workers.release(lease);
+  });
+
+  it("fails when the worker leaves", async () => {
+    const { set, say } = await shared();
+    await using _set = set;
+    const lease = await set.settle(set.runner.workers.acquire());
+    const call = watch(lease.execute("a"));
+    await set.clock.settle();
+    await say({ type: "REJECT", attemptId: 1, reason: "draining" });
+    expect(call.error).toMatchObject({ code: "WORKER_LOST" });
+    set.runner.workers.release(lease);
   });
 });
