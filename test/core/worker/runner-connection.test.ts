@@ -133,8 +133,7 @@ describe("leaving", () => {
     post.drain();
     post.drain();
     expect(owner.ends).toEqual([]);
-    const job = { type: "JOB", attemptId: 1, attempt: 1, jobId: 1, ttl: 1_000, job: new Job("x") } as const;
-    await say(welcome(), job);
+    await say(welcome(), job(1));
     expect(types()).toEqual(["HELLO", "REMOVE", "REJECT"]);
     expect(runner.last("REJECT")).toMatchObject({ attemptId: 1, reason: "draining" });
     expect(owner.told).toEqual([]);
