@@ -94,6 +94,8 @@ describe("a client", () => {
     ]);
     expect(api).toEqual(api);
     expect(Reflect.get(api, "not a name")).toBeUndefined();
+    expect(() => String(api)).toThrow(TypeError);
+    expect(set.runner.stats().submitted).toBe(0);
   });
 
   it("sends what a call and its client say besides, the call's own last", async () => {

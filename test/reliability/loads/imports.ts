@@ -12,11 +12,13 @@ const TACTLESS = `data:text/javascript,
 /** Jobs that come out right where `map`, headers and a failing handler are tried, and in threads, where none fails. */
 const RIGHT = { memory: 6, port: 6, websocket: 6, threads: 5 };
 
-/** What can be imported by name. */
+/** What can be imported by name. What is no module but a script, which threads and Web Workers run, has no types. */
 function entries(): string[] {
   const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
   const { name, exports } = JSON.parse(text) as { name: string; exports: Readonly<Record<string, unknown>> };
-  return Object.keys(exports).flatMap((path) => (path.endsWith(".json") ? [] : [name + path.slice(1)]));
+  return Object.entries(exports).flatMap(([path, target]) =>
+    typeof target === "string" ? [] : [name + path.slice(1)],
+  );
 }
 
 async function imported(entry: string, say: (line: string) => void): Promise<Report> {
