@@ -390,12 +390,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: "else if (this.#socket.claims?.begin(execution.attemptId) === undefined && false) return;",
   },
   {
-    name: "abort beside a recall reported to a settled call",
-    file: "runner/prefetch-recaller",
-    from: 'if (attempt.cancelled === "recalled") attempt.owner.onRejected(attempt, "recalled");',
-    to: 'attempt.owner.onRejected(attempt, "recalled");',
-  },
-  {
     name: "a job numbered anew by a relay",
     file: "dispatch/relayed-call",
     from: "const number = session.speaks(FEATURE.relay) ? jobId : this.id;",
