@@ -47,3 +47,12 @@ test("what an asynchronous handler goes on with is its caller's, too, and `map` 
   for await (const outcome of jobs) outcomes.push(outcome.ok ? outcome.value : outcome.error);
   expect(new Set(outcomes)).toEqual(new Set(["map"]));
 });
+
+test("a call that waits for the first worker has its caller's store, not that of whoever starts the worker", async () => {
+  await using runner = new JobRunner();
+  await runner.start();
+  const call = store.run("caller", () => runner.execute("x"));
+  await using worker = new Worker({ dial: runner, handler });
+  await store.run("starter", () => worker.start());
+  expect(await call).toBe("caller");
+});

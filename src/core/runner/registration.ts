@@ -211,6 +211,8 @@ export class WorkerRegistration {
   readonly #onShrunk: () => void;
   /** Why workers could not be started; cleared once one has registered. */
   #trouble: WorkerStartError | undefined;
+  /** Whether a worker of this process has come. */
+  #isLocal = false;
   #nextSession = 1;
   #open = false;
 
@@ -250,6 +252,8 @@ export class WorkerRegistration {
         events: this.#events,
         defaults: EXECUTE_DEFAULTS,
       });
+    // The first worker may be one of this process: what is queued for it has its caller's context.
+    this.#dispatcher.captureAsyncContext = captureAsyncContext;
     this.#replacements = new FlapDetector(this.clock, REPLACEMENTS_A_MINUTE);
     this.#reconnections = new FlapDetector(this.clock, RECONNECTIONS_A_MINUTE);
     this.#context = shared?.context ?? {};
@@ -328,8 +332,9 @@ export class WorkerRegistration {
   accept(socket: Socket, afterwards?: (end: EndedConnection) => void): void {
     const session = new Session(`s${this.#nextSession++}`, socket, this);
     this.#pending.add(session);
-    // From here on each call captures its context, which costs about 35 ns.
-    if (socket.jobContexts !== undefined) this.#dispatcher.captureAsyncContext = captureAsyncContext;
+    this.#isLocal ||= socket.jobContexts !== undefined;
+    // Where a handler may run in this process each call captures its context, which costs about 35 ns.
+    this.#dispatcher.captureAsyncContext = this.#isLocal ? captureAsyncContext : undefined;
     if (afterwards !== undefined) this.#afterwards.set(session, afterwards);
     // Refused before it is opened: HELLO may be there already, and would be read in that call.
     if (!this.#open) session.end("stopped", "the runner is stopped");

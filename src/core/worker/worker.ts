@@ -56,7 +56,7 @@ export class Worker {
   readonly #drainTimer: Timer;
   readonly #lifetime: WorkerLifetime;
   /** What runs before the first job and after the last, of a handler of tasks. */
-  readonly #lifecycle: HandlerLifecycle | undefined;
+  readonly #taskHooks: HandlerLifecycle | undefined;
   readonly #warnings: WorkerWarnings;
   readonly #connections = new Set<RunnerConnection>();
   readonly #reconnector: Reconnector | undefined;
@@ -91,7 +91,7 @@ export class Worker {
     this.identity = options.identity ?? `worker-${this.#random.id().slice(0, 12)}`;
     this.handler = options.handler;
     const tasks = tasksOf(options.handler);
-    this.#lifecycle = tasks === undefined ? undefined : new HandlerLifecycle(tasks);
+    this.#taskHooks = tasks === undefined ? undefined : new HandlerLifecycle(tasks);
     this.ownLabels = [...this.#options.labels, ...(tasks?.names ?? []).map(taskLabel)];
     this.remoteStacks = this.#options.remoteStacks;
     this.maxFrameBytes = frameLimit(this.#options.maxPayload);
@@ -134,8 +134,8 @@ export class Worker {
    */
   start(): Promise<void> {
     if (this.#apply({ type: "start" }) === "open") {
-      if (this.#lifecycle === undefined) this.#open();
-      else void this.#openAfterInit(this.#lifecycle);
+      if (this.#taskHooks === undefined) this.#open();
+      else void this.#openAfterInit(this.#taskHooks);
     }
     return this.#started.promise;
   }
@@ -223,7 +223,7 @@ export class Worker {
     this.#running--;
     if (isOrphan) this.#orphanReturned();
     if (this.#phase.state === "draining") this.#stopWhenDone();
-    else if (this.#phase.state === "stopped" && this.#running === 0) this.#lifecycle?.onIdle();
+    else if (this.#phase.state === "stopped" && this.#running === 0) this.#taskHooks?.onIdle();
   }
 
   /** @internal */
@@ -362,7 +362,7 @@ export class Worker {
   /** The worker has stopped even when its listener could not. */
   async #stopListening(): Promise<void> {
     await this.#stopListener();
-    if (this.#lifecycle !== undefined) await this.#closeHandler(this.#lifecycle);
+    if (this.#taskHooks !== undefined) await this.#closeHandler(this.#taskHooks);
     this.#events.flush();
     this.#stopped.resolve();
   }
