@@ -111,7 +111,7 @@ export class AttemptTable<S> {
 
   /** Whether a timer runs for a job of the worker: that of an attempt, or of the confirmation of its CANCEL. */
   get isWatched(): boolean {
-    return this.#inFlight.size > this.#held;
+    return this.#inFlight.running > this.#held;
   }
 
   /** How many jobs it may be prefetched now. */
@@ -211,6 +211,7 @@ export class AttemptTable<S> {
           returned.push(attempt);
         }
         this.#socket.send({ type: "CANCEL", attemptId: attempt.id, reason: "recalled" });
+        if (this.#inFlight.isParked(attempt)) attempt.recallPing = this.#owner.sendPing();
       },
     );
   }
@@ -244,8 +245,8 @@ export class AttemptTable<S> {
 
   /** An attempt that was sent to a slot waits for one that another runner's job has, or has begun since. */
   onTurn({ type, attemptId }: TurnMessage, now: number): void {
-    const attempt = this.#mayPark ? this.#expected(attemptId) : undefined;
     if (!this.#mayPark) return this.#owner.onViolation(`${type} of a worker that did not say so`);
+    const attempt = this.#expected(attemptId);
     if (attempt === undefined) return;
     const isNews = type === "WAITING" ? this.#inFlight.park(attempt) : this.#inFlight.unpark(attempt);
     if (!isNews) return this.#owner.onViolation(`${type} for a job of which that was said before`);
@@ -254,6 +255,13 @@ export class AttemptTable<S> {
     // What it takes from here on says nothing of the round trip.
     attempt.sentAt = undefined;
     if (this.#inFlight.parked === (type === "WAITING" ? 1 : 0)) this.#owner.onTurns();
+  }
+
+  /** A PING was answered: so is the recall before it, or no limit would hold for a job that is said to wait for ever. */
+  onPong(): void {
+    for (const { recallPing } of this.#inFlight.parkedOnes())
+      if (recallPing !== undefined && this.#owner.hasPong(recallPing))
+        return this.#owner.onViolation("a recall of a job that waits was not answered");
   }
 
   /** The session has ended. Attempts in the frame numbered `unsent` were not sent; the others are lost. */

@@ -62,6 +62,8 @@ export class Attempt<S> implements LinkedNode<Attempt<S>> {
   bytes = 0;
   /** Whether the worker was asked to return it unless it has begun. */
   recalled = false;
+  /** The PING that went with its recall while it was parked: by its answer the recall is answered. */
+  recallPing: number | undefined;
   /** Whether its claim lies in memory that the worker shares. */
   isClaimed = false;
   /** Set once its outcome does not count any more: its slot is in use until the worker confirms. */

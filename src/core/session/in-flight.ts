@@ -60,6 +60,16 @@ export class InFlight<S> {
     return true;
   }
 
+  /** Whether the worker says that it waits for a slot of another runner's job. */
+  isParked(attempt: Attempt<S>): boolean {
+    return attempt.list === this.#parked;
+  }
+
+  /** The parked ones, the oldest first. */
+  parkedOnes(): Iterable<Attempt<S>> {
+    return this.#parked;
+  }
+
   /** The worker says that a parked one has begun. `false` when it is not parked. */
   unpark(attempt: Attempt<S>): boolean {
     return this.#parked.remove(attempt);

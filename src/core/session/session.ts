@@ -305,8 +305,8 @@ export class Session implements PooledWorker {
       case "PING":
         return this.#onPing(message.nonce);
       case "PONG":
-        if (!this.#heartbeat.onPong()) this.#strike("PONGs nobody asked for");
-        return;
+        if (!this.#heartbeat.onPong()) return this.#strike("PONGs nobody asked for");
+        return this.attempts.onPong();
       case "CAPACITY":
         return this.#onCapacity(message);
       case "WAITING":

@@ -133,6 +133,47 @@ describe("a worker", () => {
   });
 });
 
+describe("a job that is said to wait for ever", () => {
+  it("moves on once it is recalled and its worker answers all but that", async () => {
+    const { set, peer, say } = await shared();
+    await using _set = set;
+    const call = await set.execute("a", { attempts: 2 });
+    await say({ type: "WAITING", attemptId: 1 });
+    const idle = await set.peer({ identity: "idle" });
+    await set.clock.advance(1);
+    expect(peer.last("CANCEL").reason).toBe("recalled");
+    await say({ type: "PONG", nonce: peer.last("PING").nonce });
+    expect(set.gone).toEqual(["scripted violation"]);
+    await set.clock.advance(2_000);
+    expect(idle.jobs).toEqual(["a"]);
+    idle.answer("A");
+    await set.clock.settle();
+    expect(call.value).toBe("A");
+  });
+
+  it("is back in the queue when the recall is answered", async () => {
+    const { set, peer, say } = await shared();
+    await using _set = set;
+    await set.execute("a");
+    await say({ type: "WAITING", attemptId: 1 });
+    const idle = await set.peer({ identity: "idle" });
+    await set.clock.advance(1);
+    await say({ type: "REJECT", attemptId: 1, reason: "recalled" }, { type: "PONG", nonce: peer.last("PING").nonce });
+    expect([set.gone, idle.jobs]).toEqual([[], ["a"]]);
+  });
+
+  it("is lost with a worker that falls silent, though its handlers may block it", async () => {
+    const set = await stage({ attempts: 1, heartbeat: 1_000 });
+    await using _set = set;
+    const peer = await set.peer({ features: FEATURE.turns, blocking: true });
+    const call = await set.execute("a");
+    peer.send({ type: "WAITING", attemptId: 1 });
+    await set.clock.advance(5_000);
+    expect(set.gone).toEqual(["scripted silent"]);
+    expect(call.error).toMatchObject({ code: "WORKER_LOST" });
+  });
+});
+
 describe("a job of a leased worker", () => {
   it("is not recalled for a slot elsewhere, where it cannot go", async () => {
     const { set, peer, say } = await shared();
