@@ -2,6 +2,7 @@
 import type { Job } from "../core/job/job.ts";
 import { isTaskName, MAX_TASKS, TASK_FORM } from "../core/identifiers.ts";
 import type { Handler, JobContext } from "../core/worker/execution.ts";
+import { ForwardedContext } from "../core/worker/forwarded-context.ts";
 import { withTasks } from "../core/worker/handler-lifecycle.ts";
 import { checkOptions, defineOptions, hasMethods, isFunction, type Validator } from "../core/options.ts";
 import { type ErrorClass, errorClasses, type ErrorClasses, nameErrors } from "./error-classes.ts";
@@ -173,36 +174,15 @@ function unknownTask(task: string | undefined, names: readonly string[]): Error 
 }
 
 /** The context of one call: that of its job, and its headers. */
-class TaskCall implements TaskContext {
+class TaskCall extends ForwardedContext implements TaskContext {
   readonly #job: Job;
-  readonly #context: JobContext;
 
   constructor(job: Job, context: JobContext) {
+    super(context);
     this.#job = job;
-    this.#context = context;
   }
 
   get headers(): ReadonlyMap<string, string> {
     return this.#job.headers;
-  }
-
-  get signal(): AbortSignal {
-    return this.#context.signal;
-  }
-
-  get attempt(): number {
-    return this.#context.attempt;
-  }
-
-  get jobId(): string {
-    return this.#context.jobId;
-  }
-
-  get identity(): string {
-    return this.#context.identity;
-  }
-
-  get shuttingDown(): AbortSignal {
-    return this.#context.shuttingDown;
   }
 }

@@ -94,7 +94,9 @@ describe("a client", () => {
     ]);
     expect(api).toEqual(api);
     expect(Reflect.get(api, "not a name")).toBeUndefined();
-    expect(() => String(api)).toThrow(TypeError);
+    expect(["toString", "valueOf", "toLocaleString"].map((name) => Reflect.get(api, name))).toEqual(
+      Array(3).fill(undefined),
+    );
     expect(set.runner.stats().submitted).toBe(0);
   });
 

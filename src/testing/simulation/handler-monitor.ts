@@ -2,6 +2,7 @@
  * Handlers that have begun and not ended, and what the simulation knows they wait for. Finds those that wait for something
  * outside of it: virtual time would pass for ever without them.
  */
+import { ForwardedContext } from "../../core/worker/forwarded-context.ts";
 import { likeHandler } from "../../core/worker/handler-lifecycle.ts";
 import type { Job } from "../../core/job/job.ts";
 import type { Payload } from "../../core/peer.ts";
@@ -21,37 +22,25 @@ interface Run {
 }
 
 /** The worker's own context, which reports when its signals are read. */
-class WatchedContext implements JobContext {
-  readonly #context: JobContext;
+class WatchedContext extends ForwardedContext {
   readonly #onSignalRead: (signal: AbortSignal) => void;
 
   constructor(context: JobContext, onSignalRead: (signal: AbortSignal) => void) {
-    this.#context = context;
+    super(context);
     this.#onSignalRead = onSignalRead;
   }
 
-  get signal(): AbortSignal {
-    const { signal } = this.#context;
+  override get signal(): AbortSignal {
+    return this.#watched(super.signal);
+  }
+
+  override get shuttingDown(): AbortSignal {
+    return this.#watched(super.shuttingDown);
+  }
+
+  #watched(signal: AbortSignal): AbortSignal {
     this.#onSignalRead(signal);
     return signal;
-  }
-
-  get attempt(): number {
-    return this.#context.attempt;
-  }
-
-  get jobId(): string {
-    return this.#context.jobId;
-  }
-
-  get identity(): string {
-    return this.#context.identity;
-  }
-
-  get shuttingDown(): AbortSignal {
-    const { shuttingDown } = this.#context;
-    this.#onSignalRead(shuttingDown);
-    return shuttingDown;
   }
 }
 

@@ -1,0 +1,31 @@
+/** The context of a job for code in front of its handler: what that adds or watches it overrides, the rest is the job's own. */
+import type { JobContext } from "./execution.ts";
+
+/** Reads another context, each property when it is asked for: a signal costs something once it is read. */
+export class ForwardedContext implements JobContext {
+  readonly #context: JobContext;
+
+  constructor(context: JobContext) {
+    this.#context = context;
+  }
+
+  get signal(): AbortSignal {
+    return this.#context.signal;
+  }
+
+  get attempt(): number {
+    return this.#context.attempt;
+  }
+
+  get jobId(): string {
+    return this.#context.jobId;
+  }
+
+  get identity(): string {
+    return this.#context.identity;
+  }
+
+  get shuttingDown(): AbortSignal {
+    return this.#context.shuttingDown;
+  }
+}
