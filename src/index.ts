@@ -14,7 +14,7 @@ export type { JobHeaders } from "./core/job/job.ts";
 export type { JobLimits } from "./core/job/headers.ts";
 export { Job, JOB_LIMITS } from "./core/job/job.ts";
 export type { WorkerLease } from "./core/runner/worker-lease.ts";
-export type { Failure, MapInput, MapOptions, Outcome, Success } from "./core/dispatch/map.ts";
+export type { Failure, MapInput, MapOptions, MapOptionsOf, Outcome, Success } from "./core/dispatch/map.ts";
 export { MAP_DEFAULTS } from "./core/dispatch/map.ts";
 export type { Payload } from "./core/peer.ts";
 export type { Prefetch } from "./core/session/prefetch.ts";

@@ -76,6 +76,17 @@ async function outcome(set: Chain, job: Job | string, options?: ExecuteOptions):
 describe.each(DEPTHS)("behind %i relays", (depth) => {
   const path = PATHS[depth] ?? "";
 
+  it("a job has the headers of its caller's runner, and none of the runners that pass it on", async () => {
+    const handler: Handler = ({ headers }) => JSON.stringify([...headers]);
+    await using set = await chain(depth, {
+      outer: { headers: () => ({ a: "1" }) },
+      inner: { headers: () => ({ b: "2" }) },
+    });
+    await set.inner.worker(handler);
+    await set.settle();
+    expect(await outcome(set, "x")).toBe('[["a","1"]]');
+  });
+
   it("a handler has the job id and the attempt of the outermost runner", async () => {
     await using set = await chain(depth);
     const seen: Pick<JobContext, "attempt" | "jobId">[] = [];

@@ -24,7 +24,7 @@ import type { RunnerEvent } from "../events.ts";
 import { EXECUTE_RULES, type ExecuteOptions } from "../job/execute-options.ts";
 import type { Emitter } from "../async/emitter.ts";
 import { heldJobBytes } from "../job/held-bytes.ts";
-import { Job } from "../job/job.ts";
+import { Job, JOB_LIMITS, type JobHeaders } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
 import type { CancelReason } from "../protocol/message.ts";
 import { checkedCopy } from "../options.ts";
@@ -52,6 +52,8 @@ export interface DispatcherOptions {
   readonly maxQueueBytes: number;
   readonly maxPayload: number;
   readonly remoteStacks?: boolean | undefined;
+  /** Headers for each job of this runner's callers. */
+  readonly headers?: (() => JobHeaders | undefined) | undefined;
   /** Why workers are missing, as far as it is known. */
   trouble?(): Error | undefined;
   /** Why no job is accepted now, if so. */
@@ -64,6 +66,9 @@ type Resolve = (value: Payload, call: SubmittedJob) => void;
 type Reject = (error: unknown, call: SubmittedJob) => void;
 
 function ignore(): void {}
+
+/** What the headers of a job hold at most, a text at two bytes a UTF-16 unit. */
+const MAX_HEADERS_HELD = 2 * JOB_LIMITS.maxHeaderBytes;
 
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
@@ -239,7 +244,8 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const given = this.#resolveOptions(options);
     // Options may have getters, which are user code.
     if (options !== undefined) this.#checkOpen();
-    const job = input instanceof Job ? input : (Job.adopt(input) ?? new Job(input));
+    const made = input instanceof Job ? input : (Job.adopt(input) ?? new Job(input));
+    const job = this.#options.headers === undefined ? made : this.#withHeaders(made, this.#options.headers);
     checkJobSize(job.data, this.maxPayload);
     const resolved = job.task === undefined ? given : this.#taskSelectors.optionsFor(job.task, given);
     const announced = resolved.onJobId === undefined ? undefined : this.#announce(resolved.onJobId);
@@ -258,6 +264,13 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     this.#options.onSubmit?.(call, resolved);
     call.start();
     return call;
+  }
+
+  /** The job with the runner's headers. They come from user code, which may stop the runner. */
+  #withHeaders(job: Job, headers: () => JobHeaders | undefined): Job {
+    const common = headers();
+    this.#checkOpen();
+    return common === undefined ? job : job.withDefaultHeaders(common);
   }
 
   /** Tells a job's id before it is queued. That is user code, which may stop the runner or submit another job. */
@@ -279,10 +292,12 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
 
   /** Whether a job of so many bytes with these options may be accepted. */
   hasRoomFor(bytes: number, options: ExecuteOptions | undefined, target: CallTarget): boolean {
+    // The runner's headers are not there yet.
+    const most = this.#options.headers === undefined ? bytes : bytes + MAX_HEADERS_HELD;
     // Only a runner without a queue looks at workers.
-    if (this.#options.maxQueue > 0) return this.hasRoom(bytes, target, undefined);
+    if (this.#options.maxQueue > 0) return this.hasRoom(most, target, undefined);
     const { selector } = this.#options.defaults;
-    return this.hasRoom(bytes, target, options?.require === undefined ? selector : selectorFor(options.require));
+    return this.hasRoom(most, target, options?.require === undefined ? selector : selectorFor(options.require));
   }
 
   /** Calls `fn` once, soon after a job has stopped waiting. The returned function ends that. */

@@ -11,8 +11,17 @@ import { Deferred } from "../async/deferred.ts";
 import { heldAttemptBytes, heldErrorBytes, heldInputBytes, heldPayloadBytes } from "../job/held-bytes.ts";
 import { EXECUTE_RULES, type ExecuteOptions } from "../job/execute-options.ts";
 import { AbortError, type AttemptRecord, RunnerStoppedError } from "../errors.ts";
-import type { Job } from "../job/job.ts";
-import { checkedCopy, type WithDefaults, isBoolean, integer, integerOrInfinity, type Validators } from "../options.ts";
+import { Job } from "../job/job.ts";
+import { isBytes } from "../job/utf8.ts";
+import {
+  checkedCopy,
+  type WithDefaults,
+  isBoolean,
+  isFunction,
+  integer,
+  integerOrInfinity,
+  type Validators,
+} from "../options.ts";
 import type { Payload } from "../peer.ts";
 
 /** What `map` accepts as one input: a job, or what a job can be made of. */
@@ -34,26 +43,38 @@ export interface MapOptions extends ExecuteOptions {
   readonly windowBytes?: number | undefined;
 }
 
+/** Options of {@link JobRunner.map} for inputs of any kind. */
+export interface MapOptionsOf<T> extends MapOptions {
+  /**
+   * Makes the job of an input, when the input is pulled, in the async context in which `map` was called. What it throws is the
+   * error of that input's outcome. `windowBytes` counts the job, and not the input.
+   */
+  readonly toJob: (input: T) => MapInput;
+}
+
+type MapRunOptions<T> = MapOptions & Partial<MapOptionsOf<T>>;
+
 /** What `map` does when nothing else is asked for; see {@link MapOptions} for what follows the fleet. */
 export const MAP_DEFAULTS: WithDefaults<Pick<MapOptions, "ordered" | "windowBytes">> = Object.freeze({
   ordered: true,
   windowBytes: 67_108_864,
 });
 
-const MAP_RULES: Validators<MapOptions> = Object.freeze({
+const MAP_RULES: Validators<MapRunOptions<unknown>> = Object.freeze({
   ...EXECUTE_RULES,
   concurrency: integer(1),
   ordered: isBoolean,
   window: integer(1),
   windowBytes: integerOrInfinity(1),
+  toJob: isFunction,
 });
 
 /** A job that succeeded. */
-export interface Success<T> {
+export interface Success<T, V = Payload> {
   /** Says that it succeeded. */
   readonly ok: true;
   /** The handler's result. */
-  readonly value: Payload;
+  readonly value: V;
   /** What came in. */
   readonly input: T;
   /** The input's place, from 0. */
@@ -77,7 +98,7 @@ export interface Failure<T> {
 }
 
 /** How one job of a `map` ended. */
-export type Outcome<T> = Success<T> | Failure<T>;
+export type Outcome<T, V = Payload> = Success<T, V> | Failure<T>;
 
 /** @internal What `map` needs of the runner. */
 export interface JobSubmitter {
@@ -87,6 +108,8 @@ export interface JobSubmitter {
   hasRoom(bytes: number, options: ExecuteOptions | undefined): boolean;
   /** Calls `fn` once, soon after a job has stopped waiting. The returned function ends that. */
   whenRoom(fn: () => void): () => void;
+  /** Calls `fn` in the async context of the caller of `map`. */
+  inContext<R>(fn: () => R): R;
   /** Submits a job, or throws. */
   submit(job: MapInput, options: ExecuteOptions | undefined, onSettled: (call: SubmittedJob) => void): SubmittedJob;
 }
@@ -97,7 +120,16 @@ const MIN_WINDOW = 1_024;
 /** An input that was pulled and not submitted yet. */
 interface Pulled<T> {
   readonly input: T;
+  /** What is submitted for it. */
+  readonly job: MapInput;
   readonly bytes: number;
+}
+
+/** An input that no job was made of: its outcome. */
+interface Unmade<T> {
+  readonly input: T;
+  readonly error: unknown;
+  readonly bytes: 0;
 }
 
 /** An outcome that was not read yet. */
@@ -107,8 +139,10 @@ interface Unread<T> {
   readonly bytes: number;
 }
 
-class MapRun<T extends MapInput> {
+class MapRun<T> {
   readonly #submitter: JobSubmitter;
+  /** Absent: inputs are what jobs are made of. */
+  readonly #toJob: MapOptionsOf<T>["toJob"] | undefined;
   readonly #settings: ExecuteOptions | undefined;
   readonly #concurrency: number | undefined;
   readonly #window: number | undefined;
@@ -121,7 +155,7 @@ class MapRun<T extends MapInput> {
   readonly #ready = new Map<number, Unread<T>>();
   /** The next of them to be read. */
   #unread: Unread<T> | undefined;
-  #next: Pulled<T> | undefined;
+  #next: Pulled<T> | Unmade<T> | undefined;
   /** Ends the wait for room in the runner's queue. */
   #forgetRoom: (() => void) | undefined;
   /** Inputs that were submitted. */
@@ -138,9 +172,10 @@ class MapRun<T extends MapInput> {
   #failure: { readonly error: unknown } | undefined;
   #reader: Deferred<void> | undefined;
 
-  constructor(inputs: Iterable<T> | AsyncIterable<T>, options: MapOptions, context: JobSubmitter) {
-    const { concurrency, window, windowBytes, ordered, ...settings } = options;
+  constructor(inputs: Iterable<T> | AsyncIterable<T>, options: MapRunOptions<T>, context: JobSubmitter) {
+    const { concurrency, window, windowBytes, ordered, toJob, ...settings } = options;
     this.#submitter = context;
+    this.#toJob = toJob;
     // The runner checks and completes what it is given for each job, unless it is given nothing.
     this.#settings = Object.values(settings).every((value) => value === undefined) ? undefined : settings;
     this.#concurrency = concurrency;
@@ -218,6 +253,7 @@ class MapRun<T extends MapInput> {
       if (this.#settings?.signal?.aborted === true) return this.#end({ error: this.#settings?.signal.reason });
       if (!this.#budget.admits(this.#next?.bytes ?? 0)) return;
       if (this.#next === undefined) this.#pullOne();
+      else if ("error" in this.#next) this.#fail(this.#next);
       else if (this.#submitter.hasRoom(this.#next.bytes, this.#settings)) this.#submit(this.#next);
       else return this.#awaitRoom();
     }
@@ -265,17 +301,37 @@ class MapRun<T extends MapInput> {
     } catch (error) {
       return this.#inputIsOver({ error });
     }
-    this.#next = { input, bytes: heldInputBytes(input) };
+    this.#next = this.#prepare(input);
   }
 
-  #submit({ input, bytes }: Pulled<T>): void {
+  #prepare(input: T): Pulled<T> | Unmade<T> {
+    const toJob = this.#toJob;
+    // Whatever it is: it is refused when it is submitted.
+    if (toJob === undefined) return { input, job: input as MapInput, bytes: heldInputBytes(input) };
+    try {
+      const job = this.#submitter.inContext(() => toJob(input));
+      return { input, job, bytes: heldInputBytes(job) };
+    } catch (error) {
+      return { input, error, bytes: 0 };
+    }
+  }
+
+  #fail({ input, error }: Unmade<T>): void {
+    const index = this.#pulled++;
+    this.#next = undefined;
+    this.#running++;
+    this.#budget.begin(0);
+    this.#arrive({ ok: false, error, input, index, attempts: [] }, 0);
+  }
+
+  #submit({ input, job, bytes }: Pulled<T>): void {
     const index = this.#pulled++;
     this.#next = undefined;
     this.#running++;
     this.#budget.begin(bytes);
     let settledCall: SubmittedJob | undefined;
     try {
-      const submitted = this.#submitter.submit(input, this.#settings, (call) => {
+      const submitted = this.#submitter.submit(job, this.#settings, (call) => {
         settledCall = call;
         this.#calls.delete(call);
         const { value } = call;
@@ -283,7 +339,7 @@ class MapRun<T extends MapInput> {
       });
       if (submitted !== settledCall) this.#calls.add(submitted);
     } catch (error) {
-      if (isWrongKind(input, error)) return this.#refuse(index, error);
+      if (isWrongKind(job, error)) return this.#refuse(index, error);
       this.#arrive({ ok: false, error, input, index, attempts: [] }, bytes);
     }
   }
@@ -334,9 +390,12 @@ function iterate<T>(inputs: Iterable<T> | AsyncIterable<T>): Iterator<T> | Async
   throw new TypeError("map: expected an iterable or an async iterable of jobs, strings or bytes");
 }
 
-/** Whether no job can be made of anything like `input`. A text with a lone surrogate is data, and one job fails. */
+/**
+ * Whether no job can be made of anything like `input`. A text with a lone surrogate is data, and one job fails; so it does when
+ * the user code around it, `onJobId` or `headers`, throws.
+ */
 function isWrongKind(input: unknown, error: unknown): error is TypeError {
-  return error instanceof TypeError && typeof input !== "string";
+  return error instanceof TypeError && typeof input !== "string" && !(input instanceof Job) && !isBytes(input);
 }
 
 /** What an outcome holds besides its input. */
@@ -354,12 +413,12 @@ function failure<T>(call: SubmittedJob, input: T, index: number): Failure<T> {
 }
 
 /** @internal Runs every input and yields the outcomes. */
-export async function* mapJobs<T extends MapInput>(
+export async function* mapJobs<T>(
   inputs: Iterable<T> | AsyncIterable<T>,
-  options: MapOptions | undefined,
+  options: MapRunOptions<T> | undefined,
   context: JobSubmitter,
 ): AsyncGenerator<Outcome<T>, void, undefined> {
-  const run = new MapRun(inputs, checkedCopy("map", options ?? {}, MAP_RULES), context);
+  const run = new MapRun(inputs, checkedCopy<MapRunOptions<T>>("map", options ?? {}, MAP_RULES), context);
   try {
     do {
       // Not by a variable: it would hold the outcome for as long as the reader is busy.

@@ -61,6 +61,14 @@ export class Job {
     return job;
   }
 
+  /** @internal The same job with these headers before its own, which win. */
+  withDefaultHeaders(headers: JobHeaders): Job {
+    const job = new Job(this.data, headers);
+    for (const [name, value] of this.headers) job.addHeader(name, value);
+    job.#task = this.#task;
+    return job;
+  }
+
   /**
    * Adds a header. One of that name keeps its place and gets the new value.
    *

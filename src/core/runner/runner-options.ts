@@ -1,6 +1,7 @@
 /** The options of a JobRunner, with their defaults. What the runner does with them is in runner.ts. */
 import { QUEUE_DEFAULTS } from "../dispatch/dispatcher.ts";
 import { EXECUTE_DEFAULT_RULES, type ExecuteDefaults } from "../job/execute-options.ts";
+import type { JobHeaders } from "../job/job.ts";
 import type { Dialer, Listener } from "../transport/listener.ts";
 import {
   defineOptions,
@@ -8,6 +9,7 @@ import {
   type WithDefaults,
   integer,
   integerOrInfinity,
+  isFunction,
   oneOrMore,
   type Validators,
   hasMethods,
@@ -39,6 +41,11 @@ export interface RunnerOptions extends RegistrationLimits, ExecuteDefaults {
    * and a worker that listens, which several runners may share, accepts no prefetched jobs.
    */
   readonly prefetch?: Prefetch | undefined;
+  /**
+   * Returns headers for a job that `execute` or `map` is given, or nothing: a `traceparent`, say. Called once a job, before it is
+   * queued, in the async context of the caller; the job's own headers win. What it throws fails that job.
+   */
+  readonly headers?: (() => JobHeaders | undefined) | undefined;
 }
 
 /** Options of {@link JobRunner.drain}. */
@@ -63,6 +70,7 @@ const OWN = defineOptions<OwnOptions, OwnDefaults>({
       value === "auto" || integer(0, 256)(value) === undefined ? undefined : '"auto" or an integer from 0 to 256',
     "auto",
   ],
+  headers: [isFunction],
 });
 
 /** The runner's own defaults; see {@link EXECUTE_DEFAULTS} and {@link REGISTRATION_DEFAULTS} for the others. */

@@ -3,6 +3,7 @@
  * (dispatcher.ts), and owns their life: start, drain, stop.
  */
 import { type CallOptions, resolveCall } from "../dispatch/call-options.ts";
+import { captureAsyncContext } from "../time/system.ts";
 import { CallbackEntry, type TimerQueue } from "../time/timer-queue.ts";
 import { frameLimit } from "../protocol/codec.ts";
 import { Deferred, startHeld } from "../async/deferred.ts";
@@ -16,7 +17,14 @@ import { WorkerLease } from "./worker-lease.ts";
 import type { IncomingBudget } from "../transport/incoming-budget.ts";
 import type { Job } from "../job/job.ts";
 import type { Dialer } from "../transport/listener.ts";
-import { type JobSubmitter, type MapInput, type MapOptions, mapJobs, type Outcome } from "../dispatch/map.ts";
+import {
+  type JobSubmitter,
+  type MapInput,
+  type MapOptions,
+  type MapOptionsOf,
+  mapJobs,
+  type Outcome,
+} from "../dispatch/map.ts";
 import type { GoAwayReason } from "../protocol/message.ts";
 import { checkOptions, duration, listOf, oneOf, pickOptions, withDefaults } from "../options.ts";
 import { listenerContext } from "./listener-context.ts";
@@ -62,6 +70,7 @@ export class JobRunner implements Dialer {
   protected taken?(call: CallInfo, options: CallOptions | undefined): void;
   readonly #limits: ResolvedLimits;
   readonly #drainTimeout: number;
+  readonly #hasHeaders: boolean;
   readonly #events: Emitter<RunnerEvent>;
   readonly #dispatcher: Dispatcher;
   readonly #registration: WorkerRegistration;
@@ -93,6 +102,7 @@ export class JobRunner implements Dialer {
     const { clock } = limits;
     this.#limits = limits;
     this.#drainTimeout = drainTimeout;
+    this.#hasHeaders = rest.headers !== undefined;
     this.#dialers = listOf(dial);
     this.#events = new Emitter(clock);
     this.#dispatcher = new Dispatcher({
@@ -151,23 +161,34 @@ export class JobRunner implements Dialer {
   /**
    * Runs many jobs, pulling the input only as fast as workers free up and results are read. Leaving the loop aborts what
    * still runs. A job's failure is an outcome. An input that fails throws, and so does one that no job can be made of (TypeError).
+   * With `toJob` inputs may be anything.
    */
   map<T extends MapInput>(
     inputs: Iterable<T> | AsyncIterable<T>,
     options?: MapOptions,
+  ): AsyncGenerator<Outcome<T>, void, undefined>;
+  map<T>(inputs: Iterable<T> | AsyncIterable<T>, options: MapOptionsOf<T>): AsyncGenerator<Outcome<T>, void, undefined>;
+  map<T>(
+    inputs: Iterable<T> | AsyncIterable<T>,
+    options?: MapOptions & Partial<MapOptionsOf<T>>,
   ): AsyncGenerator<Outcome<T>, void, undefined> {
     return mapJobs(inputs, options, this.submitter);
   }
 
   /** @internal Submits jobs with a callback instead of a promise: for `map` and the command. Their async context is the caller's. */
   get submitter(): JobSubmitter {
-    const context = this.#dispatcher.captureAsyncContext?.();
+    const context = captureAsyncContext?.();
     const inContext = <R>(fn: () => R): R => (context === undefined ? fn() : context.runInAsyncScope(fn));
+    // Only handlers of this process and the runner's headers see the context of a job.
+    const isSeen = this.#hasHeaders || this.#dispatcher.captureAsyncContext !== undefined;
+    const inJobContext = isSeen ? inContext : <R>(fn: () => R): R => fn();
     return {
+      inContext,
       capacity: () => this.#scheduler.submitLimit,
       hasRoom: (bytes, given) => this.#dispatcher.hasRoomFor(bytes, given, this.#target),
       whenRoom: (fn) => this.#dispatcher.whenRoom(fn),
-      submit: (job, given, onSettled) => inContext(() => this.#dispatcher.submit(job, given, this.#target, onSettled)),
+      submit: (job, given, onSettled) =>
+        inJobContext(() => this.#dispatcher.submit(job, given, this.#target, onSettled)),
     };
   }
 

@@ -5,7 +5,7 @@ import { RunnerStoppedError } from "../../core/errors.ts";
 import type { RunnerEvent } from "../../core/events.ts";
 import type { ExecuteOptions } from "../../core/job/execute-options.ts";
 import type { Job } from "../../core/job/job.ts";
-import type { MapInput, MapOptions, Outcome } from "../../core/dispatch/map.ts";
+import { type MapInput, type MapOptions, type MapOptionsOf, mapJobs, type Outcome } from "../../core/dispatch/map.ts";
 import { withDefaults } from "../../core/options.ts";
 import type { Random } from "../../core/time/clock.ts";
 import type { Payload } from "../../core/peer.ts";
@@ -93,13 +93,21 @@ export class SimulatedRunner extends JobRunner {
   }
 
   /** {@link JobRunner.map}. */
-  override async *map<T extends MapInput>(
+  override map<T extends MapInput>(
     inputs: Iterable<T> | AsyncIterable<T>,
     options?: MapOptions,
+  ): AsyncGenerator<Outcome<T>, void, undefined>;
+  override map<T>(
+    inputs: Iterable<T> | AsyncIterable<T>,
+    options: MapOptionsOf<T>,
+  ): AsyncGenerator<Outcome<T>, void, undefined>;
+  override async *map<T>(
+    inputs: Iterable<T> | AsyncIterable<T>,
+    options?: MapOptions & Partial<MapOptionsOf<T>>,
   ): AsyncGenerator<Outcome<T>, void, undefined> {
     if (this.state === "starting") await this.#ready;
     const seen = { kind: "yielded", machine: this.name, map: ++this.#maps, ordered: options?.ordered ?? true } as const;
-    for await (const outcome of super.map(inputs, options)) {
+    for await (const outcome of mapJobs(inputs, options, this.submitter)) {
       if (this.#machine.state !== "down") this.#world.record({ ...seen, index: outcome.index });
       yield outcome;
     }

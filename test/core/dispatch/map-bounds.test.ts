@@ -27,6 +27,10 @@ class Desk implements JobSubmitter {
     return this.slots;
   }
 
+  inContext<R>(fn: () => R): R {
+    return fn();
+  }
+
   hasRoom(): boolean {
     return true;
   }

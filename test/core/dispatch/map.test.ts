@@ -692,3 +692,70 @@ describe("odd moments of map", () => {
     await expect(set.runner.map([], { window: 0 }).next()).rejects.toThrow(/^map: .*`window`/);
   });
 });
+
+describe("map of inputs that are no jobs", () => {
+  const half = (n: number): string => {
+    if (n % 2 !== 0) throw new RangeError(`${n} is odd`);
+    return String(n / 2);
+  };
+
+  it("makes their jobs with `toJob`, and outcomes have the inputs", async () => {
+    await using set = await stage();
+    await set.worker(square);
+    const outcomes: unknown[] = [];
+    const reading = (async (): Promise<void> => {
+      for await (const { input, index, ...rest } of set.runner.map([4, 5, 6], { toJob: half }))
+        outcomes.push([input, index, rest.ok ? rest.value : rest.error, rest.attempts.length]);
+    })();
+    await set.settle(reading);
+    expect(outcomes).toEqual([
+      [4, 0, "4", 1],
+      [5, 1, new RangeError("5 is odd"), 0],
+      [6, 2, "9", 1],
+    ]);
+  });
+
+  it("pulls and makes no more than the window, however many fail", async () => {
+    await using set = await stage();
+    await set.worker(square);
+    let made = 0;
+    const toJob = (): never => {
+      made++;
+      throw new TypeError("no job");
+    };
+    const outcomes = set.runner.map(new Counter(), { toJob, window: 10 });
+    expect(await set.settle(outcomes.next())).toMatchObject({ value: { ok: false, error: { message: "no job" } } });
+    expect(made).toBe(10);
+    await set.settle(outcomes.return(undefined));
+  });
+
+  it("ends when `toJob` makes something else than a job, and counts the bytes of the jobs", async () => {
+    await using set = await stage();
+    const puppet = new Puppet();
+    await set.worker(puppet.handler, { capacity: 8 });
+    const outcomes = set.runner.map([1, 2, 3], { toJob: () => "x".repeat(1_000), windowBytes: 2_500 });
+    const first = watch(outcomes.next());
+    await set.clock.settle();
+    expect(puppet.runs.length).toBe(1);
+    puppet.runs[0]?.end("");
+    await set.clock.settle();
+    expect(first.state).toBe("ok");
+    await set.settle(outcomes.return(undefined));
+    await expect(set.settle(set.runner.map([1], { toJob: () => 1 as never }).next())).rejects.toThrow(
+      "map: input 0: expected the data of a job",
+    );
+    await expect(set.settle(set.runner.map([1], { toJob: 1 as never }).next())).rejects.toThrow("`toJob`");
+  });
+
+  it("has their types", async () => {
+    await using set = await stage();
+    const { runner } = set;
+    void ((): unknown => [
+      // @ts-expect-error a number is no job
+      runner.map([1]),
+      // @ts-expect-error not what it is given
+      runner.map([1], { toJob: (input: string) => input }),
+      runner.map([1], { toJob: (input) => input.toFixed(1) }) satisfies AsyncGenerator<Outcome<number>>,
+    ]);
+  });
+});
