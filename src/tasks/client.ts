@@ -3,6 +3,7 @@ import { EncodingError, isExecutionError } from "../core/errors.ts";
 import { isTaskName } from "../core/identifiers.ts";
 import type { ExecuteOptions } from "../core/job/execute-options.ts";
 import { Job, type JobHeaders } from "../core/job/job.ts";
+import type { MapOptions, MapOptionsOf, Outcome } from "../core/dispatch/map.ts";
 import { hasMethods } from "../core/options.ts";
 import type { Payload } from "../core/peer.ts";
 import { type ErrorClass, errorClasses, type ErrorClasses, restoreErrors } from "./error-classes.ts";
@@ -16,10 +17,21 @@ import type { ValueCodec } from "./value/value-codec.ts";
 export interface TaskRunner {
   /** Runs one job. */
   execute(job: Job, options?: ExecuteOptions): Promise<Payload>;
+  /** Runs many jobs, as `JobRunner.map`. Without it the tasks have no `map`: a leased worker takes one job after the other. */
+  map?<T>(
+    inputs: Iterable<T> | AsyncIterable<T>,
+    options: MapOptionsOf<T>,
+  ): AsyncGenerator<Outcome<T>, void, undefined>;
 }
 
 /** Options of one call, over those of its client. */
 export interface TaskCallOptions extends ExecuteOptions {
+  /** Headers that the task finds in its context, on top of the client's. */
+  readonly headers?: JobHeaders | undefined;
+}
+
+/** Options of {@link ClientTask.map}, over those of its client: those of `JobRunner.map`, and headers for each call. */
+export interface TaskMapOptions extends MapOptions {
   /** Headers that the task finds in its context, on top of the client's. */
   readonly headers?: JobHeaders | undefined;
 }
@@ -52,10 +64,27 @@ export type ResultOf<T> =
       ? Awaited<Result>
       : never;
 
-/** A task as its callers see it. */
-export type ClientTask<Input, Result> = undefined extends Input
+/** A task as its callers see it: a function. */
+export type ClientTask<Input, Result> = TaskCall<Input, Result> & TaskMap<Input, Result>;
+
+/** One call of a task. */
+export type TaskCall<Input, Result> = undefined extends Input
   ? (input?: Input, options?: TaskCallOptions) => Promise<Result>
   : (input: Input, options?: TaskCallOptions) => Promise<Result>;
+
+/** Many calls of a task. */
+export interface TaskMap<Input, Result> {
+  /**
+   * Calls the task for each input, pulling inputs only as fast as workers free up and results are read, as `JobRunner.map`. A
+   * call's failure is an outcome, and so is an input that cannot be carried. `windowBytes` counts the values as bytes.
+   *
+   * @throws TypeError when what runs the jobs has no `map`.
+   */
+  readonly map: <I extends Input>(
+    inputs: Iterable<I> | AsyncIterable<I>,
+    options?: TaskMapOptions,
+  ) => AsyncGenerator<Outcome<I, Result>, void, undefined>;
+}
 
 /** The tasks of a worker as its callers see them: of `typeof images`, or of an interface that is written down. */
 export type Client<T> = T extends Tasks<infer R> ? ClientOf<unknown extends R ? T : R> : ClientOf<T>;
@@ -83,12 +112,18 @@ export function client<T>(runner: TaskRunner, options: ClientOptions = {}): Clie
       if (typeof name !== "string" || !isTaskName(name) || RESERVED_NAMES.has(name)) return undefined;
       let call = known.get(name);
       if (call === undefined) {
-        call = (input: unknown, given?: TaskCallOptions) => caller.call(name, input, given);
+        call = taskOf(name, caller);
         known.set(name, call);
       }
       return call;
     },
   }) as Client<T>;
+}
+
+function taskOf(name: string, caller: Caller): ClientTask<unknown, unknown> {
+  return Object.assign((input: unknown, options?: TaskCallOptions) => caller.call(name, input, options), {
+    map: <T>(inputs: Iterable<T> | AsyncIterable<T>, options?: TaskMapOptions) => caller.map(name, inputs, options),
+  });
 }
 
 class Caller {
@@ -109,21 +144,59 @@ class Caller {
 
   async call(task: string, input: unknown, given: TaskCallOptions | undefined): Promise<unknown> {
     const { headers, ...own } = given ?? {};
-    const data = this.#codec.encode(input, "input");
-    const job = new Job(data, this.#headersWith(headers)).forTask(task);
+    const job = this.#jobOf(task, input, headers);
     const options = given === undefined ? this.#defaults : { ...this.#defaults, ...own };
-    const answer = await this.#execute(job, options);
+    try {
+      return this.#valueOf(task, await this.#runner.execute(job, options));
+    } catch (error) {
+      throw this.#restored(error);
+    }
+  }
+
+  map<T>(
+    task: string,
+    inputs: Iterable<T> | AsyncIterable<T>,
+    { headers, ...own }: TaskMapOptions = {},
+  ): AsyncGenerator<Outcome<T, unknown>, void, undefined> {
+    if (typeof this.#runner.map !== "function") throw new TypeError(`\`${task}.map\` needs a runner with a \`map\``);
+    // Here and not in the generator: the async context is that of the caller, not of the reader.
+    const outcomes = this.#runner.map(inputs, {
+      ...this.#defaults,
+      ...own,
+      toJob: (input: T) => this.#jobOf(task, input, headers),
+    });
+    return this.#read(task, outcomes);
+  }
+
+  async *#read<T>(
+    task: string,
+    outcomes: AsyncIterable<Outcome<T>>,
+  ): AsyncGenerator<Outcome<T, unknown>, void, undefined> {
+    for await (const outcome of outcomes) yield this.#outcomeOf(task, outcome);
+  }
+
+  #outcomeOf<T>(task: string, outcome: Outcome<T>): Outcome<T, unknown> {
+    if (!outcome.ok) return { ...outcome, error: this.#restored(outcome.error) };
+    try {
+      return { ...outcome, value: this.#valueOf(task, outcome.value) };
+    } catch (error) {
+      const { input, index, attempts } = outcome;
+      return { ok: false, error, input, index, attempts };
+    }
+  }
+
+  #jobOf(task: string, input: unknown, headers: JobHeaders | undefined): Job {
+    return new Job(this.#codec.encode(input, "input"), this.#headersWith(headers)).forTask(task);
+  }
+
+  #valueOf(task: string, answer: Payload): unknown {
     if (typeof answer === "string") throw new EncodingError(`the result of \`${task}\` is text and no value`);
     return this.#codec.decode(answer);
   }
 
-  async #execute(job: Job, options: ExecuteOptions | undefined): Promise<Payload> {
-    try {
-      return await this.#runner.execute(job, options);
-    } catch (error) {
-      if (this.#errors.size > 0 && isExecutionError(error)) restoreErrors(error.cause, this.#errors);
-      throw error;
-    }
+  #restored(error: unknown): unknown {
+    if (this.#errors.size > 0 && isExecutionError(error)) restoreErrors(error.cause, this.#errors);
+    return error;
   }
 
   #headersWith(own: JobHeaders | undefined): JobHeaders | undefined {

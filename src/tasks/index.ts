@@ -7,7 +7,10 @@ export {
   type ClientTask,
   type InputOf,
   type ResultOf,
+  type TaskCall,
   type TaskCallOptions,
+  type TaskMap,
+  type TaskMapOptions,
   type TaskRunner,
 } from "./client.ts";
 export {

@@ -3,7 +3,9 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
 import { EncodingError, ExecutionError, NoWorkerError } from "../../src/core/errors.ts";
 import { client, type Schema, task, tasks } from "../../src/tasks/index.ts";
-import { stage } from "../support/stage.ts";
+import type { Outcome } from "../../src/core/dispatch/map.ts";
+import { withTasks } from "../../src/core/worker/handler-lifecycle.ts";
+import { type Stage, stage } from "../support/stage.ts";
 import { errorOf } from "../support/job-texts.ts";
 
 class CardDeclined extends Error {
@@ -146,6 +148,100 @@ describe("a client", () => {
   });
 });
 
+describe("the map of a task", () => {
+  interface Seen {
+    readonly ok: boolean;
+    readonly index: number;
+    readonly input: unknown;
+    readonly value?: unknown;
+    readonly error?: unknown;
+  }
+
+  async function read(set: Stage, outcomes: AsyncIterable<Seen>): Promise<Seen[]> {
+    const all: Seen[] = [];
+    const reading = (async (): Promise<void> => {
+      for await (const outcome of outcomes) all.push(outcome);
+    })();
+    await set.settle(reading);
+    return all;
+  }
+
+  it("gives an outcome with the value for each input, in order", async () => {
+    await using set = await stage();
+    await set.worker(math, { capacity: 4 });
+    const api = client<typeof math>(set.runner);
+    const inputs = [1, 2, 3].map((a) => ({ a, b: 10 }));
+    expect(await read(set, api.add.map(inputs, { concurrency: 2 }))).toMatchObject([
+      { ok: true, index: 0, input: inputs[0], value: 11, attempts: [{ outcome: "ok" }] },
+      { ok: true, index: 1, input: inputs[1], value: 12 },
+      { ok: true, index: 2, input: inputs[2], value: 13 },
+    ]);
+    expect(api.add.map).toBe(api.add.map);
+  });
+
+  it("takes calls that fail, and inputs that cannot be carried, for outcomes, and goes on", async () => {
+    await using set = await stage();
+    const shop = tasks(
+      { charge: (reason: unknown) => (reason === "ok" ? "charged" : raise(new CardDeclined(String(reason)))) },
+      { errors: [CardDeclined] },
+    );
+    await set.worker(shop);
+    const api = client<typeof shop>(set.runner, { errors: [CardDeclined] });
+    const [first, second, third, fourth] = await read(set, api.charge.map(["no", { f: () => 1 }, "ok", Symbol("s")]));
+    expect(first).toMatchObject({ ok: false, error: { cause: { reason: "no" } } });
+    expect(first?.error instanceof ExecutionError && first.error.cause).toBeInstanceOf(CardDeclined);
+    expect(second).toMatchObject({ ok: false, index: 1, attempts: [] });
+    expect(String(second?.error)).toContain("input.f");
+    expect(third).toMatchObject({ ok: true, value: "charged" });
+    expect(fourth?.error).toBeInstanceOf(EncodingError);
+  });
+
+  it("takes the options and the headers of its client and of the call, in the context of its caller", async () => {
+    await using set = await stage();
+    const store = new AsyncLocalStorage<string>();
+    await set.worker(math, { identity: "w", labels: ["gpu"] });
+    const headers = (): Record<string, string> => ({ request: store.getStore() ?? "none" });
+    const api = client<typeof math>(set.runner, { headers, require: ["gpu"] });
+    const outcomes = store.run("r1", () => api.who.map([undefined], { headers: { tenant: "b" } }));
+    const [only] = await read(set, outcomes);
+    expect(only?.value).toMatchObject({ headers: new Map(Object.entries({ request: "r1", tenant: "b" })) });
+    const [missing] = await read(set, api.ping.map([undefined], { require: ["tpu"], failFast: true }));
+    expect(missing?.error).toBeInstanceOf(NoWorkerError);
+    await expect(set.settle(api.ping.map([], { concurrency: 0 }).next())).rejects.toThrow(RangeError);
+  });
+
+  it("pulls its inputs only as results are read, and aborts what runs when the loop is left", async () => {
+    await using set = await stage();
+    await set.worker(math, { capacity: 2 });
+    let pulled = 0;
+    let isClosed = false;
+    const endless = function* (): Generator<number> {
+      try {
+        for (;;) yield pulled++;
+      } finally {
+        isClosed = true;
+      }
+    };
+    const outcomes = client<typeof math>(set.runner).echo.map(endless(), { window: 4 });
+    expect(await set.settle(outcomes.next())).toMatchObject({ value: { ok: true, value: 0 } });
+    expect(pulled).toBe(5);
+    await set.settle(outcomes.return());
+    expect([isClosed, set.runner.stats().running]).toEqual([true, 0]);
+  });
+
+  it("is a failed outcome for an answer that is no value", async () => {
+    await using set = await stage();
+    await set.worker(withTasks(() => "text", { names: ["ping", "add"] }));
+    const [only] = await read(set, client<typeof math>(set.runner).ping.map([undefined]));
+    expect(only).toMatchObject({ ok: false, error: { name: "EncodingError" }, attempts: [{ outcome: "ok" }] });
+  });
+
+  it("needs a runner that has one", () => {
+    const api = client<typeof math>({ execute: async () => "" });
+    expect(String(errorOf(() => api.ping.map([])))).toContain("`ping.map` needs a runner");
+  });
+});
+
 describe("what a task throws", () => {
   it("is the cause of the error, of its class where that is registered at both ends", async () => {
     await using set = await stage();
@@ -264,6 +360,12 @@ describe("tasks", () => {
       // @ts-expect-error not what it gives
       api.ping() satisfies Promise<number>,
       api.double("1") satisfies Promise<number>,
+      api.add.map([{ a: 1, b: 2 }]) satisfies AsyncGenerator<Outcome<{ a: number; b: number }, number>>,
+      api.double.map(["1", 2]) satisfies AsyncGenerator<Outcome<string | number, number>>,
+      // @ts-expect-error an input that is none
+      api.add.map([{ a: 1 }]),
+      // @ts-expect-error a list, not one input
+      api.add.map({ a: 1, b: 2 }),
     ]);
     expect(typeof api.add).toBe("function");
   });

@@ -1,4 +1,5 @@
 /** Typed tasks over real transports: a module in threads, and a worker over WebSocket. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { expect, test } from "vitest";
 import { JobRunner, Worker } from "powerhose";
 import { client, tasks } from "powerhose/tasks";
@@ -39,4 +40,43 @@ test("a worker over WebSocket serves its tasks", async () => {
   await using worker = new Worker({ dial: dialWebSocket(listen.address), handler });
   await worker.start();
   expect(await client<Module>(runner).echo(VALUE)).toEqual(VALUE);
+});
+
+test("a trace and a store of the caller arrive in a remote handler, by `execute`, by `map` and by a client", async () => {
+  interface Request {
+    readonly traceparent: string;
+    readonly user: string;
+  }
+  const here = new AsyncLocalStorage<Request>();
+  const there = new AsyncLocalStorage<Request>();
+  const listen = listenWebSocket({ port: 0 });
+  await using runner = new JobRunner({
+    listen,
+    headers: () => {
+      const { traceparent, user } = here.getStore() ?? { traceparent: "none", user: "none" };
+      return { traceparent, user };
+    },
+  });
+  await runner.start();
+  const around = (run: () => unknown, { headers }: { headers: ReadonlyMap<string, string> }): unknown =>
+    there.run({ traceparent: headers.get("traceparent") ?? "", user: headers.get("user") ?? "" }, run);
+  const who = async (): Promise<Request | undefined> => {
+    await null;
+    return there.getStore();
+  };
+  const handler = tasks({ who }, { around });
+  await using worker = new Worker({ dial: dialWebSocket(listen.address), handler, capacity: 4 });
+  await worker.start();
+  const api = client<typeof handler>(runner);
+  const requests = ["a", "b", "c"].map((user) => ({ traceparent: `00-${user.repeat(32)}-${"1".repeat(16)}-01`, user }));
+  const calls = requests.map((request) => here.run(request, () => api.who()));
+  expect(await Promise.all(calls)).toEqual(requests);
+  expect(await api.who()).toEqual({ traceparent: "none", user: "none" });
+  expect(await here.run(requests[0] as Request, () => api.who(undefined, { headers: { user: "own" } }))).toEqual({
+    ...requests[0],
+    user: "own",
+  });
+  // Read outside of the context that it was asked for in.
+  const mapped = here.run(requests[1] as Request, () => api.who.map(Array<undefined>(20), { concurrency: 2 }));
+  for await (const outcome of mapped) expect(outcome.ok ? outcome.value : outcome.error).toEqual(requests[1]);
 });
