@@ -106,6 +106,7 @@ function acquire(model: PoolModel, real: RealPool, { kind, timeout, group, requi
     avoid: NO_WORKERS,
     require,
     excludedPrincipals: [],
+    excludedOffers: [],
     declines: false,
   });
   const options = { timeout, require, ...(group < 0 ? {} : { signal: real.group(group).signal }) };
@@ -119,6 +120,7 @@ interface WaitStep {
   readonly declines: boolean;
   readonly require: readonly string[];
   readonly excludedPrincipals: readonly string[];
+  readonly excludedOffers: readonly string[];
 }
 
 function wait(model: PoolModel, real: RealPool, { mask, ...rest }: WaitStep): void {
@@ -179,6 +181,7 @@ const timeouts = fc.oneof(fc.integer({ min: 1, max: 50 }), fc.constant(Number.PO
 const labels = fc.subarray(["cuda", "gpu", "ram"]);
 const require = fc.oneof(fc.constant([]), fc.subarray(["gpu", "cuda"]));
 const excludedPrincipals = fc.oneof(fc.constant([]), fc.constant([]), fc.subarray(["owner of a", "owner of b"]));
+const excludedOffers = fc.oneof(fc.constant([]), fc.constant([]), fc.subarray(["offer of a", "offer of c"]));
 const groups = fc.integer({ min: -1, max: 2 });
 const availabilities = fc.constantFrom("ready" as const, "ready" as const, "congested" as const, "suspect" as const);
 
@@ -236,6 +239,7 @@ function waitingSteps(): fc.Arbitrary<Named>[] {
         declines: fc.nat({ max: 4 }).map((n) => n === 0),
         require,
         excludedPrincipals,
+        excludedOffers,
       })
       .map((one) => [`wait(${JSON.stringify(one)})`, (m, r) => wait(m, r, one)] as const),
     some.map((n): Named => {

@@ -27,6 +27,8 @@ export interface ModelWaiter {
   readonly require: readonly string[];
   /** Principals its worker must not have. */
   readonly excludedPrincipals: readonly string[];
+  /** Offers that it does not fit. */
+  readonly excludedOffers: readonly string[];
   /** Gives the slot back in the moment of the grant. */
   readonly declines: boolean;
 }
@@ -38,8 +40,10 @@ export interface ModelLease {
 }
 
 /** Whether a waiter could use a worker. */
-export function matches({ require, excludedPrincipals }: ModelWaiter, { labels, peer }: Pooled): boolean {
-  return require.every((label) => labels.includes(label)) && !excludedPrincipals.includes(peer.principal);
+export function matches(waiter: ModelWaiter, { labels, peer, offerId }: Pooled): boolean {
+  const { require, excludedPrincipals, excludedOffers } = waiter;
+  if (excludedPrincipals.includes(peer.principal) || excludedOffers.includes(offerId)) return false;
+  return require.every((label) => labels.includes(label));
 }
 
 export class PoolModel {

@@ -7,6 +7,7 @@ export class Pooled implements PooledWorker {
   readonly capacity: number;
   readonly labels: readonly string[];
   readonly peer: { readonly principal: string };
+  readonly offerId: string;
   /** Unlike the identity, unique in a run. */
   readonly name: string;
   /** Called when the pool closes it. */
@@ -18,6 +19,7 @@ export class Pooled implements PooledWorker {
     this.capacity = capacity;
     this.labels = labels;
     this.peer = { principal: `owner of ${identity}` };
+    this.offerId = `offer of ${identity}`;
     this.name = name;
   }
 

@@ -24,15 +24,15 @@ export class BareWaiter implements Waiter<Pooled> {
   readonly hasCandidates: (usable: boolean) => void;
 
   constructor(
-    { avoid, require, excludedPrincipals }: ModelWaiter,
+    { avoid, require, excludedPrincipals, excludedOffers }: ModelWaiter,
     take: (worker: Pooled) => void,
     hasCandidates: (usable: boolean) => void,
   ) {
     this.avoid = avoid;
     this.selector =
-      require.length + excludedPrincipals.length === 0
+      require.length + excludedPrincipals.length + excludedOffers.length === 0
         ? undefined
-        : new WorkerSelector(require, new Set(excludedPrincipals));
+        : new WorkerSelector(require, new Set(excludedPrincipals), new Set(excludedOffers));
     this.take = take;
     this.hasCandidates = hasCandidates;
   }

@@ -20,14 +20,14 @@ import type { CallOptions } from "./call-options.ts";
 import { MAX_DURATION } from "../time/clock.ts";
 import { TimerEntry } from "../time/timer-queue.ts";
 import type { CallContext, CallOwner, CallState, CallTarget, SubmittedJob } from "./call-context.ts";
-import type { WorkerSelector } from "../pool/worker-selector.ts";
+import { type WorkerSelector, withoutOffer } from "../pool/worker-selector.ts";
 import { AbortError, type AttemptOutcome, type AttemptRecord, EncodingError, ExecutionError } from "../errors.ts";
 import type { GoneReason } from "../events.ts";
 import type { Job } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
 import type { CancelReason, JobErrorMessage, JobFailedMessage, JobRoute, RejectReason } from "../protocol/message.ts";
-import { joinPath, pathsBelow } from "../identifiers.ts";
-import { MAX_AVOIDED } from "../protocol/constants.ts";
+import { joinPath } from "../identifiers.ts";
+import { firstRoute } from "./job-route.ts";
 import type { Payload } from "../peer.ts";
 import { withoutStacks } from "../protocol/error-details.ts";
 import { remoteCause } from "./remote-error.ts";
@@ -50,6 +50,8 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   bytes = 0;
   readonly id: number;
   readonly asyncContext: AsyncContext | undefined;
+  /** Which workers will do: what was asked for, without relays that have handed it back as unfit while others may fit. */
+  selector: WorkerSelector | undefined;
   createdAt: number;
   value: Payload | undefined;
   error: unknown;
@@ -72,7 +74,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   lastWorker: string | undefined;
   /** Where in that session's fleet it ran. */
   #answerPath: string | undefined;
-  /** When a relay first handed it back because no worker of its fleet fits. */
+  /** When a relay first handed it back because no worker of its fleet fits, and no other worker was left that may fit. */
   #unfitSince: number | undefined;
   #made = 0;
   #lost = 0;
@@ -93,6 +95,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#context = context;
     this.#target = target;
     this.#owner = owner;
+    this.selector = options.selector;
     this.createdAt = context.clock.now();
     this.asyncContext = context.captureAsyncContext?.();
   }
@@ -100,11 +103,6 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   /** Whether it is for a leased worker. */
   get isPinned(): boolean {
     return this.#target.pinned;
-  }
-
-  /** Which workers will do. */
-  get selector(): WorkerSelector | undefined {
-    return this.#options.selector;
   }
 
   /** What was tried so far. */
@@ -165,6 +163,8 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     const now = this.#context.clock.now();
     this.#acquireBy = usable ? undefined : now + this.#options.acquireTimeout;
     this.#setWaitTimer(now);
+    // The pool may not be changed now.
+    if (!usable && this.#isPicky) this.#context.clock.endOfTurn(() => this.#onNoneLeft());
   }
 
   aborted(reason: unknown): void {
@@ -275,18 +275,45 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#failed({ kind: "error", retryable, retryAfter }, error);
   }
 
-  onRejected(attempt: Attempt<Session>, reason: RejectReason): void {
-    if (this.#state === "prefetched") return this.#onReturned();
-    this.#made--;
+  onRejected({ session }: Attempt<Session>, reason: RejectReason): void {
+    const isUnfit = reason === "unfit";
+    if (this.#state !== "prefetched") this.#made--;
+    else if (isUnfit) this.#since = this.#context.clock.now();
+    else return this.#onReturned();
     if (reason === "recalled") return this.#onReturned();
     this.#record("rejected");
     this.#rejected++;
-    if (reason === "unfit") {
-      if (this.#options.failFast) return this.#fail(noWorker(this.selector, this, this.#context.trouble));
-      this.#unfitSince ??= this.#context.clock.now();
-    }
-    const error = (): Error => this.#lostError(attempt.session, `handed the job back: ${reason}`);
-    this.#failed({ kind: "rejected", reason }, error);
+    const hasOther = isUnfit && this.#keepFrom(session);
+    if (isUnfit && !hasOther && this.#options.failFast)
+      return this.#fail(noWorker(this.selector, this, this.#context.trouble));
+    const error = (): Error => this.#lostError(session, `handed the job back: ${reason}`);
+    this.#failed({ kind: "rejected", reason, hasOther }, error);
+  }
+
+  /** A relay has no worker for it. Whether another worker may have: it waits for that, though all of them may be busy. */
+  #keepFrom(session: Session): boolean {
+    this.selector = withoutOffer(this.selector, session);
+    if (this.#target.scheduler.hasCandidate(this.selector)) return true;
+    this.#askAll();
+    return false;
+  }
+
+  /** Whether it keeps away from relays that its labels match. */
+  get #isPicky(): boolean {
+    return this.selector !== this.#options.selector;
+  }
+
+  /** No worker is left that may fit: the fleet behind a relay may have changed, so that each is asked again. */
+  #askAll(): void {
+    this.selector = this.#options.selector;
+    this.#unfitSince ??= this.#context.clock.now();
+  }
+
+  #onNoneLeft(): void {
+    const { scheduler } = this.#target;
+    if (!this.#isPicky || scheduler.hasCandidate(this.selector) || !scheduler.leave(this)) return;
+    this.#askAll();
+    this.#enqueue();
   }
 
   /** The worker returned the job before it began: the call is queued again with its old sequence number. */
@@ -308,12 +335,8 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
 
   routeFor(session: Session, now: number): JobRoute | undefined {
     if (!session.isRelay) return undefined;
-    const labels = this.selector?.labels ?? [];
-    const deadline = this.#expires - now;
-    const failed = this.#failures?.map(({ identity }) => identity) ?? [];
-    const avoid = [...new Set(pathsBelow(session.identity, failed))].slice(-MAX_AVOIDED);
-    if (labels.length === 0 && avoid.length === 0 && deadline === Number.POSITIVE_INFINITY) return undefined;
-    return { origin: this.#context.runnerId, deadline, priority: 0, labels, avoid };
+    const job = { origin: this.#context.runnerId, deadline: this.#expires - now, labels: this.selector?.labels ?? [] };
+    return firstRoute(session.identity, job, this.#failures?.map(({ identity }) => identity) ?? []);
   }
 
   onLost(attempt: Attempt<Session>, reason: GoneReason, message: string, cause?: unknown): void {
@@ -342,16 +365,14 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
 
   #enqueue(now: number = this.#context.clock.now()): void {
     const { scheduler } = this.#target;
-    const { failFast, selector, queueTimeout, acquireTimeout } = this.#options;
+    const { failFast, queueTimeout, acquireTimeout } = this.#options;
+    const { selector } = this;
     this.#setState("queued");
-    if (
-      (failFast || this.#target.pinned) &&
-      !scheduler.hasCandidate(selector) &&
-      scheduler.countMatching(selector) === 0
-    )
-      return this.#fail(
-        this.#target.pinned ? unfitLease(selector, this) : noWorker(selector, this, this.#context.trouble),
-      );
+    const isImpatient = failFast || this.#target.pinned;
+    if (isImpatient && !scheduler.hasCandidate(selector) && scheduler.countMatching(selector) === 0) {
+      const error = this.#target.pinned ? unfitLease(selector, this) : noWorker(selector, this, this.#context.trouble);
+      return this.#fail(error);
+    }
     if (queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
     this.#acquireBy = undefined;
     scheduler.wait(this, now);
@@ -363,7 +384,8 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   /** When the wait in the queue is over. A job that was returned before it began is still in the same wait. */
   #waitingUntil(): number {
     const queued = (this.#waitsSince ?? Number.POSITIVE_INFINITY) + this.#options.queueTimeout;
-    const unfit = (this.#unfitSince ?? Number.POSITIVE_INFINITY) + this.#options.acquireTimeout;
+    const unfitSince = this.#isPicky ? undefined : this.#unfitSince;
+    const unfit = (unfitSince ?? Number.POSITIVE_INFINITY) + this.#options.acquireTimeout;
     return Math.min(this.#acquireBy ?? Number.POSITIVE_INFINITY, unfit, queued);
   }
 
@@ -380,7 +402,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     const { acquireTimeout, queueTimeout, selector } = this.#options;
     // The job may be prefetched to a worker.
     this.#cancelAttempt("cancelled", "cancelled");
-    const isUnfit = this.#unfitSince !== undefined && now >= this.#unfitSince + acquireTimeout;
+    const isUnfit = !this.#isPicky && this.#unfitSince !== undefined && now >= this.#unfitSince + acquireTimeout;
     if (isUnfit || (this.#acquireBy !== undefined && now >= this.#acquireBy))
       return this.#fail(acquireTimedOut(acquireTimeout, selector, this, this.#context.trouble));
     this.#fail(queueTimedOut(queueTimeout, this.#target.scheduler.countMatching(selector), selector, this));

@@ -11,7 +11,7 @@ import type { AsyncContext } from "../time/async-context.ts";
 import type { Job } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
 import { TimerEntry } from "../time/timer-queue.ts";
-import { selectorFor, type WorkerSelector } from "../pool/worker-selector.ts";
+import { selectorFor, withoutOffer, type WorkerSelector } from "../pool/worker-selector.ts";
 import { AbortError, type AttemptRecord, EncodingError, ExecutionError } from "../errors.ts";
 import type { GoneReason } from "../events.ts";
 import { joinPath, pathsBelow } from "../identifiers.ts";
@@ -72,7 +72,8 @@ export class RelayedCall
   bytes = 0;
   readonly id: number;
   readonly createdAt: number;
-  readonly selector: WorkerSelector | undefined;
+  /** Which workers will do: no relay of this fleet that has handed it back as unfit. */
+  selector: WorkerSelector | undefined;
   value: Payload | undefined;
   error: unknown;
   attemptsMade = 0;
@@ -86,8 +87,6 @@ export class RelayedCall
   #owner: RelayedCallOwner | undefined;
   #state: CallState = "new";
   #attempt: Attempt<Session> | undefined;
-  /** Relays of this fleet that have handed it back: none of their workers fits. */
-  #unfit: WeakSet<Session> | undefined;
 
   constructor(
     id: number,
@@ -132,13 +131,11 @@ export class RelayedCall
 
   /** The workers it is to keep away from while others are free. */
   get avoid(): Avoided<Session> | undefined {
-    return this.#job.route.avoid.length === 0 && this.#unfit === undefined ? undefined : this;
+    return this.#job.route.avoid.length === 0 ? undefined : this;
   }
 
-  has(session: Session): boolean {
-    const { identity } = session;
-    const isNamed = this.#job.route.avoid.some((path) => path === identity || path.startsWith(`${identity}/`));
-    return isNamed || this.#unfit?.has(session) === true;
+  has({ identity }: Session): boolean {
+    return this.#job.route.avoid.some((path) => path === identity || path.startsWith(`${identity}/`));
   }
 
   /** Queues it, once. */
@@ -183,11 +180,6 @@ export class RelayedCall
 
   take(session: Session, now: number): void {
     if (this.#submission === undefined) return this.#target.scheduler.free(session, now);
-    // Every other worker is busy, or there is none: its turn would be the same again.
-    if (this.#unfit?.has(session) === true) {
-      this.#target.scheduler.free(session, now);
-      return this.#end({ kind: "unfit" });
-    }
     this.lastWorker = session.identity;
     const attempt = this.#assign(session, now);
     if (attempt instanceof EncodingError) {
@@ -241,7 +233,8 @@ export class RelayedCall
   }
 
   onRejected(attempt: Attempt<Session>, reason: string): void {
-    if (reason === "unfit") (this.#unfit ??= new WeakSet()).add(attempt.session);
+    // Not to be sent there again: it waits for another worker that fits, though all of them may be busy.
+    if (reason === "unfit") this.selector = withoutOffer(this.selector, attempt.session);
     this.#moveOn("rejected");
   }
 

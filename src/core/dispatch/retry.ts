@@ -9,7 +9,12 @@ import type { RejectReason } from "../protocol/message.ts";
 /** How an attempt failed, as far as another one depends on it. */
 export type AttemptFailure =
   | { readonly kind: "not-sent" } // it never left the runner
-  | { readonly kind: "rejected"; readonly reason: RejectReason } // the worker handed it back, not started
+  | {
+      readonly kind: "rejected"; // the worker handed it back, not started
+      readonly reason: RejectReason;
+      /** Of `unfit`: whether it waits for another worker now. */
+      readonly hasOther?: boolean;
+    }
   | { readonly kind: "lost" } // the worker was lost with the job: it may have run
   | { readonly kind: "timeout" } // no answer in time: it may still run
   | { readonly kind: "error"; readonly retryable: boolean; readonly retryAfter: number }; // it ran and failed
@@ -83,6 +88,7 @@ export function nextRetryDelay(
     case "not-sent":
       return 0;
     case "rejected":
+      if (failure.hasOther === true) return 0;
       if (failure.reason === "draining" && history.rejected >= MAX_REJECTS) return undefined;
       return history.rejected <= FREE_REJECTS ? 0 : backoff(random, history.rejected - FREE_REJECTS);
     case "lost":

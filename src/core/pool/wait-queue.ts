@@ -131,13 +131,16 @@ export class WaitQueue<W extends Selectable> {
     }
   }
 
-  /** How many wait, by selector. */
+  /** How many wait, by what they asked for. */
   depths(): readonly QueueDepth[] {
-    const selecting = [...this.#queues.values()].map(({ selector, waiters }) => ({
-      selector,
-      length: waiters.length,
-    }));
-    return this.#plain.length === 0 ? selecting : [{ selector: undefined, length: this.#plain.length }, ...selecting];
+    const depths = new Map<string, QueueDepth>();
+    if (this.#plain.length > 0) depths.set("", { selector: undefined, length: this.#plain.length });
+    for (const { selector, waiters } of this.#queues.values()) {
+      const { asked } = selector;
+      const key = asked?.key ?? "";
+      depths.set(key, { selector: asked, length: waiters.length + (depths.get(key)?.length ?? 0) });
+    }
+    return [...depths.values()];
   }
 
   /** All waiters, in the order of arrival. */

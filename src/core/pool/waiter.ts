@@ -12,7 +12,7 @@ export interface Avoided<W> {
 export interface Waiter<W> extends LinkedNode<Waiter<W>> {
   /** Position in the order of arrival, assigned by the queue and kept when the waiter comes back; 0 before it first waits. */
   sequence: number;
-  /** Which workers match; absent: all. The same as long as it waits. */
+  /** Which workers match; absent: all. The same as long as it is in the queue. */
   readonly selector?: WorkerSelector | undefined;
   /** Workers that have failed it. */
   readonly avoid: Avoided<W> | undefined;

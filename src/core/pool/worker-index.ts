@@ -141,7 +141,7 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
   /** Whether a matching worker can be given work, now or as soon as a slot is free. */
   hasCandidate(selector: WorkerSelector | undefined): boolean {
     if (selector === undefined || this.#fitsAll(selector)) return this.usable > 0;
-    if (selector.labels.length === 0) return this.#hasUsableOutside(selector.excludedPrincipals);
+    if (selector.labels.length === 0) return this.#hasUsableOutside(selector);
     const index = this.#indexOf(selector);
     if (index !== undefined) return index.hasCandidate(selector);
     let passed = 0;
@@ -160,7 +160,7 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
   /** How many workers match, whatever their availability. */
   countMatching(selector: WorkerSelector | undefined): number {
     if (selector === undefined) return this.size;
-    if (selector.labels.length > 0) return this.matching(selector).length;
+    if (selector.labels.length > 0 || selector.excludedOffers.size > 0) return this.matching(selector).length;
     return this.size - this.#countOf(selector.excludedPrincipals);
   }
 
@@ -173,12 +173,13 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
   }
 
   /** Whether every worker has the one label that it asks for: that of a task, in a fleet of one kind. */
-  #fitsAll({ labels, excludedPrincipals }: WorkerSelector): boolean {
+  #fitsAll({ labels, excludedPrincipals, excludedOffers }: WorkerSelector): boolean {
     const [label] = labels;
     return (
       label !== undefined &&
       labels.length === 1 &&
       excludedPrincipals.size === 0 &&
+      excludedOffers.size === 0 &&
       this.#byLabel.count(label) === this.#entries.size
     );
   }
@@ -210,10 +211,10 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
     return count;
   }
 
-  #hasUsableOutside(principals: ReadonlySet<string>): boolean {
+  #hasUsableOutside(selector: WorkerSelector): boolean {
     for (const [principal, entries] of this.#byPrincipal) {
-      if (principal !== undefined && principals.has(principal)) continue;
-      for (const entry of entries) if (entry.usable) return true;
+      if (principal !== undefined && selector.excludedPrincipals.has(principal)) continue;
+      for (const entry of entries) if (entry.usable && selector.matches(entry.worker)) return true;
     }
     return false;
   }
@@ -225,13 +226,14 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
   }
 
   /**
-   * An index of the entries that match, and maybe of others: principals with few workers are not excluded from it, so
-   * selectors that differ only in these share an index.
+   * An index of the entries that match, and maybe of others: principals with few workers and single offers are not excluded
+   * from it, so selectors that differ only in these share an index.
    */
   #buildFor(selector: WorkerSelector): SelectorIndex<W> {
-    const { labels, excludedPrincipals: except } = selector;
+    const { labels, excludedPrincipals: except, excludedOffers } = selector;
     const large = [...except].filter((principal) => this.#byPrincipal.count(principal) > this.#maxCompared);
-    const wide = large.length === except.size ? selector : new WorkerSelector(labels, new Set(large));
+    const isWide = large.length === except.size && excludedOffers.size === 0;
+    const wide = isWide ? selector : new WorkerSelector(labels, new Set(large));
     return this.#indexOf(wide) ?? this.#build(wide);
   }
 

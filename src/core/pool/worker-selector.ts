@@ -1,7 +1,7 @@
 /**
- * What a job asks of a worker: labels it must have, and principals it must not belong to. Equal selectors have equal keys; a job
- * that asks for nothing has no selector. Knows no pool: see wait-queue.ts for the queues, worker-index.ts for the workers that
- * match.
+ * What a job asks of a worker: labels it must have, principals it must not belong to, and offers that it has turned out not to
+ * fit. Equal selectors have equal keys; a job that asks for nothing has no selector. Knows no pool: see wait-queue.ts for the
+ * queues, worker-index.ts for the workers that match.
  */
 import { taskOf } from "../identifiers.ts";
 import type { Peer } from "../peer.ts";
@@ -12,6 +12,8 @@ export interface Selectable {
   readonly labels?: readonly string[] | undefined;
   /** Its principal, if it is known. */
   readonly peer?: Pick<Peer, "principal"> | undefined;
+  /** @internal Names what it offers now: another name once its slots or labels have changed. Absent: it cannot be excluded. */
+  readonly offerId?: string | undefined;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -29,26 +31,53 @@ export class WorkerSelector {
   readonly labels: readonly string[];
   /** Principals that the worker must not belong to. */
   readonly excludedPrincipals: ReadonlySet<string>;
+  /** Offers of workers that it does not fit, although their labels say so. */
+  readonly excludedOffers: ReadonlySet<string>;
 
-  /** @param labels - Of the alphabet of identities. @param excludedPrincipals - Any texts. */
-  constructor(labels: readonly string[], excludedPrincipals: ReadonlySet<string> = NONE) {
+  /** @param labels - Of the alphabet of identities. @param excludedPrincipals - Any texts. @param excludedOffers - Any texts. */
+  constructor(
+    labels: readonly string[],
+    excludedPrincipals: ReadonlySet<string> = NONE,
+    excludedOffers: ReadonlySet<string> = NONE,
+  ) {
     this.labels = sortedUnique(labels);
     this.excludedPrincipals = excludedPrincipals;
+    this.excludedOffers = excludedOffers;
     this.key = this.labels.join(" ");
     // Principals are any text, so that only JSON keeps them apart.
     if (excludedPrincipals.size > 0) this.key += ` except ${JSON.stringify([...excludedPrincipals].sort())}`;
+    if (excludedOffers.size > 0) this.key += ` unfit ${JSON.stringify([...excludedOffers].sort())}`;
   }
 
   /** Whether a worker will do. */
-  matches({ labels, peer }: Selectable): boolean {
+  matches(worker: Selectable): boolean {
+    const { labels, peer } = worker;
     if (peer !== undefined && this.excludedPrincipals.has(peer.principal)) return false;
+    if (this.excludedOffers.size > 0 && this.excludedOffers.has(worker.offerId ?? "")) return false;
     return this.labels.every((label) => labels?.includes(label) === true);
   }
+
+  /** What was asked for before offers were excluded; absent: nothing. */
+  get asked(): WorkerSelector | undefined {
+    if (this.excludedOffers.size === 0) return this;
+    const { labels, excludedPrincipals } = this;
+    if (labels.length === 0 && excludedPrincipals.size === 0) return undefined;
+    return new WorkerSelector(labels, excludedPrincipals);
+  }
 }
+
+const ANY = new WorkerSelector([]);
 
 /** The selector of these labels; none when there are none. */
 export function selectorFor(labels: readonly string[]): WorkerSelector | undefined {
   return labels.length === 0 ? undefined : new WorkerSelector(labels);
+}
+
+/** A selector that a worker does not match as long as its offer is the same. */
+export function withoutOffer(selector: WorkerSelector | undefined, { offerId }: Selectable): WorkerSelector {
+  const { labels, excludedPrincipals, excludedOffers } = selector ?? ANY;
+  const offers = offerId === undefined ? excludedOffers : new Set([...excludedOffers, offerId]);
+  return new WorkerSelector(labels, excludedPrincipals, offers);
 }
 
 /** Labels in a message, ` with ` before them; empty when there are none. */

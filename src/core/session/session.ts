@@ -52,6 +52,8 @@ export class Session implements PooledWorker {
   #hello: HelloMessage | undefined;
   /** What it said last of its slots and labels. */
   #slots: Pick<HelloMessage, "capacity" | "labels"> | undefined;
+  /** How often that has changed. */
+  #offers = 0;
   #heardAt: number;
   #strikes = 0;
   #since: number;
@@ -87,6 +89,11 @@ export class Session implements PooledWorker {
   /** How many jobs it takes at a time. */
   get capacity(): number {
     return this.#slots?.capacity ?? 1;
+  }
+
+  /** @internal Names the slots and labels that it has told last. */
+  get offerId(): string {
+    return `${this.id}.${this.#offers}`;
   }
 
   /** Whether it stands for a fleet of its own. */
@@ -343,6 +350,7 @@ export class Session implements PooledWorker {
   #onCapacity(message: CapacityMessage): void {
     if (!this.speaks(FEATURE.capacity)) return this.#violation("CAPACITY is a feature that was not agreed on");
     this.#slots = this.#usable(message);
+    this.#offers++;
     this.attempts.resize(message.capacity, this.#heardAt);
     this.#context.onResized(this);
   }

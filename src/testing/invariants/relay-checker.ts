@@ -22,6 +22,13 @@ import {
   routeOf,
 } from "./relay-model.ts";
 
+/** An attempt that a relay has just handed back as one that no worker of its fleet fits. */
+interface HandedBack {
+  readonly relay: RelayLife;
+  readonly given: GivenAttempt;
+  readonly at: number;
+}
+
 interface GivenUp {
   readonly relay: RelayLife;
   readonly given: GivenAttempt;
@@ -53,6 +60,7 @@ export class RelayChecker implements Checker, RelayModelObserver {
   /** Jobs of `verify` are run by several workers under one token. */
   #verifies = false;
   #givenUp: GivenUp[] = [];
+  #handedBack: HandedBack[] = [];
   /** What each relay comes with itself. */
   readonly #own = new Map<string, Own>();
   readonly #offers = new WeakMap<OuterLink, Offer>();
@@ -75,6 +83,7 @@ export class RelayChecker implements Checker, RelayModelObserver {
     if (this.#model.relays.size === 0) return;
     this.#model.betweenEvents(now, views);
     if (this.#givenUp.length > 0) this.#checkGivenUp(now);
+    for (const one of this.#handedBack.splice(0)) this.#checkHandedBack(one, views);
     for (const view of views) {
       const relay = this.#model.relays.get(view.machine);
       const stats = relay === undefined ? undefined : this.#context.sampler.fresh(view);
@@ -99,6 +108,8 @@ export class RelayChecker implements Checker, RelayModelObserver {
     if (given === undefined) return this.#violation("relay-passes-on", `${what}, and was not given it`);
     if (given.cancelledAt < at && !unsure(relay, at))
       this.#violation("relay-passes-on", `${what}, and it was given up at ${given.cancelledAt} ms`);
+    if (given.unfit.get(inner) === inner.offers)
+      this.#violation("relay-passes-on", `${what}, which has handed it back as unfit`);
     if (given.passed !== undefined && given.passed.state !== "returned")
       this.#violation("starts-once", `${what}, and ${given.passed.inner.identity} may have started it`);
     const changed = changedField(given, inner, message, this.#ownOf(relay), at);
@@ -107,7 +118,8 @@ export class RelayChecker implements Checker, RelayModelObserver {
     if (given.cancelledAt === at) this.#givenUp.push({ relay, given, at });
   }
 
-  onAnswered(relay: RelayLife, given: GivenAttempt, answer: RelayAnswer, _at: number): void {
+  onAnswered(relay: RelayLife, given: GivenAttempt, answer: RelayAnswer, at: number): void {
+    if (answer.type === "REJECT" && answer.reason === "unfit") this.#handedBack.push({ relay, given, at });
     const wrong = wrongAnswer(given, answer);
     if (wrong !== undefined)
       this.#violation("relay-answers", `${relay.machine} answers ${given.token} with ${answer.type}, and ${wrong}`);
@@ -115,6 +127,29 @@ export class RelayChecker implements Checker, RelayModelObserver {
 
   onGivenUp(relay: RelayLife, given: GivenAttempt, at: number): void {
     if (given.passed?.state === "open") this.#givenUp.push({ relay, given, at });
+  }
+
+  /** Whether another worker of the fleet fits, though it may be busy. One that has told of no slot may hand back all. */
+  #checkHandedBack({ relay, given, at }: HandedBack, views: readonly ObservedRunner[]): void {
+    const { machine, inner } = relay;
+    const view = views.find((one) => one.machine === machine);
+    const stats = view === undefined ? undefined : this.#context.sampler.fresh(view);
+    const hasSlots = given.outer.told !== undefined && given.outer.told.capacity > 0;
+    if (stats === undefined || !hasSlots || unsure(relay, at) || given.outer.isLeaving) return;
+    const own = this.#ownOf(relay).labels;
+    const labels = routeOf(given.message, "").labels.filter((label) => !own.includes(label));
+    const unfit = new Set(
+      [...given.unfit].filter(([link, offer]) => link.offers === offer).map(([link]) => link.identity),
+    );
+    const fit = stats.workers.find(
+      (worker) =>
+        (worker.state === "idle" || worker.state === "busy") &&
+        worker.capacity > 0 &&
+        !unfit.has(worker.identity) &&
+        labels.every((label) => worker.labels.includes(label)),
+    );
+    if (fit === undefined || inner.size === 0) return;
+    this.#violation("relay-answers", `${machine} hands ${given.token} back as unfit, and ${fit.identity} fits`);
   }
 
   /** Once the time has moved: until then the CANCEL may be in the batch of its turn. */

@@ -27,6 +27,8 @@ export interface GivenAttempt {
   cancelledAt: number;
   /** Where it was passed on to last. */
   passed: PassedAttempt | undefined;
+  /** The relays of the fleet that have handed it back as unfit, each with the number of its offer at that time. */
+  readonly unfit: Map<InnerLink, number>;
 }
 
 /** An attempt that a relay passed on. */
@@ -58,6 +60,8 @@ export interface InnerLink {
   readonly number: number;
   identity: string;
   isRelay: boolean;
+  /** How often it has told of its slots and labels. */
+  offers: number;
   readonly attempts: Map<number, PassedAttempt>;
 }
 
@@ -131,7 +135,9 @@ export class RelayModel implements Checker {
     const attempts = new Map<number, never>();
     const link = { number, to, welcome: undefined, told: undefined, isLeaving: false, isClosed: false };
     this.#relays.get(from)?.outer.set(number, { ...link, attempts: new Map(attempts) });
-    this.#relays.get(to)?.inner.set(number, { number, identity: "", isRelay: false, attempts: new Map(attempts) });
+    this.#relays
+      .get(to)
+      ?.inner.set(number, { number, identity: "", isRelay: false, offers: 0, attempts: new Map(attempts) });
   }
 
   #closed({ machine, connection }: ClosedObservation, at: number): void {
@@ -218,7 +224,9 @@ export class RelayModel implements Checker {
       case "JOB": {
         const token = tokenOf(message, outer.welcome?.runnerId ?? "");
         const mayWait = outer.attempts.size >= (outer.told?.capacity ?? 0);
-        const given = { token, message, outer, at, mayWait, cancelledAt: Number.POSITIVE_INFINITY, passed: undefined };
+        const unfit = new Map<InnerLink, number>();
+        const state = { mayWait, cancelledAt: Number.POSITIVE_INFINITY, passed: undefined, unfit };
+        const given = { token, message, outer, at, ...state };
         outer.attempts.set(message.attemptId, given);
         relay.open.set(token, given);
         return;
@@ -278,10 +286,12 @@ function cameFromInside(inner: InnerLink, message: Message): void {
     inner.identity = message.identity;
     inner.isRelay = message.isRelay;
   }
+  if (message.type === "HELLO" || message.type === "CAPACITY") inner.offers++;
   if (!isAnswer(message)) return;
   const passed = inner.attempts.get(message.attemptId);
   if (passed === undefined) return;
   inner.attempts.delete(message.attemptId);
+  if (message.type === "REJECT" && message.reason === "unfit") passed.given.unfit.set(inner, inner.offers);
   passed.answer = message;
   passed.state = message.type === "REJECT" ? "returned" : "answered";
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { WorkerSelector, selectorFor, describeLabels } from "../../../src/core/pool/worker-selector.ts";
+import { WorkerSelector, selectorFor, describeLabels, withoutOffer } from "../../../src/core/pool/worker-selector.ts";
 
 const owned = (principal: string, ...labels: string[]): { labels: string[]; peer: { principal: string } } => ({
   labels,
@@ -30,6 +30,21 @@ describe("a demand", () => {
     expect(demand.matches(owned("eve"))).toBe(false);
   });
 
+  it("fits no worker whose offer it was not fit for, until that has changed", () => {
+    const selector = withoutOffer(withoutOffer(new WorkerSelector(["gpu"]), { offerId: "s1.0" }), { offerId: "s2.0" });
+    const offers = ["s1.0", "s1.1", "s2.0", undefined];
+    expect(offers.map((offerId) => selector.matches({ labels: ["gpu"], offerId }))).toEqual([false, true, false, true]);
+    expect(withoutOffer(undefined, { offerId: "s1.0" }).matches({ offerId: "s1.0" })).toBe(false);
+    expect(withoutOffer(undefined, {}).matches({})).toBe(true);
+  });
+
+  it("tells what was asked for before offers were excluded", () => {
+    const selector = new WorkerSelector(["gpu"], new Set(["ann"]));
+    expect(selector.asked).toBe(selector);
+    expect(withoutOffer(selector, { offerId: "s1.0" }).asked?.key).toBe(selector.key);
+    expect(withoutOffer(undefined, { offerId: "s1.0" }).asked).toBeUndefined();
+  });
+
   it("has the key of its equals, and of nobody else", () => {
     expect(new WorkerSelector(["b", "a", "b"]).key).toBe(new WorkerSelector(["a", "b"]).key);
     expect(new WorkerSelector([], new Set(["x", "y"])).key).toBe(new WorkerSelector([], new Set(["y", "x"])).key);
@@ -42,6 +57,9 @@ describe("a demand", () => {
       new WorkerSelector([], new Set(["a", "b"])),
       new WorkerSelector([], new Set(["a,b"])),
       new WorkerSelector([], new Set(['a","b'])),
+      new WorkerSelector(["a"], new Set(), new Set(["b"])),
+      new WorkerSelector([], new Set(), new Set(["a"])),
+      new WorkerSelector([], new Set(["a"]), new Set(["a"])),
     ];
     expect(new Set(different.map(({ key }) => key)).size).toBe(different.length);
   });

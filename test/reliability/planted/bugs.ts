@@ -86,8 +86,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "attempts counted for handed-back jobs",
     file: "dispatch/call",
-    from: 'this.#made--;\n    if (reason === "recalled")',
-    to: 'if (reason === "recalled")',
+    from: 'if (this.#state !== "prefetched") this.#made--;\n    else if (isUnfit)',
+    to: 'if (this.#state !== "prefetched") void 0;\n    else if (isUnfit)',
   },
   {
     name: "losses without end",
@@ -472,6 +472,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: "dispatch/call",
     from: 'if (message.code === "lost") return this.onLost(attempt, "closed", message.text);',
     to: 'if (message.code === "lost") return this.onNotSent(attempt);',
+  },
+  {
+    name: "a job handed back by a relay although a busy worker fits",
+    file: "dispatch/relayed-call",
+    from: 'if (reason === "unfit") this.selector = withoutOffer(this.selector, attempt.session);',
+    to: 'if (reason === "unfit") return this.#end({ kind: "unfit" });',
   },
   {
     name: "time at a relay not subtracted",

@@ -1418,13 +1418,13 @@ const between = (s: Story): Story => {
   s.opened(1, "b", "r").frame(1, "b", "r", [hello({ identity: "b", isRelay: true })]);
   s.isLetIn(1, { identity: "b" }).tells(1).frame(1, "r", "b", [welcome()]);
   s.opened(2, "c", "b")
-    .frame(2, "c", "b", [hello({ identity: "c" })])
-    .frame(2, "b", "c", [welcome()]);
+    .frame(2, "c", "b", [hello({ identity: "c", features: 0xc0 })])
+    .frame(2, "b", "c", [{ ...welcome(), features: 0xc0 }]);
   return s.frame(1, "r", "b", [job(1)]).after(1);
 };
 
-const passed = (attempt = 1): Message => ({
-  ...job(1, attempt),
+const passed = (attempt = 1, attemptId = 1): Message => ({
+  ...job(1, attempt, attemptId),
   route: { origin: "run", deadline: Number.POSITIVE_INFINITY, priority: 0, labels: [], avoid: [] },
 });
 const result = (attemptId: number, path?: string): Message => ({
@@ -1435,6 +1435,20 @@ const result = (attemptId: number, path?: string): Message => ({
 });
 const begun = (s: Story, machine: string, run: number): Story =>
   s.see({ kind: "handler-started", machine, life: 1, capacity: 1, jobId: "run:1", attempt: 1, run });
+
+/** A relay whose one worker has these labels hands back a job that requires two. */
+const handsBack = (s: Story, labels: readonly string[]): Story => {
+  const route = { origin: "run", deadline: 1_000, priority: 0, labels: ["big", "gpu"], avoid: [] };
+  s.machine("r", "relay", "up", 2).machine("o", "runner").after(0);
+  s.opened(9, "r", "o").opened(8, "c", "r");
+  s.frame(9, "r", "o", [hello({ identity: "r", isRelay: true, labels: ["big", "gpu"] })]);
+  s.frame(9, "o", "r", [
+    { ...welcome(), features: 0x40 },
+    { ...job(1), route },
+  ]).after(1);
+  s.stats({ capacity: 1, workers: [workerStats({ identity: "c", state: "busy", labels })] });
+  return s.frame(9, "r", "o", [{ type: "REJECT", attemptId: 1, reason: "unfit" }]).after(1);
+};
 
 const RELAYS: readonly Rule[] = [
   {
@@ -1495,6 +1509,31 @@ const RELAYS: readonly Rule[] = [
     rule: "what was lost in the fleet is not handed back",
     kept: (s) => between(s).frame(2, "b", "c", [passed()]).frame(2, "c", "b", [reject]).frame(1, "b", "r", [reject]),
     broken: (s) => between(s).frame(2, "b", "c", [passed()]).closed(2, false, "b").frame(1, "b", "r", [reject]),
+  },
+  {
+    promise: "relay-passes-on",
+    rule: "a relay sends a job once to a relay that has no worker for it, until that tells other slots",
+    kept: (s) => {
+      const unfit: Message = { type: "REJECT", attemptId: 1, reason: "unfit" };
+      const offer: Message = { type: "CAPACITY", capacity: 2, labels: [] };
+      return between(s)
+        .frame(2, "b", "c", [passed()])
+        .frame(2, "c", "b", [unfit, offer])
+        .frame(2, "b", "c", [passed(1, 2)])
+        .after(1);
+    },
+    broken: (s) =>
+      between(s)
+        .frame(2, "b", "c", [passed()])
+        .frame(2, "c", "b", [{ type: "REJECT", attemptId: 1, reason: "unfit" }])
+        .frame(2, "b", "c", [passed(1, 2)])
+        .after(1),
+  },
+  {
+    promise: "relay-answers",
+    rule: "a relay hands back what none of its workers fits, and nothing else",
+    kept: (s) => handsBack(s, ["gpu"]),
+    broken: (s) => handsBack(s, ["big", "gpu"]),
   },
   {
     promise: "relay-tells-its-fleet",
