@@ -1,6 +1,6 @@
 /**
  * The public door of `powerhose/browser`: a tab that serves jobs. See tab-worker.ts for the page's handle, socket-entry.ts and
- * handler-entry.ts for its Web Workers.
+ * web-workers/entry.ts for its Web Workers.
  */
 import { type ServeFromTabOptions, tabSettings } from "./options.ts";
 import { TabWorker } from "./tab-worker.ts";

@@ -19,13 +19,14 @@ import { identityName } from "../core/identifiers.ts";
 import { systemRandom, type WarningReporter, WORKER_DEFAULTS, type WorkerOptions } from "../index.ts";
 import type { RestartOptions } from "../supervisor/restart-policy.ts";
 import { checkDial, type Secret } from "../transports/websocket/dial-options.ts";
+import { absoluteUrl, isAddress } from "../web-workers/page-url.ts";
 import { browserFamily } from "./user-agent.ts";
 
 /** The scripts of the Web Workers, for a page that brings them itself: URLs, `blob:` ones included. Module scripts. */
 export interface TabScripts {
   /** Holds the connection: `powerhose/browser/socket-entry`, bundled or not. */
   readonly socket: string | URL;
-  /** Runs the handlers: `powerhose/browser/handler-entry`, bundled or not. */
+  /** Runs the handlers: `powerhose/web-workers/entry`, bundled or not. */
   readonly handler: string | URL;
 }
 
@@ -86,9 +87,6 @@ export interface TabSetup {
   readonly socketScript: string | undefined;
 }
 
-const address: Validator = (value) =>
-  value instanceof URL || (typeof value === "string" && value !== "") ? undefined : "a URL";
-
 const labelNames: Validator = (value) =>
   Array.isArray(value) && value.length <= 30 && value.every((one) => identityName(one) === undefined)
     ? undefined
@@ -96,13 +94,13 @@ const labelNames: Validator = (value) =>
 const scriptUrls: Validator = (value) =>
   typeof value === "object" &&
   value !== null &&
-  address(Reflect.get(value, "socket")) === undefined &&
-  address(Reflect.get(value, "handler")) === undefined
+  isAddress(Reflect.get(value, "socket")) === undefined &&
+  isAddress(Reflect.get(value, "handler")) === undefined
     ? undefined
     : "the URLs `socket` and `handler`";
 
 const OPTIONS = defineOptions<ServeFromTabOptions, keyof TabDefaults>({
-  module: [address],
+  module: [isAddress],
   export: [isString, "default"],
   size: [integer(1, MAX_SIZE)],
   token: [() => undefined], // as dialWebSocket says
@@ -125,18 +123,6 @@ const OPTIONS = defineOptions<ServeFromTabOptions, keyof TabDefaults>({
 /** The defaults of {@link ServeFromTabOptions}. */
 export const TAB_DEFAULTS: TabDefaults = OPTIONS.defaults;
 
-/** Whole, and relative to the page: in a Web Worker it would be relative to the worker's script. */
-function absolute(given: string | URL, option: string): string {
-  const { document, location } = globalThis as {
-    document?: { readonly baseURI: string };
-    location?: { readonly href: string };
-  };
-  const base = document?.baseURI ?? location?.href;
-  if (!URL.canParse(String(given), base))
-    throw new TypeError(`serveFromTab: \`${option}\` is not a URL: ${String(given)}`);
-  return new URL(given, base).href;
-}
-
 /** Checks everything and fills in what was left out. Throws what {@link serveFromTab} throws. */
 export function tabSettings(url: string | URL, options: ServeFromTabOptions): TabSetup {
   checkOptions("serveFromTab", options, OPTIONS.rules);
@@ -152,13 +138,14 @@ export function tabSettings(url: string | URL, options: ServeFromTabOptions): Ta
       size: rest.size ?? cores,
       identity: rest.identity ?? `tab-${systemRandom.id().slice(0, 12)}`,
       url: String(url),
-      module: absolute(module, "module"),
+      module: absoluteUrl("serveFromTab", module, "module"),
       labels: [...new Set(["browser", browserFamily(navigator?.userAgent ?? ""), ...labels])],
-      handlerScript: scripts === undefined ? undefined : absolute(scripts.handler, "scripts.handler"),
+      handlerScript:
+        scripts === undefined ? undefined : absoluteUrl("serveFromTab", scripts.handler, "scripts.handler"),
     },
     token,
     ticket,
     onWarning,
-    socketScript: scripts === undefined ? undefined : absolute(scripts.socket, "scripts.socket"),
+    socketScript: scripts === undefined ? undefined : absoluteUrl("serveFromTab", scripts.socket, "scripts.socket"),
   };
 }

@@ -22,7 +22,7 @@ import type { TabSettings } from "./options.ts";
 import { CredentialRequests } from "./credential-requests.ts";
 import type { TabState } from "./tab-events.ts";
 import { TabCounters } from "./tab-counters.ts";
-import { spawnWebThread } from "./web-thread.ts";
+import { spawnWebThread, startPackaged } from "../web-workers/web-thread.ts";
 
 /** The time in which the handler of a cancelled job may return before its Web Worker is terminated, in ms. */
 const CANCEL_GRACE_MS = 300;
@@ -40,7 +40,7 @@ function planOf(settings: TabSettings, number: number, maxFrameBytes: number): T
     init: { ...init, maxJobs: UNLIMITED, maxAge: UNLIMITED, maxPayload: Math.min(maxFrameBytes, MAX_PAYLOAD) },
     startTimeout,
     maxFrameBytes,
-    spawn: (events) => spawnWebThread(handlerScript, events),
+    spawn: (events) => spawnWebThread(() => startPackaged(handlerScript), events),
   };
 }
 

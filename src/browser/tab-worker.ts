@@ -10,7 +10,7 @@ import { WorkerStartError } from "../index.ts";
 import type { CredentialKind, TabCommand, TabReport } from "./worker-protocol.ts";
 import type { TabSetup } from "./options.ts";
 import type { TabEvent, TabState, TabStats } from "./tab-events.ts";
-import { errorText } from "./web-thread.ts";
+import { errorText } from "../web-workers/web-thread.ts";
 
 function startSocketWorker(script: string | undefined): Worker {
   // Bundlers look for exactly this form, its options included.

@@ -16,7 +16,7 @@ async function bundled(name) {
     input: fileURLToPath(new URL(name, from)),
     platform: "browser",
     // The package promises none, but for what is run by itself.
-    treeshake: { moduleSideEffects: (id) => /[/\\](main|tab|socket-entry|handler-entry)\.ts$/.test(id) },
+    treeshake: { moduleSideEffects: (id) => /[/\\](main|tab|socket-entry|web-workers[/\\]entry)\.ts$/.test(id) },
     // The script of their Web Workers is served beside the dashboard.
     transform: { define: { "import.meta": "{}" } },
   });

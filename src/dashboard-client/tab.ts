@@ -4,4 +4,4 @@
  */
 
 if (location.hash === "#socket") void import("../browser/socket-entry.ts");
-else void import("../browser/handler-entry.ts");
+else void import("../web-workers/entry.ts");

@@ -34,6 +34,8 @@ export interface HostedEvents {
 export interface HostedThread {
   /** Whether a port closes when the thread at its other end is gone. */
   readonly portCloses: boolean;
+  /** Why it is not ready yet, as far as the host knows. */
+  readonly startTrouble?: string | undefined;
   /** Sends the init message, and the port in it. */
   post(init: ThreadInit, port: ThreadPort): void;
   /** Ends it at once; `exited` follows. May be called twice. */
@@ -194,7 +196,8 @@ export class ThreadInstance {
   }
 
   #onStartTimeout(): void {
-    this.#setTrouble(`was not ready within ${this.#plan.startTimeout} ms`, undefined);
+    const why = this.#host?.startTrouble === undefined ? "" : `: ${this.#host.startTrouble}`;
+    this.#setTrouble(`was not ready within ${this.#plan.startTimeout} ms${why}`, undefined);
     this.#kill();
   }
 

@@ -1,6 +1,6 @@
 /**
  * What runs in a thread once it has its init message: loads the handler, and serves it as a Worker over the port. How the
- * message arrives and how a module is found depends on the host: threads/entry.ts, browser/handler-entry.ts.
+ * message arrives and how a module is found depends on the host: threads/entry.ts, web-workers/serve-scope.ts.
  */
 import { describeError, errorLine } from "../core/describe-error.ts";
 import { type Dialer, type Handler, Worker } from "../index.ts";

@@ -11,7 +11,7 @@ export type ThreadPort = PortLike & {
 export interface ThreadInit {
   /** Leads to the runner. */
   readonly port: ThreadPort;
-  /** The URL of the module. */
+  /** The URL of the module; empty where the thread's script brings the handler along. */
   readonly module: string;
   /** The name of its export that is the handler. */
   readonly exportName: string;

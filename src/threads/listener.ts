@@ -1,10 +1,9 @@
 /** The listener around the threads: what they are started with. See supervisor/thread-pool.ts for their number. */
 import type { WorkerOptions } from "node:worker_threads";
 import type { Listener, ListenerContext } from "../core/transport/listener.ts";
-import { MAX_PAYLOAD } from "../core/options.ts";
 import type { Socket } from "../core/transport/socket.ts";
 import { ThreadPoolListener } from "../supervisor/listener.ts";
-import type { ThreadPlan } from "../supervisor/thread-instance.ts";
+import { poolPlans } from "../supervisor/pool-options.ts";
 import { spawnThread } from "./node-thread.ts";
 import { moduleUrl, type ThreadsOptions, type ThreadsSettings, threadsSettings } from "./options.ts";
 
@@ -13,35 +12,6 @@ const PASSED_ON = ["workerData", "env", "execArgv", "argv", "resourceLimits", "s
 function hostOptions(settings: ThreadsSettings, name: string): WorkerOptions {
   const given = PASSED_ON.map((key) => [key, settings[key]] as const).filter(([, value]) => value !== undefined);
   return { ...(Object.fromEntries(given) as WorkerOptions), name };
-}
-
-function plansOf(module: string, settings: ThreadsSettings, context: ListenerContext): ThreadPlan[] {
-  const { name, size } = settings;
-  const first = context.reserveNumbers?.(name, size) ?? 1;
-  return Array.from({ length: size }, (_, index) => planOf(module, settings, first + index, context.maxFrameBytes));
-}
-
-function planOf(module: string, settings: ThreadsSettings, number: number, maxFrameBytes: number): ThreadPlan {
-  const { name, capacity, labels, maxJobs, maxAge, maxAgeJitter, startTimeout } = settings;
-  const identity = `${name}-${number}`;
-  return {
-    title: `${name} ${number}`,
-    init: {
-      module,
-      exportName: settings.export,
-      identity,
-      capacity,
-      labels,
-      maxJobs,
-      maxAge,
-      ...(maxAgeJitter === undefined ? {} : { maxAgeJitter }),
-      // The runner's own limit, which is smaller, is told when a thread registers.
-      maxPayload: Math.min(maxFrameBytes, MAX_PAYLOAD),
-    },
-    startTimeout,
-    maxFrameBytes,
-    spawn: (events) => spawnThread(settings.script, hostOptions(settings, identity), events),
-  };
 }
 
 /** Starts threads and accepts them as workers. Made by {@link threads}. */
@@ -66,7 +36,10 @@ export class ThreadsListener implements Listener {
       restartMax,
       maxCrashes,
       stopTimeout,
-      plans: (context) => plansOf(url, settings, context),
+      plans: (context) =>
+        poolPlans(url, settings, context, (identity, events) =>
+          spawnThread(settings.script, hostOptions(settings, identity), events),
+        ),
     });
   }
 

@@ -11,7 +11,7 @@ const heads = filesBelow("src/transports", ".ts")
 const named: readonly string[] = transports.map(({ name }) => name);
 
 /** Subpaths that carry no frames of their own: the front door, tasks, what is for tests, and what puts the others together. */
-const noTransports = ["index", "tasks", "testing", "browser"];
+const noTransports = ["index", "tasks", "testing", "browser", "web-workers-serve"];
 
 /** The transports among the package's subpaths, by the name of their file or folder. */
 function published(): string[] {
@@ -26,7 +26,9 @@ function published(): string[] {
 }
 
 /** Threads are a listener without a dialer: the conformance cases of sockets need one. */
-const withoutDialer = ["threads"];
+const withoutDialer = ["threads", "web-workers"];
+/** Their fleet is in page.long.test.ts: it needs a browser. */
+const inPages = ["web-workers"];
 
 test("every transport in src/transports has a harness", () => {
   expect(heads).toEqual(expect.arrayContaining(["memory", "websocket", "websocket-node"]));
@@ -39,7 +41,8 @@ test("every transport the package publishes has a harness for the conformance ca
 });
 
 test("every transport the package publishes has a fleet for the runner's conformance cases", () => {
-  expect(fleets.map(({ name }) => name)).toEqual(expect.arrayContaining(published()));
+  const names = [...fleets.map(({ name }) => name), ...inPages];
+  expect(names).toEqual(expect.arrayContaining(published()));
 });
 
 test("no two harnesses share a name", () => {

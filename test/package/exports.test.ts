@@ -113,7 +113,7 @@ describe("the scripts", () => {
     for (const path of manifest()["sideEffects"] as readonly string[])
       expect(existsSync(join(root, path)), path).toBe(true);
     expect(manifest()["sideEffects"]).toEqual(expect.arrayContaining(Object.values(manifest().bin)));
-    expect(scriptPaths()).toEqual(["./threads/entry", "./browser/socket-entry", "./browser/handler-entry"]);
+    expect(scriptPaths()).toEqual(["./threads/entry", "./web-workers/entry", "./browser/socket-entry"]);
   });
 });
 

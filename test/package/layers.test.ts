@@ -12,7 +12,9 @@ const browserEntries: readonly string[] = [
   "src/index.ts",
   "src/browser/index.ts",
   "src/browser/socket-entry.ts",
-  "src/browser/handler-entry.ts",
+  "src/web-workers/index.ts",
+  "src/web-workers/serve.ts",
+  "src/web-workers/entry.ts",
   "src/testing/index.ts",
   ...transports.filter((file) => !file.includes("/node/")),
 ];
@@ -43,7 +45,9 @@ describe("the layers of src", () => {
       "src/index.ts",
       "src/browser/index.ts",
       "src/browser/socket-entry.ts",
-      "src/browser/handler-entry.ts",
+      "src/web-workers/index.ts",
+      "src/web-workers/serve.ts",
+      "src/web-workers/entry.ts",
       "src/testing/index.ts",
       "src/transports/memory.ts",
       "src/transports/message-port.ts",
@@ -55,7 +59,7 @@ describe("the layers of src", () => {
     const reached = [...reach(sources, entry)];
     expect(reached).not.toEqual([]);
     // What a handler's Web Worker imports besides is the user's module.
-    const own = reached.filter((name) => entry !== "src/browser/handler-entry.ts" || name !== "(computed)");
+    const own = reached.filter((name) => entry !== "src/web-workers/entry.ts" || name !== "(computed)");
     expect(own.filter((name) => isNodeOnly(name) || !name.startsWith("src/"))).toEqual([]);
   });
 });

@@ -5,9 +5,10 @@ import { root } from "../support/package-files.ts";
 import { join } from "node:path";
 
 const CONSUMER = join(root, "test/package/fixtures/consumer.ts");
+const PAGE = join(root, "test/package/fixtures/page.ts");
 
-function faults(options: ts.CompilerOptions): string[] {
-  const program = ts.createProgram([CONSUMER], {
+function faults(consumer: string, options: ts.CompilerOptions): string[] {
+  const program = ts.createProgram([consumer], {
     target: ts.ScriptTarget.ES2022,
     lib: ["lib.es2024.d.ts", "lib.dom.d.ts", "lib.esnext.disposable.d.ts"],
     types: ["node"],
@@ -30,6 +31,7 @@ describe("a consumer's compiler", () => {
     ["nodenext", { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext }],
     ["bundler", { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler }],
   ])("has nothing to say (%s)", (_name, options) => {
-    expect(faults(options)).toEqual([]);
+    expect(faults(CONSUMER, options)).toEqual([]);
+    expect(faults(PAGE, { ...options, types: [] })).toEqual([]);
   });
 });
