@@ -100,6 +100,8 @@ export interface RemoteError {
   readonly stack: string;
   /** Its own fields, `cause` and `errors` as JSON, at most 16 KiB; absent or empty when there are none. */
   readonly details?: string;
+  /** Of a typed task: the fields of these errors as a value of the task's codec, at most 16 KiB; absent when there are none. */
+  readonly values?: Uint8Array;
 }
 
 /** The handler ran and failed: it threw, rejected, or returned something that is not a string or bytes. */
@@ -118,6 +120,8 @@ export class ExecutionError extends PowerhoseError {
   readonly remoteStack: string;
   /** Its own fields, `cause` and `errors` as JSON, or empty. The `cause` of this error has them as values. */
   readonly remoteDetails: string;
+  /** @internal Of a typed task: what the numbers in the place of `fields` name, in bytes. */
+  declare readonly remoteValues: Uint8Array | undefined;
 
   /** @internal */
   constructor(remote: RemoteError, options?: PowerhoseErrorOptions) {
@@ -127,6 +131,8 @@ export class ExecutionError extends PowerhoseError {
     this.remoteCode = remote.code;
     this.remoteStack = remote.stack;
     this.remoteDetails = remote.details ?? "";
+    // Not to be seen in logs: a client makes fields of it.
+    Object.defineProperty(this, "remoteValues", { value: remote.values });
   }
 }
 

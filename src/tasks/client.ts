@@ -6,7 +6,7 @@ import { Job, type JobHeaders } from "../core/job/job.ts";
 import type { MapOptions, MapOptionsOf, Outcome } from "../core/dispatch/map.ts";
 import { hasMethods } from "../core/options.ts";
 import type { Payload } from "../core/peer.ts";
-import { type ErrorClass, errorClasses, type ErrorClasses, restoreErrors } from "./error-classes.ts";
+import { type ErrorClass, errorClasses, type ErrorClasses, restoreErrors, restoreFields } from "./error-classes.ts";
 import { RESERVED_NAMES } from "./reserved-names.ts";
 import type { CheckedTask } from "./task.ts";
 import type { Tasks } from "./tasks.ts";
@@ -195,7 +195,9 @@ class Caller {
   }
 
   #restored(error: unknown): unknown {
-    if (this.#errors.size > 0 && isExecutionError(error)) restoreErrors(error.cause, this.#errors);
+    if (!isExecutionError(error)) return error;
+    restoreFields(error, this.#codec);
+    if (this.#errors.size > 0) restoreErrors(error.cause, this.#errors);
     return error;
   }
 

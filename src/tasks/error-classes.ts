@@ -2,7 +2,10 @@
  * Gives errors that came from a worker the classes that an application registers. How an error travels with its fields, causes and
  * stack is told in thrown-error.ts and remote-error.ts of the core. No constructor and no setter runs here: the words are a peer's.
  */
+import { remoteCause } from "../core/dispatch/remote-error.ts";
+import type { ExecutionError } from "../core/errors.ts";
 import { MAX_DETAIL_DEPTH } from "../core/protocol/constants.ts";
+import type { ValueCodec } from "./value/value-codec.ts";
 
 /** A class of errors. Its instances are made without its constructor, so that fields like `#secret` are missing in them. */
 export interface ErrorClass {
@@ -49,6 +52,24 @@ export function nameErrors(thrown: unknown, classes: ErrorClasses): void {
     for (const [name, one] of classes)
       if (one.prototype === prototype && error.name !== name) define(error, "name", name);
   });
+}
+
+/** At the caller: gives the cause of an error, and the errors within it, the fields that they were thrown with. */
+export function restoreFields(error: ExecutionError, codec: ValueCodec): void {
+  const { remoteName: name, remoteMessage: message, remoteCode: code, remoteStack: stack } = error;
+  if (error.remoteValues === undefined) return;
+  const records = decoded(error.remoteValues, codec);
+  if (!Array.isArray(records)) return;
+  define(error, "cause", remoteCause({ name, message, code, stack, details: error.remoteDetails }, records));
+}
+
+/** Another codec than the worker's costs the fields and not the error. */
+function decoded(bytes: Uint8Array, codec: ValueCodec): unknown {
+  try {
+    return codec.decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /** At the caller: makes each error of a registered name, in `error`, its causes and its `errors`, an instance of that class. */

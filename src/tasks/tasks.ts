@@ -16,6 +16,7 @@ import {
 } from "./task.ts";
 import { cbor } from "./value/cbor.ts";
 import type { ValueCodec } from "./value/value-codec.ts";
+import { ErrorValues } from "./error-values.ts";
 import { RESERVED_NAMES } from "./reserved-names.ts";
 
 /** Functions by the names of their tasks. */
@@ -66,7 +67,7 @@ export function tasks<const R extends TaskRecord>(record: R, options: TasksOptio
   const { init, close, around, codec = cbor(), errors } = options;
   const server = new TaskServer(runs, codec, around, errorClasses(errors ?? []));
   const handler: Handler = (job, context) => server.serve(job, context);
-  return withTasks(handler, { names: [...runs.keys()], init, close });
+  return withTasks(handler, { names: [...runs.keys()], fieldValues: () => new ErrorValues(codec), init, close });
 }
 
 type Runs = ReadonlyMap<string, (input: unknown, context: TaskContext) => unknown>;

@@ -209,7 +209,14 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     type: type("JOBERR"),
     attemptId: id,
     error: fc.record(
-      { name: someText, message: someText, code: someText, stack: someText, details: fc.constant('{"fields":{}}') },
+      {
+        name: someText,
+        message: someText,
+        code: someText,
+        stack: someText,
+        details: fc.constant('{"fields":{}}'),
+        values: fc.uint8Array({ maxLength: 64 }),
+      },
       { requiredKeys: ["name", "message", "code", "stack"] },
     ),
     retryable: fc.boolean(),

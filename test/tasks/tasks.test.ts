@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
 import { EncodingError, ExecutionError, NoWorkerError } from "../../src/core/errors.ts";
-import { client, type Schema, task, tasks } from "../../src/tasks/index.ts";
+import { cbor, client, type Schema, task, tasks, type ValueCodec } from "../../src/tasks/index.ts";
 import type { Outcome } from "../../src/core/dispatch/map.ts";
 import { withTasks } from "../../src/core/worker/handler-lifecycle.ts";
 import { type Stage, stage } from "../support/stage.ts";
@@ -256,6 +256,33 @@ describe("what a task throws", () => {
     const { cause } = error as ExecutionError;
     expect(cause).toBeInstanceOf(CardDeclined);
     expect(cause).toMatchObject({ reason: "empty", message: "declined: empty" });
+  });
+
+  it("has its fields as values, for the call and for the outcome of a map", async () => {
+    await using set = await stage();
+    const thrown = Object.assign(new CardDeclined("x"), { at: new Date(1), seen: new Set([1n]), f: () => 1 });
+    const shop = tasks({ charge: (): never => raise(thrown) }, { errors: [CardDeclined] });
+    await set.worker(shop);
+    const api = client<typeof shop>(set.runner, { errors: [CardDeclined] });
+    const told = { reason: "x", at: new Date(1), seen: new Set([1n]), dropped: ["f"] };
+    const error: unknown = await set.settle(api.charge().catch((caught: unknown) => caught));
+    expect(error).toMatchObject({ cause: told });
+    expect(error instanceof ExecutionError && error.cause).toBeInstanceOf(CardDeclined);
+    expect((await set.settle(api.charge.map([undefined]).next())).value).toMatchObject({ error: { cause: told } });
+  });
+
+  it("keeps its words when the caller has another codec", async () => {
+    await using set = await stage();
+    await set.worker(tasks({ fail: (): never => raise(Object.assign(new Error("no"), { at: new Date(1) })) }));
+    const codec: ValueCodec = {
+      name: "odd",
+      encode: () => cbor().encode(undefined, ""),
+      decode: () => raise(new Error("bad")),
+    };
+    const api = client<{ fail(): never }>(set.runner, { codec });
+    const error: unknown = await set.settle(api.fail().catch((caught: unknown) => caught));
+    expect(error).toMatchObject({ remoteMessage: "no", cause: { message: "no" } });
+    expect(error).not.toHaveProperty("cause.at");
   });
 
   it("is tried again when it says so", async () => {

@@ -1,7 +1,7 @@
 /** Typed tasks over real transports: a module in threads, and a worker over WebSocket. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { expect, test } from "vitest";
-import { JobRunner, Worker } from "powerhose";
+import { ExecutionError, type Handler, JobRunner, relay, Worker } from "powerhose";
 import { client, tasks } from "powerhose/tasks";
 import { threads } from "powerhose/threads";
 import { dialWebSocket, listenWebSocket } from "powerhose/websocket/node";
@@ -10,6 +10,7 @@ interface Module {
   echo(input: unknown): unknown;
   load(): string;
   state(): string;
+  fail(): never;
 }
 
 const VALUE = { at: new Date(1_000), rows: new Map([["a", 5n]]), pixels: Uint8Array.of(1, 2) };
@@ -79,4 +80,40 @@ test("a trace and a store of the caller arrive in a remote handler, by `execute`
   // Read outside of the context that it was asked for in.
   const mapped = here.run(requests[1] as Request, () => api.who.map(Array<undefined>(20), { concurrency: 2 }));
   for await (const outcome of mapped) expect(outcome.ok ? outcome.value : outcome.error).toEqual(requests[1]);
+});
+
+const MODULE = new URL("./fixtures/module.js", import.meta.url);
+
+/** What a client sees of what the module's `fail` throws. */
+async function failureOf(runner: JobRunner): Promise<unknown> {
+  const error: unknown = await client<Module>(runner)
+    .fail()
+    .catch((caught: unknown) => caught);
+  return error instanceof ExecutionError ? error.cause : error;
+}
+
+const FAILURE = {
+  message: "failed",
+  at: new Date(1_000),
+  dropped: ["run"],
+  cause: { name: "RangeError", message: "inner", rows: new Map([["a", 5n]]) },
+};
+
+test("the fields of an error are values from threads, over WebSocket, and behind a relay of threads", async () => {
+  await using threaded = new JobRunner({ listen: threads(MODULE, { size: 1 }) });
+  await threaded.start();
+  expect(await failureOf(threaded)).toMatchObject(FAILURE);
+
+  const listen = listenWebSocket({ port: 0 });
+  await using runner = new JobRunner({ listen });
+  await runner.start();
+  const { default: handler } = (await import(MODULE.href)) as { default: Handler };
+  const near = new Worker({ dial: dialWebSocket(listen.address), handler });
+  await near.start();
+  expect(await failureOf(runner)).toMatchObject(FAILURE);
+  await near.stop();
+
+  await using far = new Worker({ dial: dialWebSocket(listen.address), handler: relay(threaded) });
+  await far.start();
+  expect(await failureOf(runner)).toMatchObject(FAILURE);
 });

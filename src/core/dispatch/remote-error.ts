@@ -10,10 +10,14 @@ const BY_NAME: ReadonlyMap<string, ErrorConstructor> = new Map(CLASSES.map((one)
 /** What a peer may not set: what an error is made of, and what changes its prototype. */
 const KEPT: ReadonlySet<string> = new Set(["name", "message", "code", "stack", "cause", "errors", "__proto__"]);
 
-/** Returns the error, with its own fields, causes and stacks as far as they were told. */
-export function remoteCause(remote: RemoteError): Error {
+/**
+ * Returns the error, with its own fields, causes and stacks as far as they were told.
+ *
+ * @param records - Of a typed task: the fields of each error, decoded. Without them the errors have none.
+ */
+export function remoteCause(remote: RemoteError, records: readonly unknown[] = []): Error {
   const { name, message, code, stack, details = "" } = remote;
-  return errorFrom({ ...parse(details), name, message, code, stack }, 0);
+  return errorFrom({ ...parse(details), name, message, code, stack }, 0, records);
 }
 
 function parse(text: string): Readonly<Record<string, unknown>> {
@@ -32,7 +36,7 @@ function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-function errorFrom(told: Readonly<Record<string, unknown>>, depth: number): Error {
+function errorFrom(told: Readonly<Record<string, unknown>>, depth: number, records: readonly unknown[]): Error {
   const name = textOf(told["name"]);
   const message = textOf(told["message"]);
   const error = new (BY_NAME.get(name) ?? Error)(message);
@@ -50,22 +54,23 @@ function errorFrom(told: Readonly<Record<string, unknown>>, depth: number): Erro
       "dropped",
       dropped.filter((one) => typeof one === "string"),
     );
-  for (const [key, value] of Object.entries(recordOf(told["fields"])))
+  const { fields } = told;
+  for (const [key, value] of Object.entries(recordOf(typeof fields === "number" ? records[fields] : fields)))
     if (!KEPT.has(key))
       Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable: true });
   if (depth === MAX_DETAIL_DEPTH) return error;
-  if (told["cause"] !== undefined) set("cause", innerFrom(told["cause"], depth + 1));
+  if (told["cause"] !== undefined) set("cause", innerFrom(told["cause"], depth + 1, records));
   const { errors } = told;
   if (Array.isArray(errors))
     set(
       "errors",
-      errors.map((inner: unknown) => innerFrom(inner, depth + 1)),
+      errors.map((inner: unknown) => innerFrom(inner, depth + 1, records)),
     );
   return error;
 }
 
 /** A cause that was no error is a text again. */
-function innerFrom(told: unknown, depth: number): unknown {
+function innerFrom(told: unknown, depth: number, records: readonly unknown[]): unknown {
   const record = recordOf(told);
-  return record["name"] === "" ? textOf(record["message"]) : errorFrom(record, depth);
+  return record["name"] === "" ? textOf(record["message"]) : errorFrom(record, depth, records);
 }

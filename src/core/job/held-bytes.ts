@@ -41,10 +41,11 @@ export function heldAttemptBytes(attempts: number): number {
 export function heldErrorBytes(error: unknown): number {
   if (!(error instanceof PowerhoseError)) return ERROR_BYTES;
   let bytes = ERROR_BYTES + heldPayloadBytes(error.message) + heldAttemptBytes(error.attempts.length);
-  if (error instanceof ExecutionError)
-    bytes +=
-      2 *
-      (error.remoteName.length + error.remoteMessage.length + error.remoteStack.length + error.remoteDetails.length);
+  if (error instanceof ExecutionError) {
+    const { remoteName, remoteMessage, remoteStack, remoteDetails, remoteValues } = error;
+    bytes += 2 * (remoteName.length + remoteMessage.length + remoteStack.length + remoteDetails.length);
+    bytes += remoteValues?.length ?? 0;
+  }
   if (error instanceof VerificationError) for (const { value } of error.answers) bytes += heldPayloadBytes(value);
   return bytes;
 }

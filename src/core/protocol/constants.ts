@@ -98,8 +98,10 @@ export const RESULT_TOO_LARGE = "RESULT_TOO_LARGE";
 export const FLAG_0 = 1;
 /** Bit 1 of the flags of HELLO (the prefetch limit follows, last), JOBRES and JOBERR (the duration follows, next). */
 export const FLAG_1 = 2;
-/** Bit 2 of the flags of HELLO (the worker is a relay), JOB (the name of its task follows, next) and JOBERR (details follow, last). */
+/** Bit 2 of the flags of HELLO (the worker is a relay), JOB (the name of its task follows, next) and JOBERR (details follow). */
 export const FLAG_2 = 4;
+/** Bit 3 of the flags of JOBERR (the fields of its errors follow as a value, last). */
+export const FLAG_3 = 8;
 /** Bit 6 of the flags of JOB (its route follows, next), JOBRES and JOBERR (the path follows, next). */
 export const FLAG_6 = 64;
 /** The most paths that a JOB tells to avoid. */
@@ -117,6 +119,9 @@ export const TEXT_BYTES: Readonly<Record<"name" | "message" | "code" | "stack" |
     details: 16 * 1024,
     text: 1024,
   });
+
+/** The most bytes of the fields of an error as a value. What is over it is left out. */
+export const MAX_ERROR_VALUES: number = 16 * 1024;
 
 /** How deep the causes of an error are told. */
 export const MAX_DETAIL_DEPTH = 8;

@@ -30,10 +30,12 @@ import {
   FLAG_0,
   FLAG_1,
   FLAG_2,
+  FLAG_3,
   FLAG_6,
   GOAWAY_CODES,
   invert,
   MAX_AVOIDED,
+  MAX_ERROR_VALUES,
   NO_LIMIT,
   REJECT_CODES,
   TEXT_BYTES,
@@ -161,7 +163,7 @@ function decodeResult(input: ByteReader): JobResultMessage {
 
 function decodeJobError(input: ByteReader): JobErrorMessage {
   const id = attemptId(input);
-  const flags = checkFlags(input.u8(), ANSWER_FLAGS | FLAG_2);
+  const flags = checkFlags(input.u8(), ANSWER_FLAGS | FLAG_2 | FLAG_3);
   const retryable = (flags & FLAG_0) !== 0;
   const durationMs = (flags & FLAG_1) === 0 ? undefined : input.u32() / 1_000;
   const route = pathOf(input, flags);
@@ -171,15 +173,22 @@ function decodeJobError(input: ByteReader): JobErrorMessage {
   const code = input.shortText(TEXT_BYTES.code);
   const stack = input.shortText(TEXT_BYTES.stack);
   const details = (flags & FLAG_2) === 0 ? {} : { details: input.shortText(TEXT_BYTES.details) };
+  const values = (flags & FLAG_3) === 0 ? {} : errorValues(input);
   return {
     type: "JOBERR",
     attemptId: id,
-    error: { name, message, code, stack, ...details },
+    error: { name, message, code, stack, ...details, ...values },
     retryable,
     retryAfter,
     durationMs,
     ...route,
   };
+}
+
+/** The fields of an error. Too many cost themselves and not the error, as with the texts. */
+function errorValues(input: ByteReader): { readonly values?: Uint8Array } {
+  const values = input.restKept();
+  return values.length > MAX_ERROR_VALUES ? {} : { values };
 }
 
 /** The path of an answer, if it has one. */

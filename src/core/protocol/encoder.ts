@@ -28,9 +28,11 @@ import {
   FLAG_0,
   FLAG_1,
   FLAG_2,
+  FLAG_3,
   FLAG_6,
   GOAWAY_CODES,
   MAX_AVOIDED,
+  MAX_ERROR_VALUES,
   NO_LIMIT,
   REJECT_CODES,
   TEXT_BYTES,
@@ -143,14 +145,17 @@ function encodeJobError(
   { attemptId, error, retryable, retryAfter, durationMs, path }: JobErrorMessage,
 ): void {
   out.u64(attemptId);
-  const { details = "" } = error;
-  flagsAndTime(out, (retryable ? FLAG_0 : 0) | (details === "" ? 0 : FLAG_2), durationMs, path);
+  const { details, values } = error;
+  const hasValues = values !== undefined && values.length <= MAX_ERROR_VALUES;
+  const flags = (retryable ? FLAG_0 : 0) | (details === undefined ? 0 : FLAG_2) | (hasValues ? FLAG_3 : 0);
+  flagsAndTime(out, flags, durationMs, path);
   out.reserve(4);
   out.u32(wholeMs(retryAfter));
   for (const part of ["name", "message", "code", "stack"] as const) {
     shortText(out, cutText(error[part], TEXT_BYTES[part]));
   }
-  if (details !== "") shortText(out, cutText(details, TEXT_BYTES.details));
+  if (details !== undefined) shortText(out, cutText(details, TEXT_BYTES.details));
+  if (hasValues) out.raw(values);
 }
 
 function flagsAndTime(out: ByteWriter, flags: number, durationMs: number | undefined, path: string | undefined): void {

@@ -301,7 +301,7 @@ export class Session implements PooledWorker {
     if (this.#phase === "connecting") return this.#onFirst(message);
     switch (message.type) {
       case "JOBERR":
-        if (message.error.details !== undefined && (this.#features & FEATURE.details) === 0)
+        if ((message.error.details ?? message.error.values) !== undefined && (this.#features & FEATURE.details) === 0)
           return this.#violation("details of an error that were not agreed on");
         return this.attempts.onAnswer(message, this.#heardAt);
       case "JOBRES":

@@ -48,10 +48,14 @@ function jobError(
   retryAfter: number,
   path: string | undefined,
 ): JobErrorMessage {
-  const { details, ...bare } = remoteStacks ? given : withoutStacks(given);
-  const error = details === undefined || !speaksDetails ? bare : { ...bare, details };
+  const told = remoteStacks ? given : withoutStacks(given);
+  const error = speaksDetails ? told : withoutDetails(told);
   const answer = { type: "JOBERR", attemptId, error, retryable, retryAfter, durationMs } as const;
   return path === undefined ? answer : { ...answer, path };
+}
+
+function withoutDetails({ name, message, code, stack }: RemoteError): RemoteError {
+  return { name, message, code, stack };
 }
 
 type PlainResult = Extract<ExecutionResult, { ok: true } | { error: RemoteError }>;

@@ -10,6 +10,7 @@ import type { JobRelay, RelayedExecution, RelayResult } from "./job-relay.ts";
 import type { LinkedNode } from "../collections/linked-queue.ts";
 import type { JobMessage } from "../protocol/message.ts";
 import type { Payload } from "../peer.ts";
+import { tasksOf } from "./handler-lifecycle.ts";
 import { isBytes } from "../job/utf8.ts";
 
 /** What a handler is given besides the job. */
@@ -121,10 +122,10 @@ export class Execution implements JobContext, LinkedNode<Execution> {
           ? handler(job, this)
           : this.asyncContext.runInAsyncScope(handler, undefined, job, this);
       if (typeof value === "string" || isBytes(value)) result = success(value);
-      else this.#await(value);
+      else this.#await(value, handler);
     } catch (error) {
       // Of the handler, or of what it returned: that may be anything, and throw when it is read.
-      result = failure(error);
+      result = failure(error, handler);
     }
     if (result !== undefined) this.#owner.onFinished(this, result);
   }
@@ -136,10 +137,10 @@ export class Execution implements JobContext, LinkedNode<Execution> {
     this.#relayed = relay.forward(this.#message, from, (result) => this.#owner.onFinished(this, result));
   }
 
-  #await(promise: Promise<Payload>): void {
+  #await(promise: Promise<Payload>, handler: Handler): void {
     Promise.resolve(promise).then(
       (value) => this.#owner.onFinished(this, late(value)),
-      (error: unknown) => this.#owner.onFinished(this, failure(error)),
+      (error: unknown) => this.#owner.onFinished(this, failure(error, handler)),
     );
   }
 
@@ -198,9 +199,10 @@ export function unreadable(): ExecutionResult {
 }
 
 /** Whatever was thrown, as text: it may be anything, and reading it may throw again. */
-function failure(thrown: unknown): ExecutionResult {
+function failure(thrown: unknown, handler?: Handler): ExecutionResult {
   try {
-    return { ok: false, error: describeThrown(thrown), ...retryHint(thrown) };
+    const values = handler === undefined ? undefined : tasksOf(handler)?.fieldValues?.();
+    return { ok: false, error: describeThrown(thrown, values), ...retryHint(thrown) };
   } catch {
     return remote("Error", "the handler threw something that cannot be read", "");
   }

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../time/clock.ts";
 import { Deferred } from "../async/deferred.ts";
+import type { FieldValues } from "./error-fields.ts";
 import { Timer } from "../time/timer.ts";
 
 /** Where a handler of tasks keeps what it says of itself; of the registry, so that another copy of the package is known. */
@@ -13,6 +14,8 @@ export const TASKS: unique symbol = Symbol.for("powerhose.tasks") as never;
 export interface HandlerTasks {
   /** The names of its tasks. */
   readonly names: readonly string[];
+  /** Makes values of the fields of one error that a task has thrown; absent: they are told as JSON. */
+  readonly fieldValues?: (() => FieldValues) | undefined;
   /** Called before the worker registers. What it throws fails the start. */
   readonly init?: (() => unknown) | undefined;
   /** Called after the last job. */

@@ -99,8 +99,27 @@ describe("hostile frames", () => {
     }
   });
 
+  it("with more values of an error than may be: without them, and the error stays", () => {
+    const error = { name: "Error", message: "no", code: "", stack: "", details: '{"fields":0}' };
+    const made = (values: Uint8Array): Message => ({
+      type: "JOBERR",
+      attemptId: 1,
+      error: { ...error, values },
+      retryable: false,
+      retryAfter: 0,
+    });
+    expect(decodeOne(encode(made(new Uint8Array(16_384))))).toEqual(made(new Uint8Array(16_384)));
+    expect(decodeOne(encode(made(new Uint8Array(16_385))))).toMatchObject({ error });
+    const longer = Uint8Array.from([...encode(made(new Uint8Array(16_384))), 0]);
+    new DataView(longer.buffer).setUint32(1, longer.length - 5);
+    expect(decodeOne(longer)).toEqual({ ...made(new Uint8Array()), error, durationMs: undefined });
+  });
+
   // The messages that end with a rest take whatever the length says; all others know their end.
-  const closed = singles.filter(({ messages: [message] }) => message?.type !== "JOB" && message?.type !== "JOBRES");
+  const closed = singles.filter(({ messages: [message] }) => {
+    if (message?.type === "JOBERR") return message.error.values === undefined;
+    return message?.type !== "JOB" && message?.type !== "JOBRES";
+  });
 
   it.each(closed)("with a REMOVE inside the body: $name", ({ frame }) => {
     const longer = Uint8Array.from([...frame, 0x20, 0, 0, 0, 0]);

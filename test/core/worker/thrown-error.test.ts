@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest";
 import { ExecutionError, type RemoteError } from "../../../src/core/errors.ts";
 import { remoteCause } from "../../../src/core/dispatch/remote-error.ts";
 import { withoutStacks } from "../../../src/core/protocol/error-details.ts";
+import { ErrorValues } from "../../../src/tasks/error-values.ts";
+import { cbor } from "../../../src/tasks/value/cbor.ts";
 import { describeThrown } from "../../../src/core/worker/thrown-error.ts";
 
 /** What comes back of what was thrown. */
@@ -119,3 +121,95 @@ function foreignExecutionError(): unknown {
   });
   return { code, remoteName, remoteMessage, remoteCode, remoteStack, remoteDetails };
 }
+
+describe("what a typed task has thrown", () => {
+  const codec = cbor();
+  const tell = (thrown: unknown): RemoteError => describeThrown(thrown, new ErrorValues(codec));
+  const heard = ({ values, ...remote }: RemoteError): Error =>
+    remoteCause(remote, values === undefined ? [] : (codec.decode(values) as unknown[]));
+
+  it("keeps its fields as the values they are, and those of its causes and errors", () => {
+    const inner = Object.assign(new RangeError("inner"), { at: new Date(5), seen: new Set([1]) });
+    const thrown = Object.assign(new AggregateError([new Error("none"), inner, "text"], "outer", { cause: inner }), {
+      big: 10n ** 30n,
+      map: new Map([[{ a: 1 }, Uint8Array.of(1)]]),
+      nothing: undefined,
+    });
+    const error = heard(tell(thrown));
+    expect(error).toMatchObject({ big: 10n ** 30n, map: thrown["map" as never], message: "outer" });
+    expect(Object.keys(error)).toEqual(["big", "map", "nothing"]);
+    expect(error.cause).toMatchObject({ name: "RangeError", at: new Date(5), seen: new Set([1]) });
+    const { errors } = error as AggregateError;
+    expect(Object.keys(errors[0] as Error)).toEqual([]);
+    expect(errors[1]).toMatchObject({ at: new Date(5), seen: new Set([1]) });
+    expect(errors[2]).toBe("text");
+    expect(error).not.toHaveProperty("dropped");
+  });
+
+  it("loses the fields that cannot be carried, by name, and nothing else", () => {
+    const loop: Record<string, unknown> = {};
+    loop["loop"] = loop;
+    const deep = (depth: number): unknown => (depth === 0 ? 1 : [deep(depth - 1)]);
+    const error = heard(
+      tell(Object.assign(new Error("x"), { f: () => 1, loop, at: new Date(1), a: deep(31), b: deep(20) })),
+    );
+    expect(error).toMatchObject({ at: new Date(1), b: deep(20), dropped: ["f", "loop", "a"] });
+    expect(Object.keys(error)).toEqual(["at", "b"]);
+  });
+
+  it("loses the largest fields first when they are too large together, whosever they are", () => {
+    const cause = Object.assign(new Error("inner"), { huge: "x".repeat(20_000), middle: "y".repeat(7_000), small: 1n });
+    const thrown = Object.assign(new Error("x", { cause }), { large: "z".repeat(9_000), at: new Date(1) });
+    const told = tell(thrown);
+    expect(told.values?.length).toBeLessThanOrEqual(16_384);
+    const error = heard(told);
+    expect(error).toMatchObject({ at: new Date(1), large: thrown["large" as never] });
+    expect(error.cause).toMatchObject({ small: 1n, middle: cause.middle, dropped: ["huge"] });
+    const more = heard(tell(Object.assign(thrown, { also: new Uint8Array(8_000) })));
+    expect(more).toMatchObject({ at: new Date(1), also: new Uint8Array(8_000), dropped: ["large"] });
+    expect(more.cause).toMatchObject({ middle: cause.middle, dropped: ["huge"] });
+  });
+
+  it("keeps the words when they leave no room for the fields", () => {
+    const errors = Array.from({ length: 16 }, () => Object.assign(new Error("x".repeat(1_500)), { at: new Date(1) }));
+    const told = tell(Object.assign(new AggregateError(errors, "all"), { at: new Date(1) }));
+    expect(told).toMatchObject({ name: "AggregateError", message: "all" });
+    expect(heard(told).message).toBe("all");
+  });
+
+  it("is passed on as it came when it is the error of another runner", () => {
+    const first = tell(Object.assign(new Error("x"), { at: new Date(1) }));
+    expect(tell(new ExecutionError(first))).toEqual(first);
+    expect(Object.keys(new ExecutionError(first))).not.toContain("remoteValues");
+  });
+
+  const remote: RemoteError = { name: "TypeError", message: "m", code: "", stack: "", details: '{"fields":0}' };
+
+  it.each<[string, readonly unknown[]]>([
+    ["too few records", []],
+    ["records that are none", [7]],
+  ])("has no fields for values that are %s", (_what, records) => {
+    expect(Object.keys(remoteCause(remote, records))).toEqual([]);
+  });
+
+  it("sets nothing that an error is made of, whatever the records say", () => {
+    const record = Object.fromEntries([
+      ["__proto__", { evil: 1 }],
+      ["message", "other"],
+      ["stack", "s"],
+      ["ok", 1],
+    ]);
+    const error = remoteCause(remote, [record]);
+    expect([Object.keys(error), error.message, Object.getPrototypeOf(error)]).toEqual([
+      ["ok"],
+      "m",
+      TypeError.prototype,
+    ]);
+  });
+
+  it("is without stacks when they are not to be told, and its fields stay", () => {
+    const thrown = Object.assign(new Error("x", { cause: new Error("inner") }), { at: new Date(1) });
+    const error = heard(withoutStacks(tell(thrown)));
+    expect(error).toMatchObject({ at: new Date(1), stack: "Error: x", cause: { stack: "Error: inner" } });
+  });
+});
