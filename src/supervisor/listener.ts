@@ -42,7 +42,8 @@ export class ThreadPoolListener implements Listener {
     return pool.started;
   }
 
-  /** Ends the threads, within a moment even when a handler spins, and resolves once none is left. May be called twice. */
+  /** Ends the threads, within a moment even when a handler spins, and resolves once none is left. Tasks with a `close` get `stopTimeout`
+   * for it. May be called twice. */
   async stop(): Promise<void> {
     const pool = this.#pool;
     this.#pool = undefined;

@@ -31,8 +31,9 @@ export interface PoolOptions extends RestartOptions {
   /** At most so much is added to `maxAge` by chance, so that not all go at once; default a tenth of it. */
   readonly maxAgeJitter?: number | undefined;
   /**
-   * How long a stop waits for the threads to end, in ms; default 5,000. A thread in a call of the system that does not return, such
-   * as `execSync`, cannot be ended: a `listener-error` tells of it, and `stop` returns.
+   * How long a stop waits for the `close` of tasks, in ms, and as long again for the threads to end; default 5,000. Half of it is for
+   * tasks that ignore their abort. A thread in a call of the system that does not return, such as `execSync`, cannot be ended: a
+   * `listener-error` tells of it, and `stop` returns.
    */
   readonly stopTimeout?: number | undefined;
 }
@@ -87,7 +88,7 @@ export function poolPlans(
   context: ListenerContext,
   spawn: (identity: string, events: HostedEvents) => HostedThread,
 ): readonly ThreadPlan[] {
-  const { name, size, capacity, labels: told, maxJobs, maxAge, maxAgeJitter, startTimeout } = settings;
+  const { name, size, capacity, labels: told, maxJobs, maxAge, maxAgeJitter, startTimeout, stopTimeout } = settings;
   const { maxFrameBytes } = context;
   const first = context.reserveNumbers?.(name, size) ?? 1;
   return Array.from({ length: size }, (_, index): ThreadPlan => {
@@ -103,6 +104,7 @@ export function poolPlans(
         maxJobs,
         maxAge,
         ...(maxAgeJitter === undefined ? {} : { maxAgeJitter }),
+        drainTimeout: stopTimeout / 2,
         // The runner's own limit, which is smaller, is told when a thread registers.
         maxPayload: Math.min(maxFrameBytes, MAX_PAYLOAD),
       },

@@ -15,7 +15,7 @@ const STOP_TIMEOUT_MS = 5_000;
 
 /** What a place keeps to. */
 export interface PlaceLimits extends RestartLimits {
-  /** How long a stop waits for a thread to end, in ms. */
+  /** How long a stop waits for what a thread's handler has for the end, in ms, and then for its end. */
   readonly stopTimeout?: number;
 }
 
@@ -64,7 +64,7 @@ export class SupervisedThread implements ThreadOwner {
   start(): void {
     if (this.#stopped !== undefined || !liveThreads.mayStart) return;
     this.#starting = true;
-    const thread = new ThreadInstance(this.#plan, this);
+    const thread = new ThreadInstance(this.#plan, this, this.#stopTimeout);
     this.#starting = false;
     this.#current = thread;
     this.#alive.add(thread);
@@ -78,7 +78,9 @@ export class SupervisedThread implements ThreadOwner {
       systemClock.clear(this.#timer);
       for (const thread of this.#alive) thread.stop();
       if (this.#alive.size === 0 && !this.#starting) return resolve();
-      this.#timer = systemClock.set(this.#stopTimeout, () => this.#onStuck(resolve), true);
+      // Counted from the moment at which it is ended, whatever it still does by itself.
+      const closing = Math.max(0, ...Array.from(this.#alive, ({ closeTimeout }) => closeTimeout));
+      this.#timer = systemClock.set(closing + this.#stopTimeout, () => this.#onStuck(resolve), true);
     });
   }
 

@@ -14,7 +14,10 @@ import { liveThreads } from "./live-threads.ts";
 import { scarcityOf, withCode } from "./scarcity.ts";
 import { ThreadSocket } from "./thread-socket.ts";
 
-/** How long a thread that has nothing left to do may take to end by itself, in ms: long enough to flush what it printed. */
+/**
+ * How long a thread that has nothing left to do may take to end by itself, in ms: long enough to flush what it printed, and to
+ * say that it closes.
+ */
 const EXIT_GRACE_MS = 100;
 
 /** A start that is found to have taken so much too long, in ms, was not watched meanwhile: this thread was busy itself. */
@@ -92,6 +95,10 @@ export class ThreadInstance {
   readonly #claims: SharedArrayBuffer | undefined = claimMemory();
   #socket: ThreadSocket | undefined;
   #timer: TimerHandle;
+  /** How long it may take to run what its handler has for the end, in ms. */
+  readonly #closeTimeout: number;
+  /** Whether its handler has something for the end, and whether that has begun. */
+  #closing: "nothing" | "ahead" | "begun" = "nothing";
   #lingering = false;
   #registered = false;
   #begun = false;
@@ -100,9 +107,10 @@ export class ThreadInstance {
   /** Why it cannot go on, as soon as that is known. */
   #trouble: { readonly message: string; readonly cause: unknown } | undefined;
 
-  constructor(plan: ThreadPlan, owner: ThreadOwner) {
+  constructor(plan: ThreadPlan, owner: ThreadOwner, closeTimeout: number) {
     this.#plan = plan;
     this.#owner = owner;
+    this.#closeTimeout = closeTimeout;
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#host = this.#spawn();
@@ -117,11 +125,20 @@ export class ThreadInstance {
     return this.#plan.title;
   }
 
-  /** Ends it: at once while it loads, else when it has nothing left to do, after {@link EXIT_GRACE_MS} at the latest. */
+  /** How long it may go on after `stop`, in ms, because of its handler. */
+  get closeTimeout(): number {
+    return this.#closing === "nothing" ? 0 : this.#closeTimeout;
+  }
+
+  /**
+   * Ends it: at once while it loads, else when it has nothing left to do, after {@link EXIT_GRACE_MS} at the latest. What its
+   * handler has for the end runs first.
+   */
   stop(): void {
     if (this.#socket === undefined) return this.#kill();
     this.#socket.close();
     this.#linger();
+    if (this.#closing !== "nothing") this.#killAfter(this.#closeTimeout);
   }
 
   #spawn(): HostedThread | undefined {
@@ -151,19 +168,24 @@ export class ThreadInstance {
     const progress = unwrapMessage(message, this.#nonce);
     switch (progress?.step) {
       case "loaded":
-        return this.#onLoaded();
+        return this.#onLoaded(progress.closes);
       case "registered":
         return this.#onRegistered();
       case "begun":
         this.#begun = true;
         return;
+      case "closing":
+        return this.#onClosing("begun");
+      case "closed":
+        return this.#onClosing("nothing");
       case "failed":
         return this.#onFailed(progress);
       default:
     }
   }
 
-  #onLoaded(): void {
+  #onLoaded(closes: boolean): void {
+    if (closes) this.#closing = "ahead";
     const { title, maxFrameBytes } = this.#plan;
     const peer = { transport: "thread", address: title, principal: LOCAL };
     const options = { peer, maxFrameBytes, claims: this.#claims };
@@ -212,8 +234,17 @@ export class ThreadInstance {
   #linger(): void {
     if (this.#lingering) return;
     this.#lingering = true;
+    this.#killAfter(this.#closing === "begun" ? this.#closeTimeout : EXIT_GRACE_MS);
+  }
+
+  #onClosing(closing: "begun" | "nothing"): void {
+    this.#closing = closing;
+    if (this.#lingering) this.#killAfter(closing === "begun" ? this.#closeTimeout : EXIT_GRACE_MS);
+  }
+
+  #killAfter(ms: number): void {
     systemClock.clear(this.#timer);
-    this.#timer = systemClock.set(EXIT_GRACE_MS, () => this.#kill(), false);
+    this.#timer = systemClock.set(ms, () => this.#kill(), false);
   }
 
   #kill(): void {

@@ -3,8 +3,8 @@
  * message arrives and how a module is found depends on the host: threads/entry.ts, web-workers/serve-scope.ts.
  */
 import { describeError, errorLine } from "../core/describe-error.ts";
-import { type Dialer, type Handler, Worker } from "../index.ts";
-import { likeHandler } from "../core/worker/handler-lifecycle.ts";
+import { type Dialer, type Handler, systemClock, Worker } from "../index.ts";
+import { likeHandler, tasksOf, withTasks } from "../core/worker/handler-lifecycle.ts";
 import { dialMessagePort } from "../transports/message-port.ts";
 import type { ThreadInit, ThreadMessage } from "./thread-protocol.ts";
 import { scarcityOf } from "./scarcity.ts";
@@ -20,8 +20,13 @@ export class StartupReporter {
   }
 
   /** The handler is loaded. */
-  reportLoaded(): void {
-    this.#post({ step: "loaded" });
+  reportLoaded(handler: Handler): void {
+    this.#post({ step: "loaded", closes: tasksOf(handler)?.close !== undefined });
+  }
+
+  /** The worker has stopped. */
+  reportClosed(): void {
+    this.#post({ step: "closed" });
   }
 
   /** The runner has registered the worker. */
@@ -37,7 +42,14 @@ export class StartupReporter {
       if (!this.#begun) this.#reportBegun();
       return handler(job, context);
     };
-    return likeHandler(followed, handler);
+    const tasks = tasksOf(handler);
+    if (tasks?.close === undefined) return likeHandler(followed, handler);
+    const { close } = tasks;
+    const followedClose = (): unknown => {
+      this.#post({ step: "closing" });
+      return close();
+    };
+    return withTasks(followed, { ...tasks, close: followedClose });
   }
 
   /** The thread will never serve. */
@@ -59,11 +71,13 @@ export class StartupReporter {
   }
 }
 
-function makeWorker(init: ThreadInit, handler: Handler): Worker {
+/** @param onClosed - Called once its connection is gone: a port carries one. */
+function makeWorker(init: ThreadInit, handler: Handler, onClosed: () => void): Worker {
   const { port, claims, module: _module, exportName: _exportName, nonce: _nonce, ...options } = init;
   // A thread ends with its supervisor, which ends it when it wants to: that it is busy for long says nothing.
-  const dialer = dialMessagePort(port, {}, { reportsPeerExit: true, claims });
-  // A port carries one connection: once it is gone, nothing keeps the thread, which ends by itself.
+  const dialer = dialMessagePort(port, {}, { reportsPeerExit: true, claims, onClosed });
+  // While the tasks' `init` runs there is no socket on the port, which hosts other than browsers close all the same.
+  port.addEventListener("close", onClosed);
   const dial: Dialer = { sameProcess: true, dial: (signal, limits) => dialer.dial(signal, limits) };
   // Stacks stay inside the process; whether they are shown is up to the runner.
   return new Worker({ ...options, dial, handler, blocking: true, afterRetirement: "stop", remoteStacks: true });
@@ -78,8 +92,10 @@ export async function serveThread(
   const reporter = new StartupReporter(post);
   try {
     const handler = reporter.follow(await load(init, reporter));
-    const worker = makeWorker(init, handler);
-    reporter.reportLoaded();
+    // In a turn of its own, once the worker has seen the end of its connection.
+    const worker: Worker = makeWorker(init, handler, () => systemClock.nextTurn(() => void worker.stop()));
+    void worker.closed.then(() => reporter.reportClosed());
+    reporter.reportLoaded(handler);
     // Only while it starts, as events cost something for every job. The port is its only way to the runner.
     const unwatch = worker.on((event) => {
       if (event.type !== "disconnected") return;

@@ -25,6 +25,8 @@ export interface ThreadInit {
   readonly maxJobs: number;
   readonly maxAge: number;
   readonly maxAgeJitter?: number;
+  /** How long the Worker waits for handlers that ignore their abort, in ms, and as long for the handler's `close`. */
+  readonly drainTimeout?: number;
   /** Where claims to prefetched jobs lie; absent where the host shares no memory. */
   readonly claims?: SharedArrayBuffer | undefined;
   /** The largest payload in bytes. */
@@ -35,12 +37,16 @@ export interface ThreadInit {
 
 /** thread → supervisor: how far it has come. */
 export type ThreadMessage =
-  /** The handler is there; HELLO follows on the port. */
-  | { readonly step: "loaded" }
+  /** The handler is there; HELLO follows on the port. `closes`: whether something of it runs after the last job. */
+  | { readonly step: "loaded"; readonly closes: boolean }
   /** The runner has registered it. */
   | { readonly step: "registered" }
   /** It begins its first job. */
   | { readonly step: "begun" }
+  /** What runs after the last job begins. */
+  | { readonly step: "closing" }
+  /** It has stopped, and has nothing left to do. */
+  | { readonly step: "closed" }
   /** It will never serve. */
   | {
       readonly step: "failed";

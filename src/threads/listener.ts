@@ -52,7 +52,8 @@ export class ThreadsListener implements Listener {
     return this.#pool.start(accept, context);
   }
 
-  /** Ends the threads, within a moment even when a handler spins, and resolves once none is left. May be called twice. */
+  /** Ends the threads, within a moment even when a handler spins, and resolves once none is left. Tasks with a `close` get `stopTimeout`
+   * for it. May be called twice. */
   stop(): Promise<void> {
     return this.#pool.stop();
   }

@@ -56,6 +56,8 @@ export interface MessagePortSocketOptions extends SocketLimits {
   readonly reportsPeerExit?: boolean | undefined;
   /** `CLAIM_BYTES` of zeroed memory that the other end's socket has, too: prefetched jobs are recalled by it. */
   readonly claims?: SharedArrayBuffer | undefined;
+  /** @internal Called once the port is closed, by whichever end, and before the receiver is told. */
+  readonly onClosed?: (() => void) | undefined;
 }
 
 /**
@@ -280,10 +282,10 @@ export class MessagePortListener implements Listener {
 class MessagePortDialer implements Dialer {
   readonly #port: PortLike;
   readonly #peer: Peer;
-  readonly #options: Pick<MessagePortSocketOptions, "reportsPeerExit" | "claims">;
+  readonly #options: Omit<MessagePortSocketOptions, "maxFrameBytes" | "peer">;
   #used = false;
 
-  constructor(port: PortLike, peer: Peer, options: Pick<MessagePortSocketOptions, "reportsPeerExit" | "claims">) {
+  constructor(port: PortLike, peer: Peer, options: Omit<MessagePortSocketOptions, "maxFrameBytes" | "peer">) {
     this.#port = port;
     this.#peer = peer;
     this.#options = options;
@@ -295,7 +297,8 @@ class MessagePortDialer implements Dialer {
       return Promise.reject(new Error("message-port: this port was dialled before, and a port carries one socket"));
     this.#used = true;
     const { maxFrameBytes } = limits;
-    return Promise.resolve(new MessagePortSocket(this.#port, this.#peer, { ...this.#options, maxFrameBytes }));
+    const { onClosed, ...options } = this.#options;
+    return Promise.resolve(new MessagePortSocket(this.#port, this.#peer, { ...options, maxFrameBytes }, onClosed));
   }
 }
 
@@ -307,7 +310,7 @@ class MessagePortDialer implements Dialer {
 export function dialMessagePort(
   port: PortLike,
   peer?: Partial<Peer>,
-  options: Pick<MessagePortSocketOptions, "reportsPeerExit" | "claims"> = {},
+  options: Omit<MessagePortSocketOptions, "maxFrameBytes" | "peer"> = {},
 ): Dialer {
   return new MessagePortDialer(port, peerOf(peer, "port"), options);
 }

@@ -44,7 +44,8 @@ export class WebWorkersListener implements Listener {
     return this.#pool.start(accept, context);
   }
 
-  /** Ends the Web Workers, within a moment even when a handler spins, and resolves once none is left. May be called twice. */
+  /** Ends the Web Workers, within a moment even when a handler spins, and resolves once none is left. Tasks with a `close` get `stopTimeout`
+   * for it. May be called twice. */
   stop(): Promise<void> {
     return this.#pool.stop();
   }

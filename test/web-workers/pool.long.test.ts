@@ -202,6 +202,21 @@ describeInChromium("webWorkers", (browser) => {
     expect(seen).toEqual({ isolated: true, short: 40, blocked: "released" });
   });
 
+  test("a stop lets each Web Worker run the close of its tasks, which takes its time", async () => {
+    const closed = await stage.run<number>(`
+      let closed = 0;
+      const notes = new BroadcastChannel("notes");
+      notes.onmessage = () => void closed++;
+      const { runner } = await pool(() => script("work"), { size: 2 });
+      await until(() => runner.stats().workers.length === 2);
+      await runner.stop();
+      await until(() => closed === 2);
+      notes.close();
+      return closed;
+    `);
+    expect(closed).toBe(2);
+  });
+
   test("a stop leaves nothing behind, and the same listener starts again", async () => {
     const seen = await stage.run<unknown>(`
       const { runner, api } = await pool(() => script("work"), { size: 2 });
