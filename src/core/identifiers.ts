@@ -18,6 +18,27 @@ export function taskOf(label: string): string | undefined {
   return label.startsWith("task:") ? label.slice("task:".length) : undefined;
 }
 
+/** The most relays that are stacked: more of them are a ring. */
+export const MAX_RELAYS = 8;
+
+/** What a runner says to a relay that tells of more. */
+export const TOO_MANY_RELAYS: string = `more than ${MAX_RELAYS} relays are stacked, or they are a ring`;
+
+/** The label by which a relay says how many relays are stacked, it included, if there are others behind it. */
+export function stackLabel(relays: number): string {
+  return `relays:${relays}`;
+}
+
+/** How many relays such a label tells; `undefined` for any other label. */
+export function stackOf(label: string): number | undefined {
+  return /^relays:\d+$/.test(label) ? Number(label.slice("relays:".length)) : undefined;
+}
+
+/** How many relays are stacked by the labels of the outermost of them. */
+export function stackTold(labels: readonly string[]): number {
+  return labels.reduce((most, label) => Math.max(most, stackOf(label) ?? 1), 1);
+}
+
 /** What can name a task, in words. */
 export const TASK_FORM = "1 to 64 characters of A-Z a-z 0-9 . _ -";
 
@@ -66,6 +87,6 @@ export const labelList: Validator = (value) => {
     Array.isArray(value) &&
     value.length <= MAX_LABELS &&
     // Spread: `every` would pass over the holes of a list.
-    [...value].every((label) => identityName(label) === undefined);
-  return fits ? undefined : `at most ${MAX_LABELS} labels, each ${IDENTITY_FORM}`;
+    [...value].every((label) => identityName(label) === undefined && stackOf(label as string) === undefined);
+  return fits ? undefined : `at most ${MAX_LABELS} labels, each ${IDENTITY_FORM}, none of them relays: and a number`;
 };

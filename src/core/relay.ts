@@ -76,6 +76,10 @@ class Relay implements JobRelay {
     return this.#runner.fleet.labels;
   }
 
+  get stacked(): number {
+    return this.#runner.fleet.relays + 1;
+  }
+
   onChange(listener: () => void): () => void {
     const endEvents = this.#runner.onWorkerEvent((event) => {
       if (CHANGES.has(event.type)) listener();
@@ -90,6 +94,11 @@ class Relay implements JobRelay {
   forward(message: JobMessage, from: RelayOrigin, onEnded: (result: RelayResult) => void): RelayedExecution {
     const route = routeOf(message, from);
     const owner = { onEnded: (outcome: RelayedOutcome): void => onEnded(resultOf(outcome)) };
+    // A job of this very runner: the relays are a ring.
+    if (route.origin === this.#runner.fleet.runnerId) {
+      onEnded({ ok: false, reject: "unfit" });
+      return NOTHING;
+    }
     try {
       const call = this.#runner.fleet.relay({ message, route, asyncContext: from.asyncContext }, owner);
       return { cancel: (reason) => call.cancel(cancelReason(reason)) };

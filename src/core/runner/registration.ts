@@ -211,6 +211,8 @@ export class WorkerRegistration {
   readonly #onShrunk: () => void;
   /** Why workers could not be started; cleared once one has registered. */
   #trouble: WorkerStartError | undefined;
+  /** How many relays are stacked among the workers at most. */
+  relays = 0;
   /** Whether a worker of this process has come. */
   #isLocal = false;
   #nextSession = 1;
@@ -400,6 +402,7 @@ export class WorkerRegistration {
   /** @internal */
   onResized(session: Session): void {
     const { identity, capacity, labels } = session;
+    this.#countRelays(session);
     this.#scheduler.resize(session);
     this.#onShrunk();
     this.#events.emit({ type: "worker-resized", identity, capacity, labels });
@@ -429,6 +432,7 @@ export class WorkerRegistration {
       return;
     }
     this.#registered.delete(identity);
+    this.#countRelays(session);
     this.#scheduler.delete(session);
     this.#onShrunk();
     this.#events.emit({ type: "worker-gone", identity, peer, reason, message, inFlight });
@@ -443,6 +447,12 @@ export class WorkerRegistration {
   stalled(): void {
     const now = this.clock.now();
     for (const session of this.sessions()) session.extend(now);
+  }
+
+  #countRelays({ isRelay }: Session): void {
+    if (!isRelay) return;
+    this.relays = 0;
+    for (const { stacked } of this.sessions()) this.relays = Math.max(this.relays, stacked);
   }
 
   #report(error: Error): void {
@@ -468,6 +478,7 @@ export class WorkerRegistration {
     this.#trouble = undefined;
     this.counts.registered++;
     session.welcome(hello, this.#dispatcher.runnerId, this.#limits.maxPayload);
+    this.#countRelays(session);
     this.#events.emit({
       type: "worker-joined",
       identity: hello.identity,

@@ -54,6 +54,10 @@ export interface Fleet {
   readonly capacity: number;
   /** Labels of the workers, each once. */
   readonly labels: Iterable<string>;
+  /** How many relays are stacked in it at most; 0: none of its workers is one. */
+  readonly relays: number;
+  /** The first part of the runner's job ids. */
+  readonly runnerId: string;
   /** Calls `fn` when slots have gone, before their jobs are told; the returned function ends that. It must not change the fleet. */
   onShrunk(fn: () => void): () => void;
   /** Takes in a job of another runner. See {@link Dispatcher.relay}. */
@@ -195,7 +199,10 @@ export class JobRunner implements Dialer {
   /** @internal The fleet, as a relay hands jobs to it. */
   get fleet(): Fleet {
     const scheduler = this.#scheduler;
+    const { relays } = this.#registration;
     return {
+      relays,
+      runnerId: this.#dispatcher.runnerId,
       get capacity(): number {
         return scheduler.slots;
       },

@@ -10,7 +10,7 @@ import type { ExecuteOptions } from "../job/execute-options.ts";
 import { BackpressureMonitor, type BackpressureOwner } from "../health/backpressure.ts";
 import { AlarmTimer } from "../time/timer-queue.ts";
 import type { GoneReason } from "../events.ts";
-import { taskOf } from "../identifiers.ts";
+import { MAX_RELAYS, stackOf, stackTold, taskOf, TOO_MANY_RELAYS } from "../identifiers.ts";
 import type { Job } from "../job/job.ts";
 import { MessageSocket, type MessageSocketOwner } from "../protocol/message-socket.ts";
 import { frameGrace } from "../health/failure-detector.ts";
@@ -52,6 +52,7 @@ export class Session implements PooledWorker {
   #hello: HelloMessage | undefined;
   /** What it said last of its slots and labels. */
   #slots: Pick<HelloMessage, "capacity" | "labels"> | undefined;
+  #stacked = 1;
   /** How often that has changed. */
   #offers = 0;
   #heardAt: number;
@@ -99,6 +100,11 @@ export class Session implements PooledWorker {
   /** Whether it stands for a fleet of its own. */
   get isRelay(): boolean {
     return this.#hello?.isRelay === true;
+  }
+
+  /** @internal How many relays are stacked there, it included; 0 for a worker that is none. */
+  get stacked(): number {
+    return this.isRelay ? this.#stacked : 0;
   }
 
   /** The largest job data it takes, in bytes, as its HELLO says. */
@@ -329,8 +335,9 @@ export class Session implements PooledWorker {
   }
 
   #onFirst(message: WorkerMessage): void {
-    if (message.type === "HELLO") this.#context.onHello(this, message);
-    else this.#violation(`expected HELLO, got ${message.type}`);
+    if (message.type !== "HELLO") return this.#violation(`expected HELLO, got ${message.type}`);
+    if (isStackedTooDeep(message)) return this.refuse("refused", "PROTOCOL", TOO_MANY_RELAYS);
+    this.#context.onHello(this, message);
   }
 
   #onPing(nonce: number): void {
@@ -340,15 +347,16 @@ export class Session implements PooledWorker {
 
   /** Without the feature a worker cannot be told which of its tasks a job is for: then it has none. */
   #usable({ capacity, labels }: Pick<HelloMessage, "capacity" | "labels">): Pick<HelloMessage, "capacity" | "labels"> {
-    return {
-      capacity,
-      labels: this.speaks(FEATURE.tasks) ? labels : labels.filter((label) => taskOf(label) === undefined),
-    };
+    const isTold = (label: string): boolean =>
+      (this.speaks(FEATURE.tasks) || taskOf(label) === undefined) && !(this.isRelay && stackOf(label) !== undefined);
+    if (this.isRelay) this.#stacked = stackTold(labels);
+    return { capacity, labels: labels.every(isTold) ? labels : labels.filter(isTold) };
   }
 
   /** The pool learns of more slots before jobs that have begun there end. */
   #onCapacity(message: CapacityMessage): void {
     if (!this.speaks(FEATURE.capacity)) return this.#violation("CAPACITY is a feature that was not agreed on");
+    if (isStackedTooDeep({ isRelay: this.isRelay, labels: message.labels })) return this.#violation(TOO_MANY_RELAYS);
     this.#slots = this.#usable(message);
     this.#offers++;
     this.attempts.resize(message.capacity, this.#heardAt);
@@ -414,6 +422,10 @@ export class Session implements PooledWorker {
   get #isExempt(): boolean {
     return this.#socket.isPaused || (this.#hello?.blocking === true && this.attempts.isWatched);
   }
+}
+
+function isStackedTooDeep({ isRelay, labels }: Pick<HelloMessage, "isRelay" | "labels">): boolean {
+  return isRelay && stackTold(labels) > MAX_RELAYS;
 }
 
 /** @internal The numbers of one worker. */

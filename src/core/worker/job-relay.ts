@@ -43,6 +43,8 @@ export interface JobRelay {
   readonly capacity: number;
   /** The labels of its workers now, each once. */
   readonly labels: Iterable<string>;
+  /** How many relays are stacked now, this one included: 1 when none is behind it. */
+  readonly stacked: number;
   /** Calls `listener` when these may have changed; the returned function ends that. @internal */
   onChange(listener: () => void): () => void;
   /** Hands a job to the fleet. `onEnded` is called once, later or before this returns. @internal */

@@ -44,7 +44,7 @@ export interface WorkerOptions {
    * attempts' timeouts while it has any, not by its silence. Say false when handlers run in threads. False with a relay.
    */
   readonly blocking?: boolean | undefined;
-  /** What it can do, for people and for routing: at most 32, of the identity's alphabet. With a relay its fleet's come on top. */
+  /** What it can do, for people and for routing: at most 32, of the identity's alphabet, none of the form `relays:8`. With a relay its fleet's come on top. */
   readonly labels?: readonly string[] | undefined;
   /** Retires after so many jobs, those of all its runners together; default none. */
   readonly maxJobs?: number | undefined;

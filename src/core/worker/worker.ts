@@ -6,7 +6,7 @@
 import { type Clock, type Random } from "../time/clock.ts";
 import { frameLimit } from "../protocol/codec.ts";
 import { Deferred } from "../async/deferred.ts";
-import { AbortError, AuthError, WorkerStartError, WorkerStoppedError } from "../errors.ts";
+import { AbortError, AuthError, ProtocolError, WorkerStartError, WorkerStoppedError } from "../errors.ts";
 import { describeError } from "../describe-error.ts";
 import { Emitter } from "../async/emitter.ts";
 import type { DisconnectReason, WorkerEvent, WorkerState } from "../events.ts";
@@ -21,7 +21,7 @@ import type { Socket } from "../transport/socket.ts";
 import type { Handler, Execution } from "./execution.ts";
 import { isRelay, type JobRelay } from "./job-relay.ts";
 import { WorkerLifetime } from "./worker-lifetime.ts";
-import { MAX_TOLD_LABELS, taskLabel } from "../identifiers.ts";
+import { MAX_RELAYS, MAX_TOLD_LABELS, stackLabel, taskLabel, TOO_MANY_RELAYS } from "../identifiers.ts";
 import { HandlerLifecycle, tasksOf } from "./handler-lifecycle.ts";
 import { Timer } from "../time/timer.ts";
 import { MAX_PREFETCH, SUPPORTED_FEATURES } from "../protocol/constants.ts";
@@ -408,7 +408,8 @@ export class Worker {
   get #labels(): readonly string[] {
     if (!isRelay(this.handler)) return this.ownLabels;
     const ofFleet = [...this.handler.labels].sort();
-    return [...new Set([...this.ownLabels, ...ofFleet])].slice(0, MAX_TOLD_LABELS);
+    const stack = this.handler.stacked > 1 ? [stackLabel(this.handler.stacked)] : [];
+    return [...new Set([...stack, ...this.ownLabels, ...ofFleet])].slice(0, MAX_TOLD_LABELS);
   }
 
   /** A relay without a worker registers all the same: its runner hears of the first one. */
@@ -454,12 +455,19 @@ export class Worker {
 
   /** Tells the runners of the slots there are now. One that cannot be told: registers again, once all slots can be offered. */
   #reclaimSlots(): void {
+    if (isRelay(this.handler) && this.handler.stacked > MAX_RELAYS) return this.#leaveRing();
     if (this.#mayRegister && this.#apply({ type: "slot-free" }) === "dial") return this.#reconnector?.dial();
     const [free, capacity, labels] = [this.#freeSlots, this.#capacity, this.#labels];
     for (const connection of this.#connections) {
       if (connection.canResize) connection.resize(free, labels);
       else if (this.#orphans === 0 && connection.capacity < capacity && connection.serving) connection.drain();
     }
+  }
+
+  /** With each message that goes round a ring of relays, all of them would tell more slots. */
+  #leaveRing(): void {
+    this.#warnings.tell(TOO_MANY_RELAYS, undefined, "; it stops");
+    this.#giveUp(new ProtocolError(TOO_MANY_RELAYS));
   }
 
   /** Begins a new instance's life: counts and age start anew. */

@@ -2,6 +2,7 @@
  * What the frames say of the jobs at each relay of a simulated world: those it was given, and where it passed them on to. It
  * judges nothing; its observer does. An attempt is known everywhere by its token: the job's id and the attempt's number.
  */
+import { stackOf } from "../../core/identifiers.ts";
 import { formatJobId } from "../../core/job/job-id.ts";
 import type {
   CancelledMessage,
@@ -264,7 +265,8 @@ function newLife(machine: string, life: number): RelayLife {
 
 /** What came in the same turn may have found other slots than were told of until then. */
 function tellSlots(outer: OuterLink, offer: NonNullable<OuterLink["told"]>, at: number): void {
-  outer.told = offer;
+  // How many relays are stacked is told as a label, and is none of the fleet's.
+  outer.told = { capacity: offer.capacity, labels: offer.labels.filter((label) => stackOf(label) === undefined) };
   for (const given of outer.attempts.values()) if (given.at === at) given.mayWait = true;
 }
 
