@@ -11,6 +11,7 @@ import { isReaderGone, outputOf } from "./terminal/output.ts";
 import { Run } from "./run/run.ts";
 import { readRunSettings, RUN_COMMAND } from "./run/options.ts";
 import { askStatus, STATUS_COMMAND } from "./status/status.ts";
+import { listTasks, TASKS_COMMAND } from "./tasks/tasks.ts";
 import { readWorkSettings, Work, WORK_COMMAND } from "./work/work.ts";
 
 /** A subcommand. */
@@ -25,6 +26,7 @@ const POWERHOSE: CommandSpec = {
   synopsis: {
     "powerhose run <module> [files…]": "run a job for each line of the files, or of stdin",
     "powerhose work <module> --connect <url>": "lend this machine's cores to a run elsewhere",
+    "powerhose tasks <module>": "list the tasks of a module",
     "powerhose status <url>": "see how a run that listens is doing",
   },
   notes: `A module is a JavaScript file whose default export (or the one after a #, as in jobs.js#square)
@@ -58,6 +60,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
       },
     },
   ],
+  ["tasks", { spec: TASKS_COMMAND, run: async (flags) => print(await listTasks(flags)) }],
   ["status", { spec: STATUS_COMMAND, run: async (flags) => print(await askStatus(flags)) }],
 ]);
 const NAMES = [...COMMANDS.keys()];
@@ -90,7 +93,7 @@ async function general(args: readonly string[]): Promise<number> {
   if (flags.has("version")) return print(version());
   if (name === "help" && topic !== undefined) return print(helpText(commandNamed(topic).spec));
   if (name === "help" || flags.has("help")) return print(helpText(POWERHOSE));
-  throw usage("name a command: run, work or status; --help says more");
+  throw usage("name a command: run, work, tasks or status; --help says more");
 }
 
 async function main(args: readonly string[]): Promise<number> {

@@ -67,7 +67,13 @@ export function tasks<const R extends TaskRecord>(record: R, options: TasksOptio
   const { init, close, around, codec = cbor(), errors } = options;
   const server = new TaskServer(runs, codec, around, errorClasses(errors ?? []));
   const handler: Handler = (job, context) => server.serve(job, context);
-  return withTasks(handler, { names: [...runs.keys()], fieldValues: () => new ErrorValues(codec), init, close });
+  return withTasks(handler, {
+    schemas: schemasOf(record),
+    names: [...runs.keys()],
+    fieldValues: () => new ErrorValues(codec),
+    init,
+    close,
+  });
 }
 
 type Runs = ReadonlyMap<string, (input: unknown, context: TaskContext) => unknown>;
@@ -84,6 +90,12 @@ function checkedRecord(record: TaskRecord): Runs {
   if (runs.size === 0 || runs.size > MAX_TASKS)
     throw new TypeError(`tasks: expected 1 to ${MAX_TASKS} functions, got ${runs.size}`);
   return runs;
+}
+
+function schemasOf(record: TaskRecord): ReadonlyMap<string, object> {
+  const schemas = new Map<string, object>();
+  for (const [name, one] of Object.entries<unknown>(record)) if (isCheckedTask(one)) schemas.set(name, one.schema);
+  return schemas;
 }
 
 function runOf(name: string, one: unknown): (input: unknown, context: TaskContext) => unknown {

@@ -3,12 +3,13 @@ import { workerData } from "node:worker_threads";
 import { describeError } from "../../core/describe-error.ts";
 import { scarcityOf, withCode } from "../../supervisor/scarcity.ts";
 import type { Handler } from "../../index.ts";
-import { loadHandler } from "../../threads/load.ts";
+import { likeHandler } from "../../core/worker/handler-lifecycle.ts";
+import { loadExportOrTask } from "./export-or-task.ts";
 import { HandlerTimer, MODULE_FAULT, type TimedModule } from "./handler-timer.ts";
 
 async function load({ path, module, exportName }: TimedModule): Promise<Handler> {
   try {
-    return await loadHandler(module, exportName, path);
+    return await loadExportOrTask(module, exportName, path);
   } catch (error) {
     // Without its cause: one that cannot be cloned would lose the message too.
     const message = `${MODULE_FAULT}${describeError(error)}`;
@@ -27,7 +28,7 @@ process.stdout.write = process.stderr.write.bind(process.stderr);
 const handler = await load(userModule);
 
 /** Runs the user's handler and counts the time until it has returned, thrown or settled. */
-export const timed: Handler = (job, context) => {
+const timedHandler: Handler = (job, context) => {
   const since = process.hrtime.bigint();
   let pending = false;
   try {
@@ -39,3 +40,6 @@ export const timed: Handler = (job, context) => {
     if (!pending) timer.count(since);
   }
 };
+
+/** The same for the tasks that the handler may have. */
+export const timed: Handler = likeHandler(timedHandler, handler);

@@ -14,7 +14,8 @@ export const RUN_COMMAND: CommandSpec = {
   about: "Runs a job for each line of the input and prints the results in the order of the lines.",
   synopsis: { "powerhose run [options] <module>[#export] [files…]": "" },
   notes: `Without files, or for the file -, reads stdin. Empty lines are jobs too. Progress and a summary
-go to stderr, so that stdout holds nothing but results.`,
+go to stderr, so that stdout holds nothing but results. Behind the # is an export, or a task of the
+default export: then each line is a JSON value, and so is each result.`,
   options: {
     Workers: {
       workers: {
@@ -57,7 +58,8 @@ go to stderr, so that stdout holds nothing but results.`,
       },
     },
     Input: {
-      jsonl: { help: "each line is one JSON value, handed over as it is written" },
+      jsonl: { help: "each line is one JSON value, handed over as it is written; a typed task gets the value" },
+      text: { help: "a typed task gets each line as a string, and strings are printed as they are" },
       null: { short: "0", help: "jobs, and results, end with a zero byte instead of a newline" },
     },
     Output: {
@@ -96,6 +98,7 @@ go to stderr, so that stdout holds nothing but results.`,
     "powerhose run resize.js#thumbnail --joblog done.log --resume photos.txt >> thumbnails.txt",
     "find . -name '*.md' -print0 | powerhose run -0 check.js | tr '\\0' '\\n'",
     "powerhose run --jsonl -o jsonl score.js games.jsonl | jq 'select(.ok | not)'",
+    "powerhose run images.js#resize rows.jsonl > sizes.jsonl",
     "POWERHOSE_TOKEN=secret powerhose run --listen 0.0.0.0:7070 mine.js words.txt",
     "powerhose run --listen 7070 --dashboard --lend mine.js --linger 60 mine.js words.txt",
   ],
@@ -139,6 +142,8 @@ export interface RunSettings {
   readonly capacity: number;
   readonly terminator: "newline" | "null";
   readonly json: boolean;
+  /** Whether a typed task gets texts. */
+  readonly text: boolean;
   readonly ordered: boolean;
   readonly output: "text" | "jsonl";
   readonly listen: ListenAddress | undefined;
@@ -174,6 +179,7 @@ export function readRunSettings(flags: Flags): RunSettings {
     capacity: flags.integer("capacity", 1, 65_535) ?? 1,
     terminator: flags.has("null") ? "null" : "newline",
     json: flags.has("jsonl"),
+    text: flags.has("text"),
     ordered: !flags.has("unordered"),
     output: readOutput(flags.text("output")),
     listen: listen === undefined ? undefined : readListenAddress(listen),
@@ -196,10 +202,11 @@ export function readRunSettings(flags: Flags): RunSettings {
 
 /** Refuses options that exclude or need each other. */
 function checkTogether(settings: RunSettings, flags: Flags): void {
-  const { inputs, workers, json, terminator, listen, token, origins, resume, joblog } = settings;
+  const { inputs, workers, json, text, terminator, listen, token, origins, resume, joblog } = settings;
   if (inputs.filter(({ name }) => name === "-").length > 1) throw usage("stdin (-) can be read only once");
   if (workers === 0 && listen === undefined) throw usage("--workers 0 leaves nobody to run the jobs; add --listen");
   if (json && terminator === "null") throw usage("--jsonl and --null exclude each other: JSON values come one a line");
+  if (json && text) throw usage("--jsonl and --text exclude each other: a line is a JSON value or a text");
   if (resume && joblog === undefined) throw usage("--resume needs the --joblog of the run to go on with");
   if (token === "") throw usage("--token: expected a token, got an empty one");
   if (origins.length > 0 && listen === undefined) throw usage("--origin: no web page can join without --listen");

@@ -20,12 +20,14 @@ export interface PipelineSource {
 
 /** What runs the jobs. */
 export interface PipelineRunner {
+  /** Whether jobs can be made of lines. */
+  isReady(): boolean;
   /** Jobs that may be submitted at a time now: one for each slot, and those that may be prefetched. */
   capacity(): number;
   /** One for each slot. */
   slots(): number;
-  /** Submits a job, or throws. `onSettled` is called once, later or before this returns. */
-  submit(job: string, options: undefined, onSettled: (call: Settled) => void): unknown;
+  /** Submits the job of a line, or throws. `onSettled` is called once, later or before this returns. */
+  submit(line: string, options: undefined, onSettled: (call: Settled) => void): unknown;
 }
 
 /** What is read of a call that has settled. */
@@ -166,6 +168,7 @@ export class JobPipeline {
       this.#nextLine ??= this.#source.next();
       const line = this.#nextLine;
       if (line === undefined) return this.#readOn();
+      if (line.fault === undefined && !this.#runner.isReady()) return;
       const bytes = LINE_BYTES + heldPayloadBytes(line.text) + heldPayloadBytes(line.fault ?? "");
       if (!this.#budget.admits(bytes, line.fault === undefined)) return;
       this.#nextLine = undefined;

@@ -7,20 +7,24 @@ import type { ByteBudget } from "../../core/job/byte-budget.ts";
 import { heldPayloadBytes } from "../../core/job/held-bytes.ts";
 import { CommandError } from "../terminal/errors.ts";
 import { isReaderGone, type Output, type Written } from "../terminal/output.ts";
-import { type AttemptRecord, type Payload, PowerhoseError } from "../../index.ts";
+import { type AttemptRecord, ExecutionError, PowerhoseError } from "../../index.ts";
 
 /** What is reported of a failed job. */
 export interface FailureText {
   readonly name: string;
   readonly message: string;
   readonly code: string;
+  /** The code of what the handler threw, if it had one. */
+  readonly remoteCode?: string;
+  /** What is wrong with the input of a task, as its schema says it. */
+  readonly issues?: readonly unknown[];
 }
 
 /** The outcome of one job, as far as it is written. */
 export interface Result {
   readonly index: number;
-  /** The handler's result, or nothing when the job failed. */
-  readonly value: Payload | undefined;
+  /** The handler's result as `JSON.stringify` takes it, or nothing when the job failed. */
+  readonly value: unknown;
   /** Why it failed, or nothing when it did not. */
   readonly error: FailureText | undefined;
   readonly attempts: readonly AttemptRecord[];
@@ -28,9 +32,17 @@ export interface Result {
 
 /** Name, message and code of an error. */
 export function describeFailure(error: unknown): FailureText {
-  if (error instanceof PowerhoseError) return { name: error.name, message: error.message, code: error.code };
+  if (error instanceof PowerhoseError)
+    return { name: error.name, message: error.message, code: error.code, ...remoteParts(error) };
   const { name, message } = errorParts(error);
   return { name: name === "" ? "Error" : name, message, code: "" };
+}
+
+function remoteParts(error: PowerhoseError): Pick<FailureText, "remoteCode" | "issues"> {
+  if (!(error instanceof ExecutionError)) return {};
+  const { remoteCode, cause } = error;
+  const issues: unknown = cause instanceof Error && "issues" in cause ? cause.issues : undefined;
+  return { ...(remoteCode === "" ? {} : { remoteCode }), ...(Array.isArray(issues) ? { issues } : {}) };
 }
 
 /** The failure of a line that is not a job. */
@@ -41,7 +53,7 @@ export function badLine(fault: string): FailureText {
 /** One record of `--output jsonl`, without its newline. */
 export function jsonRecord({ index, value, error, attempts }: Result): string {
   const last = attempts.at(-1);
-  const outcome = error === undefined ? { ok: true, value: jsonValue(value ?? "") } : { ok: false, error };
+  const outcome = error === undefined ? { ok: true, value: value ?? null } : { ok: false, error };
   return JSON.stringify({
     index,
     ...outcome,
@@ -54,11 +66,6 @@ export function jsonRecord({ index, value, error, attempts }: Result): string {
 /** Milliseconds, rounded to the microsecond. */
 export function microseconds(ms: number): number {
   return Math.round(ms * 1_000) / 1_000;
-}
-
-function jsonValue(value: Payload): string | { readonly base64: string } {
-  if (typeof value === "string") return value;
-  return { base64: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64") };
 }
 
 /** Bytes held at which a write begins. */

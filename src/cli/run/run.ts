@@ -1,7 +1,7 @@
 /** `powerhose run`: lines in, results out. Puts source, workers, log and writer together and decides how a run ends. */
 import { describeError } from "../../core/describe-error.ts";
 import { ByteBudget } from "../../core/job/byte-budget.ts";
-import { RunnerStoppedError } from "../../index.ts";
+import { type Payload, RunnerStoppedError } from "../../index.ts";
 import { type StopReason, RunOutcome } from "./run-outcome.ts";
 import { asError, type CommandError, EXIT, usage } from "../terminal/errors.ts";
 import { endProcess } from "../handler/end-process.ts";
@@ -215,6 +215,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
 
   /** Counts, reports and writes one outcome. */
   #settle(line: InputLine): Promise<void> | undefined {
+    const shown = this.#shown(line);
     const ok = line.value !== undefined;
     if (!ok && line.fault === undefined && this.#wasNotRun(line.error)) {
       this.#gaps++;
@@ -222,11 +223,12 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       return undefined;
     }
     this.#counters.count(ok, line.attempts, this.#isRemote);
-    if (ok) return this.#put(line, undefined);
+    if (ok) return this.#put(line, shown, undefined);
+    this.#fleet.form.restore(line.error);
     const error = line.fault === undefined ? describeFailure(line.error) : badLine(line.fault);
     this.#reportFailure(line, error);
     if (this.#settings.failFast) this.#cut("fail-fast");
-    return this.#put(line, error);
+    return this.#put(line, undefined, error);
   }
 
   /** Jobs that the end of the run took back are neither done nor failed. */
@@ -234,16 +236,36 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     return !this.#outcome.isOpen && error instanceof RunnerStoppedError;
   }
 
-  #put(line: InputLine, error: FailureText | undefined): Promise<void> | undefined {
-    const { index, value, attempts } = line;
-    const logRecord = this.#log?.record({ index, value, error, attempts }, line.text) ?? "";
+  /** What is written of the result, if there is one. A result of no such form is a failure. */
+  #shown(line: InputLine): { readonly text: Payload; readonly value: unknown } | undefined {
+    const { value: result } = line;
+    if (result === undefined) return undefined;
+    const { form } = this.#fleet;
+    try {
+      if (this.#settings.output === "jsonl") return { text: "", value: form.record(result) };
+      return { text: form.printed(result), value: undefined };
+    } catch (error) {
+      line.value = undefined;
+      line.error = error;
+      return undefined;
+    }
+  }
+
+  #put(
+    line: InputLine,
+    shown: { readonly text: Payload; readonly value: unknown } | undefined,
+    error: FailureText | undefined,
+  ): Promise<void> | undefined {
+    const { index, attempts } = line;
+    const result = { index, value: shown?.value, error, attempts };
+    const logRecord = this.#log?.record(result, line.text) ?? "";
     const { output, ordered, terminator } = this.#settings;
-    if (output === "jsonl") return this.#writer.put(jsonRecord({ index, value, error, attempts }), "\n", logRecord);
+    if (output === "jsonl") return this.#writer.put(jsonRecord(result), "\n", logRecord);
     const end = terminator === "null" ? "\0" : "\n";
     // In order, line N of the output belongs to line N of the input, also when some jobs have no result.
     if (ordered && this.#gaps > 0) void this.#writer.put(end.repeat(this.#gaps), "", "");
     this.#gaps = 0;
-    if (value !== undefined) return this.#writer.put(value, end, logRecord);
+    if (shown !== undefined) return this.#writer.put(shown.text, end, logRecord);
     return this.#writer.put("", ordered ? end : "", logRecord);
   }
 

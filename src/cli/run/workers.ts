@@ -9,6 +9,7 @@ import { JobRunner, type Listener, type RunnerEvent } from "../../index.ts";
 import { isLoopback } from "../../transports/websocket/address.ts";
 import { listenWebSocket, type WebSocketListener } from "../../transports/websocket/node/index.ts";
 import { codeOf, CommandError } from "../terminal/errors.ts";
+import { type LineForm, lineForm, PLAIN_FORM } from "./line-form.ts";
 import type { PipelineRunner } from "./pipeline.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { DEFAULT_MAX_PAYLOAD } from "../terminal/flags.ts";
@@ -43,6 +44,8 @@ export class RunWorkers {
   readonly #owner: RunWorkersOwner;
   readonly #listener: WebSocketListener | undefined;
   readonly #remotes = new Set<string>();
+  /** Known once a worker is there. */
+  #form: LineForm | undefined;
 
   constructor(settings: RunSettings, terminal: Terminal, owner: RunWorkersOwner) {
     this.#settings = settings;
@@ -74,10 +77,16 @@ export class RunWorkers {
     // Slots of jobs that wait for their next attempt.
     const unused = (): number => Math.min(runner.workers.scheduler.slots, runner.calls.backoff);
     return {
-      submit: (job, options, onSettled) => submitter.submit(job, options, onSettled),
+      isReady: () => this.#form !== undefined,
+      submit: (line, options, onSettled) => submitter.submit(this.form.jobOf(line), options, onSettled),
       capacity: () => submitter.capacity() + unused(),
       slots: () => runner.workers.scheduler.slots + unused(),
     };
+  }
+
+  /** How lines become jobs, and what is printed. */
+  get form(): LineForm {
+    return this.#form ?? PLAIN_FORM;
   }
 
   /** Remote workers that have ever taken part. */
@@ -98,7 +107,28 @@ export class RunWorkers {
     } catch (error) {
       throw startError(listen === undefined ? error : listenFault(error, listen), module.typed);
     }
+    this.#learnForm();
     this.#printInvitation();
+  }
+
+  /**
+   * The first workers say what a line is.
+   * @throws CommandError (usage) when it is not clear which task is meant.
+   */
+  #learnForm(): void {
+    if (this.#form !== undefined || this.runner.fleet.capacity === 0) return;
+    const { module, text } = this.#settings;
+    this.#form = lineForm(this.runner.fleet.labels, module.exportName, module.typed, text);
+  }
+
+  #onFleetGrown(): void {
+    try {
+      this.#learnForm();
+    } catch (error) {
+      // While it starts, `start` says so.
+      if (error instanceof CommandError && this.runner.state === "started") this.#owner.onNoWorkers(error);
+    }
+    this.#owner.onCapacity();
   }
 
   /** Ends everything at once. May be called twice. */
@@ -154,8 +184,10 @@ export class RunWorkers {
 
   #onEvent(event: RunnerEvent): void {
     switch (event.type) {
+      case "worker-resized":
+        return this.#onFleetGrown();
       case "worker-joined":
-        this.#owner.onCapacity();
+        this.#onFleetGrown();
         if (event.peer.transport === "thread") return;
         this.#remotes.add(event.identity);
         return this.#terminal.info(

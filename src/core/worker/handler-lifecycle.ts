@@ -14,6 +14,8 @@ export const TASKS: unique symbol = Symbol.for("powerhose.tasks") as never;
 export interface HandlerTasks {
   /** The names of its tasks. */
   readonly names: readonly string[];
+  /** The schemas of inputs, by task; what is in them is for `powerhose tasks`. */
+  readonly schemas?: ReadonlyMap<string, object> | undefined;
   /** Makes values of the fields of one error that a task has thrown; absent: they are told as JSON. */
   readonly fieldValues?: (() => FieldValues) | undefined;
   /** Called before the worker registers. What it throws fails the start. */

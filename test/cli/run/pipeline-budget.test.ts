@@ -37,6 +37,10 @@ class Endless implements PipelineSource {
 
 /** Threads whose jobs end when the test says so. */
 class Fleet implements PipelineRunner {
+  isReady(): boolean {
+    return true;
+  }
+
   readonly waiting: ((call: Settled) => void)[] = [];
   mostInFlight = 0;
   readonly #slots: number;
@@ -222,6 +226,7 @@ test("one line over the budget is admitted alone, and the next once it is fetche
 function deskOf(runner: JobRunner): PipelineRunner {
   const { submitter: desk } = runner;
   return {
+    isReady: () => true,
     capacity: () => desk.capacity(),
     slots: () => runner.workers.scheduler.slots,
     submit: (job, options, settled) => desk.submit(job, options, settled),

@@ -58,6 +58,12 @@ class Lines implements PipelineSource {
 
 /** Answers at once, or when the test says so. */
 class FakeRunner implements PipelineRunner {
+  ready = true;
+
+  isReady(): boolean {
+    return this.ready;
+  }
+
   room = 4;
   /** Those of them that are no more than slots. */
   slotCount = 4;
@@ -324,4 +330,20 @@ test("stopped with nothing under way: the end, though the input is silent", asyn
   set.pipeline.stop();
   await settle();
   expect(set.ended()).toBe("done");
+});
+
+test("no job is made of a line before it is known how, and lines that are none are told", async () => {
+  const lines = new Lines(3);
+  lines.odd.set(0, () => new InputLine(0, "-", 1, "", "no line"));
+  const runner = new FakeRunner();
+  runner.ready = false;
+  const set = rig(lines, runner);
+  await settle();
+  expect([set.told, runner.waiting.length]).toEqual([["0=no line"], 0]);
+  runner.ready = true;
+  set.pipeline.pull();
+  expect(runner.waiting.length).toBe(2);
+  for (const { answer } of runner.waiting) answer(ok("y"));
+  await settle();
+  expect([set.told, set.ended()]).toEqual([["0=no line", "1=y", "2=y"], "done"]);
 });

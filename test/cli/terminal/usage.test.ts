@@ -10,8 +10,8 @@ const missing = "./no-such-module.js";
 type Case = readonly [args: readonly string[], words: string];
 
 const WRONG: readonly Case[] = [
-  [[], "name a command: run, work or status; --help says more"],
-  [["jump"], 'unknown command "jump"; there are run, work and status'],
+  [[], "name a command: run, work, tasks or status; --help says more"],
+  [["jump"], 'unknown command "jump"; there are run, work, tasks and status'],
   [["run"], "name the module that holds the handler, such as ./square.js"],
   [["run", missing], `cannot load ${missing}: there is no such file`],
   [["run", broken], `${broken} could not be loaded: TypeError: `],
@@ -28,7 +28,7 @@ const WRONG: readonly Case[] = [
   [["help", "jump"], 'unknown command "jump"'],
   [["run", "--wrokers", "2", jobs()], "unknown option --wrokers (did you mean --workers?)"],
   [["run", "--workers"], "option --workers needs a value"],
-  [["rnu"], 'unknown command "rnu"; there are run, work and status (did you mean run?)'],
+  [["rnu"], 'unknown command "rnu"; there are run, work, tasks and status (did you mean run?)'],
   [["--versoin"], "unknown option --versoin (did you mean --version?)"],
   [["run", "--work", jobs()], "unknown option --work (did you mean --workers?)"],
   [["run", "-x", jobs()], "unknown option -x\n"],

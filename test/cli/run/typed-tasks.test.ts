@@ -1,0 +1,126 @@
+/** `powerhose run` and `powerhose tasks` with a module of typed tasks. */
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { fromJson, toJson } from "../../../src/cli/run/json-values.ts";
+import { lineForm, PLAIN_FORM } from "../../../src/cli/run/line-form.ts";
+import { EncodingError } from "../../../src/core/errors.ts";
+import { errorOf } from "../../support/job-texts.ts";
+import { Command, linesOf, powerhose } from "../child.ts";
+
+const MODULE = fileURLToPath(new URL("../fixtures/tasks.js", import.meta.url));
+
+describe("values as JSON", () => {
+  test.each<[unknown, unknown]>([
+    [{ a: [1, "x", true, null] }, { a: [1, "x", true, null] }],
+    [undefined, null],
+    [{ gone: undefined, list: [undefined] }, { list: [null] }],
+    [new Date(0), "1970-01-01T00:00:00.000Z"],
+    [new Date(Number.NaN), null],
+    [Uint8Array.of(1, 2), { base64: "AQI=" }],
+    [
+      [5n, -(2n ** 70n)],
+      [5, "-1180591620717411303424"],
+    ],
+    [new Set([new Set([1])]), [[1]]],
+    [new Map([["a", 1n]]), { a: 1 }],
+    [
+      new Map<unknown, unknown>([
+        [1, "a"],
+        ["b", new Date(0)],
+      ]),
+      [
+        [1, "a"],
+        ["b", "1970-01-01T00:00:00.000Z"],
+      ],
+    ],
+    [BigInt64Array.of(1n), [1]],
+    [Float32Array.of(0.5), [0.5]],
+    [JSON.parse('{"__proto__":1}'), JSON.parse('{"__proto__":1}')],
+  ])("%o", (value, json) => {
+    expect(toJson(value)).toEqual(json);
+  });
+
+  test("bytes come in as they go out, and nothing else is taken for bytes", () => {
+    expect(fromJson('{"a":{"base64":"AQI="}}')).toEqual({ a: Uint8Array.of(1, 2) });
+    for (const text of ['{"base64":"A"}', '{"base64":1}', '{"base64":"AQI=","b":1}', '["base64"]'])
+      expect(toJson(fromJson(text))).toEqual(JSON.parse(text));
+    expect(errorOf(() => fromJson("{"))).toBeInstanceOf(EncodingError);
+    expect(String(errorOf(() => fromJson(" ")))).toContain("the line is empty");
+  });
+});
+
+describe("the form of lines", () => {
+  test("is plain for workers without tasks, and that of the named task or of the only one", () => {
+    expect(lineForm(["gpu"], "default", "m.js", false)).toBe(PLAIN_FORM);
+    expect(lineForm(["task:a", "task:b"], "b", "m.js#b", false).jobOf("1")).toMatchObject({ task: "b" });
+    expect(lineForm(["task:a"], "default", "m.js", false).jobOf("1")).toMatchObject({ task: "a" });
+    expect(lineForm(["task:a"], "one", "m.js#one", false).jobOf("1")).toMatchObject({ task: "a" });
+    expect(String(errorOf(() => lineForm(["task:a", "task:b"], "x", "m.js#x", false)))).toContain("as in m.js#a");
+  });
+
+  test("says so of a result that is no value", () => {
+    const form = lineForm(["task:a"], "a", "m.js#a", false);
+    expect(errorOf(() => form.printed("text"))).toBeInstanceOf(EncodingError);
+    expect(errorOf(() => form.record(Uint8Array.of(0xff)))).toBeInstanceOf(EncodingError);
+  });
+});
+
+describe("powerhose run with tasks", () => {
+  test("takes a JSON value a line and prints one, and a line that is none fails alone", async () => {
+    const input = '{"a":1}\nbad\n{"base64":"AQI="}\n';
+    const { code, stdout, stderr } = await powerhose(["run", "-w", "2", `${MODULE}#echo`], { input });
+    expect(linesOf(stdout)).toEqual(['{"a":1}', "", '{"base64":"AQI="}']);
+    expect(code).toBe(1);
+    expect(stderr).toContain("stdin:2: EncodingError: the line is not one JSON value");
+  });
+
+  test("keeps values, codes and issues in records", async () => {
+    const args = ["run", "-q", "-w", "1", "-o", "jsonl", `${MODULE}#resize`];
+    const { stdout } = await powerhose(args, { input: '{"width":3}\n{"a":2}\n' });
+    const [good, bad] = linesOf(stdout).map((line) => JSON.parse(line) as unknown);
+    expect(good).toMatchObject({ ok: true, value: { pixels: { base64: "AAAA" }, at: "1970-01-01T00:00:00.000Z" } });
+    const issues = [{ message: "expected a number", path: ["width"] }];
+    expect(bad).toMatchObject({ ok: false, error: { code: "EXECUTION", remoteCode: "INVALID_INPUT", issues } });
+  });
+
+  test("hands lines over as texts with --text, to the only task of an export", async () => {
+    const { stdout } = await powerhose(["run", "-q", "-w", "1", "--text", `${MODULE}#shout`], { input: '"hi"\n' });
+    expect(stdout).toBe('"HI"\n');
+  });
+
+  test("prefers an export to the task of its name", async () => {
+    expect((await powerhose(["run", "-q", "-w", "1", `${MODULE}#nothing`], { input: "x\n" })).stdout).toBe(
+      "export x\n",
+    );
+  });
+
+  test("wants to know which task, and names them", async () => {
+    const { code, stderr } = await powerhose(["run", "-w", "1", MODULE], { input: "1\n" });
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`name one, as in ${MODULE}#echo`)]);
+  });
+
+  test("serves from other machines, whose tasks say what a line is", async () => {
+    await using run = new Command(["run", "--listen", "0", "-w", "0", `${MODULE}#echo`], { input: "[1]\n[2]\n" });
+    const [, url = ""] = await run.says(/listening on (ws:\S+);/);
+    await using _work = new Command(["work", "-w", "1", "--connect", url, MODULE]);
+    expect(await run.ended).toMatchObject({ code: 0, stdout: "[1]\n[2]\n" });
+  });
+});
+
+describe("powerhose tasks", () => {
+  test("lists names, and schemas where the library tells them", async () => {
+    const { code, stdout } = await powerhose(["tasks", MODULE]);
+    const schema = '{"$schema":"draft-2020-12","type":"object","required":["width"]}';
+    expect([code, linesOf(stdout)]).toEqual([0, ["echo", `resize\t${schema}`, "values", "nothing", "fail"]]);
+  });
+
+  test("is JSON with --json", async () => {
+    const { stdout } = await powerhose(["tasks", "--json", `${MODULE}#shout`]);
+    expect(JSON.parse(stdout)).toEqual([{ name: "shout" }]);
+  });
+
+  test("says so when there are none", async () => {
+    const { code, stderr } = await powerhose(["tasks", `${MODULE}#nothing`]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("a handler of jobs and no tasks")]);
+  });
+});
