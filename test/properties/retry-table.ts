@@ -49,8 +49,10 @@ function backoff(n: number, share: number): number {
 
 const AFTER: Readonly<Record<string, RetryRow["after"]>> = {
   "at once": () => 0,
-  "at once three times, then backoff(1, 2 …)": ({ history }, share) =>
-    history.rejected <= 3 ? 0 : backoff(history.rejected - 3, share),
+  "at once three times, then backoff(1, 2 …); `unfit`, at once while others may fit": ({ failure, history }, share) => {
+    const hasOther = failure.kind === "rejected" && failure.hasOther === true;
+    return hasOther || history.rejected <= 3 ? 0 : backoff(history.rejected - 3, share);
+  },
   "backoff(attempts made)": ({ history }, share) => backoff(history.made, share),
   "backoff(attempts made), at least `retryAfter`, which counts up to `maxRetryAfter`": (given, share) =>
     Math.max(wish(given), backoff(given.history.made, share)),

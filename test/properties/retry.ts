@@ -22,7 +22,12 @@ class ThrottleModel {
 
 const failure: fc.Arbitrary<AttemptFailure> = fc.oneof(
   fc.constant<AttemptFailure>({ kind: "not-sent" }),
-  fc.constantFrom<AttemptFailure>({ kind: "rejected", reason: "draining" }, { kind: "rejected", reason: "overloaded" }),
+  fc.constantFrom<AttemptFailure>(
+    { kind: "rejected", reason: "draining" },
+    { kind: "rejected", reason: "overloaded" },
+    { kind: "rejected", reason: "unfit", hasOther: true },
+    { kind: "rejected", reason: "unfit", hasOther: false },
+  ),
   fc.constant<AttemptFailure>({ kind: "lost" }),
   fc.constant<AttemptFailure>({ kind: "timeout" }),
   fc.record({
