@@ -10,6 +10,7 @@ import { type ErrorClass, errorClasses, type ErrorClasses, restoreErrors, restor
 import { RESERVED_NAMES } from "./reserved-names.ts";
 import type { CheckedTask } from "./task.ts";
 import type { Tasks } from "./tasks.ts";
+import { canonicalValue } from "./value/canonical.ts";
 import { cbor } from "./value/cbor.ts";
 import type { ValueCodec } from "./value/value-codec.ts";
 
@@ -129,6 +130,7 @@ function taskOf(name: string, caller: Caller): ClientTask<unknown, unknown> {
 class Caller {
   readonly #runner: TaskRunner;
   readonly #codec: ValueCodec;
+  readonly #canonical: ((result: Uint8Array) => Uint8Array) | undefined;
   readonly #errors: ErrorClasses;
   readonly #headers: ClientOptions["headers"];
   /** Absent without any: then a call makes no options of its own. */
@@ -137,6 +139,7 @@ class Caller {
   constructor(runner: TaskRunner, { headers, errors, codec = cbor(), ...defaults }: ClientOptions) {
     this.#runner = runner;
     this.#codec = codec;
+    this.#canonical = canonicalOf(codec);
     this.#errors = errorClasses(errors ?? []);
     this.#headers = headers;
     this.#defaults = Object.keys(defaults).length === 0 ? undefined : defaults;
@@ -186,7 +189,7 @@ class Caller {
   }
 
   #jobOf(task: string, input: unknown, headers: JobHeaders | undefined): Job {
-    return new Job(this.#codec.encode(input, "input"), this.#headersWith(headers)).forTask(task);
+    return new Job(this.#codec.encode(input, "input"), this.#headersWith(headers)).forTask(task, this.#canonical);
   }
 
   #valueOf(task: string, answer: Payload): unknown {
@@ -206,4 +209,10 @@ class Caller {
     if (common === undefined || own === undefined) return common ?? own;
     return [...new Job("", common).headers, ...new Job("", own).headers];
   }
+}
+
+/** The default codec has none of its own: only callers compare, and a worker need not load it. */
+function canonicalOf(codec: ValueCodec): ((result: Uint8Array) => Uint8Array) | undefined {
+  if (codec.canonical !== undefined) return (result) => codec.canonical?.(result) ?? result;
+  return codec.name === "cbor" ? canonicalValue : undefined;
 }

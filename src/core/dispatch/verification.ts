@@ -25,6 +25,17 @@ export function samePayload(one: Payload, other: Payload): boolean {
   return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
+/** Whether two results of a job mean the same. A typed task's are values, whose keys may come in any order. */
+function sameResult({ canonical }: Job, one: Payload, other: Payload): boolean {
+  if (samePayload(one, other)) return true;
+  if (canonical === undefined || typeof one === "string" || typeof other === "string") return false;
+  try {
+    return samePayload(canonical(one), canonical(other));
+  } catch {
+    return false; // a worker has lied, or has a bug
+  }
+}
+
 /** One job that several principals have to agree on. It is the context and the owner of its calls. */
 export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<Call> {
   /** Bytes of the job, once, and of its answers. */
@@ -114,7 +125,7 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
     if (value === undefined || winner === undefined) return this.#fail(this.#reasonOf(run.error));
     const { identity, peer } = winner;
     const [first] = this.#answers;
-    const agrees = first !== undefined && samePayload(first.value, value);
+    const agrees = first !== undefined && sameResult(this.#job, first.value, value);
     this.#answers.push({ identity, principal: peer.principal, value: agrees ? first.value : value });
     if (this.#answers.length === this.#options.verify) return this.#compare();
     this.earlier = this.attempts;
@@ -176,11 +187,11 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
   }
 
   #nextRun(before?: Call): Call {
-    const { require, selector } = this.#options;
+    const { selector } = this.#options;
     const excluded = new Set(this.#answers.map(({ principal }) => principal));
     const options = {
       ...this.#options,
-      selector: excluded.size === 0 ? selector : new WorkerSelector(require, excluded),
+      selector: excluded.size === 0 ? selector : new WorkerSelector(selector?.labels ?? [], excluded),
     };
     const run = new Call(this.id, this.#job, options, this, this.#target, this);
     // It is the same job: it keeps its sequence number.

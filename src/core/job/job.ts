@@ -20,6 +20,7 @@ export class Job {
   /** What the handler works on: text, or bytes. Bytes are not copied: leave them alone until the job has settled. */
   readonly data: string | Uint8Array;
   #task: string | undefined;
+  #canonical: ((result: Uint8Array) => Uint8Array) | undefined;
   // Most jobs have none, and a Map costs more than the rest of the job: it is made when first read.
   #headers: Map<string, string> | undefined;
   // Written when the headers change, not when the job is sent: it is sent more often.
@@ -52,10 +53,16 @@ export class Job {
     return this.#task;
   }
 
+  /** @internal What makes one form of all results that mean the same, for `verify`; absent: results are compared as they are. */
+  get canonical(): ((result: Uint8Array) => Uint8Array) | undefined {
+    return this.#canonical;
+  }
+
   /** @internal The same job for a task. Neither text form holds its name. */
-  forTask(task: string): Job {
+  forTask(task: string, canonical?: (result: Uint8Array) => Uint8Array): Job {
     const job = new Job(this.data);
     job.#task = task;
+    job.#canonical = canonical;
     job.#head = this.#head;
     job.#headers = this.#headers;
     return job;
@@ -66,6 +73,7 @@ export class Job {
     const job = new Job(this.data, headers);
     for (const [name, value] of this.headers) job.addHeader(name, value);
     job.#task = this.#task;
+    job.#canonical = this.#canonical;
     return job;
   }
 

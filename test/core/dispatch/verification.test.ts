@@ -6,9 +6,12 @@ import { socketPair } from "../../../src/core/transport/socket-pair.ts";
 import type { Payload } from "../../../src/core/peer.ts";
 import type { RunnerOptions } from "../../../src/core/runner/runner-options.ts";
 import type { Socket } from "../../../src/core/transport/socket.ts";
+import { FEATURE } from "../../../src/core/protocol/constants.ts";
 import { samePayload } from "../../../src/core/dispatch/verification.ts";
 import { hello, ScriptedPeer } from "../../support/scripted-peer.ts";
-import { type Stage, stage } from "../../support/stage.ts";
+import { client, type ValueCodec } from "../../../src/tasks/index.ts";
+import { cbor } from "../../../src/tasks/value/cbor.ts";
+import { type Stage, stage, watch } from "../../support/stage.ts";
 
 /** A listener whose connections belong to whom the test says. */
 class Houses implements Listener {
@@ -27,7 +30,8 @@ class Houses implements Listener {
     const [ours, theirs] = socketPair({ clock: set.clock, peers: [peer, peer], maxFrameBytes: 1_000_000 });
     this.#accept(ours);
     const scripted = new ScriptedPeer(theirs);
-    scripted.send(hello({ identity, labels }));
+    const features = labels.some((label) => label.startsWith("task:")) ? FEATURE.tasks : 0;
+    scripted.send(hello({ identity, labels, features }));
     await set.clock.settle();
     return scripted;
   }
@@ -107,6 +111,58 @@ describe("a job that is verified", () => {
     const call = await set.execute(new Uint8Array([1]), { verify: 2 });
     for (const peer of peers) await answers(set, peer, new Uint8Array([1, 2]));
     expect(call.value).toEqual(new Uint8Array([1, 2]));
+  });
+
+  it("compares the results of a typed task by what they mean, and asks workers that have it alone", async () => {
+    const { set, house } = await houses();
+    await using _ = set;
+    const encode = (value: unknown): Uint8Array => cbor().encode(value);
+    const ann = await house.worker(set, "a", "ann", ["task:get"]);
+    const plain = await house.worker(set, "p", "pat");
+    const bob = await house.worker(set, "b", "bob", ["task:get"]);
+    const api = client<{ get(): unknown }>(set.runner, { verify: 2 });
+    const same = watch(api.get());
+    await set.clock.settle();
+    await answers(set, ann, encode({ a: 1, b: new Set([1, 2]) }));
+    expect(plain.all("JOB")).toEqual([]);
+    await answers(set, bob, encode({ b: new Set([2, 1]), a: 1 }));
+    await set.clock.settle();
+    expect(same.value).toEqual({ a: 1, b: new Set([1, 2]) });
+
+    const other = watch(api.get());
+    await set.clock.settle();
+    await answers(set, ann, encode({ a: 1 }));
+    await answers(set, bob, encode({ a: 2 }));
+    await set.clock.settle();
+    expect(other.error).toBeInstanceOf(VerificationError);
+
+    const broken = watch(api.get());
+    await set.clock.settle();
+    await answers(set, ann, encode({ a: 1 }));
+    await answers(set, bob, Uint8Array.of(0xff));
+    await set.clock.settle();
+    expect(broken.error).toBeInstanceOf(VerificationError);
+  });
+
+  it("compares by the codec of its client, if that has a way of its own", async () => {
+    const { set, house } = await houses();
+    await using _ = set;
+    const peers = [
+      await house.worker(set, "a", "ann", ["task:get"]),
+      await house.worker(set, "b", "bob", ["task:get"]),
+    ];
+    const text = new TextEncoder();
+    const codec: ValueCodec = {
+      name: "case",
+      encode: (value) => text.encode(String(value)),
+      decode: (bytes) => new TextDecoder().decode(bytes),
+      canonical: (bytes) => text.encode(new TextDecoder().decode(bytes).toLowerCase()),
+    };
+    const call = watch(client<{ get(): string }>(set.runner, { codec }).get(undefined, { verify: 2 }));
+    await set.clock.settle();
+    for (const [n, peer] of peers.entries()) await answers(set, peer, text.encode(n === 0 ? "Yes" : "YES"));
+    await set.clock.settle();
+    expect(call.value).toBe("Yes");
   });
 
   it("fails with all that was said when they do not agree", async () => {
