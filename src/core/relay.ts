@@ -5,10 +5,10 @@
  */
 import { type AbortReason, EncodingError, QueueFullError, RunnerStoppedError } from "./errors.ts";
 import type { RunnerEvent } from "./events.ts";
-import { type RelayedOutcome, relayFailure } from "./dispatch/relayed-call.ts";
+import { type RelayedCallOwner, type RelayedOutcome, relayFailure } from "./dispatch/relayed-call.ts";
 import type { CancelReason, JobMessage, JobRoute } from "./protocol/message.ts";
 import type { JobRunner } from "./runner/runner.ts";
-import type { JobRelay, RelayedExecution, RelayOrigin, RelayResult } from "./worker/job-relay.ts";
+import type { JobRelay, RelayedExecution, RelayOrigin, RelayResult, RelaySink } from "./worker/job-relay.ts";
 
 /** Events after which the fleet may have other slots or labels. */
 const CHANGES: ReadonlySet<RunnerEvent["type"]> = new Set<RunnerEvent["type"]>([
@@ -21,7 +21,7 @@ const CHANGES: ReadonlySet<RunnerEvent["type"]> = new Set<RunnerEvent["type"]>([
   "worker-gone",
 ]);
 
-const NOTHING: RelayedExecution = { cancel: () => undefined };
+const NOTHING: RelayedExecution = { cancel: () => undefined, grant: () => undefined };
 
 /** Why the handler's signal says what it says: a worker that leaves or has lost its runner stops its jobs. */
 function cancelReason(reason: AbortReason): CancelReason {
@@ -38,8 +38,10 @@ function routeOf({ route }: JobMessage, { runnerId, labels: own, waited }: Relay
 
 function resultOf(outcome: RelayedOutcome): RelayResult {
   switch (outcome.kind) {
-    case "value":
-      return { ok: true, value: outcome.value, path: outcome.path };
+    case "value": {
+      const { value, path, endsStream } = outcome;
+      return { ok: true, value, path, endsStream };
+    }
     case "error": {
       const { error, retryable, retryAfter } = outcome.message;
       return { ok: false, error, retryable, retryAfter, path: outcome.path };
@@ -91,19 +93,23 @@ class Relay implements JobRelay {
     };
   }
 
-  forward(message: JobMessage, from: RelayOrigin, onEnded: (result: RelayResult) => void): RelayedExecution {
+  forward(message: JobMessage, from: RelayOrigin, sink: RelaySink): RelayedExecution {
     const route = routeOf(message, from);
-    const owner = { onEnded: (outcome: RelayedOutcome): void => onEnded(resultOf(outcome)) };
     // A job of this very runner: the relays are a ring.
     if (route.origin === this.#runner.fleet.runnerId) {
-      onEnded({ ok: false, reject: "unfit" });
+      sink.onRelayed({ ok: false, reject: "unfit" });
       return NOTHING;
     }
+    const owner: RelayedCallOwner = {
+      onItem: (value) => sink.onRelayedItem(value),
+      onProgress: (value) => sink.onRelayedProgress(value),
+      onEnded: (outcome) => sink.onRelayed(resultOf(outcome)),
+    };
     try {
       const call = this.#runner.fleet.relay({ message, route, asyncContext: from.asyncContext }, owner);
-      return { cancel: (reason) => call.cancel(cancelReason(reason)) };
+      return { cancel: (reason) => call.cancel(cancelReason(reason)), grant: (bytes) => call.grant(bytes) };
     } catch (error) {
-      onEnded(refusal(error));
+      sink.onRelayed(refusal(error));
       return NOTHING;
     }
   }

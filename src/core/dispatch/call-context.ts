@@ -48,6 +48,8 @@ export interface SubmittedJob extends CallInfo {
   bytes: number;
   /** What it settled with, if it was a value. */
   readonly value: Payload | undefined;
+  /** Whether that value ends a stream. */
+  readonly endsStream?: boolean;
   /** What was tried so far. */
   readonly attempts: readonly AttemptRecord[];
   /** Queues it, once. */

@@ -57,9 +57,15 @@ export function queueTimedOut(
   return new TimeoutError(message, "queue", ms, about(call));
 }
 
-/** The attempt of that number took longer than `ms`. */
-export function attemptTimedOut(ms: number, attempt: number, identity: string, call: FailedCall): TimeoutError {
-  return new TimeoutError(`attempt ${attempt} on ${identity} took over ${ms} ms`, "attempt", ms, about(call));
+/** The attempt of that number took, or was silent for, longer than `ms`. */
+export function attemptTimedOut(
+  ms: number,
+  attempt: number,
+  identity: string,
+  did: "took" | "sent nothing for",
+  call: FailedCall,
+): TimeoutError {
+  return new TimeoutError(`attempt ${attempt} on ${identity} ${did} over ${ms} ms`, "attempt", ms, about(call));
 }
 
 /** The whole call took longer than `ms`. */
@@ -69,11 +75,10 @@ export function deadlinePassed(ms: number, call: FailedCall): TimeoutError {
 
 /** No worker matches, and the call is to fail fast. */
 export function noWorker(
-  selector: WorkerSelector | undefined,
-  call: FailedCall,
+  call: FailedCall & { readonly selector: WorkerSelector | undefined },
   trouble: Error | undefined,
 ): NoWorkerError {
-  const message = `${missing(selector, "no worker is registered")}, and the call asked to fail fast${because(trouble)}`;
+  const message = `${missing(call.selector, "no worker is registered")}, and the call asked to fail fast${because(trouble)}`;
   return new NoWorkerError(message, { ...about(call), cause: trouble });
 }
 

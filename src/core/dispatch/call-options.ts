@@ -6,6 +6,7 @@ import { WorkerSelector, selectorFor } from "../pool/worker-selector.ts";
 import { taskLabel } from "../identifiers.ts";
 import { EXECUTE_DEFAULTS, type ExecuteDefaults, type ExecuteOptions } from "../job/execute-options.ts";
 import type { WithDefaults } from "../options.ts";
+import type { Payload } from "../peer.ts";
 
 const MAX_KEPT = 1_024;
 
@@ -13,6 +14,7 @@ const MAX_KEPT = 1_024;
 export interface CallOptions extends WithDefaults<ExecuteDefaults> {
   readonly signal?: AbortSignal | undefined;
   readonly onJobId?: ((jobId: string) => void) | undefined;
+  readonly onProgress?: ((value: Payload) => void) | undefined;
   /** @internal The selector of `require`. */
   readonly selector?: WorkerSelector | undefined;
 }
@@ -47,7 +49,7 @@ function withTask(task: string, options: CallOptions): CallOptions {
 
 /** @internal Completes the options of one call; they have been checked. */
 export function resolveCall(options: ExecuteOptions, defaults: CallOptions): CallOptions {
-  const { signal, require, onJobId } = options;
+  const { signal, require, onJobId, onProgress } = options;
   const selector = require === undefined ? defaults.selector : selectorFor(require);
   return {
     attempts: options.attempts ?? defaults.attempts,
@@ -61,8 +63,10 @@ export function resolveCall(options: ExecuteOptions, defaults: CallOptions): Cal
     failFast: options.failFast ?? defaults.failFast,
     require: selector?.labels ?? EXECUTE_DEFAULTS.require,
     verify: options.verify ?? defaults.verify,
+    window: options.window ?? defaults.window,
     selector,
     ...(signal === undefined ? {} : { signal }),
     ...(onJobId === undefined ? {} : { onJobId }),
+    ...(onProgress === undefined ? {} : { onProgress }),
   };
 }

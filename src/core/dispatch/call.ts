@@ -4,7 +4,7 @@
  */
 import type { AsyncContext } from "../time/async-context.ts";
 import type { Abortable } from "../async/abort-listeners.ts";
-import type { Attempt, AttemptOwner } from "../session/attempt.ts";
+import type { Attempt, AttemptOwner, AttemptSink } from "../session/attempt.ts";
 import {
   about,
   acquireTimedOut,
@@ -18,9 +18,8 @@ import {
 } from "./call-errors.ts";
 import type { CallOptions } from "./call-options.ts";
 import { MAX_DURATION } from "../time/clock.ts";
-import { TimerEntry } from "../time/timer-queue.ts";
 import type { CallContext, CallOwner, CallState, CallTarget, SubmittedJob } from "./call-context.ts";
-import { type WorkerSelector, withoutOffer } from "../pool/worker-selector.ts";
+import { withoutOffer } from "../pool/worker-selector.ts";
 import { AbortError, type AttemptOutcome, type AttemptRecord, EncodingError, ExecutionError } from "../errors.ts";
 import type { GoneReason } from "../events.ts";
 import type { Job } from "../job/job.ts";
@@ -33,28 +32,23 @@ import { withoutStacks } from "../protocol/error-details.ts";
 import { remoteCause } from "./remote-error.ts";
 import { type AttemptFailure, nextRetryDelay } from "./retry.ts";
 import type { Session } from "../session/session.ts";
+import { answered, AttemptRecords } from "./attempt-records.ts";
+import { ProgressSink } from "./progress-sink.ts";
+import { QueuedCall } from "./queued-call.ts";
+import type { ResultStream, StreamedCall } from "./result-stream.ts";
 import { checkJobSize, checkWorkerLimit, resultFault, unsentResult } from "./payload-limits.ts";
 import type { Waiter } from "../pool/waiter.ts";
 
-/** How many records of attempts are kept: a worker that rejects for ever must not fill the memory. */
-const MAX_RECORDS = 64;
-
-/** One `execute()`. It is one timer entry for all its limits, as it waits for one of them at a time. */
-export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, AttemptOwner<Session>, Abortable {
-  sequence = 0;
-  list: object | undefined;
-  previous: Waiter<Session> | undefined;
-  next: Waiter<Session> | undefined;
+/** One `execute()` or `open()`. */
+export class Call
+  extends QueuedCall
+  implements SubmittedJob, Waiter<Session>, AttemptOwner<Session>, Abortable, StreamedCall
+{
   /** Sessions that had this job. Weak: the job may outlive them by far. */
   avoid: WeakSet<Session> | undefined;
-  bytes = 0;
-  readonly id: number;
+  readonly sink: AttemptSink<Session> | undefined;
+  readonly #stream: ResultStream | undefined;
   readonly asyncContext: AsyncContext | undefined;
-  /** Which workers will do: what was asked for, without relays that have handed it back as unfit while others may fit. */
-  selector: WorkerSelector | undefined;
-  createdAt: number;
-  value: Payload | undefined;
-  error: unknown;
   readonly #context: CallContext<Call>;
   readonly #target: CallTarget;
   readonly #options: CallOptions;
@@ -68,10 +62,9 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   /** When this wait in the queue began, if it is limited; `undefined` before it begins. */
   #waitsSince: number | undefined;
   /** Attempts that failed; made by the first one, as most jobs have none. */
-  #failures: AttemptRecord[] | undefined;
+  #failures: AttemptRecords | undefined;
   /** The session that answered with a value. Then `#since` is the duration in ms, and `attempts` has a record of it. */
   answeredBy: Session | undefined;
-  lastWorker: string | undefined;
   /** Where in that session's fleet it ran. */
   #answerPath: string | undefined;
   /** When a relay first handed it back because no worker of its fleet fits, and no other worker was left that may fit. */
@@ -87,16 +80,17 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     context: CallContext<Call>,
     target: CallTarget,
     owner: CallOwner<Call>,
+    stream?: ResultStream,
   ) {
-    super();
-    this.id = id;
+    super(id, context.clock.now(), options.selector);
     this.#job = job;
     this.#options = options;
     this.#context = context;
     this.#target = target;
     this.#owner = owner;
-    this.selector = options.selector;
-    this.createdAt = context.clock.now();
+    this.#stream = stream;
+    if (stream !== undefined) stream.call = this;
+    this.sink = stream ?? (options.onProgress && new ProgressSink(options.onProgress, context.clock));
     this.asyncContext = context.captureAsyncContext?.();
   }
 
@@ -107,10 +101,9 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
 
   /** What was tried so far. */
   get attempts(): AttemptRecord[] {
-    const failures = [...(this.#context.earlier ?? []), ...(this.#failures ?? [])];
+    const failures = [...(this.#context.earlier ?? []), ...(this.#failures?.list() ?? [])];
     if (this.answeredBy === undefined) return failures;
-    const identity = joinPath(this.answeredBy.identity, this.#answerPath);
-    return [...failures, { identity, outcome: "ok", ms: this.#since }];
+    return [...failures, answered(this.answeredBy.identity, this.#answerPath, this.#since)];
   }
 
   get jobId(): string {
@@ -128,11 +121,6 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   /** Attempts that count: those whose handler may have started. */
   get attemptsMade(): number {
     return this.#made;
-  }
-
-  /** Whether it settled with a value. */
-  get ok(): boolean {
-    return this.value !== undefined;
   }
 
   /** Queues it, once. `now`: the clock's time. */
@@ -154,9 +142,14 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
 
   /** Ends it from outside, whatever it does. */
   stop(error: unknown, reason: CancelReason): void {
+    this.#giveUp(reason, () => error);
+  }
+
+  #giveUp(reason: CancelReason, error: () => unknown): void {
     if (this.#state === "settled") return;
+    this.#stream?.discard();
     this.#cancelAttempt("cancelled", reason);
-    this.#fail(error);
+    this.#fail(error());
   }
 
   hasCandidates(usable: boolean): void {
@@ -168,17 +161,20 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
   }
 
   aborted(reason: unknown): void {
-    if (this.#state === "settled") return;
-    this.#cancelAttempt("cancelled", "cancelled");
-    this.#fail(reason ?? new AbortError("aborted", "cancelled", about(this)));
+    this.#giveUp("cancelled", () => reason ?? new AbortError("aborted", "cancelled", about(this)));
+  }
+
+  onResumed(now: number): void {
+    if (this.#state === "running") this.#setTimer(Math.min(this.#options.timeout, this.#expires - now), now);
   }
 
   override fire(): void {
     const now = this.#context.clock.now();
     if (now >= this.#expires) return this.#expire();
     if (this.#state === "running") {
-      const left = this.#since + this.#options.timeout - now;
-      return left > 0 ? this.#setTimer(left, now) : this.#attemptTimedOut();
+      const since = this.#stream?.quietSince(this.#since) ?? this.#since;
+      const left = since + this.#options.timeout - now;
+      return left > 0 ? this.#setTimer(Math.min(left, this.#expires - now), now) : this.#attemptTimedOut();
     }
     if (now >= this.#waitingUntil()) return this.#waitedTooLong(now);
     if (this.#state === "backoff") return this.#enqueue(now);
@@ -245,18 +241,19 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
 
   onSucceeded(attempt: Attempt<Session>, value: Payload, now: number): void {
     const fault = resultFault(value, attempt.session.identity, this.#context.maxPayload);
-    if (fault !== undefined) return this.#onUnusable(fault);
+    if (fault !== undefined) return this.onUnusable(fault);
     this.#attempt = undefined;
     this.answeredBy = attempt.session;
     this.#answerPath = attempt.path;
     this.#since = now - this.#since;
     this.#context.throttle.refill();
+    this.endsStream = attempt.streams === "ended";
     this.value = value;
     this.#settle();
   }
 
   /** The worker did the job, and gave what no caller may get. */
-  #onUnusable(fault: string): void {
+  onUnusable(fault: string): void {
     this.#record("error");
     const error = (): EncodingError => new EncodingError(fault, -1, about(this));
     this.#failed({ kind: "error", retryable: false, retryAfter: 0 }, error);
@@ -266,7 +263,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#record("error");
     const { retryable, retryAfter } = message;
     const fault = unsentResult(message.error, joinPath(session.identity, path));
-    if (fault !== undefined) return this.#onUnusable(fault);
+    if (fault !== undefined) return this.onUnusable(fault);
     const isShown = this.#context.remoteStacks ?? session.isLocal;
     const error = (): ExecutionError => {
       const remote = isShown ? message.error : withoutStacks(message.error);
@@ -284,8 +281,7 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#record("rejected");
     this.#rejected++;
     const hasOther = isUnfit && this.#keepFrom(session);
-    if (isUnfit && !hasOther && this.#options.failFast)
-      return this.#fail(noWorker(this.selector, this, this.#context.trouble));
+    if (isUnfit && !hasOther && this.#options.failFast) return this.#fail(noWorker(this, this.#context.trouble));
     const error = (): Error => this.#lostError(session, `handed the job back: ${reason}`);
     this.#failed({ kind: "rejected", reason, hasOther }, error);
   }
@@ -333,10 +329,10 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#fail(fleetFailed(message, this));
   }
 
-  routeFor(session: Session, now: number): JobRoute | undefined {
-    if (!session.isRelay) return undefined;
+  routeFor({ isRelay, identity }: Session, now: number): JobRoute | undefined {
+    if (!isRelay) return undefined;
     const job = { origin: this.#context.runnerId, deadline: this.#expires - now, labels: this.selector?.labels ?? [] };
-    return firstRoute(session.identity, job, this.#failures?.map(({ identity }) => identity) ?? []);
+    return firstRoute(identity, job, this.#failures?.identities ?? []);
   }
 
   onLost(attempt: Attempt<Session>, reason: GoneReason, message: string, cause?: unknown): void {
@@ -370,8 +366,8 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     this.#setState("queued");
     const isImpatient = failFast || this.#target.pinned;
     if (isImpatient && !scheduler.hasCandidate(selector) && scheduler.countMatching(selector) === 0) {
-      const error = this.#target.pinned ? unfitLease(selector, this) : noWorker(selector, this, this.#context.trouble);
-      return this.#fail(error);
+      const { trouble } = this.#context;
+      return this.#fail(this.#target.pinned ? unfitLease(selector, this) : noWorker(this, trouble));
     }
     if (queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
     this.#acquireBy = undefined;
@@ -413,12 +409,12 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     const { identity = "" } = this.#attempt?.session ?? {};
     const number = this.#made;
     this.#cancelAttempt("timeout", "timeout");
-    this.#failed({ kind: "timeout" }, () => attemptTimedOut(timeout, number, identity, this));
+    const did = this.#stream?.hasBegun === true ? "sent nothing for" : "took";
+    this.#failed({ kind: "timeout" }, () => attemptTimedOut(timeout, number, identity, did, this));
   }
 
   #expire(): void {
-    this.#cancelAttempt("cancelled", "deadline");
-    this.#fail(deadlinePassed(this.#options.deadline, this));
+    this.#giveUp("deadline", () => deadlinePassed(this.#options.deadline, this));
   }
 
   /** Cancels the attempt in flight, if any: its answer no longer counts, its slot is in use until the worker confirms. */
@@ -434,10 +430,8 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     const { session, path } = this.#attempt ?? {};
     this.#attempt = undefined;
     if (session === undefined) return;
-    const identity = joinPath(session.identity, path);
     const ms = this.#context.clock.now() - this.#since;
-    this.#failures ??= [];
-    if (this.#failures.length < MAX_RECORDS) this.#failures.push({ identity, outcome, ms });
+    (this.#failures ??= new AttemptRecords()).add(session.identity, path, outcome, ms);
     if (!this.#target.pinned) (this.avoid ??= new WeakSet()).add(session);
   }
 
@@ -450,11 +444,14 @@ export class Call extends TimerEntry implements SubmittedJob, Waiter<Session>, A
     const now = this.#context.clock.now();
     const history = { made: this.#made, lost: this.#lost, rejected: this.#rejected, left: this.#expires - now };
     // A leased worker is tried again only with what it had no room for: that has not started.
-    const isOver = this.#target.pinned && !(failure.kind === "rejected" && failure.reason === "overloaded");
+    const isOver =
+      this.#stream?.isRead === true ||
+      (this.#target.pinned && !(failure.kind === "rejected" && failure.reason === "overloaded"));
     const after = isOver
       ? undefined
       : nextRetryDelay(failure, history, this.#options, this.#context.throttle, this.#context.random);
     if (after === undefined) return this.#fail(error());
+    this.#stream?.restart();
     this.#context.events?.onRetried(this, this.#made, failure.kind, after);
     this.#context.countAgain(failure.kind);
     if (after === 0) return this.#enqueue();

@@ -26,18 +26,22 @@ import type { Emitter } from "../async/emitter.ts";
 import { heldJobBytes } from "../job/held-bytes.ts";
 import { Job, JOB_LIMITS, type JobHeaders } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
+import type { PayloadStream } from "../job/payload-stream.ts";
 import type { CancelReason } from "../protocol/message.ts";
 import { checkedCopy } from "../options.ts";
 import { selectorFor, type WorkerSelector } from "../pool/worker-selector.ts";
 import type { Payload } from "../peer.ts";
 import { RelayedCall, type RelayedCallOwner, type RelayedJob } from "./relayed-call.ts";
 import { type AttemptFailure, RetryThrottle } from "./retry.ts";
+import { Opening } from "./opening.ts";
+import { StreamBudget } from "./stream-budget.ts";
 import { Verification } from "./verification.ts";
 
-/** The default bounds of the queue. 256 MiB are an eighth of Node's heap on a 4 GiB machine, and 256 jobs of `maxPayload`. */
-export const QUEUE_DEFAULTS: { readonly maxQueue: number; readonly maxQueueBytes: number } = Object.freeze({
+/** The default bounds of the queue and of unread items. 256 MiB are an eighth of Node's heap on a 4 GiB machine, and 256 jobs of `maxPayload`. */
+export const QUEUE_DEFAULTS: Readonly<Record<"maxQueue" | "maxQueueBytes" | "maxStreamBytes", number>> = Object.freeze({
   maxQueue: 100_000,
   maxQueueBytes: 268_435_456,
+  maxStreamBytes: 268_435_456,
 });
 
 /** @internal */
@@ -51,6 +55,7 @@ export interface DispatcherOptions {
   readonly maxQueue: number;
   readonly maxQueueBytes: number;
   readonly maxPayload: number;
+  readonly maxStreamBytes: number;
   readonly remoteStacks?: boolean | undefined;
   /** Headers for each job of this runner's callers. */
   readonly headers?: (() => JobHeaders | undefined) | undefined;
@@ -147,6 +152,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   #resolve: (value: Payload) => void = ignore;
   #reject: (error: unknown) => void = ignore;
   readonly #taskSelectors: TaskSelectors;
+  readonly #streamBudget: StreamBudget;
   #nextId = 1;
   #idle: (() => void) | undefined;
   /** Called when jobs have stopped waiting. */
@@ -160,6 +166,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     this.remoteStacks = options.remoteStacks;
     this.timers = new TimerQueue(options.clock, true);
     this.#taskSelectors = new TaskSelectors(options.defaults);
+    this.#streamBudget = new StreamBudget(options.maxStreamBytes);
   }
 
   get trouble(): Error | undefined {
@@ -184,6 +191,24 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
       reject(error);
     }
     return promise;
+  }
+
+  /** Runs a job whose handler may give a stream. Rejects as `execute`, until the stream has begun. */
+  open(
+    input: Job | Payload,
+    options: ExecuteOptions | undefined,
+    target: CallTarget,
+  ): Promise<Payload | PayloadStream> {
+    return new Promise((resolve, reject) => {
+      const opening = new Opening(this, this.#streamBudget, resolve, reject);
+      const settle = (_outcome: unknown, call: SubmittedJob): void => opening.onSettled(call);
+      const submission = new Submission(this.#submissions, settle, settle);
+      try {
+        this.#accept(input, options, target, submission, opening);
+      } catch (error) {
+        reject(error);
+      }
+    });
   }
 
   /** The one executor of all promises: a promise would keep alive an executor of its own. */
@@ -239,6 +264,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     options: ExecuteOptions | undefined,
     target: CallTarget,
     submission: Submission,
+    opening?: Opening,
   ): SubmittedJob {
     this.#checkOpen();
     const given = this.#resolveOptions(options);
@@ -248,6 +274,8 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const job = this.#options.headers === undefined ? made : this.#withHeaders(made, this.#options.headers);
     checkJobSize(job.data, this.maxPayload);
     const resolved = job.task === undefined ? given : this.#taskSelectors.optionsFor(job.task, given);
+    if (opening !== undefined && resolved.verify > 1)
+      throw new TypeError("open: what several workers give is compared as a whole: `verify` needs `execute`");
     const announced = resolved.onJobId === undefined ? undefined : this.#announce(resolved.onJobId);
     if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
     const bytes = heldJobBytes(job);
@@ -255,7 +283,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const id = announced ?? this.#nextId++;
     const call =
       resolved.verify === 1
-        ? new Call(id, job, resolved, this, target, submission)
+        ? new Call(id, job, resolved, this, target, submission, opening?.streamOf(resolved))
         : new Verification(id, job, resolved, this, target, submission);
     call.bytes = bytes;
     submission.call = call;

@@ -3,15 +3,15 @@
  * started: the outermost runner decides. A job that has not started moves within the fleet, and is handed back when no worker
  * fits. What the outer side is told is made in ../relay.ts.
  */
-import type { Attempt, AttemptOwner } from "../session/attempt.ts";
+import type { Attempt, AttemptOwner, AttemptSink } from "../session/attempt.ts";
 import type { CallContext, CallOwner, CallState, CallTarget, SubmittedJob } from "./call-context.ts";
 import { about, fleetFailed, queueTimedOut } from "./call-errors.ts";
 import { checkWorkerLimit, resultFault } from "./payload-limits.ts";
 import type { AsyncContext } from "../time/async-context.ts";
 import type { Job } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
-import { TimerEntry } from "../time/timer-queue.ts";
-import { selectorFor, withoutOffer, type WorkerSelector } from "../pool/worker-selector.ts";
+import { QueuedCall } from "./queued-call.ts";
+import { selectorFor, withoutOffer } from "../pool/worker-selector.ts";
 import { AbortError, type AttemptRecord, EncodingError, ExecutionError } from "../errors.ts";
 import type { GoneReason } from "../events.ts";
 import { joinPath, pathsBelow } from "../identifiers.ts";
@@ -43,7 +43,7 @@ type RelayFailure = Omit<JobFailedMessage, "type" | "attemptId">;
 
 /** What became of a relayed job. */
 export type RelayedOutcome =
-  | { readonly kind: "value"; readonly value: Payload; readonly path: string }
+  | { readonly kind: "value"; readonly value: Payload; readonly path: string; readonly endsStream: boolean }
   | { readonly kind: "error"; readonly message: JobErrorMessage; readonly path: string }
   | { readonly kind: "failed"; readonly failure: RelayFailure }
   | { readonly kind: "unfit" } // not started, and no worker of this fleet fits
@@ -51,6 +51,10 @@ export type RelayedOutcome =
 
 /** What a relayed call calls. */
 export interface RelayedCallOwner {
+  /** An item of a stream has come. */
+  onItem(value: Payload): void;
+  /** The handler says how far it is. */
+  onProgress(value: Payload): void;
   /** It is over. Called once. */
   onEnded(outcome: RelayedOutcome): void;
 }
@@ -62,22 +66,10 @@ export function relayFailure(code: FailureCode, text: string, more: Partial<Rela
 
 /** One relayed job, from its arrival to its answer. */
 export class RelayedCall
-  extends TimerEntry
-  implements SubmittedJob, Waiter<Session>, AttemptOwner<Session>, Avoided<Session>
+  extends QueuedCall
+  implements SubmittedJob, Waiter<Session>, AttemptOwner<Session>, AttemptSink<Session>, Avoided<Session>
 {
-  sequence = 0;
-  list: object | undefined;
-  previous: Waiter<Session> | undefined;
-  next: Waiter<Session> | undefined;
-  bytes = 0;
-  readonly id: number;
-  readonly createdAt: number;
-  /** Which workers will do: no relay of this fleet that has handed it back as unfit. */
-  selector: WorkerSelector | undefined;
-  value: Payload | undefined;
-  error: unknown;
   attemptsMade = 0;
-  lastWorker: string | undefined;
   readonly attempts: readonly AttemptRecord[] = [];
   readonly #job: RelayedJob;
   readonly #queueTimeout: number;
@@ -96,15 +88,12 @@ export class RelayedCall
     target: CallTarget,
     submission: CallOwner<SubmittedJob>,
   ) {
-    super();
-    this.id = id;
+    super(id, context.clock.now(), selectorFor(job.route.labels));
     this.#job = job;
     this.#queueTimeout = queueTimeout;
     this.#context = context;
     this.#target = target;
     this.#submission = submission;
-    this.createdAt = context.clock.now();
-    this.selector = selectorFor(job.route.labels);
   }
 
   /** The name it has everywhere: of the outermost runner. */
@@ -122,11 +111,6 @@ export class RelayedCall
 
   get asyncContext(): AsyncContext | undefined {
     return this.#job.asyncContext;
-  }
-
-  /** Whether it settled with a value. */
-  get ok(): boolean {
-    return this.value !== undefined;
   }
 
   /** The workers it is to keep away from while others are free. */
@@ -213,11 +197,40 @@ export class RelayedCall
     this.#setState("prefetched");
   }
 
+  get sink(): this {
+    return this;
+  }
+
+  takesItems(): number | undefined {
+    return this.#job.message.credit;
+  }
+
+  get wantsProgress(): boolean {
+    return this.#job.message.wantsProgress === true;
+  }
+
+  /** The outer side has read items: the credit is from end to end, and nothing is kept here. */
+  grant(bytes: number): void {
+    const attempt = this.#attempt;
+    if (attempt !== undefined) attempt.session.attempts.grant(attempt, bytes);
+  }
+
+  onItem(attempt: Attempt<Session>, value: Payload): void {
+    const fault = resultFault(value, attempt.session.identity, this.#context.maxPayload);
+    if (fault === undefined) return this.#owner?.onItem(value);
+    attempt.session.attempts.cancel(attempt, "cancelled");
+    this.#fail(relayFailure("encoding", fault, { path: pathOf(attempt) }));
+  }
+
+  onProgress(_attempt: Attempt<Session>, value: Payload): void {
+    this.#owner?.onProgress(value);
+  }
+
   onSucceeded(attempt: Attempt<Session>, value: Payload): void {
     const fault = resultFault(value, attempt.session.identity, this.#context.maxPayload);
     if (fault !== undefined) return this.#fail(relayFailure("encoding", fault, { path: pathOf(attempt) }));
     this.value = value;
-    this.#end({ kind: "value", value, path: pathOf(attempt) });
+    this.#end({ kind: "value", value, path: pathOf(attempt), endsStream: attempt.streams === "ended" });
   }
 
   onFailed(attempt: Attempt<Session>, message: JobErrorMessage): void {

@@ -2,6 +2,7 @@
  * The options of `execute`, with their defaults and checks. How they are resolved for one call is in dispatch/call-options.ts.
  */
 import { labelList } from "../identifiers.ts";
+import type { Payload } from "../peer.ts";
 import {
   abortSignal,
   defineOptions,
@@ -49,6 +50,13 @@ export interface ExecuteOptions {
    * `deadline` for all of them together.
    */
   readonly verify?: number | undefined;
+  /** Bytes of items that a stream may hold unread, an item at its length and 64 more; 1 to 2^30, default 65,536. */
+  readonly window?: number | undefined;
+  /**
+   * Called with what the handler says of its progress: the latest, at most ten times a second, and before the result. What it
+   * throws is an uncaught error of the host.
+   */
+  readonly onProgress?: ((value: Payload) => void) | undefined;
   /**
    * Called with the job's id before the job is queued, and before `execute` returns: the id that its handler, its events and
    * its errors have. What it throws rejects the call.
@@ -57,7 +65,7 @@ export interface ExecuteOptions {
 }
 
 /** The options that a runner has for all its calls; the others are of one call. */
-export type ExecuteDefaults = Omit<ExecuteOptions, "signal" | "onJobId">;
+export type ExecuteDefaults = Omit<ExecuteOptions, "signal" | "onJobId" | "onProgress">;
 
 const OPTIONS = defineOptions<ExecuteDefaults, keyof ExecuteDefaults>({
   attempts: [integer(1), 3],
@@ -71,6 +79,7 @@ const OPTIONS = defineOptions<ExecuteDefaults, keyof ExecuteDefaults>({
   failFast: [isBoolean, false],
   require: [labelList, Object.freeze([])],
   verify: [integer(1, 16), 1],
+  window: [integer(1, 0x4000_0000), 65_536],
 });
 
 /** What `execute` does when nothing else is asked for. */
@@ -84,4 +93,5 @@ export const EXECUTE_RULES: Validators<ExecuteOptions> = Object.freeze({
   ...EXECUTE_DEFAULT_RULES,
   signal: abortSignal,
   onJobId: isFunction,
+  onProgress: isFunction,
 });

@@ -33,6 +33,11 @@ export class ByteReader {
     this.#end = this.#bytes.length;
   }
 
+  /** Bytes of the body that were not read. */
+  get left(): number {
+    return this.#end - this.#at;
+  }
+
   /** Reads one byte. */
   u8(): number {
     return this.#bytes[this.#take(1)] ?? 0;

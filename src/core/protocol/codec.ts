@@ -131,6 +131,7 @@ function encodeBody(out: ByteWriter, message: Message): void {
   switch (message.type) {
     case "JOB":
     case "CANCEL":
+    case "CREDIT":
     case "WELCOME":
     case "REMOVED":
     case "GOAWAY":
@@ -144,6 +145,7 @@ function decodeBody(input: ByteReader, type: Message["type"]): Message {
   switch (type) {
     case "JOB":
     case "CANCEL":
+    case "CREDIT":
     case "WELCOME":
     case "REMOVED":
     case "GOAWAY":

@@ -19,6 +19,9 @@ export const MESSAGE_CODES: Codes<Message["type"]> = Object.freeze({
   REJECT: 0x13,
   CANCEL: 0x14,
   CANCELLED: 0x15,
+  ITEM: 0x16,
+  CREDIT: 0x17,
+  PROGRESS: 0x18,
   FAILED: 0x1b,
   REMOVE: 0x20,
   REMOVED: 0x21,
@@ -79,9 +82,13 @@ export function invert<Name extends string>(codes: Codes<Name>): readonly (Name 
 
 /** Type byte and body length, before each body. */
 export const HEAD_BYTES = 5;
-/** Bits of the feature mask of HELLO and WELCOME. Bits 1 to 3 and 5 are reserved. */
-export const FEATURE: Readonly<Record<"tasks" | "details" | "relay" | "capacity" | "turns", number>> = Object.freeze({
+/** Bits of the feature mask of HELLO and WELCOME. Bits 2 and 5 are reserved. */
+export const FEATURE: Readonly<
+  Record<"tasks" | "streams" | "progress" | "details" | "relay" | "capacity" | "turns", number>
+> = Object.freeze({
   tasks: 1 << 0,
+  streams: 1 << 1,
+  progress: 1 << 3,
   details: 1 << 4,
   relay: 1 << 6,
   capacity: 1 << 7,
@@ -89,23 +96,38 @@ export const FEATURE: Readonly<Record<"tasks" | "details" | "relay" | "capacity"
 });
 /** The features that this library speaks. */
 export const SUPPORTED_FEATURES: number =
-  FEATURE.tasks | FEATURE.details | FEATURE.relay | FEATURE.capacity | FEATURE.turns;
+  FEATURE.tasks |
+  FEATURE.streams |
+  FEATURE.progress |
+  FEATURE.details |
+  FEATURE.relay |
+  FEATURE.capacity |
+  FEATURE.turns;
 
 /** The code in JOBERR of a result over the runner's limit. */
 export const RESULT_TOO_LARGE = "RESULT_TOO_LARGE";
 
-/** Bit 0 of the flags of HELLO, JOB, JOBRES and JOBERR. */
+/** Bit 0 of the flags of HELLO, JOB, JOBRES, JOBERR, ITEM and PROGRESS. */
 export const FLAG_0 = 1;
 /** Bit 1 of the flags of HELLO (the prefetch limit follows, last), JOBRES and JOBERR (the duration follows, next). */
 export const FLAG_1 = 2;
 /** Bit 2 of the flags of HELLO (the worker is a relay), JOB (the name of its task follows, next) and JOBERR (details follow). */
 export const FLAG_2 = 4;
-/** Bit 3 of the flags of JOBERR (the fields of its errors follow as a value, last). */
+/**
+ * Bit 3 of the flags of JOB (a stream is taken: its credit follows, next), JOBRES (a stream ends) and JOBERR (the fields of its
+ * errors follow as a value, last).
+ */
 export const FLAG_3 = 8;
+/** Bit 5 of the flags of JOB (PROGRESS is listened to). */
+export const FLAG_5 = 32;
 /** Bit 6 of the flags of JOB (its route follows, next), JOBRES and JOBERR (the path follows, next). */
 export const FLAG_6 = 64;
 /** The most paths that a JOB tells to avoid. */
 export const MAX_AVOIDED = 16;
+/** What an item costs besides its bytes, so that a million empty ones are not free. */
+export const ITEM_COST = 64;
+/** The most bytes of a PROGRESS. */
+export const MAX_PROGRESS_BYTES: number = 8 * 1024;
 /** A ttl of this many ms means no limit. */
 export const NO_LIMIT = 0xffff_ffff;
 

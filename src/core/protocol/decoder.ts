@@ -21,6 +21,7 @@ import type {
   WireErrorMessage,
   WorkerMessage,
 } from "./message.ts";
+import type { Payload } from "../peer.ts";
 import { PROTOCOL_VERSION } from "./message.ts";
 import {
   CANCEL_CODES,
@@ -31,11 +32,13 @@ import {
   FLAG_1,
   FLAG_2,
   FLAG_3,
+  FLAG_5,
   FLAG_6,
   GOAWAY_CODES,
   invert,
   MAX_AVOIDED,
   MAX_ERROR_VALUES,
+  MAX_PROGRESS_BYTES,
   NO_LIMIT,
   REJECT_CODES,
   TEXT_BYTES,
@@ -61,6 +64,10 @@ export function decodeWorkerBody(input: ByteReader, type: Message["type"]): Work
       return decodeJobError(input);
     case "REJECT":
       return { type, attemptId: attemptId(input), reason: lookUp(rejectReasons, input.u8(), "reason") };
+    case "ITEM":
+      return { type, attemptId: attemptId(input), value: partValue(input) };
+    case "PROGRESS":
+      return { type, attemptId: attemptId(input), value: progressValue(input) };
     case "CANCELLED":
     case "WAITING":
     case "STARTED":
@@ -94,6 +101,8 @@ export function decodeRunnerBody(input: ByteReader, type: Message["type"]): Runn
       return decodeJob(input);
     case "CANCEL":
       return { type, attemptId: attemptId(input), reason: lookUp(cancelReasons, input.u8(), "reason") };
+    case "CREDIT":
+      return { type, attemptId: attemptId(input), bytes: positive(input.u32(), "credit") };
     case "PING":
     case "PONG":
       return { type, nonce: input.u32() };
@@ -120,14 +129,21 @@ function decodeJob(input: ByteReader): JobMessage {
   const jobId = input.u64();
   const ttl = limitMs(input.u32(), "ttl");
   const flags = input.u8();
-  if (flags > FLAG_0) checkFlags(flags, FLAG_0 | FLAG_2 | FLAG_6);
+  if (flags > FLAG_0) checkFlags(flags, FLAG_0 | FLAG_2 | FLAG_3 | FLAG_5 | FLAG_6);
   const task = (flags & FLAG_2) === 0 ? undefined : taskName(input);
+  const credit = (flags & FLAG_3) === 0 ? undefined : positive(input.u32(), "credit");
   const route = (flags & FLAG_6) === 0 ? undefined : decodeRoute(input);
   try {
     const read = input.restAs((flags & FLAG_0) === 0 ? Job.readText : Job.readBytes);
     const job = task === undefined ? read : read.forTask(task);
-    if (route === undefined) return { type: "JOB", attemptId: id, attempt, jobId, ttl, job };
-    return { type: "JOB", attemptId: id, attempt, jobId, ttl, job, route };
+    const message = { type: "JOB", attemptId: id, attempt, jobId, ttl, job } as const;
+    if (flags < FLAG_3) return message;
+    return {
+      ...message,
+      ...(route === undefined ? {} : { route }),
+      ...(credit === undefined ? {} : { credit }),
+      ...((flags & FLAG_5) === 0 ? {} : { wantsProgress: true }),
+    };
   } catch (cause) {
     if (cause instanceof ProtocolError) throw cause;
     throw new ProtocolError("a JOB holds a malformed job", { cause });
@@ -154,11 +170,26 @@ function decodeRoute(input: ByteReader): JobRoute {
 
 function decodeResult(input: ByteReader): JobResultMessage {
   const id = attemptId(input);
-  const flags = checkFlags(input.u8(), ANSWER_FLAGS);
+  const flags = checkFlags(input.u8(), ANSWER_FLAGS | FLAG_3);
   const durationMs = (flags & FLAG_1) === 0 ? undefined : input.u32() / 1_000;
   const route = pathOf(input, flags);
-  const value = (flags & FLAG_0) === 0 ? input.restText() : input.restKept();
+  const value = payload(input, flags);
+  if ((flags & FLAG_3) !== 0) return { type: "JOBRES", attemptId: id, value, durationMs, ...route, endsStream: true };
   return { type: "JOBRES", attemptId: id, value, durationMs, ...route };
+}
+
+function payload(input: ByteReader, flags: number): Payload {
+  return (flags & FLAG_0) === 0 ? input.restText() : input.restKept();
+}
+
+function partValue(input: ByteReader): Payload {
+  return payload(input, checkFlags(input.u8(), FLAG_0));
+}
+
+function progressValue(input: ByteReader): Payload {
+  const flags = checkFlags(input.u8(), FLAG_0);
+  if (input.left > MAX_PROGRESS_BYTES) throw new ProtocolError(`progress of ${input.left} bytes`);
+  return payload(input, flags);
 }
 
 function decodeJobError(input: ByteReader): JobErrorMessage {

@@ -9,16 +9,19 @@ import { isIdentity, isPath, isTaskName, MAX_TOLD_LABELS } from "../identifiers.
 import type {
   CapacityMessage,
   HelloMessage,
+  ItemMessage,
   JobErrorMessage,
   JobFailedMessage,
   JobMessage,
   JobResultMessage,
   JobRoute,
+  ProgressMessage,
   RunnerMessage,
   WelcomeMessage,
   WireErrorMessage,
   WorkerMessage,
 } from "./message.ts";
+import type { Payload } from "../peer.ts";
 import { cutText } from "../job/utf8.ts";
 import {
   CANCEL_CODES,
@@ -29,6 +32,7 @@ import {
   FLAG_1,
   FLAG_2,
   FLAG_3,
+  FLAG_5,
   FLAG_6,
   GOAWAY_CODES,
   MAX_AVOIDED,
@@ -53,6 +57,9 @@ export function encodeWorkerBody(out: ByteWriter, message: WorkerMessage): void 
     case "REJECT":
       out.u64(message.attemptId);
       return out.u8(REJECT_CODES[message.reason]);
+    case "ITEM":
+    case "PROGRESS":
+      return encodePart(out, message);
     case "CANCELLED":
     case "WAITING":
     case "STARTED":
@@ -85,6 +92,9 @@ export function encodeRunnerBody(out: ByteWriter, message: RunnerMessage): void 
     case "CANCEL":
       out.u64(message.attemptId);
       return out.u8(CANCEL_CODES[message.reason]);
+    case "CREDIT":
+      out.u64(message.attemptId);
+      return out.u32(message.bytes);
     case "PING":
     case "PONG":
       return out.u32(message.nonce);
@@ -100,15 +110,21 @@ export function encodeRunnerBody(out: ByteWriter, message: RunnerMessage): void 
   }
 }
 
-function encodeJob(out: ByteWriter, { attemptId, attempt, jobId, ttl, job, route }: JobMessage): void {
+function encodeJob(out: ByteWriter, message: JobMessage): void {
+  const { attemptId, attempt, jobId, ttl, job, route, credit } = message;
   out.u64(attemptId);
   out.u32(attempt);
   out.u64(jobId);
   out.u32(limitMs(ttl));
   const { data, task } = job;
   const kind = (typeof data === "string" ? 0 : FLAG_0) | (task === undefined ? 0 : FLAG_2);
-  out.u8(route === undefined ? kind : kind | FLAG_6);
+  const wants = (credit === undefined ? 0 : FLAG_3) | (message.wantsProgress === true ? FLAG_5 : 0);
+  out.u8(kind | wants | (route === undefined ? 0 : FLAG_6));
   if (task !== undefined) encodeTask(out, task);
+  if (credit !== undefined) {
+    out.reserve(4);
+    out.u32(credit);
+  }
   if (route !== undefined) encodeRoute(out, route);
   out.text(job.head);
   if (typeof data === "string") out.text(data);
@@ -132,9 +148,21 @@ function encodeRoute(out: ByteWriter, { origin, deadline, priority, labels, avoi
   for (const path of avoid) pathText(out, path);
 }
 
-function encodeResult(out: ByteWriter, { attemptId, value, durationMs, path }: JobResultMessage): void {
+function encodeResult(out: ByteWriter, message: JobResultMessage): void {
+  const { attemptId, value, durationMs, path } = message;
   out.u64(attemptId);
-  flagsAndTime(out, typeof value === "string" ? 0 : FLAG_0, durationMs, path);
+  const flags = (typeof value === "string" ? 0 : FLAG_0) | (message.endsStream === true ? FLAG_3 : 0);
+  flagsAndTime(out, flags, durationMs, path);
+  encodePayload(out, value);
+}
+
+function encodePart(out: ByteWriter, { attemptId, value }: ItemMessage | ProgressMessage): void {
+  out.u64(attemptId);
+  out.u8(typeof value === "string" ? 0 : FLAG_0);
+  encodePayload(out, value);
+}
+
+function encodePayload(out: ByteWriter, value: Payload): void {
   if (typeof value !== "string") return out.raw(value);
   if (!value.isWellFormed()) throw new EncodingError("the result has a lone surrogate, which UTF-8 cannot carry");
   out.text(value);

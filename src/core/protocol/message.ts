@@ -101,6 +101,40 @@ export interface JobMessage {
   readonly job: Job;
   /** Absent: the runner that sends it is the outermost one, and has nothing to add. */
   readonly route?: JobRoute;
+  /** Bytes of items that the worker may send before any were read, 1 to 2^32 - 1; absent: no stream is taken. */
+  readonly credit?: number;
+  /** Whether PROGRESS is listened to; absent: no. */
+  readonly wantsProgress?: boolean;
+}
+
+/** worker → runner: one item of a stream. */
+export interface ItemMessage {
+  /** Which message this is. */
+  readonly type: "ITEM";
+  /** Names the attempt within this session. */
+  readonly attemptId: number;
+  /** The item. */
+  readonly value: Payload;
+}
+
+/** runner → worker: items were read, and as many bytes of others may follow. */
+export interface CreditMessage {
+  /** Which message this is. */
+  readonly type: "CREDIT";
+  /** Names the attempt within this session. */
+  readonly attemptId: number;
+  /** Bytes on top of the credit that is left, 1 to 2^32 - 1. */
+  readonly bytes: number;
+}
+
+/** worker → runner: how far the handler is. */
+export interface ProgressMessage {
+  /** Which message this is. */
+  readonly type: "PROGRESS";
+  /** Names the attempt within this session. */
+  readonly attemptId: number;
+  /** What the handler says, at most 8 KiB. */
+  readonly value: Payload;
 }
 
 /** worker → runner: the handler's result. */
@@ -109,8 +143,10 @@ export interface JobResultMessage {
   readonly type: "JOBRES";
   /** Names the attempt within this session. */
   readonly attemptId: number;
-  /** The result. */
+  /** The result; of a stream, what its iterator returned. */
   readonly value: Payload;
+  /** Whether it ends a stream, which may have had no items; absent: no. */
+  readonly endsStream?: boolean;
   /** What the handler took, in ms, to the µs; absent when it was not measured. */
   readonly durationMs?: number | undefined;
   /** Which worker of a relay's fleet ran it: up to 8 identities joined by `/`. */
@@ -288,6 +324,8 @@ export type WorkerMessage =
   | JobFailedMessage
   | CapacityMessage
   | TurnMessage
+  | ItemMessage
+  | ProgressMessage
   | RemoveMessage
   | WireErrorMessage;
 
@@ -298,6 +336,7 @@ export type RunnerMessage =
   | PongMessage
   | JobMessage
   | CancelMessage
+  | CreditMessage
   | RemovedMessage
   | GoAwayMessage
   | WireErrorMessage;

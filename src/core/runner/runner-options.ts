@@ -33,6 +33,11 @@ export interface RunnerOptions extends RegistrationLimits, ExecuteDefaults {
    * wait alone. Default 256 MiB; `Infinity`: no limit.
    */
   readonly maxQueueBytes?: number | undefined;
+  /**
+   * Bytes of items that all streams may hold unread together. Where none are left, a stream has one item at a time. Default
+   * 256 MiB; `Infinity`: no limit but each stream's `window`.
+   */
+  readonly maxStreamBytes?: number | undefined;
   /** How long `drain` waits before it aborts what is left; default 30,000. */
   readonly drainTimeout?: number | undefined;
   /**
@@ -57,13 +62,14 @@ export interface DrainOptions {
 }
 
 type OwnOptions = Omit<RunnerOptions, keyof RegistrationLimits | keyof ExecuteDefaults>;
-type OwnDefaults = "maxQueue" | "maxQueueBytes" | "drainTimeout" | "prefetch";
+type OwnDefaults = "maxQueue" | "maxQueueBytes" | "maxStreamBytes" | "drainTimeout" | "prefetch";
 
 const OWN = defineOptions<OwnOptions, OwnDefaults>({
   listen: [LISTENERS],
   dial: [oneOrMore(hasMethods("a Dialer", "dial"))],
   maxQueue: [integer(0), QUEUE_DEFAULTS.maxQueue],
   maxQueueBytes: [integerOrInfinity(1), QUEUE_DEFAULTS.maxQueueBytes],
+  maxStreamBytes: [integerOrInfinity(1), QUEUE_DEFAULTS.maxStreamBytes],
   drainTimeout: [duration, 30_000],
   prefetch: [
     (value) =>
@@ -75,7 +81,7 @@ const OWN = defineOptions<OwnOptions, OwnDefaults>({
 
 /** The runner's own defaults; see {@link EXECUTE_DEFAULTS} and {@link REGISTRATION_DEFAULTS} for the others. */
 export const RUNNER_DEFAULTS: WithDefaults<
-  Pick<RunnerOptions, "maxQueue" | "maxQueueBytes" | "drainTimeout" | "prefetch">
+  Pick<RunnerOptions, "maxQueue" | "maxQueueBytes" | "maxStreamBytes" | "drainTimeout" | "prefetch">
 > = OWN.defaults;
 
 /** @internal */

@@ -38,6 +38,7 @@ import { PrefetchRecaller } from "./prefetch-recaller.ts";
 import { REGISTRATION_RULES, resolveLimits, type ResolvedLimits, WorkerRegistration } from "./registration.ts";
 import { type DrainOptions, RUNNER_DEFAULTS, RUNNER_RULES, type RunnerOptions } from "./runner-options.ts";
 import { type Session, workerStats } from "../session/session.ts";
+import type { PayloadStream } from "../job/payload-stream.ts";
 import type { Socket } from "../transport/socket.ts";
 import type { RunnerStats, WaitingStats } from "../stats.ts";
 import { Scheduler } from "../pool/scheduler.ts";
@@ -160,6 +161,15 @@ export class JobRunner implements Dialer {
    */
   execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
     return this.#dispatcher.execute(job, options, this.#target);
+  }
+
+  /**
+   * Runs a job whose handler may return a stream: resolves to its result, or, with the first item, to the stream. Rejects as
+   * `execute` does. The job may be retried until an item was read. `timeout` limits the time in which the worker, while it may
+   * send, sends nothing.
+   */
+  open(job: Job | Payload, options?: ExecuteOptions): Promise<Payload | PayloadStream> {
+    return this.#dispatcher.open(job, options, this.#target);
   }
 
   /**

@@ -3,6 +3,7 @@ import type { CallTarget } from "../dispatch/call-context.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { ExecuteOptions } from "../job/execute-options.ts";
 import type { Job } from "../job/job.ts";
+import type { PayloadStream } from "../job/payload-stream.ts";
 import type { Payload } from "../peer.ts";
 import { Scheduler } from "../pool/scheduler.ts";
 import type { Waiter } from "../pool/waiter.ts";
@@ -37,6 +38,11 @@ export class SessionExecutor {
   /** Runs a job in one attempt. Rejects as `JobRunner.execute` does. */
   execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
     return this.#dispatcher.execute(job, options, this.#target);
+  }
+
+  /** Runs a job that may give a stream, in one attempt. Rejects as `JobRunner.open` does. */
+  open(job: Job | Payload, options?: ExecuteOptions): Promise<Payload | PayloadStream> {
+    return this.#dispatcher.open(job, options, this.#target);
   }
 
   /** Calls `onIdle` once a slot is free and every earlier job has had one. */

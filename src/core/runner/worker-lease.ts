@@ -3,6 +3,7 @@ import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { ExecuteOptions } from "../job/execute-options.ts";
 import { WorkerLostError } from "../errors.ts";
 import type { Job } from "../job/job.ts";
+import type { PayloadStream } from "../job/payload-stream.ts";
 import type { Payload, Peer } from "../peer.ts";
 import type { Session } from "../session/session.ts";
 import { SessionExecutor } from "./session-executor.ts";
@@ -46,8 +47,18 @@ export class WorkerLease {
    * WorkerLostError when the worker is gone, leaves, or was given back.
    */
   execute(job: Job | Payload, options?: ExecuteOptions): Promise<Payload> {
-    if (this.#isReleased) return Promise.reject(new WorkerLostError(`worker ${this.identity} was given back`));
+    if (this.#isReleased) return Promise.reject(this.#givenBack());
     return this.#executor.execute(job, options);
+  }
+
+  /** Runs a job that may give a stream: one attempt, otherwise as `JobRunner.open`. Rejects as `execute` does. */
+  open(job: Job | Payload, options?: ExecuteOptions): Promise<Payload | PayloadStream> {
+    if (this.#isReleased) return Promise.reject(this.#givenBack());
+    return this.#executor.open(job, options);
+  }
+
+  #givenBack(): WorkerLostError {
+    return new WorkerLostError(`worker ${this.identity} was given back`);
   }
 
   /** Gives the worker back once its jobs are done. May be called twice. */

@@ -3,7 +3,7 @@
  * ends is in session.ts, what an outcome means for a job in call.ts.
  */
 import { Attempt, type AttemptOwner } from "./attempt.ts";
-import { FEATURE } from "../protocol/constants.ts";
+import { FEATURE, ITEM_COST } from "../protocol/constants.ts";
 import { CallbackEntry, type TimerQueue } from "../time/timer-queue.ts";
 import type { WorkerSelector } from "../pool/worker-selector.ts";
 import type { GoneReason } from "../events.ts";
@@ -14,15 +14,18 @@ import type {
   CancelledMessage,
   CancelReason,
   HelloMessage,
+  ItemMessage,
   JobErrorMessage,
   JobMessage,
   JobFailedMessage,
   JobResultMessage,
+  ProgressMessage,
   RejectMessage,
   RunnerMessage,
   TurnMessage,
   WorkerMessage,
 } from "../protocol/message.ts";
+import { wirePayloadBytes } from "../protocol/codec.ts";
 import { PrefetchController, type Prefetch } from "./prefetch.ts";
 
 /** What a worker sends about a job. */
@@ -85,6 +88,7 @@ export class AttemptTable<S> {
   /** Whether its worker stands for a fleet, and whether both ends speak of routes. */
   #isRelay = false;
   #hasRoutes = false;
+  #features = 0;
   /** Whether it may park attempts: one that takes prefetched ones is no worker of several runners. */
   #mayPark = false;
 
@@ -130,6 +134,7 @@ export class AttemptTable<S> {
   onHello(hello: HelloMessage, features: number): void {
     this.#capacity = hello.capacity;
     this.#isRelay = hello.isRelay;
+    this.#features = features;
     this.#hasRoutes = (features & FEATURE.relay) !== 0;
     this.#mayPark = (features & FEATURE.turns) !== 0 && (hello.prefetchLimit ?? 0) === 0;
     this.#prefetch = new PrefetchController(this.#context.rules.prefetch, hello);
@@ -156,13 +161,27 @@ export class AttemptTable<S> {
     const before = this.#socket.bytesSent;
     const message = { type: "JOB", attemptId: attempt.id, attempt: number, jobId, ttl, job } as const;
     const route = this.#hasRoutes ? owner.routeFor?.(attempt.session, now) : undefined;
-    if (!this.#send(attempt, route === undefined ? message : { ...message, route })) return undefined;
+    const wishes = this.#wishesOf(attempt);
+    const isPlain = route === undefined && wishes === undefined;
+    const told = isPlain ? message : { ...message, ...(route === undefined ? {} : { route }), ...wishes };
+    if (!this.#send(attempt, told)) return undefined;
     this.#nextId++;
     if (owner.asyncContext !== undefined) this.#socket.jobContexts?.set(attempt.id, owner.asyncContext);
     this.#inFlight.add(attempt, this.#capacity);
     if (attempt.waits) this.#bytesWaiting += attempt.bytes = this.#socket.bytesSent - before;
     else if (this.#prefetch?.measures === true) this.progressAt = attempt.sentAt = now;
     return attempt;
+  }
+
+  /** What its owner takes besides a result, as far as both ends speak of it. */
+  #wishesOf(attempt: Attempt<S>): Pick<JobMessage, "credit" | "wantsProgress"> | undefined {
+    const { sink } = attempt.owner;
+    if (sink === undefined) return undefined;
+    const credit = (this.#features & FEATURE.streams) === 0 ? undefined : sink.takesItems();
+    const wantsProgress = sink.wantsProgress && (this.#features & FEATURE.progress) !== 0;
+    if (credit === undefined && !wantsProgress) return undefined;
+    attempt.credit = credit;
+    return { ...(credit === undefined ? {} : { credit }), ...(wantsProgress ? { wantsProgress } : {}) };
   }
 
   /** Marks one that waits in shared memory before its JOB is sent, as the worker may look at once. */
@@ -241,6 +260,34 @@ export class AttemptTable<S> {
     attempt.owner.onSlotFreed(attempt, now);
     if (parked > 0 && this.#inFlight.parked === 0) this.#owner.onTurns();
     this.#owner.onAttemptClosed();
+  }
+
+  /** An item of a stream. Of a cancelled attempt it is dropped: the worker may not know yet. */
+  onItem({ attemptId, value }: ItemMessage, now: number): void {
+    const attempt = this.#expected(attemptId);
+    if (attempt === undefined) return;
+    const { credit } = attempt;
+    if (attempt.waits) return this.#owner.onViolation("an item of a job whose turn had not come");
+    if (credit === undefined || credit <= 0) return this.#owner.onViolation("an item without credit");
+    attempt.credit = credit - wirePayloadBytes(value) - ITEM_COST;
+    attempt.streams = "items";
+    if (attempt.cancelled === undefined) attempt.owner.sink?.onItem(attempt, value, now);
+  }
+
+  /** Items of so many bytes were read: as many may follow. */
+  grant(attempt: Attempt<S>, bytes: number): void {
+    if (attempt.cancelled !== undefined || this.#inFlight.get(attempt.id) !== attempt) return;
+    attempt.credit = (attempt.credit ?? 0) + bytes;
+    this.#socket.send({ type: "CREDIT", attemptId: attempt.id, bytes });
+  }
+
+  /** How far a handler is. */
+  onProgress({ attemptId, value }: ProgressMessage): void {
+    const attempt = this.#expected(attemptId);
+    if (attempt === undefined) return;
+    if (attempt.waits || attempt.owner.sink?.wantsProgress !== true)
+      return this.#owner.onViolation("progress of a job that was not asked for it");
+    if (attempt.cancelled === undefined) attempt.owner.sink.onProgress(attempt, value);
   }
 
   /** An attempt that was sent to a slot waits for one that another runner's job has, or has begun since. */
@@ -349,14 +396,22 @@ function violationOf(message: AnswerMessage, attempt: Attempt<unknown>): string 
     case "CANCELLED":
       return attempt.cancelled === undefined ? "CANCELLED for a job nobody cancelled" : undefined;
     case "REJECT":
+      if (attempt.streams === "items") return "a job handed back that had begun";
       return message.reason === "recalled" && !attempt.recalled ? "a job handed back that nobody asked for" : undefined;
     default:
-      return attempt.waits ? "an answer to a job whose turn had not come" : undefined;
+      if (attempt.waits) return "an answer to a job whose turn had not come";
+      return message.type === "JOBRES" ? wrongEnd(message, attempt) : undefined;
   }
+}
+
+function wrongEnd({ endsStream }: JobResultMessage, { credit, streams }: Attempt<unknown>): string | undefined {
+  if (endsStream === true) return credit === undefined ? "the end of a stream that is not taken" : undefined;
+  return streams === "items" ? "a result after items" : undefined;
 }
 
 function settleAttempt<S>(attempt: Attempt<S>, message: AnswerMessage, now: number): void {
   if ("path" in message) attempt.path = message.path;
+  if (message.type === "JOBRES" && message.endsStream === true) attempt.streams = "ended";
   if (message.type === "JOBRES") attempt.owner.onSucceeded(attempt, message.value, now);
   else if (message.type === "JOBERR") attempt.owner.onFailed(attempt, message);
   else if (message.type === "FAILED") attempt.owner.onFleetFailed(attempt, message);

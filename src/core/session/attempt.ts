@@ -22,6 +22,8 @@ export interface AttemptOwner<S> {
   readonly asyncContext?: AsyncContext | undefined;
   /** What a JOB to this session tells of its way; absent: nothing. Asked only when the session speaks of ways. */
   routeFor?(session: S, now: number): JobRoute | undefined;
+  /** What takes items and progress; absent: neither is taken. */
+  readonly sink?: AttemptSink<S> | undefined;
   /** A result arrived. */
   onSucceeded(attempt: Attempt<S>, value: Payload, now: number): void;
   /** The handler failed. */
@@ -42,6 +44,18 @@ export interface AttemptOwner<S> {
   onSlotFreed(attempt: Attempt<S>, now: number): void;
 }
 
+/** What an attempt gives before its result. Nothing is given after `cancel`. */
+export interface AttemptSink<S> {
+  /** Bytes of items that are taken at first; `undefined`: no stream is taken. Asked once for each attempt. */
+  takesItems(): number | undefined;
+  /** Whether progress is listened to. */
+  readonly wantsProgress: boolean;
+  /** An item of a stream arrived, within the attempt's credit. */
+  onItem(attempt: Attempt<S>, value: Payload, now: number): void;
+  /** The handler says how far it is. */
+  onProgress(attempt: Attempt<S>, value: Payload): void;
+}
+
 /** One attempt in flight. */
 export class Attempt<S> implements LinkedNode<Attempt<S>> {
   /** The queue of prefetched or of parked attempts, while it waits in it. */
@@ -58,6 +72,10 @@ export class Attempt<S> implements LinkedNode<Attempt<S>> {
   sentAt: number | undefined;
   /** The worker of a relay's fleet that had it, once it is answered. */
   path: string | undefined;
+  /** Bytes of items that the worker may send; 0 or less: none. `undefined` when no stream is taken. */
+  credit: number | undefined;
+  /** What its handler gives: nothing that was heard of, items, or, at its end, a stream. */
+  streams: "no" | "items" | "ended" = "no";
   /** Bytes of its JOB, if it was prefetched. */
   bytes = 0;
   /** Whether the worker was asked to return it unless it has begun. */

@@ -322,6 +322,10 @@ export class Session implements PooledWorker {
         return this.attempts.onPong();
       case "CAPACITY":
         return this.#onCapacity(message);
+      case "ITEM":
+        return this.attempts.onItem(message, this.#heardAt);
+      case "PROGRESS":
+        return this.attempts.onProgress(message);
       case "WAITING":
       case "STARTED":
         return this.attempts.onTurn(message, this.#heardAt);

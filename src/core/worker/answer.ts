@@ -1,9 +1,8 @@
 /** The message that answers an attempt, made of what came of it and of what both ends speak. */
-import { wirePayloadBytes } from "../protocol/codec.ts";
 import type { RemoteError } from "../errors.ts";
 import { withoutStacks } from "../protocol/error-details.ts";
 import type { JobErrorMessage, JobFailedMessage, JobResultMessage, RejectMessage } from "../protocol/message.ts";
-import { type ExecutionResult, resultTooLarge } from "./execution.ts";
+import { type ExecutionResult, fit } from "./execution.ts";
 import type { RelayFailure } from "./job-relay.ts";
 
 /** What an answer must keep to. */
@@ -38,7 +37,13 @@ export function answerTo(result: ExecutionResult, terms: AnswerTerms): Answer {
   const path = speaksRelay && "path" in result ? result.path : undefined;
   if (!fitting.ok) return jobError(terms, fitting.error, fitting.retryable, fitting.retryAfter, path);
   const answer = { type: "JOBRES", attemptId, value: fitting.value, durationMs } as const;
-  return path === undefined ? answer : { ...answer, path };
+  if (path === undefined && fitting.endsStream !== true) return answer;
+  return { ...answer, ...(path === undefined ? {} : { path }), ...streamEnd(fitting.endsStream) };
+}
+
+/** What a stream took is the reader's time as well: it is not told. */
+function streamEnd(endsStream: boolean | undefined): Partial<JobResultMessage> {
+  return endsStream === true ? { endsStream, durationMs: undefined } : {};
 }
 
 function jobError(
@@ -56,15 +61,6 @@ function jobError(
 
 function withoutDetails({ name, message, code, stack }: RemoteError): RemoteError {
   return { name, message, code, stack };
-}
-
-type PlainResult = Extract<ExecutionResult, { ok: true } | { error: RemoteError }>;
-
-function fit(result: Extract<ExecutionResult, { ok: true }>, maxPayload: number): PlainResult {
-  const { value } = result;
-  if (typeof value === "string" && value.length * 3 <= maxPayload) return result;
-  const bytes = wirePayloadBytes(value);
-  return bytes <= maxPayload ? result : resultTooLarge(bytes, maxPayload);
 }
 
 /** For a runner that knows nothing of relays: it may try elsewhere. */

@@ -1,12 +1,15 @@
 /** One job at a worker: the handler that runs, its context, and its result. */
-import { RESULT_TOO_LARGE } from "../protocol/constants.ts";
-import { MAX_DURATION } from "../time/clock.ts";
+import { ItemPump, type ItemPumpOwner, isStream, type PumpEnd } from "./item-pump.ts";
+import { ProgressReporter } from "./progress-reporter.ts";
+import { wirePayloadBytes } from "../protocol/codec.ts";
+import { ITEM_COST, MAX_PROGRESS_BYTES, RESULT_TOO_LARGE } from "../protocol/constants.ts";
+import { type Clock, MAX_DURATION } from "../time/clock.ts";
 import { AbortError, type AbortReason, type RemoteError } from "../errors.ts";
 import { describeThrown } from "./thrown-error.ts";
 import type { AsyncContext } from "../time/async-context.ts";
 import type { Job } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
-import type { JobRelay, RelayedExecution, RelayResult } from "./job-relay.ts";
+import type { JobRelay, RelayedExecution, RelayResult, RelaySink } from "./job-relay.ts";
 import type { LinkedNode } from "../collections/linked-queue.ts";
 import type { JobMessage } from "../protocol/message.ts";
 import type { Payload } from "../peer.ts";
@@ -28,13 +31,26 @@ export interface JobContext {
   readonly identity: string;
   /** Aborts when the worker has begun to leave: finish soon, or let others take over. */
   readonly shuttingDown: AbortSignal;
+  /** Whether the caller listens to progress. */
+  readonly wantsProgress: boolean;
+  /**
+   * Tells the caller how far the job is, if it listens: a string or bytes, at most 8 KiB. The latest is sent, at most ten times a
+   * second. A report is no sign of life: `timeout` goes on. May be called by itself, without the context.
+   *
+   * @throws TypeError for what is no payload, RangeError when it is over 8 KiB.
+   */
+  readonly progress: (value: Payload) => void;
 }
 
 /**
- * Runs a job. Returns, or resolves to, a string or bytes. What it throws reaches the caller as an ExecutionError; an error
+ * Runs a job. Returns, or resolves to, a string or bytes, or a stream of them: an async generator, a ReadableStream, anything with
+ * `Symbol.asyncIterator`, for callers of `open`. What it throws reaches the caller as an ExecutionError; an error
  * with `retryable: true` (and, optionally, `retryAfter` in ms) is tried again while attempts are left.
  */
-export type Handler = (job: Job, context: JobContext) => Payload | Promise<Payload>;
+export type Handler = (job: Job, context: JobContext) => HandlerResult | Promise<HandlerResult>;
+
+/** What a handler gives. Of a stream that returns something, that is the end's value. */
+export type HandlerResult = Payload | AsyncIterable<Payload>;
 
 /** What an execution calls, and is given. */
 export interface ExecutionOwner {
@@ -43,18 +59,25 @@ export interface ExecutionOwner {
   readonly runnerId: string;
   /** The worker's own signal of leaving. */
   readonly shuttingDown: AbortSignal;
+  readonly clock: Clock;
+  /** The largest payload the runner takes, in bytes. */
+  readonly maxPayload: number;
+  /** Whether there is a backlog towards the runner: then `resume` follows. */
+  holdsUp(execution: Execution): boolean;
+  /** The handler gave an item, or says how far it is. May throw when its bytes cannot be read. */
+  onGiven(execution: Execution, type: "ITEM" | "PROGRESS", value: Payload): void;
   /** The handler has returned or thrown. Called once. */
   onFinished(execution: Execution, result: ExecutionResult): void;
 }
 
 /** What came of a handler. */
 export type ExecutionResult =
-  | { readonly ok: true; readonly value: Payload }
+  | { readonly ok: true; readonly value: Payload; readonly endsStream?: boolean }
   | { readonly ok: false; readonly error: RemoteError; readonly retryable: boolean; readonly retryAfter: number }
   | RelayResult;
 
 /** A job taken in, and its running handler; also the context that is given to it, so that a job costs one object. */
-export class Execution implements JobContext, LinkedNode<Execution> {
+export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwner, RelaySink {
   /** The queue for a slot, while it is in it. */
   list: object | undefined;
   previous: Execution | undefined;
@@ -78,6 +101,12 @@ export class Execution implements JobContext, LinkedNode<Execution> {
   #aborter: AbortController | undefined;
   #reason: AbortError | undefined;
   #relayed: RelayedExecution | undefined;
+  #handler: Handler | undefined;
+  #pump: ItemPump | undefined;
+  #isOver = false;
+  #progress: ProgressReporter | undefined;
+  /** Why an item of a fleet could not be passed on: the end of the job, once that is told. */
+  #fault: Failure | undefined;
 
   constructor(message: JobMessage, owner: ExecutionOwner) {
     this.#message = message;
@@ -103,6 +132,29 @@ export class Execution implements JobContext, LinkedNode<Execution> {
     return this.#owner.shuttingDown;
   }
 
+  get wantsProgress(): boolean {
+    return this.#message.wantsProgress === true;
+  }
+
+  get clock(): Clock {
+    return this.#owner.clock;
+  }
+
+  holdsUp(): boolean {
+    return this.#owner.holdsUp(this);
+  }
+
+  get progress(): (value: Payload) => void {
+    return (value) => this.#report(value);
+  }
+
+  #report(value: Payload): void {
+    checkProgress(value);
+    if (!this.wantsProgress || !this.isWanted || this.#isOver) return;
+    this.#progress ??= new ProgressReporter(this.clock, (latest) => this.#owner.onGiven(this, "PROGRESS", latest));
+    this.#progress.report(value);
+  }
+
   /** Made when first asked for: a controller costs more than the rest of the job, and most handlers never read it. */
   get signal(): AbortSignal {
     if (this.#aborter === undefined) {
@@ -114,6 +166,7 @@ export class Execution implements JobContext, LinkedNode<Execution> {
 
   /** Starts the handler. */
   run(handler: Handler): void {
+    this.#handler = handler;
     let result: ExecutionResult | undefined;
     try {
       const { job } = this.#message;
@@ -122,26 +175,97 @@ export class Execution implements JobContext, LinkedNode<Execution> {
           ? handler(job, this)
           : this.asyncContext.runInAsyncScope(handler, undefined, job, this);
       if (typeof value === "string" || isBytes(value)) result = success(value);
-      else this.#await(value, handler);
+      else if (isStream(value)) result = this.#stream(value);
+      else this.#await(value);
     } catch (error) {
       // Of the handler, or of what it returned: that may be anything, and throw when it is read.
-      result = failure(error, handler);
+      result = this.#failure(error);
     }
-    if (result !== undefined) this.#owner.onFinished(this, result);
+    if (result !== undefined) this.#finish(result);
   }
 
   /** Hands the job to a fleet. `labels`: those of the relay itself. */
   forward(relay: JobRelay, labels: readonly string[], now: number): void {
     const { asyncContext, queuedAt = now } = this;
     const from = { runnerId: this.#owner.runnerId, labels, asyncContext, waited: now - queuedAt };
-    this.#relayed = relay.forward(this.#message, from, (result) => this.#owner.onFinished(this, result));
+    this.#relayed = relay.forward(this.#message, from, this);
   }
 
-  #await(promise: Promise<Payload>, handler: Handler): void {
+  /** The runner takes so many bytes of items more. `resume` follows. */
+  grant(bytes: number): void {
+    this.#pump?.grant(bytes);
+    this.#relayed?.grant(bytes);
+  }
+
+  /** Goes on with a stream that stood still for want of credit, or for a backlog. Runs the handler. */
+  resume(): void {
+    this.#pump?.resume();
+  }
+
+  /** Of the handler's stream, which fails by what this throws, or of a fleet. */
+  onItem(value: unknown): number {
+    const checked = fit(success(value), this.#owner.maxPayload);
+    if (!checked.ok) throw new UnusableItem(checked);
+    this.#owner.onGiven(this, "ITEM", checked.value);
+    return wirePayloadBytes(checked.value) + ITEM_COST;
+  }
+
+  onRelayedItem(value: Payload): void {
+    if (!this.isWanted || this.#fault !== undefined) return;
+    const bytes = wirePayloadBytes(value);
+    if (bytes <= this.#owner.maxPayload) return this.#owner.onGiven(this, "ITEM", value);
+    this.#fault = resultTooLarge(bytes, this.#owner.maxPayload);
+    this.#relayed?.cancel("cancelled");
+  }
+
+  onRelayedProgress(value: Payload): void {
+    if (this.isWanted) this.#owner.onGiven(this, "PROGRESS", value);
+  }
+
+  onRelayed(result: RelayResult): void {
+    this.#finish(this.#fault ?? result);
+  }
+
+  onPumped(end: PumpEnd): void {
+    if (!end.ok) return this.#finish(end.error instanceof UnusableItem ? end.error.result : this.#failure(end.error));
+    const result = end.value === undefined ? success("") : late(end.value);
+    this.#finish(result.ok ? { ...result, endsStream: true } : result);
+  }
+
+  #await(promise: Promise<HandlerResult>): void {
     Promise.resolve(promise).then(
-      (value) => this.#owner.onFinished(this, late(value)),
-      (error: unknown) => this.#owner.onFinished(this, failure(error, handler)),
+      (value) => this.#settle(value),
+      (error: unknown) => this.#finish(this.#failure(error)),
     );
+  }
+
+  #settle(value: unknown): void {
+    const result = isStream(value) ? this.#stream(value) : late(value);
+    if (result !== undefined) this.#finish(result);
+  }
+
+  /** Begins to pull its items. Returns why it cannot. */
+  #stream(items: AsyncIterable<unknown>): ExecutionResult | undefined {
+    const { credit } = this.#message;
+    try {
+      this.#pump = new ItemPump(items, credit ?? 0, this);
+    } catch (error) {
+      return failure(error);
+    }
+    if (!this.isWanted) this.#pump.leave();
+    else if (credit === undefined) this.#pump.fail(new UnusableItem(NO_STREAM));
+    else this.#pump.resume();
+    return undefined;
+  }
+
+  #failure(thrown: unknown): Failure {
+    return failure(thrown, this.#handler);
+  }
+
+  #finish(result: ExecutionResult): void {
+    this.#isOver = true;
+    this.#progress?.end();
+    this.#owner.onFinished(this, result);
   }
 
   /** The result is not wanted any more. Runs the handler's abort listeners. */
@@ -151,17 +275,44 @@ export class Execution implements JobContext, LinkedNode<Execution> {
     const { jobId } = this;
     this.#reason = new AbortError(`nobody waits for this job any more: ${reason}`, reason, { jobId });
     this.#aborter?.abort(this.#reason);
+    this.#pump?.leave();
     this.#relayed?.cancel(reason);
   }
 }
 
+/** Thrown through a handler's stream: what the job fails with. */
+class UnusableItem extends Error {
+  readonly result: Failure;
+
+  constructor(result: Failure) {
+    super(result.error.message);
+    this.result = result;
+  }
+}
+
+function checkProgress(value: unknown): void {
+  const checked = success(value);
+  if (!checked.ok) throw new TypeError("progress: expected a string without lone surrogates, or a Uint8Array");
+  const bytes = wirePayloadBytes(checked.value);
+  if (bytes > MAX_PROGRESS_BYTES)
+    throw new RangeError(`progress: expected at most ${MAX_PROGRESS_BYTES} bytes, got ${bytes}`);
+}
+
+/** What a handler gave or threw. */
+export type PlainResult = Extract<ExecutionResult, { ok: true } | { error: RemoteError }>;
 type Failure = Extract<ExecutionResult, { error: RemoteError }>;
 
 function remote(name: string, message: string, code: string): Failure {
   return { ok: false, error: { name, message, code, stack: "" }, retryable: false, retryAfter: 0 };
 }
 
-function success(value: unknown): ExecutionResult {
+const NO_STREAM = /* @__PURE__ */ remote(
+  "TypeError",
+  "the handler gives a stream, which `execute` does not take: call `open`",
+  "RESULT_TYPE",
+);
+
+function success(value: unknown): PlainResult {
   if (isBytes(value)) return { ok: true, value };
   if (typeof value !== "string") {
     const got = value === null ? "null" : typeof value;
@@ -176,12 +327,21 @@ function success(value: unknown): ExecutionResult {
 }
 
 /** What a promise resolved to, which may throw when it is read, too. */
-function late(value: unknown): ExecutionResult {
+function late(value: unknown): PlainResult {
   try {
     return success(value);
   } catch (error) {
     return failure(error);
   }
+}
+
+/** The result, unless it is over the runner's limit, which is in bytes. */
+export function fit(result: PlainResult, maxPayload: number): PlainResult {
+  if (!result.ok) return result;
+  const { value } = result;
+  if (typeof value === "string" && value.length * 3 <= maxPayload) return result;
+  const bytes = wirePayloadBytes(value);
+  return bytes <= maxPayload ? result : resultTooLarge(bytes, maxPayload);
 }
 
 /** A result over the runner's limit fails the job, not the connection. */
@@ -194,12 +354,12 @@ export function resultTooLarge(bytes: number, maxPayload: number): Failure {
 }
 
 /** A result whose bytes were transferred away. */
-export function unreadable(): ExecutionResult {
+export function unreadable(): Failure {
   return remote("TypeError", "the result's bytes cannot be read any more", "RESULT_TYPE");
 }
 
 /** Whatever was thrown, as text: it may be anything, and reading it may throw again. */
-function failure(thrown: unknown, handler?: Handler): ExecutionResult {
+function failure(thrown: unknown, handler?: Handler): Failure {
   try {
     const values = handler === undefined ? undefined : tasksOf(handler)?.fieldValues?.();
     return { ok: false, error: describeThrown(thrown, values), ...retryHint(thrown) };

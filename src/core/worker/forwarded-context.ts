@@ -1,4 +1,5 @@
 /** The context of a job for code in front of its handler: what that adds or watches it overrides, the rest is the job's own. */
+import type { Payload } from "../peer.ts";
 import type { JobContext } from "./execution.ts";
 
 /** Reads another context, each property when it is asked for: a signal costs something once it is read. */
@@ -27,5 +28,13 @@ export class ForwardedContext implements JobContext {
 
   get shuttingDown(): AbortSignal {
     return this.#context.shuttingDown;
+  }
+
+  get wantsProgress(): boolean {
+    return this.#context.wantsProgress;
+  }
+
+  get progress(): (value: Payload) => void {
+    return this.#context.progress;
   }
 }

@@ -12,7 +12,7 @@ export type RelayFailure = Omit<JobFailedMessage, "type" | "attemptId">;
 
 /** What came of a relayed job. `path`: which worker of the fleet had it. */
 export type RelayResult =
-  | { readonly ok: true; readonly value: Payload; readonly path: string }
+  | { readonly ok: true; readonly value: Payload; readonly path: string; readonly endsStream?: boolean }
   | {
       readonly ok: false;
       readonly error: RemoteError;
@@ -27,6 +27,18 @@ export type RelayResult =
 export interface RelayedExecution {
   /** Its result is not wanted any more. The end follows once its slot is free. */
   cancel(reason: AbortReason): void;
+  /** The outer side takes so many bytes of items more. */
+  grant(bytes: number): void;
+}
+
+/** What is told of a job at a relay. */
+export interface RelaySink {
+  /** An item of a stream. */
+  onRelayedItem(value: Payload): void;
+  /** How far the handler is. */
+  onRelayedProgress(value: Payload): void;
+  /** It is over. Called once, later or before `forward` returns. */
+  onRelayed(result: RelayResult): void;
 }
 
 /** Where a relayed job comes from: the runner, the relay's own labels, the caller's async context, if that is in this process, and the ms it waited for a slot. */
@@ -47,8 +59,8 @@ export interface JobRelay {
   readonly stacked: number;
   /** Calls `listener` when these may have changed; the returned function ends that. @internal */
   onChange(listener: () => void): () => void;
-  /** Hands a job to the fleet. `onEnded` is called once, later or before this returns. @internal */
-  forward(message: JobMessage, from: RelayOrigin, onEnded: (result: RelayResult) => void): RelayedExecution;
+  /** Hands a job to the fleet. @internal */
+  forward(message: JobMessage, from: RelayOrigin, sink: RelaySink): RelayedExecution;
 }
 
 /** Whether a `handler` is a relay. */

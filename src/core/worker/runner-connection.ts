@@ -9,6 +9,7 @@ import { MessageSocket, type MessageSocketOwner } from "../protocol/message-sock
 import { BackpressureMonitor, type BackpressureOwner } from "../health/backpressure.ts";
 import type {
   CancelCode,
+  CreditMessage,
   HelloMessage,
   JobMessage,
   RejectReason,
@@ -17,28 +18,27 @@ import type {
   WireErrorMessage,
   WorkerMessage,
 } from "../protocol/message.ts";
+import type { Payload } from "../peer.ts";
+import type { Clock } from "../time/clock.ts";
 import { IntMap } from "../collections/int-map.ts";
-import { FailureDetector, frameGrace } from "../health/failure-detector.ts";
+import { frameGrace } from "../health/failure-detector.ts";
 import type { CloseReason, Socket } from "../transport/socket.ts";
 import { LOCAL } from "../transport/principal.ts";
 import { RunQueue, type RunQueueOwner } from "./run-queue.ts";
 import { answerTo } from "./answer.ts";
+import { featuresOf } from "../protocol/job-features.ts";
 import { Execution, type ExecutionOwner, type ExecutionResult, unreadable } from "./execution.ts";
 import { isRelay } from "./job-relay.ts";
+import { RunnerHeartbeat, type RunnerHeartbeatOwner } from "./runner-heartbeat.ts";
 import type { ConnectionEnd, RunnerConnectionOwner } from "./runner-connection-owner.ts";
 import { Timer } from "../time/timer.ts";
 import { FEATURE, MAX_MEASURED_PREFETCH } from "../protocol/constants.ts";
-
-/** How long a runner may take to answer HELLO, in ms. */
-const HELLO_TIMEOUT_MS = 10_000;
-/** How long a worker that leaves waits for it, in ms. */
-const LEAVE_TIMEOUT_MS = 1_000;
 
 const NOT_BEGUN: ExecutionResult = { ok: true, value: "" };
 
 /** One session, from the worker's side. */
 export class RunnerConnection
-  implements MessageSocketOwner<RunnerMessage>, ExecutionOwner, RunQueueOwner, BackpressureOwner
+  implements MessageSocketOwner<RunnerMessage>, ExecutionOwner, RunQueueOwner, BackpressureOwner, RunnerHeartbeatOwner
 {
   /** The signal of the instance it was opened for: a later one leaves for reasons of its own. */
   readonly shuttingDown: AbortSignal;
@@ -50,15 +50,10 @@ export class RunnerConnection
   /** Whether the runner prefetches by the jobs' durations: only if asked to, and not to a worker with many slots. */
   readonly #timed: boolean;
   readonly #executions = new IntMap<Execution>();
-  /** Not a reason for the process to stay. */
-  readonly #heartbeatTimer: Timer;
+  readonly #heartbeat: RunnerHeartbeat;
   #welcome: WelcomeMessage | undefined;
-  #detector: FailureDetector;
   #capacity: number;
   #labels: readonly string[];
-  #sentAt = 0;
-  #heardAt = 0;
-  #nonce = 0;
   #leaving = false;
   /** It leaves because this worker asked to, not its runner. */
   #asked = false;
@@ -71,6 +66,7 @@ export class RunnerConnection
   /** What this frame asked for that runs user code: done once the frame is read. */
   #starts: Execution[] = [];
   #aborts: { readonly execution: Execution; readonly reason: AbortReason }[] = [];
+  #resumes: Execution[] = [];
 
   constructor(socket: Socket, hello: HelloMessage, owner: RunnerConnectionOwner<RunnerConnection>) {
     this.#owner = owner;
@@ -87,12 +83,24 @@ export class RunnerConnection
     const rules = { highWater, maxBuffered, stallTimeout: Number.POSITIVE_INFINITY };
     const reviewTimer = (review: (lateBy: number) => void): Timer => new Timer(clock, false, review);
     this.#congestion = new BackpressureMonitor({ clock, rules, reviewTimer }, this);
-    this.#heartbeatTimer = new Timer(owner.clock, false, (lateBy) => this.#onBeat(lateBy));
-    this.#detector = new FailureDetector(HELLO_TIMEOUT_MS, owner.clock.now());
+    this.#heartbeat = new RunnerHeartbeat(clock, this);
   }
 
   get identity(): string {
     return this.#owner.identity;
+  }
+
+  get clock(): Clock {
+    return this.#owner.clock;
+  }
+
+  get maxPayload(): number {
+    return this.#welcome?.maxPayload ?? 0;
+  }
+
+  holdsUp(execution: Execution): boolean {
+    if (this.#congestion.isCongested) this.#resumes.push(execution);
+    return this.#congestion.isCongested;
   }
 
   get runnerId(): string {
@@ -122,7 +130,7 @@ export class RunnerConnection
   /** Says HELLO. */
   open(): void {
     // Before it is opened: it may be closed by then, which ends this connection in the same call.
-    this.#heartbeatTimer.set(HELLO_TIMEOUT_MS);
+    this.#heartbeat.expectWelcome();
     this.#socket.open();
     this.#send(this.#hello);
   }
@@ -155,7 +163,7 @@ export class RunnerConnection
     this.#leaving = true;
     this.#asked = true;
     // With the WELCOME that is on its way there may be jobs: closed now, it would look as if they had been lost.
-    if (this.#welcome === undefined) return this.#heartbeatTimer.set(LEAVE_TIMEOUT_MS);
+    if (this.#welcome === undefined) return this.#heartbeat.expectWelcomeSoon();
     this.#send({ type: "REMOVE" });
     // The latest first: at the head of the runner's queue they then stand in the order they came.
     for (const execution of this.#queue.latestFirst()) this.#handBack(execution, "draining");
@@ -166,6 +174,10 @@ export class RunnerConnection
     if (this.#ended) return;
     if (this.#welcome !== undefined && !this.#leaving) this.#send({ type: "REMOVE" });
     this.#onClosed("left at once", reason);
+  }
+
+  onGiven({ attemptId }: Execution, type: "ITEM" | "PROGRESS", value: Payload): void {
+    this.#send({ type, attemptId, value });
   }
 
   onFinished(execution: Execution, result: ExecutionResult): void {
@@ -204,8 +216,7 @@ export class RunnerConnection
   }
 
   onData(): void {
-    this.#heardAt = this.#owner.clock.now();
-    this.#detector.onHeard(this.#heardAt);
+    this.#heartbeat.onHeard();
     this.#congestion.heard();
   }
 
@@ -215,6 +226,18 @@ export class RunnerConnection
 
   get bufferedBytes(): number {
     return this.#socket.bufferedBytes;
+  }
+
+  get hidesSilence(): boolean {
+    return this.#socket.hidesSilence;
+  }
+
+  sendPing(nonce: number): void {
+    this.#send({ type: "PING", nonce });
+  }
+
+  onSilent(message: string): void {
+    this.#onLost(message);
   }
 
   get mustRead(): boolean {
@@ -229,6 +252,7 @@ export class RunnerConnection
   }
 
   onResumed(): void {
+    for (const execution of this.#resumes.splice(0)) execution.resume();
     this.#owner.startWaiting(this);
   }
 
@@ -244,6 +268,8 @@ export class RunnerConnection
         return this.#onJob(message);
       case "CANCEL":
         return this.#onCancel(message.attemptId, message.reason);
+      case "CREDIT":
+        return this.#onCredit(message);
       case "PING":
         return this.#send({ type: "PONG", nonce: message.nonce });
       case "PONG":
@@ -265,9 +291,10 @@ export class RunnerConnection
       this.#aborts = [];
       for (const { execution, reason } of aborts) execution.abort(reason);
     }
+    if (this.#resumes.length > 0) for (const execution of this.#resumes.splice(0)) execution.resume();
     if (starts.length === 0) return;
     this.#starts = [];
-    this.#queue.run(starts, this.#watched ? this.#owner.clock.now() : this.#heardAt);
+    this.#queue.run(starts, this.#watched ? this.#owner.clock.now() : this.#heartbeat.heardAt);
     if (this.#isShared) this.#owner.startWaiting(this);
   }
 
@@ -293,7 +320,7 @@ export class RunnerConnection
   }
 
   onFlush(taken: boolean): void {
-    this.#sentAt = this.#owner.clock.now();
+    this.#heartbeat.onSent();
     if (taken) this.#congestion.sent();
   }
 
@@ -310,10 +337,8 @@ export class RunnerConnection
   #onWelcome(welcome: WelcomeMessage): void {
     if (this.#welcome !== undefined) return this.onProtocolError(new ProtocolError("a second WELCOME"));
     this.#welcome = welcome;
-    const now = this.#owner.clock.now();
     const grace = frameGrace(this.#socket.hidesParts, this.#owner.maxFrameBytes);
-    this.#detector = new FailureDetector(welcome.heartbeat, now, grace);
-    this.#heartbeatTimer.set(welcome.heartbeat);
+    this.#heartbeat.onWelcome(welcome.heartbeat, grace);
     if (this.#leaving) return this.#send({ type: "REMOVE" });
     this.#owner.onWelcome(this);
   }
@@ -321,10 +346,7 @@ export class RunnerConnection
   #onJob(message: JobMessage): void {
     const { attemptId } = message;
     const asyncContext = this.#takeContext(attemptId);
-    // A field of a feature that was not agreed on.
-    const isForeign =
-      (message.route !== undefined && !this.#speaks(FEATURE.relay)) ||
-      (message.job.task !== undefined && !this.#speaks(FEATURE.tasks));
+    const isForeign = (featuresOf(message) & ~this.#features) !== 0;
     if (this.#welcome === undefined || isForeign || this.#executions.has(attemptId))
       return this.onProtocolError(new ProtocolError("an unexpected JOB"));
     const hasTurn = this.#queue.waiting === 0 && !this.#congestion.isCongested && this.running < this.capacity;
@@ -336,7 +358,7 @@ export class RunnerConnection
     execution.isParked = !starts && this.#parks && !this.#congestion.isCongested;
     this.#executions.set(attemptId, execution);
     if (execution.isParked) this.#send({ type: "WAITING", attemptId });
-    if (!starts) return this.#queue.add(execution, this.#heardAt);
+    if (!starts) return this.#queue.add(execution, this.#heartbeat.heardAt);
     this.turn = this.#owner.onExecutionStarted();
     this.#starts.push(execution);
   }
@@ -348,7 +370,11 @@ export class RunnerConnection
 
   /** Whether both ends speak a feature. */
   #speaks(feature: number): boolean {
-    return ((this.#welcome?.features ?? 0) & this.#hello.features & feature) !== 0;
+    return (this.#features & feature) !== 0;
+  }
+
+  get #features(): number {
+    return (this.#welcome?.features ?? 0) & this.#hello.features;
   }
 
   #takeContext(attemptId: number): AsyncContext | undefined {
@@ -372,6 +398,14 @@ export class RunnerConnection
   #isFull(): boolean {
     const max = this.capacity + (this.#hello.prefetchLimit ?? 0);
     return this.#executions.size >= max || this.#queue.bytes > this.#owner.maxBuffered;
+  }
+
+  /** The runner has read items. What it read may have been the last of an attempt that is answered by now. */
+  #onCredit({ attemptId, bytes }: CreditMessage): void {
+    const execution = this.#executions.get(attemptId);
+    if (execution === undefined) return;
+    execution.grant(bytes);
+    this.#resumes.push(execution);
   }
 
   /** An attempt that is unknown was answered a moment ago: the answer and the CANCEL crossed. */
@@ -417,8 +451,8 @@ export class RunnerConnection
   #answer(execution: Execution, result: ExecutionResult): void {
     const terms = {
       attemptId: execution.attemptId,
-      durationMs: this.#durationOf(execution),
-      maxPayload: this.#welcome?.maxPayload ?? 0,
+      durationMs: this.#timed ? execution.durationMs : undefined,
+      maxPayload: this.maxPayload,
       speaksRelay: this.#speaks(FEATURE.relay),
       speaksDetails: this.#speaks(FEATURE.details),
       // Stacks stay within the process unless they are asked for.
@@ -431,29 +465,6 @@ export class RunnerConnection
       if (answer.type !== "JOBRES") throw error;
       this.#send(answerTo(unreadable(), terms));
     }
-  }
-
-  #durationOf(execution: Execution): number | undefined {
-    return this.#timed ? execution.durationMs : undefined;
-  }
-
-  /** The heartbeat: asks when nothing was said or heard for an interval, gives up after three. */
-  #onBeat(lateBy: number): void {
-    const now = this.#owner.clock.now();
-    const isExcused = this.#detector.stalled(lateBy) || this.#socket.hidesSilence;
-    if (isExcused) this.#detector.extend(now);
-    if (this.#welcome === undefined) {
-      if (isExcused) return this.#heartbeatTimer.set(HELLO_TIMEOUT_MS);
-      return this.#onLost("the runner does not answer HELLO");
-    }
-    const { heartbeat } = this.#welcome;
-    if (this.#detector.health(now) === "dead")
-      return this.#onLost(`nothing heard from the runner for ${this.#detector.longestSilence} ms`);
-    const asks = this.#detector.quiet(now) || now - this.#sentAt >= heartbeat;
-    if (asks) this.#send({ type: "PING", nonce: this.#nonce++ % 0x1_0000_0000 });
-    // Only what is left of the interval: a PING leaves a moment after its beat, and would make the next beat skip one.
-    const left = heartbeat - (now - Math.min(this.#sentAt, this.#heardAt));
-    this.#heartbeatTimer.set(asks ? heartbeat : Math.max(1, left));
   }
 
   #onLost(message: string, error?: ProtocolError): void {
@@ -473,7 +484,7 @@ export class RunnerConnection
   ): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#heartbeatTimer.drop();
+    this.#heartbeat.stop();
     this.#congestion.stop();
     this.#socket.close();
     // Jobs read from the same frame but not begun never will be.

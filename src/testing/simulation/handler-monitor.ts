@@ -6,7 +6,8 @@ import { ForwardedContext } from "../../core/worker/forwarded-context.ts";
 import { likeHandler } from "../../core/worker/handler-lifecycle.ts";
 import type { Job } from "../../core/job/job.ts";
 import type { Payload } from "../../core/peer.ts";
-import type { Handler, JobContext } from "../../core/worker/execution.ts";
+import type { Handler, HandlerResult, JobContext } from "../../core/worker/execution.ts";
+import { isStream } from "../../core/worker/item-pump.ts";
 import { formatPayload, formatTime } from "../history/format.ts";
 import type { Machine } from "./machine.ts";
 import type { Observed } from "../history/observation.ts";
@@ -19,7 +20,10 @@ interface Run {
   readonly began: number;
   /** Signals the handler has read: an abort may be what it waits for. */
   readonly signals: AbortSignal[];
+  isOver: boolean;
 }
+
+type Step = IteratorResult<Payload, Payload | undefined>;
 
 /** The worker's own context, which reports when its signals are read. */
 class WatchedContext extends ForwardedContext {
@@ -106,8 +110,9 @@ export class HandlerMonitor {
     context: JobContext,
     machine: Machine,
     capacity: number,
-  ): Payload | Promise<Payload> {
-    const run: Run = { number: ++this.#runs, machine, data: job.data, began: this.#clock.now(), signals: [] };
+  ): HandlerResult | Promise<HandlerResult> {
+    const began = this.#clock.now();
+    const run: Run = { number: ++this.#runs, machine, data: job.data, began, signals: [], isOver: false };
     const { jobId, attempt } = context;
     const { name, life } = machine;
     this.#record({ kind: "handler-started", machine: name, life, capacity, jobId, attempt, run: run.number });
@@ -115,13 +120,14 @@ export class HandlerMonitor {
       run.signals.push(signal);
       this.#owners.set(signal, machine);
     });
-    let result: Payload | Promise<Payload>;
+    let result: HandlerResult | Promise<HandlerResult>;
     try {
       result = handler(job, watched);
     } catch (error) {
       this.#ended(run, undefined);
       throw error;
     }
+    if (isStream(result)) return this.#watchStream(run, result);
     if (!isThenable(result)) {
       this.#ended(run, result);
       return result;
@@ -131,9 +137,33 @@ export class HandlerMonitor {
     return this.#follow(run, result);
   }
 
-  async #follow(run: Run, result: Payload | Promise<Payload>): Promise<Payload> {
+  /** While a step is pending, the handler runs; between two of them it waits for its reader. */
+  #watchStream(run: Run, items: AsyncIterable<Payload>): AsyncIterable<Payload> {
+    const iterator: AsyncIterator<Payload, Payload | undefined> = items[Symbol.asyncIterator]();
+    const watched: AsyncIterator<Payload, Payload | undefined> = {
+      next: () => this.#step(run, () => iterator.next()),
+      return: () => this.#step(run, async () => (await iterator.return?.()) ?? { done: true, value: undefined }),
+    };
+    return { [Symbol.asyncIterator]: () => watched };
+  }
+
+  async #step(run: Run, ask: () => Promise<Step>): Promise<Step> {
+    if (run.machine.state !== "down") this.#pending.set(run.number, run);
+    try {
+      const step = await ask();
+      if (step.done === true) this.#ended(run, step.value ?? "");
+      else this.#pending.delete(run.number);
+      return step;
+    } catch (error) {
+      this.#ended(run, undefined);
+      throw error;
+    }
+  }
+
+  async #follow(run: Run, result: HandlerResult | Promise<HandlerResult>): Promise<HandlerResult> {
     try {
       const value = await result;
+      if (isStream(value)) return this.#watchStream(run, value);
       this.#ended(run, value);
       return value;
     } catch (error) {
@@ -144,6 +174,8 @@ export class HandlerMonitor {
 
   #ended(run: Run, value: unknown): void {
     this.#pending.delete(run.number);
+    if (run.isOver) return;
+    run.isOver = true;
     if (run.machine.state === "down") return;
     if (this.#clock.outside) this.#onEscape(describeRun(run));
     const { number, machine } = run;

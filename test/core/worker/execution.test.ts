@@ -1,6 +1,7 @@
 /** One task by itself: what a handler is told, and what its caller is told of whatever it returns or throws. */
 import { describe, expect, it } from "vitest";
 import { AbortError, ExecutionError } from "../../../src/core/errors.ts";
+import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 import { Job } from "../../../src/core/job/job.ts";
 import type { JobMessage } from "../../../src/core/protocol/message.ts";
 import {
@@ -19,7 +20,11 @@ class Owner implements ExecutionOwner {
   readonly identity = "w";
   readonly runnerId = "r";
   readonly shuttingDown: AbortSignal = new AbortController().signal;
+  readonly clock = new VirtualClock();
+  readonly maxPayload = 1_000_000;
+  readonly holdsUp = (): boolean => false;
   readonly results: ExecutionResult[] = [];
+  onGiven(): void {}
   onFinished(_task: Execution, result: ExecutionResult): void {
     this.results.push(result);
   }

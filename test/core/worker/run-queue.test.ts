@@ -60,6 +60,10 @@ const owner = {
   identity: "w",
   runnerId: "r",
   shuttingDown: new AbortController().signal,
+  clock: new VirtualClock(),
+  maxPayload: 1_000,
+  holdsUp: (): boolean => false,
+  onGiven: (): void => undefined,
   onFinished: (): void => undefined,
 };
 

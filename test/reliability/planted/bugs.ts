@@ -68,7 +68,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "double settle on abort racing a result",
     file: "dispatch/call",
-    from: 'this.#cancelAttempt("cancelled", "cancelled");\n    this.#fail(reason ??',
+    from: 'this.#giveUp("cancelled", () => reason ??',
     to: 'this.error = reason; this.#owner?.onSettled(this); this.#setState("settled"); this.#setState("running");\n    void (reason ??',
   },
   {

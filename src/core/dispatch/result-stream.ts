@@ -1,0 +1,216 @@
+/**
+ * The items of one call between the worker and the reader: kept until they are read, and paid for with credit. The call is retried
+ * until its reader was given an item; from then on its failure is the reader's. How the call goes on is in call.ts.
+ */
+import { resultFault } from "./payload-limits.ts";
+import { type ProgressListener, reportProgress } from "./progress-sink.ts";
+import type { Attempt, AttemptSink } from "../session/attempt.ts";
+import type { StreamBudget } from "./stream-budget.ts";
+import { Deferred } from "../async/deferred.ts";
+import type { PayloadStream } from "../job/payload-stream.ts";
+import { AbortError } from "../errors.ts";
+import type { Payload } from "../peer.ts";
+import type { CancelReason } from "../protocol/message.ts";
+import { wirePayloadBytes } from "../protocol/codec.ts";
+import { ITEM_COST } from "../protocol/constants.ts";
+import type { Session } from "../session/session.ts";
+import type { Clock } from "../time/clock.ts";
+
+type Result = IteratorResult<Payload, Payload | undefined>;
+type End = { readonly ok: true; readonly value: Payload | undefined } | { readonly ok: false; readonly error: unknown };
+
+const OVER: End = { ok: true, value: undefined };
+
+/** The call, as its stream uses it. */
+export interface StreamedCall {
+  readonly jobId: string;
+  /** Ends it from outside. */
+  stop(error: unknown, reason: CancelReason): void;
+  /** The worker gave what no caller may get, and is not waited for. */
+  onUnusable(fault: string): void;
+  /** The worker may send items again: it has the time limit of an attempt from now on. */
+  onResumed(now: number): void;
+}
+
+/** What a stream is given. */
+export interface ResultStreamContext {
+  readonly clock: Clock;
+  readonly budget: StreamBudget;
+  /** Bytes of items that may be unread. */
+  readonly window: number;
+  /** The largest item, in bytes. */
+  readonly maxPayload: number;
+  readonly onProgress: ProgressListener | undefined;
+  /** The first item has arrived. */
+  onBegun(): void;
+}
+
+/** One stream, as the call fills it and its reader empties it. */
+export class ResultStream implements PayloadStream, AttemptSink<Session> {
+  /** Whether an item has arrived, in any attempt. */
+  hasBegun = false;
+  /** Whether the reader was given an item: from then on there is no other attempt. */
+  isRead = false;
+  readonly #context: ResultStreamContext;
+  #call: StreamedCall | undefined;
+  #attempt: Attempt<Session> | undefined;
+  /** Items in the order they came, and before them, turned round, those that are read first. */
+  #later: Payload[] = [];
+  #sooner: Payload[] = [];
+  readonly #readers: Deferred<Result>[] = [];
+  /** Bytes of the budget it has. */
+  #reserved = 0;
+  /** Bytes that were read and not given back. */
+  #owed = 0;
+  #activeAt = Number.NEGATIVE_INFINITY;
+  #end: End | undefined;
+
+  constructor(context: ResultStreamContext) {
+    this.#context = context;
+  }
+
+  /** The call it belongs to. */
+  set call(call: StreamedCall) {
+    this.#call = call;
+  }
+
+  /** An attempt is sent: bytes of items that the worker may send at once. */
+  takesItems(): number {
+    const { budget, window } = this.#context;
+    if (this.#reserved === 0) this.#reserved = budget.reserve(window);
+    return Math.max(1, this.#reserved);
+  }
+
+  get wantsProgress(): boolean {
+    return this.#context.onProgress !== undefined;
+  }
+
+  onProgress(_attempt: Attempt<Session>, value: Payload): void {
+    const { onProgress, clock } = this.#context;
+    if (onProgress !== undefined) reportProgress(onProgress, value, clock);
+  }
+
+  onItem(attempt: Attempt<Session>, value: Payload, now: number): void {
+    const fault = resultFault(value, attempt.session.identity, this.#context.maxPayload);
+    if (fault === undefined) return this.#push(attempt, value, now);
+    attempt.session.attempts.cancel(attempt, "cancelled");
+    this.#call?.onUnusable(fault);
+  }
+
+  #push(attempt: Attempt<Session>, value: Payload, now: number): void {
+    this.#attempt = attempt;
+    this.#activeAt = now;
+    const reader = this.#readers.shift();
+    if (reader === undefined) this.#later.push(value);
+    else reader.resolve(this.#give(value));
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    this.#context.onBegun();
+  }
+
+  /** From when on the silence of the worker counts: never, while it has no credit. */
+  quietSince(startedAt: number): number {
+    const { credit = 1 } = this.#attempt ?? {};
+    return credit <= 0 ? Number.POSITIVE_INFINITY : Math.max(startedAt, this.#activeAt);
+  }
+
+  /** Another attempt follows. */
+  restart(): void {
+    this.#attempt = undefined;
+    this.#activeAt = Number.NEGATIVE_INFINITY;
+    this.#owed = 0;
+    this.#later = [];
+    this.#sooner = [];
+  }
+
+  /** What was not read is not wanted any more. */
+  discard(): void {
+    this.restart();
+    if (this.#end !== undefined) this.#release();
+  }
+
+  /** The call has settled: what arrived is read before that. */
+  end(end: End): void {
+    this.#attempt = undefined;
+    this.#call = undefined;
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    if (this.#unread === 0) this.#release();
+    for (const reader of this.#readers.splice(0))
+      this.#tellEnd().then(reader.resolve.bind(reader), reader.reject.bind(reader));
+  }
+
+  next(): Promise<Result> {
+    if (this.#unread > 0) return Promise.resolve(this.#give(this.#take()));
+    if (this.#end !== undefined) return this.#tellEnd();
+    const reader = new Deferred<Result>();
+    this.#readers.push(reader);
+    return reader.promise;
+  }
+
+  return(value?: Payload): Promise<Result> {
+    const call = this.#call;
+    if (this.#end === undefined) this.end(OVER);
+    this.#end = OVER;
+    this.discard();
+    const left = "the reader has left the stream";
+    call?.stop(new AbortError(left, "cancelled", { jobId: call.jobId }), "cancelled");
+    return Promise.resolve({ done: true, value });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  get #unread(): number {
+    return this.#later.length + this.#sooner.length;
+  }
+
+  /** The oldest item. Each is moved once, so that a long queue costs no more than a short one. */
+  #take(): Payload {
+    if (this.#sooner.length === 0) {
+      this.#sooner = this.#later.toReversed();
+      this.#later = [];
+    }
+    return this.#sooner.pop() ?? "";
+  }
+
+  #give(value: Payload): Result {
+    this.isRead = true;
+    if (this.#end === undefined) this.#giveBack(wirePayloadBytes(value) + ITEM_COST);
+    else if (this.#unread === 0) this.#release();
+    return { done: false, value };
+  }
+
+  /** What was read is given back in pieces of half the window, and with it what the budget could not spare before. */
+  #giveBack(bytes: number): void {
+    this.#owed += bytes;
+    const attempt = this.#attempt;
+    if (attempt === undefined || this.#owed * 2 < this.#reserved) return;
+    const { budget, clock, window } = this.#context;
+    const more = budget.reserve(window - this.#reserved);
+    this.#reserved += more;
+    const stoodStill = (attempt.credit ?? 0) <= 0;
+    const owed = this.#owed;
+    this.#owed = 0;
+    attempt.session.attempts.grant(attempt, owed + more);
+    if (!stoodStill) return;
+    this.#activeAt = clock.now();
+    this.#call?.onResumed(this.#activeAt);
+  }
+
+  #tellEnd(): Promise<Result> {
+    const end = this.#end ?? OVER;
+    this.#end = OVER;
+    return end.ok ? Promise.resolve({ done: true, value: end.value }) : Promise.reject(end.error);
+  }
+
+  #release(): void {
+    this.#context.budget.release(this.#reserved);
+    this.#reserved = 0;
+  }
+}

@@ -1,0 +1,13 @@
+/** Which features a JOB uses: it may be sent only where both ends speak all of them. */
+import { FEATURE } from "./constants.ts";
+import type { JobMessage } from "./message.ts";
+
+/** The features as a mask. */
+export function featuresOf({ route, job, credit, wantsProgress }: JobMessage): number {
+  return (
+    (route === undefined ? 0 : FEATURE.relay) |
+    (job.task === undefined ? 0 : FEATURE.tasks) |
+    (credit === undefined ? 0 : FEATURE.streams) |
+    (wantsProgress === true ? FEATURE.progress : 0)
+  );
+}
