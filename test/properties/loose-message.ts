@@ -204,6 +204,20 @@ const result: fc.Arbitrary<Loose> = fc
     return { sent, arrives: typeof sent.value !== "string" || sent.value.isWellFormed() ? arrives : undefined };
   });
 
+/** An item, or progress, which has a limit of its own. */
+const part: fc.Arbitrary<Loose> = fc
+  .record({
+    type: fc.constantFrom("ITEM" as const, "PROGRESS" as const),
+    attemptId,
+    value: fc.oneof(text(8_192), fc.uint8Array(), fc.constantFrom("\ud800", "a\udc00", new Uint8Array(8_193))),
+  })
+  .map((sent) => {
+    const { value } = sent;
+    const isText = typeof value !== "string" || value.isWellFormed();
+    const fits = sent.type === "ITEM" || Buffer.byteLength(value) <= 8_192;
+    return { sent, arrives: isText && fits ? sent : undefined };
+  });
+
 const jobError: fc.Arbitrary<Loose> = fc
   .record({
     type: fc.constant("JOBERR" as const),
@@ -252,6 +266,7 @@ export const looseMessage: fc.Arbitrary<Loose> = fc.oneof(
   job,
   relayedJob,
   result,
+  part,
   failed,
   jobError,
   goAway,

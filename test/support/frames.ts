@@ -23,7 +23,7 @@ interface Stored {
 function revive(_: string, value: unknown): unknown {
   if (value === "Infinity") return Number.POSITIVE_INFINITY;
   if (typeof value !== "object" || value === null) return value;
-  if ("bytes" in value) return new Uint8Array(Buffer.from(String(value.bytes), "hex"));
+  if ("bytes" in value && typeof value.bytes === "string") return new Uint8Array(Buffer.from(value.bytes, "hex"));
   if ("data" in value) {
     const job = Reflect.construct(Job, [value.data, "headers" in value ? value.headers : []]) as Job;
     return "task" in value ? job.forTask(String(value.task)) : job;
@@ -193,6 +193,22 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
       avoid: fc.array(path, { maxLength: 16 }),
     }),
   }),
+  fc.record(
+    {
+      type: type("JOB"),
+      attemptId: id,
+      attempt: fc.integer({ min: 1, max: 0xffff_ffff }),
+      jobId: fc.maxSafeNat(),
+      ttl: limit,
+      job: fc.oneof(anyJob, taskJob),
+      credit: fc.integer({ min: 1, max: 0xffff_ffff }),
+      wantsProgress: fc.constant(true),
+    },
+    { requiredKeys: ["type", "attemptId", "attempt", "jobId", "ttl", "job"] },
+  ),
+  fc.record({ type: fc.constantFrom("ITEM" as const, "PROGRESS" as const), attemptId: id, value: payload }),
+  fc.record({ type: type("CREDIT"), attemptId: id, bytes: fc.integer({ min: 1, max: 0xffff_ffff }) }),
+  fc.record({ type: type("JOBRES"), attemptId: id, value: payload, durationMs, endsStream: fc.constant(true) }),
   fc.record({ type: type("JOBRES"), attemptId: id, value: payload, durationMs }),
   fc.record({ type: type("JOBRES"), attemptId: id, value: payload, durationMs, path }),
   fc.record({

@@ -37,6 +37,7 @@ import {
   GOAWAY_CODES,
   MAX_AVOIDED,
   MAX_ERROR_VALUES,
+  MAX_PROGRESS_BYTES,
   NO_LIMIT,
   REJECT_CODES,
   TEXT_BYTES,
@@ -156,10 +157,13 @@ function encodeResult(out: ByteWriter, message: JobResultMessage): void {
   encodePayload(out, value);
 }
 
-function encodePart(out: ByteWriter, { attemptId, value }: ItemMessage | ProgressMessage): void {
+function encodePart(out: ByteWriter, { type, attemptId, value }: ItemMessage | ProgressMessage): void {
   out.u64(attemptId);
   out.u8(typeof value === "string" ? 0 : FLAG_0);
+  const start = out.length;
   encodePayload(out, value);
+  if (type === "PROGRESS" && out.length - start > MAX_PROGRESS_BYTES)
+    throw new ProtocolError(`progress of over ${MAX_PROGRESS_BYTES} bytes`);
 }
 
 function encodePayload(out: ByteWriter, value: Payload): void {

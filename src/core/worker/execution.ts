@@ -250,7 +250,7 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
     try {
       this.#pump = new ItemPump(items, credit ?? 0, this);
     } catch (error) {
-      return failure(error);
+      return this.#failure(error);
     }
     if (!this.isWanted) this.#pump.leave();
     else if (credit === undefined) this.#pump.fail(new UnusableItem(NO_STREAM));

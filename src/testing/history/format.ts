@@ -35,7 +35,11 @@ function messageText(one: Message): string {
     case "JOB":
       return `JOB ${one.attemptId} (job ${one.jobId}, attempt ${one.attempt}) ${formatPayload(one.job.data)}`;
     case "JOBRES":
-      return `JOBRES ${one.attemptId} ${formatPayload(one.value)}`;
+    case "ITEM":
+    case "PROGRESS":
+      return `${one.type} ${one.attemptId} ${formatPayload(one.value)}`;
+    case "CREDIT":
+      return `CREDIT ${one.attemptId} ${one.bytes} bytes`;
     case "JOBERR":
       return `JOBERR ${one.attemptId} ${one.error.name}: ${formatPayload(one.error.message)}`;
     case "REJECT":

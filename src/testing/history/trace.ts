@@ -88,7 +88,11 @@ function messageFacts(message: Message): readonly (number | string)[] {
         ...contents(message.job.data),
       ];
     case "JOBRES":
+    case "ITEM":
+    case "PROGRESS":
       return [message.type, message.attemptId, ...contents(message.value)];
+    case "CREDIT":
+      return [message.type, message.attemptId, message.bytes];
     case "JOBERR":
       return [message.type, message.attemptId, message.error.name];
     case "CANCELLED":

@@ -32,7 +32,7 @@ describe("golden frames", () => {
   });
 
   it("are there for every type of message", () => {
-    expect(new Set(golden.flatMap(({ messages }) => messages).map(({ type }) => type)).size).toBe(18);
+    expect(new Set(golden.flatMap(({ messages }) => messages).map(({ type }) => type)).size).toBe(21);
   });
 });
 

@@ -42,6 +42,9 @@ describe("a runner", () => {
     { type: "CAPACITY", capacity: 2, labels: [] } as const,
     { type: "WAITING", attemptId: 1 } as const,
     { type: "STARTED", attemptId: 1 } as const,
+    { type: "ITEM", attemptId: 1, value: "x" } as const,
+    { type: "PROGRESS", attemptId: 1, value: "x" } as const,
+    { type: "JOBRES", attemptId: 1, value: "x", endsStream: true } as const,
   ])("ends a session on a $type that was not agreed on", async (message) => {
     await using set = await stage();
     const peer = await set.peer();
