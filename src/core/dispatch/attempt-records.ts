@@ -26,6 +26,6 @@ export class AttemptRecords {
 }
 
 /** The record of an attempt that gave the result. */
-export function answered(identity: string, path: string | undefined, ms: number): AttemptRecord {
+export function answerRecord(identity: string, path: string | undefined, ms: number): AttemptRecord {
   return { identity: joinPath(identity, path), outcome: "ok", ms };
 }

@@ -32,7 +32,7 @@ import { withoutStacks } from "../protocol/error-details.ts";
 import { remoteCause } from "./remote-error.ts";
 import { type AttemptFailure, nextRetryDelay } from "./retry.ts";
 import type { Session } from "../session/session.ts";
-import { answered, AttemptRecords } from "./attempt-records.ts";
+import { answerRecord, AttemptRecords } from "./attempt-records.ts";
 import { ProgressSink } from "./progress-sink.ts";
 import { QueuedCall } from "./queued-call.ts";
 import type { ResultStream, StreamedCall } from "./result-stream.ts";
@@ -103,7 +103,7 @@ export class Call
   get attempts(): AttemptRecord[] {
     const failures = [...(this.#context.earlier ?? []), ...(this.#failures?.list() ?? [])];
     if (this.answeredBy === undefined) return failures;
-    return [...failures, answered(this.answeredBy.identity, this.#answerPath, this.#since)];
+    return [...failures, answerRecord(this.answeredBy.identity, this.#answerPath, this.#since)];
   }
 
   get jobId(): string {
