@@ -115,7 +115,9 @@ describe("a job that comes back to its own runner", () => {
     let result: unknown;
     const message = { ...job, route: { origin, deadline: 1_000, priority: 0, labels: [], avoid: [] } };
     const from = { runnerId: "other", labels: [], asyncContext: undefined, waited: 0 };
-    relay(set.runner).forward(message, from, (ended) => (result = ended));
+    const nothing = (): void => undefined;
+    const onRelayed = (ended: unknown): void => void (result = ended);
+    relay(set.runner).forward(message, from, { onRelayedItem: nothing, onRelayedProgress: nothing, onRelayed });
     expect(result).toEqual({ ok: false, reject: "unfit" });
     expect(set.runner.stats()).toMatchObject({ submitted: 1, running: 1, queued: 0 });
     peer.answer("y");
