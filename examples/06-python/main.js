@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Job, JobRunner } from "powerhose";
+import { client } from "powerhose/tasks";
 import { listenWebSocket } from "powerhose/websocket/node";
 
 const token = "schlüssel-鍵";
@@ -38,6 +39,20 @@ await show("a time limit", "sleep", { timeout: 200, attempts: 1 });
 const numbers = Array.from({ length: 200 }, (_, n) => String(n));
 const squares = await Promise.all(numbers.map((number) => runner.execute(number)));
 console.log(`many: ${squares.every((square, n) => square === String(n ** 2)) ? "all right" : "wrong"}`);
+
+// A typed task: its values are what they are in both languages.
+const python = client(runner);
+const since = new Date("2025-12-31T00:00:00Z");
+const { mean, distinct, days, until, packed, product } = await python.summary({
+  numbers: Uint8Array.of(1, 2, 2, 7).map((n) => n * 2),
+  since,
+});
+console.log(`a task: mean ${mean}, ${[...distinct].sort((a, b) => a - b).join(" and ")}, ${days} day`);
+console.log(`its values: ${until.toISOString()}, bytes ${[...packed].join(" ")}, ${typeof product} ${product}`);
+const failed = await python.summary({ numbers: [], since }).catch((error) => error.cause);
+console.log(
+  `what it raised: ${failed.name}: ${failed.message}, need ${failed.need}, since ${failed.since.toISOString()}`,
+);
 
 // It finishes what it has, and leaves.
 worker.kill("SIGTERM");

@@ -1,4 +1,4 @@
-"""A worker in Python, with the standard library alone: what docs/protocol.md says, line by line.
+"""A worker in Python, with the standard library alone: what docs/protocol.md says, line by line. Values are in values.py.
 
     python3 worker.py ws://127.0.0.1:7070/ [identity]
 
@@ -7,6 +7,7 @@ The token, if the runner wants one, is read from POWERHOSE_TOKEN. SIGTERM finish
 
 import base64
 import hashlib
+import json
 import os
 import random
 import signal
@@ -16,13 +17,19 @@ import struct
 import sys
 import threading
 import time
+from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
+
+from values import decode, encode
 
 HELLO, WELCOME, PING, PONG = 0x01, 0x02, 0x03, 0x04
 JOB, JOBRES, JOBERR, REJECT, CANCEL, CANCELLED = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
 REMOVE, REMOVED, GOAWAY, ERROR = 0x20, 0x21, 0x22, 0x7F
 DRAINING, RECALLED, PROTOCOL = 1, 5, 1
 FINAL_ERRORS = {1: "PROTOCOL", 2: "VERSION", 3: "UNAUTHORIZED", 4: "ID_TAKEN"}
+# Features, and bits of flags.
+TASKS, DETAILS = 1 << 0, 1 << 4
+IS_BYTES, HAS_TASK, HAS_DETAILS, HAS_VALUES = 1, 4, 4, 8
 CAPACITY = 4
 MAX_JOB = 1 << 20
 
@@ -251,11 +258,13 @@ class Session:
         self.heartbeat = 10.0
         self.over = threading.Event()
         self.max_result = 0
+        self.features = 0
         self.runner_id = ""
 
     def run(self):
-        hello = struct.pack(">HIBHIQ", 1, 0, 0, CAPACITY - self.worker.orphans, MAX_JOB, self.worker.served)
-        hello += text(self.worker.identity) + text(self.worker.instance) + bytes([0])
+        hello = struct.pack(">HIBHIQ", 1, TASKS | DETAILS, 0, CAPACITY - self.worker.orphans, MAX_JOB, self.worker.served)
+        hello += text(self.worker.identity) + text(self.worker.instance)
+        hello += bytes([len(self.worker.tasks)]) + b"".join(text(f"task:{name}") for name in self.worker.tasks)
         self.ws.send(message(HELLO, hello))
         threading.Thread(target=self._beat, daemon=True).start()
         try:
@@ -296,7 +305,7 @@ class Session:
 
     def _on_message(self, kind, body):
         if kind == WELCOME:
-            _version, heartbeat, self.max_result, _features = struct.unpack_from(">HIII", body)
+            _version, heartbeat, self.max_result, self.features = struct.unpack_from(">HIII", body)
             _session, self.runner_id = names(body, 14)
             self.heartbeat = heartbeat / 1000
             self.welcome = True
@@ -332,23 +341,28 @@ class Session:
 
     def _on_job(self, body):
         attempt, number, job_id, _ttl, flags = struct.unpack_from(">QIQIB", body)
-        if flags & ~1:
+        if flags & ~(IS_BYTES | HAS_TASK if self.features & TASKS else IS_BYTES):
             raise ValueError("unknown flags of a JOB")
-        headers, data = read_headers(body[25:])
+        at, task = 25, None
+        if flags & HAS_TASK:
+            (size,) = struct.unpack_from(">H", body, at)
+            at, task = at + 2 + size, body[at + 2 : at + 2 + size].decode()
+        headers, data = read_headers(body[at:])
         if self.leaving:
             return self.ws.send(message(REJECT, struct.pack(">QB", attempt, DRAINING)))
-        job = data if flags & 1 else data.decode()
+        job = data if flags & IS_BYTES else data.decode()
         stop = threading.Event()
         with self.lock:
             self.attempts[attempt] = stop
         context = {"stop": stop, "attempt": number, "job_id": f"{self.runner_id}:{job_id}"}
-        threading.Thread(target=self._execute, args=(attempt, job, headers, context), daemon=True).start()
+        threading.Thread(target=self._execute, args=(attempt, task, job, headers, context), daemon=True).start()
 
-    def _execute(self, attempt, job, headers, context):
+    def _execute(self, attempt, task, job, headers, context):
         try:
-            answer = self._result(attempt, self.worker.handler(job, headers, context))
+            run = self.worker.handler if task is None else self._task(task)
+            answer = self._result(attempt, run(job, headers, context))
         except Exception as error:  # Whatever a handler raises fails its job, and nothing else.
-            answer = self._error(attempt, error)
+            answer = self._error(attempt, error, task is not None)
         with self.lock:
             is_over = self.over.is_set()
             self.attempts.pop(attempt, None)
@@ -370,19 +384,35 @@ class Session:
             raise OverflowError(f"the result has {len(data)} bytes, over the runner's limit of {self.max_result}")
         return message(JOBRES, struct.pack(">QB", attempt, isinstance(value, bytes)) + data)
 
-    def _error(self, attempt, error):
+    def _task(self, name):
+        """The task as a handler of bytes, which are values."""
+        if name not in self.worker.tasks:
+            raise LookupError(f"no task {name}")
+        run = self.worker.tasks[name]
+        return lambda job, headers, context: encode(run(decode(job), headers, context))
+
+    def _error(self, attempt, error, is_task):
         retryable = isinstance(error, Retry)
-        head = struct.pack(">QBI", attempt, retryable, error.after_ms if retryable else 0)
         code = "RESULT_TOO_LARGE" if isinstance(error, OverflowError) else ""
         words = text(type(error).__name__, 256) + text(str(error), 8192) + text(code, 256) + text("")
-        return message(JOBERR, head + words)
+        flags = int(retryable)
+        if is_task and vars(error) and self.features & DETAILS:
+            # Its own fields as values: the first of a list, which `details` names.
+            try:
+                values = encode([vars(error)])
+                if len(values) <= 16384:
+                    flags |= HAS_DETAILS | HAS_VALUES
+                    words += text(json.dumps({"fields": 0})) + values
+            except ValueError:
+                pass  # what cannot be carried costs the fields and not the error
+        return message(JOBERR, struct.pack(">QBI", attempt, flags, error.after_ms if retryable else 0) + words)
 
 
 class Worker:
     """Connects, serves, comes back."""
 
-    def __init__(self, url, handler, identity, token=None):
-        self.url, self.handler, self.identity, self.token = url, handler, identity, token
+    def __init__(self, url, handler, tasks, identity, token=None):
+        self.url, self.handler, self.tasks, self.identity, self.token = url, handler, tasks, identity, token
         self.instance = os.urandom(8).hex()
         self.served = 0
         self.orphans = 0
@@ -436,10 +466,34 @@ def handler(job, headers, context):
     return str(int(job) ** 2)
 
 
+class TooFew(Exception):
+    """Fewer numbers than a mean takes. Its fields reach the caller."""
+
+    def __init__(self, need, since):
+        super().__init__(f"a mean takes {need} numbers")
+        self.need, self.since = need, since
+
+
+def summary(given, _headers, _context):
+    """A typed task: ordinary values in, ordinary values out."""
+    numbers = list(given["numbers"])
+    if not numbers:
+        raise TooFew(1, given["since"])
+    return {
+        "mean": sum(numbers) / len(numbers),
+        "distinct": set(numbers),
+        "days": (datetime(2026, 1, 1, tzinfo=timezone.utc) - given["since"]) / timedelta(days=1),
+        "until": given["since"] + timedelta(days=1),
+        "packed": bytes(int(number) for number in numbers),
+        "product": 2**70 * len(numbers),
+    }
+
+
 if __name__ == "__main__":
     worker = Worker(
         sys.argv[1],
         handler,
+        {"summary": summary},
         sys.argv[2] if len(sys.argv) > 2 else f"python-{os.getpid()}",
         os.environ.get("POWERHOSE_TOKEN"),
     )

@@ -41,3 +41,15 @@ test.skipIf(python === undefined)("cbor2 of Python reads the golden values, and 
   expect(read("half")).toBe(Number.POSITIVE_INFINITY);
   expect(read("floats")).toStrictEqual(Float64Array.of(1.5, -2));
 });
+
+const OWN = fileURLToPath(new URL("read_golden_values.py", import.meta.url));
+const EXAMPLE = fileURLToPath(new URL("../../../examples/06-python", import.meta.url));
+const hasPython = spawnSync("python3", ["--version"]).status === 0;
+
+test.skipIf(!hasPython)("the codec of the example in Python reads, writes and refuses what this one does", () => {
+  const { stdout, stderr } = spawnSync("python3", ["-B", OWN, EXAMPLE, GOLDEN], { encoding: "utf8" });
+  expect(stderr).toBe("");
+  const { wrong, written } = JSON.parse(stdout) as Report;
+  expect(wrong).toEqual([]);
+  for (const hex of Object.values(written)) cbor().decode(fromHex(hex));
+});
