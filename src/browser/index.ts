@@ -6,6 +6,7 @@ import { type ServeFromTabOptions, tabSettings } from "./options.ts";
 import { TabWorker } from "./tab-worker.ts";
 
 export type { ServeFromTabOptions, TabDefaults, TabScripts } from "./options.ts";
+export type { WebWorkerEvent, WebWorkerLike } from "../web-workers/web-thread.ts";
 export { TAB_DEFAULTS } from "./options.ts";
 export type { TabWorker } from "./tab-worker.ts";
 export type { TabEvent, TabProgressEvent, TabState, TabStateEvent, TabStats, TabTroubleEvent } from "./tab-events.ts";

@@ -20,6 +20,7 @@ import { systemRandom, type WarningReporter, WORKER_DEFAULTS, type WorkerOptions
 import type { RestartOptions } from "../supervisor/restart-policy.ts";
 import { checkDial, type Secret } from "../transports/websocket/dial-options.ts";
 import { absoluteUrl, isAddress } from "../web-workers/page-url.ts";
+import type { WebWorkerLike } from "../web-workers/web-thread.ts";
 import { browserFamily } from "./user-agent.ts";
 
 /** The scripts of the Web Workers, for a page that brings them itself: URLs, `blob:` ones included. Module scripts. */
@@ -33,8 +34,12 @@ export interface TabScripts {
 /** Options of {@link serveFromTab}. All durations in ms. */
 export interface ServeFromTabOptions
   extends RestartOptions, Pick<WorkerOptions, "maxPayload" | "reconnectMin" | "reconnectMax" | "drainTimeout"> {
-  /** The ES module whose export is the handler; a text is relative to the page. Each Web Worker imports it. */
-  readonly module: string | URL;
+  /**
+   * The handler: a function that returns a new Web Worker, whose script calls `serve` of `powerhose/web-workers/serve`, which is
+   * what bundlers understand. Or the URL of an ES module whose export is the handler, which each Web Worker imports as the browser
+   * loads it; a text is relative to the page.
+   */
+  readonly module: string | URL | (() => WebWorkerLike);
   /** The name of the module's export that is the handler; default `default`. */
   readonly export?: string | undefined;
   /** How many Web Workers run handlers, 1 to 64; default `navigator.hardwareConcurrency`. */
@@ -69,12 +74,15 @@ const MAX_SIZE = 64;
 /** The options with everything filled in, as they cross to the Web Worker. */
 export interface TabSettings extends Omit<TabDefaults, "labels"> {
   readonly url: string;
+  /** Its URL; empty where the page starts the Web Workers. */
   readonly module: string;
   readonly size: number;
   readonly labels: readonly string[];
   readonly identity: string;
   /** The URL of the script that runs handlers; absent: this package's. */
   readonly handlerScript: string | undefined;
+  /** Whether the page starts the Web Workers that run handlers. */
+  readonly startedByPage: boolean;
 }
 
 /** What stays in the page. */
@@ -83,6 +91,8 @@ export interface TabSetup {
   readonly token: Secret | undefined;
   readonly ticket: (() => string | Promise<string>) | undefined;
   readonly onWarning: WarningReporter | undefined;
+  /** Starts a Web Worker that runs handlers, where the page does. */
+  readonly start: (() => WebWorkerLike) | undefined;
   /** The URL of the script that holds the connection; absent: this package's. */
   readonly socketScript: string | undefined;
 }
@@ -100,7 +110,7 @@ const scriptUrls: Validator = (value) =>
     : "the URLs `socket` and `handler`";
 
 const OPTIONS = defineOptions<ServeFromTabOptions, keyof TabDefaults>({
-  module: [isAddress],
+  module: [(value) => (typeof value === "function" ? undefined : isAddress(value))],
   export: [isString, "default"],
   size: [integer(1, MAX_SIZE)],
   token: [() => undefined], // as dialWebSocket says
@@ -138,11 +148,13 @@ export function tabSettings(url: string | URL, options: ServeFromTabOptions): Ta
       size: rest.size ?? cores,
       identity: rest.identity ?? `tab-${systemRandom.id().slice(0, 12)}`,
       url: String(url),
-      module: absoluteUrl("serveFromTab", module, "module"),
+      module: typeof module === "function" ? "" : absoluteUrl("serveFromTab", module, "module"),
       labels: [...new Set(["browser", browserFamily(navigator?.userAgent ?? ""), ...labels])],
       handlerScript:
         scripts === undefined ? undefined : absoluteUrl("serveFromTab", scripts.handler, "scripts.handler"),
+      startedByPage: typeof module === "function",
     },
+    start: typeof module === "function" ? module : undefined,
     token,
     ticket,
     onWarning,

@@ -21,6 +21,7 @@ import { OnlineDialer } from "./online-dialer.ts";
 import type { TabSettings } from "./options.ts";
 import { CredentialRequests } from "./credential-requests.ts";
 import type { TabState } from "./tab-events.ts";
+import { RemoteThreads } from "./remote-threads.ts";
 import { TabCounters } from "./tab-counters.ts";
 import { spawnWebThread, startPackaged } from "../web-workers/web-thread.ts";
 
@@ -32,23 +33,24 @@ const MAX_WARNED = 32;
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
 
-function planOf(settings: TabSettings, number: number, maxFrameBytes: number): ThreadPlan {
-  const { module, export: exportName, startTimeout, handlerScript } = settings;
+function planOf(settings: TabSettings, threads: RemoteThreads, number: number, maxFrameBytes: number): ThreadPlan {
+  const { module, export: exportName, startTimeout, handlerScript, startedByPage } = settings;
   const init = { module, exportName, identity: `web-worker-${number}`, capacity: 1, labels: [] };
   return {
     title: `web worker ${number}`,
     init: { ...init, maxJobs: UNLIMITED, maxAge: UNLIMITED, maxPayload: Math.min(maxFrameBytes, MAX_PAYLOAD) },
     startTimeout,
     maxFrameBytes,
-    spawn: (events) => spawnWebThread(() => startPackaged(handlerScript), events),
+    spawn: (events) =>
+      startedByPage ? threads.spawn(events) : spawnWebThread(() => startPackaged(handlerScript), events),
   };
 }
 
-function runnerOf(settings: TabSettings): JobRunner {
+function runnerOf(settings: TabSettings, threads: RemoteThreads): JobRunner {
   const { size, module, restartMin, restartMax, maxCrashes, maxPayload } = settings;
   const plans = ({ maxFrameBytes }: { readonly maxFrameBytes: number }): ThreadPlan[] =>
-    Array.from({ length: size }, (_, index) => planOf(settings, index + 1, maxFrameBytes));
-  const address = `${size} web workers of ${module}`;
+    Array.from({ length: size }, (_, index) => planOf(settings, threads, index + 1, maxFrameBytes));
+  const address = `${size} web workers${module === "" ? "" : ` of ${module}`}`;
   const listen = new ThreadPoolListener({ owner: "serveFromTab", address, restartMin, restartMax, maxCrashes, plans });
   return new JobRunner({
     listen,
@@ -76,8 +78,9 @@ interface TabRuntime {
 
 /** Serves one tab. */
 export class TabWorkerHost {
-  readonly #report: (report: TabReport) => void;
+  readonly #report: (report: TabReport, transfer?: object[]) => void;
   readonly #credentials: CredentialRequests;
+  readonly #threads: RemoteThreads;
   #runtime: TabRuntime | undefined;
   #worker: Worker | undefined;
   /** Whether a handler is loaded. Before that the tab does not dial. */
@@ -88,9 +91,10 @@ export class TabWorkerHost {
   /** What was told since it was registered. A page that was away goes on with a new Worker, which would tell it again. */
   readonly #warned = new Set<string>();
 
-  constructor(report: (report: TabReport) => void) {
+  constructor(report: (report: TabReport, transfer?: object[]) => void) {
     this.#report = report;
     this.#credentials = new CredentialRequests(report);
+    this.#threads = new RemoteThreads(report);
   }
 
   /** Carries out a command of the page. */
@@ -100,6 +104,8 @@ export class TabWorkerHost {
         return void this.#serve(command.init);
       case "answer":
         return this.#credentials.onAnswer(command);
+      case "thread":
+        return this.#threads.onEvent(command);
       case "leave":
         return this.#leave();
       case "return":
@@ -123,7 +129,7 @@ export class TabWorkerHost {
   async #serve(init: TabInit): Promise<void> {
     const { settings } = init;
     const dialer = new OnlineDialer(dialerOf(init, this.#credentials));
-    const runner = runnerOf(settings);
+    const runner = runnerOf(settings, this.#threads);
     const running = (): number => runner.calls.running;
     const counters = new TabCounters(settings.size, running, () => this.#progress());
     this.#runtime = { settings, counters, dialer, runner };

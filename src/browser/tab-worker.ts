@@ -10,6 +10,7 @@ import { WorkerStartError } from "../index.ts";
 import type { CredentialKind, TabCommand, TabReport } from "./worker-protocol.ts";
 import type { TabSetup } from "./options.ts";
 import type { TabEvent, TabState, TabStats } from "./tab-events.ts";
+import { PageThreads } from "./page-threads.ts";
 import { errorText } from "../web-workers/web-thread.ts";
 
 function startSocketWorker(script: string | undefined): Worker {
@@ -36,16 +37,19 @@ export class TabWorker {
   readonly #page = new AbortController();
   readonly #ready = new Deferred<void>();
   readonly #closed = new Deferred<void>();
+  /** The Web Workers of the handlers, where the page starts them. */
+  readonly #threads: PageThreads | undefined;
   #stats: TabStats;
 
   /** @internal Throws WorkerStartError. */
   constructor(setup: TabSetup) {
-    const { settings, token, ticket, socketScript } = setup;
+    const { settings, token, ticket, socketScript, start } = setup;
     this.#setup = setup;
     this.identity = settings.identity;
     this.#stats = { state: "connecting", size: settings.size, running: 0, done: 0, failed: 0, rate: 0 };
     this.closed = this.#closed.promise;
     this.ready = this.#ready.promise;
+    this.#threads = start === undefined ? undefined : new PageThreads(start, (command) => this.#send(command));
     this.#worker = this.#start(socketScript);
     this.#watchPage();
     const requested: CredentialKind[] = [];
@@ -146,6 +150,8 @@ export class TabWorker {
       case "event":
         this.#stats = report.stats;
         return this.#emit(report.event);
+      case "thread":
+        return this.#threads?.onRequest(report);
       case "warning":
         return this.#warn(new Error(report.message));
       case "ask":
@@ -188,6 +194,7 @@ export class TabWorker {
   #end(): void {
     this.#page.abort();
     this.#worker.terminate();
+    this.#threads?.stop();
     if (this.#stats.state !== "stopped") {
       this.#stats = { ...this.#stats, state: "stopped", running: 0 };
       this.#emit({ type: "tab-state", state: "stopped" });

@@ -1,4 +1,5 @@
 /** The messages between a page and the Web Worker that holds its connection. */
+import type { ThreadInit } from "../supervisor/thread-protocol.ts";
 import type { TabSettings } from "./options.ts";
 import type { TabEvent, TabStats } from "./tab-events.ts";
 
@@ -14,8 +15,22 @@ export interface TabInit {
   readonly requested: readonly CredentialKind[];
 }
 
+/** What the supervisor asks of the page, where the page starts the Web Workers of the handlers. */
+export type ThreadRequest =
+  | { readonly request: "start"; readonly id: number }
+  /** Hands over the init message and the port in it. */
+  | { readonly request: "post"; readonly id: number; readonly init: ThreadInit }
+  | { readonly request: "terminate"; readonly id: number };
+
 /** page → Web Worker. */
 export type TabCommand =
+  /** What became of a Web Worker that the page has started: what it posted, why it cannot go on, or how it has ended. */
+  | {
+      readonly command: "thread";
+      readonly id: number;
+      readonly event: "message" | "error" | "exit";
+      readonly data: unknown;
+    }
   | { readonly command: "serve"; readonly init: TabInit }
   /** The page goes away, or is frozen. */
   | { readonly command: "leave" }
@@ -30,6 +45,7 @@ export type TabCommand =
 
 /** Web Worker → page. */
 export type TabReport =
+  | ({ readonly report: "thread" } & ThreadRequest)
   /** A handler is loaded: the tab begins to dial. */
   | { readonly report: "ready" }
   /** None ever will be. Nothing is left running. */

@@ -21,7 +21,7 @@ function settings(options: Partial<ServeFromTabOptions> = {}, url = "ws://localh
 
 test("what is left out is filled in", () => {
   const { settings: filled, ...page } = settings();
-  expect(page).toEqual({ token: undefined, ticket: undefined, socketScript: undefined });
+  expect(page).toEqual({ start: undefined, token: undefined, ticket: undefined, socketScript: undefined });
   expect(filled).toMatchObject({ ...TAB_DEFAULTS, labels: ["browser", "unknown"], handlerScript: undefined });
   expect(filled.identity).toMatch(/^tab-[0-9a-f]{12}$/);
   expect(filled.size).toBeGreaterThan(0);

@@ -23,7 +23,7 @@ export const PARTS: readonly Part[] = [
     entry: `export { Worker } from "./dist/index.js"; export { dialWebSocket } from "./dist/transports/websocket/index.js";`,
     limit: 23_040,
   },
-  { name: "serveFromTab: in the page", entry: `export * from "./dist/browser/index.js";`, limit: 4_608 },
+  { name: "serveFromTab: in the page", entry: `export * from "./dist/browser/index.js";`, limit: 5_632 },
   { name: "serveFromTab: its connection", entry: "dist/browser/socket-entry.js", limit: 58_880 },
   { name: "serveFromTab: each handler", entry: "dist/web-workers/entry.js", limit: 23_296 },
   {
