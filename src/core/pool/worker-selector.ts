@@ -74,7 +74,8 @@ export function selectorFor(labels: readonly string[]): WorkerSelector | undefin
 }
 
 /** A selector that a worker does not match as long as its offer is the same. */
-export function withoutOffer(selector: WorkerSelector | undefined, { offerId }: Selectable): WorkerSelector {
+export function withoutOffer(selector: WorkerSelector | undefined, worker: Selectable): WorkerSelector {
+  const { offerId } = worker;
   const { labels, excludedPrincipals, excludedOffers } = selector ?? ANY;
   const offers = offerId === undefined ? excludedOffers : new Set([...excludedOffers, offerId]);
   return new WorkerSelector(labels, excludedPrincipals, offers);
