@@ -1,8 +1,8 @@
 /**
  * The pages of the documents and what stands in them as code. Every `ts` and `js` block type-checks by itself against the
  * built package, and none is exempt. In README.md, a `ts` block that speaks of a `runner` or of `simulate`, and of no fixed
- * address (`ws://…`, `port: 7070`), is also run, and so is every block of docs/testing.md; it has to end by itself without
- * an error.
+ * address (`ws://…`, `port: 7070`), is also run, and so is every block of docs/testing.md and docs/coming-from.md; it has
+ * to end by itself without an error. What other libraries need stands there in blocks of `mjs`, which are only parsed.
  *
  * - A block that begins with `// file: square.js` is not run; it stands beside the next block that is.
  * - `console.log(x); // 144` on one line promises that `144` is printed, in that order. When every `console.log` of a
@@ -22,12 +22,12 @@ import { filesBelow, read } from "../support/package-files.ts";
 /** A guard against a block that never ends, in ms: a busy machine takes its time. */
 const RUN_LIMIT = 100_000;
 
-/** The page of which all is run: it tells one story, so its files stay where they are. */
-const STORY = "docs/testing.md";
+/** The pages of which all is run: each tells a story, so its files stay where they are until others of their name come. */
+const STORIES: ReadonlySet<string> = new Set(["docs/testing.md", "docs/coming-from.md"]);
 
 /** Whether a block is run. */
 export function isRun(block: Block): boolean {
-  if (block.page === STORY) return block.file === undefined;
+  if (STORIES.has(block.page)) return block.file === undefined;
   if (block.page !== "README.md" || block.language !== "ts" || block.file !== undefined) return false;
   return /\b(runner|simulate)\b/.test(block.code) && !/wss?:\/\/|\bport: [1-9]/.test(block.code);
 }
@@ -35,7 +35,7 @@ export function isRun(block: Block): boolean {
 /** All listings of all pages. */
 export function allListings(): readonly Listing[] {
   const docs = filesBelow("docs", ".md").filter((path) => path.split("/").length === 2);
-  const isLast = (block: Block): boolean => block.page !== STORY && isRun(block);
+  const isLast = (block: Block): boolean => !STORIES.has(block.page) && isRun(block);
   return ["README.md", ...docs].flatMap((page) => listingsOf(blocksOf(page, read(page)), isLast));
 }
 
