@@ -5,13 +5,14 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { build, createServer, type InlineConfig } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { JobRunner } from "../../src/index.ts";
-import { client } from "../../src/tasks/index.ts";
-import { listenWebSocket } from "../../src/transports/websocket/node/index.ts";
+import { JobRunner } from "powerhose";
+import { client } from "powerhose/tasks";
+import { listenWebSocket } from "powerhose/websocket/node";
 import { describeInChromium } from "../support/chromium.ts";
 import { root } from "../support/package-files.ts";
 import { PageServer } from "../support/page-server.ts";
 import type { Images } from "./fixtures/vite/images.ts";
+import { readRows } from "./fixtures/vite/read-rows.ts";
 import { until } from "./tab-stage.ts";
 
 /** A server of pages. */
@@ -72,16 +73,23 @@ describeInChromium("TypeScript with imports", (browser) => {
     ["vite dev", served],
     ["vite build", built],
   ])("%s", (_name, serve) => {
-    test("webWorkers: a job runs, and one whose Web Worker is killed runs again", async () => {
+    test("webWorkers: a job whose Web Worker is killed runs again, a stream ends, and the next are served", async () => {
       await using server = await serve(folder);
       const result = await withPage(`${server.origin}/page.html`, async (page) => {
         await until(page, "globalThis.result !== undefined");
         return await page.evaluate("result");
       });
-      expect(result).toEqual({ value: 42, at: 7, slow: "slept", made: 2 });
+      expect(result).toEqual({
+        jobs: { value: 42, at: 7, slow: "slept", made: 2 },
+        streams: [
+          { sum: 18, ended: "end" },
+          { sum: 9, ended: "WORKER_LOST" },
+          { sum: 3, ended: "end" },
+        ],
+      });
     });
 
-    test("serveFromTab: the same, for a runner elsewhere", async () => {
+    test("serveFromTab: a job whose Web Worker is killed runs again", async () => {
       await using server = await serve(folder);
       const listen = listenWebSocket({ origins: [server.origin] });
       await using runner = new JobRunner({ listen, acquireTimeout: 60_000 });
@@ -100,6 +108,19 @@ describeInChromium("TypeScript with imports", (browser) => {
         return await page.evaluate("made.length");
       });
       expect(made).toBe(2);
+    });
+
+    test("serveFromTab: a stream whose Web Worker is killed ends, and the next is served", async () => {
+      await using server = await serve(folder);
+      const listen = listenWebSocket({ origins: [server.origin] });
+      await using runner = new JobRunner({ listen, acquireTimeout: 60_000 });
+      await runner.start();
+      await withPage(`${server.origin}/tab.html?rows#${listen.address}`, async (page) => {
+        expect(await readRows(runner, 4)).toEqual({ sum: 18, ended: "end" });
+        const killed = await readRows(runner, 1_000_000_000, () => page.evaluate("made.at(-1).terminate()"));
+        expect(killed).toEqual({ sum: 9, ended: "WORKER_LOST" });
+        expect(await readRows(runner, 2)).toEqual({ sum: 3, ended: "end" });
+      });
     });
   });
 });
