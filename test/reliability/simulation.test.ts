@@ -13,6 +13,7 @@ const SEEDS: Readonly<Record<string, number>> = {
   lies: 10,
   slow: 10,
   relays: 20,
+  turns: 3,
 };
 /** Every how many seeds one is played twice. */
 const TWICE = 10;

@@ -299,6 +299,7 @@ export class AttemptTable<S> {
     if (!isNews) return this.#owner.onViolation(`${type} for a job of which that was said before`);
     if (type === "STARTED") this.#onTurn(attempt, now);
     else if (attempt.cancelled === undefined) attempt.owner.onParked(attempt, now);
+    else this.#endGrace(attempt);
     // What it takes from here on says nothing of the round trip.
     attempt.sentAt = undefined;
     if (this.#inFlight.parked === (type === "WAITING" ? 1 : 0)) this.#owner.onTurns();
@@ -334,14 +335,20 @@ export class AttemptTable<S> {
 
   /** An attempt is over at the worker. Its slot goes to the next prefetched job before any owner is called. */
   #close(attempt: Attempt<S>, now: number): void {
-    if (attempt.grace !== undefined) this.#context.timers.drop(attempt.grace);
-    if (attempt.isHeld) this.#held--;
+    this.#endGrace(attempt);
     this.#freeClaim(attempt);
     if (attempt.waits) this.#bytesWaiting -= attempt.bytes;
     if (!attempt.waits) this.#isStuck = false;
     else if (attempt.cancelled === undefined) this.#isStuck = true;
     const next = this.#inFlight.delete(attempt, this.#capacity);
     if (next !== undefined) this.#onTurn(next, now);
+  }
+
+  /** It is over, or has turned out to wait: then no confirmation is due before its turn. */
+  #endGrace(attempt: Attempt<S>): void {
+    if (attempt.grace !== undefined) this.#context.timers.drop(attempt.grace);
+    if (attempt.isHeld) this.#held--;
+    attempt.isHeld = false;
   }
 
   /** A prefetched job has a slot. */

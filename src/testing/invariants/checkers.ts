@@ -5,6 +5,7 @@ import { StatsChecker } from "./stats-checker.ts";
 import { SessionEndChecker } from "./session-end-checker.ts";
 import { Concurrency } from "./concurrency.ts";
 import { CheckerContext } from "./checker-context.ts";
+import { FairShare } from "./fair-share.ts";
 import { Identity } from "./identity.ts";
 import { DrainChecker } from "./drain-checker.ts";
 import { LivenessChecker } from "./liveness-checker.ts";
@@ -39,6 +40,7 @@ export function allCheckers(violation: Violation): CheckerSet {
     new DrainChecker(violation, context),
     new Settlement(violation, context),
     new RelayChecker(violation, context),
+    new FairShare(violation),
     new StatsChecker(violation, context),
     new BackpressureChecker(violation, context),
     sometimes,
@@ -101,6 +103,11 @@ export const PROOFS: Readonly<Record<string, Proof>> = {
   "relay-passes-on": { checkers: ["relay-checker"] },
   "relay-answers": { checkers: ["relay-checker"] },
   "relay-tells-its-fleet": { checkers: ["relay-checker"] },
+  "fair-turns": {
+    checkers: ["fair-share"],
+    elsewhere: "with equal demand shares are equal: the simulated worlds of several runners count them",
+  },
+  "waits-unrefused": { checkers: ["fair-share"] },
   "same-seed-same-events": { checkers: [], elsewhere: "the golden hashes" },
   "no-outside-time-or-chance": { checkers: [], elsewhere: "the linter" },
   "required-labels": {

@@ -287,6 +287,7 @@ function newQueue(): Queue {
 function wasFree(connection: WireConnection, at: number): boolean {
   const { leaving, ended, touchedAt, inFlight, capacity, unread, congestedAt, runner } = connection;
   if (leaving !== undefined || ended !== undefined || touchedAt >= at || inFlight.size >= capacity) return false;
+  if (connection.hasParked) return false;
   if (runner.overBudgetAt !== Number.NEGATIVE_INFINITY && runner.isOverBudget(at)) return false;
   return unread <= runner.highWater && at - congestedAt > 6 && at - runner.wokeAt > 6;
 }

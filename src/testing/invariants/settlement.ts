@@ -22,6 +22,8 @@ interface OpenCall {
   phase: "queued" | "running";
   /** When the phase began, or will begin when a backoff is over. */
   since: number;
+  /** When its worker said that it waits there: until then the limits of the queue were not looked at. */
+  parkedAt: number;
   /** When its latest attempt began. */
   attempt: PhaseStart;
   /** When its stay in the queue began: being handed back does not end it. */
@@ -86,6 +88,15 @@ export class Settlement implements Checker, WireModelObserver {
         "fitting-error",
         `${machine}: job ${job.id} timed out after ${took} ms of ${job.options.timeout}`,
       );
+  }
+
+  /** It has not begun, and is still in its stay in the queue. */
+  onParked({ job, connection }: WireAttempt, at: number): void {
+    const call = this.#lives.get(connection.runner.machine)?.calls.get(job.id);
+    if (call === undefined) return;
+    call.phase = "queued";
+    call.since = call.stay.said + call.stay.after;
+    call.parkedAt = at;
   }
 
   observe(seen: Observation): void {
@@ -156,7 +167,8 @@ export class Settlement implements Checker, WireModelObserver {
     if (calls.has(jobId)) this.#violation("settles-once", `${machine}: job ${jobId} was taken in twice`);
     const noOutcome = { promise: undefined, event: undefined };
     const now = { said: at, after: 0, unsure: false };
-    calls.set(jobId, { jobId, options, begun: at, phase: "queued", since: at, attempt: now, stay: now, ...noOutcome });
+    const phase = { phase: "queued", since: at, parkedAt: at, attempt: now, stay: now } as const;
+    calls.set(jobId, { jobId, options, begun: at, ...phase, ...noOutcome });
   }
 
   #settled(seen: SettledObservation, at: number): void {
@@ -227,7 +239,7 @@ export class Settlement implements Checker, WireModelObserver {
 
   /** No wait and no attempt takes longer than its own limit. */
   #checkPhase(machine: string, call: OpenCall, at: number): void {
-    const { options, phase, since, jobId } = call;
+    const { options, phase, since, parkedAt, jobId } = call;
     const emptySince = this.#life(machine).empty.get(labelKey(options))?.since;
     let until = since + (phase === "running" ? options.timeout : options.queueTimeout);
     if (phase === "queued" && emptySince !== undefined)
@@ -235,6 +247,7 @@ export class Settlement implements Checker, WireModelObserver {
         until,
         Math.max(since, emptySince, this.#queuedAgainSince(machine, jobId)) + options.acquireTimeout,
       );
+    if (phase === "queued") until = Math.max(until, parkedAt);
     // The end of a backoff, from which the wait is counted, may be a tick late itself.
     const late = at - until - (phase === "queued" ? 2 * TICK_MS : TICK_MS);
     if (late <= 0) return;

@@ -155,6 +155,7 @@ function freeSlots(worker: WorkerStats, wire: WireRunner, now: number): number {
     const { unread, congestedAt } = connection;
     const lately = now - Math.max(congestedAt, wire.wokeAt) <= BACKPRESSURE_POLL_MS;
     if (wire.overBudgetAt !== Number.NEGATIVE_INFINITY && wire.isOverBudget(now)) return 0;
+    if (connection.hasParked) return 0;
     if (unread > wire.highWater || (congestedAt !== Number.NEGATIVE_INFINITY && lately)) return 0;
   }
   return worker.capacity - worker.inFlight;

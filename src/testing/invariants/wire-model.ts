@@ -29,6 +29,8 @@ import { type WireAnswer, WireAttempt, WireConnection, type WireJob, WireRunner 
 
 /** What the model calls as it learns what the frames mean. */
 export interface WireModelObserver {
+  /** Its worker says that it waits there for a slot that a job of another runner has. */
+  onParked?(attempt: WireAttempt, at: number): void;
   /** A JOB was sent. Called before the model takes it in. */
   onJobSent?(attempt: WireAttempt, at: number): void;
   /** A JOB was sent of a job that has settled and is forgotten. */
@@ -231,6 +233,8 @@ export class WireModel implements Checker {
       return this.#protocolError(connection, `${type} of which that was said before`, at);
     attempt.isParked = type === "WAITING";
     attempt.begunAt = attempt.isParked ? undefined : at;
+    if (attempt.isParked && attempt.state === "current")
+      for (const observer of this.#observers) observer.onParked?.(attempt, at);
     return true;
   }
 

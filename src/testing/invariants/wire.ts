@@ -260,6 +260,12 @@ export class WireConnection {
     return !this.runner.onPort && !(this.hello?.blocking === true && this.inFlight.size > 0);
   }
 
+  /** Whether a job waits there for a slot that a job of another runner has: then it is sent no other. */
+  get hasParked(): boolean {
+    for (const { isParked } of this.inFlight.values()) if (isParked) return true;
+    return false;
+  }
+
   /** How many jobs the worker takes at a time. */
   get capacity(): number {
     return (this.resized ?? this.hello)?.capacity ?? 1;

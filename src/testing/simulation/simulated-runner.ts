@@ -22,6 +22,8 @@ import { type CrashKind, crash, jumpClock, stall, type World } from "./world.ts"
 export interface SimulatedRunnerOptions extends Omit<RunnerOptions, "clock" | "random" | "listen"> {
   /** The name of its machine, which workers dial; default `runner`. */
   readonly name?: string | undefined;
+  /** The machines of workers that it dials: those that listen; default none. */
+  readonly to?: string | readonly string[] | undefined;
 }
 
 /** Where the runner of a relay runs. */
@@ -54,10 +56,12 @@ export class SimulatedRunner extends JobRunner {
   constructor(options: SimulatedRunnerOptions, world: World, host?: RunnerHost) {
     if ("listen" in options)
       throw new TypeError("a runner of a simulation listens on its own machine: workers dial its name");
-    const { name = "runner", ...rest } = options;
+    const { name = "runner", to = [], ...rest } = options;
     const machine = host?.machine ?? world.machine(name, "runner");
+    const dialed = (typeof to === "string" ? [to] : to).map((worker) => world.network.dialer(name, worker));
     super({
       ...rest,
+      ...(dialed.length === 0 ? {} : { dial: dialed }),
       listen: world.network.listen(name),
       clock: machine,
       random: host?.random ?? world.randomOf(machine),

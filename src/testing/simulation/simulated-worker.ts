@@ -15,6 +15,8 @@ export interface SimulatedWorkerOptions extends Omit<
 > {
   /** The machine of the runner it dials; default `runner`. */
   readonly to?: string | undefined;
+  /** Whether it listens on its machine, for runners that dial it with `to: name`, and dials none; default false. */
+  readonly listens?: boolean | undefined;
   /** The principal it authenticates as; default `local`. Identities belong to principals. */
   readonly principal?: string | undefined;
 }
@@ -90,18 +92,22 @@ export class SimulatedWorker {
   }
 
   #make(): Worker {
-    const { to = "runner", principal, ...options } = this.#options;
+    const { to = "runner", principal, listens = false, ...options } = this.#options;
     const machine = this.#machine;
     const world = this.#world;
     const random = world.randomOf(machine);
     const handler = world.handlers.wrap(this.#handler, machine, options.capacity ?? 1);
+    const { network } = world;
+    const way = listens
+      ? { listen: network.listen(machine.name) }
+      : { dial: network.dialer(machine.name, to, principal) };
     const worker = new Worker({
       identity: this.name,
       // What a stack says, and so how long a frame is, depends on the host.
       remoteStacks: false,
       ...options,
       handler,
-      dial: world.network.dialer(machine.name, to, principal),
+      ...way,
       clock: machine,
       random,
     });

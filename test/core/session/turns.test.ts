@@ -75,6 +75,48 @@ describe("a job whose worker says WAITING", () => {
     expect(peer.jobs).toEqual(["a", "b"]);
   });
 
+  it("whose WAITING crosses its CANCEL has no limit until it begins, and one from then on", async () => {
+    for (const waits of [500, 5_000]) {
+      const { set, peer, say } = await shared({ blocking: false, capacity: 2 });
+      await using _set = set;
+      const control = new AbortController();
+      await set.execute("a", { signal: control.signal });
+      control.abort();
+      await say({ type: "WAITING", attemptId: 1 });
+      await set.clock.advance(waits);
+      expect(set.gone).toEqual([]);
+      await say({ type: "STARTED", attemptId: 1 });
+      await set.clock.advance(900);
+      await say({ type: "CANCELLED", attemptId: 1 });
+      const call = await set.execute("b");
+      await set.clock.advance(5_000);
+      expect(set.gone).toEqual([]);
+      peer.answer("B");
+      await set.clock.settle();
+      expect(call.value).toBe("B");
+    }
+  });
+
+  it("that is said to wait after the limit of its CANCEL holds no slot any more", async () => {
+    const { set, peer, say } = await shared({ blocking: false, capacity: 2 });
+    await using _set = set;
+    const control = new AbortController();
+    await set.execute("a", { signal: control.signal });
+    control.abort();
+    await set.clock.settle();
+    await say({ type: "PONG", nonce: peer.last("PING").nonce });
+    await set.clock.advance(1_500);
+    await say({ type: "WAITING", attemptId: 1 }, { type: "CANCELLED", attemptId: 1 });
+    const other = new AbortController();
+    await set.execute("b", { signal: other.signal });
+    other.abort();
+    await set.clock.settle();
+    await say({ type: "PONG", nonce: peer.last("PING").nonce });
+    await set.clock.advance(1_500);
+    expect(set.gone).toEqual([]);
+    await say({ type: "CANCELLED", attemptId: 2 });
+  });
+
   it("is confirmed in time once it has begun beside its CANCEL", async () => {
     const { set, say } = await shared({ blocking: false });
     await using _set = set;

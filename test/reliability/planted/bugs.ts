@@ -480,6 +480,24 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: 'if (reason === "unfit") return this.#end({ kind: "unfit" });',
   },
   {
+    name: "a free slot to any runner whose job waits",
+    file: "worker/worker",
+    from: "if (other !== connection && other.isReady && comesBefore(other, connection)) return false;",
+    to: "if (other === connection && comesBefore(other, connection)) return false;",
+  },
+  {
+    name: "a job refused that could wait for another runner's",
+    file: "worker/runner-connection",
+    from: 'return (hasTurn && !this.#parks) || this.#isFull() ? "overloaded" : undefined;',
+    to: 'return hasTurn || this.#parks || this.#isFull() ? "overloaded" : undefined;',
+  },
+  {
+    name: "the grace of a CANCEL kept for a job that waits for its turn",
+    file: "session/attempt-table",
+    from: "else this.#endGrace(attempt);",
+    to: "",
+  },
+  {
     name: "time at a relay not subtracted",
     file: "dispatch/relayed-call",
     from: "const left = Math.max(1, deadline - (now - this.createdAt));",

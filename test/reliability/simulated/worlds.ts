@@ -7,6 +7,7 @@ import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
 import { PlanDraw, type PlanSize } from "./plan.ts";
 import { playPlan } from "./play.ts";
 import { soak } from "./soak.ts";
+import { turns } from "./turns.ts";
 import { wide } from "./wide.ts";
 
 /** A kind of world. */
@@ -74,6 +75,10 @@ export const WORLDS: Readonly<Record<string, WorldKind>> = {
     ],
     relays: true,
   }),
+  turns: {
+    about: "jobs of several runners at workers that listen, among faults, then under equal demand",
+    play: turns,
+  },
   soak: { about: "a day of fifty workers with faults all along", play: (sim) => soak(sim, 24) },
   month: { about: "thirty days of fifty workers with faults all along", play: (sim) => soak(sim, 24 * 30) },
   wide: { about: "a thousand workers and a hundred thousand jobs", play: (sim) => wide(sim, 1_000, 100_000) },

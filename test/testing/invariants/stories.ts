@@ -1450,6 +1450,46 @@ const handsBack = (s: Story, labels: readonly string[]): Story => {
   return s.frame(9, "r", "o", [{ type: "REJECT", attemptId: 1, reason: "unfit" }]).after(1);
 };
 
+const TURNS = 0x100;
+
+/** Two runners have dialled the worker `c` of one slot; the first has a job running there, both have one that waits. */
+const shared = (s: Story): Story => {
+  s.machine("o", "runner").machine("c", "worker");
+  for (const [connection, runner] of [
+    [1, "r"],
+    [2, "o"],
+  ] as const) {
+    s.opened(connection, runner, "c").frame(connection, "c", runner, [
+      hello({ identity: "c", features: TURNS, capacity: 2 }),
+    ]);
+    s.frame(connection, runner, "c", [{ ...welcome(), runnerId: runner, features: TURNS }]);
+  }
+  s.after(1).frame(1, "r", "c", [job(1)]);
+  s.see({ kind: "handler-started", machine: "c", life: 1, capacity: 1, jobId: "r:1", attempt: 1, run: 1 }).after(1);
+  s.frame(1, "r", "c", [job(2, 1, 2)]).frame(1, "c", "r", [{ type: "WAITING", attemptId: 2 }]);
+  s.frame(2, "o", "c", [job(1)])
+    .frame(2, "c", "o", [{ type: "WAITING", attemptId: 1 }])
+    .after(1);
+  return s.see({ kind: "handler-ended", machine: "c", life: 1, run: 1, value: "ok" });
+};
+const hasSlot = (s: Story, jobId: string): Story =>
+  s.see({ kind: "handler-started", machine: "c", life: 1, capacity: 1, jobId, attempt: 1, run: 2 });
+
+const SHARED: readonly Rule[] = [
+  {
+    promise: "fair-turns",
+    rule: "a free slot goes to the runner whose turn is longest ago",
+    kept: (s) => hasSlot(shared(s), "o:1"),
+    broken: (s) => hasSlot(shared(s), "r:2"),
+  },
+  {
+    promise: "waits-unrefused",
+    rule: "a job that finds no slot is not refused",
+    kept: (s) => shared(s).frame(2, "c", "o", [{ type: "REJECT", attemptId: 1, reason: "draining" }]),
+    broken: (s) => shared(s).frame(2, "c", "o", [{ type: "REJECT", attemptId: 1, reason: "overloaded" }]),
+  },
+];
+
 const RELAYS: readonly Rule[] = [
   {
     promise: "starts-once",
@@ -1561,6 +1601,7 @@ const RELAYS: readonly Rule[] = [
 
 export const RULES: readonly Rule[] = [
   ...RELAYS,
+  ...SHARED,
   ...SETTLEMENT,
   ...RESULTS,
   ...SESSIONS,

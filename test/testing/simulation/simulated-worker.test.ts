@@ -33,6 +33,17 @@ describe("a worker", () => {
       );
     }));
 
+  it("listens on its machine for several runners, when it is told so", () =>
+    play(async (sim) => {
+      sim.worker("w1", () => "done", { listens: true });
+      const runners = ["a", "b"].map((name) => sim.runner({ name, to: "w1" }));
+      await sim.sleep(3_000);
+      for (const runner of runners) expect(await runner.execute("job")).toBe("done");
+      const [first] = sim.workers;
+      first?.restart();
+      for (const runner of runners) expect(await runner.execute("job", { acquireTimeout: 60_000 })).toBe("done");
+    }));
+
   it("has a name and a handler, or is refused at once", () =>
     play((sim) => {
       for (const wrong of ["", 5, undefined] as never[]) {
