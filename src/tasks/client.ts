@@ -7,6 +7,9 @@ import type { MapOptions, MapOptionsOf, Outcome } from "../core/dispatch/map.ts"
 import { hasMethods } from "../core/options.ts";
 import type { Payload } from "../core/peer.ts";
 import { type ErrorClass, errorClasses, type ErrorClasses, restoreErrors, restoreFields } from "./error-classes.ts";
+import type { PayloadStream } from "../core/job/payload-stream.ts";
+import { isBytes } from "../core/job/utf8.ts";
+import { CallPromise, type StreamCall, ValueStream } from "./stream.ts";
 import { RESERVED_NAMES } from "./reserved-names.ts";
 import type { CheckedTask } from "./task.ts";
 import type { Tasks } from "./tasks.ts";
@@ -18,6 +21,8 @@ import type { ValueCodec } from "./value/value-codec.ts";
 export interface TaskRunner {
   /** Runs one job. */
   execute(job: Job, options?: ExecuteOptions): Promise<Payload>;
+  /** Runs one job that may give a stream, as `JobRunner.open`. Without it a task that gives one fails. */
+  open?(job: Job, options?: ExecuteOptions): Promise<Payload | PayloadStream>;
   /** Runs many jobs, as `JobRunner.map`. Without it the tasks have no `map`: a leased worker takes one job after the other. */
   map?<T>(
     inputs: Iterable<T> | AsyncIterable<T>,
@@ -26,7 +31,9 @@ export interface TaskRunner {
 }
 
 /** Options of one call, over those of its client. */
-export interface TaskCallOptions extends ExecuteOptions {
+export interface TaskCallOptions extends Omit<ExecuteOptions, "onProgress"> {
+  /** Called with what the task says of its progress: the latest, at most ten times a second, and before the result. */
+  readonly onProgress?: ((value: unknown) => void) | undefined;
   /** Headers that the task finds in its context, on top of the client's. */
   readonly headers?: JobHeaders | undefined;
 }
@@ -38,7 +45,7 @@ export interface TaskMapOptions extends MapOptions {
 }
 
 /** Options of {@link client}: defaults of its calls. */
-export interface ClientOptions extends Omit<ExecuteOptions, "signal" | "onJobId"> {
+export interface ClientOptions extends Omit<ExecuteOptions, "signal" | "onJobId" | "onProgress"> {
   /** Headers of each call, or what returns them: called in the caller's async context. */
   readonly headers?: JobHeaders | (() => JobHeaders) | undefined;
   /** Classes of errors whose instances the `cause` of an ExecutionError is made: a list, or a record by their names. */
@@ -66,12 +73,20 @@ export type ResultOf<T> =
       : never;
 
 /** A task as its callers see it: a function. */
-export type ClientTask<Input, Result> = TaskCall<Input, Result> & TaskMap<Input, Result>;
+export type ClientTask<Input, Result> = TaskCall<Input, Result> &
+  (CallOf<Result> extends StreamCall<unknown, unknown> ? unknown : TaskMap<Input, Result>);
 
 /** One call of a task. */
 export type TaskCall<Input, Result> = undefined extends Input
-  ? (input?: Input, options?: TaskCallOptions) => Promise<Result>
-  : (input: Input, options?: TaskCallOptions) => Promise<Result>;
+  ? (input?: Input, options?: TaskCallOptions) => CallOf<Result>
+  : (input: Input, options?: TaskCallOptions) => CallOf<Result>;
+
+/** What a call gives: a promise, or of a task that gives a stream a promise that is one. */
+export type CallOf<Result> = [Result] extends [never]
+  ? Promise<never>
+  : [Result] extends [AsyncIterable<infer Item, infer Return>]
+    ? StreamCall<Item, Return>
+    : Promise<Result>;
 
 /** Many calls of a task. */
 export interface TaskMap<Input, Result> {
@@ -121,10 +136,14 @@ export function client<T>(runner: TaskRunner, options: ClientOptions = {}): Clie
   }) as Client<T>;
 }
 
-function taskOf(name: string, caller: Caller): ClientTask<unknown, unknown> {
+function taskOf(name: string, caller: Caller): unknown {
   return Object.assign((input: unknown, options?: TaskCallOptions) => caller.call(name, input, options), {
     map: <T>(inputs: Iterable<T> | AsyncIterable<T>, options?: TaskMapOptions) => caller.map(name, inputs, options),
   });
+}
+
+function isPayload(answer: Payload | PayloadStream): answer is Payload {
+  return typeof answer === "string" || isBytes(answer);
 }
 
 class Caller {
@@ -145,15 +164,40 @@ class Caller {
     this.#defaults = Object.keys(defaults).length === 0 ? undefined : defaults;
   }
 
-  async call(task: string, input: unknown, given: TaskCallOptions | undefined): Promise<unknown> {
-    const { headers, ...own } = given ?? {};
+  call(task: string, input: unknown, given: TaskCallOptions | undefined): CallPromise<unknown> {
+    return new CallPromise((resolve, reject) => void this.#call(task, input, given).then(resolve, reject));
+  }
+
+  async #call(task: string, input: unknown, given: TaskCallOptions | undefined): Promise<unknown> {
+    const { headers, onProgress, ...own } = given ?? {};
     const job = this.#jobOf(task, input, headers);
-    const options = given === undefined ? this.#defaults : { ...this.#defaults, ...own };
+    const options = given === undefined ? this.#defaults : this.#optionsWith(own, onProgress);
     try {
-      return this.#valueOf(task, await this.#runner.execute(job, options));
+      const answer = await this.#run(job, options);
+      return isPayload(answer) ? this.#valueOf(task, answer) : this.#streamOf(task, answer);
     } catch (error) {
       throw this.#restored(error);
     }
+  }
+
+  /** What several workers give is compared as a whole, so that no stream is taken. */
+  #run(job: Job, options: ExecuteOptions | undefined): Promise<Payload | PayloadStream> {
+    const runner = this.#runner;
+    if (runner.open === undefined || (options?.verify ?? 1) > 1) return runner.execute(job, options);
+    return runner.open(job, options);
+  }
+
+  #optionsWith(own: ExecuteOptions, onProgress: TaskCallOptions["onProgress"]): ExecuteOptions {
+    const options = { ...this.#defaults, ...own };
+    if (onProgress === undefined) return options;
+    return { ...options, onProgress: (value) => onProgress(this.#valueOf("progress", value)) };
+  }
+
+  #streamOf(task: string, stream: PayloadStream): ValueStream {
+    return new ValueStream(stream, {
+      decode: (payload) => this.#valueOf(task, payload),
+      restored: (error) => this.#restored(error),
+    });
   }
 
   map<T>(

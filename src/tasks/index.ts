@@ -1,5 +1,6 @@
 /** Typed tasks: several functions of ordinary values at a worker, and an object that calls them. */
 export {
+  type CallOf,
   client,
   type Client,
   type ClientOf,
@@ -27,6 +28,7 @@ export {
   type Valid,
   type Validated,
 } from "./task.ts";
+export type { Stream, StreamCall } from "./stream.ts";
 export { tasks, type TaskRecord, type Tasks, type TasksOptions } from "./tasks.ts";
 export type { ErrorClass } from "./error-classes.ts";
 export { cbor, type CborOptions, type ValueClass } from "./value/cbor.ts";

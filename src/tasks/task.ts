@@ -2,7 +2,14 @@
 import type { JobContext } from "../core/worker/execution.ts";
 
 /** What a task is given besides its input. */
-export interface TaskContext extends JobContext {
+export interface TaskContext extends Omit<JobContext, "progress"> {
+  /**
+   * Tells the caller how far the task is, if it listens: any value, at most 8 KiB as bytes. The latest is sent, at most ten times a
+   * second. May be called by itself, without the context.
+   *
+   * @throws EncodingError for what cannot be carried, RangeError when it is over 8 KiB.
+   */
+  readonly progress: (value: unknown) => void;
   /** The headers that came with the call. */
   readonly headers: ReadonlyMap<string, string>;
 }

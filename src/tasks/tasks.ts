@@ -2,6 +2,10 @@
 import type { Job } from "../core/job/job.ts";
 import { isTaskName, MAX_TASKS, TASK_FORM } from "../core/identifiers.ts";
 import type { Handler, JobContext } from "../core/worker/execution.ts";
+import { isStream } from "../core/worker/item-pump.ts";
+import type { AsyncContext } from "../core/time/async-context.ts";
+import { captureAsyncContext } from "../core/time/system.ts";
+import { EncodedItems, type ItemEncoding } from "./item-encoder.ts";
 import { ForwardedContext } from "../core/worker/forwarded-context.ts";
 import { withTasks } from "../core/worker/handler-lifecycle.ts";
 import { checkOptions, defineOptions, hasMethods, isFunction, type Validator } from "../core/options.ts";
@@ -129,7 +133,7 @@ function keyText(part: PropertyKey | PathPart): string {
   return String(typeof part === "object" ? part.key : part);
 }
 
-class TaskServer {
+class TaskServer implements ItemEncoding {
   readonly #runs: Runs;
   readonly #codec: ValueCodec;
   readonly #around: TasksOptions["around"];
@@ -142,12 +146,13 @@ class TaskServer {
     this.#errors = errors;
   }
 
-  serve(job: Job, context: JobContext): Uint8Array | Promise<Uint8Array> {
+  serve(job: Job, context: JobContext): Uint8Array | EncodedItems | Promise<Uint8Array | EncodedItems> {
     try {
-      const result = this.#run(job, new TaskCall(job, context));
-      return isPromise(result) ? this.#later(result) : this.#encode(result);
+      const call = new TaskCall(job, context, this.#codec);
+      const result = this.#run(job, call);
+      return isPromise(result) ? this.#later(result, call) : this.#bytesOf(result, call);
     } catch (error) {
-      throw this.#named(error);
+      throw this.named(error);
     }
   }
 
@@ -155,22 +160,32 @@ class TaskServer {
     const run = task === undefined ? undefined : this.#runs.get(task);
     if (run === undefined || typeof data === "string") throw unknownTask(task, [...this.#runs.keys()]);
     const input = this.#codec.decode(data);
-    return this.#around === undefined ? run(input, context) : this.#around(() => run(input, context), context);
+    if (this.#around === undefined) return run(input, context);
+    const runInside = (): unknown => {
+      // A generator's code runs where it is pulled, unless it is told where it began.
+      context.inside = captureAsyncContext?.();
+      return run(input, context);
+    };
+    return this.#around(runInside, context);
   }
 
-  async #later(result: PromiseLike<unknown>): Promise<Uint8Array> {
+  async #later(result: PromiseLike<unknown>, call: TaskCall): Promise<Uint8Array | EncodedItems> {
     try {
-      return this.#encode(await result);
+      return this.#bytesOf(await result, call);
     } catch (error) {
-      throw this.#named(error);
+      throw this.named(error);
     }
   }
 
-  #encode(result: unknown): Uint8Array {
+  #bytesOf(result: unknown, { inside }: TaskCall): Uint8Array | EncodedItems {
+    return isStream(result) ? new EncodedItems(result, this, inside) : this.encode(result);
+  }
+
+  encode(result: unknown): Uint8Array {
     return this.#codec.encode(result, "result");
   }
 
-  #named(error: unknown): unknown {
+  named(error: unknown): unknown {
     if (this.#errors.size > 0) nameErrors(error, this.#errors);
     return error;
   }
@@ -188,11 +203,21 @@ function unknownTask(task: string | undefined, names: readonly string[]): Error 
 
 /** The context of one call: that of its job, and its headers. */
 class TaskCall extends ForwardedContext implements TaskContext {
+  /** Where `around` runs the task. */
+  inside: AsyncContext | undefined;
   readonly #job: Job;
+  readonly #codec: ValueCodec;
 
-  constructor(job: Job, context: JobContext) {
+  constructor(job: Job, context: JobContext, codec: ValueCodec) {
     super(context);
     this.#job = job;
+    this.#codec = codec;
+  }
+
+  override get progress(): (value: unknown) => void {
+    return (value) => {
+      if (this.wantsProgress) super.progress(this.#codec.encode(value, "progress"));
+    };
   }
 
   get headers(): ReadonlyMap<string, string> {

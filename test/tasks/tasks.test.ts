@@ -56,7 +56,7 @@ const math = tasks({
     return attempt;
   },
   leak: () => ({ deep: [() => undefined] }),
-  async *stream() {
+  *stream() {
     yield 1;
   },
 });
@@ -295,7 +295,7 @@ describe("what a task throws", () => {
 
   it.each([
     ["a function deep in a result", "leak", "result.deep[0]"],
-    ["a stream", "stream", "result"],
+    ["a generator that is not async", "stream", "result"],
   ] as const)("is an error that names the path for %s", async (_what, name, path) => {
     await using set = await stage();
     await set.worker(math);

@@ -4,6 +4,22 @@ import type { Handler, Payload } from "../../index.ts";
 /** No payload; what a handler in plain JavaScript may well return. */
 const NOT_A_PAYLOAD: unknown = 5;
 
+/** Streams of this worker by their keys: items given, and generators that have ended. */
+const given = new Map<string, number>();
+const closed = new Map<string, number>();
+
+async function* count(key: string, items: number, bytes: number): AsyncGenerator<string, string> {
+  try {
+    for (let n = 0; n < items; n++) {
+      given.set(key, n + 1);
+      yield `${n}`.padEnd(bytes, ".");
+    }
+    return `gave ${items}`;
+  } finally {
+    closed.set(key, (closed.get(key) ?? 0) + 1);
+  }
+}
+
 /**
  * The handler of every worker in a fleet that is held to the runner's conformance cases. Where workers load a module by its name, that
  * module is one line: `export { conformanceHandler as default } from "powerhose/testing"`.
@@ -27,6 +43,17 @@ export const conformanceHandler: Handler = (job, context) => {
       return JSON.stringify([...job.headers]);
     case "fill":
       return "x".repeat(Number(text));
+    case "count": {
+      const [key = "", items, bytes] = text.split(" ");
+      return count(key, Number(items), Number(bytes));
+    }
+    case "given":
+      return String(given.get(text));
+    case "closed":
+      return String(closed.get(text));
+    case "report":
+      for (let n = 1; n <= Number(text); n++) context.progress(`${n} of ${text}`);
+      return `reported ${context.wantsProgress}`;
     case "wrong":
       return NOT_A_PAYLOAD as Payload;
     default:

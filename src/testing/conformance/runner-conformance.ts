@@ -6,15 +6,8 @@ import { ExecutionError, Job, RunnerStoppedError, WorkerLostError } from "../../
 import { behindRelays } from "./behind-relays.ts";
 import { expectAtMost, expectEqual, expectFields, expectTrue, rejectionOf, show } from "./expectation.ts";
 import type { FleetHarnessFactory, ConformanceCase } from "./harness.ts";
-import { answered, type FleetSize, withRunner, running, type RunnerFixture } from "./runner-fixture.ts";
-
-/** A case of the runner before it has a fleet. */
-interface RunnerCase extends FleetSize {
-  readonly name: string;
-  readonly check: (fixture: RunnerFixture) => Promise<void>;
-  /** Why it does not hold behind a relay, if it is about sessions and not about jobs. */
-  readonly onlyDirect?: string;
-}
+import { answered, withRunner, running, type RunnerCase, type RunnerFixture } from "./runner-fixture.ts";
+import { streams } from "./stream-cases.ts";
 
 /** The runner's default limit of a payload, in bytes. */
 const MAX_PAYLOAD = 1_048_576;
@@ -272,7 +265,7 @@ const endings: readonly RunnerCase[] = [
  *   is said of sessions is left out.
  */
 export function runnerConformance(fleet: FleetHarnessFactory, relays = 0): readonly ConformanceCase[] {
-  const cases = [...payloads, ...fleets, ...failures, ...endings];
+  const cases = [...payloads, ...fleets, ...failures, ...streams, ...endings];
   const behind = behindRelays(fleet, relays);
   return cases
     .filter(({ onlyDirect }) => relays === 0 || onlyDirect === undefined)

@@ -20,6 +20,14 @@ export interface FleetSize {
   readonly capacity: number;
 }
 
+/** A case of the runner before it has a fleet. */
+export interface RunnerCase extends FleetSize {
+  readonly name: string;
+  readonly check: (fixture: RunnerFixture) => Promise<void>;
+  /** Why it does not hold behind a relay, if it is about sessions and not about jobs. */
+  readonly onlyDirect?: string;
+}
+
 const NOTHING_LEFT: Partial<RunnerStats> = {
   workers: [],
   pending: 0,
