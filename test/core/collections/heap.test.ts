@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type HeapEntry, IndexedHeap } from "../../../src/core/collections/heap.ts";
@@ -50,17 +51,20 @@ class Beside {
       entry.key = key;
       this.heap.update(entry);
       this.model.push(entry);
-    } else expect(this.heap.remove(entry)).toBe(isIn);
+    } else assert.equal(this.heap.remove(entry), isIn);
     this.model.sort((one, other) => (isBefore(one, other) ? -1 : 1));
   }
 
   check(): void {
-    expect(this.heap.size).toBe(this.model.length);
-    expect(this.heap.first).toBe(this.model[0]);
+    assert.equal(this.heap.size, this.model.length);
+    assert.equal(this.heap.first, this.model[0]);
     const walked: Entry[] = [];
     this.heap.walk((entry) => walked.push(entry) > 0);
-    expect(walked.toSorted((one, other) => (isBefore(one, other) ? -1 : 1))).toEqual(this.model);
-    for (const entry of this.all) expect(entry.place >= 0).toBe(this.model.includes(entry));
+    assert.deepEqual(
+      walked.toSorted((one, other) => (isBefore(one, other) ? -1 : 1)),
+      this.model,
+    );
+    for (const entry of this.all) assert.equal(entry.place >= 0, this.model.includes(entry));
   }
 }
 
@@ -78,7 +82,7 @@ describe("an indexed heap", () => {
           out.push(first);
           beside.heap.remove(first);
         }
-        expect(out).toEqual(beside.model);
+        assert.deepEqual(out, beside.model);
       }),
       { numRuns: 300 },
     );

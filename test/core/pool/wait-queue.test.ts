@@ -1,4 +1,5 @@
 /** The queue of a pool beside a list that is searched each time. */
+import assert from "node:assert/strict";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
@@ -117,7 +118,7 @@ class Beside {
     else
       for (const worker of pick(this.supply.workers, each.n)) {
         const first = worker.usable ? this.queue.firstFor(worker) : undefined;
-        expect(first).toBe(worker.usable ? this.waiting.find((one) => one.fits(worker)) : undefined);
+        assert.equal(first, worker.usable ? this.waiting.find((one) => one.fits(worker)) : undefined);
         for (const one of this.waiting.filter((other) => other === first)) this.#leave(one);
       }
   }
@@ -126,7 +127,7 @@ class Beside {
     const one: Waiting = new Waiting(labels, except, (usable) => this.said.push(`${one.sequence} ${usable}`));
     this.queue.assignSequence(one);
     const same = this.waiting.some(({ selector: demand }) => demand?.key === one.selector?.key);
-    expect(this.queue.isNext(one)).toBe(!same);
+    assert.equal(this.queue.isNext(one), !same);
     this.queue.push(one);
     this.waiting.push(one);
   }
@@ -136,17 +137,17 @@ class Beside {
       this.gone.splice(this.gone.indexOf(one), 1);
       const { sequence } = one;
       this.queue.assignSequence(one);
-      expect(one.sequence, "the place it had").toBe(sequence);
+      assert.equal(one.sequence, sequence, "the place it had");
       const same = this.waiting.some((other) => other.selector?.key === one.selector?.key && other.sequence < sequence);
-      expect(this.queue.isNext(one)).toBe(!same);
+      assert.equal(this.queue.isNext(one), !same);
       this.queue.push(one);
       this.waiting = [...this.waiting, one].toSorted((a, b) => a.sequence - b.sequence);
     }
   }
 
   #leave(one: Waiting): void {
-    expect(this.queue.remove(one)).toBe(true);
-    expect(this.queue.remove(one), "only once").toBe(false);
+    assert.equal(this.queue.remove(one), true);
+    assert.equal(this.queue.remove(one), false, "only once");
     this.waiting = this.waiting.filter((other) => other !== one);
     this.gone.push(one);
   }
@@ -189,20 +190,22 @@ class Beside {
   }
 
   check(): void {
-    expect(this.queue.length).toBe(this.waiting.length);
-    expect(this.said.splice(0).toSorted()).toEqual(this.expected.splice(0).toSorted());
+    assert.equal(this.queue.length, this.waiting.length);
+    assert.deepEqual(this.said.splice(0).toSorted(), this.expected.splice(0).toSorted());
     for (const worker of this.supply.workers.filter(({ usable }) => usable))
-      expect(this.queue.firstFor(worker)).toBe(this.waiting.find((one) => one.fits(worker)));
+      assert.equal(
+        this.queue.firstFor(worker),
+        this.waiting.find((one) => one.fits(worker)),
+      );
     const usable = this.supply.workers.filter((worker) => worker.usable && worker.room);
     const [eligible] = this.queue
       .eligible()
       .filter((one) => usable.some((worker) => one.selector?.matches(worker) !== false));
-    expect(eligible, "the oldest who can be served").toBe(
-      this.waiting.find((one) => usable.some((worker) => one.fits(worker))),
-    );
+    const oldest = this.waiting.find((one) => usable.some((worker) => one.fits(worker)));
+    assert.equal(eligible, oldest, "the oldest who can be served");
     for (const demand of [...this.waiting.map((one) => one.selector), new WorkerSelector(["a", "b"])])
-      if (demand !== undefined) expect(this.queue.hasCandidate(demand)).toBe(this.supply.hasCandidate(demand));
-    expect(this.queue.all()).toEqual(this.waiting);
+      if (demand !== undefined) assert.equal(this.queue.hasCandidate(demand), this.supply.hasCandidate(demand));
+    assert.deepEqual(this.queue.all(), this.waiting);
     this.#checkLines();
   }
 
@@ -211,8 +214,8 @@ class Beside {
     for (const { selector: demand } of this.waiting)
       counts.set(demand?.key ?? "", (counts.get(demand?.key ?? "") ?? 0) + 1);
     const lines = this.queue.depths().map(({ selector: demand, length }) => [demand?.key ?? "", length] as const);
-    expect(new Map(lines)).toEqual(counts);
-    expect(lines.length).toBe(counts.size);
+    assert.deepEqual(new Map(lines), counts);
+    assert.equal(lines.length, counts.size);
   }
 }
 

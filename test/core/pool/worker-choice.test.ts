@@ -1,4 +1,5 @@
 /** Which worker of a pool is the next to be used: the indexes beside a list that is sorted for each question. */
+import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { WorkerSelector } from "../../../src/core/pool/worker-selector.ts";
@@ -158,15 +159,18 @@ class Beside {
     );
     for (let time = 0; time <= Number(repeated); time++) {
       const free = this.#ordered(false).filter(isFit);
-      expect(this.fleet.first(selector, undefined)).toBe(free[0]?.seat);
+      assert.equal(this.fleet.first(selector, undefined), free[0]?.seat);
       expect(this.fleet.first(selector, avoided)).toBe(
         (free.find(({ seat }) => !avoided.has(seat.worker)) ?? free[0])?.seat,
       );
-      expect(this.fleet.firstForPrefetch(selector)).toBe(this.#ordered(true).find(isFit)?.seat);
-      expect(this.fleet.hasCandidate(selector)).toBe(this.all.some((one) => one.seat.usable && isFit(one)));
+      assert.equal(this.fleet.firstForPrefetch(selector), this.#ordered(true).find(isFit)?.seat);
+      assert.equal(
+        this.fleet.hasCandidate(selector),
+        this.all.some((one) => one.seat.usable && isFit(one)),
+      );
       const fits = this.all.filter(isFit).map(({ seat }) => seat.worker);
-      expect(this.fleet.countMatching(selector)).toBe(fits.length);
-      expect(this.fleet.matching(selector)).toEqual(fits);
+      assert.equal(this.fleet.countMatching(selector), fits.length);
+      assert.deepEqual(this.fleet.matching(selector), fits);
     }
   }
 
@@ -181,13 +185,13 @@ class Beside {
       sum(({ extra }) => extra, this.all),
     ]);
     const room = [...this.#ordered(false), ...this.#ordered(true)].map(({ seat }) => seat.worker);
-    expect(this.fleet.withRoom(room.length)).toEqual(room);
+    assert.deepEqual(this.fleet.withRoom(room.length), room);
     if (room.length > 0) expect(this.fleet.withRoom(room.length - 1)).toBeUndefined();
     for (const label of LABELS)
       expect(this.fleet.countWith(label)).toBe(
         this.all.filter(({ seat }) => seat.worker.labels?.includes(label)).length,
       );
-    for (const { seat } of this.all) expect(this.fleet.get(seat.worker.identity)).toBe(seat);
+    for (const { seat } of this.all) assert.equal(this.fleet.get(seat.worker.identity), seat);
   }
 }
 

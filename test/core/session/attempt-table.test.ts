@@ -1,4 +1,5 @@
 /** The jobs of one session beside a list, whatever is sent, cancelled, called back and answered. */
+import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type AnswerMessage, AttemptTable, type JobLink } from "../../../src/core/session/attempt-table.ts";
@@ -158,7 +159,7 @@ class Beside {
     this.link.open = isOpen;
     const attempt = this.real.assign(this.#owner, new Job(new Uint8Array(bytes)), 7, 1, 0, 0);
     this.link.open = true;
-    expect(attempt === undefined).toBe(!isOpen);
+    assert.equal(attempt === undefined, !isOpen);
     if (attempt === undefined) return;
     const listed = {
       id: ++this.#ids,
@@ -177,7 +178,7 @@ class Beside {
   #begin(n: number): void {
     const one = this.list[n % Math.max(1, this.list.length)];
     if (one === undefined || this.link.claims === undefined) return;
-    expect(this.link.claims.begin(one.id)).toBe(one.claim !== "back");
+    assert.equal(this.link.claims.begin(one.id), one.claim !== "back");
     if (one.claim === "parked") one.claim = "begun";
   }
 
@@ -198,7 +199,10 @@ class Beside {
   #recall(count: number, isUseful: boolean): void {
     const waiting = isUseful ? this.list.filter(({ begun, cancelled }) => !begun && !cancelled).toReversed() : [];
     const returned: Attempt<string>[] = [];
-    expect(this.real.recall(count, () => isUseful, returned)).toBe(Math.max(0, waiting.length - count));
+    assert.equal(
+      this.real.recall(count, () => isUseful, returned),
+      Math.max(0, waiting.length - count),
+    );
     if (waiting.length > 0) this.#isStuck = true;
     const back: number[] = [];
     for (const one of waiting.slice(0, count)) {
@@ -210,11 +214,20 @@ class Beside {
       one.cancelled = true;
       back.push(one.id);
     }
-    expect(returned.map(({ id }) => id)).toEqual(back);
-    expect(returned.every(({ cancelled }) => cancelled === "recalled")).toBe(true);
+    assert.deepEqual(
+      returned.map(({ id }) => id),
+      back,
+    );
+    assert.equal(
+      returned.every(({ cancelled }) => cancelled === "recalled"),
+      true,
+    );
     // An owner that gives it up before it is told so is not told.
     for (const attempt of returned) this.real.cancel(attempt, "timeout");
-    expect(returned.every(({ cancelled }) => cancelled === "timeout")).toBe(true);
+    assert.equal(
+      returned.every(({ cancelled }) => cancelled === "timeout"),
+      true,
+    );
   }
 
   #answer(answer: Answer): void {
@@ -247,7 +260,7 @@ class Beside {
   check(): void {
     const { list, real } = this;
     const waiting = list.filter(({ begun }) => !begun);
-    expect(this.log.splice(0)).toEqual(this.expected.splice(0));
+    assert.deepEqual(this.log.splice(0), this.expected.splice(0));
     expect([real.counts.size, real.counts.running, real.counts.waiting, real.served]).toEqual([
       list.length,
       list.length - waiting.length,
@@ -256,7 +269,7 @@ class Beside {
     ]);
     const bytes = waiting.reduce((sum, one) => sum + one.bytes, 0);
     const most = bytes > HIGH_WATER ? Math.min(this.#most, waiting.length) : this.#most;
-    expect(real.prefetchLimit).toBe(this.#isStuck ? 0 : most);
+    assert.equal(real.prefetchLimit, this.#isStuck ? 0 : most);
     expect(this.timers.size, "those that have to be confirmed").toBe(
       list.filter(({ begun, cancelled }) => begun && cancelled).length,
     );
@@ -269,8 +282,8 @@ class Beside {
       if (!cancelled) this.expected.push(`${neverBegan ? "not sent" : "lost"} ${id}`);
       this.expected.push(`freed ${id}`);
     }
-    expect(this.log).toEqual(this.expected);
-    expect([this.real.counts.size, this.timers.size]).toEqual([0, 0]);
+    assert.deepEqual(this.log, this.expected);
+    assert.deepEqual([this.real.counts.size, this.timers.size], [0, 0]);
   }
 }
 

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MAX_DURATION, type TimerHandle } from "../../../src/core/time/clock.ts";
@@ -195,9 +196,9 @@ describe("a queue of deadlines", () => {
               else queue.drop(alarm);
             }
           }
-          expect(fired).toEqual(expected);
-          expect(queue.size).toBe(list.length);
-          expect(clock.pending).toBe(list.length > 0 ? 1 : 0);
+          assert.deepEqual(fired, expected);
+          assert.equal(queue.size, list.length);
+          assert.equal(clock.pending, list.length > 0 ? 1 : 0);
         }
       }),
       { numRuns: 500 },
@@ -307,13 +308,13 @@ describe("deadlines that come again and again with the same delay", () => {
                 ring(clock.now());
               }
             }
-            expect(rang.slice(counted)).toEqual(expected.slice(counted));
+            assert.deepEqual(rang.slice(counted), expected.slice(counted));
             counted = rang.length;
-            expect(queue.size).toBe(model.list.length);
-            expect(clock.pending).toBe(model.list.length > 0 ? 1 : 0);
-            for (const { n: each, due } of model.list) expect(alarms[each]?.due).toBe(due);
+            assert.equal(queue.size, model.list.length);
+            assert.equal(clock.pending, model.list.length > 0 ? 1 : 0);
+            for (const { n: each, due } of model.list) assert.equal(alarms[each]?.due, due);
           }
-          expect(clock.faults).toEqual([]);
+          assert.deepEqual(clock.faults, []);
         },
       ),
       { numRuns: 400 },

@@ -2,6 +2,7 @@
  * Any life of a worker: runners come and go, jobs are short or long, it retires by its jobs or its age, is drained or
  * stopped, at any moment. After each step the worker is compared with what its runners have seen of it.
  */
+import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Job } from "../../../src/core/job/job.ts";
@@ -234,22 +235,22 @@ class Life {
     const { worker, serving } = this;
     const now = this.clock.now();
     const latest = this.connections.at(-1)?.hello.instance;
-    expect(worker.running, "handlers it counts").toBe(this.runs.size);
+    assert.equal(worker.running, this.runs.size, "handlers it counts");
     expect(worker.running).toBeLessThanOrEqual(capacity);
     for (const begun of this.begun.values()) expect(begun, "jobs of one instance").toBeLessThanOrEqual(maxJobs);
     for (const { hello } of serving) {
-      expect(hello.instance, "the instance that serves").toBe(latest);
+      assert.equal(hello.instance, latest, "the instance that serves");
       expect(this.begun.get(hello.instance) ?? 0, "jobs of one that serves").toBeLessThan(maxJobs);
       expect(now - this.#bornAt(hello.instance), "age of one that serves").toBeLessThanOrEqual(maxAge + JITTER);
     }
     for (const { connection, shuttingDown } of this.runs) {
       const { instance } = connection.hello;
       const isOver = instance !== latest || (this.begun.get(instance) ?? 0) >= maxJobs;
-      if (isOver) expect(shuttingDown.aborted, "a handler of a retired instance is told").toBe(true);
-      else if (serves(connection)) expect(shuttingDown.aborted, "one of an instance that serves is not").toBe(false);
+      if (isOver) assert.equal(shuttingDown.aborted, true, "a handler of a retired instance is told");
+      else if (serves(connection)) assert.equal(shuttingDown.aborted, false, "one of an instance that serves is not");
     }
     if (!listens) this.#checkDialing();
-    if (worker.state === "draining" || worker.state === "stopped") expect(serving).toEqual([]);
+    if (worker.state === "draining" || worker.state === "stopped") assert.deepEqual(serving, []);
   }
 
   #checkDialing(): void {
@@ -258,7 +259,7 @@ class Life {
     const [connection] = open;
     // While it retires to come back it is registered still.
     if (this.worker.state === "registered") expect(connection).toMatchObject({ welcomed: true, sentAway: false });
-    if (this.worker.state === "connecting" || this.worker.state === "disconnected") expect(this.serving).toEqual([]);
+    if (this.worker.state === "connecting" || this.worker.state === "disconnected") assert.deepEqual(this.serving, []);
   }
 
   #bornAt(instance: string): number {
@@ -280,19 +281,22 @@ class Life {
       await this.#settle();
       this.#check();
     }
-    if (this.#ended) expect(this.worker.state).toBe("stopped");
+    if (this.#ended) assert.equal(this.worker.state, "stopped");
     const stopped = this.worker.state === "stopped";
     if (stopped && !this.#ended) {
-      expect(afterRetirement).toBe("stop");
+      assert.equal(afterRetirement, "stop");
       this.#tally.add("retired to stop");
       if (this.connections.length > 1) this.#tally.add("retired to stop with more than one connection");
     }
     if (!stopped && !listens && this.#plan.maxAge === NEVER) {
-      expect(this.worker.state).toBe("registered");
-      expect(this.serving.map(({ hello }) => hello.capacity)).toEqual([capacity]);
+      assert.equal(this.worker.state, "registered");
+      assert.deepEqual(
+        this.serving.map(({ hello }) => hello.capacity),
+        [capacity],
+      );
     }
     if (new Set(this.connections.map(({ hello }) => hello.instance)).size > 1) {
-      expect(afterRetirement, "another instance").toBe("rejoin");
+      assert.equal(afterRetirement, "rejoin", "another instance");
       this.#tally.add("rejoined as another instance");
     }
     await this.#end();
@@ -306,7 +310,7 @@ class Life {
     void this.worker.stop();
     await this.clock.settle();
     await this.worker.closed;
-    expect(this.clock.pending, "timers left").toBe(0);
+    assert.equal(this.clock.pending, 0, "timers left");
     for (const peer of this.#peers) expect(peer.closed, "sockets left").toBeDefined();
   }
 }
