@@ -19,11 +19,12 @@ import { echoSections } from "./sections/echo.js";
 import { growth } from "./sections/growth.js";
 import { profile } from "./sections/profile.js";
 import { retained } from "./sections/retained.js";
+import { tasks } from "./sections/tasks.js";
 import { values as valuesSection } from "./sections/values.js";
 import { work } from "./sections/work.js";
 
 /** @type {readonly import("./sections/section.js").Section[]} */
-const SECTIONS = [...echoSections, work, growth, retained, command, valuesSection, profile, curves];
+const SECTIONS = [...echoSections, work, growth, retained, command, tasks, valuesSection, profile, curves];
 const GROUPS = [...new Set(SECTIONS.map(({ group }) => group))];
 const SIZES = [...new Set(SECTIONS.flatMap(({ size = [] }) => size))];
 

@@ -1,10 +1,11 @@
 /** What the figures are meant to be, and whether they are: each target beside what was measured for it. */
 import { FLOORS, OURS, PEERS } from "./contestants/list.js";
-import { ratio, typical } from "./median.js";
+import { median, ratio, typical } from "./median.js";
 import { SIZES } from "./payload.js";
 import { floorOf } from "./sections/echo.js";
 import { growthOf } from "./sections/growth.js";
 import { PAIRS } from "./sections/retained.js";
+import { TASKS } from "./sections/tasks.js";
 import { OURS as OUR_WORK, SPLIT } from "./sections/work.js";
 import { shortTime, table, times } from "./table.js";
 
@@ -203,6 +204,40 @@ function command(kept) {
   ];
 }
 
+/** @param {Kept} kept */
+function typedTasks(kept) {
+  /** @type {(group: string, name: string) => Series} */
+  const one = (group, name) => find(figuresOf(kept, "tasks").races[group], name);
+  const cost = /** @type {const} */ ([
+    ["memory", TASKS.taskInMemory, TASKS.jobInMemory],
+    ["threads", TASKS.taskInThread, TASKS.jobInThread],
+  ]);
+  const rivals = [TASKS.piscina, TASKS.piscinaMany, TASKS.comlink];
+  return [
+    ...cost.map(([group, task, job]) =>
+      row(`${task}: CPU by that of ${job}`, "≤ 2.5", () => {
+        const seen = ratio(one(group, task), one(group, job), "cpu");
+        return { measured: times(seen), met: seen <= 2.5 };
+      }),
+    ),
+    ...rivals.map((rival) =>
+      row(`${TASKS.taskInThread}: calls/s by ${rival}`, "≥ 5", () => {
+        const seen = ratio(one("threads", TASKS.taskInThread), one("threads", rival), "rate");
+        return { measured: times(seen), met: seen >= 5 };
+      }),
+    ),
+    row("10,000 rows as a value: CPU by structured clone", "≤ 1.3", () => {
+      const { cases } = figuresOf(kept, "values");
+      const { ways } = cases.find((/** @type {{ case: string }} */ { case: name }) => name === "10,000 rows");
+      /** @type {(name: string) => number[]} */
+      const micros = (name) => ways.find((/** @type {{ name: string }} */ way) => way.name === name).micros;
+      const clones = micros("structuredClone");
+      const seen = median(micros("powerhose values").map((own, round) => own / (clones[round] ?? NaN)));
+      return { measured: times(seen), met: seen <= 1.3 };
+    }),
+  ];
+}
+
 /**
  * @param {Kept} kept
  * @returns {Row[]}
@@ -228,6 +263,7 @@ export function targets(kept) {
     ...growth(kept),
     ...retained(kept),
     ...command(kept),
+    ...typedTasks(kept),
   ];
 }
 
