@@ -138,3 +138,10 @@ export function seq(last: number): string {
 export function linesOf(text: string): string[] {
   return text === "" ? [] : text.replace(/\n$/, "").split("\n");
 }
+
+/** A run that waits for workers on a free port, and where it listens. */
+export async function listening(args: readonly string[], given = {}): Promise<{ run: Command; url: string }> {
+  const run = new Command(["run", "--listen", "0", ...args], given);
+  const [, url = ""] = await run.says(/listening on (ws:\S+);/);
+  return { run, url };
+}
