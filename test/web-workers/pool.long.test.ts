@@ -146,6 +146,42 @@ describeInChromium("webWorkers", (browser) => {
     expect(seen.reported[0]).toContain(words);
   });
 
+  test("a stream and its progress cross; a break reaches its generator, and its Web Worker's end its reader", async () => {
+    const seen = await stage.run<unknown>(`
+      const notes = new BroadcastChannel("notes");
+      let left = 0;
+      notes.onmessage = ({ data }) => void (left += data === "left" ? 1 : 0);
+      const { api } = await pool(() => script("work"));
+      const items = [];
+      const told = [];
+      for await (const { i, at } of api.count(4, { onProgress: ({ at }) => told.push(at) })) items.push([i, at.getTime()]);
+      for await (const _ of api.count(Infinity)) break;
+      await until(() => left === 2);
+      const before = [];
+      const failure = await failureOf((async () => {
+        for await (const { i } of api.count(Infinity)) {
+          if (before.length < 3) before.push(i);
+          if (i === 2) made[0].terminate();
+        }
+      })());
+      notes.close();
+      return { items, told: told.at(-1), before, failure: failure.split(":")[0], after: await api.echo("after"), made: made.length };
+    `);
+    expect(seen).toEqual({
+      items: [
+        [0, 0],
+        [1, 1],
+        [2, 2],
+        [3, 3],
+      ],
+      told: 3,
+      before: [0, 1, 2],
+      failure: "WorkerLostError",
+      after: "after",
+      made: 2,
+    });
+  });
+
   test("one is replaced after maxJobs jobs", async () => {
     const answers = await stage.run<readonly string[]>(`
       const { runner } = await pool("/fixtures/module.js", { maxJobs: 2 });
