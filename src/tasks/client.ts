@@ -38,7 +38,7 @@ export interface TaskCallOptions extends Omit<ExecuteOptions, "onProgress"> {
   readonly headers?: JobHeaders | undefined;
 }
 
-/** Options of {@link ClientTask.map}, over those of its client: those of `JobRunner.map`, and headers for each call. */
+/** Options of `map` of a {@link ClientTask}, over those of its client: those of `JobRunner.map`, and headers for each call. */
 export interface TaskMapOptions extends MapOptions {
   /** Headers that the task finds in its context, on top of the client's. */
   readonly headers?: JobHeaders | undefined;
