@@ -24,8 +24,12 @@ interface Caller {
   readonly parked: Set<string>;
   /** Runs of handlers for it. */
   readonly running: Set<number>;
+  /** Attempts whose handler has started, as in `given`. */
+  readonly started: Set<string>;
   /** When one began last, as a number among all starts. */
   turn: number;
+  /** The same, if a job that was cancelled in the frame it came in had a slot for a moment: no handler tells. */
+  latestTurn: number;
 }
 
 /** A worker that listens, in one life of its machine. */
@@ -122,9 +126,11 @@ export class FairShare implements Checker {
         if (message.reason === "overloaded" && knowsTurns(caller) && mayWait(caller))
           this.#violation("waits-unrefused", `${machine} refuses a job of ${caller.from}, which could wait there`);
         return forget(caller, message.attemptId);
+      case "CANCELLED":
+        this.#onCancelled(machine, caller, message.attemptId);
+        return forget(caller, message.attemptId);
       case "JOBRES":
       case "JOBERR":
-      case "CANCELLED":
         return forget(caller, message.attemptId);
       default:
     }
@@ -148,13 +154,19 @@ export class FairShare implements Checker {
     }
     mine.parked.delete(key);
     mine.running.add(run);
-    mine.turn = ++host.turns;
+    mine.started.add(key);
+    mine.turn = mine.latestTurn = ++host.turns;
+  }
+
+  #onCancelled(machine: string, caller: Caller, attemptId: number): void {
+    const host = this.#hosts.get(machine);
+    if (host !== undefined && !caller.started.has(caller.given.get(attemptId) ?? "")) caller.latestTurn = ++host.turns;
   }
 }
 
 function newCaller(from: string): Caller {
   const counts = { isLeaving: false, capacity: 0, given: new Map<number, string>(), parked: new Set<string>() };
-  return { from, welcome: undefined, ...counts, running: new Set(), turn: 0 };
+  return { from, welcome: undefined, ...counts, running: new Set(), started: new Set(), turn: 0, latestTurn: 0 };
 }
 
 function keyOf(jobId: string, attempt: number): string {
@@ -173,7 +185,9 @@ function read(caller: Caller, message: Message): void {
 }
 
 function forget(caller: Caller, attemptId: number): void {
-  caller.parked.delete(caller.given.get(attemptId) ?? "");
+  const key = caller.given.get(attemptId) ?? "";
+  caller.parked.delete(key);
+  caller.started.delete(key);
   caller.given.delete(attemptId);
 }
 
@@ -193,5 +207,5 @@ function isReady({ parked, running, capacity }: Caller): boolean {
 
 function comesBefore(one: Caller, other: Caller): boolean {
   const difference = one.running.size - other.running.size;
-  return difference < 0 || (difference === 0 && one.turn < other.turn);
+  return difference < 0 || (difference === 0 && one.latestTurn < other.turn);
 }
