@@ -58,6 +58,8 @@ export interface RunnerStats {
   readonly backoff: number;
   /** Bytes of all jobs that wait: queued, prefetched or in backoff. `maxQueueBytes` bounds them. */
   readonly queuedBytes: number;
+  /** Bytes of items that streams may hold unread. `maxStreamBytes` bounds them. */
+  readonly streamBytes: number;
   /** Jobs accepted since the runner was made. */
   readonly submitted: number;
   /** Jobs settled with a value. */

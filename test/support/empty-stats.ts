@@ -18,6 +18,7 @@ export function emptyStats(): RunnerStats {
     failed: 0,
     retries: 0,
     returned: 0,
+    streamBytes: 0,
     registered: 0,
     refused: 0,
     strikes: 0,

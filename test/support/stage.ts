@@ -108,10 +108,10 @@ export class Stage {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const worker of this.#workers) await this.settle(worker.stop());
     await this.settle(this.runner.stop());
-    const { workers, pending, queued, running, backoff, queuedBytes } = this.runner.stats();
+    const { workers, pending, queued, running, backoff, queuedBytes, streamBytes } = this.runner.stats();
     assert.deepEqual(
-      { workers, pending, queued, running, backoff, queuedBytes },
-      { workers: [], pending: 0, queued: 0, running: 0, backoff: 0, queuedBytes: 0 },
+      { workers, pending, queued, running, backoff, queuedBytes, streamBytes },
+      { workers: [], pending: 0, queued: 0, running: 0, backoff: 0, queuedBytes: 0, streamBytes: 0 },
     );
     assert.equal(this.clock.pending, 0, "timers left");
   }

@@ -169,6 +169,11 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     this.#streamBudget = new StreamBudget(options.maxStreamBytes);
   }
 
+  /** Bytes of unread items that streams may hold now. */
+  get streamBytes(): number {
+    return this.#streamBudget.reserved;
+  }
+
   get trouble(): Error | undefined {
     return this.#options.trouble?.();
   }

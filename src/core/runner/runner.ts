@@ -249,7 +249,7 @@ export class JobRunner implements Dialer {
 
   /** The numbers of this moment. */
   stats(): RunnerStats {
-    const { counts, retries, returned } = this.#dispatcher;
+    const { counts, retries, returned, streamBytes } = this.#dispatcher;
     const workers = [...this.#registration.sessions()].map(workerStats);
     return {
       state: this.#state,
@@ -260,6 +260,7 @@ export class JobRunner implements Dialer {
       waiting: this.#scheduler.queueDepths.slice(0, MAX_WAITING_STATS).map((depth) => this.#waitingStats(depth)),
       retries,
       returned,
+      streamBytes,
       ...this.#registration.counts,
     };
   }

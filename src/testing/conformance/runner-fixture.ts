@@ -35,6 +35,7 @@ const NOTHING_LEFT: Partial<RunnerStats> = {
   running: 0,
   backoff: 0,
   queuedBytes: 0,
+  streamBytes: 0,
 };
 
 async function stop({ harness, runner }: RunnerFixture): Promise<void> {

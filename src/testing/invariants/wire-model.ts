@@ -9,11 +9,14 @@ import type {
   CancelledMessage,
   CancelMessage,
   CapacityMessage,
+  ItemMessage,
   JobMessage,
   Message,
+  ProgressMessage,
   TurnMessage,
 } from "../../core/protocol/message.ts";
-import { FEATURE } from "../../core/protocol/constants.ts";
+import { wirePayloadBytes } from "../../core/protocol/codec.ts";
+import { FEATURE, ITEM_COST } from "../../core/protocol/constants.ts";
 import { PROTOCOL_VERSION } from "../../core/protocol/message.ts";
 import type { Checker, ObservedRunner } from "./checker.ts";
 import {
@@ -199,6 +202,9 @@ export class WireModel implements Checker {
       case "WAITING":
       case "STARTED":
         return this.#onTurn(connection, message, at);
+      case "ITEM":
+      case "PROGRESS":
+        return this.#onPart(connection, message, at);
       case "PING":
         connection.pingArrived(at);
         return true;
@@ -238,6 +244,18 @@ export class WireModel implements Checker {
     return true;
   }
 
+  #onPart(connection: WireConnection, message: ItemMessage | ProgressMessage, at: number): boolean {
+    const attempt = connection.inFlight.get(message.attemptId);
+    if (attempt === undefined) return this.#unexpected(connection, message.attemptId, at);
+    if (attempt.begunAt === undefined)
+      return this.#protocolError(connection, `${message.type} of a job that waits`, at);
+    if (message.type === "PROGRESS") return true;
+    if ((attempt.credit ?? 0) <= 0) return this.#protocolError(connection, "an item without credit", at);
+    attempt.credit = (attempt.credit ?? 0) - wirePayloadBytes(message.value) - ITEM_COST;
+    attempt.hasItems = true;
+    return true;
+  }
+
   #onFirstMessage(connection: WireConnection, message: Message, at: number): boolean {
     if (message.type !== "HELLO") return this.#protocolError(connection, `${message.type} before HELLO`, at);
     if (message.version !== PROTOCOL_VERSION) return this.#protocolError(connection, "HELLO of another version", at);
@@ -249,6 +267,8 @@ export class WireModel implements Checker {
     const { attemptId } = message;
     const attempt = connection.inFlight.get(attemptId);
     if (attempt === undefined) return this.#unexpected(connection, attemptId, at);
+    const fault = streamFault(attempt, message);
+    if (fault !== undefined) return this.#protocolError(connection, fault, at);
     const unsure = connection.runner.unsure(at);
     if (unsure) attempt.doubtful = true;
     if (message.type === "CANCELLED" && attempt.state === "current") {
@@ -296,6 +316,11 @@ export class WireModel implements Checker {
       connection.welcome = message;
       for (const observer of this.#observers) observer.onRegistered?.(connection, at);
       connection.runner.workers.set(connection.identity, connection);
+      return;
+    }
+    if (message.type === "CREDIT") {
+      const attempt = connection.inFlight.get(message.attemptId);
+      if (attempt !== undefined) attempt.credit = (attempt.credit ?? 0) + message.bytes;
       return;
     }
     for (const observer of this.#observers) observer.onOtherSent?.(connection, message, at);
@@ -415,6 +440,14 @@ export class WireModel implements Checker {
       runner.jobs.delete(job.id);
     }
   }
+}
+
+/** What is wrong with an answer to a job that may give a stream, if anything is. */
+function streamFault({ credit, hasItems }: WireAttempt, message: WireAnswer | CancelledMessage): string | undefined {
+  if (message.type === "REJECT" && hasItems) return "a job handed back after items";
+  if (message.type !== "JOBRES") return undefined;
+  if (message.endsStream === true) return credit === undefined ? "the end of a stream that is not taken" : undefined;
+  return hasItems ? "a result after items" : undefined;
 }
 
 /** A worker begins its jobs in the order in which they were sent. */

@@ -56,6 +56,10 @@ export class WireAttempt {
   isParked = false;
   /** The number of the first PING after its CANCEL, once it has a slot. */
   ping: number | undefined;
+  /** Bytes of items that the worker may send; `undefined`: no stream is taken. */
+  credit: number | undefined;
+  /** Whether an item has come. */
+  hasItems = false;
   /** Whether its JOB or CANCEL may have been sent later than it was meant to: the runner had just woken. */
   delayed: boolean;
 
@@ -64,6 +68,7 @@ export class WireAttempt {
     this.delayed = connection.runner.unsure(at);
     this.id = message.attemptId;
     this.number = message.attempt;
+    this.credit = message.credit;
     this.job = job;
     this.connection = connection;
     this.previous = job.last;

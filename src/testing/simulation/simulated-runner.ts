@@ -5,6 +5,7 @@ import { RunnerStoppedError } from "../../core/errors.ts";
 import type { RunnerEvent } from "../../core/events.ts";
 import type { ExecuteOptions } from "../../core/job/execute-options.ts";
 import type { Job } from "../../core/job/job.ts";
+import type { PayloadStream } from "../../core/job/payload-stream.ts";
 import { type MapInput, type MapOptions, type MapOptionsOf, mapJobs, type Outcome } from "../../core/dispatch/map.ts";
 import { withDefaults } from "../../core/options.ts";
 import type { Random } from "../../core/time/clock.ts";
@@ -94,6 +95,13 @@ export class SimulatedRunner extends JobRunner {
     if (this.#machine.state === "down") return Promise.reject(this.#crashed());
     if (this.state !== "starting") return this.#watched(job, options);
     return this.#ready.then(() => this.#watched(job, options));
+  }
+
+  /** {@link JobRunner.open}. After a crash of its machine it rejects with RunnerStoppedError. */
+  override open(job: Job | Payload, options?: ExecuteOptions): Promise<Payload | PayloadStream> {
+    if (this.#machine.state === "down") return Promise.reject(this.#crashed());
+    const open = (): Promise<Payload | PayloadStream> => super.open(job, options);
+    return this.state === "starting" ? this.#ready.then(open) : open();
   }
 
   /** {@link JobRunner.map}. */

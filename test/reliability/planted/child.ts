@@ -4,7 +4,7 @@
  */
 import { WORLDS, playWorlds } from "../simulated/worlds.ts";
 
-const KINDS = ["short", "drawn", "cuts", "stalls", "lies", "slow", "memory", "relays", "turns"];
+const KINDS = ["short", "drawn", "cuts", "stalls", "lies", "slow", "memory", "relays", "turns", "streams"];
 /** Processor time after which it is given up, in seconds: the wall's would depend on who else is at work. */
 const BUDGET = 100;
 

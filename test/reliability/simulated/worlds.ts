@@ -7,6 +7,7 @@ import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
 import { PlanDraw, type PlanSize } from "./plan.ts";
 import { playPlan } from "./play.ts";
 import { soak } from "./soak.ts";
+import { streams } from "./streams.ts";
 import { turns } from "./turns.ts";
 import { wide } from "./wide.ts";
 
@@ -78,6 +79,10 @@ export const WORLDS: Readonly<Record<string, WorldKind>> = {
   turns: {
     about: "jobs of several runners at workers that listen, among faults, then under equal demand",
     play: turns,
+  },
+  streams: {
+    about: "streams of items, read at any pace and left at any time, straight and behind a relay, among faults",
+    play: streams,
   },
   soak: { about: "a day of fifty workers with faults all along", play: (sim) => soak(sim, 24) },
   month: { about: "thirty days of fifty workers with faults all along", play: (sim) => soak(sim, 24 * 30) },
