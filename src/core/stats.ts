@@ -58,7 +58,7 @@ export interface RunnerStats {
   readonly backoff: number;
   /** Bytes of all jobs that wait: queued, prefetched or in backoff. `maxQueueBytes` bounds them. */
   readonly queuedBytes: number;
-  /** Bytes of items that streams may hold unread. `maxStreamBytes` bounds them. */
+  /** Bytes of items that streams whose calls run may hold unread. `maxStreamBytes` bounds them. */
   readonly streamBytes: number;
   /** Jobs accepted since the runner was made. */
   readonly submitted: number;

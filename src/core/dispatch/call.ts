@@ -147,7 +147,7 @@ export class Call
 
   #giveUp(reason: CancelReason, error: () => unknown): void {
     if (this.#state === "settled") return;
-    this.#stream?.discard();
+    this.#stream?.restart();
     this.#cancelAttempt("cancelled", reason);
     this.#fail(error());
   }

@@ -114,7 +114,7 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
     return credit <= 0 ? Number.POSITIVE_INFINITY : Math.max(startedAt, this.#activeAt);
   }
 
-  /** Another attempt follows. */
+  /** Another attempt follows, or what was not read is not wanted any more. */
   restart(): void {
     this.#attempt = undefined;
     this.#activeAt = Number.NEGATIVE_INFINITY;
@@ -123,19 +123,14 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
     this.#sooner = [];
   }
 
-  /** What was not read is not wanted any more. */
-  discard(): void {
-    this.restart();
-    if (this.#end !== undefined) this.#release();
-  }
-
   /** The call has settled: what arrived is read before that. */
   end(end: End): void {
     this.#attempt = undefined;
     this.#call = undefined;
     if (this.#end !== undefined) return;
     this.#end = end;
-    if (this.#unread === 0) this.#release();
+    // What is unread is the reader's from here on: one that never comes must cost the others nothing.
+    this.#release();
     for (const reader of this.#readers.splice(0))
       this.#tellEnd().then(reader.resolve.bind(reader), reader.reject.bind(reader));
   }
@@ -152,7 +147,7 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
     const call = this.#call;
     if (this.#end === undefined) this.end(OVER);
     this.#end = OVER;
-    this.discard();
+    this.restart();
     const left = "the reader has left the stream";
     call?.stop(new AbortError(left, "cancelled", { jobId: call.jobId }), "cancelled");
     return Promise.resolve({ done: true, value });
@@ -182,7 +177,6 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
   #give(value: Payload): Result {
     this.isRead = true;
     if (this.#end === undefined) this.#giveBack(wirePayloadBytes(value) + ITEM_COST);
-    else if (this.#unread === 0) this.#release();
     return { done: false, value };
   }
 

@@ -537,7 +537,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: "a slow reader counted as silence",
     file: "dispatch/result-stream",
     from: "return credit <= 0 ? Number.POSITIVE_INFINITY : Math",
-    to: "return credit === Number.NaN ? 0 : Math",
+    to: "return credit > 1_000_000_000 ? 0 : Math",
   },
   {
     name: "credit that does not wake a stream",

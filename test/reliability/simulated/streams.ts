@@ -46,7 +46,6 @@ interface Story {
   run: number;
   /** Items that this run has given. */
   given: number;
-  hasLeft: boolean;
 }
 
 /** The streams of one world. */
@@ -69,7 +68,7 @@ class Library {
     const story = this.#stories[Number(index)];
     if (story === undefined) throw new Error(`no story ${index}`);
     if (story.read > 0)
-      throw new Violated("never-restarted", `${data} begins again, and ${story.read} items were read`);
+      throw new Violated("never-restarted", `${String(data)} begins again, and ${story.read} items were read`);
     const run = ++story.runs;
     story.given = 0;
     if (context.wantsProgress) context.progress(`run ${run}`);
@@ -114,7 +113,10 @@ class Library {
       count: rng.pick([0, 1, 5, 40]),
       bytes: rng.pick([30, 200, 2_000]),
       window: rng.pick(WINDOWS),
-      ...{ runs: 0, read: 0, run: 0, given: 0, hasLeft: false },
+      runs: 0,
+      read: 0,
+      run: 0,
+      given: 0,
     };
     const index = this.#stories.push(story) - 1;
     const manner = rng.pick(["quick", "slow", "throw", "plain"]);
