@@ -180,11 +180,9 @@ class Caller {
     }
   }
 
-  /** What several workers give is compared as a whole, so that no stream is taken. */
   #run(job: Job, options: ExecuteOptions | undefined): Promise<Payload | PayloadStream> {
     const runner = this.#runner;
-    if (runner.open === undefined || (options?.verify ?? 1) > 1) return runner.execute(job, options);
-    return runner.open(job, options);
+    return runner.open === undefined ? runner.execute(job, options) : runner.open(job, options);
   }
 
   #optionsWith(own: ExecuteOptions, onProgress: TaskCallOptions["onProgress"]): ExecuteOptions {

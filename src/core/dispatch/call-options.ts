@@ -63,7 +63,7 @@ export function resolveCall(options: ExecuteOptions, defaults: CallOptions): Cal
     failFast: options.failFast ?? defaults.failFast,
     require: selector?.labels ?? EXECUTE_DEFAULTS.require,
     verify: options.verify ?? defaults.verify,
-    window: options.window ?? defaults.window,
+    streamWindow: options.streamWindow ?? defaults.streamWindow,
     selector,
     ...(signal === undefined ? {} : { signal }),
     ...(onJobId === undefined ? {} : { onJobId }),

@@ -198,7 +198,10 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     return promise;
   }
 
-  /** Runs a job whose handler may give a stream. Rejects as `execute`, until the stream has begun. */
+  /**
+   * Runs a job whose handler may give a stream. Rejects as `execute`, until the stream has begun. With `verify` no stream is taken:
+   * what several workers give is compared as a whole.
+   */
   open(
     input: Job | Payload,
     options: ExecuteOptions | undefined,
@@ -279,8 +282,6 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const job = this.#options.headers === undefined ? made : this.#withHeaders(made, this.#options.headers);
     checkJobSize(job.data, this.maxPayload);
     const resolved = job.task === undefined ? given : this.#taskSelectors.optionsFor(job.task, given);
-    if (opening !== undefined && resolved.verify > 1)
-      throw new TypeError("open: what several workers give is compared as a whole: `verify` needs `execute`");
     const announced = resolved.onJobId === undefined ? undefined : this.#announce(resolved.onJobId);
     if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
     const bytes = heldJobBytes(job);

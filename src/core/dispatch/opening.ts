@@ -34,12 +34,13 @@ export class Opening {
   }
 
   /** Makes the stream, in case that the handler gives one. */
-  streamOf({ window, onProgress }: CallOptions): ResultStream {
+  streamOf({ streamWindow: window, onProgress, signal }: CallOptions): ResultStream {
     const { clock, maxPayload } = this.#context;
     const stream = new ResultStream({
       clock,
       maxPayload,
       onProgress,
+      signal,
       budget: this.#budget,
       window,
       onBegun: () => this.#resolve(stream),

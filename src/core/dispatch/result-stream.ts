@@ -41,6 +41,8 @@ export interface ResultStreamContext {
   /** The largest item, in bytes. */
   readonly maxPayload: number;
   readonly onProgress: ProgressListener | undefined;
+  /** The caller's. While the call runs, the call hears of its abort. */
+  readonly signal: AbortSignal | undefined;
   /** The first item has arrived. */
   onBegun(): void;
 }
@@ -136,6 +138,11 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
   }
 
   next(): Promise<Result> {
+    const { signal } = this.#context;
+    if (signal?.aborted === true && this.#unread > 0) {
+      this.restart();
+      this.#end = { ok: false, error: signal.reason };
+    }
     if (this.#unread > 0) return Promise.resolve(this.#give(this.#take()));
     if (this.#end !== undefined) return this.#tellEnd();
     const reader = new Deferred<Result>();

@@ -51,7 +51,7 @@ export interface ExecuteOptions {
    */
   readonly verify?: number | undefined;
   /** Bytes of items that a stream may hold unread, an item at its length and 64 more; 1 to 2^30, default 65,536. */
-  readonly window?: number | undefined;
+  readonly streamWindow?: number | undefined;
   /**
    * Called with what the handler says of its progress: the latest, at most ten times a second, and before the result. What it
    * throws is an uncaught error of the host.
@@ -79,7 +79,7 @@ const OPTIONS = defineOptions<ExecuteDefaults, keyof ExecuteDefaults>({
   failFast: [isBoolean, false],
   require: [labelList, Object.freeze([])],
   verify: [integer(1, 16), 1],
-  window: [integer(1, 0x4000_0000), 65_536],
+  streamWindow: [integer(1, 0x4000_0000), 65_536],
 });
 
 /** What `execute` does when nothing else is asked for. */

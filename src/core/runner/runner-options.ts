@@ -35,7 +35,7 @@ export interface RunnerOptions extends RegistrationLimits, ExecuteDefaults {
   readonly maxQueueBytes?: number | undefined;
   /**
    * Bytes of items that all streams whose calls run may hold unread together. Where none are left, a stream has one item at a time. Default
-   * 256 MiB; `Infinity`: no limit but each stream's `window`.
+   * 256 MiB; `Infinity`: no limit but each stream's `streamWindow`.
    */
   readonly maxStreamBytes?: number | undefined;
   /** How long `drain` waits before it aborts what is left; default 30,000. */

@@ -165,7 +165,7 @@ export class JobRunner implements Dialer {
 
   /**
    * Runs a job whose handler may return a stream: resolves to its result, or, with the first item, to the stream. Rejects as
-   * `execute` does. The job may be retried until an item was read. `timeout` limits the time in which the worker, while it may
+   * `execute` does. With `verify` no stream is taken. The job may be retried until an item was read. `timeout` limits the time in which the worker, while it may
    * send, sends nothing.
    */
   open(job: Job | Payload, options?: ExecuteOptions): Promise<Payload | PayloadStream> {

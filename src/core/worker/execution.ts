@@ -308,7 +308,7 @@ function remote(name: string, message: string, code: string): Failure {
 
 const NO_STREAM = /* @__PURE__ */ remote(
   "TypeError",
-  "the handler gives a stream, which `execute` does not take: call `open`",
+  "the handler gives a stream, which is taken by `open` alone, without `verify`",
   "RESULT_TYPE",
 );
 

@@ -14,7 +14,7 @@ function freshKey(): string {
 }
 
 async function opened(fixture: RunnerFixture, job: string): Promise<PayloadStream> {
-  const stream = await answered(fixture, fixture.runner.open(job, { window: WINDOW }), "the stream");
+  const stream = await answered(fixture, fixture.runner.open(job, { streamWindow: WINDOW }), "the stream");
   if (typeof stream === "string" || !("next" in stream)) throw new Error(`expected a stream, got ${show(stream)}`);
   return stream;
 }

@@ -61,7 +61,7 @@ describe.each([2, 3])("behind %i runners in a row", (length) => {
       },
       { identity: "inner" },
     );
-    const stream = await streamOf(outer, "30", { window: 1_000 });
+    const stream = await streamOf(outer, "30", { streamWindow: 1_000 });
     expect(given).toBe(10);
     for (let n = 0; n < 5; n++) expect((await outer.settle(stream.next())).value).toContain(`${n}.`);
     await outer.clock.settle();
@@ -74,7 +74,7 @@ describe.each([2, 3])("behind %i runners in a row", (length) => {
     expect([rest.length, rest.at(-1), closed]).toEqual([26, "the end", 1]);
 
     given = 0;
-    const left = await streamOf(outer, "1000", { window: 1_000 });
+    const left = await streamOf(outer, "1000", { streamWindow: 1_000 });
     await outer.settle(left.return());
     await outer.clock.settle();
     expect([given, closed, outer.runner.stats().workers[0]?.inFlight]).toEqual([10, 2, 0]);
@@ -152,7 +152,7 @@ describe("a worker breaks the protocol", () => {
 
   it.each<[string, Parameters<Stage["runner"]["open"]>[1] | undefined, Message[], string]>([
     ["with an item of a job that takes none", undefined, [item("x")], "an item without credit"],
-    ["with an item over its credit", { window: 64 }, [item("x"), item("y")], "an item without credit"],
+    ["with an item over its credit", { streamWindow: 64 }, [item("x"), item("y")], "an item without credit"],
     ["with the end of a stream that is not taken", undefined, [result(true)], "is not taken"],
     ["with a result after items", {}, [item("x"), result()], "a result after items"],
     [
@@ -168,7 +168,7 @@ describe("a worker breaks the protocol", () => {
     const peer = await set.peer({ features: SUPPORTED_FEATURES });
     const call = watch(options === undefined ? set.runner.execute("job") : set.runner.open("job", options));
     await set.clock.settle();
-    expect(peer.last("JOB").credit).toBe(options === undefined ? undefined : (options.window ?? 65_536));
+    expect(peer.last("JOB").credit).toBe(options === undefined ? undefined : (options.streamWindow ?? 65_536));
     peer.send(...messages);
     await set.clock.settle();
     expect(peer.last("ERROR")).toMatchObject({ code: "PROTOCOL", text: expect.stringContaining(text) as string });

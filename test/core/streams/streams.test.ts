@@ -124,9 +124,10 @@ describe("a stream", () => {
       }),
     };
     await set.worker(() => iterable);
-    expect(String((await set.execute("")).error)).toContain("call `open`");
+    expect(String((await set.execute("")).error)).toContain("taken by `open` alone");
     expect(closed).toEqual(["closed"]);
-    expect(String((await open(set, "", { verify: 2 })).error)).toContain("`verify` needs `execute`");
+    await set.worker(() => iterable, { identity: "second" });
+    expect(String((await open(set, "", { verify: 2 })).error)).toContain("without `verify`");
   });
 
   it("comes from a worker that cannot stream as an error of the handler", async () => {
@@ -146,7 +147,7 @@ describe("a window", () => {
     const counter = new Counter();
     await set.worker(counter.handler);
     // An item of 36 bytes costs 100.
-    const stream = streamOf(await open(set, "1000 36", { window: 1_000 }));
+    const stream = streamOf(await open(set, "1000 36", { streamWindow: 1_000 }));
     expect(counter.given).toBe(10);
     await read(set, stream, 4);
     expect(counter.given).toBe(10);
@@ -163,7 +164,7 @@ describe("a window", () => {
     await using set = await stage();
     const counter = new Counter();
     await set.worker(counter.handler);
-    const stream = streamOf(await open(set, "5 5000", { window: 1 }));
+    const stream = streamOf(await open(set, "5 5000", { streamWindow: 1 }));
     for (let n = 1; n <= 5; n++) {
       expect(counter.given).toBe(n);
       expect((await next(set, stream)).value?.value).toHaveLength(5_000);
@@ -172,7 +173,7 @@ describe("a window", () => {
   });
 
   it("shrinks to one item where the budget of all streams is used up, and grows when it is not", async () => {
-    await using set = await stage({ maxStreamBytes: 1_000, window: 1_000 });
+    await using set = await stage({ maxStreamBytes: 1_000, streamWindow: 1_000 });
     const [first, second] = [new Counter(), new Counter()];
     await set.worker(first.handler, { labels: ["a"] });
     await set.worker(second.handler, { labels: ["b"] });
@@ -327,6 +328,18 @@ describe("a call that fails", () => {
     expect(counter.closed).toBe(1);
   });
 
+  it("by its signal fails also what is left of a stream whose call has settled", async () => {
+    await using set = await stage();
+    await set.worker(new Counter().handler);
+    const aborter = new AbortController();
+    const stream = streamOf(await open(set, "5", { signal: aborter.signal }));
+    expect(await read(set, stream, 2)).toEqual(["0", "1"]);
+    expect(set.runner.stats().succeeded).toBe(1);
+    aborter.abort(new Error("enough"));
+    const [error, over] = [(await read(set, stream))[0], await read(set, stream)];
+    expect([String(error), over]).toEqual(["Error: enough", [{ done: undefined }]]);
+  });
+
   it("by the runner's stop fails its reader, too", async () => {
     await using set = await stage();
     await set.worker(new Counter().handler);
@@ -418,7 +431,7 @@ describe("the timeout of a streaming call", () => {
     await using set = await stage();
     const counter = new Counter();
     await set.worker(counter.handler);
-    const stream = streamOf(await open(set, "3 100", { timeout: 1_000, window: 1 }));
+    const stream = streamOf(await open(set, "3 100", { timeout: 1_000, streamWindow: 1 }));
     for (let n = 0; n < 3; n++) {
       await set.clock.advance(60_000);
       expect(await read(set, stream, 1)).toHaveLength(1);
@@ -432,7 +445,7 @@ describe("the timeout of a streaming call", () => {
       yield "one";
       await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
     });
-    const stream = streamOf(await open(set, "", { timeout: 1_000, window: 1 }));
+    const stream = streamOf(await open(set, "", { timeout: 1_000, streamWindow: 1 }));
     await set.clock.advance(60_000);
     await read(set, stream, 1);
     await set.clock.advance(999);
@@ -468,7 +481,7 @@ describe("a handler's stream", () => {
         reasons.push(signal.reason);
       }
     });
-    const stream = streamOf(await open(set, "", { window: 10_000 }));
+    const stream = streamOf(await open(set, "", { streamWindow: 10_000 }));
     await read(set, stream, 3);
     await set.settle(stream.return());
     await set.clock.settle();

@@ -124,7 +124,7 @@ class Library {
     if (abort !== undefined) this.#sim.at(this.#sim.now() + rng.random() * 200, () => abort.abort(new AbortedHere()));
     const limits = rng.below(5) === 0 ? { deadline: 500 } : {};
     const timeout = rng.pick([60, 1_000]);
-    const options = { window: story.window, timeout, ...limits, ...(abort && { signal: abort.signal }) };
+    const options = { streamWindow: story.window, timeout, ...limits, ...(abort && { signal: abort.signal }) };
     const listens = rng.below(2) === 0 ? { onProgress: () => undefined } : {};
     const name = `${index} ${manner}`;
     try {
