@@ -165,22 +165,19 @@ class Caller {
   }
 
   call(task: string, input: unknown, given: TaskCallOptions | undefined): CallPromise<unknown> {
-    return new CallPromise((resolve, reject) => void this.#call(task, input, given).then(resolve, reject));
+    return new CallPromise((resolve, reject) => {
+      const onAnswer = (answer: Payload | PayloadStream): void =>
+        resolve(isPayload(answer) ? this.#valueOf(task, answer) : this.#streamOf(task, answer));
+      // What cannot be encoded, or decoded, is thrown.
+      const onError = (error: unknown): void => reject(this.#restored(error));
+      this.#run(task, input, given).then(onAnswer).catch(onError);
+    });
   }
 
-  async #call(task: string, input: unknown, given: TaskCallOptions | undefined): Promise<unknown> {
+  #run(task: string, input: unknown, given: TaskCallOptions | undefined): Promise<Payload | PayloadStream> {
     const { headers, onProgress, ...own } = given ?? {};
     const job = this.#jobOf(task, input, headers);
     const options = given === undefined ? this.#defaults : this.#optionsWith(own, onProgress);
-    try {
-      const answer = await this.#run(job, options);
-      return isPayload(answer) ? this.#valueOf(task, answer) : this.#streamOf(task, answer);
-    } catch (error) {
-      throw this.#restored(error);
-    }
-  }
-
-  #run(job: Job, options: ExecuteOptions | undefined): Promise<Payload | PayloadStream> {
     const runner = this.#runner;
     return runner.open === undefined ? runner.execute(job, options) : runner.open(job, options);
   }

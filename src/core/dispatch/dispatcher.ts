@@ -8,7 +8,6 @@ import { type CallOptions, resolveCall, TaskSelectors } from "./call-options.ts"
 import { Call } from "./call.ts";
 import type {
   CallContext,
-  CallOwner,
   CallEvents,
   CallInfo,
   CallState,
@@ -16,7 +15,7 @@ import type {
   SubmittedJob,
 } from "./call-context.ts";
 import type { Clock, Random } from "../time/clock.ts";
-import { LinkedQueue, type LinkedNode } from "../collections/linked-queue.ts";
+import { LinkedQueue } from "../collections/linked-queue.ts";
 import { TimerQueue } from "../time/timer-queue.ts";
 import { checkJobSize } from "./payload-limits.ts";
 import { AbortError, type AttemptOutcome, QueueFullError } from "../errors.ts";
@@ -33,7 +32,7 @@ import { selectorFor, type WorkerSelector } from "../pool/worker-selector.ts";
 import type { Payload } from "../peer.ts";
 import { RelayedCall, type RelayedCallOwner, type RelayedJob } from "./relayed-call.ts";
 import { type AttemptFailure, RetryThrottle } from "./retry.ts";
-import { Opening } from "./opening.ts";
+import { StreamSubmission, Submission } from "./submission.ts";
 import { StreamBudget } from "./stream-budget.ts";
 import { Verification } from "./verification.ts";
 
@@ -67,39 +66,12 @@ export interface DispatcherOptions {
   onSubmit?(call: CallInfo, options: CallOptions | undefined): void;
 }
 
-type Resolve = (value: Payload, call: SubmittedJob) => void;
-type Reject = (error: unknown, call: SubmittedJob) => void;
-
 function ignore(): void {}
 
 /** What the headers of a job hold at most, a text at two bytes a UTF-16 unit. */
 const MAX_HEADERS_HELD = 2 * JOB_LIMITS.maxHeaderBytes;
 
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
-
-/** A submitted job: a node of the dispatcher's list until its call settles, and the way of the outcome to the caller. */
-class Submission implements LinkedNode<Submission>, CallOwner<SubmittedJob> {
-  list: object | undefined;
-  previous: Submission | undefined;
-  next: Submission | undefined;
-  call: SubmittedJob | undefined;
-  readonly #queue: LinkedQueue<Submission>;
-  readonly #resolve: Resolve;
-  readonly #reject: Reject;
-
-  constructor(queue: LinkedQueue<Submission>, resolve: Resolve, reject: Reject) {
-    this.#queue = queue;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  onSettled(call: SubmittedJob): void {
-    const { value } = call;
-    this.#queue.remove(this);
-    if (value === undefined) this.#reject(call.error, call);
-    else this.#resolve(value, call);
-  }
-}
 
 /** Calls by state, and calls so far. */
 export interface CallCounts {
@@ -152,7 +124,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   #resolve: (value: Payload) => void = ignore;
   #reject: (error: unknown) => void = ignore;
   readonly #taskSelectors: TaskSelectors;
-  readonly #streamBudget: StreamBudget;
+  readonly streamBudget: StreamBudget;
   #nextId = 1;
   #idle: (() => void) | undefined;
   /** Called when jobs have stopped waiting. */
@@ -166,12 +138,12 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     this.remoteStacks = options.remoteStacks;
     this.timers = new TimerQueue(options.clock, true);
     this.#taskSelectors = new TaskSelectors(options.defaults);
-    this.#streamBudget = new StreamBudget(options.maxStreamBytes);
+    this.streamBudget = new StreamBudget(options.maxStreamBytes);
   }
 
   /** Bytes of unread items that streams may hold now. */
   get streamBytes(): number {
-    return this.#streamBudget.reserved;
+    return this.streamBudget.reserved;
   }
 
   get trouble(): Error | undefined {
@@ -208,11 +180,8 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     target: CallTarget,
   ): Promise<Payload | PayloadStream> {
     return new Promise((resolve, reject) => {
-      const opening = new Opening(this, this.#streamBudget, resolve, reject);
-      const settle = (_outcome: unknown, call: SubmittedJob): void => opening.onSettled(call);
-      const submission = new Submission(this.#submissions, settle, settle);
       try {
-        this.#accept(input, options, target, submission, opening);
+        this.#accept(input, options, target, new StreamSubmission(this.#submissions, resolve, reject));
       } catch (error) {
         reject(error);
       }
@@ -272,7 +241,6 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     options: ExecuteOptions | undefined,
     target: CallTarget,
     submission: Submission,
-    opening?: Opening,
   ): SubmittedJob {
     this.#checkOpen();
     const given = this.#resolveOptions(options);
@@ -289,7 +257,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const id = announced ?? this.#nextId++;
     const call =
       resolved.verify === 1
-        ? new Call(id, job, resolved, this, target, submission, opening?.streamOf(resolved))
+        ? new Call(id, job, resolved, this, target, submission, submission.streamFor(resolved, this))
         : new Verification(id, job, resolved, this, target, submission);
     call.bytes = bytes;
     submission.call = call;

@@ -3,7 +3,8 @@
  * until its reader was given an item; from then on its failure is the reader's. How the call goes on is in call.ts.
  */
 import { resultFault } from "./payload-limits.ts";
-import { type ProgressListener, reportProgress } from "./progress-sink.ts";
+import { reportProgress } from "./progress-sink.ts";
+import type { CallOptions } from "./call-options.ts";
 import type { Attempt, AttemptSink } from "../session/attempt.ts";
 import type { StreamBudget } from "./stream-budget.ts";
 import { Deferred } from "../async/deferred.ts";
@@ -32,19 +33,12 @@ export interface StreamedCall {
   onResumed(now: number): void;
 }
 
-/** What a stream is given. */
-export interface ResultStreamContext {
+/** What all streams of a runner share. */
+export interface StreamContext {
   readonly clock: Clock;
-  readonly budget: StreamBudget;
-  /** Bytes of items that may be unread. */
-  readonly window: number;
+  readonly streamBudget: StreamBudget;
   /** The largest item, in bytes. */
   readonly maxPayload: number;
-  readonly onProgress: ProgressListener | undefined;
-  /** The caller's. While the call runs, the call hears of its abort. */
-  readonly signal: AbortSignal | undefined;
-  /** The first item has arrived. */
-  onBegun(): void;
 }
 
 /** One stream, as the call fills it and its reader empties it. */
@@ -53,7 +47,9 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
   hasBegun = false;
   /** Whether the reader was given an item: from then on there is no other attempt. */
   isRead = false;
-  readonly #context: ResultStreamContext;
+  readonly #context: StreamContext;
+  readonly #options: CallOptions;
+  readonly #onBegun: (stream: PayloadStream) => void;
   #call: StreamedCall | undefined;
   #attempt: Attempt<Session> | undefined;
   /** Items in the order they came, and before them, turned round, those that are read first. */
@@ -67,8 +63,11 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
   #activeAt = Number.NEGATIVE_INFINITY;
   #end: End | undefined;
 
-  constructor(context: ResultStreamContext) {
+  /** @param onBegun - Called with the first item. */
+  constructor(context: StreamContext, options: CallOptions, onBegun: (stream: PayloadStream) => void) {
     this.#context = context;
+    this.#options = options;
+    this.#onBegun = onBegun;
   }
 
   /** The call it belongs to. */
@@ -78,18 +77,17 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
 
   /** An attempt is sent: bytes of items that the worker may send at once. */
   takesItems(): number {
-    const { budget, window } = this.#context;
-    if (this.#reserved === 0) this.#reserved = budget.reserve(window);
+    if (this.#reserved === 0) this.#reserved = this.#context.streamBudget.reserve(this.#options.streamWindow);
     return Math.max(1, this.#reserved);
   }
 
   get wantsProgress(): boolean {
-    return this.#context.onProgress !== undefined;
+    return this.#options.onProgress !== undefined;
   }
 
   onProgress(_attempt: Attempt<Session>, value: Payload): void {
-    const { onProgress, clock } = this.#context;
-    if (onProgress !== undefined) reportProgress(onProgress, value, clock);
+    const { onProgress } = this.#options;
+    if (onProgress !== undefined) reportProgress(onProgress, value, this.#context.clock);
   }
 
   onItem(attempt: Attempt<Session>, value: Payload, now: number): void {
@@ -107,7 +105,7 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
     else reader.resolve(this.#give(value));
     if (this.hasBegun) return;
     this.hasBegun = true;
-    this.#context.onBegun();
+    this.#onBegun(this);
   }
 
   /** From when on the silence of the worker counts: never, while it has no credit. */
@@ -138,7 +136,7 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
   }
 
   next(): Promise<Result> {
-    const { signal } = this.#context;
+    const { signal } = this.#options;
     if (signal?.aborted === true && this.#unread > 0) {
       this.restart();
       this.#end = { ok: false, error: signal.reason };
@@ -192,8 +190,8 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
     this.#owed += bytes;
     const attempt = this.#attempt;
     if (attempt === undefined || this.#owed * 2 < this.#reserved) return;
-    const { budget, clock, window } = this.#context;
-    const more = budget.reserve(window - this.#reserved);
+    const { streamBudget, clock } = this.#context;
+    const more = streamBudget.reserve(this.#options.streamWindow - this.#reserved);
     this.#reserved += more;
     const stoodStill = (attempt.credit ?? 0) <= 0;
     const owed = this.#owed;
@@ -211,7 +209,7 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
   }
 
   #release(): void {
-    this.#context.budget.release(this.#reserved);
+    this.#context.streamBudget.release(this.#reserved);
     this.#reserved = 0;
   }
 }

@@ -530,7 +530,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "the budget of a stream kept",
     file: "dispatch/result-stream",
-    from: "this.#context.budget.release(this.#reserved);",
+    from: "this.#context.streamBudget.release(this.#reserved);",
     to: "void this.#context;",
   },
   {
