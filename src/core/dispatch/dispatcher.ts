@@ -6,14 +6,7 @@ import type { AsyncContext } from "../time/async-context.ts";
 import { AbortListeners } from "../async/abort-listeners.ts";
 import { type CallOptions, resolveCall, TaskSelectors } from "./call-options.ts";
 import { Call } from "./call.ts";
-import type {
-  CallContext,
-  CallEvents,
-  CallInfo,
-  CallState,
-  CallTarget,
-  SubmittedJob,
-} from "./call-context.ts";
+import type { CallContext, CallEvents, CallInfo, CallState, CallTarget, SubmittedJob } from "./call-context.ts";
 import type { Clock, Random } from "../time/clock.ts";
 import { LinkedQueue } from "../collections/linked-queue.ts";
 import { TimerQueue } from "../time/timer-queue.ts";
