@@ -504,6 +504,8 @@ const UNSPEAKABLE: Readonly<Record<string, Message>> = {
   "a second HELLO": hello(),
   "an unasked CANCELLED": { type: "CANCELLED", attemptId: 1 },
   "a runner's word": { type: "REMOVED" },
+  "an item of a job that takes none": { type: "ITEM", attemptId: 1, value: "x" },
+  "the end of a stream that is not taken": { type: "JOBRES", attemptId: 1, value: "", endsStream: true },
 };
 
 const SESSIONS: readonly Rule[] = [
@@ -1490,6 +1492,38 @@ const SHARED: readonly Rule[] = [
   },
 ];
 
+const streaming = (s: Story, attempt = 1): Story =>
+  s.event({ type: "job-started", jobId: 1, attempt, identity: "w" }).tells(1, { ...job(1, attempt), credit: 100 });
+const item: Message = { type: "ITEM", attemptId: 1, value: "x" };
+const credit: Message = { type: "CREDIT", attemptId: 1, bytes: 65 };
+const end: Message = { type: "JOBRES", attemptId: 1, value: "", endsStream: true };
+
+const STREAMS: readonly Rule[] = [
+  {
+    promise: "nonsense-ends-its-connection",
+    rule: "an item without credit ends the connection",
+    kept: (s) =>
+      streaming(s.joins().submitted(1)).says(1, item, item).tells(1, credit).says(1, item, end).succeeds(1, ""),
+    broken: (s) => streaming(s.joins().submitted(1)).says(1, item, item, item).after(1),
+  },
+  {
+    promise: "nonsense-ends-its-connection",
+    rule: "a plain result after items ends the connection",
+    kept: (s) =>
+      streaming(s.joins().submitted(1))
+        .says(1, item, { ...end, value: "ok" })
+        .succeeds(1),
+    broken: (s) => streaming(s.joins().submitted(1)).says(1, item).answers(1).after(1),
+  },
+  {
+    promise: "nonsense-ends-its-connection",
+    rule: "a job handed back after items ends the connection",
+    kept: (s) => streaming(s.joins().submitted(1)).says(1, { type: "REJECT", attemptId: 1, reason: "overloaded" }),
+    broken: (s) =>
+      streaming(s.joins().submitted(1)).says(1, item, { type: "REJECT", attemptId: 1, reason: "overloaded" }).after(1),
+  },
+];
+
 const RELAYS: readonly Rule[] = [
   {
     promise: "starts-once",
@@ -1602,6 +1636,7 @@ const RELAYS: readonly Rule[] = [
 export const RULES: readonly Rule[] = [
   ...RELAYS,
   ...SHARED,
+  ...STREAMS,
   ...SETTLEMENT,
   ...RESULTS,
   ...SESSIONS,
