@@ -249,7 +249,8 @@ export class WireModel implements Checker {
     if (attempt === undefined) return this.#unexpected(connection, message.attemptId, at);
     if (attempt.begunAt === undefined)
       return this.#protocolError(connection, `${message.type} of a job that waits`, at);
-    if (message.type === "PROGRESS") return true;
+    if (message.type === "PROGRESS")
+      return attempt.wantsProgress || this.#protocolError(connection, "progress that was not asked for", at);
     if ((attempt.credit ?? 0) <= 0) return this.#protocolError(connection, "an item without credit", at);
     attempt.credit = (attempt.credit ?? 0) - wirePayloadBytes(message.value) - ITEM_COST;
     attempt.hasItems = true;

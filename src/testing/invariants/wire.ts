@@ -58,6 +58,7 @@ export class WireAttempt {
   ping: number | undefined;
   /** Bytes of items that the worker may send; `undefined`: no stream is taken. */
   credit: number | undefined;
+  readonly wantsProgress: boolean;
   /** Whether an item has come. */
   hasItems = false;
   /** Whether its JOB or CANCEL may have been sent later than it was meant to: the runner had just woken. */
@@ -69,6 +70,7 @@ export class WireAttempt {
     this.id = message.attemptId;
     this.number = message.attempt;
     this.credit = message.credit;
+    this.wantsProgress = message.wantsProgress === true;
     this.job = job;
     this.connection = connection;
     this.previous = job.last;

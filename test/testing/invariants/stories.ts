@@ -504,6 +504,7 @@ const UNSPEAKABLE: Readonly<Record<string, Message>> = {
   "a second HELLO": hello(),
   "an unasked CANCELLED": { type: "CANCELLED", attemptId: 1 },
   "a runner's word": { type: "REMOVED" },
+  "progress that was not asked for": { type: "PROGRESS", attemptId: 1, value: "x" },
   "an item of a job that takes none": { type: "ITEM", attemptId: 1, value: "x" },
   "the end of a stream that is not taken": { type: "JOBRES", attemptId: 1, value: "", endsStream: true },
 };
