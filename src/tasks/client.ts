@@ -84,9 +84,11 @@ export type TaskCall<Input, Result> = undefined extends Input
 /** What a call gives: a promise, or of a task that gives a stream a promise that is one. */
 export type CallOf<Result> = [Result] extends [never]
   ? Promise<never>
-  : [Result] extends [AsyncIterable<infer Item, infer Return>]
-    ? StreamCall<Item, Return>
-    : Promise<Result>;
+  : 0 extends 1 & Result
+    ? Promise<Result>
+    : [Result] extends [AsyncIterable<infer Item, infer Return>]
+      ? StreamCall<Item, Return>
+      : Promise<Result>;
 
 /** Many calls of a task. */
 export interface TaskMap<Input, Result> {
@@ -185,7 +187,18 @@ class Caller {
   #optionsWith(own: ExecuteOptions, onProgress: TaskCallOptions["onProgress"]): ExecuteOptions {
     const options = { ...this.#defaults, ...own };
     if (onProgress === undefined) return options;
-    return { ...options, onProgress: (value) => onProgress(this.#valueOf("progress", value)) };
+    return { ...options, onProgress: (payload) => this.#onProgress(payload, onProgress) };
+  }
+
+  /** What a worker says that is no value is not heard: it is no fault of the caller's. */
+  #onProgress(payload: Payload, listener: (value: unknown) => void): void {
+    let value: unknown;
+    try {
+      value = this.#valueOf("progress", payload);
+    } catch {
+      return;
+    }
+    listener(value);
   }
 
   #streamOf(task: string, stream: PayloadStream): ValueStream {

@@ -17,9 +17,9 @@ export class EncodedItems implements AsyncIterator<Uint8Array, Uint8Array>, Asyn
 
   /** @param context - What the iterator's code runs in; absent: where it is pulled. */
   constructor(items: AsyncIterable<unknown>, encoding: ItemEncoding, context: AsyncContext | undefined) {
-    this.#iterator = items[Symbol.asyncIterator]();
     this.#encoding = encoding;
     this.#context = context;
+    this.#iterator = this.#inContext(() => items[Symbol.asyncIterator]());
   }
 
   [Symbol.asyncIterator](): this {
@@ -29,7 +29,9 @@ export class EncodedItems implements AsyncIterator<Uint8Array, Uint8Array>, Asyn
   async next(): Promise<Step> {
     try {
       const step = await this.#inContext(() => this.#iterator.next());
-      return { done: step.done === true, value: this.#encoding.encode(step.value) };
+      return step.done === true
+        ? { done: true, value: this.#encoding.encode(step.value) }
+        : await this.#encoded(step.value);
     } catch (error) {
       throw this.#encoding.named(error);
     }
@@ -38,6 +40,16 @@ export class EncodedItems implements AsyncIterator<Uint8Array, Uint8Array>, Asyn
   async return(): Promise<Step> {
     await this.#inContext(() => this.#iterator.return?.());
     return { done: true, value: new Uint8Array() };
+  }
+
+  /** An item that cannot be carried ends the iterator, which knows nothing of it. */
+  async #encoded(item: unknown): Promise<Step> {
+    try {
+      return { done: false, value: this.#encoding.encode(item) };
+    } catch (error) {
+      await this.return().catch(() => undefined);
+      throw error;
+    }
   }
 
   #inContext<T>(fn: () => T): T {

@@ -28,10 +28,13 @@ export interface StreamDecoding {
 
 type Step = IteratorResult<unknown, unknown>;
 
+const OVER: Step = { done: true, value: undefined };
+
 /** A stream of values, over one of payloads. */
 export class ValueStream implements Stream<unknown, unknown> {
   readonly #stream: PayloadStream;
   readonly #decoding: StreamDecoding;
+  #hasFailed = false;
 
   constructor(stream: PayloadStream, decoding: StreamDecoding) {
     this.#stream = stream;
@@ -40,9 +43,11 @@ export class ValueStream implements Stream<unknown, unknown> {
 
   async next(): Promise<Step> {
     try {
-      return this.#valueOf(await this.#stream.next());
+      const step = await this.#stream.next();
+      return this.#hasFailed ? OVER : this.#valueOf(step);
     } catch (error) {
       // Of a value that cannot be read: then no other is wanted.
+      this.#hasFailed = true;
       await this.#stream.return();
       throw this.#decoding.restored(error);
     }
@@ -73,9 +78,43 @@ export class CallPromise<T> extends Promise<T> implements AsyncIterable<unknown>
     return Promise;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<unknown, unknown> {
-    const result: unknown = await this;
-    if (!(result instanceof ValueStream)) throw new EncodingError("the task gives a value and no stream: `await` it");
-    return yield* result;
+  [Symbol.asyncIterator](): AsyncIterator<unknown, unknown> {
+    return new CallReader(this);
+  }
+}
+
+function leave(result: unknown): unknown {
+  return result instanceof ValueStream ? result.return() : undefined;
+}
+
+/** Reads a call as a stream, from before that has begun. */
+class CallReader implements AsyncIterableIterator<unknown, unknown> {
+  readonly #call: Promise<unknown>;
+  #hasLeft = false;
+
+  constructor(call: Promise<unknown>) {
+    this.#call = call;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<Step> {
+    try {
+      const result = await this.#call;
+      if (result instanceof ValueStream) return await result.next();
+      throw new EncodingError("the task gives a value and no stream: `await` it");
+    } catch (error) {
+      if (this.#hasLeft) return OVER;
+      throw error;
+    }
+  }
+
+  /** A stream that has not begun is left as soon as it has. */
+  return(value?: unknown): Promise<Step> {
+    this.#hasLeft = true;
+    this.#call.then(leave).catch(() => undefined);
+    return Promise.resolve({ done: true, value });
   }
 }

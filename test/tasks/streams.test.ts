@@ -2,7 +2,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { EncodingError, ExecutionError } from "../../src/core/errors.ts";
-import { client, type Stream, task, tasks } from "../../src/tasks/index.ts";
+import type { Handler } from "../../src/core/worker/execution.ts";
+import { withTasks } from "../../src/core/worker/handler-lifecycle.ts";
+import { cbor, client, type Stream, task, tasks } from "../../src/tasks/index.ts";
 import { stage, watch } from "../support/stage.ts";
 
 class Broken extends Error {
@@ -57,6 +59,18 @@ const book = tasks(
     async *leaky() {
       yield { fine: true };
       yield { run: () => undefined };
+    },
+    async *broken() {
+      try {
+        yield 1;
+        yield () => 1;
+      } finally {
+        closed++;
+      }
+    },
+    async *fails(): AsyncGenerator<number> {
+      await Promise.reject(new Error("no"));
+      yield 1;
     },
     async *where() {
       yield requests.getStore();
@@ -135,6 +149,56 @@ describe("a task that gives a stream", () => {
     await expect(set.settle(stream.next())).rejects.toThrow("result.run: a function");
   });
 
+  it("has ended its generator when an item cannot be carried", async () => {
+    await using set = await stage();
+    await set.worker(book);
+    const before = closed;
+    const stream = await set.settle(client<typeof book>(set.runner).broken());
+    await set.settle(stream.next());
+    await expect(set.settle(stream.next())).rejects.toThrow("a function");
+    expect(closed).toBe(before + 1);
+  });
+
+  it("is left by an iterator of its call, at once if it has begun, else as soon as it has", async () => {
+    await using set = await stage();
+    await set.worker(book, { capacity: 4 });
+    const api = client<typeof book>(set.runner);
+    const before = closed;
+    const unread = api.pages({ count: 100_000 })[Symbol.asyncIterator]();
+    expect(await set.settle(unread.return?.() ?? Promise.reject(new Error("no return")))).toMatchObject({ done: true });
+    await set.clock.settle();
+    expect(closed).toBe(before + 1);
+    const waiting = api.pages({ count: 100_000 })[Symbol.asyncIterator]();
+    await set.settle(waiting.next());
+    await set.settle(waiting.return?.() ?? Promise.reject(new Error("no return")));
+    await set.clock.settle();
+    expect([closed, set.runner.stats().running]).toEqual([before + 2, 0]);
+    // What fails after its reader has left is nobody's.
+    const failing = api.fails()[Symbol.asyncIterator]();
+    const pending = watch(failing.next());
+    await failing.return?.();
+    await set.clock.settle();
+    expect(pending.value).toEqual({ done: true, value: undefined });
+  });
+
+  it("gives nothing after an item that cannot be read, however many are asked for at once", async () => {
+    await using set = await stage();
+    const values = [cbor().encode(1, ""), Uint8Array.of(0xff), cbor().encode(3, "")];
+    const raw: Handler = async function* () {
+      yield* values;
+    };
+    await set.worker(withTasks(raw, { names: ["raw"] }));
+    const stream = await set.settle(client<{ raw(): AsyncIterable<number> }>(set.runner).raw());
+    const steps = [1, 2, 3, 4].map(() => watch(stream.next()));
+    await set.clock.settle();
+    expect(steps.map(({ state, value }) => (state === "ok" ? (value?.value ?? "over") : state))).toEqual([
+      1,
+      "failed",
+      "over",
+      "over",
+    ]);
+  });
+
   it("of no stream says so", async () => {
     await using set = await stage();
     await set.worker(book);
@@ -186,6 +250,21 @@ describe("progress of a task", () => {
     expect(await set.settle(api.steps(3))).toBe(3);
   });
 
+  it("of a worker that speaks no values is not heard", async () => {
+    await using set = await stage();
+    const raw: Handler = (_job, { progress }) => {
+      progress("50 %");
+      return cbor().encode(1, "");
+    };
+    await set.worker(withTasks(raw, { names: ["raw"] }));
+    const heard: unknown[] = [];
+    const call = watch(
+      client<{ raw(): number }>(set.runner).raw(undefined, { onProgress: (value) => heard.push(value) }),
+    );
+    await set.clock.settle();
+    expect([call.value, heard]).toEqual([1, []]);
+  });
+
   it("that cannot be carried throws where it is made, if it is heard", async () => {
     await using set = await stage();
     await set.worker(book);
@@ -221,6 +300,10 @@ it("is typed as the task is", () => {
   });
   const lines = client<typeof checked>({ execute: () => Promise.resolve("") });
   expectTypeOf<Awaited<ReturnType<typeof lines.lines>>>().toExtend<Stream<number, unknown>>();
+  // `any` is a value: what is known of it is up to its caller.
+  const loose = client<{ parse(text: string): ReturnType<typeof JSON.parse> }>({ execute: () => Promise.resolve("") });
+  expectTypeOf<ReturnType<typeof loose.parse>>().toEqualTypeOf<Promise<ReturnType<typeof JSON.parse>>>();
+  expectTypeOf(loose.parse.map).toBeFunction();
   // An interface for a worker in another language.
   interface Vision {
     watch(input: { camera: string }): AsyncIterable<{ at: Date }>;

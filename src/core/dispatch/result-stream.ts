@@ -137,7 +137,7 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
 
   next(): Promise<Result> {
     const { signal } = this.#options;
-    if (signal?.aborted === true && this.#unread > 0) {
+    if (this.#end !== undefined && signal?.aborted === true && this.#unread > 0) {
       this.restart();
       this.#end = { ok: false, error: signal.reason };
     }

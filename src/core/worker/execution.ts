@@ -132,6 +132,11 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
     return this.#owner.shuttingDown;
   }
 
+  /** Whether its handler has given a stream: what that took is the reader's time as well. */
+  get gaveStream(): boolean {
+    return this.#pump !== undefined;
+  }
+
   get wantsProgress(): boolean {
     return this.#message.wantsProgress === true;
   }
@@ -150,9 +155,7 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
 
   #report(value: Payload): void {
     checkProgress(value);
-    if (!this.wantsProgress || !this.isWanted || this.#isOver) return;
-    this.#progress ??= new ProgressReporter(this.clock, (latest) => this.#owner.onGiven(this, "PROGRESS", latest));
-    this.#progress.report(value);
+    if (this.wantsProgress) this.onRelayedProgress(value);
   }
 
   /** Made when first asked for: a controller costs more than the rest of the job, and most handlers never read it. */
@@ -218,8 +221,15 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
     this.#relayed?.cancel("cancelled");
   }
 
+  /** Of a fleet, or of the handler itself. */
   onRelayedProgress(value: Payload): void {
-    if (this.isWanted) this.#owner.onGiven(this, "PROGRESS", value);
+    if (!this.isWanted || this.#isOver) return;
+    this.#progress ??= new ProgressReporter(
+      this.clock,
+      (latest) => this.#owner.onGiven(this, "PROGRESS", latest),
+      () => this.holdsUp(),
+    );
+    this.#progress.report(value);
   }
 
   onRelayed(result: RelayResult): void {

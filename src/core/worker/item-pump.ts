@@ -34,6 +34,8 @@ export function isStream(value: unknown): value is AsyncIterable<unknown> {
 /** One stream at a worker. */
 export class ItemPump {
   readonly #iterator: AsyncIterator<unknown, unknown>;
+  /** Until the first item is pulled. */
+  #items: AsyncIterable<unknown> | undefined;
   readonly #owner: ItemPumpOwner;
   #credit: number;
   /** Whether a `next()` or a `return()` is pending, or a turn of the event loop. */
@@ -45,9 +47,10 @@ export class ItemPump {
 
   /** @throws what the iterable throws. */
   constructor(items: AsyncIterable<unknown>, credit: number, owner: ItemPumpOwner) {
-    this.#iterator = items[Symbol.asyncIterator]();
-    this.#credit = credit;
+    this.#items = items;
     this.#owner = owner;
+    this.#iterator = this.#inContext(() => items[Symbol.asyncIterator]());
+    this.#credit = credit;
     this.#turnBegan = owner.clock.now();
   }
 
@@ -58,11 +61,11 @@ export class ItemPump {
 
   /** Pulls the next item, if it may. */
   resume(): void {
-    const { asyncContext } = this.#owner;
     if (this.#pending > 0 || this.#end !== undefined || this.#credit <= 0 || this.#owner.holdsUp()) return;
     this.#pending++;
+    this.#items = undefined;
     try {
-      const step = asyncContext === undefined ? this.#next() : asyncContext.runInAsyncScope(this.#next);
+      const step = this.#inContext(this.#next);
       Promise.resolve(step).then(this.#onStep, this.#onError);
     } catch (error) {
       this.#onError(error);
@@ -123,10 +126,22 @@ export class ItemPump {
       this.#finishIfDone();
     };
     try {
-      Promise.resolve(this.#iterator.return?.()).then(over, over);
+      Promise.resolve(this.#inContext(this.#return)).then(over, over);
     } catch {
       over();
     }
+  }
+
+  readonly #return = async (): Promise<void> => {
+    // The iterator of a stream of Node that has not begun knows nothing of its stream.
+    if (this.#items !== undefined && "destroy" in this.#items && typeof this.#items.destroy === "function")
+      this.#items.destroy();
+    await this.#iterator.return?.();
+  };
+
+  #inContext<T>(fn: () => T): T {
+    const { asyncContext } = this.#owner;
+    return asyncContext === undefined ? fn() : asyncContext.runInAsyncScope(fn);
   }
 
   #endWith(end: PumpEnd): void {

@@ -10,14 +10,17 @@ const INTERVAL_MS = 100;
 export class ProgressReporter {
   readonly #clock: Clock;
   readonly #send: (value: Payload) => void;
+  readonly #holdsUp: () => boolean;
   readonly #timer: Timer;
   #sentAt = Number.NEGATIVE_INFINITY;
   #latest: Payload | undefined;
 
-  constructor(clock: Clock, send: (value: Payload) => void) {
+  /** @param holdsUp - Whether there is a backlog: then a report waits. */
+  constructor(clock: Clock, send: (value: Payload) => void, holdsUp: () => boolean) {
     this.#clock = clock;
     this.#send = send;
-    this.#timer = new Timer(clock, false, () => this.#flush());
+    this.#holdsUp = holdsUp;
+    this.#timer = new Timer(clock, false, () => this.#onInterval());
   }
 
   /** Sends it, or keeps it until the interval is over. */
@@ -25,7 +28,7 @@ export class ProgressReporter {
     // The handler may write into its bytes meanwhile.
     this.#latest = typeof value === "string" ? value : value.slice();
     const left = this.#sentAt + INTERVAL_MS - this.#clock.now();
-    if (left <= 0) this.#flush();
+    if (left <= 0) this.#onInterval();
     else if (this.#timer.due === Number.POSITIVE_INFINITY) this.#timer.set(left);
   }
 
@@ -33,6 +36,11 @@ export class ProgressReporter {
   end(): void {
     this.#timer.drop();
     this.#flush();
+  }
+
+  #onInterval(): void {
+    if (this.#holdsUp()) this.#timer.set(INTERVAL_MS);
+    else this.#flush();
   }
 
   #flush(): void {

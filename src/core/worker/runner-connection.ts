@@ -177,23 +177,15 @@ export class RunnerConnection
   }
 
   onGiven({ attemptId }: Execution, type: "ITEM" | "PROGRESS", value: Payload): void {
-    this.#send({ type, attemptId, value });
+    this.#sendAnyway({ type, attemptId, value });
   }
 
   onFinished(execution: Execution, result: ExecutionResult): void {
     if (this.#watched) this.#queue.ended(execution, this.#owner.clock.now());
     const isOurs = this.#executions.delete(execution.attemptId);
     this.#owner.onExecutionServed(execution, result.ok && execution.isWanted, !isOurs);
-    if (isOurs && !this.#ended) this.#settle(execution, result);
+    if (isOurs && !this.#ended) this.#answer(execution, result);
     this.#owner.startWaiting(this);
-  }
-
-  /** While there is a backlog no job begins, so that what is sent besides it is bounded by the slots, and always may be. */
-  #settle(execution: Execution, result: ExecutionResult): void {
-    const before = this.#congestion.isCongested ? this.#socket.bytesSent : undefined;
-    if (execution.isWanted) this.#answer(execution, result);
-    else this.#send({ type: "CANCELLED", attemptId: execution.attemptId });
-    if (before !== undefined) this.#congestion.allow(this.#socket.bytesSent - before);
   }
 
   /** Whether durations are measured. */
@@ -330,6 +322,13 @@ export class RunnerConnection
     else this.#onLost(reason.message);
   }
 
+  /** While there is a backlog no job begins, so that what is sent is bounded by the slots and by credit: that always may be. */
+  #sendAnyway(message: WorkerMessage): void {
+    const before = this.#congestion.isCongested ? this.#socket.bytesSent : undefined;
+    this.#send(message);
+    if (before !== undefined) this.#congestion.allow(this.#socket.bytesSent - before);
+  }
+
   #send(message: WorkerMessage): void {
     this.#socket.send(message);
   }
@@ -449,9 +448,10 @@ export class RunnerConnection
 
   /** The handler may have transferred its bytes away: that fails the job and nothing else. */
   #answer(execution: Execution, result: ExecutionResult): void {
+    if (!execution.isWanted) return this.#sendAnyway({ type: "CANCELLED", attemptId: execution.attemptId });
     const terms = {
       attemptId: execution.attemptId,
-      durationMs: this.#timed ? execution.durationMs : undefined,
+      durationMs: this.#timed && !execution.gaveStream ? execution.durationMs : undefined,
       maxPayload: this.maxPayload,
       speaksRelay: this.#speaks(FEATURE.relay),
       speaksDetails: this.#speaks(FEATURE.details),
@@ -460,10 +460,10 @@ export class RunnerConnection
     };
     const answer = answerTo(result, terms);
     try {
-      this.#send(answer);
+      this.#sendAnyway(answer);
     } catch (error) {
       if (answer.type !== "JOBRES") throw error;
-      this.#send(answerTo(unreadable(), terms));
+      this.#sendAnyway(answerTo(unreadable(), terms));
     }
   }
 

@@ -340,6 +340,27 @@ describe("a call that fails", () => {
     expect([String(error), over]).toEqual(["Error: enough", [{ done: undefined }]]);
   });
 
+  it("by a signal whose listener reads gives the budget back", async () => {
+    await using set = await stage();
+    await set.worker(new Counter().handler);
+    const aborter = new AbortController();
+    const read1: unknown[] = [];
+    const holder: { stream?: PayloadStream } = {};
+    aborter.signal.addEventListener(
+      "abort",
+      () =>
+        void holder.stream?.next().then(
+          (step) => read1.push(step.value),
+          () => undefined,
+        ),
+    );
+    const stream = (holder.stream = streamOf(await open(set, "1000 10000", { signal: aborter.signal })));
+    await read(set, stream, 1);
+    aborter.abort(new Error("enough"));
+    await set.clock.settle();
+    expect([set.runner.stats().streamBytes, read1.length]).toEqual([0, 1]);
+  });
+
   it("by the runner's stop fails its reader, too", async () => {
     await using set = await stage();
     await set.worker(new Counter().handler);

@@ -1,11 +1,12 @@
 /** A handler's stream by itself: when it is pulled, and when it lets the event loop go on. */
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
+import type { AsyncContext } from "../../../src/core/time/async-context.ts";
 import { ItemPump, isStream, type ItemPumpOwner, type PumpEnd } from "../../../src/core/worker/item-pump.ts";
 
 /** Counts turns of the event loop, of which each item takes some time. */
 class Owner implements ItemPumpOwner {
-  readonly asyncContext = undefined;
+  asyncContext: AsyncContext | undefined;
   readonly items: unknown[] = [];
   readonly ends: PumpEnd[] = [];
   backlog = false;
@@ -112,6 +113,47 @@ describe("a pump", () => {
       expect(owner.ends).toHaveLength(1);
     }
   });
+});
+
+it("runs all of an iterator where its caller's code runs, its end included", async () => {
+  const owner = new Owner();
+  const inside: string[] = [];
+  let depth = 0;
+  const context: AsyncContext = {
+    runInAsyncScope: (fn, _this, ...args) => {
+      depth++;
+      try {
+        return fn(...args);
+      } finally {
+        depth--;
+      }
+    },
+  };
+  const note = (what: string): void => void inside.push(`${what} ${depth}`);
+  const iterator = {
+    next: () => Promise.resolve({ done: false as const, value: note("next") }),
+    return: () => Promise.resolve({ done: true as const, value: note("return") }),
+  };
+  const items = {
+    [Symbol.asyncIterator]: () => {
+      note("begin");
+      return iterator;
+    },
+  };
+  const pump = new ItemPump(items, 1, Object.assign(owner, { asyncContext: context }));
+  pump.resume();
+  await owner.settle();
+  pump.leave();
+  await owner.settle();
+  expect(inside).toEqual(["begin 1", "next 1", "return 1"]);
+});
+
+it("destroys a stream of Node that was never read", async () => {
+  const owner = new Owner();
+  const stream = Readable.from(["a"]);
+  new ItemPump(stream, 0, owner).fail(new Error("not taken"));
+  await owner.settle();
+  expect([stream.destroyed, owner.ends.length]).toEqual([true, 1]);
 });
 
 it("tells streams from values", () => {

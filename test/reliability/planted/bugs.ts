@@ -554,7 +554,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a generator left open",
     file: "worker/item-pump",
-    from: "Promise.resolve(this.#iterator.return?.()).then(over, over);",
+    from: "Promise.resolve(this.#inContext(this.#return)).then(over, over);",
     to: "over();",
   },
   {
