@@ -11,8 +11,10 @@ const PAGE = "docs/bundlers.md";
 
 type Bundler = "esbuild" | "rolldown" | "vite";
 
-/** The files the page shows, by name. */
-const shown = new Map(blocksOf(PAGE, read(PAGE)).map(({ file, code }) => [file ?? "", code]));
+/** The files the page shows, by name. What has none is of a page. */
+const shown = new Map(
+  blocksOf(PAGE, read(PAGE)).flatMap(({ file, code }) => (file === undefined ? [] : [[file, code]])),
+);
 
 /** The arguments of the command the page shows. */
 const [, esbuildArguments = ""] = /^npx esbuild (.*)$/m.exec(read(PAGE)) ?? [];

@@ -1,6 +1,6 @@
 /** What a runner promises of streams and of progress, on every transport and behind relays. */
 import type { PayloadStream } from "../../index.ts";
-import { WorkerLostError } from "../../index.ts";
+import { systemRandom, WorkerLostError } from "../../index.ts";
 import { expectEqual, expectTrue, show } from "./expectation.ts";
 import { answered, type RunnerCase, type RunnerFixture } from "./runner-fixture.ts";
 
@@ -10,7 +10,7 @@ const WINDOW = 10_000;
 
 /** A name for the stream of one case: workers of one process count together. */
 function freshKey(): string {
-  return Math.random().toString(36).slice(2);
+  return systemRandom.id();
 }
 
 async function opened(fixture: RunnerFixture, job: string): Promise<PayloadStream> {

@@ -1,5 +1,6 @@
 /** A worker whose runner does not read: what it sends and what it takes in are bounded, and nothing of that is lost. */
 import { describe, expect, it } from "vitest";
+import { SUPPORTED_FEATURES } from "../../../src/core/protocol/constants.ts";
 import { WORKER_DEFAULTS } from "../../../src/core/worker/worker-options.ts";
 import type { Handler } from "../../../src/core/worker/execution.ts";
 import type { WorkerOptions } from "../../../src/core/worker/worker-options.ts";
@@ -87,6 +88,36 @@ describe("a worker whose runner sends and does not read", () => {
     await set.clock.advance(10_000);
     expect(board.socket.most).toBeLessThanOrEqual(250 * KB + 4 * 101 * KB);
     expect(work.calls).toBeLessThanOrEqual(2 + 4);
+  });
+
+  it("keeps its session whatever its streams still give, an item of each, and its handlers say of their progress", async () => {
+    const gates: (() => void)[] = [];
+    const gated: Handler = async function* (_job, { progress }) {
+      for (let n = 0; ; n++) {
+        await new Promise<void>((resolve) => gates.push(resolve));
+        for (let times = 0; times < 100; times++) progress("p".repeat(8_000));
+        yield "x".repeat(100 * KB);
+      }
+    };
+    const options = { capacity: 50, highWater: 250 * KB, maxBuffered: 1 * MB };
+    const board = new HeldBoard();
+    await using set = new Scene(gated, options, board);
+    const runner = await set.register({ features: SUPPORTED_FEATURES });
+    board.socket.taking = false;
+    for (let id = 1; id <= 50; id++) board.job(id, "x", { credit: 10 * MB, wantsProgress: true });
+    await set.clock.settle();
+    for (const open of gates.splice(0)) {
+      open();
+      await set.clock.advance(200);
+    }
+    // An item of each that was pulled before the backlog, and no second one; no report while it lasts.
+    expect(board.socket.held).toBeLessThan(50 * 101 * KB);
+    expect(board.socket.held).toBeGreaterThan(2 * MB);
+    expect(runner.closed).toBeUndefined();
+    board.socket.resume();
+    await set.clock.advance(200);
+    expect(runner.all("ITEM").length).toBe(50);
+    expect(gates.length, "each is pulled again").toBe(50);
   });
 
   it("hands back what is beyond its slots and what may wait before them", async () => {
