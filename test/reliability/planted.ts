@@ -3,7 +3,7 @@ import { runTypeScript } from "../support/run-typescript.ts";
 import { PLANTED_BUGS, type PlantedBug } from "./planted/bugs.ts";
 import type { Finding, Findings, Scale, Section } from "./section.ts";
 
-/** Seeds a bug may take to be found; each is one world of each of eight kinds. */
+/** Seeds a bug may take to be found; each is one world of each kind that the bug is looked for in. */
 const MOST_SEEDS = 3_000;
 /** A world with a bug in it may go on for ever; real ms, far more than a process that stops itself can take. */
 const MAX_WAIT_MS = 400_000;
@@ -23,7 +23,7 @@ function neverEnded(error: unknown): boolean {
 /** Plants a bug in a process of its own, and looks for it there. */
 export async function lookFor(bug: PlantedBug, mostSeeds: number = MOST_SEEDS): Promise<Caught> {
   const plant = JSON.stringify({ file: `src/core/${bug.file}.ts`, from: bug.from, to: bug.to });
-  const args = [String(mostSeeds)];
+  const args = [String(mostSeeds), ...(bug.worlds ?? [])];
   const env = { POWERHOSE_PLANT: plant };
   try {
     const out = await runTypeScript(CHILD, { args, env, flags: ["--max-old-space-size=400"], timeout: MAX_WAIT_MS });

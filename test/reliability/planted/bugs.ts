@@ -13,6 +13,8 @@ export interface PlantedBug {
   readonly from: string;
   /** What it becomes. */
   readonly to: string;
+  /** The kinds of worlds it is looked for in, where few have what it breaks; default: one after the other of eight. */
+  readonly worlds?: readonly string[];
 }
 
 /** All of them. */
@@ -484,18 +486,21 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: "worker/worker",
     from: "if (other !== connection && other.isReady && comesBefore(other, connection)) return false;",
     to: "if (other === connection && comesBefore(other, connection)) return false;",
+    worlds: ["turns"],
   },
   {
     name: "a job refused that could wait for another runner's",
     file: "worker/runner-connection",
     from: 'return (hasTurn && !this.#parks) || this.#isFull() ? "overloaded" : undefined;',
     to: 'return hasTurn || this.#parks || this.#isFull() ? "overloaded" : undefined;',
+    worlds: ["turns"],
   },
   {
     name: "the grace of a CANCEL kept for a job that waits for its turn",
     file: "session/attempt-table",
     from: "else this.#endGrace(attempt);",
     to: "",
+    worlds: ["turns"],
   },
   {
     name: "time at a relay not subtracted",
@@ -508,65 +513,76 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: "dispatch/result-stream",
     from: "if (reader === undefined) this.#later.push(value);",
     to: "if (reader === undefined) { this.#later.push(value); this.#giveBack(wirePayloadBytes(value) + ITEM_COST); }",
+    worlds: ["streams"],
   },
   {
     name: "items of two attempts mixed",
     file: "dispatch/result-stream",
     from: "    this.#owed = 0;\n    this.#later = [];\n    this.#sooner = [];",
     to: "    this.#owed = 0;",
+    worlds: ["streams"],
   },
   {
     name: "the end of a stream before its last item",
     file: "dispatch/result-stream",
     from: "if (this.#unread > 0) return Promise.resolve(",
     to: "if (this.#unread > 0 && this.#end === undefined) return Promise.resolve(",
+    worlds: ["streams"],
   },
   {
     name: "a stream restarted under its reader",
     file: "dispatch/call",
     from: "this.#stream?.isRead === true ||",
     to: "",
+    worlds: ["streams"],
   },
   {
     name: "the budget of a stream kept",
     file: "dispatch/result-stream",
     from: "this.#context.streamBudget.release(this.#reserved);",
     to: "void this.#context;",
+    worlds: ["streams"],
   },
   {
     name: "a slow reader counted as silence",
     file: "dispatch/result-stream",
     from: "return credit <= 0 ? Number.POSITIVE_INFINITY : Math",
     to: "return credit > 1_000_000_000 ? 0 : Math",
+    worlds: ["streams"],
   },
   {
     name: "credit that does not wake a stream",
     file: "worker/runner-connection",
     from: "    execution.grant(bytes);\n    this.#resumes.push(execution);",
     to: "    execution.grant(bytes);",
+    worlds: ["streams"],
   },
   {
     name: "items beyond the credit",
     file: "worker/item-pump",
     from: "this.#credit -= this.#owner.onItem(step.value);",
     to: "void this.#owner.onItem(step.value);",
+    worlds: ["streams"],
   },
   {
     name: "a generator left open",
     file: "worker/item-pump",
     from: "Promise.resolve(this.#inContext(this.#return)).then(over, over);",
     to: "over();",
+    worlds: ["streams"],
   },
   {
     name: "credit lost at a relay",
     file: "dispatch/relayed-call",
     from: "if (attempt !== undefined) attempt.session.attempts.grant(attempt, bytes);",
     to: "void attempt; void bytes;",
+    worlds: ["streams"],
   },
   {
     name: "the end of a stream told as a result",
     file: "worker/answer",
     from: "return endsStream === true ? { endsStream, durationMs: undefined } : {};",
     to: "return endsStream === true ? { durationMs: undefined } : {};",
+    worlds: ["streams"],
   },
 ];
