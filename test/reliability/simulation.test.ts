@@ -14,7 +14,7 @@ const SEEDS: Readonly<Record<string, number>> = {
   slow: 10,
   relays: 20,
   turns: 3,
-  streams: 10,
+  streams: 4,
 };
 /** Every how many seeds one is played twice. */
 const TWICE = 10;
