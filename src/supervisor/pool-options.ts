@@ -1,4 +1,5 @@
 /** The options that every pool of threads has, on any host, with their defaults and checks; and the plan of each place. */
+import { isIdentity, labelList } from "../core/identifiers.ts";
 import {
   duration,
   finiteDuration,
@@ -44,17 +45,11 @@ export type PoolDefaults = WithDefaults<Omit<PoolOptions, "maxAgeJitter">>;
 /** The options with everything filled in. */
 export type PoolSettings = PoolOptions & PoolDefaults & { readonly size: number };
 
-function word(longest: number): Validator {
-  const pattern = new RegExp(`^[A-Za-z0-9._:-]{1,${longest}}$`);
-  return (value) =>
-    typeof value === "string" && pattern.test(value) ? undefined : `1 to ${longest} characters of A-Z a-z 0-9 . _ : -`;
-}
-
-const label = word(128);
-const labels: Validator = (value) =>
-  Array.isArray(value) && value.length <= 32 && value.every((one) => label(one) === undefined)
+/** With its number behind it, it names a worker. */
+const threadName: Validator = (value) =>
+  typeof value === "string" && value.length <= 100 && isIdentity(value)
     ? undefined
-    : "at most 32 labels of A-Z a-z 0-9 . _ : -";
+    : "1 to 100 characters of A-Z a-z 0-9 . _ : -";
 
 /**
  * The declarations of a pool's options.
@@ -64,8 +59,8 @@ export function poolOptions(name: string): OptionDeclarations<PoolOptions, keyof
   return {
     export: [isString, "default"],
     capacity: [integer(1, 65_535), 1],
-    name: [word(100), name],
-    labels: [labels, Object.freeze([])],
+    name: [threadName, name],
+    labels: [labelList, Object.freeze([])],
     maxJobs: [integerOrInfinity(1), Number.POSITIVE_INFINITY],
     maxAge: [duration, Number.POSITIVE_INFINITY],
     maxAgeJitter: [duration],

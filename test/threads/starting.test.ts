@@ -156,6 +156,10 @@ const wrong: readonly (readonly [ThreadsOptions, string])[] = [
   [{ size: 0 }, "expected `size` to be an integer from 1 to 10000, got `0`"],
   [{ name: "a b" }, "expected `name` to be 1 to 100 characters"],
   [{ labels: ["a b"] }, "expected `labels` to be at most 32 labels"],
+  [
+    { labels: ["relays:9"] },
+    "expected `labels` to be at most 32 labels, each 1 to 128 characters of A-Z a-z 0-9 . _ : -, none of them relays:",
+  ],
   [{ restartMax: Number.POSITIVE_INFINITY }, "expected `restartMax` to be a number of ms"],
   [{ sise: 1 } as ThreadsOptions, "unknown option `sise`"],
 ];
