@@ -3,7 +3,7 @@
  * until its reader was given an item; from then on its failure is the reader's. How the call goes on is in call.ts.
  */
 import { resultFault } from "./payload-limits.ts";
-import { reportProgress } from "./progress-sink.ts";
+import { ProgressSink } from "./progress-sink.ts";
 import type { CallOptions } from "./call-options.ts";
 import type { Attempt, AttemptSink } from "../session/attempt.ts";
 import type { StreamBudget } from "./stream-budget.ts";
@@ -50,6 +50,7 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
   readonly #context: StreamContext;
   readonly #options: CallOptions;
   readonly #onBegun: (stream: PayloadStream) => void;
+  readonly #progress: ProgressSink | undefined;
   #call: StreamedCall | undefined;
   #attempt: Attempt<Session> | undefined;
   /** Items in the order they came, and before them, turned round, those that are read first. */
@@ -68,6 +69,7 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
     this.#context = context;
     this.#options = options;
     this.#onBegun = onBegun;
+    this.#progress = options.onProgress && new ProgressSink(options.onProgress, context.clock);
   }
 
   /** The call it belongs to. */
@@ -82,12 +84,11 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
   }
 
   get wantsProgress(): boolean {
-    return this.#options.onProgress !== undefined;
+    return this.#progress !== undefined;
   }
 
-  onProgress(_attempt: Attempt<Session>, value: Payload): void {
-    const { onProgress } = this.#options;
-    if (onProgress !== undefined) reportProgress(onProgress, value, this.#context.clock);
+  onProgress(attempt: Attempt<Session>, value: Payload): void {
+    this.#progress?.onProgress(attempt, value);
   }
 
   onItem(attempt: Attempt<Session>, value: Payload, now: number): void {

@@ -50,6 +50,28 @@ describe("progress", () => {
     expect(heard.length).toBe(12);
   });
 
+  it("is the latest one of a frame, however many a worker sends at once", async () => {
+    await using set = await stage();
+    const peer = await set.peer({ features: SUPPORTED_FEATURES });
+    const heard: Payload[] = [];
+    const options = { onProgress: (value: Payload): void => void heard.push(value) };
+    const calls = [set.runner.execute("", options), set.runner.open("", options)];
+    for (let attemptId = 1; attemptId <= 2; attemptId++) {
+      await set.clock.settle();
+      const reports = Array.from({ length: 100 }, (_, n) => ({
+        type: "PROGRESS" as const,
+        attemptId,
+        value: `${attemptId}: ${n}`,
+      }));
+      peer.send(...reports, { type: "JOBRES", attemptId, value: "done" });
+    }
+    await set.clock.settle();
+    expect([await Promise.all(calls), heard]).toEqual([
+      ["done", "done"],
+      ["1: 99", "2: 99"],
+    ]);
+  });
+
   it("comes before the caller goes on with the result", async () => {
     await using set = await stage();
     await set.worker((_job, context) => {
