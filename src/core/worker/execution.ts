@@ -62,8 +62,10 @@ export interface ExecutionOwner {
   readonly clock: Clock;
   /** The largest payload the runner takes, in bytes. */
   readonly maxPayload: number;
-  /** Whether there is a backlog towards the runner: then `resume` follows. */
-  holdsUp(execution: Execution): boolean;
+  /** Whether there is a backlog towards the runner. */
+  readonly hasBacklog: boolean;
+  /** Calls `resume` once there is no backlog. */
+  resumeLater(execution: Execution): void;
   /** The handler gave an item, or says how far it is. May throw when its bytes cannot be read. */
   onGiven(execution: Execution, type: "ITEM" | "PROGRESS", value: Payload): void;
   /** The handler has returned or thrown. Called once. */
@@ -146,7 +148,8 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
   }
 
   holdsUp(): boolean {
-    return this.#owner.holdsUp(this);
+    if (this.#owner.hasBacklog) this.#owner.resumeLater(this);
+    return this.#owner.hasBacklog;
   }
 
   get progress(): (value: Payload) => void {
@@ -227,7 +230,7 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
     this.#progress ??= new ProgressReporter(
       this.clock,
       (latest) => this.#owner.onGiven(this, "PROGRESS", latest),
-      () => this.holdsUp(),
+      () => this.#owner.hasBacklog,
     );
     this.#progress.report(value);
   }
@@ -285,6 +288,7 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
     const { jobId } = this;
     this.#reason = new AbortError(`nobody waits for this job any more: ${reason}`, reason, { jobId });
     this.#aborter?.abort(this.#reason);
+    this.#progress?.drop();
     this.#pump?.leave();
     this.#relayed?.cancel(reason);
   }

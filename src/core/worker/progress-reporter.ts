@@ -10,16 +10,16 @@ const INTERVAL_MS = 100;
 export class ProgressReporter {
   readonly #clock: Clock;
   readonly #send: (value: Payload) => void;
-  readonly #holdsUp: () => boolean;
+  readonly #hasBacklog: () => boolean;
   readonly #timer: Timer;
   #sentAt = Number.NEGATIVE_INFINITY;
   #latest: Payload | undefined;
 
-  /** @param holdsUp - Whether there is a backlog: then a report waits. */
-  constructor(clock: Clock, send: (value: Payload) => void, holdsUp: () => boolean) {
+  /** @param hasBacklog - Whether there is one towards the runner: then a report waits. */
+  constructor(clock: Clock, send: (value: Payload) => void, hasBacklog: () => boolean) {
     this.#clock = clock;
     this.#send = send;
-    this.#holdsUp = holdsUp;
+    this.#hasBacklog = hasBacklog;
     this.#timer = new Timer(clock, false, () => this.#onInterval());
   }
 
@@ -32,6 +32,12 @@ export class ProgressReporter {
     else if (this.#timer.due === Number.POSITIVE_INFINITY) this.#timer.set(left);
   }
 
+  /** Nothing is wanted any more. */
+  drop(): void {
+    this.#latest = undefined;
+    this.#timer.drop();
+  }
+
   /** The job is over: what is left is sent first. */
   end(): void {
     this.#timer.drop();
@@ -39,7 +45,7 @@ export class ProgressReporter {
   }
 
   #onInterval(): void {
-    if (this.#holdsUp()) this.#timer.set(INTERVAL_MS);
+    if (this.#hasBacklog()) this.#timer.set(INTERVAL_MS);
     else this.#flush();
   }
 

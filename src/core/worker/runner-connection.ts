@@ -24,6 +24,7 @@ import { IntMap } from "../collections/int-map.ts";
 import { frameGrace } from "../health/failure-detector.ts";
 import type { CloseReason, Socket } from "../transport/socket.ts";
 import { LOCAL } from "../transport/principal.ts";
+import { FrameActions } from "./frame-actions.ts";
 import { RunQueue, type RunQueueOwner } from "./run-queue.ts";
 import { answerTo } from "./answer.ts";
 import { featuresOf } from "../protocol/job-features.ts";
@@ -63,10 +64,7 @@ export class RunnerConnection
   turn = 0;
   readonly #queue: RunQueue;
   readonly #congestion: BackpressureMonitor;
-  /** What this frame asked for that runs user code: done once the frame is read. */
-  #starts: Execution[] = [];
-  #aborts: { readonly execution: Execution; readonly reason: AbortReason }[] = [];
-  #resumes: Execution[] = [];
+  readonly #actions = new FrameActions();
 
   constructor(socket: Socket, hello: HelloMessage, owner: RunnerConnectionOwner<RunnerConnection>) {
     this.#owner = owner;
@@ -98,9 +96,12 @@ export class RunnerConnection
     return this.#welcome?.maxPayload ?? 0;
   }
 
-  holdsUp(execution: Execution): boolean {
-    if (this.#congestion.isCongested) this.#resumes.push(execution);
+  get hasBacklog(): boolean {
     return this.#congestion.isCongested;
+  }
+
+  resumeLater(execution: Execution): void {
+    this.#actions.resume(execution);
   }
 
   get runnerId(): string {
@@ -244,7 +245,7 @@ export class RunnerConnection
   }
 
   onResumed(): void {
-    for (const execution of this.#resumes.splice(0)) execution.resume();
+    this.#actions.runStreams();
     this.#owner.startWaiting(this);
   }
 
@@ -277,15 +278,10 @@ export class RunnerConnection
 
   /** Runs what the frame asked for. User code only runs here, when the state is consistent. */
   onFrameEnd(): void {
-    const aborts = this.#aborts;
-    const starts = this.#starts;
-    if (aborts.length > 0) {
-      this.#aborts = [];
-      for (const { execution, reason } of aborts) execution.abort(reason);
-    }
-    if (this.#resumes.length > 0) for (const execution of this.#resumes.splice(0)) execution.resume();
+    this.#actions.runAborts();
+    this.#actions.runStreams();
+    const starts = this.#actions.takeStarts();
     if (starts.length === 0) return;
-    this.#starts = [];
     this.#queue.run(starts, this.#watched ? this.#owner.clock.now() : this.#heartbeat.heardAt);
     if (this.#isShared) this.#owner.startWaiting(this);
   }
@@ -359,7 +355,7 @@ export class RunnerConnection
     if (execution.isParked) this.#send({ type: "WAITING", attemptId });
     if (!starts) return this.#queue.add(execution, this.#heartbeat.heardAt);
     this.turn = this.#owner.onExecutionStarted();
-    this.#starts.push(execution);
+    this.#actions.start(execution);
   }
 
   /** Whether its runner hears that a job which it means for a free slot waits for one that another runner's job has. */
@@ -404,7 +400,7 @@ export class RunnerConnection
     const execution = this.#executions.get(attemptId);
     if (execution === undefined) return;
     execution.grant(bytes);
-    this.#resumes.push(execution);
+    this.#actions.resume(execution);
   }
 
   /** An attempt that is unknown was answered a moment ago: the answer and the CANCEL crossed. */
@@ -414,8 +410,7 @@ export class RunnerConnection
     if (reason === "recalled") {
       if (execution.list !== undefined) this.#handBack(execution, reason);
     } else if (execution.list === undefined) {
-      execution.isWanted = false;
-      this.#aborts.push({ execution, reason });
+      this.#actions.abort(execution, reason);
     } else {
       this.#drop(execution);
       this.#send({ type: "CANCELLED", attemptId });
@@ -488,15 +483,12 @@ export class RunnerConnection
     this.#congestion.stop();
     this.#socket.close();
     // Jobs read from the same frame but not begun never will be.
-    for (const execution of this.#starts.splice(0)) {
+    for (const execution of this.#actions.takeStarts()) {
       this.#executions.delete(execution.attemptId);
       this.#owner.onExecutionDropped();
     }
     for (const execution of this.#queue.latestFirst()) this.#drop(execution);
-    for (const execution of this.#executions.values()) {
-      execution.isWanted = false;
-      this.#aborts.push({ execution, reason: abortReason });
-    }
+    for (const execution of this.#executions.values()) this.#actions.abort(execution, abortReason);
     const orphans = this.#executions.size;
     this.#executions.clear();
     const isWelcomed = this.#welcome !== undefined;

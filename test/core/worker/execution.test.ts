@@ -22,7 +22,8 @@ class Owner implements ExecutionOwner {
   readonly shuttingDown: AbortSignal = new AbortController().signal;
   readonly clock = new VirtualClock();
   readonly maxPayload = 1_000_000;
-  readonly holdsUp = (): boolean => false;
+  readonly hasBacklog = false;
+  resumeLater(): void {}
   readonly results: ExecutionResult[] = [];
   onGiven(): void {}
   onFinished(_task: Execution, result: ExecutionResult): void {

@@ -62,7 +62,8 @@ const owner = {
   shuttingDown: new AbortController().signal,
   clock: new VirtualClock(),
   maxPayload: 1_000,
-  holdsUp: (): boolean => false,
+  hasBacklog: false,
+  resumeLater: (): void => undefined,
   onGiven: (): void => undefined,
   onFinished: (): void => undefined,
 };

@@ -120,6 +120,24 @@ describe("a worker whose runner sends and does not read", () => {
     expect(gates.length, "each is pulled again").toBe(50);
   });
 
+  it("sends no report of a job that was cancelled, and waits for none", async () => {
+    const board = new HeldBoard();
+    const reports: Handler = (_job, { progress }) => {
+      progress("sent");
+      progress("waits");
+      return new Promise(() => undefined);
+    };
+    const set = new Scene(reports, {}, board);
+    const runner = await set.register({ features: SUPPORTED_FEATURES });
+    board.job(1, "x", { wantsProgress: true });
+    await set.clock.settle();
+    runner.send({ type: "CANCEL", attemptId: 1, reason: "cancelled" });
+    await set.clock.settle();
+    await set.clock.advance(1_000);
+    expect(runner.all("PROGRESS").map(({ value }) => value)).toEqual(["sent"]);
+    await set[Symbol.asyncDispose]();
+  });
+
   it("hands back what is beyond its slots and what may wait before them", async () => {
     const { scene: made, board, runner } = await scene(big(300 * KB).handler, { capacity: 4, highWater: 250 * KB });
     await using set = made;

@@ -159,7 +159,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "cancelled handlers not told",
-    file: "worker/runner-connection",
+    file: "worker/frame-actions",
     from: "for (const { execution, reason } of aborts) execution.abort(reason);",
     to: "aborts.length = 0;",
   },
@@ -553,7 +553,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "credit that does not wake a stream",
     file: "worker/runner-connection",
-    from: "    execution.grant(bytes);\n    this.#resumes.push(execution);",
+    from: "    execution.grant(bytes);\n    this.#actions.resume(execution);",
     to: "    execution.grant(bytes);",
     worlds: ["streams"],
   },
