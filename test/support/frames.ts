@@ -170,29 +170,6 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     features: u32,
   }),
   fc.record({ type: fc.constantFrom("PING" as const, "PONG" as const), nonce: u32 }),
-  fc.record({
-    type: type("JOB"),
-    attemptId: id,
-    attempt: fc.integer({ min: 1, max: 0xffff_ffff }),
-    jobId: fc.maxSafeNat(),
-    ttl: limit,
-    job: fc.oneof(anyJob, taskJob),
-  }),
-  fc.record({
-    type: type("JOB"),
-    attemptId: id,
-    attempt: fc.integer({ min: 1, max: 0xffff_ffff }),
-    jobId: fc.maxSafeNat(),
-    ttl: limit,
-    job: fc.oneof(anyJob, taskJob),
-    route: fc.record({
-      origin: someName,
-      deadline: limit,
-      priority: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
-      labels: fc.array(someName, { maxLength: 32 }),
-      avoid: fc.array(path, { maxLength: 16 }),
-    }),
-  }),
   fc.record(
     {
       type: type("JOB"),
@@ -201,6 +178,13 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
       jobId: fc.maxSafeNat(),
       ttl: limit,
       job: fc.oneof(anyJob, taskJob),
+      route: fc.record({
+        origin: someName,
+        deadline: limit,
+        priority: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+        labels: fc.array(someName, { maxLength: 32 }),
+        avoid: fc.array(path, { maxLength: 16 }),
+      }),
       credit: fc.integer({ min: 1, max: 0xffff_ffff }),
       wantsProgress: fc.constant(true),
     },

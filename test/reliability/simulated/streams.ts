@@ -7,19 +7,10 @@ import { PowerhoseError, TimeoutError } from "../../../src/core/errors.ts";
 import type { PayloadStream } from "../../../src/core/job/payload-stream.ts";
 import { ITEM_COST } from "../../../src/core/protocol/constants.ts";
 import type { Handler } from "../../../src/core/worker/execution.ts";
-import type { InjectedFault } from "../../../src/testing/simulation/fault-schedule.ts";
 import type { SimulatedRunner } from "../../../src/testing/simulation/simulated-runner.ts";
 import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
+import { FAULTS } from "./faults.ts";
 
-const FAULTS: readonly InjectedFault[] = [
-  "cut",
-  "half-open",
-  "partition",
-  "crash",
-  "stall-worker",
-  "stall-runner",
-  "worker-clock",
-];
 /** When the faults are over, in ms. */
 const CALM_AT = 1_500;
 const WINDOWS = [1, 500, 4_000, 65_536];

@@ -4,20 +4,11 @@
  */
 import { PowerhoseError } from "../../../src/core/errors.ts";
 import type { Handler } from "../../../src/core/worker/execution.ts";
-import type { InjectedFault } from "../../../src/testing/simulation/fault-schedule.ts";
 import type { SimulatedRunner } from "../../../src/testing/simulation/simulated-runner.ts";
 import type { SimulatedWorker } from "../../../src/testing/simulation/simulated-worker.ts";
 import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
+import { FAULTS } from "./faults.ts";
 
-const FAULTS: readonly InjectedFault[] = [
-  "cut",
-  "half-open",
-  "partition",
-  "crash",
-  "stall-worker",
-  "stall-runner",
-  "worker-clock",
-];
 /** When the faults are over, in ms. */
 const CALM_AT = 1_500;
 /** How long it takes until all are back, in ms: pauses before a dial, dials into silence, handlers that ignore their aborts. */
