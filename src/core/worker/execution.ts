@@ -322,7 +322,7 @@ function remote(name: string, message: string, code: string): Failure {
 
 const NO_STREAM = /* @__PURE__ */ remote(
   "TypeError",
-  "the handler gives a stream, which is taken by `open` alone, without `verify`",
+  "the handler gives a stream, and this caller takes a result: a `client` reads it, or `open` of a runner, without `verify`",
   "RESULT_TYPE",
 );
 

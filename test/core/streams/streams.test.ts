@@ -124,7 +124,7 @@ describe("a stream", () => {
       }),
     };
     await set.worker(() => iterable);
-    expect(String((await set.execute("")).error)).toContain("taken by `open` alone");
+    expect(String((await set.execute("")).error)).toContain("or `open` of a runner");
     expect(closed).toEqual(["closed"]);
     await set.worker(() => iterable, { identity: "second" });
     expect(String((await open(set, "", { verify: 2 })).error)).toContain("without `verify`");
