@@ -21,7 +21,7 @@ interface Pool extends AsyncDisposable {
   readonly cells: Int32Array;
 }
 
-async function start(options: ThreadsOptions = {}, closeMs = 300): Promise<Pool> {
+async function start(options: ThreadsOptions = {}, closeMs = 60): Promise<Pool> {
   const cells = new Int32Array(new SharedArrayBuffer(12));
   const module = new URL("./fixtures/closing.js", import.meta.url);
   const listen = threads(module, { size: 1, restartMin: 1, workerData: { cells, closeMs }, ...options });
@@ -62,7 +62,7 @@ test("a task that runs is aborted before close", async () => {
 });
 
 test("close runs, too, while a task ignores its abort, but waits half of stopTimeout for it", async () => {
-  const { runner, api, cells } = await start({ stopTimeout: 2_000 }, 1);
+  const { runner, api, cells } = await start({ stopTimeout: 1_200 }, 1);
   const hanging = api.stubborn().catch((error: unknown) => error);
   await until(() => Atomics.load(cells, BEGUN) === 1);
   await runner.stop();

@@ -10,7 +10,12 @@ function made(listen: ThreadsListener): JobRunner {
 const missing = new URL("./fixtures/missing.js", import.meta.url);
 const failures: readonly (readonly [string, URL | string, ThreadsOptions, RegExp])[] = [
   ["does not exist", missing, {}, /^thread \d could not start: file:\S+\/missing\.js does not exist; in a bundled/],
-  ["lacks a module it imports", inline(`import "node:nowhere"`), {}, /could not be loaded: Error.*node:nowhere/],
+  [
+    "lacks a module it imports",
+    inline(`import "node:nowhere"`),
+    { size: 2 },
+    /could not be loaded: Error.*node:nowhere/,
+  ],
   ["is not JavaScript", inline("export default ("), {}, /could not be loaded: SyntaxError: /],
   ["throws as it loads", inline(`throw new TypeError("one\\ntwo")`), {}, /could not be loaded: TypeError: one$/],
   ["lacks the export", commands, { export: "nothing" }, /has no export `nothing`; it exports: default, named, not/],
@@ -45,7 +50,7 @@ const failures: readonly (readonly [string, URL | string, ThreadsOptions, RegExp
 ];
 
 test.each(failures)("a module that %s: the start fails and says so", async (_what, module, options, message) => {
-  const listener = threads(module, { size: 2, ...options });
+  const listener = threads(module, { size: 1, ...options });
   const runner = made(listener);
   const error = await failureOf(runner.start());
   expect(error).toBeInstanceOf(WorkerStartError);

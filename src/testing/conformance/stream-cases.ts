@@ -107,7 +107,7 @@ export const streams: readonly RunnerCase[] = [
       await harness.until(() => runner.stats().failed > 0);
       const lost = [];
       for (const stream of both) {
-        const [numbers, end] = await answered(fixture, readNumbers(stream, 10_000), "the rest");
+        const [numbers, end] = await answered(fixture, readNumbers(stream, 500), "the rest");
         expectEqual(numbers, upTo(numbers.length + 1).slice(1), "the items");
         if (end !== undefined) lost.push(end);
         else await stream.return();

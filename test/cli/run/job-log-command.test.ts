@@ -1,20 +1,11 @@
 import { execFileSync } from "node:child_process";
-import {
-  appendFileSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { JobLog } from "../../../src/cli/run/job-log.ts";
-import { Command, type Ended, jobs, linesOf, powerhose, seq } from "../child.ts";
+import { fingerprint, JobLog } from "../../../src/cli/run/job-log.ts";
+import { Command, type Ended, jobs, linesOf, powerhose, powerhoseEach, seq } from "../child.ts";
 
 function logFile(): string {
   const path = mkdtempSync(join(tmpdir(), "powerhose-"));
@@ -36,41 +27,33 @@ function run(log: string, input: string, ...more: readonly string[]): Promise<En
   return powerhose(["run", "-w", "2", "--joblog", log, ...more], { input });
 }
 
-test("one record for each job, with what names its line", async () => {
+/** A record as a run writes it. */
+function recordOf(index: number, text: string, ok = true): string {
+  return `${JSON.stringify({ index, ok, ms: 1, worker: "thread-1", sha256: fingerprint(text) })}\n`;
+}
+
+test("one record for each job names its line; --resume leaves out what succeeded and runs again what failed", async () => {
   const log = logFile();
-  await run(log, seq(3), jobs("odd"));
-  expect(logged(log)).toMatchObject([
+  await run(log, seq(6), jobs("odd"));
+  expect(logged(log).slice(0, 3)).toMatchObject([
     { index: 0, ok: true, worker: expect.stringMatching(/^thread-/) as string },
     { index: 1, ok: false },
     { index: 2, ok: true, sha256: "4e07408562bedb8b" }, // echo -n 3 | sha256sum
   ]);
-});
-
-test("--resume leaves out what succeeded and runs again what failed", async () => {
-  const log = logFile();
-  await run(log, seq(6), jobs("odd"));
   const again = await run(log, seq(8), "--resume", jobs());
   expect(again).toMatchObject({ code: 0, stdout: "2!\n4!\n6!\n7!\n8!\n" });
   expect(again.stderr).toContain("5 jobs in ");
   expect(again.stderr).toContain(", 3 done before");
-  expect(await run(log, seq(8), "--resume", jobs())).toMatchObject({ code: 0, stdout: "" });
-});
-
-test("an earlier run's log is not touched without --resume", async () => {
-  const log = logFile();
-  await run(log, seq(2), jobs());
-  const before = readFileSync(log);
-  const { code, stderr } = await run(log, seq(2), jobs());
-  expect(code).toBe(2);
-  expect(stderr).toContain("holds an earlier run; go on with --resume, or remove it");
-  expect(readFileSync(log)).toEqual(before);
+  // All is done, and more than the input has.
+  const shorter = await run(log, seq(5), "--resume", jobs());
+  expect(shorter).toMatchObject({ code: 0, stdout: "" });
+  expect(shorter.stderr).toContain(", 5 done before\n");
+  expect(shorter.stderr).toContain("the job log knows 3 more lines than the input has; is it the same input?\n");
 });
 
 test("a torn last line is cut off, and its job is run again", async () => {
   const log = logFile();
-  await run(log, seq(3), jobs());
-  const whole = readFileSync(log, "utf8");
-  writeFileSync(log, whole.slice(0, -9));
+  writeFileSync(log, recordOf(0, "1") + recordOf(1, "2") + recordOf(2, "3").slice(0, -9));
   const { code, stdout } = await run(log, seq(3), "--resume", jobs());
   expect([code, stdout]).toEqual([0, "3!\n"]);
   expect(logged(log).map(({ index }) => index)).toEqual([0, 1, 2]);
@@ -78,51 +61,54 @@ test("a torn last line is cut off, and its job is run again", async () => {
 
 test("another input than the log's is refused", async () => {
   const log = logFile();
-  await run(log, seq(3), jobs());
+  writeFileSync(log, recordOf(0, "1") + recordOf(1, "2"));
   const { code, stdout, stderr } = await run(log, "1\nzwei\n3\n", "--resume", jobs());
   expect(code).toBe(2);
   expect(stdout).toBe("");
   expect(stderr).toContain(`job 1 of ${log} was another one; the input has changed since that run`);
 });
 
-test("a file that is no log is refused", async () => {
-  const log = logFile();
-  await run(log, seq(1), jobs());
-  appendFileSync(log, "remember the milk\n");
-  const { code, stderr } = await run(log, seq(1), "--resume", jobs());
-  expect([code, stderr]).toEqual([2, `powerhose: --resume: ${log} is not a job log: line 2 is not a record\n`]);
-});
-
-test.each(["remember the milk", '{"indexes":[]}'])(
-  "a file without a newline that holds %j is left as it is",
-  async (text) => {
+test("what cannot be the log of this run is refused before anything runs, and left as it is", async () => {
+  const notRecord = (line: number) => (path: string) =>
+    `--resume: ${path} is not a job log: line ${line} is not a record`;
+  const isEarlier = (path: string): string =>
+    `--joblog: ${path} holds an earlier run; go on with --resume, or remove it`;
+  const isInput = (path: string): string => `--joblog: ${path} is also an input (${path}); name another file`;
+  const refused: readonly (readonly [string, readonly string[], (path: string) => string])[] = [
+    [recordOf(0, "1"), [], isEarlier],
+    [`${recordOf(0, "1")}remember the milk\n`, ["--resume"], notRecord(2)],
+    ["remember the milk", ["--resume"], notRecord(1)],
+    ['{"indexes":[]}', ["--resume"], notRecord(1)],
+    [recordOf(2 ** 32 - 1, ""), ["--resume"], notRecord(1)],
+    ['{"index":', ["--resume"], isInput],
+  ];
+  const logs = refused.map(([text]) => {
     const log = logFile();
     writeFileSync(log, text);
-    const { code, stderr } = await run(log, seq(1), "--resume", jobs());
-    expect([code, stderr]).toEqual([2, `powerhose: --resume: ${log} is not a job log: line 1 is not a record\n`]);
-    expect(readFileSync(log, "utf8")).toBe(text);
-  },
-);
-
-test("an input is not written to", async () => {
-  const log = logFile();
-  writeFileSync(log, '{"index":');
-  const { code, stderr } = await run(log, "", "--resume", jobs(), log);
-  expect([code, stderr]).toEqual([2, `powerhose: --joblog: ${log} is also an input (${log}); name another file\n`]);
-  expect(readFileSync(log, "utf8")).toBe('{"index":');
-});
-
-test("a log that knows more lines than the input has is told of", async () => {
-  const log = logFile();
-  await run(log, seq(5), jobs());
-  const { stderr } = await run(log, seq(3), "--resume", jobs());
-  expect(stderr).toContain(", 3 done before\n");
-  expect(stderr).toContain("the job log knows 2 more lines than the input has; is it the same input?\n");
-});
-
-test("a log that cannot be opened is refused before anything runs", async () => {
-  const { code, stderr } = await run(tmpdir(), seq(1), jobs());
-  expect([code, stderr]).toEqual([2, `powerhose: --joblog: cannot open ${tmpdir()}: it is a directory\n`]);
+    return log;
+  });
+  const fifo = logFile();
+  execFileSync("mkfifo", [fifo]);
+  const isNoFile: readonly (readonly [string, readonly string[]])[] = [
+    [fifo, []],
+    [fifo, ["--resume"]],
+    ["/dev/null", []],
+  ];
+  const ended = await powerhoseEach([
+    ...refused.map(([, more, why], place) => {
+      const log = logs[place] ?? "";
+      return ["run", "--joblog", log, ...more, jobs(), ...(why === isInput ? [log] : [])];
+    }),
+    ...isNoFile.map(([path, more]) => ["run", "--joblog", path, ...more, jobs()]),
+    ["run", "--joblog", tmpdir(), jobs()],
+  ]);
+  const reasons = [
+    ...refused.map(([, , why], place) => why(logs[place] ?? "")),
+    ...isNoFile.map(([path]) => `--joblog: ${path} is not a file`),
+    `--joblog: cannot open ${tmpdir()}: it is a directory`,
+  ];
+  expect(ended).toEqual(reasons.map((why) => ({ code: 2, stdout: "", stderr: `powerhose: ${why}\n` })));
+  expect(logs.map((log) => readFileSync(log, "utf8"))).toEqual(refused.map(([text]) => text));
 });
 
 test("a log opened by one name is read, cut and appended to, whatever takes that name meanwhile", async () => {
@@ -150,30 +136,18 @@ test("a record of the last place of all takes no more memory than one of the fir
   const { code, stdout, stderr } = await powerhose(["run", "-w", "1", "--joblog", log, "--resume", jobs()], given);
   expect([code, stdout]).toEqual([0, "1!\n2!\n"]);
   expect(stderr).toContain("the job log knows 2 more lines than the input has");
-  writeFileSync(log, record(2 ** 32 - 1));
-  expect((await run(log, seq(1), "--resume", jobs())).stderr).toContain("line 1 is not a record");
-});
-
-test("what is no file is refused as a log, before anything runs or waits for it", async () => {
-  const fifo = logFile();
-  execFileSync("mkfifo", [fifo]);
-  for (const [path, args] of [
-    [fifo, []],
-    [fifo, ["--resume"]],
-    ["/dev/null", []],
-  ] as const) {
-    const { code, stdout, stderr } = await run(path, seq(1), ...args, jobs());
-    expect([code, stdout, stderr]).toEqual([2, "", `powerhose: --joblog: ${path} is not a file\n`]);
-  }
 });
 
 test("a link to a file is the file: begun there, gone on with there", async () => {
   const log = logFile();
   symlinkSync(`${log}.real`, log);
-  await run(log, seq(2), jobs());
+  for (const index of [0, 1]) {
+    const opened = await JobLog.open(log, index > 0, []);
+    expect(opened.finished).toBe(index);
+    opened.append(recordOf(index, String(index + 1)));
+    opened.close();
+  }
   expect(logged(`${log}.real`)).toHaveLength(2);
-  expect(await run(log, seq(3), "--resume", jobs())).toMatchObject({ code: 0, stdout: "3!\n" });
-  expect(logged(`${log}.real`)).toHaveLength(3);
 });
 
 test("a log is one run's at a time: a second one is told which has it, and goes on once it is dead", async () => {
@@ -184,11 +158,10 @@ test("a log is one run's at a time: a second one is told which has it, and goes 
   await first.until(() => first.stdout.includes("1!"));
   // The record follows the result.
   while (readFileSync(log, "utf8") === "") await nextTurn();
-  for (const more of [["--resume"], []]) {
-    const { code, stdout, stderr } = await run(log, seq(2), ...more, jobs());
-    expect([code, stdout]).toEqual([2, ""]);
-    expect(stderr).toMatch(more.length > 0 ? `is in use by process ${first.child.pid};` : "holds an earlier run");
-  }
+  const inUse = `is in use by process ${first.child.pid};`;
+  await expect(JobLog.open(log, true, [])).rejects.toThrow(inUse);
+  const [second] = await powerhoseEach([["run", "--joblog", log, "--resume", jobs()]]);
+  expect(second).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining(inUse) as string });
   first.child.kill("SIGKILL");
   await first.ended;
   expect(readdirSync(dirname(log))).toEqual(["jobs.log", "jobs.log.lock"]);

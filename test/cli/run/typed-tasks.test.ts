@@ -5,7 +5,7 @@ import { fromJson, toJson } from "../../../src/cli/run/json-values.ts";
 import { lineForm, PLAIN_FORM } from "../../../src/cli/run/line-form.ts";
 import { EncodingError } from "../../../src/core/errors.ts";
 import { errorOf } from "../../support/job-texts.ts";
-import { Command, linesOf, powerhose } from "../child.ts";
+import { Command, linesOf, powerhose, powerhoseEach } from "../child.ts";
 
 const MODULE = fileURLToPath(new URL("../fixtures/tasks.js", import.meta.url));
 
@@ -107,20 +107,16 @@ describe("powerhose run with tasks", () => {
   });
 });
 
-describe("powerhose tasks", () => {
-  test("lists names, and schemas where the library tells them", async () => {
-    const { code, stdout } = await powerhose(["tasks", MODULE]);
-    const schema = '{"$schema":"draft-2020-12","type":"object","required":["width"]}';
-    expect([code, linesOf(stdout)]).toEqual([0, ["echo", `resize\t${schema}`, "values", "nothing", "fail"]]);
-  });
-
-  test("is JSON with --json", async () => {
-    const { stdout } = await powerhose(["tasks", "--json", `${MODULE}#shout`]);
-    expect(JSON.parse(stdout)).toEqual([{ name: "shout" }]);
-  });
-
-  test("says so when there are none", async () => {
-    const { code, stderr } = await powerhose(["tasks", `${MODULE}#nothing`]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining("a handler of jobs and no tasks")]);
-  });
+test("powerhose tasks lists names, and schemas where the library tells them; as JSON with --json", async () => {
+  const [listed, json, none] = await powerhoseEach([
+    ["tasks", MODULE],
+    ["tasks", "--json", `${MODULE}#shout`],
+    ["tasks", `${MODULE}#nothing`],
+  ]);
+  const schema = '{"$schema":"draft-2020-12","type":"object","required":["width"]}';
+  expect(listed?.code).toBe(0);
+  expect(linesOf(listed?.stdout ?? "")).toEqual(["echo", `resize\t${schema}`, "values", "nothing", "fail"]);
+  expect(JSON.parse(json?.stdout ?? "")).toEqual([{ name: "shout" }]);
+  const why = expect.stringContaining("a handler of jobs and no tasks") as string;
+  expect(none).toMatchObject({ code: 2, stderr: why });
 });
