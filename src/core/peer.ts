@@ -14,3 +14,6 @@ export interface Peer {
 
 /** What a job's data and a handler's result may be. */
 export type Payload = string | Uint8Array;
+
+/** What a transport hands over beside bytes, without a copy: buffers that change hands, or shared memory as well. */
+export type AttachmentKind = "transferred" | "shared";

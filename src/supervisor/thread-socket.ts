@@ -2,7 +2,7 @@
  * The runner's end of a thread's connection: a port that also learns how the thread ended. A port alone shows that it was closed
  * and not why, and the error of a lost job has to give the reason.
  */
-import type { Peer } from "../core/peer.ts";
+import type { AttachmentKind, Peer } from "../core/peer.ts";
 import type { Claims, CloseReason, Receiver, Socket } from "../core/transport/socket.ts";
 import { messagePortSocket, type MessagePortSocketOptions, type PortLike } from "../transports/message-port.ts";
 
@@ -41,13 +41,20 @@ export class ThreadSocket implements Socket {
     return this.#inner.peer;
   }
 
-  send(frame: Uint8Array<ArrayBuffer>): boolean {
-    return this.#inner.send(frame);
+  get attachments(): AttachmentKind | undefined {
+    return this.#inner.attachments;
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>, attachments?: readonly ArrayBufferLike[]): boolean {
+    return this.#inner.send(frame, attachments);
   }
 
   open(receiver: Receiver): void {
     this.#receiver = receiver;
-    this.#inner.open({ frame: (bytes) => receiver.frame(bytes), closed: (reason) => this.#closed(reason) });
+    this.#inner.open({
+      frame: (bytes, attachments) => receiver.frame(bytes, attachments),
+      closed: (reason) => this.#closed(reason),
+    });
   }
 
   close(reason?: CloseReason): void {

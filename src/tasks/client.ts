@@ -2,7 +2,7 @@
 import { EncodingError, isExecutionError } from "../core/errors.ts";
 import { isTaskName } from "../core/identifiers.ts";
 import type { ExecuteOptions } from "../core/job/execute-options.ts";
-import { Job, type JobHeaders } from "../core/job/job.ts";
+import { Job, type JobHeaders, type TaskTyping } from "../core/job/job.ts";
 import type { MapOptions, MapOptionsOf, Outcome } from "../core/dispatch/map.ts";
 import { hasMethods } from "../core/options.ts";
 import type { Payload } from "../core/peer.ts";
@@ -151,7 +151,7 @@ function isPayload(answer: Payload | PayloadStream): answer is Payload {
 class Caller {
   readonly #runner: TaskRunner;
   readonly #codec: ValueCodec;
-  readonly #canonical: ((result: Uint8Array) => Uint8Array) | undefined;
+  readonly #typing: TaskTyping;
   readonly #errors: ErrorClasses;
   readonly #headers: ClientOptions["headers"];
   /** Absent without any: then a call makes no options of its own. */
@@ -160,7 +160,7 @@ class Caller {
   constructor(runner: TaskRunner, { headers, errors, codec = cbor(), ...defaults }: ClientOptions) {
     this.#runner = runner;
     this.#codec = codec;
-    this.#canonical = canonicalOf(codec);
+    this.#typing = { canonical: canonicalOf(codec) };
     this.#errors = errorClasses(errors ?? []);
     this.#headers = headers;
     this.#defaults = Object.keys(defaults).length === 0 ? undefined : defaults;
@@ -241,7 +241,7 @@ class Caller {
   }
 
   #jobOf(task: string, input: unknown, headers: JobHeaders | undefined): Job {
-    return new Job(this.#codec.encode(input, "input"), this.#headersWith(headers)).forTask(task, this.#canonical);
+    return new Job(this.#codec.encode(input, "input"), this.#headersWith(headers)).forTask(task, this.#typing);
   }
 
   #valueOf(task: string, answer: Payload): unknown {

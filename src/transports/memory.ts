@@ -7,7 +7,7 @@ import type { Clock } from "../core/time/clock.ts";
 import { systemClock } from "../core/time/system.ts";
 import type { Dialer, Listener, ListenerContext } from "../core/transport/listener.ts";
 import { socketPair } from "../core/transport/socket-pair.ts";
-import type { Peer } from "../core/peer.ts";
+import type { AttachmentKind, Peer } from "../core/peer.ts";
 import { LOCAL } from "../core/transport/principal.ts";
 import type { CloseReason, FaultProfile } from "../core/transport/socket.ts";
 import type { Receiver, Socket, SocketLimits } from "../core/transport/socket.ts";
@@ -40,13 +40,17 @@ class AcceptedSocket implements Socket {
     return this.#end.bufferedBytes;
   }
 
-  send(frame: Uint8Array<ArrayBuffer>): boolean {
-    return this.#end.send(frame);
+  get attachments(): AttachmentKind | undefined {
+    return this.#end.attachments;
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>, attachments?: readonly ArrayBufferLike[]): boolean {
+    return this.#end.send(frame, attachments);
   }
 
   open(receiver: Receiver): void {
     this.#end.open({
-      frame: (bytes) => receiver.frame(bytes),
+      frame: (bytes, attachments) => receiver.frame(bytes, attachments),
       closed: (reason) => {
         this.#onClosed(this);
         receiver.closed(reason);

@@ -6,7 +6,7 @@ import { describeError } from "../core/describe-error.ts";
 import { systemClock } from "../core/time/system.ts";
 import { CLOSED_HERE, CLOSED_THERE, frameTooLarge, Inbox } from "../core/transport/inbox.ts";
 import type { Dialer, Listener, ListenerContext } from "../core/transport/listener.ts";
-import type { Peer } from "../core/peer.ts";
+import type { AttachmentKind, Peer } from "../core/peer.ts";
 import { LOCAL } from "../core/transport/principal.ts";
 import { SharedClaims } from "../core/transport/shared-claims.ts";
 import type { Claims, CloseReason, FaultProfile, Receiver, Socket, SocketLimits } from "../core/transport/socket.ts";
@@ -73,6 +73,7 @@ const EVENTS = ["messageerror", "close"] as const;
 const PORT_CLOSED: CloseReason = { code: "peer", message: "the port was closed" };
 const UNREADABLE: CloseReason = { code: "violation", message: "a message that cannot be read here" };
 const NOT_BYTES: CloseReason = { code: "violation", message: "a message that is not bytes" };
+const GIVEN_TWICE: CloseReason = { code: "violation", message: "a buffer that is there twice" };
 const NOT_SENT: CloseReason = { code: "violation", message: "an acknowledgement of bytes that were not sent" };
 
 function peerOf(given: Partial<Peer> | undefined, address: string): Peer {
@@ -91,11 +92,27 @@ function bytesOf(message: unknown): Uint8Array | undefined {
   return undefined;
 }
 
+function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  return value instanceof ArrayBuffer;
+}
+
+/** A page that is not isolated has shared memory by way of WebAssembly, and no port takes it. */
+function sharesMemory(): boolean {
+  const isIsolated: unknown = Reflect.get(globalThis, "crossOriginIsolated");
+  return isIsolated !== false;
+}
+
+/** Where memory cannot be shared there is no such class. */
+function isBuffer(value: unknown): value is ArrayBufferLike {
+  return isArrayBuffer(value) || (typeof SharedArrayBuffer === "function" && value instanceof SharedArrayBuffer);
+}
+
 class MessagePortSocket implements Socket {
   readonly faults: FaultProfile = "port";
   readonly reportsPeerExit: boolean;
   readonly peer: Peer;
   readonly claims: Claims | undefined;
+  readonly attachments: AttachmentKind = sharesMemory() ? "shared" : "transferred";
   readonly #port: PortLike;
   readonly #maxFrameBytes: number;
   readonly #onClosed: ((socket: Socket) => void) | undefined;
@@ -123,14 +140,15 @@ class MessagePortSocket implements Socket {
     return this.#inbox.isClosed ? 0 : Math.max(0, this.#unacknowledged - ACKNOWLEDGED_BYTES + 1);
   }
 
-  send(frame: Uint8Array<ArrayBuffer>): boolean {
+  send(frame: Uint8Array<ArrayBuffer>, attachments?: readonly ArrayBufferLike[]): boolean {
     if (this.#inbox.isClosed) return false;
     const { byteLength } = frame;
     if (byteLength > this.#maxFrameBytes) return this.#fail(frameTooLarge(byteLength, this.#maxFrameBytes));
     // Transferring takes the whole buffer along; of a view, only its own bytes may go.
     const { buffer } = byteLength === frame.buffer.byteLength ? frame : frame.slice();
     try {
-      this.#port.postMessage(buffer, [buffer]);
+      if (attachments === undefined) this.#port.postMessage(buffer, [buffer]);
+      else this.#port.postMessage([buffer, ...attachments], [buffer, ...attachments.filter(isArrayBuffer)]);
       this.#unacknowledged += byteLength;
       return true;
     } catch (error) {
@@ -170,12 +188,26 @@ class MessagePortSocket implements Socket {
 
   readonly #onMessage = (message: unknown): void => {
     const bytes = bytesOf(message);
-    if (bytes === undefined) return this.#onControl(message);
+    if (bytes !== undefined) this.#onFrame(bytes);
+    else if (Array.isArray(message)) this.#onAttachments(message);
+    else this.#onControl(message);
+  };
+
+  /** A frame, and the buffers that came with it. */
+  #onAttachments([frame, ...attachments]: readonly unknown[]): void {
+    const bytes = bytesOf(frame);
+    if (bytes === undefined || !attachments.every(isBuffer)) return this.#end(NOT_BYTES, true);
+    const given = [bytes.buffer, ...attachments].filter(isArrayBuffer);
+    if (new Set(given).size < given.length) return this.#end(GIVEN_TWICE, true);
+    this.#onFrame(bytes, attachments);
+  }
+
+  #onFrame(bytes: Uint8Array, attachments?: readonly ArrayBufferLike[]): void {
     if (bytes.byteLength > this.#maxFrameBytes)
       return this.#end(frameTooLarge(bytes.byteLength, this.#maxFrameBytes), true);
     this.#acknowledge(bytes.byteLength);
-    this.#inbox.frame(bytes);
-  };
+    this.#inbox.frame(bytes, attachments);
+  }
 
   #onControl(message: unknown): void {
     if (message === CLOSE_NOTE) return this.#end(CLOSED_THERE, false);

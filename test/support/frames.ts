@@ -1,7 +1,8 @@
 /** Frames for tests: the golden ones, any valid message, and the shortest ways to write and read a frame. */
 import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
-import { decodeFrame, FrameWriter } from "../../src/core/protocol/codec.ts";
+import { ANY_CODEC, FrameWriter, readFrame } from "../../src/core/protocol/codec.ts";
+import { HoledBytes } from "../../src/core/job/holed-bytes.ts";
 import { Job } from "../../src/core/job/job.ts";
 import type { Message } from "../../src/core/protocol/message.ts";
 import type { Payload } from "../../src/core/peer.ts";
@@ -12,18 +13,29 @@ export interface Golden {
   readonly messages: readonly Message[];
   readonly hex: string;
   readonly frame: Uint8Array;
+  /** What goes beside the frame; absent: nothing. */
+  readonly attachments: readonly ArrayBuffer[] | undefined;
 }
 
 interface Stored {
   name: string;
   message: Message | Message[];
   hex: string;
+  attachments?: string[];
+}
+
+function isHole(value: unknown): value is { readonly at: number; readonly content: Uint8Array } {
+  return typeof value === "object" && value !== null && "at" in value && "content" in value;
 }
 
 function revive(_: string, value: unknown): unknown {
   if (value === "Infinity") return Number.POSITIVE_INFINITY;
   if (typeof value !== "object" || value === null) return value;
-  if ("bytes" in value && typeof value.bytes === "string") return new Uint8Array(Buffer.from(value.bytes, "hex"));
+  if ("bytes" in value && typeof value.bytes === "string") {
+    const bytes = fromHex(value.bytes);
+    if (!("holes" in value) || !Array.isArray(value.holes)) return bytes;
+    return new HoledBytes(bytes, value.holes.filter(isHole));
+  }
   if ("data" in value) {
     const job = Reflect.construct(Job, [value.data, "headers" in value ? value.headers : []]) as Job;
     return "task" in value ? job.forTask(String(value.task)) : job;
@@ -33,13 +45,19 @@ function revive(_: string, value: unknown): unknown {
 
 const STORED = readFileSync(new URL("../golden/frames.json", import.meta.url), "utf8");
 
-/** What a frame's bytes are, and the messages they mean. */
-export const golden: readonly Golden[] = (JSON.parse(STORED, revive) as Stored[]).map(({ name, message, hex }) => ({
-  name,
-  hex,
-  messages: [message].flat(),
-  frame: fromHex(hex),
+const all: readonly Golden[] = (JSON.parse(STORED, revive) as Stored[]).map((stored) => ({
+  name: stored.name,
+  hex: stored.hex,
+  messages: [stored.message].flat(),
+  frame: fromHex(stored.hex),
+  attachments: stored.attachments?.map((hex) => fromHex(hex).buffer),
 }));
+
+/** What a frame's bytes are, and the messages they mean. */
+export const golden: readonly Golden[] = all.filter(({ attachments }) => attachments === undefined);
+
+/** The same of frames that come with buffers beside them. */
+export const goldenApart: readonly Golden[] = all.filter(({ attachments }) => attachments !== undefined);
 
 /** A value as JSON in ASCII: any other character as `\uXXXX`. */
 function inAscii(value: unknown): string {
@@ -76,10 +94,19 @@ export function encode(...messages: Message[]): Uint8Array<ArrayBuffer> {
   return writer.take();
 }
 
+/** The frame of these messages, and the buffers that go beside it. */
+export function encodeApart(...messages: Message[]): { frame: Uint8Array; attachments: ArrayBufferLike[] } {
+  const writer = new FrameWriter();
+  writer.leaveHoles();
+  for (const message of messages) writer.append(message);
+  const attachments = (writer.attached ?? []).flatMap(({ holes }) => holes.map(({ content }) => content.buffer));
+  return { frame: writer.take(), attachments };
+}
+
 /** The messages of a frame. */
-export function decode(frame: Uint8Array): Message[] {
+export function decode(frame: Uint8Array, attachments?: readonly ArrayBufferLike[]): Message[] {
   const messages: Message[] = [];
-  decodeFrame(frame, (message) => messages.push(message));
+  readFrame(frame, ANY_CODEC.decode, (message) => messages.push(message), attachments);
   return messages;
 }
 
@@ -93,7 +120,7 @@ export function decodeOne(frame: Uint8Array): Message {
 /** A message as plain data: two jobs are equal when their contents are. */
 export function plain(message: Message): unknown {
   if (message.type !== "JOB") return message;
-  const { data, headers, task } = message.job;
+  const { content: data, headers, task } = message.job;
   return { ...message, job: { data, headers: [...headers], ...(task === undefined ? {} : { task }) } };
 }
 

@@ -1,5 +1,5 @@
 /** A peer that says exactly what a test tells it to: for everything an honest Worker or JobRunner would never send. */
-import { decodeFrame, FrameWriter } from "../../src/core/protocol/codec.ts";
+import { ANY_CODEC, FrameWriter, readFrame } from "../../src/core/protocol/codec.ts";
 import type { HelloMessage, JobMessage, Message, WelcomeMessage } from "../../src/core/protocol/message.ts";
 import type { CloseReason, Socket } from "../../src/core/transport/socket.ts";
 
@@ -12,9 +12,9 @@ export class ScriptedPeer {
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.open({
-      frame: (bytes) => {
+      frame: (bytes, attachments) => {
         this.frames++;
-        decodeFrame(bytes, (message) => this.received.push(message));
+        readFrame(bytes, ANY_CODEC.decode, (message) => this.received.push(message), attachments);
       },
       closed: (reason) => {
         this.closed = reason;
@@ -25,8 +25,10 @@ export class ScriptedPeer {
   /** All messages in one frame. */
   send(...messages: readonly Message[]): void {
     const writer = new FrameWriter();
+    writer.leaveHoles();
     for (const message of messages) writer.append(message);
-    this.#socket.send(writer.take());
+    const attachments = writer.attached?.flatMap(({ holes }) => holes.map(({ content }) => content.buffer));
+    this.#socket.send(writer.take(), attachments);
   }
 
   sendBytes(...bytes: readonly number[]): void {

@@ -62,6 +62,10 @@ test("the ports of Node and of the web, a Worker and a worker's scope are all Po
   port2.close();
 });
 
+function twice<T>(value: T): T[] {
+  return [value, value];
+}
+
 test.each<[string, unknown]>([
   ["text", "hello"],
   ["nothing", undefined],
@@ -74,6 +78,11 @@ test.each<[string, unknown]>([
   ["a DataView", new DataView(new ArrayBuffer(2))],
   ["shared memory", new Uint8Array(new SharedArrayBuffer(2))],
   ["an object with our note", { note: "powerhose:close" }],
+  ["an empty list", []],
+  ["a frame and what is no buffer", [new ArrayBuffer(2), new Uint8Array(2)]],
+  ["a frame and a frame that is there twice", twice(new ArrayBuffer(2))],
+  ["buffers of which one is there twice", [new ArrayBuffer(2), ...twice(new ArrayBuffer(2))]],
+  ["buffers behind what is no frame", ["x", new ArrayBuffer(2)]],
 ])("%s is a violation", async (_what, message) => {
   const { port1, port2 } = new MessageChannel();
   const { frames, closes } = opened(port1);

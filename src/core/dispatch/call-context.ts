@@ -89,6 +89,8 @@ export interface CallContext<C> {
   readonly earlier?: readonly AttemptRecord[];
   /** The largest data of a job, and the largest result, in bytes. */
   readonly maxPayload: number;
+  /** The same of the buffers that stand apart from one. */
+  readonly maxAttachments: number;
   onMoved(call: C, from: CallState, to: CallState): void;
   /** The job is tried again after that failure; it counts as a retry if its handler may have started. */
   countAgain(kind: AttemptFailure["kind"]): void;

@@ -23,6 +23,7 @@ import { withoutOffer } from "../pool/worker-selector.ts";
 import { AbortError, type AttemptOutcome, type AttemptRecord, EncodingError, ExecutionError } from "../errors.ts";
 import type { GoneReason } from "../events.ts";
 import type { Job } from "../job/job.ts";
+import { wholePayload } from "../job/holed-bytes.ts";
 import { formatJobId } from "../job/job-id.ts";
 import type { CancelReason, JobErrorMessage, JobFailedMessage, JobRoute, RejectReason } from "../protocol/message.ts";
 import { joinPath } from "../identifiers.ts";
@@ -36,7 +37,7 @@ import { answerRecord, AttemptRecords } from "./attempt-records.ts";
 import { ProgressSink } from "./progress-sink.ts";
 import { QueuedCall } from "./queued-call.ts";
 import type { ResultStream, StreamedCall } from "./result-stream.ts";
-import { checkJobSize, checkWorkerLimit, resultFault, unsentResult } from "./payload-limits.ts";
+import { checkSendable, resultFault, unsentResult } from "./payload-limits.ts";
 import type { Waiter } from "../pool/waiter.ts";
 
 /** One `execute()` or `open()`. */
@@ -94,9 +95,9 @@ export class Call
     this.asyncContext = context.captureAsyncContext?.();
   }
 
-  /** Whether it is for a leased worker. */
+  /** Whether no other worker can have it: it is for a leased one, or its buffers are with the one that has it. */
   get isPinned(): boolean {
-    return this.#target.pinned;
+    return this.#target.pinned || this.#job?.hasLeft === true;
   }
 
   /** What was tried so far. */
@@ -228,9 +229,7 @@ export class Call
   /** The caller may have resized or transferred the bytes since: that fails this job and no other. */
   #assign(session: Session, job: Job, ttl: number, now: number): Attempt<Session> | EncodingError | undefined {
     try {
-      const { maxPayload } = this.#context;
-      if (typeof job.data !== "string") checkJobSize(job.data, maxPayload);
-      checkWorkerLimit(job.data, session, maxPayload);
+      checkSendable(job.content, session, this.#context);
       return session.attempts.assign(this, job, this.id, this.#made + 1, ttl, now);
     } catch (cause) {
       const isLimit = cause instanceof EncodingError;
@@ -240,7 +239,7 @@ export class Call
   }
 
   onSucceeded(attempt: Attempt<Session>, value: Payload, now: number): void {
-    const fault = resultFault(value, attempt.session.identity, this.#context.maxPayload);
+    const fault = resultFault(value, attempt.session.identity, this.#context);
     if (fault !== undefined) return this.onUnusable(fault);
     this.#attempt = undefined;
     this.answeredBy = attempt.session;
@@ -248,7 +247,7 @@ export class Call
     this.#since = now - this.#since;
     this.#context.throttle.refill();
     this.endsStream = attempt.streams === "ended";
-    this.value = value;
+    this.value = this.#job?.takesHoles === true ? value : wholePayload(value);
     this.#settle();
   }
 
@@ -446,6 +445,7 @@ export class Call
     // A leased worker is tried again only with what it had no room for: that has not started.
     const isOver =
       this.#stream?.isRead === true ||
+      this.#job?.hasLeft === true ||
       (this.#target.pinned && !(failure.kind === "rejected" && failure.reason === "overloaded"));
     const after = isOver
       ? undefined

@@ -47,6 +47,7 @@ export interface DispatcherOptions {
   readonly maxQueue: number;
   readonly maxQueueBytes: number;
   readonly maxPayload: number;
+  readonly maxAttachments: number;
   readonly maxStreamBytes: number;
   readonly remoteStacks?: boolean | undefined;
   /** Headers for each job of this runner's callers. */
@@ -208,7 +209,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   relay(relayed: RelayedJob, target: CallTarget, owner: RelayedCallOwner): RelayedCall {
     this.#checkOpen();
     const { job } = relayed.message;
-    checkJobSize(job.data, this.maxPayload);
+    checkJobSize(job.content, this);
     const bytes = heldJobBytes(job);
     if (!this.hasRoom(bytes, target, selectorFor(relayed.route.labels))) throw this.#full(bytes);
     const submission = new Submission(this.#submissions, ignore, ignore);
@@ -241,7 +242,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     if (options !== undefined) this.#checkOpen();
     const made = input instanceof Job ? input : (Job.adopt(input) ?? new Job(input));
     const job = this.#options.headers === undefined ? made : this.#withHeaders(made, this.#options.headers);
-    checkJobSize(job.data, this.maxPayload);
+    checkJobSize(job.content, this);
     const resolved = job.task === undefined ? given : this.#taskSelectors.optionsFor(job.task, given);
     const announced = resolved.onJobId === undefined ? undefined : this.#announce(resolved.onJobId);
     if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
@@ -418,5 +419,9 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
 
   get maxPayload(): number {
     return this.#options.maxPayload;
+  }
+
+  get maxAttachments(): number {
+    return this.#options.maxAttachments;
   }
 }

@@ -216,7 +216,7 @@ export class RelayedCall
   }
 
   onItem(attempt: Attempt<Session>, value: Payload): void {
-    const fault = resultFault(value, attempt.session.identity, this.#context.maxPayload);
+    const fault = resultFault(value, attempt.session.identity, this.#context);
     if (fault === undefined) return this.#owner?.onItem(value);
     attempt.session.attempts.cancel(attempt, "cancelled");
     this.#fail(relayFailure("encoding", fault, { path: pathOf(attempt) }));
@@ -227,7 +227,7 @@ export class RelayedCall
   }
 
   onSucceeded(attempt: Attempt<Session>, value: Payload): void {
-    const fault = resultFault(value, attempt.session.identity, this.#context.maxPayload);
+    const fault = resultFault(value, attempt.session.identity, this.#context);
     if (fault !== undefined) return this.#fail(relayFailure("encoding", fault, { path: pathOf(attempt) }));
     this.value = value;
     this.#end({ kind: "value", value, path: pathOf(attempt), endsStream: attempt.streams === "ended" });
@@ -248,7 +248,9 @@ export class RelayedCall
   onRejected(attempt: Attempt<Session>, reason: string): void {
     // Not to be sent there again: it waits for another worker that fits, though all of them may be busy.
     if (reason === "unfit") this.selector = withoutOffer(this.selector, attempt.session);
-    this.#moveOn("rejected");
+    if (!this.job.hasLeft) return this.#moveOn("rejected");
+    const text = `handed the job back: ${reason}; its buffers are gone`;
+    this.#fail(relayFailure("lost", text, { path: pathOf(attempt) }));
   }
 
   onLost(attempt: Attempt<Session>, reason: GoneReason, message: string): void {
@@ -279,7 +281,7 @@ export class RelayedCall
     const number = session.speaks(FEATURE.relay) ? jobId : this.id;
     const left = Math.max(1, ttl - (now - this.createdAt));
     try {
-      checkWorkerLimit(job.data, session, this.#context.maxPayload);
+      checkWorkerLimit(job.content, session, this.#context.maxPayload);
       return session.attempts.assign(this, job, number, attempt, left, now);
     } catch (cause) {
       return cause instanceof EncodingError ? cause : new EncodingError("the job's data cannot be sent", -1, { cause });

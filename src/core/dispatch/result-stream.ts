@@ -8,6 +8,8 @@ import type { CallOptions } from "./call-options.ts";
 import type { Attempt, AttemptSink } from "../session/attempt.ts";
 import type { StreamBudget } from "./stream-budget.ts";
 import { Deferred } from "../async/deferred.ts";
+import { wholePayload } from "../job/holed-bytes.ts";
+import type { Job } from "../job/job.ts";
 import type { PayloadStream } from "../job/payload-stream.ts";
 import { AbortError } from "../errors.ts";
 import type { Payload } from "../peer.ts";
@@ -25,6 +27,8 @@ const OVER: End = { ok: true, value: undefined };
 /** The call, as its stream uses it. */
 export interface StreamedCall {
   readonly jobId: string;
+  /** Absent once it has settled. */
+  readonly job: Job | undefined;
   /** Ends it from outside. */
   stop(error: unknown, reason: CancelReason): void;
   /** The worker gave what no caller may get, and is not waited for. */
@@ -39,6 +43,8 @@ export interface StreamContext {
   readonly streamBudget: StreamBudget;
   /** The largest item, in bytes. */
   readonly maxPayload: number;
+  /** The same of the buffers that stand apart from one. */
+  readonly maxAttachments: number;
 }
 
 /** One stream, as the call fills it and its reader empties it. */
@@ -92,8 +98,9 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
   }
 
   onItem(attempt: Attempt<Session>, value: Payload, now: number): void {
-    const fault = resultFault(value, attempt.session.identity, this.#context.maxPayload);
-    if (fault === undefined) return this.#push(attempt, value, now);
+    const fault = resultFault(value, attempt.session.identity, this.#context);
+    if (fault === undefined)
+      return this.#push(attempt, this.#call?.job?.takesHoles === true ? value : wholePayload(value), now);
     attempt.session.attempts.cancel(attempt, "cancelled");
     this.#call?.onUnusable(fault);
   }

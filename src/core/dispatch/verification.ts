@@ -13,6 +13,7 @@ import type { TimerQueue } from "../time/timer-queue.ts";
 import { WorkerSelector } from "../pool/worker-selector.ts";
 import { type AttemptRecord, NoWorkerError, TimeoutError, VerificationError, type WorkerAnswer } from "../errors.ts";
 import { heldPayloadBytes } from "../job/held-bytes.ts";
+import { wholePayload } from "../job/holed-bytes.ts";
 import type { Job } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
 import type { CancelReason } from "../protocol/message.ts";
@@ -121,8 +122,9 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
 
   /** One of its calls has settled. */
   onSettled(run: Call): void {
-    const { value, answeredBy: winner } = run;
-    if (value === undefined || winner === undefined) return this.#fail(this.#reasonOf(run.error));
+    const { answeredBy: winner } = run;
+    if (run.value === undefined || winner === undefined) return this.#fail(this.#reasonOf(run.error));
+    const value = wholePayload(run.value);
     const { identity, peer } = winner;
     const [first] = this.#answers;
     const agrees = first !== undefined && sameResult(this.#job, first.value, value);
@@ -184,6 +186,10 @@ export class Verification implements SubmittedJob, CallContext<Call>, CallOwner<
 
   get maxPayload(): number {
     return this.#context.maxPayload;
+  }
+
+  get maxAttachments(): number {
+    return this.#context.maxAttachments;
   }
 
   #nextRun(before?: Call): Call {

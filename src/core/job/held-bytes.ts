@@ -4,6 +4,7 @@
  */
 import { ExecutionError, PowerhoseError, VerificationError } from "../errors.ts";
 import { NO_HEADERS } from "./headers.ts";
+import { filledBytes } from "./holed-bytes.ts";
 import { Job } from "./job.ts";
 import type { Payload } from "../peer.ts";
 import { isBytes } from "./utf8.ts";
@@ -17,12 +18,12 @@ const NO_HEADERS_BYTES = 2 * NO_HEADERS.length;
 
 /** The bytes of a text, or of bytes. */
 export function heldPayloadBytes(value: Payload): number {
-  return typeof value === "string" ? 2 * value.length : value.length;
+  return typeof value === "string" ? 2 * value.length : filledBytes(value);
 }
 
 /** The bytes of a job: its data and its headers. */
-export function heldJobBytes({ data, head }: Job): number {
-  return heldPayloadBytes(data) + 2 * head.length;
+export function heldJobBytes({ content, head }: Job): number {
+  return heldPayloadBytes(content) + 2 * head.length;
 }
 
 /** The bytes of the job that is made of what a caller gives; 0 when none can be. */

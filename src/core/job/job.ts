@@ -4,6 +4,7 @@
  */
 import { EncodingError } from "../errors.ts";
 import { NO_HEADERS, readHeaderBytes, readHeaders, writeHeaders, type HeaderSection } from "./headers.ts";
+import { HoledBytes, type Hole } from "./holed-bytes.ts";
 import { badUtf8At, isBytes, keptBytes, loneSurrogateAt, plainBytes, readUtf8, utf8Length } from "./utf8.ts";
 
 export { JOB_LIMITS, type JobLimits } from "./headers.ts";
@@ -15,12 +16,21 @@ const JOB = Symbol.for("powerhose.Job");
 /** What a {@link Job} can be given as headers: pairs, a `Map`, or an object's own properties. */
 export type JobHeaders = Iterable<readonly [string, string]> | Readonly<Record<string, string>>;
 
+/** @internal What the caller of a task says of its results. */
+export interface TaskTyping {
+  /** Makes one form of all results that mean the same, for `verify`. */
+  readonly canonical?: ((result: Uint8Array) => Uint8Array) | undefined;
+  /** Whether it reads results with holes. */
+  readonly takesHoles?: boolean;
+}
+
 /** Data for a handler, with headers. */
 export class Job {
   /** What the handler works on: text, or bytes. Bytes are not copied: leave them alone until the job has settled. */
   readonly data: string | Uint8Array;
   #task: string | undefined;
-  #canonical: ((result: Uint8Array) => Uint8Array) | undefined;
+  #typing: TaskTyping | undefined;
+  #holed: HoledBytes | undefined;
   // Most jobs have none, and a Map costs more than the rest of the job: it is made when first read.
   #headers: Map<string, string> | undefined;
   // Written when the headers change, not when the job is sent: it is sent more often.
@@ -36,6 +46,7 @@ export class Job {
   constructor(data: string | Uint8Array, headers?: JobHeaders) {
     if (!isBytes(data)) checkText(data, "the data of a job", "a string or bytes");
     this.data = data;
+    if (data instanceof HoledBytes) this.#keepHoles(data);
     if (headers === undefined) return;
     for (const [name, value] of pairs(headers)) this.addHeader(name, value);
   }
@@ -55,14 +66,29 @@ export class Job {
 
   /** @internal What makes one form of all results that mean the same, for `verify`; absent: results are compared as they are. */
   get canonical(): ((result: Uint8Array) => Uint8Array) | undefined {
-    return this.#canonical;
+    return this.#typing?.canonical;
+  }
+
+  /** @internal Whether its caller reads results with holes; else they are filled. */
+  get takesHoles(): boolean {
+    return this.#typing?.takesHoles === true;
+  }
+
+  /** @internal Whether its buffers were given to a worker: then it can be sent no more. */
+  get hasLeft(): boolean {
+    return this.#holed?.hasLeft === true;
+  }
+
+  /** @internal The data, whose large buffers may stand apart: `data` is a copy then, with the holes filled. */
+  get content(): string | Uint8Array {
+    return this.#holed ?? this.data;
   }
 
   /** @internal The same job for a task. Neither text form holds its name. */
-  forTask(task: string, canonical?: (result: Uint8Array) => Uint8Array): Job {
-    const job = new Job(this.data);
+  forTask(task: string, typing?: TaskTyping): Job {
+    const job = new Job(this.content);
     job.#task = task;
-    job.#canonical = canonical;
+    job.#typing = typing;
     job.#head = this.#head;
     job.#headers = this.#headers;
     return job;
@@ -70,11 +96,29 @@ export class Job {
 
   /** @internal The same job with these headers before its own, which win. */
   withDefaultHeaders(headers: JobHeaders): Job {
-    const job = new Job(this.data, headers);
+    const job = new Job(this.content, headers);
     for (const [name, value] of this.headers) job.addHeader(name, value);
     job.#task = this.#task;
-    job.#canonical = this.#canonical;
+    job.#typing = this.#typing;
     return job;
+  }
+
+  /** @internal The same job, whose data is bytes with these holes. */
+  withHoles(holes: readonly Hole[]): Job {
+    const { data } = this;
+    if (typeof data === "string") throw new EncodingError("a hole in the data of a job that is text");
+    const job = new Job(new HoledBytes(data, holes));
+    job.#task = this.#task;
+    job.#head = this.#head;
+    job.#headers = this.#headers;
+    return job;
+  }
+
+  /** Handlers of jobs know no holes: for them the data is filled, once it is read. */
+  #keepHoles(holed: HoledBytes): void {
+    this.#holed = holed;
+    let joined: Uint8Array | undefined;
+    Object.defineProperty(this, "data", { get: () => (joined ??= holed.joined()), enumerable: true });
   }
 
   /**

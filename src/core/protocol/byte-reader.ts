@@ -2,7 +2,9 @@
  * A cursor over the bytes of one frame that never leaves the body it is in: every read is checked, every failure is a
  * ProtocolError. Knows nothing of messages: see decoder.ts.
  */
+import { MAX_HOLES } from "./constants.ts";
 import { ProtocolError } from "../errors.ts";
+import type { Hole } from "../job/holed-bytes.ts";
 import { cutText, keptBytes, plainBytes, readUtf8 } from "../job/utf8.ts";
 
 /** Reads big-endian numbers, texts and bytes one after the other. */
@@ -10,10 +12,14 @@ export class ByteReader {
   readonly #bytes: Uint8Array;
   #at = 0;
   #end: number;
+  readonly #attachments: readonly ArrayBufferLike[] | undefined;
+  #nextAttachment = 0;
 
-  constructor(frame: Uint8Array) {
+  /** @param attachments - The buffers that came with the frame. */
+  constructor(frame: Uint8Array, attachments?: readonly ArrayBufferLike[]) {
     this.#bytes = plainBytes(frame);
     this.#end = frame.length;
+    this.#attachments = attachments;
   }
 
   /** Whether the frame holds more. Asked between two bodies. */
@@ -31,6 +37,35 @@ export class ByteReader {
   leave(): void {
     if (this.#at !== this.#end) throw this.#wrong(`${this.#end - this.#at} bytes too many in a message`);
     this.#end = this.#bytes.length;
+  }
+
+  /** Ends the frame, whose attachments must all have been read. */
+  end(): void {
+    const left = (this.#attachments?.length ?? 0) - this.#nextAttachment;
+    if (left > 0) throw this.#wrong(`${left} attachments too many`);
+  }
+
+  /** Reads where in the payload behind it buffers belong. Each takes the next attachment. */
+  holes(): Hole[] {
+    const count = this.u16();
+    if (count === 0 || count > MAX_HOLES) throw this.#wrong(`${count} holes: expected 1 to ${MAX_HOLES}`);
+    const holes: Hole[] = [];
+    let before = 0;
+    for (let i = 0; i < count; i++) {
+      const at = this.u32();
+      if (at < before) throw this.#wrong("holes that are not in the order of their places");
+      before = at;
+      holes.push({ at, content: this.#attachment(this.u64(), this.u64()) });
+    }
+    return holes;
+  }
+
+  #attachment(start: number, length: number): Uint8Array {
+    const buffer = this.#attachments?.[this.#nextAttachment++];
+    if (buffer === undefined) throw this.#wrong("a hole without an attachment");
+    if (start + length > buffer.byteLength)
+      throw this.#wrong(`a hole of ${length} bytes from ${start} on, in an attachment of ${buffer.byteLength}`);
+    return new Uint8Array(buffer, start, length);
   }
 
   /** Bytes of the body that were not read. */

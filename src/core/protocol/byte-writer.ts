@@ -4,6 +4,7 @@
  *
  * Invariant: a writer without unsent bytes retains its own {@link OWN_BYTES} and nothing more. See spare-buffers.ts.
  */
+import type { HoledBytes } from "../job/holed-bytes.ts";
 import { GrowingBuffer, SpareBuffers } from "./spare-buffers.ts";
 
 const encoder = new TextEncoder();
@@ -28,6 +29,9 @@ export class ByteWriter {
   #at = 0;
   /** Length of the last frame that outgrew the own buffer: the next one grows to it in one step. */
   #expected = 0;
+
+  /** Payloads whose holes are left out of the bytes, in order; absent where holes are filled. */
+  attached: HoledBytes[] | undefined;
 
   /** @param spares - Where grown buffers come from, and go back to. */
   constructor(spares: SpareBuffers = spareBuffers) {
@@ -142,6 +146,7 @@ export class ByteWriter {
   take(): Uint8Array<ArrayBuffer> {
     const length = this.#at;
     this.#at = 0;
+    if (this.attached !== undefined && this.attached.length > 0) this.attached = [];
     const buffer = this.#buffer;
     if (buffer === this.#own) return this.#bytes.slice(0, length);
     this.#expected = length;

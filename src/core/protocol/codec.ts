@@ -9,6 +9,7 @@ import { encodeRunnerBody, encodeWorkerBody } from "./encoder.ts";
 import { ProtocolError } from "../errors.ts";
 import { JOB_LIMITS } from "../job/headers.ts";
 import type { Message, RunnerMessage, WorkerMessage } from "./message.ts";
+import { filledBytes, type HoledBytes } from "../job/holed-bytes.ts";
 import type { Payload } from "../peer.ts";
 import { utf8Length } from "../job/utf8.ts";
 import { HEAD_BYTES, MESSAGE_CODES, invert } from "./constants.ts";
@@ -71,10 +72,21 @@ export class OutgoingFrame<Sent extends Message> {
     return bytes;
   }
 
+  /** From now on the buffers of payloads stand apart, as the other end takes attachments. */
+  leaveHoles(): void {
+    this.#out.attached ??= [];
+  }
+
   /** Hands out the frame, in memory of its own that belongs to the caller, and starts an empty one. */
   take(): Uint8Array<ArrayBuffer> {
     this.#messages = 0;
     return this.#out.take();
+  }
+
+  /** The payloads whose buffers belong to the frame, in order. To be asked for before the frame is taken. */
+  get attached(): readonly HoledBytes[] | undefined {
+    const { attached } = this.#out;
+    return attached === undefined || attached.length === 0 ? undefined : attached;
   }
 }
 
@@ -85,15 +97,17 @@ export class OutgoingFrame<Sent extends Message> {
  *
  * A HELLO of another protocol version is visited with its `version` and all other fields empty.
  *
+ * @param attachments - The buffers that came with the frame; each belongs to one hole of a payload, in order.
  * @throws ProtocolError when the frame is empty or malformed, and nothing else but what `visit` throws.
  */
 export function readFrame<Heard extends Message>(
   frame: Uint8Array,
   decode: Codec<never, Heard>["decode"],
   visit: (message: Heard) => void,
+  attachments?: readonly ArrayBufferLike[],
 ): void {
   if (frame.length === 0) throw new ProtocolError("an empty frame");
-  const input = new ByteReader(frame);
+  const input = new ByteReader(frame, attachments);
   do {
     const type = lookUp(messageTypes, input.u8(), "message type");
     input.enter(input.u32());
@@ -101,6 +115,7 @@ export function readFrame<Heard extends Message>(
     input.leave();
     visit(message);
   } while (input.more);
+  input.end();
 }
 
 export { isIdentity } from "../identifiers.ts";
@@ -113,9 +128,9 @@ export function frameLimit(maxPayload: number): number {
   return maxPayload + JOB_LIMITS.maxHeaderBytes + SLACK_BYTES;
 }
 
-/** How many bytes `value` takes on the wire: what `maxPayload` bounds. Text counts in UTF-8. */
+/** How many bytes `value` takes on the wire, holes filled: what `maxPayload` bounds. Text counts in UTF-8. */
 export function wirePayloadBytes(value: Payload): number {
-  return typeof value === "string" ? utf8Length(value) : value.length;
+  return typeof value === "string" ? utf8Length(value) : filledBytes(value);
 }
 
 /** A worker's end. */

@@ -82,19 +82,20 @@ export function invert<Name extends string>(codes: Codes<Name>): readonly (Name 
 
 /** Type byte and body length, before each body. */
 export const HEAD_BYTES = 5;
-/** Bits of the feature mask of HELLO and WELCOME. Bits 2 and 5 are reserved. */
+/** Bits of the feature mask of HELLO and WELCOME. Bit 2 is reserved; bit 5 is for sockets that carry buffers beside a frame. */
 export const FEATURE: Readonly<
-  Record<"tasks" | "streams" | "progress" | "details" | "relay" | "capacity" | "turns", number>
+  Record<"tasks" | "streams" | "progress" | "details" | "attachments" | "relay" | "capacity" | "turns", number>
 > = Object.freeze({
   tasks: 1 << 0,
   streams: 1 << 1,
   progress: 1 << 3,
   details: 1 << 4,
+  attachments: 1 << 5,
   relay: 1 << 6,
   capacity: 1 << 7,
   turns: 1 << 8,
 });
-/** The features that this library speaks. */
+/** The features that this library speaks on every socket. */
 export const SUPPORTED_FEATURES: number =
   FEATURE.tasks |
   FEATURE.streams |
@@ -103,6 +104,11 @@ export const SUPPORTED_FEATURES: number =
   FEATURE.relay |
   FEATURE.capacity |
   FEATURE.turns;
+
+/** The features on a socket of this kind. */
+export function featuresOn({ attachments }: { readonly attachments?: unknown }): number {
+  return attachments === undefined ? SUPPORTED_FEATURES : SUPPORTED_FEATURES | FEATURE.attachments;
+}
 
 /** The code in JOBERR of a result over the runner's limit. */
 export const RESULT_TOO_LARGE = "RESULT_TOO_LARGE";
@@ -122,6 +128,10 @@ export const FLAG_3 = 8;
 export const FLAG_5 = 32;
 /** Bit 6 of the flags of JOB (its route follows, next), JOBRES and JOBERR (the path follows, next). */
 export const FLAG_6 = 64;
+/** Bit 7 of the flags of JOB, JOBRES and ITEM (buffers stand apart: their places follow, right before the payload). */
+export const FLAG_7 = 128;
+/** The most buffers that stand apart from one payload. */
+export const MAX_HOLES = 1_024;
 /** The most paths that a JOB tells to avoid. */
 export const MAX_AVOIDED = 16;
 /** What an item costs besides its bytes, so that a million empty ones are not free. */

@@ -21,6 +21,7 @@ import type {
   WireErrorMessage,
   WorkerMessage,
 } from "./message.ts";
+import { type Hole, HoledBytes } from "../job/holed-bytes.ts";
 import type { Payload } from "../peer.ts";
 import { PROTOCOL_VERSION } from "./message.ts";
 import {
@@ -34,6 +35,7 @@ import {
   FLAG_3,
   FLAG_5,
   FLAG_6,
+  FLAG_7,
   GOAWAY_CODES,
   invert,
   MAX_AVOIDED,
@@ -129,12 +131,13 @@ function decodeJob(input: ByteReader): JobMessage {
   const jobId = input.u64();
   const ttl = limitMs(input.u32(), "ttl");
   const flags = input.u8();
-  if (flags > FLAG_0) checkFlags(flags, FLAG_0 | FLAG_2 | FLAG_3 | FLAG_5 | FLAG_6);
+  if (flags > FLAG_0) checkFlags(flags, FLAG_0 | FLAG_2 | FLAG_3 | FLAG_5 | FLAG_6 | FLAG_7);
   const task = (flags & FLAG_2) === 0 ? undefined : taskName(input);
   const credit = (flags & FLAG_3) === 0 ? undefined : positive(input.u32(), "credit");
   const route = (flags & FLAG_6) === 0 ? undefined : decodeRoute(input);
+  const holes = holesOf(input, flags);
   try {
-    const read = input.restAs((flags & FLAG_0) === 0 ? Job.readText : Job.readBytes);
+    const read = readJob(input, flags, holes);
     const job = task === undefined ? read : read.forTask(task);
     const message = { type: "JOB", attemptId: id, attempt, jobId, ttl, job } as const;
     if (flags < FLAG_3) return message;
@@ -148,6 +151,25 @@ function decodeJob(input: ByteReader): JobMessage {
     if (cause instanceof ProtocolError) throw cause;
     throw new ProtocolError("a JOB holds a malformed job", { cause });
   }
+}
+
+function readJob(input: ByteReader, flags: number, holes: readonly Hole[] | undefined): Job {
+  const job = input.restAs((flags & FLAG_0) === 0 ? Job.readText : Job.readBytes);
+  if (holes === undefined) return job;
+  checkPlaces(holes, job.data);
+  return job.withHoles(holes);
+}
+
+/** The places of buffers that came beside the frame. Text has none. */
+function holesOf(input: ByteReader, flags: number): readonly Hole[] | undefined {
+  if ((flags & FLAG_7) === 0) return undefined;
+  if ((flags & FLAG_0) === 0) throw new ProtocolError("holes in a text");
+  return input.holes();
+}
+
+function checkPlaces(holes: readonly Hole[], { length }: Payload): void {
+  const last = holes.at(-1)?.at ?? 0;
+  if (last > length) throw new ProtocolError(`a hole at byte ${last} of a payload of ${length}`);
 }
 
 function taskName(input: ByteReader): string {
@@ -170,7 +192,7 @@ function decodeRoute(input: ByteReader): JobRoute {
 
 function decodeResult(input: ByteReader): JobResultMessage {
   const id = attemptId(input);
-  const flags = checkFlags(input.u8(), ANSWER_FLAGS | FLAG_3);
+  const flags = checkFlags(input.u8(), ANSWER_FLAGS | FLAG_3 | FLAG_7);
   const durationMs = (flags & FLAG_1) === 0 ? undefined : input.u32() / 1_000;
   const route = pathOf(input, flags);
   const value = payload(input, flags);
@@ -179,11 +201,16 @@ function decodeResult(input: ByteReader): JobResultMessage {
 }
 
 function payload(input: ByteReader, flags: number): Payload {
-  return (flags & FLAG_0) === 0 ? input.restText() : input.restKept();
+  const holes = holesOf(input, flags);
+  if ((flags & FLAG_0) === 0) return input.restText();
+  const bytes = input.restKept();
+  if (holes === undefined) return bytes;
+  checkPlaces(holes, bytes);
+  return new HoledBytes(bytes, holes);
 }
 
 function partValue(input: ByteReader): Payload {
-  return payload(input, checkFlags(input.u8(), FLAG_0));
+  return payload(input, checkFlags(input.u8(), FLAG_0 | FLAG_7));
 }
 
 function progressValue(input: ByteReader): Payload {

@@ -21,6 +21,7 @@ import type {
   WireErrorMessage,
   WorkerMessage,
 } from "./message.ts";
+import { HoledBytes } from "../job/holed-bytes.ts";
 import type { Payload } from "../peer.ts";
 import { cutText } from "../job/utf8.ts";
 import {
@@ -34,8 +35,10 @@ import {
   FLAG_3,
   FLAG_5,
   FLAG_6,
+  FLAG_7,
   GOAWAY_CODES,
   MAX_AVOIDED,
+  MAX_HOLES,
   MAX_ERROR_VALUES,
   MAX_PROGRESS_BYTES,
   NO_LIMIT,
@@ -117,8 +120,8 @@ function encodeJob(out: ByteWriter, message: JobMessage): void {
   out.u32(attempt);
   out.u64(jobId);
   out.u32(limitMs(ttl));
-  const { data, task } = job;
-  const kind = (typeof data === "string" ? 0 : FLAG_0) | (task === undefined ? 0 : FLAG_2);
+  const { content, task } = job;
+  const kind = kindFlags(out, content) | (task === undefined ? 0 : FLAG_2);
   const wants = (credit === undefined ? 0 : FLAG_3) | (message.wantsProgress === true ? FLAG_5 : 0);
   out.u8(kind | wants | (route === undefined ? 0 : FLAG_6));
   if (task !== undefined) encodeTask(out, task);
@@ -127,9 +130,10 @@ function encodeJob(out: ByteWriter, message: JobMessage): void {
     out.u32(credit);
   }
   if (route !== undefined) encodeRoute(out, route);
+  if ((kind & FLAG_7) !== 0) encodeHoles(out, content);
   out.text(job.head);
-  if (typeof data === "string") out.text(data);
-  else out.raw(data);
+  if (typeof content === "string") out.text(content);
+  else encodeBytes(out, content);
 }
 
 function encodeTask(out: ByteWriter, task: string): void {
@@ -152,22 +156,53 @@ function encodeRoute(out: ByteWriter, { origin, deadline, priority, labels, avoi
 function encodeResult(out: ByteWriter, message: JobResultMessage): void {
   const { attemptId, value, durationMs, path } = message;
   out.u64(attemptId);
-  const flags = (typeof value === "string" ? 0 : FLAG_0) | (message.endsStream === true ? FLAG_3 : 0);
+  const flags = kindFlags(out, value) | (message.endsStream === true ? FLAG_3 : 0);
   flagsAndTime(out, flags, durationMs, path);
+  if ((flags & FLAG_7) !== 0) encodeHoles(out, value);
   encodePayload(out, value);
 }
 
 function encodePart(out: ByteWriter, { type, attemptId, value }: ItemMessage | ProgressMessage): void {
   out.u64(attemptId);
-  out.u8(typeof value === "string" ? 0 : FLAG_0);
+  const flags = kindFlags(out, value);
+  out.u8(flags);
+  if ((flags & FLAG_7) !== 0) encodeHoles(out, value);
   const start = out.length;
   encodePayload(out, value);
   if (type === "PROGRESS" && out.length - start > MAX_PROGRESS_BYTES)
     throw new ProtocolError(`progress of over ${MAX_PROGRESS_BYTES} bytes`);
 }
 
+/** How a payload is written: as text, as bytes, or as bytes whose buffers stand apart. */
+function kindFlags({ attached }: ByteWriter, value: Payload): number {
+  if (typeof value === "string") return 0;
+  return attached !== undefined && value instanceof HoledBytes ? FLAG_0 | FLAG_7 : FLAG_0;
+}
+
+/** Where buffers belong that are attached to the frame. Nothing may fail behind it. */
+function encodeHoles(out: ByteWriter, value: Payload): void {
+  if (!(value instanceof HoledBytes)) return;
+  const { holes } = value;
+  if (value.hasLeft || holes.length > MAX_HOLES) throw new ProtocolError("a payload whose buffers cannot be attached");
+  out.reserve(2 + 20 * holes.length);
+  out.u16(holes.length);
+  for (const { at, content } of holes) {
+    out.u32(at);
+    out.u64(content.byteOffset);
+    out.u64(content.length);
+  }
+  out.attached?.push(value);
+}
+
+function encodeBytes(out: ByteWriter, value: Uint8Array): void {
+  if (!(value instanceof HoledBytes) || out.attached !== undefined) return out.raw(value);
+  value.checkCarrier(undefined);
+  out.reserve(value.length + value.attachedBytes);
+  value.eachPiece((piece) => out.raw(piece));
+}
+
 function encodePayload(out: ByteWriter, value: Payload): void {
-  if (typeof value !== "string") return out.raw(value);
+  if (typeof value !== "string") return encodeBytes(out, value);
   if (!value.isWellFormed()) throw new EncodingError("the result has a lone surrogate, which UTF-8 cannot carry");
   out.text(value);
 }

@@ -1,4 +1,5 @@
 /** Which features a JOB uses: it may be sent only where both ends speak all of them. */
+import { HoledBytes } from "../job/holed-bytes.ts";
 import { FEATURE } from "./constants.ts";
 import type { JobMessage } from "./message.ts";
 
@@ -8,6 +9,7 @@ export function featuresOf({ route, job, credit, wantsProgress }: JobMessage): n
     (route === undefined ? 0 : FEATURE.relay) |
     (job.task === undefined ? 0 : FEATURE.tasks) |
     (credit === undefined ? 0 : FEATURE.streams) |
-    (wantsProgress === true ? FEATURE.progress : 0)
+    (wantsProgress === true ? FEATURE.progress : 0) |
+    (job.content instanceof HoledBytes ? FEATURE.attachments : 0)
   );
 }

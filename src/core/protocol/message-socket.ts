@@ -8,7 +8,7 @@ import type { Clock } from "../time/clock.ts";
 import { type Codec, OutgoingFrame, readFrame } from "./codec.ts";
 import { ProtocolError } from "../errors.ts";
 import type { Message } from "./message.ts";
-import type { Peer } from "../peer.ts";
+import type { AttachmentKind, Peer } from "../peer.ts";
 import type { Claims, CloseReason, FaultProfile, Receiver, Socket } from "../transport/socket.ts";
 
 const BATCH_MESSAGES = 64;
@@ -40,6 +40,8 @@ export class MessageSocket<Sent extends Message = Message, Heard extends Message
   readonly #maxFrameBytes: number;
   readonly #decode: Codec<Sent, Heard>["decode"];
   readonly #writer: OutgoingFrame<Sent>;
+  /** What both ends hand over beside frames. */
+  attachments: AttachmentKind | undefined;
   #flushing = false;
   #closed = false;
   /** Bytes of all messages that were sent, those of the unsent batch included. */
@@ -107,6 +109,12 @@ export class MessageSocket<Sent extends Message = Message, Heard extends Message
     return this.#socket.hidesParts === true;
   }
 
+  /** Both ends speak of attachments: from now on buffers of payloads leave as they are, if the transport carries them. */
+  allowAttachments(): void {
+    this.attachments = this.#socket.attachments;
+    if (this.attachments !== undefined) this.#writer.leaveHoles();
+  }
+
   /** Starts delivery. */
   open(): void {
     this.#socket.open(this);
@@ -128,27 +136,40 @@ export class MessageSocket<Sent extends Message = Message, Heard extends Message
   /** Sends the batch now. */
   flush(): void {
     if (this.#writer.messages === 0 || this.#closed) return;
-    const taken = this.#socket.send(this.#writer.take());
+    const taken = this.#post();
     if (taken) this.framesSent++;
     this.#owner.onFlush(taken);
+  }
+
+  /** Payloads whose buffers have not left may be sent by another session. */
+  #post(): boolean {
+    const { attached } = this.#writer;
+    const frame = this.#writer.take();
+    if (attached === undefined) return this.#socket.send(frame);
+    const taken = this.#socket.send(
+      frame,
+      attached.flatMap(({ holes }) => holes.map(({ content }) => content.buffer)),
+    );
+    if (taken) for (const payload of attached) payload.leave();
+    return taken;
   }
 
   /** Sends what is in the batch and closes. May be called twice; the owner hears nothing after it. */
   close(): void {
     if (this.#closed) return;
-    if (this.#writer.messages > 0) this.#socket.send(this.#writer.take());
+    if (this.#writer.messages > 0) this.#post();
     this.#closed = true;
     this.#socket.close();
   }
 
   /** @internal Called by the socket. */
-  frame(bytes: Uint8Array): void {
+  frame(bytes: Uint8Array, attachments?: readonly ArrayBufferLike[]): void {
     if (this.#closed) return;
     this.#owner.onData();
     try {
       if (bytes.byteLength > this.#maxFrameBytes)
         throw new ProtocolError(`a frame of ${bytes.byteLength} bytes is too large`);
-      readFrame(bytes, this.#decode, this.#visit);
+      readFrame(bytes, this.#decode, this.#visit, attachments);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       if (!this.#closed) this.#owner.onProtocolError(error);

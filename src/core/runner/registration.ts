@@ -67,6 +67,11 @@ export interface RegistrationLimits {
   readonly maxStrikes?: number | undefined;
   /** The largest job or result, in bytes; default 1 MiB. */
   readonly maxPayload?: number | undefined;
+  /**
+   * The most bytes of the buffers of one job or result that a port hands over without copying them, as `transfer` of
+   * `powerhose/tasks` asks for; default 1 GiB. Where they are copied they count as part of `maxPayload`.
+   */
+  readonly maxAttachments?: number | undefined;
   /** Unsent bytes above which a worker gets no new work, and bytes prefetched; default 1 MiB. */
   readonly highWater?: number | undefined;
   /** Unsent bytes above which a worker is given up; default 8 MiB, at least twice `maxPayload`. */
@@ -111,6 +116,7 @@ const LIMITS = defineOptions<
   maxWorkers: [integer(1), 10_000],
   maxStrikes: [integerOrInfinity(0), 100],
   maxPayload: [payloadLimit, DEFAULT_PAYLOAD],
+  maxAttachments: [integerOrInfinity(0), 1_073_741_824],
   highWater: [integer(1), 1_048_576],
   maxBuffered: [integer(1), 8_388_608],
   maxBufferedTotal: [integerOrInfinity(1), 268_435_456],

@@ -8,7 +8,9 @@ import { CallbackEntry, type TimerQueue } from "../time/timer-queue.ts";
 import type { WorkerSelector } from "../pool/worker-selector.ts";
 import type { GoneReason } from "../events.ts";
 import { InFlight } from "./in-flight.ts";
+import { HoledBytes } from "../job/holed-bytes.ts";
 import type { Job } from "../job/job.ts";
+import type { Payload } from "../peer.ts";
 import type { MessageSocket } from "../protocol/message-socket.ts";
 import type {
   CancelledMessage,
@@ -27,6 +29,8 @@ import type {
 } from "../protocol/message.ts";
 import { wirePayloadBytes } from "../protocol/codec.ts";
 import { PrefetchController, type Prefetch } from "./prefetch.ts";
+
+const FOREIGN_BUFFERS = "attachments are a feature that was not agreed on";
 
 /** What a worker sends about a job. */
 export type AnswerMessage = JobResultMessage | JobErrorMessage | JobFailedMessage | RejectMessage | CancelledMessage;
@@ -267,6 +271,7 @@ export class AttemptTable<S> {
     const attempt = this.#expected(attemptId);
     if (attempt === undefined) return;
     const { credit } = attempt;
+    if (this.#isForeign(value)) return this.#owner.onViolation(FOREIGN_BUFFERS);
     if (attempt.waits) return this.#owner.onViolation("an item of a job whose turn had not come");
     if (credit === undefined || credit <= 0) return this.#owner.onViolation("an item without credit");
     attempt.credit = credit - wirePayloadBytes(value) - ITEM_COST;
@@ -358,8 +363,14 @@ export class AttemptTable<S> {
     else this.#expectConfirmation(next);
   }
 
+  /** Whether buffers stand apart from a payload though that was not agreed on. */
+  #isForeign(value: Payload): boolean {
+    return value instanceof HoledBytes && (this.#features & FEATURE.attachments) === 0;
+  }
+
   /** How an answer uses a feature that was not agreed on, if it does. */
   #foreignField(message: AnswerMessage): string | undefined {
+    if (message.type === "JOBRES" && this.#isForeign(message.value)) return FOREIGN_BUFFERS;
     if (this.#hasRoutes) return undefined;
     const isForeign =
       message.type === "FAILED" ||

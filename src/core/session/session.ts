@@ -4,7 +4,7 @@
  * scheduler.ts, what a lost attempt means for the job in call.ts.
  */
 import { AttemptTable, type AttemptTableOwner } from "./attempt-table.ts";
-import { FEATURE, SUPPORTED_FEATURES } from "../protocol/constants.ts";
+import { FEATURE, featuresOn } from "../protocol/constants.ts";
 import { RUNNER_CODEC } from "../protocol/codec.ts";
 import type { ExecuteOptions } from "../job/execute-options.ts";
 import { BackpressureMonitor, type BackpressureOwner } from "../health/backpressure.ts";
@@ -23,7 +23,7 @@ import type {
   WireErrorCode,
   WorkerMessage,
 } from "../protocol/message.ts";
-import type { Payload, Peer } from "../peer.ts";
+import type { AttachmentKind, Payload, Peer } from "../peer.ts";
 import { TokenBucket } from "../time/token-bucket.ts";
 import type { SessionContext } from "./session-context.ts";
 import { LOCAL } from "../transport/principal.ts";
@@ -58,11 +58,14 @@ export class Session implements PooledWorker {
   #heardAt: number;
   #strikes = 0;
   #since: number;
+  /** The features of this end on such a socket. */
+  readonly #supported: number;
 
   /** @internal */
   constructor(id: string, socket: Socket, context: SessionContext<Session>) {
     const { clock, rules, timers, budget } = context;
     this.id = id;
+    this.#supported = featuresOn(socket);
     this.#context = context;
     this.#since = clock.now();
     this.#heardAt = this.#since;
@@ -118,7 +121,12 @@ export class Session implements PooledWorker {
   }
 
   get #features(): number {
-    return ((this.#hello?.features ?? 0) & SUPPORTED_FEATURES) >>> 0;
+    return ((this.#hello?.features ?? 0) & this.#supported) >>> 0;
+  }
+
+  /** @internal What stands apart from payloads that are sent there; `undefined`: nothing. */
+  get attachments(): AttachmentKind | undefined {
+    return this.#socket.attachments;
   }
 
   /** The labels it has now: those of its HELLO, or of its last CAPACITY. */
@@ -187,6 +195,7 @@ export class Session implements PooledWorker {
     this.#hello = hello;
     this.#slots = this.#usable(hello);
     this.#phase = "registered";
+    if (this.speaks(FEATURE.attachments)) this.#socket.allowAttachments();
     this.attempts.onHello(hello, this.#features);
     this.#since = clock.now();
     const { version } = hello;

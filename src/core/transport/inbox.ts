@@ -17,7 +17,7 @@ export function frameTooLarge(bytes: number, limit: number): CloseReason {
  */
 export class Inbox {
   #receiver: Receiver | undefined;
-  #held: Uint8Array[] = [];
+  #held: (readonly [bytes: Uint8Array, attachments: readonly ArrayBufferLike[] | undefined])[] = [];
   #reason: CloseReason | undefined;
   #closedHere = false;
   #isReported = false;
@@ -28,10 +28,10 @@ export class Inbox {
   }
 
   /** Takes a frame from the transport. Frames after the close are dropped. */
-  frame(bytes: Uint8Array): void {
+  frame(bytes: Uint8Array, attachments?: readonly ArrayBufferLike[]): void {
     if (this.#reason !== undefined) return;
-    if (this.#receiver === undefined) this.#held.push(bytes);
-    else this.#receiver.frame(bytes);
+    if (this.#receiver === undefined) this.#held.push([bytes, attachments]);
+    else this.#receiver.frame(bytes, attachments);
   }
 
   /** Part of a frame has arrived. */
@@ -46,9 +46,9 @@ export class Inbox {
     // Held frames of a socket the peer has closed since are still delivered: they were sent first. A local close drops them.
     const held = this.#held;
     this.#held = [];
-    for (const bytes of held) {
+    for (const [bytes, attachments] of held) {
       if (this.#closedHere) break;
-      receiver.frame(bytes);
+      receiver.frame(bytes, attachments);
     }
     if (this.#reason !== undefined) this.#report(this.#reason);
   }

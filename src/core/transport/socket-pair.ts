@@ -9,15 +9,21 @@ import { CLOSED_HERE, CLOSED_THERE, frameTooLarge, Inbox } from "./inbox.ts";
 import type { Peer } from "../peer.ts";
 import type { CloseReason, Receiver, Socket } from "./socket.ts";
 
+interface Sent {
+  readonly frame: Uint8Array;
+  readonly attachments: readonly ArrayBufferLike[] | undefined;
+}
+
 class PairEnd implements Socket {
   readonly peer: Peer;
   readonly faults = "stream";
+  readonly attachments = "shared";
   readonly jobContexts: JobContexts;
   readonly #clock: Clock;
   readonly #maxFrameBytes: number;
   readonly #inbox = new Inbox();
   #other: PairEnd | undefined;
-  #onTheWay: Uint8Array[] = [];
+  #onTheWay: Sent[] = [];
   #bytesOnTheWay = 0;
 
   constructor(clock: Clock, peer: Peer, maxFrameBytes: number, jobContexts: JobContexts) {
@@ -35,9 +41,9 @@ class PairEnd implements Socket {
     return this.#other === undefined ? 0 : this.#other.#bytesOnTheWay;
   }
 
-  send(frame: Uint8Array<ArrayBuffer>): boolean {
+  send(frame: Uint8Array<ArrayBuffer>, attachments?: readonly ArrayBufferLike[]): boolean {
     if (this.#inbox.isClosed || this.#other === undefined) return false;
-    this.#other.#expect(frame);
+    this.#other.#expect({ frame, attachments });
     return true;
   }
 
@@ -54,18 +60,18 @@ class PairEnd implements Socket {
     if (other !== undefined) this.#clock.nextTurn(() => other.#closedByPeer());
   }
 
-  #expect(frame: Uint8Array): void {
-    this.#bytesOnTheWay += frame.byteLength;
-    if (this.#onTheWay.push(frame) === 1) this.#clock.nextTurn(this.#arrive);
+  #expect(sent: Sent): void {
+    this.#bytesOnTheWay += sent.frame.byteLength;
+    if (this.#onTheWay.push(sent) === 1) this.#clock.nextTurn(this.#arrive);
   }
 
   readonly #arrive = (): void => {
-    const frames = this.#onTheWay;
+    const arrived = this.#onTheWay;
     this.#onTheWay = [];
     this.#bytesOnTheWay = 0;
-    for (const frame of frames) {
+    for (const { frame, attachments } of arrived) {
       if (frame.byteLength > this.#maxFrameBytes) return this.#refuse(frame.byteLength);
-      this.#inbox.frame(frame);
+      this.#inbox.frame(frame, attachments);
     }
   };
 

@@ -3,7 +3,7 @@
  * them, inbox.ts is the half that all transports share.
  */
 import type { JobContexts } from "../time/async-context.ts";
-import type { Peer } from "../peer.ts";
+import type { AttachmentKind, Peer } from "../peer.ts";
 
 /**
  * What can go wrong on a transport, declared as data so that the core adapts to the declaration and never to a name.
@@ -36,8 +36,11 @@ export interface CloseReason {
 
 /** What takes a socket's frames. */
 export interface Receiver {
-  /** One whole frame, in the order sent. The bytes belong to the receiver from here on. */
-  frame(bytes: Uint8Array): void;
+  /**
+   * One whole frame, in the order sent. The bytes belong to the receiver from here on, and so do the attachments that were sent
+   * with it, if there were any.
+   */
+  frame(bytes: Uint8Array, attachments?: readonly ArrayBufferLike[]): void;
   /** Part of a frame has arrived: the peer is alive. A transport that sees frames only whole never calls it. */
   progress?(): void;
   /** The socket is closed. Called exactly once, also after a local `close()`; no frame follows it. */
@@ -64,13 +67,16 @@ export interface Socket {
   /**
    * Hands over one frame, whose bytes belong to the socket from here on. Never blocks, never throws, never delivers
    * synchronously. `false` once closed. A frame taken before `close()` still leaves if the connection is healthy.
+   * @param attachments - Memory that goes with the frame and is not copied: given only to a socket that declares `attachments`.
    */
-  send(frame: Uint8Array<ArrayBuffer>): boolean;
+  send(frame: Uint8Array<ArrayBuffer>, attachments?: readonly ArrayBufferLike[]): boolean;
   /**
    * Bytes taken by `send` that the network, or on a port the peer, has not taken yet: the caller's only back-pressure signal.
-   * Grows while nothing is taken, and is 0 again once all is; up to 64 KiB may go uncounted.
+   * Grows while nothing is taken, and is 0 again once all is; up to 64 KiB may go uncounted. Attachments are not counted.
    */
   readonly bufferedBytes: number;
+  /** What it hands over beside a frame; absent: nothing, and all is sent as bytes. */
+  readonly attachments?: AttachmentKind | undefined;
   /** The other end, as the transport knows it. */
   readonly peer: Peer;
   /** Whether the transport does not read what the peer sends, to hold back bytes: its silence says nothing then. */

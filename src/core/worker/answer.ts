@@ -2,6 +2,7 @@
 import type { RemoteError } from "../errors.ts";
 import { withoutStacks } from "../protocol/error-details.ts";
 import type { JobErrorMessage, JobFailedMessage, JobResultMessage, RejectMessage } from "../protocol/message.ts";
+import type { AttachmentKind } from "../peer.ts";
 import { type ExecutionResult, fit } from "./execution.ts";
 import type { RelayFailure } from "./job-relay.ts";
 
@@ -12,6 +13,8 @@ export interface AnswerTerms {
   readonly durationMs: number | undefined;
   /** The largest result the runner takes, in bytes. */
   readonly maxPayload: number;
+  /** What stands apart from a result on the way. */
+  readonly attachments: AttachmentKind | undefined;
   /** Whether both ends speak the feature `relay`. */
   readonly speaksRelay: boolean;
   /** Whether both ends speak the feature `details`. */
@@ -33,7 +36,7 @@ export function answerTo(result: ExecutionResult, terms: AnswerTerms): Answer {
     if (speaksRelay) return { type: "FAILED", attemptId, ...result.failure };
     return jobError(terms, asError(result.failure), true, 0, undefined);
   }
-  const fitting = result.ok ? fit(result, terms.maxPayload) : result;
+  const fitting = result.ok ? fit(result, terms) : result;
   const path = speaksRelay && "path" in result ? result.path : undefined;
   if (!fitting.ok) return jobError(terms, fitting.error, fitting.retryable, fitting.retryAfter, path);
   const answer = { type: "JOBRES", attemptId, value: fitting.value, durationMs } as const;

@@ -8,11 +8,12 @@ import { AbortError, type AbortReason, type RemoteError } from "../errors.ts";
 import { describeThrown } from "./thrown-error.ts";
 import type { AsyncContext } from "../time/async-context.ts";
 import type { Job } from "../job/job.ts";
+import { framedBytes, HoledBytes } from "../job/holed-bytes.ts";
 import { formatJobId } from "../job/job-id.ts";
 import type { JobRelay, RelayedExecution, RelayResult, RelaySink } from "./job-relay.ts";
 import type { LinkedNode } from "../collections/linked-queue.ts";
 import type { JobMessage } from "../protocol/message.ts";
-import type { Payload } from "../peer.ts";
+import type { AttachmentKind, Payload } from "../peer.ts";
 import { tasksOf } from "./handler-lifecycle.ts";
 import { isBytes } from "../job/utf8.ts";
 
@@ -62,6 +63,8 @@ export interface ExecutionOwner {
   readonly clock: Clock;
   /** The largest payload the runner takes, in bytes. */
   readonly maxPayload: number;
+  /** What stands apart from a result on the way to the runner. */
+  readonly attachments: AttachmentKind | undefined;
   /** Whether there is a backlog towards the runner. */
   readonly hasBacklog: boolean;
   /** Calls `resume` once there is no backlog. */
@@ -119,7 +122,7 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
 
   /** About so many bytes of data it was sent with. */
   get bytes(): number {
-    return this.#message.job.data.length;
+    return this.#message.job.content.length;
   }
 
   get jobId(): string {
@@ -210,7 +213,7 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
 
   /** Of the handler's stream, which fails by what this throws, or of a fleet. */
   onItem(value: unknown): number {
-    const checked = fit(success(value), this.#owner.maxPayload);
+    const checked = fit(success(value), this.#owner);
     if (!checked.ok) throw new UnusableItem(checked);
     this.#owner.onGiven(this, "ITEM", checked.value);
     return wirePayloadBytes(checked.value) + ITEM_COST;
@@ -218,9 +221,9 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
 
   onRelayedItem(value: Payload): void {
     if (!this.isWanted || this.#fault !== undefined) return;
-    const bytes = wirePayloadBytes(value);
-    if (bytes <= this.#owner.maxPayload) return this.#owner.onGiven(this, "ITEM", value);
-    this.#fault = resultTooLarge(bytes, this.#owner.maxPayload);
+    const checked = fit({ ok: true, value }, this.#owner);
+    if (checked.ok) return this.#owner.onGiven(this, "ITEM", value);
+    this.#fault = checked;
     this.#relayed?.cancel("cancelled");
   }
 
@@ -349,13 +352,27 @@ function late(value: unknown): PlainResult {
   }
 }
 
-/** The result, unless it is over the runner's limit, which is in bytes. */
-export function fit(result: PlainResult, maxPayload: number): PlainResult {
+/** What a result must keep to on its way to the runner. */
+type ResultTerms = Pick<ExecutionOwner, "maxPayload" | "attachments">;
+
+/** The result, unless it is over the runner's limit, which is in bytes, or holds memory that cannot go there. */
+export function fit(result: PlainResult, { maxPayload, attachments }: ResultTerms): PlainResult {
   if (!result.ok) return result;
   const { value } = result;
   if (typeof value === "string" && value.length * 3 <= maxPayload) return result;
-  const bytes = wirePayloadBytes(value);
+  const fault = value instanceof HoledBytes ? carrierFault(value, attachments) : undefined;
+  if (fault !== undefined) return fault;
+  const bytes = typeof value === "string" ? wirePayloadBytes(value) : framedBytes(value, attachments);
   return bytes <= maxPayload ? result : resultTooLarge(bytes, maxPayload);
+}
+
+function carrierFault(value: HoledBytes, attachments: AttachmentKind | undefined): Failure | undefined {
+  try {
+    value.checkCarrier(attachments);
+    return undefined;
+  } catch (error) {
+    return failure(error);
+  }
 }
 
 /** A result over the runner's limit fails the job, not the connection. */

@@ -18,7 +18,7 @@ import type {
   WireErrorMessage,
   WorkerMessage,
 } from "../protocol/message.ts";
-import type { Payload } from "../peer.ts";
+import type { AttachmentKind, Payload } from "../peer.ts";
 import type { Clock } from "../time/clock.ts";
 import { IntMap } from "../collections/int-map.ts";
 import { frameGrace } from "../health/failure-detector.ts";
@@ -94,6 +94,10 @@ export class RunnerConnection
 
   get maxPayload(): number {
     return this.#welcome?.maxPayload ?? 0;
+  }
+
+  get attachments(): AttachmentKind | undefined {
+    return this.#socket.attachments;
   }
 
   get hasBacklog(): boolean {
@@ -332,6 +336,7 @@ export class RunnerConnection
   #onWelcome(welcome: WelcomeMessage): void {
     if (this.#welcome !== undefined) return this.onProtocolError(new ProtocolError("a second WELCOME"));
     this.#welcome = welcome;
+    if (this.#speaks(FEATURE.attachments)) this.#socket.allowAttachments();
     const grace = frameGrace(this.#socket.hidesParts, this.#owner.maxFrameBytes);
     this.#heartbeat.onWelcome(welcome.heartbeat, grace);
     if (this.#leaving) return this.#send({ type: "REMOVE" });
@@ -448,6 +453,7 @@ export class RunnerConnection
       attemptId: execution.attemptId,
       durationMs: this.#timed && !execution.gaveStream ? execution.durationMs : undefined,
       maxPayload: this.maxPayload,
+      attachments: this.attachments,
       speaksRelay: this.#speaks(FEATURE.relay),
       speaksDetails: this.#speaks(FEATURE.details),
       // Stacks stay within the process unless they are asked for.

@@ -24,7 +24,7 @@ import { WorkerLifetime } from "./worker-lifetime.ts";
 import { MAX_RELAYS, MAX_TOLD_LABELS, stackLabel, taskLabel, TOO_MANY_RELAYS } from "../identifiers.ts";
 import { HandlerLifecycle, tasksOf } from "./handler-lifecycle.ts";
 import { Timer } from "../time/timer.ts";
-import { MAX_PREFETCH, SUPPORTED_FEATURES } from "../protocol/constants.ts";
+import { featuresOn, MAX_PREFETCH } from "../protocol/constants.ts";
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 import { WorkerWarnings } from "./warnings.ts";
 import { nextStep, type WorkerAction, type WorkerInput, type WorkerPhase } from "./worker-state.ts";
@@ -446,7 +446,7 @@ export class Worker {
       capacity,
       prefetchLimit,
     };
-    const offer = { blocking, labels, maxPayload, features: SUPPORTED_FEATURES, isRelay: isRelay(this.handler) };
+    const offer = { blocking, labels, maxPayload, features: featuresOn(socket), isRelay: isRelay(this.handler) };
     const hello: HelloMessage = { type: "HELLO", version: PROTOCOL_VERSION, ...self, ...offer };
     const connection = new RunnerConnection(socket, hello, this);
     this.#connections.add(connection);

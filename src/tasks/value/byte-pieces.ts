@@ -4,8 +4,9 @@
  *
  * Invariant: after `take` nothing here refers to what was written, and at most {@link OWN_BYTES} are retained.
  */
+import type { Hole } from "../../core/job/holed-bytes.ts";
 import { MAX_VALUE_BYTES } from "./cbor-profile.ts";
-import type { EncodedValue, Hole } from "./value-codec.ts";
+import type { EncodedValue } from "./value-codec.ts";
 
 /** Up to here the buffer is kept for the next value. */
 const OWN_BYTES: number = 64 * 1024;

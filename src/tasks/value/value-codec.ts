@@ -1,4 +1,5 @@
 /** The seam between values and bytes: what a codec is, and what it may know besides. The default one is in cbor.ts. */
+import type { Hole } from "../../core/job/holed-bytes.ts";
 
 /** Turns the values of a typed task into the bytes of a payload, and back. */
 export interface ValueCodec {
@@ -24,14 +25,6 @@ export interface ValueCodec {
    * @throws EncodingError when `bytes` are malformed.
    */
   canonical?(bytes: Uint8Array): Uint8Array;
-}
-
-/** A place in encoded bytes where the content of a buffer is left out. */
-export interface Hole {
-  /** How many of the bytes come before it. */
-  readonly at: number;
-  /** What belongs there: all of its buffer. */
-  readonly content: Uint8Array;
 }
 
 /** The bytes of a value without the content of its transferred buffers. With the holes filled they are what `encode` gives. */

@@ -2,6 +2,7 @@
  * Reads one value of CBOR, as docs/protocol.md says. The bytes are a stranger's: each read is checked, lengths before anything is
  * allocated, and every failure is an EncodingError. Time and memory are linear in the bytes. Written by value-encoder.ts.
  */
+import type { Hole } from "../../core/job/holed-bytes.ts";
 import { EncodingError } from "../../core/errors.ts";
 import { keptBytes, plainBytes, readUtf8 } from "../../core/job/utf8.ts";
 import { bigintOf } from "./bigint-bytes.ts";
@@ -19,7 +20,7 @@ import {
 import { dateOfSeconds, dateOfText } from "./date-form.ts";
 import { halfFloat } from "./half-float.ts";
 import type { KeyCache } from "./key-cache.ts";
-import type { EncodedValue, Hole } from "./value-codec.ts";
+import type { EncodedValue } from "./value-codec.ts";
 
 /** Keys that an object has without being told: to assign to them may do something else than to define them. */
 const INHERITED: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));

@@ -7,6 +7,8 @@ export class Recorder implements Receiver {
   readonly name: string;
   /** The frames it was given. */
   readonly frames: Uint8Array[] = [];
+  /** What came beside each of them; `undefined`: nothing. */
+  readonly attachments: (readonly ArrayBufferLike[] | undefined)[] = [];
   /** The reasons of the closes; one, if all is well. */
   readonly closes: CloseReason[] = [];
   /** `f` for a frame, `c` for a close, in the order of arrival. */
@@ -22,9 +24,10 @@ export class Recorder implements Receiver {
   }
 
   /** Writes a frame down. */
-  frame(frame: Uint8Array): void {
+  frame(frame: Uint8Array, attachments?: readonly ArrayBufferLike[]): void {
     this.order += "f";
     this.frames.push(frame);
+    this.attachments.push(attachments);
     this.onFrame(frame);
   }
 

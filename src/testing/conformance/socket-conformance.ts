@@ -2,6 +2,7 @@
  * What the core relies on, as one suite that every transport passes. The cases speak of sockets and bytes only; what becomes
  * of jobs is in runner-conformance.ts.
  */
+import { attachmentCases } from "./attachment-cases.ts";
 import { closeCases } from "./close-cases.ts";
 import { frameCases } from "./frame-cases.ts";
 import { listenerCases } from "./listener-cases.ts";
@@ -17,7 +18,7 @@ import { SocketFixture } from "./socket-fixture.ts";
  * ```
  */
 export function socketConformance(harness: HarnessFactory): readonly ConformanceCase[] {
-  return [...frameCases, ...openCases, ...closeCases, ...listenerCases].map(({ name, check }) => ({
+  return [...frameCases, ...openCases, ...closeCases, ...listenerCases, ...attachmentCases].map(({ name, check }) => ({
     name,
     run: () => SocketFixture.play(harness, check),
   }));

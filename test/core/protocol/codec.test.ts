@@ -11,7 +11,9 @@ import {
   decode,
   decodeOne,
   encode,
+  encodeApart,
   golden,
+  goldenApart,
   goldenWords,
   plain,
   result,
@@ -24,11 +26,14 @@ import { errorOf } from "../../support/job-texts.ts";
 describe("golden frames", () => {
   const doc = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");
 
-  it.each(golden)("$name", ({ name, messages, hex, frame }) => {
-    expect(toHex(encode(...messages))).toBe(hex);
-    expect(decode(frame).map(plain)).toEqual(messages.map(plain));
+  it.each([...golden, ...goldenApart])("$name", ({ name, messages, hex, frame, attachments }) => {
+    const written = attachments === undefined ? { frame: encode(...messages) } : encodeApart(...messages);
+    expect(toHex(written.frame)).toBe(hex);
+    expect("attachments" in written ? written.attachments : undefined).toEqual(attachments);
+    expect(decode(frame, attachments).map(plain)).toEqual(messages.map(plain));
     // On the page with what it means, so that the page alone is enough.
-    expect(doc).toContain([`**${name}**`, "", "```text", hex, ...goldenWords(name), "```", ""].join("\n"));
+    const beside = (attachments ?? []).map((buffer) => `+ ${toHex(new Uint8Array(buffer))}`);
+    expect(doc).toContain([`**${name}**`, "", "```text", hex, ...beside, ...goldenWords(name), "```", ""].join("\n"));
   });
 
   it("are there for every type of message", () => {

@@ -1,11 +1,14 @@
 /** What both ends of a session say they speak, and what each refuses that was not agreed on. */
 import { describe, expect, it } from "vitest";
+import { HoledBytes } from "../../../src/core/job/holed-bytes.ts";
 import { Job } from "../../../src/core/job/job.ts";
-import { SUPPORTED_FEATURES } from "../../../src/core/protocol/constants.ts";
+import { FEATURE, SUPPORTED_FEATURES } from "../../../src/core/protocol/constants.ts";
 import { stage } from "../../support/stage.ts";
 import { Scene } from "../worker/worker-scene.ts";
 
 const ALL_BITS = 0xffff_ffff;
+/** Both ends are in one process. */
+const SUPPORTED_HERE = SUPPORTED_FEATURES | FEATURE.attachments;
 const ROUTE = { origin: "outermost", deadline: Number.POSITIVE_INFINITY, priority: 0, labels: [], avoid: [] };
 const JOB = { type: "JOB", attemptId: 1, attempt: 1, jobId: 1, ttl: 1_000, job: new Job("x"), route: ROUTE } as const;
 const FAILED = {
@@ -19,11 +22,16 @@ const FAILED = {
   queuedBytes: 0,
 } as const;
 
+/** A result whose buffer stands apart. */
+function apart(): HoledBytes {
+  return new HoledBytes(Uint8Array.of(1), [{ at: 1, content: new Uint8Array(4) }]);
+}
+
 describe("a runner", () => {
   it("welcomes a worker of bits it does not know, and names those that both speak", async () => {
     await using set = await stage();
     const peer = await set.peer({ features: ALL_BITS });
-    expect(peer.last("WELCOME").features).toBe(SUPPORTED_FEATURES);
+    expect(peer.last("WELCOME").features).toBe(SUPPORTED_HERE);
   });
 
   it("names no feature to a worker that has none", async () => {
@@ -45,6 +53,7 @@ describe("a runner", () => {
     { type: "ITEM", attemptId: 1, value: "x" } as const,
     { type: "PROGRESS", attemptId: 1, value: "x" } as const,
     { type: "JOBRES", attemptId: 1, value: "x", endsStream: true } as const,
+    { type: "JOBRES", attemptId: 1, value: apart() } as const,
   ])("ends a session on a $type that was not agreed on", async (message) => {
     await using set = await stage();
     const peer = await set.peer();
@@ -60,7 +69,7 @@ describe("a worker", () => {
   it("says what it speaks and the largest job it takes", async () => {
     await using scene = new Scene((job) => job.data, { maxPayload: 4_321 });
     const runner = await scene.register();
-    expect(runner.last("HELLO")).toMatchObject({ features: SUPPORTED_FEATURES, maxPayload: 4_321, isRelay: false });
+    expect(runner.last("HELLO")).toMatchObject({ features: SUPPORTED_HERE, maxPayload: 4_321, isRelay: false });
   });
 
   it("takes no notice of bits it does not know", async () => {
@@ -69,6 +78,15 @@ describe("a worker", () => {
     scene.board.job(1, "y");
     await scene.clock.settle();
     expect(runner.last("JOBRES").value).toBe("y");
+  });
+
+  it("ends a session on buffers that stand apart though that was not agreed on", async () => {
+    await using scene = new Scene((job) => job.data);
+    const runner = await scene.register();
+    const { route: _, ...job } = JOB;
+    runner.send({ ...job, job: new Job(apart()) });
+    await scene.clock.settle();
+    expect(runner.last("ERROR").code).toBe("PROTOCOL");
   });
 
   it("ends a session on a route that was not agreed on", async () => {

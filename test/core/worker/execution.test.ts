@@ -21,6 +21,7 @@ class Owner implements ExecutionOwner {
   readonly runnerId = "r";
   readonly shuttingDown: AbortSignal = new AbortController().signal;
   readonly clock = new VirtualClock();
+  readonly attachments = undefined;
   readonly maxPayload = 1_000_000;
   readonly hasBacklog = false;
   resumeLater(): void {}

@@ -62,6 +62,7 @@ const owner = {
   shuttingDown: new AbortController().signal,
   clock: new VirtualClock(),
   maxPayload: 1_000,
+  attachments: undefined,
   hasBacklog: false,
   resumeLater: (): void => undefined,
   onGiven: (): void => undefined,
