@@ -5,6 +5,8 @@ import { scarcityOf, withCode } from "../../supervisor/scarcity.ts";
 import type { Handler } from "../../index.ts";
 import { likeHandler } from "../../core/worker/handler-lifecycle.ts";
 import { loadExportOrTask } from "./export-or-task.ts";
+import { isStream } from "../../core/worker/item-pump.ts";
+import { TimedItems } from "./timed-items.ts";
 import { HandlerTimer, MODULE_FAULT, type TimedModule } from "./handler-timer.ts";
 
 async function load({ path, module, exportName }: TimedModule): Promise<Handler> {
@@ -27,17 +29,29 @@ const timer = new HandlerTimer(userModule.timer);
 process.stdout.write = process.stderr.write.bind(process.stderr);
 const handler = await load(userModule);
 
+/** Counts the run when the result is there, or at the end of a stream. */
+function counted(result: unknown, since: bigint): unknown {
+  if (isStream(result)) return new TimedItems(result, timer, since);
+  timer.count(since);
+  return result;
+}
+
 /** Runs the user's handler and counts the time until it has returned, thrown or settled. */
 const timedHandler: Handler = (job, context) => {
   const since = process.hrtime.bigint();
-  let pending = false;
+  const onError = (error: unknown): never => {
+    timer.count(since);
+    throw error;
+  };
   try {
     const result: unknown = handler(job, context);
-    pending = isPending(result);
     // The library treats every thenable as a promise.
-    return (pending ? Promise.resolve(result).finally(() => timer.count(since)) : result) as ReturnType<Handler>;
-  } finally {
-    if (!pending) timer.count(since);
+    const timed = isPending(result)
+      ? Promise.resolve(result).then((value) => counted(value, since), onError)
+      : counted(result, since);
+    return timed as ReturnType<Handler>;
+  } catch (error) {
+    return onError(error);
   }
 };
 

@@ -7,6 +7,8 @@ export class RunCounters {
   ok = 0;
   /** Jobs that failed. */
   failed = 0;
+  /** Items of streams that were written. */
+  items = 0;
   /** Attempts that local threads answered. */
   localAttempts = 0;
   /** From handing those over to their answers, in ms. */

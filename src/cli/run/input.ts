@@ -8,6 +8,7 @@ import { describeError } from "../../core/describe-error.ts";
 import { CommandError, EXIT } from "../terminal/errors.ts";
 import type { AttemptRecord, Payload } from "../../index.ts";
 import { type SplitLine, LineSplitter } from "./line-splitter.ts";
+import type { LineStream } from "./line-stream.ts";
 
 /** One place to read lines from. */
 export interface Input {
@@ -15,6 +16,12 @@ export interface Input {
   readonly name: string;
   /** Bytes to expect, or `undefined` when that is unknown. */
   readonly size: number | undefined;
+}
+
+/** What is known of a call that has not settled. */
+export interface PendingCall {
+  /** Whether it waits for a slot. */
+  readonly isWaiting?: boolean;
 }
 
 const NO_ATTEMPTS: readonly AttemptRecord[] = Object.freeze([]);
@@ -41,6 +48,12 @@ export class InputLine {
   attempts: readonly AttemptRecord[] = NO_ATTEMPTS;
   /** What it holds of the byte budget: its text, and its outcome once that is known. */
   bytes = 0;
+  /** Its call, until that has settled. */
+  call: PendingCall | undefined = undefined;
+  /** Its items, once the first has come. */
+  stream: LineStream<InputLine> | undefined = undefined;
+  /** Whether its result is the end of a stream, with items or without. */
+  endsStream = false;
 
   constructor(index: number, input: string, line: number, text: string, fault: string | undefined) {
     this.index = index;

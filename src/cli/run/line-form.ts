@@ -26,6 +26,10 @@ export interface LineForm {
    * @throws EncodingError when the result has no such form.
    */
   record(result: Payload): unknown;
+  /** Whether jobs may give streams. */
+  readonly takesStreams: boolean;
+  /** A report of progress as text, or nothing when it is no value. */
+  reportOf(progress: Payload): string | undefined;
   /** Gives an error the fields that it was thrown with. */
   restore(error: unknown): void;
 }
@@ -35,11 +39,14 @@ export const PLAIN_FORM: LineForm = {
   jobOf: (line) => line,
   printed: (result) => result,
   record: (result) => (typeof result === "string" ? result : toJson(result)),
+  takesStreams: false,
+  reportOf: () => undefined,
   restore: () => undefined,
 };
 
 /** For a typed task: a line is a JSON value, or with `isText` a text, and so is what is printed. */
 class TaskForm implements LineForm {
+  readonly takesStreams = true;
   readonly #task: string;
   readonly #isText: boolean;
   readonly #codec = cbor();
@@ -60,6 +67,15 @@ class TaskForm implements LineForm {
 
   record(result: Payload): unknown {
     return toJson(this.#valueOf(result));
+  }
+
+  reportOf(progress: Payload): string | undefined {
+    try {
+      const value = this.#valueOf(progress);
+      return typeof value === "string" ? value : JSON.stringify(toJson(value));
+    } catch {
+      return undefined; // it is no fault of the job's
+    }
   }
 
   restore(error: unknown): void {

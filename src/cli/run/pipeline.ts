@@ -5,8 +5,10 @@
 import { Deferred } from "../../core/async/deferred.ts";
 import type { ByteBudget } from "../../core/job/byte-budget.ts";
 import { heldAttemptBytes, heldErrorBytes, heldPayloadBytes } from "../../core/job/held-bytes.ts";
-import { type AttemptRecord, type Payload, RunnerStoppedError } from "../../index.ts";
-import type { InputLine } from "./input.ts";
+import { type AttemptRecord, type Payload, type PayloadStream, RunnerStoppedError } from "../../index.ts";
+import { Fifo } from "./fifo.ts";
+import type { InputLine, PendingCall } from "./input.ts";
+import { itemBytes, LineStream, type LineStreamOwner } from "./line-stream.ts";
 
 /** Where the lines come from. */
 export interface PipelineSource {
@@ -26,8 +28,17 @@ export interface PipelineRunner {
   capacity(): number;
   /** One for each slot. */
   slots(): number;
-  /** Submits the job of a line, or throws. `onSettled` is called once, later or before this returns. */
-  submit(line: string, options: undefined, onSettled: (call: Settled) => void): unknown;
+  /** Slots of jobs that wait before their next attempt: others may have them meanwhile. */
+  unused(): number;
+  /**
+   * Submits the job of a line, or throws. `onSettled` is called once, later or before this returns; before it `onStream`, with the
+   * first item of a stream.
+   */
+  submit(
+    line: InputLine,
+    onSettled: (call: Settled) => void,
+    onStream: (stream: PayloadStream) => void,
+  ): PendingCall | undefined;
 }
 
 /** What is read of a call that has settled. */
@@ -36,6 +47,14 @@ export interface Settled {
   readonly value: Payload | undefined;
   readonly error: unknown;
   readonly attempts: readonly AttemptRecord[];
+  /** Whether the result is the end of a stream. */
+  readonly endsStream?: boolean;
+}
+
+/** An item that is due. */
+export interface LineItem {
+  readonly line: InputLine;
+  readonly value: Payload;
 }
 
 /** What the pipeline calls. */
@@ -52,42 +71,22 @@ const LINE_BYTES = 4_096;
 const MIN_SUBMITTED = 16;
 /** Jobs are prefetched as long as all results under way are expected to fit this part of the budget. */
 const PREFETCH_SHARE = 1 / 2;
-/** With fewer free places at the head of the queue, moving the lines is not worth it. */
-const MIN_FREE_PLACES = 1_024;
-
-/** Lines that wait, first in, first out. Taking one out costs the same at any length. */
-class LineQueue {
-  readonly #lines: (InputLine | undefined)[] = [];
-  #head = 0;
-
-  /** The line that waits longest. */
-  get first(): InputLine | undefined {
-    return this.#lines[this.#head];
-  }
-
-  push(line: InputLine): void {
-    this.#lines.push(line);
-  }
-
-  /** Takes the first line out. */
-  shift(): void {
-    // Dropped at once: an array in the old generation keeps alive what it points to.
-    this.#lines[this.#head++] = undefined;
-    if (this.#head < MIN_FREE_PLACES || this.#head * 2 < this.#lines.length) return;
-    this.#lines.splice(0, this.#head);
-    this.#head = 0;
-  }
-}
 
 /** Moves the lines of one run. */
-export class JobPipeline {
+export class JobPipeline implements LineStreamOwner<InputLine> {
   readonly #source: PipelineSource;
   readonly #runner: PipelineRunner;
   readonly #owner: PipelineOwner;
   readonly #budget: ByteBudget;
   readonly #ordered: boolean;
   /** In order: all lines under way. As they come: those whose outcome is known. */
-  readonly #due = new LineQueue();
+  readonly #due = new Fifo<InputLine>();
+  /** Streams under way. */
+  readonly #streams = new Set<LineStream<InputLine>>();
+  /** As they come: a stream for each item that waits. */
+  readonly #items = new Fifo<LineStream<InputLine>>();
+  /** Whether a job has given a stream. */
+  #isStreaming = false;
   readonly #done = new Deferred<void>();
   #started = false;
   #running = 0;
@@ -137,7 +136,17 @@ export class JobPipeline {
     this.#scheduleNotify();
   }
 
-  /** Takes the next outcome that is due. It is no longer kept, nor held against the budget. */
+  /** Takes the next item that is due. To be called before `shift`. It is no longer kept, nor held against the budget. */
+  shiftItem(): LineItem | undefined {
+    if (!this.#isStreaming) return undefined;
+    const stream = this.#ordered ? this.#due.first?.stream : this.#items.shift();
+    const value = stream?.shift();
+    if (stream === undefined || value === undefined) return undefined;
+    this.#budget.release(itemBytes(value));
+    return { line: stream.line, value };
+  }
+
+  /** Takes the next outcome that is due, once there is no item. It is no longer kept, nor held against the budget. */
   shift(): InputLine | undefined {
     const line = this.#due.first;
     if (line === undefined || !line.settled) return undefined;
@@ -147,8 +156,8 @@ export class JobPipeline {
   }
 
   /**
-   * Takes lines in until enough are under way. To be called when outcomes were fetched outside `onOutcomes`, when bytes of
-   * the budget were released, and when the fleet has grown.
+   * Takes lines in until enough are under way, and reads streams on. To be called when outcomes were fetched outside
+   * `onOutcomes`, when bytes of the budget were released, when the fleet has grown, and now and then: see `mayRead`.
    */
   pull(): void {
     if (!this.#started) return;
@@ -157,6 +166,7 @@ export class JobPipeline {
     } catch (error) {
       this.#end({ error });
     }
+    for (const stream of this.#streams) if (stream.isPaused && this.mayRead(stream)) stream.wake();
     if (this.#ended && this.#running === 0 && !this.#notifying) this.#finish();
   }
 
@@ -178,9 +188,41 @@ export class JobPipeline {
 
   /** Jobs that may be with the runner at a time. Large results switch prefetching off: each job adds one to the memory. */
   #submitLimit(): number {
+    // In order, streams behind the first keep their slots for long: one is left for each line that has to be tried again.
+    if (this.#isStreaming && this.#ordered) return Math.max(1, this.#runner.slots());
     const limit = Math.max(MIN_SUBMITTED, this.#runner.capacity());
     if (limit * this.#budget.estimate <= this.#budget.limit * PREFETCH_SHARE) return limit;
-    return Math.max(1, this.#runner.slots());
+    return Math.max(1, this.#runner.slots() + this.#runner.unused());
+  }
+
+  /**
+   * Whether the next item of a stream may be read: as long as the budget has room. Without room a stream whose items are due goes
+   * on by one item at a time, and the others stand still, with their slots. So they go on, whatever the budget, while the first
+   * line waits for a slot: its worker was lost, and they may have all slots that are left.
+   */
+  mayRead(stream: LineStream<InputLine>): boolean {
+    const { held, limit } = this.#budget;
+    if (held < limit) return true;
+    const first = this.#due.first;
+    if (!this.#ordered || first === stream.line) return stream.isEmpty;
+    return first?.call?.isWaiting === true;
+  }
+
+  onItem(stream: LineStream<InputLine>, bytes: number): void {
+    this.#budget.hold(bytes);
+    if (!this.#ordered) this.#items.push(stream);
+    this.#scheduleNotify();
+  }
+
+  onEnd(stream: LineStream<InputLine>): void {
+    const { line, fault } = stream;
+    this.#streams.delete(stream);
+    if (fault !== undefined) {
+      line.value = undefined;
+      line.error = fault;
+      this.#hasFailedJob = true;
+    }
+    this.#finishLine(line);
   }
 
   #readOn(): void {
@@ -209,7 +251,12 @@ export class JobPipeline {
     this.#budget.begin(bytes);
     this.#running++;
     try {
-      this.#runner.submit(line.text, undefined, (call) => this.#onSettled(line, call));
+      const call = this.#runner.submit(
+        line,
+        (settled) => this.#onSettled(line, settled),
+        (stream) => this.#onStream(line, stream),
+      );
+      if (!line.settled) line.call = call;
     } catch (error) {
       this.#running--;
       this.#fail(line, error);
@@ -218,17 +265,34 @@ export class JobPipeline {
     }
   }
 
-  #onSettled(line: InputLine, { value, error, attempts: records }: Settled): void {
-    this.#running--;
+  #onStream(line: InputLine, stream: PayloadStream): void {
+    this.#isStreaming = true;
+    line.stream = new LineStream(line, stream, this);
+    this.#streams.add(line.stream);
+  }
+
+  #onSettled(line: InputLine, { value, error, attempts: records, endsStream = false }: Settled): void {
+    line.call = undefined;
     line.attempts = records;
+    line.endsStream = endsStream || line.stream !== undefined;
     if (value === undefined) {
       this.#hasFailedJob ||= !(error instanceof RunnerStoppedError);
       this.#fail(line, error);
-      this.#hold(line, heldErrorBytes(error));
     } else {
       line.value = value;
-      this.#hold(line, heldPayloadBytes(value) + heldAttemptBytes(records.length));
     }
+    if (line.stream === undefined) return this.#finishLine(line);
+    // Its items are read before that.
+    this.#scheduleNotify();
+  }
+
+  /** The outcome of a line that ran is known, and it has given all its items. */
+  #finishLine(line: InputLine): void {
+    const { value, error, attempts } = line;
+    this.#running--;
+    const bytes =
+      value === undefined ? heldErrorBytes(error) : heldPayloadBytes(value) + heldAttemptBytes(attempts.length);
+    this.#hold(line, bytes);
     this.#settle(line);
   }
 

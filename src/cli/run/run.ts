@@ -7,7 +7,7 @@ import { asError, type CommandError, EXIT, usage } from "../terminal/errors.ts";
 import { endProcess } from "../handler/end-process.ts";
 import { SignalHandler } from "../terminal/signals.ts";
 import { JobLog } from "./job-log.ts";
-import { JobPipeline, type PipelineOwner } from "./pipeline.ts";
+import { JobPipeline, type LineItem, type PipelineOwner } from "./pipeline.ts";
 import { type InputLine, JobSource } from "./input.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { lastByte, outputOf } from "../terminal/output.ts";
@@ -19,6 +19,7 @@ import { MAX_BUFFER_BYTES, type RunSettings } from "./options.ts";
 import { type StatusReport, statusReport } from "../status/report.ts";
 import { summary } from "./summary.ts";
 import { RunCounters } from "./counters.ts";
+import { ShownReport } from "./shown-report.ts";
 import { counted, showDuration } from "../terminal/format.ts";
 
 /** Failures that are reported one by one; of the others only the number. */
@@ -56,6 +57,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
   /** Jobs that were not run, whose empty lines are due if a later one was. */
   #gaps = 0;
   #unfinished = 0;
+  readonly #report = new ShownReport();
 
   constructor(settings: RunSettings, terminal: Terminal) {
     this.#settings = settings;
@@ -80,7 +82,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       () => this.#drain(),
       () => this.#abort(),
     );
-    const sampler = setInterval(() => this.#rate.sample(performance.now(), this.#counters.done), SAMPLE_INTERVAL_MS);
+    const sampler = setInterval(() => this.#sample(), SAMPLE_INTERVAL_MS);
     sampler.unref();
     try {
       if (!(await this.#begin())) return EXIT.interrupted;
@@ -97,6 +99,12 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       interrupts.release();
     }
     return this.#finish();
+  }
+
+  #sample(): void {
+    this.#rate.sample(performance.now(), this.#counters.done);
+    // Whether the first line waits for a slot is not told.
+    this.#pipeline.pull();
   }
 
   /** Gets everything ready; `false` when a signal came first. */
@@ -161,6 +169,10 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     return `${counts} so far`;
   }
 
+  onReport(line: InputLine, report: string): void {
+    this.#report.onReport(line, report);
+  }
+
   onDrained(): void {
     if (this.#endLinger !== undefined) return this.#endLinger();
     if (!this.#outcome.isOpen) return;
@@ -202,8 +214,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
   /** Writes what is due until there is no more, or the reader has to be waited for. */
   #write(): void {
     this.#writing = undefined;
-    for (let line = this.#pipeline.shift(); line !== undefined; line = this.#pipeline.shift()) {
-      const full = this.#settle(line);
+    for (let full = this.#writeNext(); full !== "nothing"; full = this.#writeNext()) {
       if (full === undefined) continue;
       this.#writing = full.then(() => {
         this.#write();
@@ -213,12 +224,47 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     }
   }
 
+  /** Writes the next item or outcome that is due, if there is one. Await what is returned. */
+  #writeNext(): Promise<void> | undefined | "nothing" {
+    const item = this.#pipeline.shiftItem();
+    if (item !== undefined) return this.#putItem(item);
+    const line = this.#pipeline.shift();
+    return line === undefined ? "nothing" : this.#settle(line);
+  }
+
+  /** Writes an item of a stream. One that has no form ends the stream, and fails the line. */
+  #putItem({ line, value }: LineItem): Promise<void> | undefined {
+    const { form } = this.#fleet;
+    if (line.stream?.fault !== undefined) return undefined;
+    try {
+      const isRecord = this.#settings.output === "jsonl";
+      const text = isRecord ? JSON.stringify({ index: line.index, item: form.record(value) }) : form.printed(value);
+      this.#counters.items++;
+      if (!isRecord) this.#closeGaps();
+      return this.#writer.put(text, isRecord ? "\n" : this.#end, "");
+    } catch (error) {
+      line.stream?.leave(error);
+      return undefined;
+    }
+  }
+
+  /** In order, line N of the output belongs to line N of the input, also when some jobs have no result. */
+  #closeGaps(): void {
+    if (this.#settings.ordered && this.#gaps > 0) void this.#writer.put(this.#end.repeat(this.#gaps), "", "");
+    this.#gaps = 0;
+  }
+
+  /** What ends a result that is text. */
+  get #end(): string {
+    return this.#settings.terminator === "null" ? "\0" : "\n";
+  }
+
   /** Counts, reports and writes one outcome. */
   #settle(line: InputLine): Promise<void> | undefined {
     const shown = this.#shown(line);
     const ok = line.value !== undefined;
     if (!ok && line.fault === undefined && this.#wasNotRun(line.error)) {
-      this.#gaps++;
+      if (line.stream === undefined) this.#gaps++;
       this.#unfinished++;
       return undefined;
     }
@@ -243,6 +289,8 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     const { form } = this.#fleet;
     try {
       if (this.#settings.output === "jsonl") return { text: "", value: form.record(result) };
+      // What a generator returns is no item.
+      if (line.endsStream) return undefined;
       return { text: form.printed(result), value: undefined };
     } catch (error) {
       line.value = undefined;
@@ -259,14 +307,12 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     const { index, attempts } = line;
     const result = { index, value: shown?.value, error, attempts };
     const logRecord = this.#log?.record(result, line.text) ?? "";
-    const { output, ordered, terminator } = this.#settings;
+    const { output, ordered } = this.#settings;
     if (output === "jsonl") return this.#writer.put(jsonRecord(result), "\n", logRecord);
-    const end = terminator === "null" ? "\0" : "\n";
-    // In order, line N of the output belongs to line N of the input, also when some jobs have no result.
-    if (ordered && this.#gaps > 0) void this.#writer.put(end.repeat(this.#gaps), "", "");
-    this.#gaps = 0;
-    if (shown !== undefined) return this.#writer.put(shown.text, end, logRecord);
-    return this.#writer.put("", ordered ? end : "", logRecord);
+    this.#closeGaps();
+    if (shown !== undefined) return this.#writer.put(shown.text, this.#end, logRecord);
+    // The items of a stream are the whole of it.
+    return this.#writer.put("", ordered && !line.endsStream ? this.#end : "", logRecord);
   }
 
   #reportFailure({ input, line }: InputLine, { name, message, code }: FailureText): void {
@@ -333,6 +379,8 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       expected: expected === undefined ? undefined : Math.max(done, expected - resumed),
       perSecond: this.#rate.sample(performance.now(), done),
       workers: this.#fleet.runner.stats().workers.length,
+      items: this.#counters.items,
+      report: this.#report.text,
       ending: this.#outcome.isOpen ? undefined : "finishing",
     };
     return progressLine(view, columns, style);
@@ -367,6 +415,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
     const { user, system } = process.cpuUsage(this.#cpu);
     const numbers = {
       jobs: done,
+      items: this.#counters.items,
       failed,
       resumed: this.#source.skipped,
       wallMs: performance.now() - this.#since,

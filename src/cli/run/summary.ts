@@ -6,6 +6,8 @@ export interface RunNumbers {
   /** Jobs that settled, one way or the other. */
   readonly jobs: number;
   readonly failed: number;
+  /** Items of their streams. */
+  readonly items: number;
   /** Lines left out, as an earlier run finished them. */
   readonly resumed: number;
   /** From the start of the threads to the last result. */
@@ -45,8 +47,9 @@ export function speedUp({ runs, runMs, cpuMs, remoteRuns, wallMs }: RunNumbers):
 }
 
 /** What a local job costs besides its run. Time the thread stood idle for other reasons is not the hand-over's fault. */
-export function handOver({ handOverMs, localRuns, threads, wallMs, runMs }: RunNumbers): number {
-  if (localRuns === 0) return 0;
+export function handOver({ handOverMs, localRuns, items, threads, wallMs, runMs }: RunNumbers): number {
+  // A stream keeps its slot while it stands still: what of that was the hand-over is unknown.
+  if (localRuns === 0 || items > 0) return 0;
   const idle = Math.max(0, threads * wallMs - runMs);
   return Math.max(0, Math.min(handOverMs, idle)) / localRuns;
 }
@@ -79,7 +82,7 @@ export function verdict(numbers: RunNumbers): string | undefined {
 
 /** The closing lines. */
 export function summary(numbers: RunNumbers): readonly string[] {
-  const { jobs, failed, resumed, wallMs, threads, remotes, runs, runMs, remoteRuns, remoteMs } = numbers;
+  const { jobs, items, failed, resumed, wallMs, threads, remotes, runs, runMs, remoteRuns, remoteMs } = numbers;
   const workers = [
     threads > 0 || remotes === 0 ? counted(threads, remotes > 0 ? "thread" : "worker") : "",
     remotes > 0 ? counted(remotes, "remote worker") : "",
@@ -88,6 +91,7 @@ export function summary(numbers: RunNumbers): readonly string[] {
   const rate = wallMs > 0 ? threeDigits((jobs * 1_000) / wallMs) : "0";
   const lines = [
     `${counted(jobs, "job")} in ${showDuration(wallMs)}, ${rate} a second on ${workers.join(" and ")}, ${outcome}` +
+      (items > 0 ? `, ${counted(items, "item")}` : "") +
       (resumed > 0 ? `, ${grouped(resumed)} done before` : ""),
   ];
   if (runs > 0) {

@@ -5,11 +5,12 @@
 import { hostname, networkInterfaces } from "node:os";
 import { basename } from "node:path";
 import { describeError } from "../../core/describe-error.ts";
-import { JobRunner, type Listener, type RunnerEvent } from "../../index.ts";
+import { type ExecuteOptions, JobRunner, type Listener, type RunnerEvent } from "../../index.ts";
 import { isLoopback } from "../../transports/websocket/address.ts";
 import { listenWebSocket, type WebSocketListener } from "../../transports/websocket/node/index.ts";
 import { codeOf, CommandError } from "../terminal/errors.ts";
 import { type LineForm, lineForm, PLAIN_FORM } from "./line-form.ts";
+import type { InputLine } from "./input.ts";
 import type { PipelineRunner } from "./pipeline.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { DEFAULT_MAX_PAYLOAD } from "../terminal/flags.ts";
@@ -31,6 +32,8 @@ export interface RunWorkersOwner {
   onStatusRequest(): StatusReport;
   /** Returns the text at the top of the dashboard. */
   onNote(): string;
+  /** A job says how far it is. */
+  onReport(line: InputLine, report: string): void;
   /** An admin drains the run from the dashboard. */
   onDrained(): void;
 }
@@ -78,9 +81,25 @@ export class RunWorkers {
     const unused = (): number => Math.min(runner.workers.scheduler.slots, runner.calls.backoff);
     return {
       isReady: () => this.#form !== undefined,
-      submit: (line, options, onSettled) => submitter.submit(this.form.jobOf(line), options, onSettled),
+      submit: (line, onSettled, onStream) => {
+        const { form } = this;
+        const job = form.jobOf(line.text);
+        return submitter.submit(job, this.#optionsOf(line), onSettled, form.takesStreams ? onStream : undefined);
+      },
       capacity: () => submitter.capacity() + unused(),
-      slots: () => runner.workers.scheduler.slots + unused(),
+      slots: () => runner.workers.scheduler.slots,
+      unused,
+    };
+  }
+
+  /** Reports of progress are asked for only where they are shown. */
+  #optionsOf(line: InputLine): ExecuteOptions | undefined {
+    if (!this.#terminal.isLive || !this.form.takesStreams) return undefined;
+    return {
+      onProgress: (progress) => {
+        const report = this.form.reportOf(progress);
+        if (report !== undefined) this.#owner.onReport(line, report);
+      },
     };
   }
 

@@ -55,6 +55,11 @@ export class Terminal {
     screen.on("error", () => undefined);
   }
 
+  /** Whether there is a terminal to draw on. */
+  get isLive(): boolean {
+    return this.#live;
+  }
+
   /** One line, made harmless, with the program's name before it. */
   info(line: string): void {
     if (!this.#quiet) this.#line(`powerhose: ${safeText(line)}`);

@@ -50,6 +50,8 @@ export interface SubmittedJob extends CallInfo {
   readonly value: Payload | undefined;
   /** Whether that value ends a stream. */
   readonly endsStream?: boolean;
+  /** Whether it waits for a slot, in the queue or prefetched to a worker; absent: it does not say. */
+  readonly isWaiting?: boolean;
   /** What was tried so far. */
   readonly attempts: readonly AttemptRecord[];
   /** Queues it, once. */

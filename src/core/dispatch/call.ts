@@ -100,6 +100,10 @@ export class Call
     return this.#target.pinned || this.#job?.hasLeft === true;
   }
 
+  get isWaiting(): boolean {
+    return this.#state === "queued" || this.#state === "prefetched";
+  }
+
   /** What was tried so far. */
   get attempts(): AttemptRecord[] {
     const failures = [...(this.#context.earlier ?? []), ...(this.#failures?.list() ?? [])];
@@ -254,8 +258,7 @@ export class Call
   /** The worker did the job, and gave what no caller may get. */
   onUnusable(fault: string): void {
     this.#record("error");
-    const error = (): EncodingError => new EncodingError(fault, -1, about(this));
-    this.#failed({ kind: "error", retryable: false, retryAfter: 0 }, error);
+    this.#failed({ kind: "error", retryable: false, retryAfter: 0 }, () => new EncodingError(fault, -1, about(this)));
   }
 
   onFailed({ session, path }: Attempt<Session>, message: JobErrorMessage): void {
@@ -281,8 +284,8 @@ export class Call
     this.#rejected++;
     const hasOther = isUnfit && this.#keepFrom(session);
     if (isUnfit && !hasOther && this.#options.failFast) return this.#fail(noWorker(this, this.#context.trouble));
-    const error = (): Error => this.#lostError(session, `handed the job back: ${reason}`);
-    this.#failed({ kind: "rejected", reason, hasOther }, error);
+    const text = `handed the job back: ${reason}`;
+    this.#failed({ kind: "rejected", reason, hasOther }, () => this.#lostError(session, text));
   }
 
   /** A relay has no worker for it. Whether another worker may have: it waits for that, though all of them may be busy. */
@@ -365,8 +368,7 @@ export class Call
     this.#setState("queued");
     const isImpatient = failFast || this.#target.pinned;
     if (isImpatient && !scheduler.hasCandidate(selector) && scheduler.countMatching(selector) === 0) {
-      const { trouble } = this.#context;
-      return this.#fail(this.#target.pinned ? unfitLease(selector, this) : noWorker(this, trouble));
+      return this.#fail(this.#target.pinned ? unfitLease(selector, this) : noWorker(this, this.#context.trouble));
     }
     if (queueTimeout !== Number.POSITIVE_INFINITY) this.#waitsSince ??= now;
     this.#acquireBy = undefined;
@@ -406,10 +408,9 @@ export class Call
   #attemptTimedOut(): void {
     const { timeout } = this.#options;
     const { identity = "" } = this.#attempt?.session ?? {};
-    const number = this.#made;
     this.#cancelAttempt("timeout", "timeout");
     const did = this.#stream?.hasBegun === true ? "sent nothing for" : "took";
-    this.#failed({ kind: "timeout" }, () => attemptTimedOut(timeout, number, identity, did, this));
+    this.#failed({ kind: "timeout" }, () => attemptTimedOut(timeout, this.#made, identity, did, this));
   }
 
   #expire(): void {

@@ -25,7 +25,7 @@ import { selectorFor, type WorkerSelector } from "../pool/worker-selector.ts";
 import type { Payload } from "../peer.ts";
 import { RelayedCall, type RelayedCallOwner, type RelayedJob } from "./relayed-call.ts";
 import { type AttemptFailure, RetryThrottle } from "./retry.ts";
-import { StreamSubmission, Submission } from "./submission.ts";
+import { ReadSubmission, StreamSubmission, Submission } from "./submission.ts";
 import { StreamBudget } from "./stream-budget.ts";
 import { Verification } from "./verification.ts";
 
@@ -190,6 +190,8 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
 
   /**
    * Submits a job. `onSettled` is called exactly once, later or before this returns.
+   * @param onStream - Called with the stream of a handler that gives one, once its first item has come; its end settles the
+   *   call. Absent: no stream is taken.
    * @throws what `execute` rejects with when the input is wrong, the signal has aborted or the queue is full.
    */
   submit(
@@ -197,7 +199,10 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     options: ExecuteOptions | undefined,
     target: CallTarget,
     onSettled: (call: SubmittedJob) => void,
+    onStream?: (stream: PayloadStream) => void,
   ): SubmittedJob {
+    if (onStream !== undefined)
+      return this.#accept(input, options, target, new ReadSubmission(this.#submissions, onSettled, onStream));
     const settle = (_outcome: unknown, call: SubmittedJob): void => onSettled(call);
     return this.#accept(input, options, target, new Submission(this.#submissions, settle, settle));
   }

@@ -22,6 +22,7 @@ import {
   integerOrInfinity,
   type Validators,
 } from "../options.ts";
+import type { PayloadStream } from "../job/payload-stream.ts";
 import type { Payload } from "../peer.ts";
 
 /** What `map` accepts as one input: a job, or what a job can be made of. */
@@ -110,8 +111,13 @@ export interface JobSubmitter {
   whenRoom(fn: () => void): () => void;
   /** Calls `fn` in the async context of the caller of `map`. */
   inContext<R>(fn: () => R): R;
-  /** Submits a job, or throws. */
-  submit(job: MapInput, options: ExecuteOptions | undefined, onSettled: (call: SubmittedJob) => void): SubmittedJob;
+  /** Submits a job, or throws. With `onStream` its handler may give a stream: see Dispatcher. */
+  submit(
+    job: MapInput,
+    options: ExecuteOptions | undefined,
+    onSettled: (call: SubmittedJob) => void,
+    onStream?: (stream: PayloadStream) => void,
+  ): SubmittedJob;
 }
 
 const MIN_CONCURRENCY = 16;

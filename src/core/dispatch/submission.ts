@@ -68,3 +68,30 @@ export class StreamSubmission extends Submission {
     super.onSettled(call);
   }
 }
+
+/** A job whose outcome goes to a callback, and the stream that its handler may give to another, before that. */
+export class ReadSubmission extends Submission {
+  readonly #onStream: (stream: PayloadStream) => void;
+  #stream: ResultStream | undefined;
+
+  constructor(
+    queue: LinkedQueue<Submission>,
+    onSettled: (call: SubmittedJob) => void,
+    onStream: (stream: PayloadStream) => void,
+  ) {
+    const settle = (_outcome: unknown, call: SubmittedJob): void => onSettled(call);
+    super(queue, settle, settle);
+    this.#onStream = onStream;
+  }
+
+  override streamFor(options: CallOptions, context: StreamContext): ResultStream {
+    this.#stream = new ResultStream(context, options, this.#onStream);
+    return this.#stream;
+  }
+
+  override onSettled(call: SubmittedJob): void {
+    const { value, error } = call;
+    this.#stream?.end(value === undefined ? { ok: false, error } : { ok: true, value });
+    super.onSettled(call);
+  }
+}

@@ -201,8 +201,8 @@ export class JobRunner implements Dialer {
       capacity: () => this.#scheduler.submitLimit,
       hasRoom: (bytes, given) => this.#dispatcher.hasRoomFor(bytes, given, this.#target),
       whenRoom: (fn) => this.#dispatcher.whenRoom(fn),
-      submit: (job, given, onSettled) =>
-        inJobContext(() => this.#dispatcher.submit(job, given, this.#target, onSettled)),
+      submit: (job, given, onSettled, onStream) =>
+        inJobContext(() => this.#dispatcher.submit(job, given, this.#target, onSettled, onStream)),
     };
   }
 

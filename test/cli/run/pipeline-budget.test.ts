@@ -59,7 +59,11 @@ class Fleet implements PipelineRunner {
     return this.#slots;
   }
 
-  submit(_job: string, _options: undefined, settled: (call: Settled) => void): void {
+  unused(): number {
+    return 0;
+  }
+
+  submit(_line: InputLine, settled: (call: Settled) => void): undefined {
     this.waiting.push(settled);
     this.mostInFlight = Math.max(this.mostInFlight, this.waiting.length);
   }
@@ -229,7 +233,8 @@ function deskOf(runner: JobRunner): PipelineRunner {
     isReady: () => true,
     capacity: () => desk.capacity(),
     slots: () => runner.workers.scheduler.slots,
-    submit: (job, options, settled) => desk.submit(job, options, settled),
+    unused: () => 0,
+    submit: (line, settled) => desk.submit(line.text, undefined, settled),
   };
 }
 

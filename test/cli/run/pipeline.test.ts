@@ -79,7 +79,11 @@ class FakeRunner implements PipelineRunner {
     return this.slotCount;
   }
 
-  submit(job: string, _options: undefined, settled: Answer): void {
+  unused(): number {
+    return 0;
+  }
+
+  submit({ text: job }: InputLine, settled: Answer): undefined {
     if (this.atOnce !== undefined) settled(this.atOnce(job));
     else this.waiting.push({ job, answer: settled });
   }

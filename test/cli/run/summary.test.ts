@@ -4,6 +4,7 @@ import { type RunNumbers, summary, verdict } from "../../../src/cli/run/summary.
 const run: RunNumbers = {
   jobs: 1_000,
   failed: 0,
+  items: 0,
   resumed: 0,
   wallMs: 10_000,
   cpuMs: 40_000,
@@ -85,4 +86,10 @@ test.each([
   [{ runMs: 11_500, threads: 2 }, "Offloading paid: 1.15× faster than one core (estimated)."],
 ])("%j: %s", (numbers, said) => {
   expect(verdict({ ...run, ...numbers })).toBe(said);
+});
+
+test("of streams, which keep their slots while they stand still, no hand-over is told", () => {
+  const [first, second] = summary({ ...run, items: 12_000, handOverMs: 30_000 });
+  expect(first).toBe("1,000 jobs in 10.0 s, 100 a second on 4 workers, none failed, 12,000 items");
+  expect(second).toBe("a job took 34 ms to run (on average, estimated)");
 });

@@ -1,6 +1,9 @@
 /** `powerhose run` and `powerhose tasks` with a module of typed tasks. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { fromJson, toJson } from "../../../src/cli/run/json-values.ts";
 import { lineForm, PLAIN_FORM } from "../../../src/cli/run/line-form.ts";
 import { EncodingError } from "../../../src/core/errors.ts";
@@ -83,6 +86,27 @@ describe("powerhose run with tasks", () => {
     expect(bad).toMatchObject({ ok: false, error: { code: "EXECUTION", remoteCode: "INVALID_INPUT", issues } });
   });
 
+  test("prints the items of streams, and logs those alone that came to their end", async () => {
+    const log = join(mkdtempSync(join(tmpdir(), "powerhose-")), "jobs.log");
+    onTestFinished(() => rmSync(dirname(log), { recursive: true }));
+    const given = { input: '{"to":2}\n{"to":1,"breaks":true}\n{"to":0}\n' };
+    const args = ["run", "-w", "2", "--joblog", log];
+    const first = await powerhose([...args, "-o", "jsonl", `${MODULE}#count`], given);
+    expect(linesOf(first.stdout).map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { index: 0, item: { n: 1 } },
+      { index: 0, item: { n: 2 } },
+      { index: 0, ok: true, value: 2, attempts: 1 },
+      { index: 1, item: { n: 1 } },
+      { index: 1, ok: false, error: { message: "RangeError: broken", code: "EXECUTION" }, attempts: 1 },
+      { index: 2, ok: true, value: 0 },
+    ]);
+    expect(first.stderr).toMatch(/3 jobs in .*, 1 failed, 3 items\n/);
+    const { code, stdout, stderr } = await powerhose([...args, "--resume", `${MODULE}#count`], given);
+    expect([code, stdout]).toEqual([1, '{"n":1}\n']);
+    expect(stderr).toContain("stdin:2: RangeError: broken\n");
+    expect(stderr).toContain(", 2 done before\n");
+  });
+
   test("hands lines over as texts with --text, to the only task of an export", async () => {
     const { stdout } = await powerhose(["run", "-q", "-w", "1", "--text", `${MODULE}#shout`], { input: '"hi"\n' });
     expect(stdout).toBe('"HI"\n');
@@ -115,7 +139,7 @@ test("powerhose tasks lists names, and schemas where the library tells them; as 
   ]);
   const schema = '{"$schema":"draft-2020-12","type":"object","required":["width"]}';
   expect(listed?.code).toBe(0);
-  expect(linesOf(listed?.stdout ?? "")).toEqual(["echo", `resize\t${schema}`, "values", "nothing", "fail"]);
+  expect(linesOf(listed?.stdout ?? "")).toEqual(["echo", `resize\t${schema}`, "values", "count", "nothing", "fail"]);
   expect(JSON.parse(json?.stdout ?? "")).toEqual([{ name: "shout" }]);
   const why = expect.stringContaining("a handler of jobs and no tasks") as string;
   expect(none).toMatchObject({ code: 2, stderr: why });

@@ -13,6 +13,8 @@ const view: ProgressView = {
   expected: 1_000,
   perSecond: 58,
   workers: 4,
+  items: 0,
+  report: undefined,
   ending: undefined,
 };
 const bare = { colour: false, blocks: false };
@@ -22,6 +24,15 @@ describe("the bar", () => {
     expect(progressLine(view, 100, bare)).toBe(
       "[################------------------------]  42%  420 done  3 failed  ETA 0:10  58.0/s  4 workers",
     );
+  });
+
+  test("tells items, and the report of one job in what room is left", () => {
+    const told = (columns: number, expected?: number): string =>
+      progressLine({ ...view, expected, items: 12, report: "line 7: \u001b[2Jpage 3 of 9" }, columns, bare);
+    expect(told(100)).toBe("420 done  12 items  3 failed  58.0/s  4 workers  line 7: \\x1b[2Jpage 3 of 9");
+    expect(told(62)).toBe("420 done  12 items  3 failed  58.0/s  4 workers  line 7: \\x1b");
+    expect(told(50)).toBe("420 done  12 items  3 failed  58.0/s  4 workers");
+    expect(told(100, 1_000)).toMatch(/^\[[#-]{8,}\] {2}42% {2}420 done .* 4 workers {2}line 7: \S+…?/);
   });
 
   test("without a total there is neither bar nor ETA", () => {
@@ -47,6 +58,8 @@ describe("the bar", () => {
       expected: fc.option(fc.nat(), { nil: undefined }),
       perSecond: fc.double({ min: 0, max: 1e6, noNaN: true }),
       workers: fc.nat(1_000),
+      items: fc.nat(),
+      report: fc.option(fc.string(), { nil: undefined }),
       ending: fc.constantFrom(undefined, "finishing"),
     });
     fc.assert(
