@@ -8,8 +8,11 @@ import type { Harness, HarnessFactory } from "../../src/testing/conformance/harn
 import { realTime, virtualTime } from "../../src/testing/conformance/test-time.ts";
 import { FaultyNetwork } from "../../src/testing/network/network.ts";
 import { SeededRandom } from "../../src/testing/time/seeded-random.ts";
+import { inSteps } from "../support/time-in-steps.ts";
+import { FakeNats } from "../transports/nats/fake-nats.ts";
 import { MemoryTransport } from "../../src/transports/memory.ts";
 import { dialMessagePort, MessagePortListener } from "../../src/transports/message-port.ts";
+import { dialNats, listenNats } from "../../src/transports/nats/index.ts";
 import { dialWebSocket as dialFromNode, listenWebSocket } from "../../src/transports/websocket/node/index.ts";
 import { dialWebSocket } from "../../src/transports/websocket/index.ts";
 
@@ -102,11 +105,34 @@ function simulated(): Promise<Harness> {
   });
 }
 
+/** Over a NATS server in memory. Acknowledgements and repeated dials take a few ms, which pass while a case waits. */
+function nats(): Promise<Harness> {
+  const time = inSteps(virtualTime());
+  const server = new FakeNats(time.clock);
+  const random = new SeededRandom(1);
+  const options = { fleet: "jobs", clock: time.clock, random };
+  const listener = listenNats(server.connect(), options);
+  let workers = 0;
+  return Promise.resolve({
+    ...time,
+    listener,
+    dialer: () => dialNats(server.connect(), { ...options, principal: `worker${++workers}` }),
+    faults: "stream",
+    dialMeetsListener: true,
+    [Symbol.asyncDispose]: async () => {
+      await time.settle(listener.stop());
+      await time.quiet();
+      if (server.subscriptions > 0) throw new Error(`${server.subscriptions} subscriptions are left`);
+    },
+  });
+}
+
 /** All transports. */
 export const transports: readonly NamedHarness[] = [
   { name: "memory", make: memory },
   { name: "simulated", make: simulated },
   { name: "message-port", make: messagePort },
+  { name: "nats", make: nats },
   { name: "websocket", make: () => webSocketHarness((address) => dialWebSocket(address, { WebSocket })) },
   { name: "websocket-node", make: () => webSocketHarness((address) => dialFromNode(address)) },
 ];

@@ -167,9 +167,15 @@ describe("the tarball", () => {
 
   test("brings `ws` and nothing else", () => {
     expect(Object.keys(manifest().dependencies)).toEqual(["ws"]);
-    for (const field of ["peerDependencies", "optionalDependencies", "bundleDependencies", "bundledDependencies"]) {
+    for (const field of ["optionalDependencies", "bundleDependencies", "bundledDependencies"]) {
       expect(manifest()[field], field).toBeUndefined();
     }
+    // Whoever uses NATS has made a connection with these, and nothing else asks for them.
+    const peers = ["@nats-io/nats-core", "@nats-io/transport-node"];
+    expect(Object.keys(manifest()["peerDependencies"] as object)).toEqual(peers);
+    expect(manifest()["peerDependenciesMeta"]).toEqual(
+      Object.fromEntries(peers.map((name) => [name, { optional: true }])),
+    );
     const runtime = [...lockedPackages()].filter(([, one]) => one.dev !== true).map(([path]) => path);
     expect(runtime).toEqual(["node_modules/ws"]);
   });

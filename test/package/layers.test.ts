@@ -52,6 +52,7 @@ describe("the layers of src", () => {
       "src/transports/memory.ts",
       "src/transports/message-port.ts",
       "src/transports/websocket/index.ts",
+      "src/transports/nats/index.ts",
     ]);
   });
 

@@ -23,6 +23,11 @@ export const PARTS: readonly Part[] = [
     entry: `export { Worker } from "./dist/index.js"; export { dialWebSocket } from "./dist/transports/websocket/index.js";`,
     limit: 25_088,
   },
+  {
+    name: "a worker over NATS",
+    entry: `export { Worker } from "./dist/index.js"; export { dialNats } from "./dist/transports/nats/index.js";`,
+    limit: 28_672,
+  },
   { name: "serveFromTab: in the page", entry: `export * from "./dist/browser/index.js";`, limit: 5_632 },
   { name: "serveFromTab: its connection", entry: "dist/browser/socket-entry.js", limit: 61_440 },
   { name: "serveFromTab: each handler", entry: "dist/web-workers/entry.js", limit: 25_600 },

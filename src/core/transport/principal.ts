@@ -14,7 +14,7 @@ export const TOKEN_HOLDER = "token";
 export const RESERVED_PRINCIPALS: readonly string[] = Object.freeze([LOCAL, LOOPBACK, TOKEN_HOLDER]);
 
 /** How the principal of a dialled peer begins. */
-const DIALLED = /^wss?(\+unix)?:/;
+const DIALLED = /^(?:wss?(?:\+unix)?|nats):/;
 
 /** The parts of an address that name a server. */
 interface DialledAddress {

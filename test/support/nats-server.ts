@@ -1,0 +1,85 @@
+/** A real nats-server for test suites, and what they say when there is none. */
+import { connect, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { findNatsServers, NatsServer, WITHOUT_NATS } from "./nats-program.ts";
+
+/**
+ * A suite with one server, started before its first test and killed after its last: `server()` is it. Without a nats-server the
+ * suite is one skipped test whose name says why, and a line on stderr.
+ */
+export function describeWithNats(name: string, body: (server: () => NatsServer) => void, config?: string): void {
+  const [program] = findNatsServers();
+  if (program === undefined) skipWithoutNats(name);
+  else runWithNats(name, program, config, body);
+}
+
+/** A cluster of three, each joined to the others. The caller disposes of all. */
+export async function startCluster(program: string): Promise<readonly NatsServer[]> {
+  const servers: NatsServer[] = [];
+  for (const name of ["a", "b", "c"]) {
+    const routes = servers.map((server) => `"nats-route://${String(server.routes)}"`).join(", ");
+    const config = `server_name: ${name}\ncluster { name: three, listen: "127.0.0.1:-1", routes: [${routes}] }`;
+    servers.push(await NatsServer.start(program, config));
+  }
+  return servers;
+}
+
+/** A suite with such a cluster. */
+export function describeWithNatsCluster(name: string, body: (servers: () => readonly NatsServer[]) => void): void {
+  const [program] = findNatsServers();
+  if (program === undefined) return skipWithoutNats(name);
+  describe(`with nats-server: ${name}`, () => {
+    let servers: readonly NatsServer[] = [];
+    beforeAll(async () => {
+      servers = await startCluster(program);
+    });
+    afterAll(async () => {
+      for (const server of servers) await server[Symbol.asyncDispose]();
+    });
+    body(() => servers);
+  });
+}
+
+/** The same suite with each server there is beside the first, such as newer ones. */
+export function describeWithOtherNats(name: string, body: (server: () => NatsServer) => void): void {
+  const [, ...others] = findNatsServers();
+  if (others.length === 0) skipWithoutNats(name, "no other nats-server: NATS_SERVERS names but one, or none");
+  for (const [i, program] of others.entries()) runWithNats(`${name}, other ${i + 1}`, program, undefined, body);
+}
+
+/** A skipped test whose name says why. */
+export function skipWithoutNats(name: string, reason: string = WITHOUT_NATS): void {
+  process.stderr.write(`with nats-server: ${name}: skipped, ${reason}\n`);
+  describe(`with nats-server: ${name}`, () => {
+    test(`skipped: ${reason}`, { skip: true }, () => undefined);
+  });
+}
+
+function runWithNats(
+  title: string,
+  program: string,
+  config: string | undefined,
+  body: (server: () => NatsServer) => void,
+): void {
+  describe(`with nats-server: ${title}`, () => {
+    let server: NatsServer | undefined;
+    beforeAll(async () => {
+      server = await NatsServer.start(program, config);
+      process.stderr.write(`with nats-server ${server.version}: ${title}\n`);
+    });
+    afterAll(() => server?.[Symbol.asyncDispose]());
+    body(() => {
+      if (server === undefined) throw new Error("the server is there from the suite's first test on, not before");
+      return server;
+    });
+  });
+}
+
+/** A connection of the official client, which tries for ever and often to come back. The caller closes it. */
+export function connectTo(
+  server: NatsServer | readonly NatsServer[],
+  options: ConnectionOptions = {},
+): Promise<NatsConnection> {
+  const servers = [server].flat().map(({ address }) => address);
+  return connect({ servers, maxReconnectAttempts: -1, reconnectTimeWait: 50, reconnectJitter: 0, ...options });
+}
