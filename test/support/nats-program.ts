@@ -35,6 +35,12 @@ export function findNatsServers(env: Readonly<Record<string, string | undefined>
   return found === undefined || path === "" ? [] : [found];
 }
 
+/** How one is started. */
+export interface NatsStart {
+  readonly port?: number;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** A server that runs. */
 export class NatsServer implements AsyncDisposable {
   /** Where clients connect: `127.0.0.1:40123`. */
@@ -54,12 +60,18 @@ export class NatsServer implements AsyncDisposable {
     this.version = /Version: +(\S+)/.exec(log)?.[1] ?? "";
   }
 
-  /** Starts one on a free port of the loopback; `config` is added to its configuration. The caller disposes of it. */
-  static async start(program: string, config = ""): Promise<NatsServer> {
+  /**
+   * Starts one on a free port of the loopback, or on `port`; `config` is added to its configuration, which may name variables
+   * of `env`. The caller disposes of it.
+   */
+  static async start(program: string, config = "", { port = -1, env = {} }: NatsStart = {}): Promise<NatsServer> {
     const folder = mkdtempSync(join(tmpdir(), "powerhose-nats-"));
     const file = join(folder, "nats.conf");
-    writeFileSync(file, `listen: "127.0.0.1:-1"\n${config}\n`);
-    const child = spawn(program, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
+    writeFileSync(file, `listen: "127.0.0.1:${port}"\n${config}\n`);
+    const child = spawn(program, ["-c", file], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ...env },
+    });
     const log = await NatsServer.#ready(child);
     return new NatsServer(child, folder, log);
   }

@@ -1,16 +1,28 @@
 /** A real nats-server for test suites, and what they say when there is none. */
 import { connect, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, test } from "vitest";
-import { findNatsServers, NatsServer, WITHOUT_NATS } from "./nats-program.ts";
+import { findNatsServers, NatsServer, type NatsStart, WITHOUT_NATS } from "./nats-program.ts";
 
 /**
  * A suite with one server, started before its first test and killed after its last: `server()` is it. Without a nats-server the
  * suite is one skipped test whose name says why, and a line on stderr.
  */
-export function describeWithNats(name: string, body: (server: () => NatsServer) => void, config?: string): void {
+export function describeWithNats(
+  name: string,
+  body: (server: () => NatsServer) => void,
+  config = "",
+  start: NatsStart = {},
+): void {
   const [program] = findNatsServers();
   if (program === undefined) skipWithoutNats(name);
-  else runWithNats(name, program, config, body);
+  else runWithNats(name, () => NatsServer.start(program, config, start), body);
+}
+
+/** A suite that starts its servers itself. */
+export function describeWithNatsProgram(name: string, body: (program: string) => void): void {
+  const [program] = findNatsServers();
+  if (program === undefined) skipWithoutNats(name);
+  else describe(`with nats-server: ${name}`, () => body(program));
 }
 
 /** A cluster of three, each joined to the others. The caller disposes of all. */
@@ -44,27 +56,23 @@ export function describeWithNatsCluster(name: string, body: (servers: () => read
 export function describeWithOtherNats(name: string, body: (server: () => NatsServer) => void): void {
   const [, ...others] = findNatsServers();
   if (others.length === 0) skipWithoutNats(name, "no other nats-server: NATS_SERVERS names but one, or none");
-  for (const [i, program] of others.entries()) runWithNats(`${name}, other ${i + 1}`, program, undefined, body);
+  for (const [i, program] of others.entries())
+    runWithNats(`${name}, other ${i + 1}`, () => NatsServer.start(program), body);
 }
 
 /** A skipped test whose name says why. */
-export function skipWithoutNats(name: string, reason: string = WITHOUT_NATS): void {
+function skipWithoutNats(name: string, reason: string = WITHOUT_NATS): void {
   process.stderr.write(`with nats-server: ${name}: skipped, ${reason}\n`);
   describe(`with nats-server: ${name}`, () => {
     test(`skipped: ${reason}`, { skip: true }, () => undefined);
   });
 }
 
-function runWithNats(
-  title: string,
-  program: string,
-  config: string | undefined,
-  body: (server: () => NatsServer) => void,
-): void {
+function runWithNats(title: string, start: () => Promise<NatsServer>, body: (server: () => NatsServer) => void): void {
   describe(`with nats-server: ${title}`, () => {
     let server: NatsServer | undefined;
     beforeAll(async () => {
-      server = await NatsServer.start(program, config);
+      server = await start();
       process.stderr.write(`with nats-server ${server.version}: ${title}\n`);
     });
     afterAll(() => server?.[Symbol.asyncDispose]());
