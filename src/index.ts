@@ -44,7 +44,7 @@ export type { IncomingBytes, IncomingOwner, IncomingReservation } from "./core/t
 export type { Peer } from "./core/peer.ts";
 export type { Dialer, Listener, ListenerContext, RunnerControls, RunnerView } from "./core/transport/listener.ts";
 export { Inbox } from "./core/transport/inbox.ts";
-export type { RunnerStats, WaitingStats, WorkerStats } from "./core/stats.ts";
+export type { RunnerStats, TaskStats, WaitingStats, WorkerStats } from "./core/stats.ts";
 export type { Handler, HandlerResult, JobContext } from "./core/worker/execution.ts";
 export type { JobRelay } from "./core/worker/job-relay.ts";
 export { Worker } from "./core/worker/worker.ts";

@@ -16,6 +16,8 @@ export interface WorkerStats {
   readonly capacity: number;
   /** Jobs in its slots. */
   readonly inFlight: number;
+  /** How many of them give streams that stand still, as their readers do not read. */
+  readonly unread: number;
   /** Jobs that were prefetched to it and have not begun. */
   readonly waiting: number;
   /** Jobs it has answered in this session. */
@@ -36,6 +38,18 @@ export interface WaitingStats {
   readonly workers: number;
 }
 
+/** One typed task: what is there of it now. */
+export interface TaskStats {
+  /** Its name. */
+  readonly task: string;
+  /** Registered workers that have it, whatever their state. */
+  readonly workers: number;
+  /** Its jobs that wait in the queue. Prefetched jobs wait elsewhere. */
+  readonly queued: number;
+  /** Its jobs in workers' slots. */
+  readonly running: number;
+}
+
 /** What a runner has and has had. */
 export interface RunnerStats {
   /** Where it is in its life. */
@@ -52,6 +66,8 @@ export interface RunnerStats {
   readonly prefetched: number;
   /** What of them waits here, by what it asks of a worker; at most 100 entries. */
   readonly waiting: readonly WaitingStats[];
+  /** The typed tasks that workers have or jobs wait for, by name; at most 100 entries. */
+  readonly tasks: readonly TaskStats[];
   /** Jobs in a worker's slot. */
   readonly running: number;
   /** Jobs that wait before their next attempt. */

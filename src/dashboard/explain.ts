@@ -1,7 +1,11 @@
 /** Answers "why is nothing running?" from a runner's numbers. */
-import type { RunnerStats, WaitingStats } from "../index.ts";
+import type { RunnerStats, WaitingStats, WorkerStats } from "../index.ts";
 import { counted, grouped } from "./format.ts";
 import type { Explanation } from "./protocol.ts";
+import { safeText } from "./safe-text.ts";
+
+/** Workers that are named; of the others there is the number. */
+const MAX_NAMED = 3;
 
 /** `1 job waits`, `2 jobs wait`. */
 function wait(count: number): string {
@@ -75,7 +79,23 @@ function explainBusy(stats: RunnerStats): Explanation {
   const on = counted(workers.length, "worker");
   if (missing !== "") return { severity: "stuck", text: `${runs} on ${on}. ${missing}` };
   if (queued - prefetched <= 0 || running < capacity) return { severity: "busy", text: `${runs} on ${on}.` };
-  return { severity: "busy", text: `${runs} on ${on}. All slots are busy; ${wait(queued)}.` };
+  const unread = workers.reduce((sum, worker) => sum + worker.unread, 0);
+  const severity = unread >= running ? "stuck" : "busy";
+  return { severity, text: `${runs} on ${on}. All slots are busy; ${wait(queued)}.${describeUnread(workers, unread)}` };
+}
+
+/** The workers whose slots are held by streams that nothing reads. */
+function describeUnread(workers: readonly WorkerStats[], unread: number): string {
+  if (unread === 0) return "";
+  const holders = workers.filter((worker) => worker.unread > 0).map(({ identity }) => safeText(identity, 40));
+  const [named, more] = [holders.slice(0, MAX_NAMED), holders.length - MAX_NAMED];
+  const others = more > 0 ? counted(more, "more worker") : named.pop();
+  const on = named.length === 0 ? others : `${named.join(", ")} and ${others}`;
+  const [give, whose] =
+    unread === 1
+      ? ["job gives a stream that stands", "its reader does"]
+      : ["jobs give streams that stand", "their readers do"];
+  return ` ${grouped(unread)} ${give} still as ${whose} not read, on ${on}.`;
 }
 
 /** Says what a runner does, and what holds it up if it does nothing. */

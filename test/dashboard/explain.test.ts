@@ -6,9 +6,9 @@ import { emptyStats } from "../support/empty-stats.ts";
 
 const NOTHING = emptyStats();
 
-function worker(state: WorkerStats["state"], inFlight: number = 0): WorkerStats {
+function worker(state: WorkerStats["state"], inFlight: number = 0, unread: number = 0, identity = "w"): WorkerStats {
   const peer = { transport: "memory", address: "here", principal: "local" };
-  return { identity: "w", peer, state, labels: [], capacity: 1, inFlight, waiting: 0, served: 0, age: 0 };
+  return { identity, peer, state, labels: [], capacity: 1, inFlight, unread, waiting: 0, served: 0, age: 0 };
 }
 
 describe("the dashboard says", () => {
@@ -81,6 +81,34 @@ describe("the dashboard says", () => {
       { running: 2, capacity: 2, queued: 3, prefetched: 1, workers: [worker("busy", 1), worker("busy", 1)] },
       "busy",
       "2 jobs run on 2 workers. All slots are busy; 3 jobs wait.",
+    ],
+    [
+      "that readers who do not read hold all slots",
+      {
+        running: 2,
+        capacity: 2,
+        queued: 3,
+        workers: [worker("busy", 1, 1, "one"), worker("busy", 1, 1, "two\u001b[2J")],
+      },
+      "stuck",
+      "All slots are busy; 3 jobs wait. 2 jobs give streams that stand still as their readers do not read, on one and two\\x1b[2J.",
+    ],
+    [
+      "that some readers do not read",
+      {
+        running: 6,
+        capacity: 6,
+        queued: 1,
+        workers: [worker("busy", 1), ...["a", "b", "c", "d", "e"].map((identity) => worker("busy", 1, 1, identity))],
+      },
+      "busy",
+      "1 job waits. 5 jobs give streams that stand still as their readers do not read, on a, b, c and 2 more workers.",
+    ],
+    [
+      "nothing of that while slots are free",
+      { running: 1, capacity: 2, workers: [worker("busy", 1, 1)] },
+      "busy",
+      "1 job runs on 1 worker.",
     ],
   ])("%s", (_what, stats, severity, words) => {
     const said = explain({ ...NOTHING, ...stats });

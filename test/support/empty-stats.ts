@@ -10,6 +10,7 @@ export function emptyStats(): RunnerStats {
     queued: 0,
     prefetched: 0,
     waiting: [],
+    tasks: [],
     running: 0,
     backoff: 0,
     queuedBytes: 0,

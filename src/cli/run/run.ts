@@ -378,7 +378,7 @@ export class Run implements RunWorkersOwner, PipelineOwner, WriterOwner {
       failed,
       expected: expected === undefined ? undefined : Math.max(done, expected - resumed),
       perSecond: this.#rate.sample(performance.now(), done),
-      workers: this.#fleet.runner.stats().workers.length,
+      workers: this.#fleet.runner.workers.size,
       items: this.#counters.items,
       report: this.#report.text,
       ending: this.#outcome.isOpen ? undefined : "finishing",

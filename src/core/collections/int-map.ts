@@ -76,6 +76,11 @@ export class IntMap<V> {
     return numbers.map((number) => this.get(number)).filter((value) => value !== undefined);
   }
 
+  /** Calls `fn` for each value, in no order. It must not change the table. */
+  forEach(fn: (value: V) => void): void {
+    for (const value of this.#values) if (value !== undefined) fn(value);
+  }
+
   /** Takes all out. */
   clear(): void {
     this.#numbers.fill(0);

@@ -85,6 +85,11 @@ export class Scheduler<W extends PooledWorker> {
     return this.#index.labels;
   }
 
+  /** How many workers have that label, whatever their state. */
+  countWithLabel(label: string): number {
+    return this.#index.countWithLabel(label);
+  }
+
   /** How many jobs the workers can be given: to the slots, and prefetched. */
   get submitLimit(): number {
     return this.#index.slots + this.#index.prefetchLimit;

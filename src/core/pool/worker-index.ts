@@ -60,6 +60,11 @@ export class WorkerIndex<W extends Selectable & { readonly identity: string }> {
     return this.#byLabel.keys();
   }
 
+  /** How many have that label. */
+  countWithLabel(label: string): number {
+    return this.#byLabel.count(label);
+  }
+
   /** How many jobs all of them together can be prefetched. */
   get prefetchLimit(): number {
     return this.#index.prefetchLimit;

@@ -41,6 +41,7 @@ import { type Session, workerStats } from "../session/session.ts";
 import type { PayloadStream } from "../job/payload-stream.ts";
 import type { Socket } from "../transport/socket.ts";
 import type { RunnerStats, WaitingStats } from "../stats.ts";
+import { taskStats } from "./task-stats.ts";
 import { Scheduler } from "../pool/scheduler.ts";
 import { Workers } from "../pool/workers.ts";
 
@@ -258,6 +259,7 @@ export class JobRunner implements Dialer {
       pending: this.#registration.pending,
       ...counts,
       waiting: this.#scheduler.queueDepths.slice(0, MAX_WAITING_STATS).map((depth) => this.#waitingStats(depth)),
+      tasks: taskStats(this.#scheduler, this.#registration.sessions()),
       retries,
       returned,
       streamBytes,

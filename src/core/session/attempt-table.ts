@@ -103,7 +103,7 @@ export class AttemptTable<S> {
   }
 
   /** How many jobs the worker has. */
-  get counts(): Pick<InFlight<S>, "size" | "running" | "waiting" | "parked"> {
+  get counts(): Pick<InFlight<S>, "size" | "running" | "waiting" | "parked" | "forEachRunning"> {
     return this.#inFlight;
   }
 

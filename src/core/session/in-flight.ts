@@ -36,6 +36,11 @@ export class InFlight<S> {
     return this.#attempts.size - this.waiting;
   }
 
+  /** Calls `fn` for each that has a slot, in no order. */
+  forEachRunning(fn: (attempt: Attempt<S>) => void): void {
+    this.#attempts.forEach((attempt) => !attempt.waits && fn(attempt));
+  }
+
   /** The attempt of that id, if it is in flight. */
   get(id: number): Attempt<S> | undefined {
     return this.#attempts.get(id);

@@ -444,5 +444,9 @@ function isStackedTooDeep({ isRelay, labels }: Pick<HelloMessage, "isRelay" | "l
 /** @internal The numbers of one worker. */
 export function workerStats(session: Session): WorkerStats {
   const { identity, peer, state, labels, capacity, inFlight, waiting, served, age } = session;
-  return { identity, peer, state, labels, capacity, inFlight, waiting, served, age };
+  let unread = 0;
+  session.attempts.counts.forEachRunning(({ credit = 1, cancelled }) => {
+    if (credit <= 0 && cancelled === undefined) unread++;
+  });
+  return { identity, peer, state, labels, capacity, inFlight, unread, waiting, served, age };
 }

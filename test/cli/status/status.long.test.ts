@@ -57,6 +57,7 @@ describe("a run of 10,000 workers with 32 long labels each", () => {
     labels,
     capacity: 4,
     inFlight: n % 5,
+    unread: 0,
     served: n,
     ageMs: 1_000 * n,
   });
@@ -72,6 +73,7 @@ describe("a run of 10,000 workers with 32 long labels each", () => {
     backoff: 0,
     retries: 2,
     capacity: 40_000,
+    tasks: [],
     workers: Array.from({ length: WORKERS }, (_, n) => worker(n)),
   };
   const body = JSON.stringify(report);
@@ -104,9 +106,9 @@ describe("a run of 10,000 workers with 32 long labels each", () => {
 
 test("a table of as many workers as fit has no line about others", () => {
   const worker = { identity: "w", transport: "t", address: "a", state: "idle", labels: [], capacity: 1 };
-  const workers = Array.from({ length: 100 }, () => ({ ...worker, inFlight: 0, served: 0, ageMs: 0 }));
+  const workers = Array.from({ length: 100 }, () => ({ ...worker, inFlight: 0, unread: 0, served: 0, ageMs: 0 }));
   const counts = { uptimeMs: 1, jobsPerSecond: 0, read: 0, succeeded: 0, failed: 0, queued: 0, running: 0 };
-  const shown = statusTable({ state: "started", ...counts, backoff: 0, retries: 0, capacity: 100, workers });
+  const shown = statusTable({ state: "started", ...counts, backoff: 0, retries: 0, capacity: 100, tasks: [], workers });
   expect(shown.split("\n")).toHaveLength(103);
   expect(shown).not.toContain("more");
 });

@@ -266,6 +266,7 @@ function terminal(): readonly Finding[] {
     labels: NASTY,
     capacity: 1,
     inFlight: 0,
+    unread: 1,
     served: 0,
     ageMs: 0,
   };
@@ -281,7 +282,12 @@ function terminal(): readonly Finding[] {
     retries: 0,
     capacity: 1,
   };
-  const report: StatusReport = { state: words, ...counts, workers: [worker] };
+  const report: StatusReport = {
+    state: words,
+    ...counts,
+    tasks: [{ task: words, workers: 1, queued: 0, running: 0 }],
+    workers: [worker],
+  };
   const lines = `${said}${statusTable(report)}`.split("\n");
   return [
     none(

@@ -61,7 +61,7 @@ export function peerOf(principal: string): Peer {
 
 export function workerStats(over: Partial<WorkerStats> = {}): WorkerStats {
   const honest = { identity: "w", peer: peerOf("me"), state: "idle", labels: [], capacity: 1 } as const;
-  return { ...honest, inFlight: 0, waiting: 0, served: 0, age: 0, ...over };
+  return { ...honest, inFlight: 0, unread: 0, waiting: 0, served: 0, age: 0, ...over };
 }
 
 export class Story {
