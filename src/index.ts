@@ -41,7 +41,7 @@ export type {
   SocketLimits,
 } from "./core/transport/socket.ts";
 export type { IncomingBytes, IncomingOwner, IncomingReservation } from "./core/transport/socket.ts";
-export type { Peer } from "./core/peer.ts";
+export type { AttachmentKind, Peer } from "./core/peer.ts";
 export type { Dialer, Listener, ListenerContext, RunnerControls, RunnerView } from "./core/transport/listener.ts";
 export { Inbox } from "./core/transport/inbox.ts";
 export type { RunnerStats, TaskStats, WaitingStats, WorkerStats } from "./core/stats.ts";

@@ -13,6 +13,7 @@ import { CallPromise, type StreamCall, ValueStream } from "./stream.ts";
 import { RESERVED_NAMES } from "./reserved-names.ts";
 import type { CheckedTask } from "./task.ts";
 import type { Tasks } from "./tasks.ts";
+import { PayloadCodec, Transferred } from "./transfer.ts";
 import { canonicalValue } from "./value/canonical.ts";
 import { cbor } from "./value/cbor.ts";
 import type { ValueCodec } from "./value/value-codec.ts";
@@ -36,6 +37,12 @@ export interface TaskCallOptions extends Omit<ExecuteOptions, "onProgress"> {
   readonly onProgress?: ((value: unknown) => void) | undefined;
   /** Headers that the task finds in its context, on top of the client's. */
   readonly headers?: JobHeaders | undefined;
+  /**
+   * Buffers of the input whose memory is given away: a thread gets it without a copy. Each once, not detached, and part of the input.
+   * They are detached as soon as the task is called. There is one attempt: an `attempts` or a `verify` over 1 is a TypeError. One of which
+   * the input holds a part only is copied, and stays.
+   */
+  readonly transfer?: readonly ArrayBuffer[] | undefined;
 }
 
 /** Options of `map` of a {@link ClientTask}, over those of its client: those of `JobRunner.map`, and headers for each call. */
@@ -148,9 +155,20 @@ function isPayload(answer: Payload | PayloadStream): answer is Payload {
   return typeof answer === "string" || isBytes(answer);
 }
 
+const NOTHING: readonly ArrayBuffer[] = [];
+const NOT_FOR_INPUTS =
+  "`transfer(…)` is for what a task gives: name the buffers of its input in the option `transfer` of the call";
+
+/** A buffer that was given to a worker is nowhere else. */
+function checkSingleAttempt({ attempts = 1, verify = 1 }: ExecuteOptions): void {
+  if (attempts > 1) throw new TypeError(`transfer: there is one attempt, and \`attempts\` asks for ${attempts}`);
+  if (verify > 1) throw new TypeError(`transfer: there is one attempt, and \`verify\` asks for ${verify}`);
+}
+
 class Caller {
   readonly #runner: TaskRunner;
   readonly #codec: ValueCodec;
+  readonly #payloads: PayloadCodec;
   readonly #typing: TaskTyping;
   readonly #errors: ErrorClasses;
   readonly #headers: ClientOptions["headers"];
@@ -160,7 +178,8 @@ class Caller {
   constructor(runner: TaskRunner, { headers, errors, codec = cbor(), ...defaults }: ClientOptions) {
     this.#runner = runner;
     this.#codec = codec;
-    this.#typing = { canonical: canonicalOf(codec) };
+    this.#payloads = new PayloadCodec(codec);
+    this.#typing = { canonical: canonicalOf(codec), takesHoles: this.#payloads.takesHoles };
     this.#errors = errorClasses(errors ?? []);
     this.#headers = headers;
     this.#defaults = Object.keys(defaults).length === 0 ? undefined : defaults;
@@ -177,9 +196,12 @@ class Caller {
   }
 
   #run(task: string, input: unknown, given: TaskCallOptions | undefined): Promise<Payload | PayloadStream> {
-    const { headers, onProgress, ...own } = given ?? {};
-    const job = this.#jobOf(task, input, headers);
-    const options = given === undefined ? this.#defaults : this.#optionsWith(own, onProgress);
+    const { headers, onProgress, transfer = NOTHING, ...own } = given ?? {};
+    const gives = transfer !== NOTHING && transfer.length !== 0;
+    if (gives) checkSingleAttempt({ ...own, verify: own.verify ?? this.#defaults?.verify });
+    const job = this.#jobOf(task, input, headers, gives ? transfer : NOTHING);
+    const options =
+      given === undefined ? this.#defaults : this.#optionsWith(gives ? { ...own, attempts: 1 } : own, onProgress);
     const runner = this.#runner;
     return runner.open === undefined ? runner.execute(job, options) : runner.open(job, options);
   }
@@ -240,13 +262,23 @@ class Caller {
     }
   }
 
-  #jobOf(task: string, input: unknown, headers: JobHeaders | undefined): Job {
-    return new Job(this.#codec.encode(input, "input"), this.#headersWith(headers)).forTask(task, this.#typing);
+  #jobOf(
+    task: string,
+    input: unknown,
+    headers: JobHeaders | undefined,
+    transfer: readonly ArrayBuffer[] = NOTHING,
+  ): Job {
+    if (input instanceof Transferred) throw new TypeError(NOT_FOR_INPUTS);
+    const data =
+      transfer === NOTHING
+        ? this.#payloads.encode(input, "input")
+        : this.#payloads.encodeTransferred(input, "input", transfer);
+    return new Job(data, this.#headersWith(headers)).forTask(task, this.#typing);
   }
 
   #valueOf(task: string, answer: Payload): unknown {
     if (typeof answer === "string") throw new EncodingError(`the result of \`${task}\` is text and no value`);
-    return this.#codec.decode(answer);
+    return this.#payloads.decode(answer);
   }
 
   #restored(error: unknown): unknown {

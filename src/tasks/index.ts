@@ -30,7 +30,8 @@ export {
 } from "./task.ts";
 export type { Stream, StreamCall } from "./stream.ts";
 export { tasks, type TaskRecord, type Tasks, type TasksOptions } from "./tasks.ts";
+export { transfer } from "./transfer.ts";
 export type { ErrorClass } from "./error-classes.ts";
 export { cbor, type CborOptions, type ValueClass } from "./value/cbor.ts";
 export type { Hole } from "../core/job/holed-bytes.ts";
-export type { EncodedValue, HoleCodec, ValueCodec } from "./value/value-codec.ts";
+export type { ApartBuffers, EncodedValue, HoleCodec, ValueCodec } from "./value/value-codec.ts";

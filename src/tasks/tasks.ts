@@ -18,6 +18,7 @@ import {
   type TaskContext,
   type TaskFunction,
 } from "./task.ts";
+import { PayloadCodec, Transferred } from "./transfer.ts";
 import { cbor } from "./value/cbor.ts";
 import type { ValueCodec } from "./value/value-codec.ts";
 import { ErrorValues } from "./error-values.ts";
@@ -136,12 +137,14 @@ function keyText(part: PropertyKey | PathPart): string {
 class TaskServer implements ItemEncoding {
   readonly #runs: Runs;
   readonly #codec: ValueCodec;
+  readonly #payloads: PayloadCodec;
   readonly #around: TasksOptions["around"];
   readonly #errors: ErrorClasses;
 
   constructor(runs: Runs, codec: ValueCodec, around: TasksOptions["around"], errors: ErrorClasses) {
     this.#runs = runs;
     this.#codec = codec;
+    this.#payloads = new PayloadCodec(codec);
     this.#around = around;
     this.#errors = errors;
   }
@@ -156,10 +159,10 @@ class TaskServer implements ItemEncoding {
     }
   }
 
-  #run({ task, data }: Job, context: TaskCall): unknown {
+  #run({ task, content }: Job, context: TaskCall): unknown {
     const run = task === undefined ? undefined : this.#runs.get(task);
-    if (run === undefined || typeof data === "string") throw unknownTask(task, [...this.#runs.keys()]);
-    const input = this.#codec.decode(data);
+    if (run === undefined || typeof content === "string") throw unknownTask(task, [...this.#runs.keys()]);
+    const input = this.#payloads.decode(content);
     if (this.#around === undefined) return run(input, context);
     const runInside = (): unknown => {
       // A generator's code runs where it is pulled, unless it is told where it began.
@@ -182,7 +185,8 @@ class TaskServer implements ItemEncoding {
   }
 
   encode(result: unknown): Uint8Array {
-    return this.#codec.encode(result, "result");
+    if (!(result instanceof Transferred)) return this.#payloads.encode(result, "result");
+    return this.#payloads.encodeTransferred(result.value, "result", result.buffers);
   }
 
   named(error: unknown): unknown {

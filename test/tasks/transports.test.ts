@@ -5,10 +5,12 @@ import { ExecutionError, type Handler, JobRunner, relay, Worker } from "powerhos
 import { client, tasks } from "powerhose/tasks";
 import { threads } from "powerhose/threads";
 import { dialWebSocket, listenWebSocket } from "powerhose/websocket/node";
+import { countFrames } from "../support/count-frames.ts";
 
 interface Module {
   echo(input: unknown): unknown;
-  load(): string;
+  back<T>(input: T): T;
+  add(input: { cells: Int32Array }): number;
   state(): string;
   fail(): never;
 }
@@ -23,7 +25,25 @@ test("the default export of a module of threads serves its tasks, and is begun b
   const api = client<Module>(runner);
   expect(await api.echo(VALUE)).toEqual(VALUE);
   expect(await api.state()).toBe("begun");
-  expect(runner.stats().workers[0]?.labels).toEqual(["task:echo", "task:state", "task:fail"]);
+  expect(runner.stats().workers[0]?.labels).toEqual(["task:echo", "task:back", "task:add", "task:state", "task:fail"]);
+});
+
+test("64 MiB go to a thread and back without a copy, and shared memory by reference", async () => {
+  const inner = threads(new URL("./fixtures/module.js", import.meta.url), { size: 1 });
+  const { listener, counts } = countFrames(inner);
+  await using runner = new JobRunner({ listen: listener });
+  await runner.start();
+  const api = client<Module>(runner);
+  const image = new Uint8Array(64 * 1024 * 1024).fill(7);
+  const call = api.back({ image, width: 8 }, { transfer: [image.buffer] });
+  expect(image.byteLength).toBe(0);
+  const back = (await call) as { image: Uint8Array; width: number };
+  expect([back.image.length, back.image[0], back.image.at(-1), back.width]).toEqual([64 * 1024 * 1024, 7, 7, 8]);
+  expect(counts.attachments).toBe(2);
+  expect(counts.sent + counts.received).toBeLessThan(2_000);
+  const cells = new Int32Array(new SharedArrayBuffer(16));
+  await api.add({ cells });
+  expect(cells[0]).toBe(5);
 });
 
 test("a module whose init fails is no worker, and the calls say why", async () => {

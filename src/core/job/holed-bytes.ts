@@ -16,6 +16,9 @@ export interface Hole {
   readonly path?: string;
 }
 
+/** The most buffers that stand apart from one payload. Why a limit: a frame has room for their places beside the payload. */
+export const MAX_HOLES = 1_024;
+
 /** Whether bytes lie in memory that several threads see. */
 export function isShared({ buffer }: Uint8Array): boolean {
   return !(buffer instanceof ArrayBuffer) && Object.prototype.toString.call(buffer) === "[object SharedArrayBuffer]";

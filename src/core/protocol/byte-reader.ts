@@ -2,9 +2,8 @@
  * A cursor over the bytes of one frame that never leaves the body it is in: every read is checked, every failure is a
  * ProtocolError. Knows nothing of messages: see decoder.ts.
  */
-import { MAX_HOLES } from "./constants.ts";
 import { ProtocolError } from "../errors.ts";
-import type { Hole } from "../job/holed-bytes.ts";
+import { type Hole, MAX_HOLES } from "../job/holed-bytes.ts";
 import { cutText, keptBytes, plainBytes, readUtf8 } from "../job/utf8.ts";
 
 /** Reads big-endian numbers, texts and bytes one after the other. */

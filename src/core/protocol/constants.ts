@@ -130,8 +130,6 @@ export const FLAG_5 = 32;
 export const FLAG_6 = 64;
 /** Bit 7 of the flags of JOB, JOBRES and ITEM (buffers stand apart: their places follow, right before the payload). */
 export const FLAG_7 = 128;
-/** The most buffers that stand apart from one payload. */
-export const MAX_HOLES = 1_024;
 /** The most paths that a JOB tells to avoid. */
 export const MAX_AVOIDED = 16;
 /** What an item costs besides its bytes, so that a million empty ones are not free. */

@@ -21,7 +21,7 @@ import type {
   WireErrorMessage,
   WorkerMessage,
 } from "./message.ts";
-import { HoledBytes } from "../job/holed-bytes.ts";
+import { HoledBytes, MAX_HOLES } from "../job/holed-bytes.ts";
 import type { Payload } from "../peer.ts";
 import { cutText } from "../job/utf8.ts";
 import {
@@ -38,7 +38,6 @@ import {
   FLAG_7,
   GOAWAY_CODES,
   MAX_AVOIDED,
-  MAX_HOLES,
   MAX_ERROR_VALUES,
   MAX_PROGRESS_BYTES,
   NO_LIMIT,

@@ -58,10 +58,14 @@ export class BytePieces {
     this.at += bytes.length;
   }
 
-  /** Adds `content` without copying it yet; that of a hole is never copied. */
-  add(content: Uint8Array, isHole = false): void {
-    this.#pieces.push({ at: this.at, content, length: content.length, isHole });
-    if (!isHole) this.#pieceBytes += content.length;
+  /**
+   * Adds `content` without copying it yet; that of a hole is never copied.
+   * @param hole - Whether it is one; of shared memory, where in the value.
+   */
+  add(content: Uint8Array, hole: boolean | string = false): void {
+    const path = typeof hole === "string" ? { path: hole } : {};
+    this.#pieces.push({ at: this.at, content, length: content.length, isHole: hole !== false, ...path });
+    if (hole === false) this.#pieceBytes += content.length;
     this.#check();
   }
 
@@ -82,11 +86,11 @@ export class BytePieces {
     const holes: Hole[] = [];
     let from = 0;
     let to = 0;
-    for (const { at, content, isHole } of pieces) {
+    for (const { at, content, isHole, path } of pieces) {
       joined.set(this.bytes.subarray(from, at), to);
       to += at - from;
       from = at;
-      if (isHole) holes.push({ at: to, content });
+      if (isHole) holes.push({ at: to, content, ...(path === undefined ? {} : { path }) });
       else {
         joined.set(content, to);
         to += content.length;

@@ -5,7 +5,7 @@
 import { checkedCopy, defineOptions, hasMethods, type Validator } from "../../core/options.ts";
 import { MAX_WRITE_DEPTH } from "./cbor-profile.ts";
 import { KeyCache } from "./key-cache.ts";
-import type { EncodedValue, HoleCodec } from "./value-codec.ts";
+import type { ApartBuffers, EncodedValue, HoleCodec } from "./value-codec.ts";
 import { ValueDecoder, type Revive } from "./value-decoder.ts";
 import { ValueEncoder, type Reduce } from "./value-encoder.ts";
 
@@ -60,7 +60,7 @@ class Cbor implements HoleCodec {
     return this.#encode(value, root).bytes;
   }
 
-  encodeWithHoles(value: unknown, buffers: Iterable<ArrayBufferLike>, root = "value"): EncodedValue {
+  encodeWithHoles(value: unknown, buffers: ApartBuffers, root = "value"): EncodedValue {
     return this.#encode(value, root, buffers);
   }
 
@@ -72,7 +72,7 @@ class Cbor implements HoleCodec {
     return new ValueDecoder(encoded, this.#keys, this.#revive).decode();
   }
 
-  #encode(value: unknown, root: string, buffers?: Iterable<ArrayBufferLike>): EncodedValue {
+  #encode(value: unknown, root: string, buffers?: ApartBuffers): EncodedValue {
     const encoder = this.#idle ?? new ValueEncoder(this.#reduce, MAX_WRITE_DEPTH);
     this.#idle = undefined;
     try {

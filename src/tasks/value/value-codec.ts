@@ -33,17 +33,22 @@ export interface EncodedValue {
   readonly bytes: Uint8Array;
   /** In the order of their places. */
   readonly holes: readonly Hole[];
+  /** Of the named buffers those that the value holds: whether it holds all of one. Absent when none were named. */
+  readonly found?: ReadonlyMap<ArrayBufferLike, boolean> | undefined;
 }
+
+/** The buffers that are to stand apart: those named, or all large ones of which a value holds the whole; and shared memory, or that alone. */
+export type ApartBuffers = Iterable<ArrayBufferLike> | "all" | "shared";
 
 /** A codec that can leave out the content of large buffers, for a transport that hands over memory instead of copying it. */
 export interface HoleCodec extends ValueCodec {
   /**
-   * As {@link ValueCodec.encode}, with a hole for each of `buffers` that the value holds whole and that has at least 64 KiB. A buffer
-   * that is met again is copied there.
+   * As {@link ValueCodec.encode}, with a hole for each of `buffers` that the value holds whole and that has at least 64 KiB, and for
+   * all shared memory, which `encode` refuses. A buffer that is met again is copied there, and so are those after 1,024 holes.
    *
    * @throws EncodingError for what cannot be carried, with the path to it.
    */
-  encodeWithHoles(value: unknown, buffers: Iterable<ArrayBufferLike>, root?: string): EncodedValue;
+  encodeWithHoles(value: unknown, buffers: ApartBuffers, root?: string): EncodedValue;
   /**
    * Returns the value, whose buffers are those of the holes.
    *

@@ -280,6 +280,8 @@ export class ValueDecoder {
     const length = this.#content(HEAD.bytes, kind.tag);
     if (length % kind.elementBytes !== 0) throw this.#wrong(`a ${kind.name} of ${length} bytes`);
     const hole = this.#holeOf(length);
+    if (hole !== undefined && hole.byteOffset % kind.elementBytes !== 0)
+      throw this.#wrong(`a ${kind.name} from byte ${hole.byteOffset} of its memory on`);
     if (hole !== undefined) return typedArrayOf(hole, kind);
     const start = this.#take(length);
     return typedArrayOf(this.#bytes.slice(start, this.#at), kind);

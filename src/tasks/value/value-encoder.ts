@@ -4,27 +4,19 @@
  */
 import { errorLine } from "../../core/describe-error.ts";
 import { EncodingError } from "../../core/errors.ts";
+import { isShared, MAX_HOLES } from "../../core/job/holed-bytes.ts";
 import { loneSurrogateAt } from "../../core/job/utf8.ts";
 import { bigintBytes } from "./bigint-bytes.ts";
 import { BytePieces, PieceError } from "./byte-pieces.ts";
-import {
-  BYTE,
-  HEAD,
-  LARGE_BYTES,
-  littleEndian,
-  MAX_ITEMS,
-  MIN_HOLE_BYTES,
-  TAG,
-  TYPED_ARRAY_BY_NAME,
-} from "./cbor-profile.ts";
-import type { EncodedValue } from "./value-codec.ts";
+import { BYTE, HEAD, LARGE_BYTES, littleEndian, MAX_ITEMS, TAG, TYPED_ARRAY_BY_NAME } from "./cbor-profile.ts";
+import { ApartList } from "./apart-buffers.ts";
+import type { ApartBuffers, EncodedValue } from "./value-codec.ts";
 import { describeRefused, kindOf, typedArrayName } from "./value-kind.ts";
 import { entryStep, pathText, type PathStep } from "./value-path.ts";
 
 const encoder = new TextEncoder();
 /** Up to here a loop in JavaScript beats the call into the host. */
 const SHORT_TEXT = 32;
-const NO_HOLES: ReadonlySet<ArrayBufferLike> = new Set();
 
 /** What an instance of a registered class is written as. */
 export interface NamedValue {
@@ -50,7 +42,9 @@ export class ValueEncoder {
   #deepest = 0;
   #items = 0;
   #root = "";
-  #holes: Set<ArrayBufferLike> | undefined;
+  /** Absent where everything is copied. */
+  #apart: ApartList | undefined;
+  #buffers: ApartBuffers | undefined;
   #refusal: EncodingError | undefined;
 
   constructor(reduce: Reduce, maxDepth: number) {
@@ -58,13 +52,14 @@ export class ValueEncoder {
     this.#maxDepth = maxDepth;
   }
 
-  /** Returns the bytes of `value`, with holes for large ones of `buffers`. */
-  encode(value: unknown, root: string, buffers: Iterable<ArrayBufferLike> = NO_HOLES): EncodedValue {
+  /** Returns the bytes of `value`, with holes for large ones of `buffers` and for shared memory. */
+  encode(value: unknown, root: string, buffers?: ApartBuffers): EncodedValue {
     this.#root = root;
-    this.#holes = buffers === NO_HOLES ? undefined : new Set(buffers);
+    this.#buffers = buffers;
     try {
       this.#value(value);
-      return this.#out.take();
+      const encoded = this.#out.take();
+      return this.#apart === undefined ? encoded : { ...encoded, found: this.#apart.found };
     } catch (error) {
       throw this.#explained(error);
     } finally {
@@ -80,7 +75,8 @@ export class ValueEncoder {
     }
     this.#depth = this.#deepest = this.#items = 0;
     this.#refusal = undefined;
-    this.#holes = undefined;
+    this.#apart = undefined;
+    this.#buffers = undefined;
     this.#out.clear();
   }
 
@@ -222,7 +218,7 @@ export class ValueEncoder {
       case "set":
         return this.#set(value as ReadonlySet<unknown>);
       case "memory":
-        return this.#content(new Uint8Array(value as ArrayBuffer));
+        return this.#content(new Uint8Array(value as ArrayBuffer, 0, (value as ArrayBuffer).byteLength));
       case "view":
         return this.#view(value as ArrayBufferView);
       case undefined:
@@ -315,22 +311,25 @@ export class ValueEncoder {
   }
 
   #content(bytes: Uint8Array): void {
-    const { buffer } = bytes;
-    if (!(buffer instanceof ArrayBuffer) && Object.prototype.toString.call(buffer) === "[object SharedArrayBuffer]")
-      this.#refuse("bytes of a SharedArrayBuffer, which may change while they are sent; send a copy");
-    this.#bytes(bytes, HEAD.bytes);
+    if (this.#buffers === undefined) {
+      if (isShared(bytes))
+        this.#refuse("bytes of a SharedArrayBuffer, which may change while they are sent; send a copy");
+      return this.#bytes(bytes, HEAD.bytes);
+    }
+    if (this.#buffers === "shared" && !isShared(bytes)) return this.#bytes(bytes, HEAD.bytes);
+    this.#apart ??= new ApartList(this.#buffers);
+    if (!this.#apart.take(bytes)) {
+      if (isShared(bytes) && bytes.length > 0) this.#refuse(`more than ${MAX_HOLES} places of shared memory`);
+      return this.#bytes(bytes, HEAD.bytes);
+    }
+    this.#head(HEAD.bytes, bytes.length);
+    this.#out.add(bytes, isShared(bytes) ? this.#path() : true);
   }
 
   #bytes(bytes: Uint8Array, major: number): void {
     this.#head(major, bytes.length);
     if (bytes.length < LARGE_BYTES) this.#out.copy(bytes);
-    else this.#out.add(bytes, this.#isHole(bytes));
-  }
-
-  /** Part of a buffer is never a hole: what else lies in it is not the value's. */
-  #isHole({ buffer, byteLength }: Uint8Array): boolean {
-    if (byteLength < MIN_HOLE_BYTES || byteLength !== buffer.byteLength) return false;
-    return this.#holes?.delete(buffer) ?? false;
+    else this.#out.add(bytes);
   }
 
   #instance(instance: object): void {

@@ -16,6 +16,10 @@ const BUILTINS: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   ["Date", { kind: "date", prove: (value) => Date.prototype.getTime.call(value as Date) }],
   ["Map", { kind: "map", prove: (value) => Reflect.get(Map.prototype, "size", value) }],
   ["Set", { kind: "set", prove: (value) => Reflect.get(Set.prototype, "size", value) }],
+  [
+    "SharedArrayBuffer",
+    { kind: "memory", prove: (value) => Reflect.get(SharedArrayBuffer.prototype, "byteLength", value) },
+  ],
   ["ArrayBuffer", { kind: "memory", prove: (value) => Reflect.get(ArrayBuffer.prototype, "byteLength", value) }],
 ]);
 /** The same by the prototypes of this realm. Why: to look at a prototype takes ten times as long, and dates are frequent. */

@@ -75,7 +75,7 @@ describe("what is refused, with its path", () => {
     ["an item of a set", new Set([1, new User()]), "at input(item 1): an instance of User"],
     ["a getter that throws", { a: [getter] }, "at input.a[0].broken: cannot be read: TypeError: boom"],
     ["a revoked proxy", { proxy }, "at input.proxy: cannot be read: TypeError: "],
-    ["shared memory", { shared: new SharedArrayBuffer(8) }, "at input.shared: an instance of SharedArrayBuffer"],
+    ["shared memory", { shared: new SharedArrayBuffer(8) }, "at input.shared: bytes of a SharedArrayBuffer"],
     ["a view of it", new Uint8Array(new SharedArrayBuffer(8)), "at input: bytes of a SharedArrayBuffer, which may"],
     ["a buffer that was transferred", { moved }, "at input.moved: cannot be read: TypeError"],
     ["what a proxy holds", { list: new Proxy([new User()], {}) }, "at input.list[0]: an instance of User"],

@@ -70,3 +70,60 @@ describe("holes", () => {
       ).toThrow(EncodingError);
   });
 });
+
+describe("shared memory", () => {
+  const cells = new Float64Array(new SharedArrayBuffer(64), 16, 2);
+
+  it("stands apart, whatever its size and however often it is met, with the way to it", () => {
+    const { holes, bytes } = codec.encodeWithHoles(
+      { cells, list: [cells.buffer, new SharedArrayBuffer(0)] },
+      "shared",
+      "input",
+    );
+    expect(holes.map(({ path, content }) => [path, content.byteOffset, content.length])).toEqual([
+      ["input.cells", 16, 16],
+      ["input.list[0]", 0, 64],
+    ]);
+    const read = codec.decodeWithHoles({ bytes, holes }) as { cells: Float64Array; list: Uint8Array[] };
+    expect(read.cells.buffer).toBe(cells.buffer);
+    expect([read.cells.byteOffset, read.cells.length]).toEqual([16, 2]);
+    expect(read.list.map(({ length }) => length)).toEqual([64, 0]);
+  });
+
+  it("is refused beyond 1,024 places, and by a codec of bytes alone", () => {
+    const many = Array.from({ length: 1_025 }, () => cells);
+    expect(() => codec.encodeWithHoles(many, "shared", "input")).toThrow("at input[1024]: more than 1024 places");
+    expect(codec.encodeWithHoles(many.slice(1), "all").holes.length).toBe(1_024);
+    expect(() => codec.encode({ cells })).toThrow("at value.cells: bytes of a SharedArrayBuffer");
+  });
+
+  it("is not read where its elements would not be aligned", () => {
+    const { bytes, holes } = codec.encodeWithHoles(cells, "shared");
+    const content = new Uint8Array(cells.buffer, 17, 16);
+    expect(() => codec.decodeWithHoles({ bytes, holes: holes.map((hole) => ({ ...hole, content })) })).toThrow(
+      EncodingError,
+    );
+  });
+});
+
+describe("buffers that are given away", () => {
+  it("are those that were named, or all large ones: which were found, and whether whole", () => {
+    const [whole, small, half] = [new Uint8Array(SIZE), new Uint8Array(8), new Uint8Array(2 * SIZE)];
+    const value = [whole, small, half.subarray(1), whole];
+    const missing = new ArrayBuffer(1);
+    const named = codec.encodeWithHoles(value, [whole.buffer, small.buffer, half.buffer, missing]);
+    expect(named.holes.map(({ content }) => content.buffer)).toEqual([whole.buffer]);
+    expect([...(named.found ?? [])]).toEqual([
+      [whole.buffer, true],
+      [small.buffer, true],
+      [half.buffer, false],
+    ]);
+    expect(codec.encodeWithHoles(value, "all").holes.map(({ content }) => content.buffer)).toEqual([whole.buffer]);
+    expect(codec.encodeWithHoles(value, "shared").holes).toEqual([]);
+  });
+
+  it("are copied after 1,024 holes", () => {
+    const buffers = Array.from({ length: 1_030 }, () => new Uint8Array(SIZE));
+    expect(codec.encodeWithHoles(buffers, "all").holes.length).toBe(1_024);
+  });
+});
