@@ -21,7 +21,12 @@ const CHANGES: ReadonlySet<RunnerEvent["type"]> = new Set<RunnerEvent["type"]>([
   "worker-gone",
 ]);
 
-const NOTHING: RelayedExecution = { cancel: () => undefined, grant: () => undefined };
+const NOTHING: RelayedExecution = {
+  cancel: () => undefined,
+  grant: () => undefined,
+  onInput: () => undefined,
+  endInput: () => undefined,
+};
 
 /** Why the handler's signal says what it says: a worker that leaves or has lost its runner stops its jobs. */
 function cancelReason(reason: AbortReason): CancelReason {
@@ -102,12 +107,18 @@ class Relay implements JobRelay {
     }
     const owner: RelayedCallOwner = {
       onItem: (value) => sink.onRelayedItem(value),
+      onCredit: (bytes) => sink.onRelayedCredit(bytes),
       onProgress: (value) => sink.onRelayedProgress(value),
       onEnded: (outcome) => sink.onRelayed(resultOf(outcome)),
     };
     try {
       const call = this.#runner.fleet.relay({ message, route, asyncContext: from.asyncContext }, owner);
-      return { cancel: (reason) => call.cancel(cancelReason(reason)), grant: (bytes) => call.grant(bytes) };
+      return {
+        cancel: (reason) => call.cancel(cancelReason(reason)),
+        grant: (bytes) => call.grant(bytes),
+        onInput: (value) => call.onInput(value),
+        endInput: () => call.endInput(),
+      };
     } catch (error) {
       sink.onRelayed(refusal(error));
       return NOTHING;

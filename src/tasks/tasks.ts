@@ -2,7 +2,7 @@
 import type { Job } from "../core/job/job.ts";
 import { isTaskName, MAX_TASKS, TASK_FORM } from "../core/identifiers.ts";
 import type { Handler, JobContext } from "../core/worker/execution.ts";
-import { isStream } from "../core/worker/item-pump.ts";
+import { isStream } from "../core/async/item-pump.ts";
 import type { AsyncContext } from "../core/time/async-context.ts";
 import { captureAsyncContext } from "../core/time/system.ts";
 import { EncodedItems, type ItemEncoding } from "./item-encoder.ts";

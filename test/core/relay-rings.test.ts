@@ -117,7 +117,8 @@ describe("a job that comes back to its own runner", () => {
     const from = { runnerId: "other", labels: [], asyncContext: undefined, waited: 0 };
     const nothing = (): void => undefined;
     const onRelayed = (ended: unknown): void => void (result = ended);
-    relay(set.runner).forward(message, from, { onRelayedItem: nothing, onRelayedProgress: nothing, onRelayed });
+    const told = { onRelayedItem: nothing, onRelayedCredit: nothing, onRelayedProgress: nothing, onRelayed };
+    relay(set.runner).forward(message, from, told);
     expect(result).toEqual({ ok: false, reject: "unfit" });
     expect(set.runner.stats()).toMatchObject({ submitted: 1, running: 1, queued: 0 });
     peer.answer("y");

@@ -15,6 +15,7 @@ const SEEDS: Readonly<Record<string, number>> = {
   relays: 8,
   turns: 3,
   streams: 4,
+  inputs: 4,
 };
 /** Every how many seeds one is played twice. */
 const TWICE = 6;

@@ -19,7 +19,7 @@ interface Share {
 const SHARES: readonly Share[] = [
   { kind: "drawn", seeds: { test: 1_000, quick: 2_000, full: 22_000 }, lot: 500, twice: 100 },
   { kind: "short", seeds: { test: 1_000, quick: 2_000, full: 30_000 }, lot: 1_000, twice: 100 },
-  ...["cuts", "stalls", "lies", "slow", "memory", "relays", "turns", "streams"].map((kind) => ({
+  ...["cuts", "stalls", "lies", "slow", "memory", "relays", "turns", "streams", "inputs"].map((kind) => ({
     kind,
     seeds: { test: 100, quick: 500, full: 1_000 },
     lot: 250,

@@ -5,7 +5,7 @@ import { scarcityOf, withCode } from "../../supervisor/scarcity.ts";
 import type { Handler } from "../../index.ts";
 import { likeHandler } from "../../core/worker/handler-lifecycle.ts";
 import { loadExportOrTask } from "./export-or-task.ts";
-import { isStream } from "../../core/worker/item-pump.ts";
+import { isStream } from "../../core/async/item-pump.ts";
 import { TimedItems } from "./timed-items.ts";
 import { HandlerTimer, MODULE_FAULT, type TimedModule } from "./handler-timer.ts";
 

@@ -5,7 +5,7 @@
 import { Deferred } from "../../core/async/deferred.ts";
 import { heldPayloadBytes } from "../../core/job/held-bytes.ts";
 import type { Payload, PayloadStream } from "../../index.ts";
-import { Fifo } from "./fifo.ts";
+import { Fifo } from "../../core/collections/fifo.ts";
 
 /** What an item takes besides its bytes, an upper estimate. */
 const ITEM_BYTES = 256;

@@ -6,7 +6,7 @@ import { Deferred } from "../../core/async/deferred.ts";
 import type { ByteBudget } from "../../core/job/byte-budget.ts";
 import { heldAttemptBytes, heldErrorBytes, heldPayloadBytes } from "../../core/job/held-bytes.ts";
 import { type AttemptRecord, type Payload, type PayloadStream, RunnerStoppedError } from "../../index.ts";
-import { Fifo } from "./fifo.ts";
+import { Fifo } from "../../core/collections/fifo.ts";
 import type { InputLine, PendingCall } from "./input.ts";
 import { itemBytes, LineStream, type LineStreamOwner } from "./line-stream.ts";
 

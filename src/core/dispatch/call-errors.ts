@@ -1,16 +1,20 @@
-/** The errors a call settles with when its handler is not the cause: limits, missing workers, a stopped runner. */
+/** The errors a call settles with: of its handler, of limits, of missing workers, of a stopped runner. */
 import { type WorkerSelector, describeLabels, nameLabels } from "../pool/worker-selector.ts";
 import {
   type AttemptRecord,
   because,
   EncodingError,
+  ExecutionError,
   NoWorkerError,
   type PowerhoseError,
   QueueFullError,
+  type RemoteError,
   TimeoutError,
   WorkerLostError,
 } from "../errors.ts";
+import { withoutStacks } from "../protocol/error-details.ts";
 import type { JobFailedMessage } from "../protocol/message.ts";
+import { remoteCause } from "./remote-error.ts";
 
 /** The job an error is about, and what was tried. */
 export interface FailedCall {
@@ -29,6 +33,18 @@ function missing(selector: WorkerSelector | undefined, anyMissing: string): stri
 /** What an error of a call carries besides its words. */
 export function about({ jobId, attempts }: FailedCall): FailedCall {
   return { jobId, attempts };
+}
+
+/** Its handler threw. */
+export function handlerFailed(thrown: RemoteError, showsStacks: boolean, call: FailedCall): ExecutionError {
+  const told = showsStacks ? thrown : withoutStacks(thrown);
+  return new ExecutionError(told, { ...about(call), cause: remoteCause(told) });
+}
+
+/** Its data could not be sent: it is over a limit, or its bytes are gone. */
+export function unsendable(cause: unknown, call: FailedCall): EncodingError {
+  if (cause instanceof EncodingError) return new EncodingError(cause.message, -1, about(call));
+  return new EncodingError("the job's data cannot be read any more", -1, { ...about(call), cause });
 }
 
 /** No worker that could take it registered for `ms`. */

@@ -5,6 +5,7 @@
 import { WorkerSelector, selectorFor } from "../pool/worker-selector.ts";
 import { taskLabel } from "../identifiers.ts";
 import { EXECUTE_DEFAULTS, type ExecuteDefaults, type ExecuteOptions } from "../job/execute-options.ts";
+import type { InputSource } from "../job/input-source.ts";
 import type { WithDefaults } from "../options.ts";
 import type { Payload } from "../peer.ts";
 
@@ -15,6 +16,7 @@ export interface CallOptions extends WithDefaults<ExecuteDefaults> {
   readonly signal?: AbortSignal | undefined;
   readonly onJobId?: ((jobId: string) => void) | undefined;
   readonly onProgress?: ((value: Payload) => void) | undefined;
+  readonly input?: InputSource | undefined;
   /** @internal The selector of `require`. */
   readonly selector?: WorkerSelector | undefined;
 }
@@ -49,7 +51,7 @@ function withTask(task: string, options: CallOptions): CallOptions {
 
 /** @internal Completes the options of one call; they have been checked. */
 export function resolveCall(options: ExecuteOptions, defaults: CallOptions): CallOptions {
-  const { signal, require, onJobId, onProgress } = options;
+  const { signal, require, onJobId, onProgress, input } = options;
   const selector = require === undefined ? defaults.selector : selectorFor(require);
   return {
     attempts: options.attempts ?? defaults.attempts,
@@ -64,9 +66,11 @@ export function resolveCall(options: ExecuteOptions, defaults: CallOptions): Cal
     require: selector?.labels ?? EXECUTE_DEFAULTS.require,
     verify: options.verify ?? defaults.verify,
     streamWindow: options.streamWindow ?? defaults.streamWindow,
+    resume: options.resume ?? defaults.resume,
     selector,
     ...(signal === undefined ? {} : { signal }),
     ...(onJobId === undefined ? {} : { onJobId }),
     ...(onProgress === undefined ? {} : { onProgress }),
+    ...(input === undefined ? {} : { input }),
   };
 }

@@ -11,16 +11,18 @@ import {
   attemptTimedOut,
   deadlinePassed,
   fleetFailed,
+  handlerFailed,
   noWorker,
   queueTimedOut,
   unfitLease,
+  unsendable,
   workerLost,
 } from "./call-errors.ts";
 import type { CallOptions } from "./call-options.ts";
 import { MAX_DURATION } from "../time/clock.ts";
 import type { CallContext, CallOwner, CallState, CallTarget, SubmittedJob } from "./call-context.ts";
 import { withoutOffer } from "../pool/worker-selector.ts";
-import { AbortError, type AttemptOutcome, type AttemptRecord, EncodingError, ExecutionError } from "../errors.ts";
+import { AbortError, type AttemptOutcome, type AttemptRecord, EncodingError } from "../errors.ts";
 import type { GoneReason } from "../events.ts";
 import type { Job } from "../job/job.ts";
 import { wholePayload } from "../job/holed-bytes.ts";
@@ -29,8 +31,7 @@ import type { CancelReason, JobErrorMessage, JobFailedMessage, JobRoute, RejectR
 import { joinPath } from "../identifiers.ts";
 import { firstRoute } from "./job-route.ts";
 import type { Payload } from "../peer.ts";
-import { withoutStacks } from "../protocol/error-details.ts";
-import { remoteCause } from "./remote-error.ts";
+import { type FedCall, InputFeed } from "./input-feed.ts";
 import { type AttemptFailure, nextRetryDelay } from "./retry.ts";
 import type { Session } from "../session/session.ts";
 import { answerRecord, AttemptRecords } from "./attempt-records.ts";
@@ -43,11 +44,12 @@ import type { Waiter } from "../pool/waiter.ts";
 /** One `execute()` or `open()`. */
 export class Call
   extends QueuedCall
-  implements SubmittedJob, Waiter<Session>, AttemptOwner<Session>, Abortable, StreamedCall
+  implements SubmittedJob, Waiter<Session>, AttemptOwner<Session>, Abortable, StreamedCall, FedCall
 {
   /** Sessions that had this job. Weak: the job may outlive them by far. */
   avoid: WeakSet<Session> | undefined;
   readonly sink: AttemptSink<Session> | undefined;
+  readonly feed: InputFeed | undefined;
   readonly #stream: ResultStream | undefined;
   readonly asyncContext: AsyncContext | undefined;
   readonly #context: CallContext<Call>;
@@ -93,6 +95,7 @@ export class Call
     if (stream !== undefined) stream.call = this;
     this.sink = stream ?? (options.onProgress && new ProgressSink(options.onProgress, context.clock));
     this.asyncContext = context.captureAsyncContext?.();
+    this.feed = options.input && new InputFeed(options.input, context.clock, this);
   }
 
   /** Whether no other worker can have it: it is for a leased one, or its buffers are with the one that has it. */
@@ -178,7 +181,7 @@ export class Call
     if (now >= this.#expires) return this.#expire();
     if (this.#state === "running") {
       const since = this.#stream?.quietSince(this.#since) ?? this.#since;
-      const left = since + this.#options.timeout - now;
+      const left = (this.feed?.quietSince(since) ?? since) + this.#options.timeout - now;
       return left > 0 ? this.#setTimer(Math.min(left, this.#expires - now), now) : this.#attemptTimedOut();
     }
     if (now >= this.#waitingUntil()) return this.#waitedTooLong(now);
@@ -236,9 +239,7 @@ export class Call
       checkSendable(job.content, session, this.#context);
       return session.attempts.assign(this, job, this.id, this.#made + 1, ttl, now);
     } catch (cause) {
-      const isLimit = cause instanceof EncodingError;
-      const message = isLimit ? cause.message : "the job's data cannot be read any more";
-      return new EncodingError(message, -1, { ...about(this), cause: isLimit ? undefined : cause });
+      return unsendable(cause, this);
     }
   }
 
@@ -267,11 +268,7 @@ export class Call
     const fault = unsentResult(message.error, joinPath(session.identity, path));
     if (fault !== undefined) return this.onUnusable(fault);
     const isShown = this.#context.remoteStacks ?? session.isLocal;
-    const error = (): ExecutionError => {
-      const remote = isShown ? message.error : withoutStacks(message.error);
-      return new ExecutionError(remote, { ...about(this), cause: remoteCause(remote) });
-    };
-    this.#failed({ kind: "error", retryable, retryAfter }, error);
+    this.#failed({ kind: "error", retryable, retryAfter }, () => handlerFailed(message.error, isShown, this));
   }
 
   onRejected({ session }: Attempt<Session>, reason: RejectReason): void {
@@ -445,7 +442,8 @@ export class Call
     const history = { made: this.#made, lost: this.#lost, rejected: this.#rejected, left: this.#expires - now };
     // A leased worker is tried again only with what it had no room for: that has not started.
     const isOver =
-      this.#stream?.isRead === true ||
+      this.#stream?.isCommitted === true ||
+      this.feed?.isSpent === true ||
       this.#job?.hasLeft === true ||
       (this.#target.pinned && !(failure.kind === "rejected" && failure.reason === "overloaded"));
     const after = isOver
@@ -453,6 +451,7 @@ export class Call
       : nextRetryDelay(failure, history, this.#options, this.#context.throttle, this.#context.random);
     if (after === undefined) return this.#fail(error());
     this.#stream?.restart();
+    this.feed?.leave();
     this.#context.events?.onRetried(this, this.#made, failure.kind, after);
     this.#context.countAgain(failure.kind);
     if (after === 0) return this.#enqueue();
@@ -471,6 +470,7 @@ export class Call
     if (owner === undefined) return;
     if (this.list !== undefined) this.#target.scheduler.leave(this);
     if (this.#options.signal !== undefined) this.#context.aborts.forget(this.#options.signal, this);
+    this.feed?.leave();
     this.#context.timers.drop(this);
     this.#setState("settled");
     this.#owner = undefined;

@@ -249,6 +249,8 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const job = this.#options.headers === undefined ? made : this.#withHeaders(made, this.#options.headers);
     checkJobSize(job.content, this);
     const resolved = job.task === undefined ? given : this.#taskSelectors.optionsFor(job.task, given);
+    if (resolved.input !== undefined && resolved.verify > 1)
+      throw new TypeError("execute: `input` cannot be given with `verify`: it would be read several times");
     const announced = resolved.onJobId === undefined ? undefined : this.#announce(resolved.onJobId);
     if (resolved.signal?.aborted === true) throw resolved.signal.reason ?? new AbortError("aborted", "cancelled");
     const bytes = heldJobBytes(job);

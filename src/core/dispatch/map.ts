@@ -29,7 +29,7 @@ import type { Payload } from "../peer.ts";
 export type MapInput = Job | Payload;
 
 /** Options of {@link JobRunner.map}: those of `execute` hold for each job. */
-export interface MapOptions extends ExecuteOptions {
+export interface MapOptions extends Omit<ExecuteOptions, "input" | "resume"> {
   /** Jobs submitted at a time; default twice the fleet's slots, at least 16, following the fleet as it grows. */
   readonly concurrency?: number | undefined;
   /** Whether outcomes come in input order (default) or as jobs settle. */
@@ -61,8 +61,11 @@ export const MAP_DEFAULTS: WithDefaults<Pick<MapOptions, "ordered" | "windowByte
   windowBytes: 67_108_864,
 });
 
+/** A stream is of one job: neither may `map` give one to many, nor take one. */
+const { input: _input, resume: _resume, ...JOB_RULES } = EXECUTE_RULES;
+
 const MAP_RULES: Validators<MapRunOptions<unknown>> = Object.freeze({
-  ...EXECUTE_RULES,
+  ...JOB_RULES,
   concurrency: integer(1),
   ordered: isBoolean,
   window: integer(1),

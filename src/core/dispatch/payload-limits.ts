@@ -72,6 +72,17 @@ export function checkSendable(data: Payload, worker: PayloadCarrier, limits: Pay
   checkWorkerLimit(data, worker, limits.maxPayload);
 }
 
+/**
+ * Checks an item that goes into a job against the limit that a worker named in its HELLO.
+ * @throws EncodingError when it is over.
+ */
+export function checkItemLimit(item: Payload, { identity, maxPayload, attachments }: PayloadCarrier): void {
+  const bytes = bytesOver(item, maxPayload, attachments);
+  if (bytes === undefined) return;
+  const limit = `over the maxPayload of worker ${identity} (${maxPayload})`;
+  throw new EncodingError(`an item of \`input\` has ${bytes} bytes, ${limit}`);
+}
+
 /** The words for a result that its worker did not send, as it is over the runner's limit; `undefined` for any other error. */
 export function unsentResult({ code, message }: RemoteError, identity: string): string | undefined {
   return code === RESULT_TOO_LARGE ? `worker ${identity}: ${message}` : undefined;

@@ -10,6 +10,7 @@ import type { Session } from "../session/session.ts";
  */
 export class ProgressSink implements AttemptSink<Session> {
   readonly wantsProgress = true;
+  readonly delivered = 0;
   readonly #listener: (value: Payload) => void;
   readonly #clock: Clock;
   #latest: Payload | undefined;

@@ -3,10 +3,10 @@
  * started: the outermost runner decides. A job that has not started moves within the fleet, and is handed back when no worker
  * fits. What the outer side is told is made in ../relay.ts.
  */
-import type { Attempt, AttemptOwner, AttemptSink } from "../session/attempt.ts";
+import type { Attempt, AttemptFeed, AttemptOwner, AttemptSink } from "../session/attempt.ts";
 import type { CallContext, CallOwner, CallState, CallTarget, SubmittedJob } from "./call-context.ts";
 import { about, fleetFailed, queueTimedOut } from "./call-errors.ts";
-import { checkWorkerLimit, resultFault } from "./payload-limits.ts";
+import { checkItemLimit, checkWorkerLimit, resultFault } from "./payload-limits.ts";
 import type { AsyncContext } from "../time/async-context.ts";
 import type { Job } from "../job/job.ts";
 import { formatJobId } from "../job/job-id.ts";
@@ -53,6 +53,8 @@ export type RelayedOutcome =
 export interface RelayedCallOwner {
   /** An item of a stream has come. */
   onItem(value: Payload): void;
+  /** The worker takes so many bytes of items more. */
+  onCredit(bytes: number): void;
   /** The handler says how far it is. */
   onProgress(value: Payload): void;
   /** It is over. Called once. */
@@ -67,7 +69,13 @@ export function relayFailure(code: FailureCode, text: string, more: Partial<Rela
 /** One relayed job, from its arrival to its answer. */
 export class RelayedCall
   extends QueuedCall
-  implements SubmittedJob, Waiter<Session>, AttemptOwner<Session>, AttemptSink<Session>, Avoided<Session>
+  implements
+    SubmittedJob,
+    Waiter<Session>,
+    AttemptOwner<Session>,
+    AttemptSink<Session>,
+    AttemptFeed<Session>,
+    Avoided<Session>
 {
   attemptsMade = 0;
   readonly attempts: readonly AttemptRecord[] = [];
@@ -205,8 +213,40 @@ export class RelayedCall
     return this.#job.message.credit;
   }
 
+  get delivered(): number {
+    return this.#job.message.delivered ?? 0;
+  }
+
   get wantsProgress(): boolean {
     return this.#job.message.wantsProgress === true;
+  }
+
+  get feed(): this | undefined {
+    return this.#job.message.hasInput === true ? this : undefined;
+  }
+
+  onCredit(_attempt: Attempt<Session>, bytes: number): void {
+    this.#owner?.onCredit(bytes);
+  }
+
+  /** An item from the outer side, within the worker's credit. */
+  onInput(value: Payload): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    try {
+      checkItemLimit(value, attempt.session);
+      attempt.session.attempts.sendInput(attempt, value);
+    } catch (error) {
+      if (!(error instanceof EncodingError)) throw error;
+      attempt.session.attempts.cancel(attempt, "cancelled");
+      this.#fail(relayFailure("encoding", error.message, { path: pathOf(attempt) }));
+    }
+  }
+
+  /** The outer side has no more of them. */
+  endInput(): void {
+    const attempt = this.#attempt;
+    if (attempt !== undefined) attempt.session.attempts.endInput(attempt);
   }
 
   /** The outer side has read items: the credit is from end to end, and nothing is kept here. */

@@ -1,6 +1,7 @@
 /**
  * The items of one call between the worker and the reader: kept until they are read, and paid for with credit. The call is retried
- * until its reader was given an item; from then on its failure is the reader's. How the call goes on is in call.ts.
+ * until its reader was given an item; from then on its failure is the reader's, unless it is to be resumed. How the call goes on is in
+ * call.ts.
  */
 import { resultFault } from "./payload-limits.ts";
 import { ProgressSink } from "./progress-sink.ts";
@@ -10,6 +11,7 @@ import type { StreamBudget } from "./stream-budget.ts";
 import { Deferred } from "../async/deferred.ts";
 import { wholePayload } from "../job/holed-bytes.ts";
 import type { Job } from "../job/job.ts";
+import { Fifo } from "../collections/fifo.ts";
 import type { PayloadStream } from "../job/payload-stream.ts";
 import { AbortError } from "../errors.ts";
 import type { Payload } from "../peer.ts";
@@ -51,17 +53,15 @@ export interface StreamContext {
 export class ResultStream implements PayloadStream, AttemptSink<Session> {
   /** Whether an item has arrived, in any attempt. */
   hasBegun = false;
-  /** Whether the reader was given an item: from then on there is no other attempt. */
-  isRead = false;
+  /** Items that the reader was given. */
+  delivered = 0;
   readonly #context: StreamContext;
   readonly #options: CallOptions;
   readonly #onBegun: (stream: PayloadStream) => void;
   readonly #progress: ProgressSink | undefined;
   #call: StreamedCall | undefined;
   #attempt: Attempt<Session> | undefined;
-  /** Items in the order they came, and before them, turned round, those that are read first. */
-  #later: Payload[] = [];
-  #sooner: Payload[] = [];
+  readonly #unread = new Fifo<Payload>();
   readonly #readers: Deferred<Result>[] = [];
   /** Bytes of the budget it has. */
   #reserved = 0;
@@ -109,11 +109,16 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
     this.#attempt = attempt;
     this.#activeAt = now;
     const reader = this.#readers.shift();
-    if (reader === undefined) this.#later.push(value);
+    if (reader === undefined) this.#unread.push(value);
     else reader.resolve(this.#give(value));
     if (this.hasBegun) return;
     this.hasBegun = true;
     this.#onBegun(this);
+  }
+
+  /** Whether an item was read that no other attempt could take back. */
+  get isCommitted(): boolean {
+    return this.delivered > 0 && !this.#options.resume;
   }
 
   /** From when on the silence of the worker counts: never, while it has no credit. */
@@ -127,8 +132,7 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
     this.#attempt = undefined;
     this.#activeAt = Number.NEGATIVE_INFINITY;
     this.#owed = 0;
-    this.#later = [];
-    this.#sooner = [];
+    this.#unread.clear();
   }
 
   /** The call has settled: what arrived is read before that. */
@@ -145,11 +149,12 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
 
   next(): Promise<Result> {
     const { signal } = this.#options;
-    if (this.#end !== undefined && signal?.aborted === true && this.#unread > 0) {
+    if (this.#end !== undefined && signal?.aborted === true && this.#unread.length > 0) {
       this.restart();
       this.#end = { ok: false, error: signal.reason };
     }
-    if (this.#unread > 0) return Promise.resolve(this.#give(this.#take()));
+    const item = this.#unread.shift();
+    if (item !== undefined) return Promise.resolve(this.#give(item));
     if (this.#end !== undefined) return this.#tellEnd();
     const reader = new Deferred<Result>();
     this.#readers.push(reader);
@@ -174,21 +179,8 @@ export class ResultStream implements PayloadStream, AttemptSink<Session> {
     await this.return();
   }
 
-  get #unread(): number {
-    return this.#later.length + this.#sooner.length;
-  }
-
-  /** The oldest item. Each is moved once, so that a long queue costs no more than a short one. */
-  #take(): Payload {
-    if (this.#sooner.length === 0) {
-      this.#sooner = this.#later.toReversed();
-      this.#later = [];
-    }
-    return this.#sooner.pop() ?? "";
-  }
-
   #give(value: Payload): Result {
-    this.isRead = true;
+    this.delivered++;
     if (this.#end === undefined) this.#giveBack(wirePayloadBytes(value) + ITEM_COST);
     return { done: false, value };
   }

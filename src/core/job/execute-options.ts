@@ -2,6 +2,7 @@
  * The options of `execute`, with their defaults and checks. How they are resolved for one call is in dispatch/call-options.ts.
  */
 import { labelList } from "../identifiers.ts";
+import { type InputSource, isInputSource } from "./input-source.ts";
 import type { Payload } from "../peer.ts";
 import {
   abortSignal,
@@ -53,6 +54,17 @@ export interface ExecuteOptions {
   /** Bytes of items that a stream may hold unread, an item at its length and 64 more; 1 to 2^30, default 65,536. */
   readonly streamWindow?: number | undefined;
   /**
+   * Whether a stream that breaks off after items were read goes on in another attempt, as long as there are any: its handler finds
+   * in `context.delivered` how many items were read, and begins after them. Default false: the reader gets the error.
+   */
+  readonly resume?: boolean | undefined;
+  /**
+   * A stream that goes into the job: its handler reads it as `context.input`, and items are pulled as fast as it does. An iterable
+   * is read once: when it was begun, the job has no other attempt. A function is called for each attempt. What it throws rejects
+   * the call. Not with `verify`.
+   */
+  readonly input?: InputSource | undefined;
+  /**
    * Called with what the handler says of its progress: the latest, at most ten times a second, and before the result. What it
    * throws is an uncaught error of the host.
    */
@@ -65,7 +77,7 @@ export interface ExecuteOptions {
 }
 
 /** The options that a runner has for all its calls; the others are of one call. */
-export type ExecuteDefaults = Omit<ExecuteOptions, "signal" | "onJobId" | "onProgress">;
+export type ExecuteDefaults = Omit<ExecuteOptions, "signal" | "onJobId" | "onProgress" | "input">;
 
 const OPTIONS = defineOptions<ExecuteDefaults, keyof ExecuteDefaults>({
   attempts: [integer(1), 3],
@@ -80,6 +92,7 @@ const OPTIONS = defineOptions<ExecuteDefaults, keyof ExecuteDefaults>({
   require: [labelList, Object.freeze([])],
   verify: [integer(1, 16), 1],
   streamWindow: [integer(1, 0x4000_0000), 65_536],
+  resume: [isBoolean, false],
 });
 
 /** What `execute` does when nothing else is asked for. */
@@ -94,4 +107,5 @@ export const EXECUTE_RULES: Validators<ExecuteOptions> = Object.freeze({
   signal: abortSignal,
   onJobId: isFunction,
   onProgress: isFunction,
+  input: isInputSource,
 });

@@ -147,6 +147,8 @@ function encodeBody(out: ByteWriter, message: Message): void {
     case "JOB":
     case "CANCEL":
     case "CREDIT":
+    case "INPUT":
+    case "INPUTEND":
     case "WELCOME":
     case "REMOVED":
     case "GOAWAY":
@@ -161,6 +163,8 @@ function decodeBody(input: ByteReader, type: Message["type"]): Message {
     case "JOB":
     case "CANCEL":
     case "CREDIT":
+    case "INPUT":
+    case "INPUTEND":
     case "WELCOME":
     case "REMOVED":
     case "GOAWAY":

@@ -22,6 +22,8 @@ export const MESSAGE_CODES: Codes<Message["type"]> = Object.freeze({
   ITEM: 0x16,
   CREDIT: 0x17,
   PROGRESS: 0x18,
+  INPUT: 0x19,
+  INPUTEND: 0x1a,
   FAILED: 0x1b,
   REMOVE: 0x20,
   REMOVED: 0x21,
@@ -82,12 +84,16 @@ export function invert<Name extends string>(codes: Codes<Name>): readonly (Name 
 
 /** Type byte and body length, before each body. */
 export const HEAD_BYTES = 5;
-/** Bits of the feature mask of HELLO and WELCOME. Bit 2 is reserved; bit 5 is for sockets that carry buffers beside a frame. */
+/** Bits of the feature mask of HELLO and WELCOME. Bit 5 is for sockets that carry buffers beside a frame. */
 export const FEATURE: Readonly<
-  Record<"tasks" | "streams" | "progress" | "details" | "attachments" | "relay" | "capacity" | "turns", number>
+  Record<
+    "tasks" | "streams" | "inputs" | "progress" | "details" | "attachments" | "relay" | "capacity" | "turns",
+    number
+  >
 > = Object.freeze({
   tasks: 1 << 0,
   streams: 1 << 1,
+  inputs: 1 << 2,
   progress: 1 << 3,
   details: 1 << 4,
   attachments: 1 << 5,
@@ -99,6 +105,7 @@ export const FEATURE: Readonly<
 export const SUPPORTED_FEATURES: number =
   FEATURE.tasks |
   FEATURE.streams |
+  FEATURE.inputs |
   FEATURE.progress |
   FEATURE.details |
   FEATURE.relay |
@@ -113,9 +120,12 @@ export function featuresOn({ attachments }: { readonly attachments?: unknown }):
 /** The code in JOBERR of a result over the runner's limit. */
 export const RESULT_TOO_LARGE = "RESULT_TOO_LARGE";
 
-/** Bit 0 of the flags of HELLO, JOB, JOBRES, JOBERR, ITEM and PROGRESS. */
+/** Bit 0 of the flags of HELLO, JOB, JOBRES, JOBERR, ITEM, INPUT and PROGRESS. */
 export const FLAG_0 = 1;
-/** Bit 1 of the flags of HELLO (the prefetch limit follows, last), JOBRES and JOBERR (the duration follows, next). */
+/**
+ * Bit 1 of the flags of HELLO (the prefetch limit follows, last), JOB (a stream goes on: the number of items that were read follows,
+ * next), JOBRES and JOBERR (the duration follows, next).
+ */
 export const FLAG_1 = 2;
 /** Bit 2 of the flags of HELLO (the worker is a relay), JOB (the name of its task follows, next) and JOBERR (details follow). */
 export const FLAG_2 = 4;
@@ -124,6 +134,8 @@ export const FLAG_2 = 4;
  * errors follow as a value, last).
  */
 export const FLAG_3 = 8;
+/** Bit 4 of the flags of JOB (a stream goes in). */
+export const FLAG_4 = 16;
 /** Bit 5 of the flags of JOB (PROGRESS is listened to). */
 export const FLAG_5 = 32;
 /** Bit 6 of the flags of JOB (its route follows, next), JOBRES and JOBERR (the path follows, next). */

@@ -9,6 +9,7 @@ import { IDENTITY_FORM, isIdentity, isPath, isTaskName, MAX_PATH, TASK_FORM } fr
 import { Job } from "../job/job.ts";
 import type {
   CapacityMessage,
+  CreditMessage,
   HelloMessage,
   JobErrorMessage,
   JobFailedMessage,
@@ -33,6 +34,7 @@ import {
   FLAG_1,
   FLAG_2,
   FLAG_3,
+  FLAG_4,
   FLAG_5,
   FLAG_6,
   FLAG_7,
@@ -70,6 +72,8 @@ export function decodeWorkerBody(input: ByteReader, type: Message["type"]): Work
       return { type, attemptId: attemptId(input), value: partValue(input) };
     case "PROGRESS":
       return { type, attemptId: attemptId(input), value: progressValue(input) };
+    case "CREDIT":
+      return decodeCredit(input);
     case "CANCELLED":
     case "WAITING":
     case "STARTED":
@@ -104,7 +108,11 @@ export function decodeRunnerBody(input: ByteReader, type: Message["type"]): Runn
     case "CANCEL":
       return { type, attemptId: attemptId(input), reason: lookUp(cancelReasons, input.u8(), "reason") };
     case "CREDIT":
-      return { type, attemptId: attemptId(input), bytes: positive(input.u32(), "credit") };
+      return decodeCredit(input);
+    case "INPUT":
+      return { type, attemptId: attemptId(input), value: partValue(input) };
+    case "INPUTEND":
+      return { type, attemptId: attemptId(input) };
     case "PING":
     case "PONG":
       return { type, nonce: input.u32() };
@@ -131,20 +139,23 @@ function decodeJob(input: ByteReader): JobMessage {
   const jobId = input.u64();
   const ttl = limitMs(input.u32(), "ttl");
   const flags = input.u8();
-  if (flags > FLAG_0) checkFlags(flags, FLAG_0 | FLAG_2 | FLAG_3 | FLAG_5 | FLAG_6 | FLAG_7);
+  if (flags > FLAG_0) checkFlags(flags, JOB_FLAGS);
   const task = (flags & FLAG_2) === 0 ? undefined : taskName(input);
   const credit = (flags & FLAG_3) === 0 ? undefined : positive(input.u32(), "credit");
+  const delivered = (flags & FLAG_1) === 0 ? undefined : positive(input.u64(), "number of items");
   const route = (flags & FLAG_6) === 0 ? undefined : decodeRoute(input);
   const holes = holesOf(input, flags);
   try {
     const read = readJob(input, flags, holes);
     const job = task === undefined ? read : read.forTask(task);
     const message = { type: "JOB", attemptId: id, attempt, jobId, ttl, job } as const;
-    if (flags < FLAG_3) return message;
+    if ((flags & ~(FLAG_0 | FLAG_2)) === 0) return message;
     return {
       ...message,
       ...(route === undefined ? {} : { route }),
       ...(credit === undefined ? {} : { credit }),
+      ...(delivered === undefined ? {} : { delivered }),
+      ...((flags & FLAG_4) === 0 ? {} : { hasInput: true }),
       ...((flags & FLAG_5) === 0 ? {} : { wantsProgress: true }),
     };
   } catch (cause) {
@@ -198,6 +209,10 @@ function decodeResult(input: ByteReader): JobResultMessage {
   const value = payload(input, flags);
   if ((flags & FLAG_3) !== 0) return { type: "JOBRES", attemptId: id, value, durationMs, ...route, endsStream: true };
   return { type: "JOBRES", attemptId: id, value, durationMs, ...route };
+}
+
+function decodeCredit(input: ByteReader): CreditMessage {
+  return { type: "CREDIT", attemptId: attemptId(input), bytes: positive(input.u32(), "credit") };
 }
 
 function payload(input: ByteReader, flags: number): Payload {
@@ -321,6 +336,9 @@ function decodeWireError(input: ByteReader): WireErrorMessage {
 function attemptId(input: ByteReader): number {
   return positive(input.u64(), "attempt id");
 }
+
+/** The flags of JOB. */
+const JOB_FLAGS = FLAG_0 | FLAG_1 | FLAG_2 | FLAG_3 | FLAG_4 | FLAG_5 | FLAG_6 | FLAG_7;
 
 /** The flags of JOBRES and JOBERR. */
 const ANSWER_FLAGS = FLAG_0 | FLAG_1 | FLAG_6;

@@ -8,7 +8,9 @@ import { EncodingError, ProtocolError } from "../errors.ts";
 import { isIdentity, isPath, isTaskName, MAX_TOLD_LABELS } from "../identifiers.ts";
 import type {
   CapacityMessage,
+  CreditMessage,
   HelloMessage,
+  InputMessage,
   ItemMessage,
   JobErrorMessage,
   JobFailedMessage,
@@ -33,6 +35,7 @@ import {
   FLAG_1,
   FLAG_2,
   FLAG_3,
+  FLAG_4,
   FLAG_5,
   FLAG_6,
   FLAG_7,
@@ -63,6 +66,8 @@ export function encodeWorkerBody(out: ByteWriter, message: WorkerMessage): void 
     case "ITEM":
     case "PROGRESS":
       return encodePart(out, message);
+    case "CREDIT":
+      return encodeCredit(out, message);
     case "CANCELLED":
     case "WAITING":
     case "STARTED":
@@ -96,8 +101,11 @@ export function encodeRunnerBody(out: ByteWriter, message: RunnerMessage): void 
       out.u64(message.attemptId);
       return out.u8(CANCEL_CODES[message.reason]);
     case "CREDIT":
-      out.u64(message.attemptId);
-      return out.u32(message.bytes);
+      return encodeCredit(out, message);
+    case "INPUT":
+      return encodePart(out, message);
+    case "INPUTEND":
+      return out.u64(message.attemptId);
     case "PING":
     case "PONG":
       return out.u32(message.nonce);
@@ -114,7 +122,7 @@ export function encodeRunnerBody(out: ByteWriter, message: RunnerMessage): void 
 }
 
 function encodeJob(out: ByteWriter, message: JobMessage): void {
-  const { attemptId, attempt, jobId, ttl, job, route, credit } = message;
+  const { attemptId, attempt, jobId, ttl, job, route, credit, delivered } = message;
   out.u64(attemptId);
   out.u32(attempt);
   out.u64(jobId);
@@ -122,12 +130,12 @@ function encodeJob(out: ByteWriter, message: JobMessage): void {
   const { content, task } = job;
   const kind = kindFlags(out, content) | (task === undefined ? 0 : FLAG_2);
   const wants = (credit === undefined ? 0 : FLAG_3) | (message.wantsProgress === true ? FLAG_5 : 0);
-  out.u8(kind | wants | (route === undefined ? 0 : FLAG_6));
+  const gives = (message.hasInput === true ? FLAG_4 : 0) | (delivered === undefined ? 0 : FLAG_1);
+  out.u8(kind | wants | gives | (route === undefined ? 0 : FLAG_6));
   if (task !== undefined) encodeTask(out, task);
-  if (credit !== undefined) {
-    out.reserve(4);
-    out.u32(credit);
-  }
+  if (credit !== undefined || delivered !== undefined) out.reserve(12);
+  if (credit !== undefined) out.u32(credit);
+  if (delivered !== undefined) out.u64(delivered);
   if (route !== undefined) encodeRoute(out, route);
   if ((kind & FLAG_7) !== 0) encodeHoles(out, content);
   out.text(job.head);
@@ -161,7 +169,12 @@ function encodeResult(out: ByteWriter, message: JobResultMessage): void {
   encodePayload(out, value);
 }
 
-function encodePart(out: ByteWriter, { type, attemptId, value }: ItemMessage | ProgressMessage): void {
+function encodeCredit(out: ByteWriter, { attemptId, bytes }: CreditMessage): void {
+  out.u64(attemptId);
+  out.u32(bytes);
+}
+
+function encodePart(out: ByteWriter, { type, attemptId, value }: ItemMessage | InputMessage | ProgressMessage): void {
   out.u64(attemptId);
   const flags = kindFlags(out, value);
   out.u8(flags);
@@ -202,7 +215,7 @@ function encodeBytes(out: ByteWriter, value: Uint8Array): void {
 
 function encodePayload(out: ByteWriter, value: Payload): void {
   if (typeof value !== "string") return encodeBytes(out, value);
-  if (!value.isWellFormed()) throw new EncodingError("the result has a lone surrogate, which UTF-8 cannot carry");
+  if (!value.isWellFormed()) throw new EncodingError("the text has a lone surrogate, which UTF-8 cannot carry");
   out.text(value);
 }
 

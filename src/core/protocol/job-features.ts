@@ -4,12 +4,13 @@ import { FEATURE } from "./constants.ts";
 import type { JobMessage } from "./message.ts";
 
 /** The features as a mask. */
-export function featuresOf({ route, job, credit, wantsProgress }: JobMessage): number {
+export function featuresOf({ route, job, credit, delivered, wantsProgress, hasInput }: JobMessage): number {
   return (
     (route === undefined ? 0 : FEATURE.relay) |
     (job.task === undefined ? 0 : FEATURE.tasks) |
-    (credit === undefined ? 0 : FEATURE.streams) |
+    ((credit ?? delivered) === undefined ? 0 : FEATURE.streams) |
     (wantsProgress === true ? FEATURE.progress : 0) |
+    (hasInput === true ? FEATURE.inputs : 0) |
     (job.content instanceof HoledBytes ? FEATURE.attachments : 0)
   );
 }

@@ -3,7 +3,7 @@
  * messages or 64 KiB. Batching is worth ten times the throughput and costs a lone message nothing, as it leaves at the end
  * of the same turn. What the messages mean is up to the owner.
  */
-import type { JobContexts } from "../time/async-context.ts";
+import type { AsyncContext, JobContexts } from "../time/async-context.ts";
 import type { Clock } from "../time/clock.ts";
 import { type Codec, OutgoingFrame, readFrame } from "./codec.ts";
 import { ProtocolError } from "../errors.ts";
@@ -77,6 +77,14 @@ export class MessageSocket<Sent extends Message = Message, Heard extends Message
   /** The contexts of jobs, when the peer is in the same process. */
   get jobContexts(): JobContexts | undefined {
     return this.#socket.jobContexts;
+  }
+
+  /** Takes out the context of a job that has come. */
+  takeJobContext(attemptId: number): AsyncContext | undefined {
+    const contexts = this.#socket.jobContexts;
+    const context = contexts?.get(attemptId);
+    contexts?.delete(attemptId);
+    return context;
   }
 
   /** Whether the silence of the peer says nothing now: it is not read, or the host tells when it is gone. */

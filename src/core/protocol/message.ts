@@ -103,8 +103,12 @@ export interface JobMessage {
   readonly route?: JobRoute;
   /** Bytes of items that the worker may send before any were read, 1 to 2^32 - 1; absent: no stream is taken. */
   readonly credit?: number;
+  /** Of a stream that goes on: items of it that were read, from 1; absent: none. */
+  readonly delivered?: number;
   /** Whether PROGRESS is listened to; absent: no. */
   readonly wantsProgress?: boolean;
+  /** Whether a stream goes in, as far as the worker gives credit; absent: no. */
+  readonly hasInput?: boolean;
 }
 
 /** worker → runner: one item of a stream. */
@@ -117,7 +121,25 @@ export interface ItemMessage {
   readonly value: Payload;
 }
 
-/** runner → worker: items were read, and as many bytes of others may follow. */
+/** runner → worker: one item of the stream that goes in. */
+export interface InputMessage {
+  /** Which message this is. */
+  readonly type: "INPUT";
+  /** Names the attempt within this session. */
+  readonly attemptId: number;
+  /** The item. */
+  readonly value: Payload;
+}
+
+/** runner → worker: the stream that goes in has ended. */
+export interface InputEndMessage {
+  /** Which message this is. */
+  readonly type: "INPUTEND";
+  /** Names the attempt within this session. */
+  readonly attemptId: number;
+}
+
+/** Both ways: as many bytes of items may follow, of ITEM or of INPUT. */
 export interface CreditMessage {
   /** Which message this is. */
   readonly type: "CREDIT";
@@ -325,6 +347,7 @@ export type WorkerMessage =
   | CapacityMessage
   | TurnMessage
   | ItemMessage
+  | CreditMessage
   | ProgressMessage
   | RemoveMessage
   | WireErrorMessage;
@@ -337,6 +360,8 @@ export type RunnerMessage =
   | JobMessage
   | CancelMessage
   | CreditMessage
+  | InputMessage
+  | InputEndMessage
   | RemovedMessage
   | GoAwayMessage
   | WireErrorMessage;

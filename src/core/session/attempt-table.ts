@@ -2,10 +2,11 @@
  * The attempts of one session: sent, cancelled, recalled and answered. Decides which answers count. When a session begins and
  * ends is in session.ts, what an outcome means for a job in call.ts.
  */
-import { Attempt, type AttemptOwner } from "./attempt.ts";
+import { Attempt, type AttemptOwner, type AttemptSink } from "./attempt.ts";
 import { FEATURE, ITEM_COST } from "../protocol/constants.ts";
 import { CallbackEntry, type TimerQueue } from "../time/timer-queue.ts";
 import type { WorkerSelector } from "../pool/worker-selector.ts";
+import { EncodingError } from "../errors.ts";
 import type { GoneReason } from "../events.ts";
 import { InFlight } from "./in-flight.ts";
 import { HoledBytes } from "../job/holed-bytes.ts";
@@ -15,6 +16,7 @@ import type { MessageSocket } from "../protocol/message-socket.ts";
 import type {
   CancelledMessage,
   CancelReason,
+  CreditMessage,
   HelloMessage,
   ItemMessage,
   JobErrorMessage,
@@ -34,6 +36,9 @@ const FOREIGN_BUFFERS = "attachments are a feature that was not agreed on";
 
 /** What a worker sends about a job. */
 export type AnswerMessage = JobResultMessage | JobErrorMessage | JobFailedMessage | RejectMessage | CancelledMessage;
+
+/** What a JOB says of streams and progress. */
+type JobWishes = Pick<JobMessage, "credit" | "delivered" | "wantsProgress" | "hasInput">;
 
 /** The socket that jobs are sent over. */
 export type JobLink = Pick<
@@ -63,6 +68,10 @@ export interface AttemptTableOwner<S> {
   onSlotHeld(): void;
   /** The first attempt was parked, or the last one is so no more. */
   onTurns(): void;
+  /** Whether there is a backlog towards the worker. */
+  hasBacklog(): boolean;
+  /** So many bytes were sent in spite of it, as they had been admitted before. */
+  onAdmitted(bytes: number): void;
   /** The worker broke the protocol. */
   onViolation(message: string): void;
   /** The worker sent a message of no consequence; `text` says which. */
@@ -93,6 +102,8 @@ export class AttemptTable<S> {
   #isRelay = false;
   #hasRoutes = false;
   #features = 0;
+  /** Called once there is no backlog. */
+  #heldUp = new Set<() => void>();
   /** Whether it may park attempts: one that takes prefetched ones is no worker of several runners. */
   #mayPark = false;
 
@@ -177,15 +188,27 @@ export class AttemptTable<S> {
     return attempt;
   }
 
-  /** What its owner takes besides a result, as far as both ends speak of it. */
-  #wishesOf(attempt: Attempt<S>): Pick<JobMessage, "credit" | "wantsProgress"> | undefined {
-    const { sink } = attempt.owner;
-    if (sink === undefined) return undefined;
+  /** What its owner takes besides a result, and gives besides the job, as far as both ends speak of it. */
+  #wishesOf(attempt: Attempt<S>): JobWishes | undefined {
+    const { sink, feed } = attempt.owner;
+    const taken = sink === undefined ? undefined : this.#takenBy(sink, attempt);
+    if (feed === undefined) return taken;
+    if ((this.#features & FEATURE.inputs) === 0)
+      throw new EncodingError("the worker takes no stream of `input`: it does not speak of them");
+    return { ...taken, hasInput: true };
+  }
+
+  #takenBy(sink: AttemptSink<S>, attempt: Attempt<S>): JobWishes | undefined {
     const credit = (this.#features & FEATURE.streams) === 0 ? undefined : sink.takesItems();
     const wantsProgress = sink.wantsProgress && (this.#features & FEATURE.progress) !== 0;
     if (credit === undefined && !wantsProgress) return undefined;
     attempt.credit = credit;
-    return { ...(credit === undefined ? {} : { credit }), ...(wantsProgress ? { wantsProgress } : {}) };
+    const isResumed = credit !== undefined && sink.delivered > 0;
+    return {
+      ...(credit === undefined ? {} : { credit }),
+      ...(isResumed ? { delivered: sink.delivered } : {}),
+      ...(wantsProgress ? { wantsProgress } : {}),
+    };
   }
 
   /** Marks one that waits in shared memory before its JOB is sent, as the worker may look at once. */
@@ -284,6 +307,52 @@ export class AttemptTable<S> {
     if (attempt.cancelled !== undefined || this.#inFlight.get(attempt.id) !== attempt) return;
     attempt.credit = (attempt.credit ?? 0) + bytes;
     this.#socket.send({ type: "CREDIT", attemptId: attempt.id, bytes });
+  }
+
+  /** The worker takes more of the stream that goes in. */
+  onCredit({ attemptId, bytes }: CreditMessage, now: number): void {
+    const attempt = this.#expected(attemptId);
+    if (attempt === undefined) return;
+    const { feed } = attempt.owner;
+    if (attempt.waits || feed === undefined) return this.#owner.onViolation("credit of a job that reads no stream");
+    attempt.readsInput = true;
+    if (attempt.cancelled === undefined) feed.onCredit(attempt, bytes, now);
+  }
+
+  /** Whether there is a backlog: what goes in waits for its end, but for what was admitted before. */
+  get hasBacklog(): boolean {
+    return this.#owner.hasBacklog();
+  }
+
+  /** Calls `fn` once there is no backlog. */
+  resumeLater(fn: () => void): void {
+    this.#heldUp.add(fn);
+  }
+
+  /** There is no backlog any more. */
+  onRelieved(): void {
+    if (this.#heldUp.size === 0) return;
+    const heldUp = this.#heldUp;
+    this.#heldUp = new Set();
+    for (const fn of heldUp) fn();
+  }
+
+  /** Sends an item of the stream that goes in, within the worker's credit. */
+  sendInput(attempt: Attempt<S>, value: Payload): void {
+    this.#sendTo(attempt, { type: "INPUT", attemptId: attempt.id, value });
+  }
+
+  /** The stream that goes in has ended. */
+  endInput(attempt: Attempt<S>): void {
+    this.#sendTo(attempt, { type: "INPUTEND", attemptId: attempt.id });
+  }
+
+  #sendTo(attempt: Attempt<S>, message: RunnerMessage): void {
+    if (attempt.cancelled !== undefined || this.#inFlight.get(attempt.id) !== attempt) return;
+    const before = this.#socket.bytesSent;
+    const hadBacklog = this.hasBacklog;
+    this.#socket.send(message);
+    if (hadBacklog) this.#owner.onAdmitted(this.#socket.bytesSent - before);
   }
 
   /** How far a handler is. */
@@ -414,7 +483,7 @@ function violationOf(message: AnswerMessage, attempt: Attempt<unknown>): string 
     case "CANCELLED":
       return attempt.cancelled === undefined ? "CANCELLED for a job nobody cancelled" : undefined;
     case "REJECT":
-      if (attempt.streams === "items") return "a job handed back that had begun";
+      if (attempt.streams === "items" || attempt.readsInput) return "a job handed back that had begun";
       return message.reason === "recalled" && !attempt.recalled ? "a job handed back that nobody asked for" : undefined;
     default:
       if (attempt.waits) return "an answer to a job whose turn had not come";

@@ -24,6 +24,8 @@ export interface AttemptOwner<S> {
   routeFor?(session: S, now: number): JobRoute | undefined;
   /** What takes items and progress; absent: neither is taken. */
   readonly sink?: AttemptSink<S> | undefined;
+  /** What a stream that goes into the job comes from; absent: none does. */
+  readonly feed?: AttemptFeed<S> | undefined;
   /** A result arrived. */
   onSucceeded(attempt: Attempt<S>, value: Payload, now: number): void;
   /** The handler failed. */
@@ -48,12 +50,20 @@ export interface AttemptOwner<S> {
 export interface AttemptSink<S> {
   /** Bytes of items that are taken at first; `undefined`: no stream is taken. Asked once for each attempt. */
   takesItems(): number | undefined;
+  /** Items of its stream that were read already, in attempts before. */
+  readonly delivered: number;
   /** Whether progress is listened to. */
   readonly wantsProgress: boolean;
   /** An item of a stream arrived, within the attempt's credit. */
   onItem(attempt: Attempt<S>, value: Payload, now: number): void;
   /** The handler says how far it is. */
   onProgress(attempt: Attempt<S>, value: Payload): void;
+}
+
+/** Where the stream that goes into an attempt comes from. Nothing is asked of it after `cancel`. */
+export interface AttemptFeed<S> {
+  /** The worker takes so many bytes of items more. The first such message means that its handler reads. */
+  onCredit(attempt: Attempt<S>, bytes: number, now: number): void;
 }
 
 /** One attempt in flight. */
@@ -76,6 +86,8 @@ export class Attempt<S> implements LinkedNode<Attempt<S>> {
   credit: number | undefined;
   /** What its handler gives: nothing that was heard of, items, or, at its end, a stream. */
   streams: "no" | "items" | "ended" = "no";
+  /** Whether its handler has begun to read the stream that goes in. */
+  readsInput = false;
   /** Bytes of its JOB, if it was prefetched. */
   bytes = 0;
   /** Whether the worker was asked to return it unless it has begun. */

@@ -279,6 +279,7 @@ export class Session implements PooledWorker {
       },
       onCongested: () => {
         if (this.#phase === "registered") this.#context.onAvailability(this, this.#availability);
+        if (!this.#backpressure.isCongested) this.attempts.onRelieved();
       },
       onSlowConsumer: (message) => this.refuse("slow", "TOO_SLOW", message),
     };
@@ -296,6 +297,8 @@ export class Session implements PooledWorker {
         this.#context.onTurns(this, this.attempts.counts.parked > 0);
         if (this.#phase === "registered") this.#context.onAvailability(this, this.#availability);
       },
+      hasBacklog: () => this.#backpressure.isCongested,
+      onAdmitted: (bytes) => this.#backpressure.allow(bytes),
       onViolation: (message) => this.#violation(message),
       onStrike: (text) => this.#strike(text),
       onAttemptClosed: () => this.#leaveWhenDone(),
@@ -333,6 +336,8 @@ export class Session implements PooledWorker {
         return this.#onCapacity(message);
       case "ITEM":
         return this.attempts.onItem(message, this.#heardAt);
+      case "CREDIT":
+        return this.attempts.onCredit(message, this.#heardAt);
       case "PROGRESS":
         return this.attempts.onProgress(message);
       case "WAITING":

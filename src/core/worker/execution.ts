@@ -1,5 +1,6 @@
 /** One job at a worker: the handler that runs, its context, and its result. */
-import { ItemPump, type ItemPumpOwner, isStream, type PumpEnd } from "./item-pump.ts";
+import { InputStream, type PayloadInput } from "./input-stream.ts";
+import { ItemPump, type ItemPumpOwner, isStream, type PumpEnd } from "../async/item-pump.ts";
 import { ProgressReporter } from "./progress-reporter.ts";
 import { wirePayloadBytes } from "../protocol/codec.ts";
 import { ITEM_COST, MAX_PROGRESS_BYTES, RESULT_TOO_LARGE } from "../protocol/constants.ts";
@@ -12,7 +13,7 @@ import { framedBytes, HoledBytes } from "../job/holed-bytes.ts";
 import { formatJobId } from "../job/job-id.ts";
 import type { JobRelay, RelayedExecution, RelayResult, RelaySink } from "./job-relay.ts";
 import type { LinkedNode } from "../collections/linked-queue.ts";
-import type { JobMessage } from "../protocol/message.ts";
+import type { InputEndMessage, InputMessage, JobMessage } from "../protocol/message.ts";
 import type { AttachmentKind, Payload } from "../peer.ts";
 import { tasksOf } from "./handler-lifecycle.ts";
 import { isBytes } from "../job/utf8.ts";
@@ -32,6 +33,12 @@ export interface JobContext {
   readonly identity: string;
   /** Aborts when the worker has begun to leave: finish soon, or let others take over. */
   readonly shuttingDown: AbortSignal;
+  /** The stream that goes into the job: the option `input` of its call. `undefined`: none does. */
+  readonly input: PayloadInput | undefined;
+  /**
+   * Items of this job's stream that its reader was given in attempts before: of a call with `resume`, begin after them. Otherwise 0.
+   */
+  readonly delivered: number;
   /** Whether the caller listens to progress. */
   readonly wantsProgress: boolean;
   /**
@@ -65,12 +72,16 @@ export interface ExecutionOwner {
   readonly maxPayload: number;
   /** What stands apart from a result on the way to the runner. */
   readonly attachments: AttachmentKind | undefined;
+  /** Bytes of the stream that goes in which are asked for ahead. */
+  readonly inputWindow: number;
   /** Whether there is a backlog towards the runner. */
   readonly hasBacklog: boolean;
   /** Calls `resume` once there is no backlog. */
   resumeLater(execution: Execution): void;
   /** The handler gave an item, or says how far it is. May throw when its bytes cannot be read. */
   onGiven(execution: Execution, type: "ITEM" | "PROGRESS", value: Payload): void;
+  /** The handler reads: so many bytes more may come. */
+  onAsked(execution: Execution, bytes: number): void;
   /** The handler has returned or thrown. Called once. */
   onFinished(execution: Execution, result: ExecutionResult): void;
 }
@@ -110,6 +121,9 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
   #pump: ItemPump | undefined;
   #isOver = false;
   #progress: ProgressReporter | undefined;
+  #input: InputStream | undefined;
+  /** Bytes of input that may come; 0 or less: none. `undefined` when none is expected any more. */
+  #inputCredit: number | undefined;
   /** Why an item of a fleet could not be passed on: the end of the job, once that is told. */
   #fault: Failure | undefined;
 
@@ -118,6 +132,7 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
     this.attemptId = message.attemptId;
     this.attempt = message.attempt;
     this.#owner = owner;
+    if (message.hasInput === true) this.#inputCredit = 0;
   }
 
   /** About so many bytes of data it was sent with. */
@@ -144,6 +159,41 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
 
   get wantsProgress(): boolean {
     return this.#message.wantsProgress === true;
+  }
+
+  get delivered(): number {
+    return this.#message.delivered ?? 0;
+  }
+
+  get input(): PayloadInput | undefined {
+    if (this.#message.hasInput !== true) return undefined;
+    if (this.#input !== undefined) return this.#input;
+    this.#input = new InputStream(this.#owner.inputWindow, (bytes) => this.onRelayedCredit(bytes));
+    if (this.#reason !== undefined) this.#input.fail(this.#reason);
+    else if (this.#isOver || this.#inputCredit === undefined) this.#input.endInput();
+    return this.#input;
+  }
+
+  /** An item of the stream that goes in, or its end. Returns whether it was asked for. */
+  onInput(message: InputMessage | InputEndMessage): boolean {
+    const credit = this.#inputCredit;
+    if (credit === undefined) return false;
+    if (message.type === "INPUT") {
+      if (credit <= 0) return false;
+      this.#inputCredit = credit - wirePayloadBytes(message.value) - ITEM_COST;
+      if (this.isWanted) (this.#relayed ?? this.#input)?.onInput(message.value);
+    } else {
+      this.#inputCredit = undefined;
+      if (this.isWanted) (this.#relayed ?? this.#input)?.endInput();
+    }
+    return true;
+  }
+
+  /** Of a fleet, or of the handler itself. */
+  onRelayedCredit(bytes: number): void {
+    if (this.#inputCredit === undefined || !this.isWanted) return;
+    this.#inputCredit += bytes;
+    this.#owner.onAsked(this, bytes);
   }
 
   get clock(): Clock {
@@ -281,6 +331,7 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
   #finish(result: ExecutionResult): void {
     this.#isOver = true;
     this.#progress?.end();
+    this.#input?.endInput();
     this.#owner.onFinished(this, result);
   }
 
@@ -292,6 +343,7 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
     this.#reason = new AbortError(`nobody waits for this job any more: ${reason}`, reason, { jobId });
     this.#aborter?.abort(this.#reason);
     this.#progress?.drop();
+    this.#input?.fail(this.#reason);
     this.#pump?.leave();
     this.#relayed?.cancel(reason);
   }

@@ -1,6 +1,7 @@
 /** The context of a job for code in front of its handler: what that adds or watches it overrides, the rest is the job's own. */
 import type { Payload } from "../peer.ts";
 import type { JobContext } from "./execution.ts";
+import type { PayloadInput } from "./input-stream.ts";
 
 /** Reads another context, each property when it is asked for: a signal costs something once it is read. */
 export class ForwardedContext implements JobContext {
@@ -28,6 +29,14 @@ export class ForwardedContext implements JobContext {
 
   get shuttingDown(): AbortSignal {
     return this.#context.shuttingDown;
+  }
+
+  get input(): PayloadInput | undefined {
+    return this.#context.input;
+  }
+
+  get delivered(): number {
+    return this.#context.delivered;
   }
 
   get wantsProgress(): boolean {

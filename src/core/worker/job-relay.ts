@@ -29,12 +29,18 @@ export interface RelayedExecution {
   cancel(reason: AbortReason): void;
   /** The outer side takes so many bytes of items more. */
   grant(bytes: number): void;
+  /** An item of the stream that goes in. */
+  onInput(value: Payload): void;
+  /** That stream has ended. */
+  endInput(): void;
 }
 
 /** What is told of a job at a relay. */
 export interface RelaySink {
   /** An item of a stream. */
   onRelayedItem(value: Payload): void;
+  /** The fleet takes so many bytes more of the stream that goes in. */
+  onRelayedCredit(bytes: number): void;
   /** How far the handler is. */
   onRelayedProgress(value: Payload): void;
   /** It is over. Called once, later or before `forward` returns. */

@@ -27,6 +27,8 @@ export interface RunnerConnectionOwner<P> {
   /** Unsent bytes above which no job begins, and above which the session is left. */
   readonly highWater: number;
   readonly maxBuffered: number;
+  /** Bytes of the stream that goes into a job which are asked for ahead. */
+  readonly inputWindow: number;
   readonly identity: string;
   readonly handler: Handler | JobRelay;
   /** The labels of the worker itself, without those of a fleet behind it. */

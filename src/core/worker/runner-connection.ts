@@ -2,15 +2,16 @@
  * A worker's end of one session: sends HELLO and the heartbeat, answers PING, takes JOB, CANCEL and GOAWAY, sends answers and
  * leaves. Whether to connect again is decided in worker.ts; how a handler is run, in execution.ts.
  */
-import type { AsyncContext } from "../time/async-context.ts";
 import { WORKER_CODEC } from "../protocol/codec.ts";
-import { type AbortReason, AuthError, ProtocolError } from "../errors.ts";
+import { type AbortReason, ProtocolError } from "../errors.ts";
 import { MessageSocket, type MessageSocketOwner } from "../protocol/message-socket.ts";
 import { BackpressureMonitor, type BackpressureOwner } from "../health/backpressure.ts";
 import type {
   CancelCode,
   CreditMessage,
   HelloMessage,
+  InputEndMessage,
+  InputMessage,
   JobMessage,
   RejectReason,
   RunnerMessage,
@@ -30,6 +31,7 @@ import { answerTo } from "./answer.ts";
 import { featuresOf } from "../protocol/job-features.ts";
 import { Execution, type ExecutionOwner, type ExecutionResult, unreadable } from "./execution.ts";
 import { isRelay } from "./job-relay.ts";
+import { refusalBy } from "./refusal.ts";
 import { RunnerHeartbeat, type RunnerHeartbeatOwner } from "./runner-heartbeat.ts";
 import type { ConnectionEnd, RunnerConnectionOwner } from "./runner-connection-owner.ts";
 import { Timer } from "../time/timer.ts";
@@ -98,6 +100,10 @@ export class RunnerConnection
 
   get attachments(): AttachmentKind | undefined {
     return this.#socket.attachments;
+  }
+
+  get inputWindow(): number {
+    return this.#owner.inputWindow;
   }
 
   get hasBacklog(): boolean {
@@ -185,6 +191,10 @@ export class RunnerConnection
     this.#sendAnyway({ type, attemptId, value });
   }
 
+  onAsked({ attemptId }: Execution, bytes: number): void {
+    if (this.#executions.has(attemptId)) this.#sendAnyway({ type: "CREDIT", attemptId, bytes });
+  }
+
   onFinished(execution: Execution, result: ExecutionResult): void {
     if (this.#watched) this.#queue.ended(execution, this.#owner.clock.now());
     const isOurs = this.#executions.delete(execution.attemptId);
@@ -266,7 +276,9 @@ export class RunnerConnection
       case "CANCEL":
         return this.#onCancel(message.attemptId, message.reason);
       case "CREDIT":
-        return this.#onCredit(message);
+      case "INPUT":
+      case "INPUTEND":
+        return this.#onStream(message);
       case "PING":
         return this.#send({ type: "PONG", nonce: message.nonce });
       case "PONG":
@@ -345,7 +357,7 @@ export class RunnerConnection
 
   #onJob(message: JobMessage): void {
     const { attemptId } = message;
-    const asyncContext = this.#takeContext(attemptId);
+    const asyncContext = this.#socket.takeJobContext(attemptId);
     const isForeign = (featuresOf(message) & ~this.#features) !== 0;
     if (this.#welcome === undefined || isForeign || this.#executions.has(attemptId))
       return this.onProtocolError(new ProtocolError("an unexpected JOB"));
@@ -377,13 +389,6 @@ export class RunnerConnection
     return (this.#welcome?.features ?? 0) & this.#hello.features;
   }
 
-  #takeContext(attemptId: number): AsyncContext | undefined {
-    const contexts = this.#socket.jobContexts;
-    const context = contexts?.get(attemptId);
-    contexts?.delete(attemptId);
-    return context;
-  }
-
   /**
    * A job that its runner means for a free slot does not wait for one that another runner's job has, unless that runner can be
    * told. It does wait for a runner that does not read: handed back, it would only make the backlog longer.
@@ -400,12 +405,15 @@ export class RunnerConnection
     return this.#executions.size >= max || this.#queue.bytes > this.#owner.maxBuffered;
   }
 
-  /** The runner has read items. What it read may have been the last of an attempt that is answered by now. */
-  #onCredit({ attemptId, bytes }: CreditMessage): void {
-    const execution = this.#executions.get(attemptId);
+  /** The runner has read items, or sends some. An attempt that is unknown was answered a moment ago. */
+  #onStream(message: CreditMessage | InputMessage | InputEndMessage): void {
+    const execution = this.#executions.get(message.attemptId);
     if (execution === undefined) return;
-    execution.grant(bytes);
-    this.#actions.resume(execution);
+    if (message.type === "CREDIT") {
+      execution.grant(message.bytes);
+      this.#actions.resume(execution);
+    } else if (!execution.onInput(message))
+      this.onProtocolError(new ProtocolError(`${message.type} that was not asked for`));
   }
 
   /** An attempt that is unknown was answered a moment ago: the answer and the CANCEL crossed. */
@@ -439,11 +447,8 @@ export class RunnerConnection
   }
 
   #onRefusal(message: WireErrorMessage): void {
-    const text = `the runner says ${message.code}: ${message.text}`;
-    const unauthorized = message.code === "UNAUTHORIZED" || message.code === "ID_TAKEN";
-    const error = unauthorized ? new AuthError(text) : new ProtocolError(text);
-    const fatal = unauthorized || message.code === "VERSION" || message.code === "PROTOCOL";
-    this.#end("refused", text, fatal ? error : undefined, message.retryAfter);
+    const { text, error } = refusalBy(message);
+    this.#end("refused", text, error, message.retryAfter);
   }
 
   /** The handler may have transferred its bytes away: that fails the job and nothing else. */

@@ -72,6 +72,8 @@ export interface WorkerOptions {
    * of jobs that ran already do not count.
    */
   readonly maxBuffered?: number | undefined;
+  /** Bytes of a stream that goes into a job which wait for its handler, an item at its length and 64 more; 1 to 2^30, default 65,536. */
+  readonly inputWindow?: number | undefined;
   /** Whether stacks of handler errors are sent to the runner; default: to one of this process only. */
   readonly remoteStacks?: boolean | undefined;
   /**
@@ -121,6 +123,7 @@ const OPTIONS = defineOptions<WorkerOptions, keyof WorkerDefaults>({
   maxPayload: [payloadLimit, DEFAULT_PAYLOAD],
   highWater: [integer(1), 1_048_576],
   maxBuffered: [integer(1), 8_388_608],
+  inputWindow: [integer(1, 0x4000_0000), 65_536],
   remoteStacks: [isBoolean],
   onWarning: [isReporter],
   failFast: [isBoolean, false],

@@ -48,6 +48,7 @@ export class Worker {
   readonly highWater: number;
   /** @internal */
   readonly maxBuffered: number;
+  readonly inputWindow: number;
   /** Fulfils once the worker has stopped, for whatever reason. */
   readonly closed: Promise<void>;
   readonly #options: ResolvedWorkerOptions;
@@ -97,6 +98,7 @@ export class Worker {
     this.maxFrameBytes = frameLimit(this.#options.maxPayload);
     this.highWater = this.#options.highWater;
     this.maxBuffered = this.#options.maxBuffered;
+    this.inputWindow = this.#options.inputWindow;
     this.#instance = this.#random.id();
     const onWarning = options.onWarning ?? (options.clock === undefined ? warnOnConsole : false);
     // A runner of this process may start in the same moment: that it has not yet is no news.

@@ -36,6 +36,7 @@ function messageText(one: Message): string {
       return `JOB ${one.attemptId} (job ${one.jobId}, attempt ${one.attempt}) ${formatPayload(one.job.data)}`;
     case "JOBRES":
     case "ITEM":
+    case "INPUT":
     case "PROGRESS":
       return `${one.type} ${one.attemptId} ${formatPayload(one.value)}`;
     case "CREDIT":
@@ -45,6 +46,7 @@ function messageText(one: Message): string {
     case "REJECT":
     case "CANCEL":
       return `${one.type} ${one.attemptId} ${one.reason}`;
+    case "INPUTEND":
     case "CANCELLED":
     case "WAITING":
     case "STARTED":

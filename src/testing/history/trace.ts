@@ -89,12 +89,14 @@ function messageFacts(message: Message): readonly (number | string)[] {
       ];
     case "JOBRES":
     case "ITEM":
+    case "INPUT":
     case "PROGRESS":
       return [message.type, message.attemptId, ...contents(message.value)];
     case "CREDIT":
       return [message.type, message.attemptId, message.bytes];
     case "JOBERR":
       return [message.type, message.attemptId, message.error.name];
+    case "INPUTEND":
     case "CANCELLED":
     case "WAITING":
     case "STARTED":

@@ -97,7 +97,7 @@ export const PROOFS: Readonly<Record<string, Proof>> = {
   },
   "drain-keeps-promises": { checkers: ["drain-checker"] },
   "leaving-loses-no-job": { checkers: ["drain-checker", "oracle", "concurrency"] },
-  "within-bounds": { checkers: ["stats-checker", "backpressure-checker"] },
+  "within-bounds": { checkers: ["stats-checker", "backpressure-checker", "oracle"] },
   "nonsense-ends-its-connection": { checkers: ["oracle"], elsewhere: "the fuzz tests of the decoder" },
   "starts-once": { checkers: ["relay-checker"], elsewhere: "without relays: one-current-attempt and attempts-limited" },
   "relay-passes-on": { checkers: ["relay-checker"] },

@@ -81,6 +81,14 @@ export class Oracle implements Checker, WireModelObserver {
     if (left !== undefined) this.#violation("leaving-loses-no-job", `REMOVED while it is in flight: ${place(left)}`);
   }
 
+  onInputSent(connection: WireConnection, attempt: WireAttempt | undefined, wasAsked: boolean, at: number): void {
+    // What a runner that has just woken reads and sends in one moment is seen in another order.
+    if (connection.runner.unsure(at)) return;
+    if (attempt === undefined || attempt.cancelReason !== undefined)
+      this.#violation("ended-connection-is-silent", `input of no attempt on connection ${connection.number}`);
+    else if (!wasAsked) this.#violation("within-bounds", `input that was not asked for: ${place(attempt)}`);
+  }
+
   onSentAfterClose(machine: string, connection: number): void {
     this.#violation("ended-connection-is-silent", `${machine} sends on connection ${connection}, which it has closed`);
   }

@@ -9,14 +9,13 @@ import type {
   CancelledMessage,
   CancelMessage,
   CapacityMessage,
-  ItemMessage,
+  InputEndMessage,
+  InputMessage,
   JobMessage,
   Message,
-  ProgressMessage,
   TurnMessage,
 } from "../../core/protocol/message.ts";
-import { wirePayloadBytes } from "../../core/protocol/codec.ts";
-import { FEATURE, ITEM_COST } from "../../core/protocol/constants.ts";
+import { FEATURE } from "../../core/protocol/constants.ts";
 import { PROTOCOL_VERSION } from "../../core/protocol/message.ts";
 import type { Checker, ObservedRunner } from "./checker.ts";
 import {
@@ -28,6 +27,7 @@ import {
   type RecalledObservation,
 } from "../history/observation.ts";
 import { getOrCreate } from "./get-or-create.ts";
+import { answerFault, runnerPart, workerPart, type WorkerPart } from "./stream-model.ts";
 import { type WireAnswer, WireAttempt, WireConnection, type WireJob, WireRunner } from "./wire.ts";
 
 /** What the model calls as it learns what the frames mean. */
@@ -48,7 +48,9 @@ export interface WireModelObserver {
   onProtocolError?(connection: WireConnection, what: string, at: number): void;
   /** The runner sent WELCOME. Called before the model takes it in. */
   onRegistered?(connection: WireConnection, at: number): void;
-  /** The runner sent something else than a JOB, a CANCEL or WELCOME. */
+  /** INPUT or INPUTEND was sent. `wasAsked`: within the worker's credit. */
+  onInputSent?(connection: WireConnection, attempt: WireAttempt | undefined, wasAsked: boolean, at: number): void;
+  /** The runner sent something else than a JOB, a CANCEL, WELCOME, CREDIT or what goes into a job. */
   onOtherSent?(connection: WireConnection, message: Message, at: number): void;
   /** The runner's end of a connection closed; its attempts are still in flight. */
   onEnded?(connection: WireConnection, closed: ClosedObservation, at: number): void;
@@ -204,6 +206,7 @@ export class WireModel implements Checker {
         return this.#onTurn(connection, message, at);
       case "ITEM":
       case "PROGRESS":
+      case "CREDIT":
         return this.#onPart(connection, message, at);
       case "PING":
         connection.pingArrived(at);
@@ -244,17 +247,11 @@ export class WireModel implements Checker {
     return true;
   }
 
-  #onPart(connection: WireConnection, message: ItemMessage | ProgressMessage, at: number): boolean {
+  #onPart(connection: WireConnection, message: WorkerPart, at: number): boolean {
     const attempt = connection.inFlight.get(message.attemptId);
     if (attempt === undefined) return this.#unexpected(connection, message.attemptId, at);
-    if (attempt.begunAt === undefined)
-      return this.#protocolError(connection, `${message.type} of a job that waits`, at);
-    if (message.type === "PROGRESS")
-      return attempt.wantsProgress || this.#protocolError(connection, "progress that was not asked for", at);
-    if ((attempt.credit ?? 0) <= 0) return this.#protocolError(connection, "an item without credit", at);
-    attempt.credit = (attempt.credit ?? 0) - wirePayloadBytes(message.value) - ITEM_COST;
-    attempt.hasItems = true;
-    return true;
+    const fault = workerPart(attempt, message);
+    return fault === undefined || this.#protocolError(connection, fault, at);
   }
 
   #onFirstMessage(connection: WireConnection, message: Message, at: number): boolean {
@@ -268,7 +265,7 @@ export class WireModel implements Checker {
     const { attemptId } = message;
     const attempt = connection.inFlight.get(attemptId);
     if (attempt === undefined) return this.#unexpected(connection, attemptId, at);
-    const fault = streamFault(attempt, message);
+    const fault = answerFault(attempt, message);
     if (fault !== undefined) return this.#protocolError(connection, fault, at);
     const unsure = connection.runner.unsure(at);
     if (unsure) attempt.doubtful = true;
@@ -324,6 +321,7 @@ export class WireModel implements Checker {
       if (attempt !== undefined) attempt.credit = (attempt.credit ?? 0) + message.bytes;
       return;
     }
+    if (message.type === "INPUT" || message.type === "INPUTEND") return this.#inputSent(connection, message, at);
     for (const observer of this.#observers) observer.onOtherSent?.(connection, message, at);
     if (message.type === "PING") connection.pingSent();
     if (message.type === "GOAWAY") {
@@ -333,6 +331,16 @@ export class WireModel implements Checker {
       connection.ended = message.type;
       connection.isUnresponsive = message.code === "UNRESPONSIVE";
     } else if (message.type === "REMOVED") connection.ended = message.type;
+  }
+
+  #inputSent(connection: WireConnection, message: InputMessage | InputEndMessage, at: number): void {
+    const { attemptId } = message;
+    // In the batch of this turn it may stand although the answer has been read since.
+    const attempt =
+      connection.inFlight.get(attemptId) ??
+      this.#answered.find((one) => one.id === attemptId && one.connection === connection);
+    const wasAsked = attempt !== undefined && runnerPart(attempt, message);
+    for (const observer of this.#observers) observer.onInputSent?.(connection, attempt, wasAsked, at);
   }
 
   #jobSent(connection: WireConnection, message: JobMessage, at: number): void {
@@ -441,14 +449,6 @@ export class WireModel implements Checker {
       runner.jobs.delete(job.id);
     }
   }
-}
-
-/** What is wrong with an answer to a job that may give a stream, if anything is. */
-function streamFault({ credit, hasItems }: WireAttempt, message: WireAnswer | CancelledMessage): string | undefined {
-  if (message.type === "REJECT" && hasItems) return "a job handed back after items";
-  if (message.type !== "JOBRES") return undefined;
-  if (message.endsStream === true) return credit === undefined ? "the end of a stream that is not taken" : undefined;
-  return hasItems ? "a result after items" : undefined;
 }
 
 /** A worker begins its jobs in the order in which they were sent. */

@@ -59,8 +59,13 @@ export class WireAttempt {
   /** Bytes of items that the worker may send; `undefined`: no stream is taken. */
   credit: number | undefined;
   readonly wantsProgress: boolean;
+  readonly hasInput: boolean;
   /** Whether an item has come. */
   hasItems = false;
+  /** Whether its handler has asked for what goes in. */
+  readsInput = false;
+  /** Bytes of input that the runner may send; `undefined`: none goes in, or no more does. */
+  inputCredit: number | undefined;
   /** Whether its JOB or CANCEL may have been sent later than it was meant to: the runner had just woken. */
   delayed: boolean;
 
@@ -71,6 +76,8 @@ export class WireAttempt {
     this.number = message.attempt;
     this.credit = message.credit;
     this.wantsProgress = message.wantsProgress === true;
+    this.inputCredit = message.hasInput === true ? 0 : undefined;
+    this.hasInput = message.hasInput === true;
     this.job = job;
     this.connection = connection;
     this.previous = job.last;

@@ -7,7 +7,8 @@ import { likeHandler } from "../../core/worker/handler-lifecycle.ts";
 import type { Job } from "../../core/job/job.ts";
 import type { Payload } from "../../core/peer.ts";
 import type { Handler, HandlerResult, JobContext } from "../../core/worker/execution.ts";
-import { isStream } from "../../core/worker/item-pump.ts";
+import type { PayloadInput } from "../../core/worker/input-stream.ts";
+import { isStream } from "../../core/async/item-pump.ts";
 import { formatPayload, formatTime } from "../history/format.ts";
 import type { Machine } from "./machine.ts";
 import type { Observed } from "../history/observation.ts";
@@ -36,6 +37,13 @@ class WatchedContext extends ForwardedContext {
 
   override get signal(): AbortSignal {
     return this.#watched(super.signal);
+  }
+
+  /** What a handler waits for that reads it ends with its signal. */
+  override get input(): PayloadInput | undefined {
+    const input = super.input;
+    if (input !== undefined) this.#watched(super.signal);
+    return input;
   }
 
   override get shuttingDown(): AbortSignal {

@@ -37,7 +37,7 @@ describe("golden frames", () => {
   });
 
   it("are there for every type of message", () => {
-    expect(new Set(golden.flatMap(({ messages }) => messages).map(({ type }) => type)).size).toBe(21);
+    expect(new Set(golden.flatMap(({ messages }) => messages).map(({ type }) => type)).size).toBe(23);
   });
 });
 

@@ -121,6 +121,8 @@ class Beside {
       hasPong: () => false,
       onCancelTimeout: () => this.log.push("unconfirmed"),
       onSlotHeld: () => this.log.push("held"),
+      hasBacklog: () => false,
+      onAdmitted: () => undefined,
       onViolation: () => this.log.push("violation"),
       onTurns: () => this.log.push("turns"),
       onStrike: () => this.log.push("strike"),

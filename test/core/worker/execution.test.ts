@@ -24,7 +24,9 @@ class Owner implements ExecutionOwner {
   readonly attachments = undefined;
   readonly maxPayload = 1_000_000;
   readonly hasBacklog = false;
+  readonly inputWindow = 65_536;
   resumeLater(): void {}
+  onAsked(): void {}
   readonly results: ExecutionResult[] = [];
   onGiven(): void {}
   onFinished(_task: Execution, result: ExecutionResult): void {

@@ -21,6 +21,7 @@ class Owner implements RunnerConnectionOwner<RunnerConnection> {
   readonly clock: Clock;
   readonly highWater = 1_000_000;
   readonly maxBuffered = 2_000_000;
+  readonly inputWindow = 65_536;
   readonly identity = "w";
   readonly handler: Handler;
   readonly ownLabels = [];

@@ -7,6 +7,7 @@ import type { Simulation } from "../../../src/testing/simulation/simulation.ts";
 import { PlanDraw, type PlanSize } from "./plan.ts";
 import { playPlan } from "./play.ts";
 import { soak } from "./soak.ts";
+import { inputs } from "./inputs.ts";
 import { streams } from "./streams.ts";
 import { turns } from "./turns.ts";
 import { wide } from "./wide.ts";
@@ -83,6 +84,10 @@ export const WORLDS: Readonly<Record<string, WorldKind>> = {
   streams: {
     about: "streams of items, read at any pace and left at any time, straight and behind a relay, among faults",
     play: streams,
+  },
+  inputs: {
+    about: "streams that go into jobs, and streams that are resumed, straight and behind a relay, among faults",
+    play: inputs,
   },
   soak: { about: "a day of fifty workers with faults all along", play: (sim) => soak(sim, 24) },
   month: { about: "thirty days of fifty workers with faults all along", play: (sim) => soak(sim, 24 * 30) },

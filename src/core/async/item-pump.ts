@@ -1,6 +1,7 @@
 /**
- * Pulls the items of a handler's stream and sends them, as far as the runner's credit goes. One `next()` is pending at a time.
- * When the result is not wanted any more, the iterator's `return()` is called, and the end waits for what is pending.
+ * Pulls the items of a stream and sends them, as far as the other end's credit goes: of what a handler gives, and of what goes into
+ * a job. One `next()` is pending at a time. When no more is wanted, the iterator's `return()` is called, and the end waits for what is
+ * pending.
  */
 import type { AsyncContext } from "../time/async-context.ts";
 import type { Clock } from "../time/clock.ts";
@@ -22,16 +23,16 @@ export interface ItemPumpOwner {
   holdsUp(): boolean;
   /** Sends an item. Returns what it costs. @throws what makes the job fail. */
   onItem(value: unknown): number;
-  /** It is over, and nothing of the handler runs any more. Called once. */
+  /** It is over, and nothing of the iterator runs any more. Called once. */
   onPumped(end: PumpEnd): void;
 }
 
-/** Whether a handler's result is a stream: a generator, a ReadableStream, a stream of Node. */
+/** Whether a value is a stream: a generator, a ReadableStream, a stream of Node. */
 export function isStream(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }
 
-/** One stream at a worker. */
+/** One stream at the end where it comes from. */
 export class ItemPump {
   readonly #iterator: AsyncIterator<unknown, unknown>;
   /** Until the first item is pulled. */
@@ -54,7 +55,12 @@ export class ItemPump {
     this.#turnBegan = owner.clock.now();
   }
 
-  /** The runner takes so many bytes more. `resume` follows. */
+  /** Whether it waits for the next item. */
+  get isPulling(): boolean {
+    return this.#pending > 0 && this.#end === undefined;
+  }
+
+  /** The other end takes so many bytes more. `resume` follows. */
   grant(bytes: number): void {
     this.#credit += bytes;
   }

@@ -1,18 +1,24 @@
-/** Things that wait, first in, first out. Taking one out costs the same at any length. */
+/** Values that wait, first in, first out. Nodes that are taken out from the middle are in linked-queue.ts. */
 
 /** With fewer free places at the head, moving what waits is not worth it. */
 const MIN_FREE_PLACES = 1_024;
 
-/** A queue of one kind of thing. */
+/** A queue of values, none of them `undefined`. Taking one out costs the same at any length. */
 export class Fifo<T> {
-  readonly #places: (T | undefined)[] = [];
+  #places: (T | undefined)[] = [];
   #head = 0;
+
+  /** How many wait. */
+  get length(): number {
+    return this.#places.length - this.#head;
+  }
 
   /** What waits longest. */
   get first(): T | undefined {
     return this.#places[this.#head];
   }
 
+  /** Adds one at the end. */
   push(one: T): void {
     this.#places.push(one);
   }
@@ -28,5 +34,11 @@ export class Fifo<T> {
       this.#head = 0;
     }
     return one;
+  }
+
+  /** Takes all out. */
+  clear(): void {
+    this.#places = [];
+    this.#head = 0;
   }
 }

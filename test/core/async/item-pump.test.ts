@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import type { AsyncContext } from "../../../src/core/time/async-context.ts";
-import { ItemPump, isStream, type ItemPumpOwner, type PumpEnd } from "../../../src/core/worker/item-pump.ts";
+import { ItemPump, isStream, type ItemPumpOwner, type PumpEnd } from "../../../src/core/async/item-pump.ts";
 
 /** Counts turns of the event loop, of which each item takes some time. */
 class Owner implements ItemPumpOwner {
