@@ -21,8 +21,10 @@ export function describeWithNats(
 /** A suite that starts its servers itself. */
 export function describeWithNatsProgram(name: string, body: (program: string) => void): void {
   const [program] = findNatsServers();
-  if (program === undefined) skipWithoutNats(name);
-  else describe(`with nats-server: ${name}`, () => body(program));
+  if (program === undefined) return skipWithoutNats(name);
+  describe(`with nats-server: ${name}`, () => {
+    body(program);
+  });
 }
 
 /** A cluster of three, each joined to the others. The caller disposes of all. */

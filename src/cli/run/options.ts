@@ -8,6 +8,7 @@ import type { Flags } from "../terminal/flags.ts";
 import type { CommandSpec } from "../terminal/help.ts";
 import type { Input } from "./input.ts";
 import { type ModuleName, readModuleName } from "../handler/module-path.ts";
+import { isNatsAddress, type NatsAddress, NATS_FLAGS, readNatsAddress, refuseNatsFlags } from "../nats/options.ts";
 
 /** The command, its options and its help. */
 export const RUN_COMMAND: CommandSpec = {
@@ -31,7 +32,7 @@ default export: then each line is a JSON value, and so is each result.`,
       },
       listen: {
         value: "<[host:]port>",
-        help: "lets workers on other machines join; 0 takes a free port",
+        help: "lets workers on other machines join; 0 takes a free port; nats://host:port/fleet: by a NATS server",
       },
       token: {
         value: "<secret>",
@@ -43,6 +44,8 @@ default export: then each line is a JSON value, and so is each result.`,
         repeatable: true,
         help: "lets tabs of this web page join too: https://app.example; may be repeated",
       },
+      ...NATS_FLAGS,
+      "allow-insecure": { help: "allow nats:// to another machine, where the network can read along" },
     },
     Dashboard: {
       dashboard: { help: "with --listen: a live page, on the same port; its address is printed" },
@@ -100,6 +103,7 @@ default export: then each line is a JSON value, and so is each result.`,
     "powerhose run --jsonl -o jsonl score.js games.jsonl | jq 'select(.ok | not)'",
     "powerhose run images.js#resize rows.jsonl > sizes.jsonl",
     "POWERHOSE_TOKEN=secret powerhose run --listen 0.0.0.0:7070 mine.js words.txt",
+    "powerhose run --listen tls://nats.example/jobs --creds run.creds mine.js words.txt",
     "powerhose run --listen 7070 --dashboard --lend mine.js --linger 60 mine.js words.txt",
   ],
   signals: "the first Ctrl-C (or SIGTERM) finishes what runs, the second stops at once",
@@ -147,6 +151,8 @@ export interface RunSettings {
   readonly ordered: boolean;
   readonly output: "text" | "jsonl";
   readonly listen: ListenAddress | undefined;
+  /** The server at which workers are met, instead of a port. */
+  readonly nats: NatsAddress | undefined;
   readonly token: string | undefined;
   /** Origins of the web pages that may join as workers. */
   readonly origins: readonly string[];
@@ -182,7 +188,7 @@ export function readRunSettings(flags: Flags): RunSettings {
     text: flags.has("text"),
     ordered: !flags.has("unordered"),
     output: readOutput(flags.text("output")),
-    listen: listen === undefined ? undefined : readListenAddress(listen),
+    ...readListen(listen, flags),
     token: flags.text("token"),
     origins: flags.texts("origin"),
     dashboard: readDashboard(flags),
@@ -202,14 +208,16 @@ export function readRunSettings(flags: Flags): RunSettings {
 
 /** Refuses options that exclude or need each other. */
 function checkTogether(settings: RunSettings, flags: Flags): void {
-  const { inputs, workers, json, text, terminator, listen, token, origins, resume, joblog } = settings;
+  const { inputs, workers, json, text, terminator, listen, nats, token, origins, resume, joblog } = settings;
+  const isListening = listen !== undefined || nats !== undefined;
   if (inputs.filter(({ name }) => name === "-").length > 1) throw usage("stdin (-) can be read only once");
-  if (workers === 0 && listen === undefined) throw usage("--workers 0 leaves nobody to run the jobs; add --listen");
+  if (workers === 0 && !isListening) throw usage("--workers 0 leaves nobody to run the jobs; add --listen");
   if (json && terminator === "null") throw usage("--jsonl and --null exclude each other: JSON values come one a line");
   if (json && text) throw usage("--jsonl and --text exclude each other: a line is a JSON value or a text");
   if (resume && joblog === undefined) throw usage("--resume needs the --joblog of the run to go on with");
   if (token === "") throw usage("--token: expected a token, got an empty one");
-  if (origins.length > 0 && listen === undefined) throw usage("--origin: no web page can join without --listen");
+  if (origins.length > 0 && listen === undefined)
+    throw usage("--origin: no web page can join without --listen and a port");
   origins.forEach(checkOrigin);
   if (listen !== undefined && token === undefined && !isLoopback(listen.host)) {
     throw usage(
@@ -217,9 +225,17 @@ function checkTogether(settings: RunSettings, flags: Flags): void {
     );
   }
   // Only when typed: the environment may hold one for other commands.
-  if (listen === undefined && flags.typed("token") !== undefined) {
+  if (!isListening && flags.typed("token") !== undefined) {
     throw usage("--token: nobody is to show it without --listen");
   }
+}
+
+/** Where workers are met: at a port of this machine, at a NATS server, or nowhere. */
+function readListen(text: string | undefined, flags: Flags): Pick<RunSettings, "listen" | "nats"> {
+  if (text !== undefined && isNatsAddress(text))
+    return { listen: undefined, nats: readNatsAddress("listen", text, flags) };
+  refuseNatsFlags(flags, Object.keys(NATS_FLAGS), "--listen nats://127.0.0.1:4222/jobs");
+  return { listen: text === undefined ? undefined : readListenAddress(text), nats: undefined };
 }
 
 /**
@@ -246,7 +262,9 @@ function readDashboard(flags: Flags): RunDashboard | undefined {
       throw usage("--admin-token: it is shown to the dashboard; add --dashboard");
     return undefined;
   }
-  if (flags.text("listen") === undefined) throw usage("--dashboard: it is served where workers join; add --listen");
+  const listen = flags.text("listen");
+  if (listen === undefined) throw usage("--dashboard: it is served where workers join; add --listen");
+  if (isNatsAddress(listen)) throw usage("--dashboard: it is served at a port, and a NATS server gives it none");
   if (admin === "") throw usage("--admin-token: expected a token, got an empty one");
   if (lend !== undefined && statSync(lend, { throwIfNoEntry: false })?.isFile() !== true) {
     throw usage(`--lend: there is no file ${lend}`);

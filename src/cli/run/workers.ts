@@ -13,6 +13,8 @@ import { type LineForm, lineForm, PLAIN_FORM } from "./line-form.ts";
 import type { InputLine } from "./input.ts";
 import type { PipelineRunner } from "./pipeline.ts";
 import type { Terminal } from "../terminal/terminal.ts";
+import { NatsLink, NatsLinkListener } from "../nats/connection.ts";
+import type { NatsAddress } from "../nats/options.ts";
 import { DEFAULT_MAX_PAYLOAD } from "../terminal/flags.ts";
 import { HandlerTimer } from "../handler/handler-timer.ts";
 import type { ListenAddress, RunSettings } from "./options.ts";
@@ -46,6 +48,7 @@ export class RunWorkers {
   readonly #terminal: Terminal;
   readonly #owner: RunWorkersOwner;
   readonly #listener: WebSocketListener | undefined;
+  readonly #nats: NatsLink | undefined;
   readonly #remotes = new Set<string>();
   /** Known once a worker is there. */
   #form: LineForm | undefined;
@@ -54,8 +57,9 @@ export class RunWorkers {
     this.#settings = settings;
     this.#terminal = terminal;
     this.#owner = owner;
-    const { listen, attempts, timeout, deadline, maxPayload } = settings;
+    const { listen, nats, attempts, timeout, deadline, maxPayload } = settings;
     this.#listener = listen === undefined ? undefined : this.#listenAt(listen);
+    this.#nats = nats === undefined ? undefined : new NatsLink(nats);
     this.runner = new JobRunner({
       listen: this.#listeners(),
       attempts,
@@ -121,6 +125,7 @@ export class RunWorkers {
   /** Starts the threads and listens. Rejects with CommandError when the module is of no use or the port is taken. */
   async start(): Promise<void> {
     const { module, listen } = this.#settings;
+    await this.#nats?.load();
     try {
       await this.runner.start();
     } catch (error) {
@@ -160,6 +165,7 @@ export class RunWorkers {
     const listeners: Listener[] = [];
     if (workers > 0) listeners.push(userThreads(module, this.timer, { size: workers, capacity }));
     if (this.#listener !== undefined) listeners.push(this.#listener);
+    if (this.#nats !== undefined) listeners.push(new NatsLinkListener(this.#nats));
     return listeners;
   }
 
@@ -185,13 +191,14 @@ export class RunWorkers {
 
   /** Prints the commands to type on other machines. */
   #printInvitation(): void {
-    const { listen, module, token, maxPayload, dashboard } = this.#settings;
+    const { listen, nats, module, token, maxPayload, dashboard } = this.#settings;
+    if (nats !== undefined) this.#printNatsInvitation(nats);
     if (listen === undefined || this.#listener === undefined) return;
     // An address leaves out the port that is its scheme's own.
     const url = workerUrl(listen.host, Number(new URL(this.#listener.address).port) || 80);
     const secret = token === undefined ? "" : "POWERHOSE_TOKEN=… ";
     const open = isLoopback(new URL(url).hostname) ? "" : " --allow-insecure";
-    const payload = maxPayload === DEFAULT_MAX_PAYLOAD ? "" : ` --max-payload ${maxPayload}`;
+    const payload = payloadOption(maxPayload);
     this.#terminal.info(`listening on ${url}; add workers with`);
     this.#terminal.hint(`${secret}powerhose work ${shellWord(module.typed)} --connect ${url}${open}${payload}`);
     this.#terminal.info("and see how it goes with");
@@ -199,6 +206,23 @@ export class RunWorkers {
     if (dashboard === undefined) return;
     this.#terminal.info(`or in a browser${token === undefined ? "" : ", which asks for the token"}, at`);
     this.#terminal.hint(url.replace(/^ws/, "http"));
+  }
+
+  #printNatsInvitation({ shown, isLocal, isEncrypted, creds, user, token }: NatsAddress): void {
+    const { module, maxPayload } = this.#settings;
+    const secret =
+      creds !== undefined
+        ? "POWERHOSE_CREDS=… POWERHOSE_PRINCIPAL=… "
+        : user !== undefined
+          ? "POWERHOSE_USER=… POWERHOSE_PASSWORD=… "
+          : token !== undefined
+            ? "POWERHOSE_TOKEN=… "
+            : "";
+    const open = isLocal || isEncrypted ? "" : " --allow-insecure";
+    this.#terminal.info(`listening at ${shown}; add workers with`);
+    this.#terminal.hint(
+      `${secret}powerhose work ${shellWord(module.typed)} --connect ${shown}${open}${payloadOption(maxPayload)}`,
+    );
   }
 
   #onEvent(event: RunnerEvent): void {
@@ -230,7 +254,8 @@ export class RunWorkers {
   #onListenerError(error: Error): void {
     this.#terminal.info(describeError(error));
     if (!isLastThreadLost(error)) return;
-    if (this.#listener !== undefined) return this.#terminal.info("no thread is left here; waiting for remote workers");
+    if (this.#listener !== undefined || this.#nats !== undefined)
+      return this.#terminal.info("no thread is left here; waiting for remote workers");
     this.#owner.onNoWorkers(new CommandError("no thread is left to run the jobs: all of them kept crashing"));
   }
 }
@@ -238,6 +263,10 @@ export class RunWorkers {
 /** The heading of the dashboard. It is cut, as the path of a module may be long. */
 function titleOf(typed: string): string {
   return `powerhose run ${basename(typed)}`.slice(0, MAX_TITLE_LENGTH);
+}
+
+function payloadOption(maxPayload: number): string {
+  return maxPayload === DEFAULT_MAX_PAYLOAD ? "" : ` --max-payload ${maxPayload}`;
 }
 
 function inHand(jobs: number): string {

@@ -18,6 +18,8 @@ import {
 import { dialWebSocket } from "../../transports/websocket/node/index.ts";
 import { asError, CommandError, EXIT, usage } from "../terminal/errors.ts";
 import { endProcess } from "../handler/end-process.ts";
+import { dialOver, NatsLink } from "../nats/connection.ts";
+import { isNatsAddress, NATS_FLAGS, readNatsAddress, readPrincipal, refuseNatsFlags } from "../nats/options.ts";
 import type { Flags } from "../terminal/flags.ts";
 import type { CommandSpec } from "../terminal/help.ts";
 import { SignalHandler } from "../terminal/signals.ts";
@@ -39,7 +41,7 @@ export const WORK_COMMAND: CommandSpec = {
       connect: {
         value: "<url>",
         variable: "POWERHOSE_CONNECT",
-        help: "where the run listens: ws://127.0.0.1:7070/, wss://… or ws+unix:…",
+        help: "where the run listens: ws://127.0.0.1:7070/, wss://…, ws+unix:… or nats://127.0.0.1:4222/fleet",
       },
       token: {
         value: "<secret>",
@@ -50,8 +52,14 @@ export const WORK_COMMAND: CommandSpec = {
       capacity: { short: "c", value: "<n>", help: "jobs a thread has at a time, 1 to 60; default 1" },
       identity: { value: "<name>", help: "its name in status and logs; default made from the host's name" },
       labels: { value: "<a,b>", help: "what it has, for jobs that require it" },
-      "allow-insecure": { help: "allow ws:// to another machine, where the network can read along" },
+      "allow-insecure": { help: "allow ws:// and nats:// to another machine, where the network can read along" },
       "max-payload": { value: "<bytes>", help: "the largest job and result; default 1048576; as the run's" },
+      ...NATS_FLAGS,
+      principal: {
+        value: "<name>",
+        variable: "POWERHOSE_PRINCIPAL",
+        help: "with nats://: the party that the server's permissions let it be; default the user, else worker",
+      },
       once: { help: "end when the run it worked for is over, instead of waiting for the next" },
       quiet: { short: "q", help: "no messages" },
     },
@@ -59,6 +67,7 @@ export const WORK_COMMAND: CommandSpec = {
   examples: [
     "powerhose work mine.js --connect ws://127.0.0.1:7070/",
     "POWERHOSE_TOKEN=secret powerhose work mine.js --connect wss://jobs.example/ --labels gpu",
+    "powerhose work mine.js --connect tls://nats.example/jobs --creds alice.creds --principal alice",
   ],
   signals: "the first Ctrl-C (or SIGTERM) finishes what runs and leaves, the second stops at once",
   variables: ["NO_COLOR"],
@@ -71,6 +80,8 @@ export const WORK_COMMAND: CommandSpec = {
 export interface WorkSettings {
   readonly module: ModuleName;
   readonly dial: Dialer;
+  /** The connection beneath the dialer, when it is one to a NATS server. */
+  readonly nats: NatsLink | undefined;
   readonly url: string;
   readonly workers: number;
   readonly capacity: number;
@@ -100,8 +111,7 @@ export function readWorkSettings(flags: Flags): WorkSettings {
   }
   return {
     module: readModuleName(module),
-    dial: dialerFor(url, flags),
-    url,
+    ...dialerFor(url, flags),
     workers: flags.integer("workers", 1, 1_000) ?? availableParallelism(),
     capacity: flags.integer("capacity", 1, 60) ?? 1,
     identity,
@@ -111,7 +121,15 @@ export function readWorkSettings(flags: Flags): WorkSettings {
   };
 }
 
-function dialerFor(url: string, flags: Flags): Dialer {
+function dialerFor(url: string, flags: Flags): Pick<WorkSettings, "dial" | "nats" | "url"> {
+  if (!isNatsAddress(url)) return { dial: webSocketDialer(url, flags), nats: undefined, url };
+  const address = readNatsAddress("connect", url, flags);
+  const nats = new NatsLink(address);
+  return { dial: dialOver(nats, readPrincipal(flags, address)), nats, url: address.shown };
+}
+
+function webSocketDialer(url: string, flags: Flags): Dialer {
+  refuseNatsFlags(flags, [...Object.keys(NATS_FLAGS), "principal"], "--connect nats://127.0.0.1:4222/jobs");
   const token = flags.text("token");
   if (token === "") throw usage("--token: expected a token, got an empty one");
   checkUrl(url, flags.has("allow-insecure"));
@@ -173,7 +191,8 @@ export class Work {
 
   /** Works until it is told to stop, refused, or left without threads. Resolves to the exit code. */
   async go(): Promise<number> {
-    const { url, identity, workers } = this.#settings;
+    const { url, identity, workers, nats } = this.#settings;
+    await nats?.load();
     const interrupts = new SignalHandler(
       () => this.#drain(),
       () => this.#abort(),
@@ -191,6 +210,7 @@ export class Work {
     } finally {
       await this.#worker.stop();
       await this.#runner.stop();
+      await nats?.close();
       // Last: until here a signal would end the process in the middle of it.
       interrupts.release();
     }

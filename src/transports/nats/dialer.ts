@@ -181,7 +181,7 @@ export class NatsDialer implements Dialer {
         subjects: this.#subjects,
         direction: "out",
         principal,
-        onRefused: ({ message }) => port.forbid(message),
+        onRefused: ({ message }) => port.forbid(`the NATS server does not allow to be ${principal}: ${message}`),
         onEmpty: () => {
           this.#port = undefined;
           port.close();
