@@ -241,6 +241,15 @@ export class Scheduler<W extends PooledWorker> {
     }
   }
 
+  /** Looks again how many jobs a worker can be prefetched. */
+  updatePrefetch(worker: W): void {
+    const entry = this.find(worker);
+    if (entry === undefined) return;
+    const before = entry.prefetchLimit;
+    this.#index.place(entry);
+    if (this.#isGranting && entry.prefetchLimit > before) this.#hasChanged = true;
+  }
+
   /** Changes whether a worker may be given work. */
   setAvailability(worker: W, availability: Availability): void {
     const entry = this.find(worker);

@@ -406,6 +406,11 @@ export class WorkerRegistration {
   }
 
   /** @internal */
+  onPrefetchLimit(session: Session): void {
+    this.#scheduler.updatePrefetch(session);
+  }
+
+  /** @internal */
   onResized(session: Session): void {
     const { identity, capacity, labels } = session;
     this.#countRelays(session);

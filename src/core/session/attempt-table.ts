@@ -72,6 +72,8 @@ export interface AttemptTableOwner<S> {
   hasBacklog(): boolean;
   /** So many bytes were sent in spite of it, as they had been admitted before. */
   onAdmitted(bytes: number): void;
+  /** A job was sent whose task changes how many may be prefetched behind it. */
+  onPrefetchLimit(): void;
   /** The worker broke the protocol. */
   onViolation(message: string): void;
   /** The worker sent a message of no consequence; `text` says which. */
@@ -136,7 +138,7 @@ export class AttemptTable<S> {
   /** How many jobs it may be prefetched now. */
   get prefetchLimit(): number {
     if (this.#isStuck) return 0;
-    const limit = this.#prefetch?.limit ?? 0;
+    const limit = this.#prefetch?.limitWith(this.#inFlight.size) ?? 0;
     return this.#bytesWaiting > this.#context.rules.highWater ? Math.min(limit, this.#inFlight.waiting) : limit;
   }
 
@@ -182,7 +184,10 @@ export class AttemptTable<S> {
     if (!this.#send(attempt, told)) return undefined;
     this.#nextId++;
     if (owner.asyncContext !== undefined) this.#socket.jobContexts?.set(attempt.id, owner.asyncContext);
+    const limit = job.task === undefined ? undefined : this.prefetchLimit;
     this.#inFlight.add(attempt, this.#capacity);
+    if (job.task !== undefined) attempt.pace = this.#prefetch?.begin(job.task);
+    if (limit !== undefined && limit !== this.prefetchLimit) this.#owner.onPrefetchLimit();
     if (attempt.waits) this.#bytesWaiting += attempt.bytes = this.#socket.bytesSent - before;
     else if (this.#prefetch?.measures === true) this.progressAt = attempt.sentAt = now;
     return attempt;
@@ -399,18 +404,19 @@ export class AttemptTable<S> {
     }
   }
 
-  #measure({ durationMs }: JobResultMessage | JobErrorMessage, { sentAt }: Attempt<S>, now: number): void {
+  #measure({ durationMs }: JobResultMessage | JobErrorMessage, { sentAt, pace }: Attempt<S>, now: number): void {
     this.#served++;
     this.progressAt = now;
     // With prefetched jobs behind it, the answer may have waited at the worker for theirs: then it says nothing of the round trip.
     const alone = sentAt !== undefined && this.#inFlight.waiting === 0;
-    this.#prefetch?.observe(durationMs, alone ? now - sentAt : undefined);
+    this.#prefetch?.observe(durationMs, alone ? now - sentAt : undefined, pace);
   }
 
   /** An attempt is over at the worker. Its slot goes to the next prefetched job before any owner is called. */
   #close(attempt: Attempt<S>, now: number): void {
     this.#endGrace(attempt);
     this.#freeClaim(attempt);
+    if (attempt.pace !== undefined) this.#prefetch?.end(attempt.pace);
     if (attempt.waits) this.#bytesWaiting -= attempt.bytes;
     if (!attempt.waits) this.#isStuck = false;
     else if (attempt.cancelled === undefined) this.#isStuck = true;

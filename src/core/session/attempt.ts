@@ -8,6 +8,7 @@ import type { WorkerSelector } from "../pool/worker-selector.ts";
 import type { GoneReason } from "../events.ts";
 import type { LinkedNode } from "../collections/linked-queue.ts";
 import type { Payload } from "../peer.ts";
+import type { Pace } from "./prefetch.ts";
 
 /**
  * What an attempt calls. Exactly one of the first six is called, and none after `cancel`. `onSlotFreed` is called once in any
@@ -80,6 +81,8 @@ export class Attempt<S> implements LinkedNode<Attempt<S>> {
   readonly frameNumber: number;
   /** When it was sent to a free slot, if the prefetch is measured. */
   sentAt: number | undefined;
+  /** The pace of its task, if it names one and the prefetch is measured. */
+  pace: Pace | undefined;
   /** The worker of a relay's fleet that had it, once it is answered. */
   path: string | undefined;
   /** Bytes of items that the worker may send; 0 or less: none. `undefined` when no stream is taken. */

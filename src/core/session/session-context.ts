@@ -37,6 +37,8 @@ export interface SessionContext<S> {
   onAvailability(session: S, availability: Availability): void;
   /** Jobs wait there though it has slots, as those of other runners have them; or none does any more. */
   onTurns(session: S, areParked: boolean): void;
+  /** How many jobs it can be prefetched changed. */
+  onPrefetchLimit(session: S): void;
   /** It has other slots and labels from now on. */
   onResized(session: S): void;
   /** It became suspect, or was heard again. */

@@ -299,6 +299,7 @@ export class Session implements PooledWorker {
       },
       hasBacklog: () => this.#backpressure.isCongested,
       onAdmitted: (bytes) => this.#backpressure.allow(bytes),
+      onPrefetchLimit: () => this.#context.onPrefetchLimit(this),
       onViolation: (message) => this.#violation(message),
       onStrike: (text) => this.#strike(text),
       onAttemptClosed: () => this.#leaveWhenDone(),

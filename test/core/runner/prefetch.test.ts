@@ -2,8 +2,11 @@
 import { describe, expect, it } from "vitest";
 import { JobRunner } from "../../../src/core/runner/runner.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
-import { hello } from "../../support/scripted-peer.ts";
-import { jobNumber, Puppet, stage } from "../../support/stage.ts";
+import { Job } from "../../../src/core/job/job.ts";
+import { FEATURE } from "../../../src/core/protocol/constants.ts";
+import type { JobMessage } from "../../../src/core/protocol/message.ts";
+import { hello, type ScriptedPeer } from "../../support/scripted-peer.ts";
+import { jobNumber, Puppet, type Stage, stage } from "../../support/stage.ts";
 import { answer, eager, Gate, hold, jobOf, letGo, practise, reject, submit } from "./prefetch-scene.ts";
 
 describe("who is sent jobs ahead", () => {
@@ -417,5 +420,50 @@ describe("the option", () => {
     await set.clock.settle();
     puppet.runs.at(-1)?.end("");
     await set.clock.settle();
+  });
+});
+
+describe("tasks of a worker that are short and long", () => {
+  /** Runs a job of a task on the worker to its end. */
+  async function runOne(set: Stage, peer: ScriptedPeer, task: string, ran: number): Promise<void> {
+    const call = await set.execute(new Job(new Uint8Array([1])).forTask(task));
+    await set.clock.advance(ran + 1);
+    peer.send({ type: "JOBRES", attemptId: lastOf(peer).attemptId, value: new Uint8Array(), durationMs: ran });
+    await set.clock.settle();
+    expect(call.state).toBe("ok");
+  }
+
+  function lastOf(peer: ScriptedPeer): JobMessage {
+    const last = peer.all("JOB").at(-1);
+    if (last === undefined) throw new Error("no job");
+    return last;
+  }
+
+  it("short ones are prefetched behind each other, and nothing behind a long one", async () => {
+    await using set = await stage();
+    const peer = await eager(set, { features: FEATURE.tasks, labels: ["task:long", "task:short"] });
+    for (let n = 0; n < 40; n++) {
+      await runOne(set, peer, "short", 0.1);
+      await runOne(set, peer, "long", 20);
+    }
+    const before = peer.all("JOB").length;
+    for (const task of ["short", "short", "long", "short", "short"])
+      await set.execute(new Job(new Uint8Array([2])).forTask(task));
+    const sent = (): (string | undefined)[] =>
+      peer
+        .all("JOB")
+        .slice(before)
+        .map(({ job }) => job.task);
+    expect(sent()).toEqual(["short", "short", "long"]);
+    const answerNext = async (at: number, ran: number): Promise<void> => {
+      const attemptId = peer.all("JOB")[before + at]?.attemptId ?? 0;
+      peer.send({ type: "JOBRES", attemptId, value: new Uint8Array(), durationMs: ran });
+      await set.clock.settle();
+    };
+    await answerNext(0, 0.1);
+    await answerNext(1, 0.1);
+    expect(sent(), "the long one runs").toEqual(["short", "short", "long"]);
+    await answerNext(2, 20);
+    expect(sent()).toEqual(["short", "short", "long", "short", "short"]);
   });
 });

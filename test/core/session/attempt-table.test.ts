@@ -125,6 +125,7 @@ class Beside {
       onAdmitted: () => undefined,
       onViolation: () => this.log.push("violation"),
       onTurns: () => this.log.push("turns"),
+      onPrefetchLimit: () => this.log.push("turns"),
       onStrike: () => this.log.push("strike"),
       onAttemptClosed: () => this.log.push("answered"),
     };

@@ -213,3 +213,64 @@ describe("a measured number of jobs beside a list of all of them", () => {
     );
   });
 });
+
+describe("jobs of several tasks", () => {
+  /** Jobs of a task, one after the other; their limit while one is with the worker. */
+  function run(one: PrefetchController, task: string, jobs: number, ran: number, way: number = 0.065): number {
+    for (let job = 0; job < jobs; job++) {
+      const known = one.begin(task);
+      one.observe(ran, ran + way, known);
+      if (known !== undefined) one.end(known);
+    }
+    const known = one.begin(task);
+    const limit = one.limitWith(1);
+    if (known !== undefined) one.end(known);
+    return limit;
+  }
+
+  it("have a pace each: a long one changes nothing for the short", () => {
+    const one = pace();
+    expect(run(one, "short", 100, 0.01)).toBe(6);
+    expect(run(one, "long", 1_000, 2_000)).toBe(0);
+    expect(run(one, "short", 0, 0)).toBe(6);
+    expect(run(one, "new", 31, 0.01)).toBe(0);
+    expect(run(one, "new", 1, 0.01)).toBe(6);
+  });
+
+  it("are prefetched as the longest of those that are with the worker", () => {
+    const one = pace();
+    run(one, "short", 100, 0.01);
+    run(one, "middling", 100, 0.02);
+    run(one, "long", 100, 2_000);
+    note(one, 100, 0.005, 0.065); // without a task
+    const [short, middling, long] = [one.begin("short"), one.begin("middling"), one.begin("long")];
+    if (short === undefined || middling === undefined || long === undefined) throw new Error("measures nothing");
+    expect(one.limitWith(3)).toBe(0);
+    one.end(long);
+    expect(one.limitWith(2)).toBe(3);
+    one.end(middling);
+    expect([one.limitWith(1), one.limitWith(2)]).toEqual([6, 6]);
+    one.end(short);
+    expect([one.limitWith(0), one.limitWith(1)]).toEqual([13, 13]);
+  });
+
+  it("are known up to 256, the last used, or as many as the worker announces", () => {
+    for (const [announced, kept] of [
+      [0, 256],
+      [300, 300],
+    ] as const) {
+      const labels = Array.from({ length: announced }, (_, n) => `task:t${n}`);
+      const one = new PrefetchController("auto", { capacity: 1, prefetchLimit: 256, labels });
+      for (let n = 0; n < kept; n++) run(one, `t${n}`, 32, 0.01);
+      expect(run(one, "t0", 0, 0)).toBe(6);
+      run(one, "one more", 32, 0.01);
+      expect([run(one, "t0", 0, 0), run(one, `t${kept - 1}`, 0, 0)]).toEqual([6, 6]);
+      expect(run(one, "t1", 0, 0), "the one that was used least lately").toBe(0);
+    }
+  });
+
+  it("are not measured where a number was asked for", () => {
+    const one = pace(3);
+    expect([one.begin("a"), one.limitWith(1)]).toEqual([undefined, 3]);
+  });
+});

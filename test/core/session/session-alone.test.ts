@@ -53,6 +53,9 @@ class Keeper implements SessionContext<Session>, AttemptOwner<Session> {
   onTurns(_session: Session, areParked: boolean): void {
     this.told.push(areParked ? "parks" : "parks nothing");
   }
+  onPrefetchLimit(): void {
+    this.told.push("prefetches");
+  }
   onParked(): void {
     this.told.push("parked");
   }
