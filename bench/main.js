@@ -13,6 +13,7 @@ import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { check, record } from "./budget.js";
 import { entryOf, sectionText, targetText, write } from "./results.js";
+import { buffers } from "./sections/buffers.js";
 import { command } from "./sections/command.js";
 import { curves } from "./sections/curves.js";
 import { echoSections } from "./sections/echo.js";
@@ -24,7 +25,7 @@ import { values as valuesSection } from "./sections/values.js";
 import { work } from "./sections/work.js";
 
 /** @type {readonly import("./sections/section.js").Section[]} */
-const SECTIONS = [...echoSections, work, growth, retained, command, tasks, valuesSection, profile, curves];
+const SECTIONS = [...echoSections, work, growth, retained, command, tasks, buffers, valuesSection, profile, curves];
 const GROUPS = [...new Set(SECTIONS.map(({ group }) => group))];
 const SIZES = [...new Set(SECTIONS.flatMap(({ size = [] }) => size))];
 
