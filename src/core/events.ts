@@ -131,7 +131,7 @@ export interface JobSettledEvent {
   readonly attempts: number;
   /** What it failed with: a `PowerhoseError`, or the abort signal's reason. Absent when `ok`. */
   readonly error?: unknown;
-  /** The data of the job that failed, for logs. Absent when `ok`. */
+  /** The data of the job that failed, for logs. Absent when `ok`, and of a job that gives buffers away or shares memory. */
   readonly data?: Payload | undefined;
 }
 

@@ -35,6 +35,14 @@ export class ScriptedPeer {
     this.#socket.send(Uint8Array.from(bytes));
   }
 
+  /** Messages, and beside them whatever the test says instead of their buffers. */
+  sendBeside(attachments: readonly ArrayBufferLike[] | undefined, ...messages: readonly Message[]): void {
+    const writer = new FrameWriter();
+    writer.leaveHoles();
+    for (const message of messages) writer.append(message);
+    this.#socket.send(writer.take(), attachments);
+  }
+
   close(): void {
     this.#socket.close();
   }

@@ -398,7 +398,7 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
     const ms = this.clock.now() - call.createdAt;
     const { headers = NO_HEADERS, task } = job ?? {};
     const settled = { type: "job-settled", jobId, ok, identity, labels, task, headers, ms, attempts } as const;
-    this.#options.events.emit(ok ? settled : { ...settled, error, data: job?.data });
+    this.#options.events.emit(ok ? settled : { ...settled, error, data: job?.heldData });
   }
 
   #count(state: CallState, change: number, bytes: number): void {

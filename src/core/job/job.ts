@@ -84,6 +84,11 @@ export class Job {
     return this.#holed ?? this.data;
   }
 
+  /** @internal The data, unless its buffers stand apart: for logs, which copy nothing. */
+  get heldData(): string | Uint8Array | undefined {
+    return this.#holed === undefined ? this.data : undefined;
+  }
+
   /** @internal The same job for a task. Neither text form holds its name. */
   forTask(task: string, typing?: TaskTyping): Job {
     const job = new Job(this.content);

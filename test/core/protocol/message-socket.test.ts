@@ -1,9 +1,10 @@
 /** One link by itself: when a batch leaves, what is heard, and what is no longer heard once it is closed. */
 import { describe, expect, it } from "vitest";
+import { HoledBytes } from "../../../src/core/job/holed-bytes.ts";
 import { ANY_CODEC, FrameWriter } from "../../../src/core/protocol/codec.ts";
 import { MessageSocket, type MessageSocketOwner } from "../../../src/core/protocol/message-socket.ts";
 import type { Message } from "../../../src/core/protocol/message.ts";
-import type { Peer } from "../../../src/core/peer.ts";
+import type { AttachmentKind, Peer } from "../../../src/core/peer.ts";
 import type { Receiver, Socket } from "../../../src/core/transport/socket.ts";
 import { VirtualClock } from "../../../src/testing/time/virtual-clock.ts";
 
@@ -13,10 +14,13 @@ class Wire implements Socket {
   readonly peer = PEER;
   readonly faults = "stream";
   readonly bufferedBytes = 0;
+  attachments: AttachmentKind | undefined;
+  readonly beside: (readonly ArrayBufferLike[] | undefined)[] = [];
   sent = 0;
   closes = 0;
   taking = true;
-  send(): boolean {
+  send(_frame: Uint8Array, attachments?: readonly ArrayBufferLike[]): boolean {
+    this.beside.push(attachments);
     this.sent++;
     return this.taking;
   }
@@ -169,5 +173,45 @@ describe("a closed link", () => {
     link.closed({ code: "error", message: "again" });
     link.close();
     expect([link.isClosed, wire.closes, told]).toEqual([true, 0, ["closed: reset"]]);
+  });
+});
+
+describe("buffers that stand apart", () => {
+  const content = Uint8Array.of(1, 2);
+  const apart = (): HoledBytes => new HoledBytes(Uint8Array.of(7), [{ at: 0, content }]);
+  const answer = (value: Uint8Array): Message => ({ type: "JOBRES", attemptId: 1, value });
+
+  it("leave with their frame, once both ends speak of them", () => {
+    const { wire, link } = rig();
+    wire.attachments = "transferred";
+    const [before, payload] = [apart(), apart()];
+    link.send(answer(before));
+    link.flush();
+    link.allowAttachments();
+    for (const value of [payload, Uint8Array.of(1)]) {
+      link.send(answer(value));
+      link.flush();
+    }
+    expect(wire.beside).toEqual([undefined, [content.buffer], undefined]);
+    expect([before.hasLeft, payload.hasLeft]).toEqual([false, true]);
+  });
+
+  it("are filled in where the socket carries none", () => {
+    const { wire, link } = rig();
+    link.allowAttachments();
+    link.send(answer(apart()));
+    link.close();
+    expect([wire.beside, link.attachments]).toEqual([[undefined], undefined]);
+  });
+
+  it("have not left with a frame that was refused: another session may send them", () => {
+    const { wire, link } = rig();
+    wire.attachments = "shared";
+    wire.taking = false;
+    link.allowAttachments();
+    const payload = apart();
+    link.send(answer(payload));
+    link.close();
+    expect([payload.hasLeft, payload.holes.length]).toEqual([false, 1]);
   });
 });
