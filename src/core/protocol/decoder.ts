@@ -110,7 +110,7 @@ export function decodeRunnerBody(input: ByteReader, type: Message["type"]): Runn
     case "CREDIT":
       return decodeCredit(input);
     case "INPUT":
-      return { type, attemptId: attemptId(input), value: partValue(input) };
+      return { type, attemptId: attemptId(input), value: payload(input, checkFlags(input.u8(), FLAG_0)) };
     case "INPUTEND":
       return { type, attemptId: attemptId(input) };
     case "PING":

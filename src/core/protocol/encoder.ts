@@ -140,7 +140,7 @@ function encodeJob(out: ByteWriter, message: JobMessage): void {
   if ((kind & FLAG_7) !== 0) encodeHoles(out, content);
   out.text(job.head);
   if (typeof content === "string") out.text(content);
-  else encodeBytes(out, content);
+  else encodeBytes(out, content, kind);
 }
 
 function encodeTask(out: ByteWriter, task: string): void {
@@ -166,7 +166,7 @@ function encodeResult(out: ByteWriter, message: JobResultMessage): void {
   const flags = kindFlags(out, value) | (message.endsStream === true ? FLAG_3 : 0);
   flagsAndTime(out, flags, durationMs, path);
   if ((flags & FLAG_7) !== 0) encodeHoles(out, value);
-  encodePayload(out, value);
+  encodePayload(out, value, flags);
 }
 
 function encodeCredit(out: ByteWriter, { attemptId, bytes }: CreditMessage): void {
@@ -176,11 +176,12 @@ function encodeCredit(out: ByteWriter, { attemptId, bytes }: CreditMessage): voi
 
 function encodePart(out: ByteWriter, { type, attemptId, value }: ItemMessage | InputMessage | ProgressMessage): void {
   out.u64(attemptId);
-  const flags = kindFlags(out, value);
+  // Only what a handler gives stands apart: the buffers of other parts are copied.
+  const flags = type === "ITEM" ? kindFlags(out, value) : plainFlags(value);
   out.u8(flags);
   if ((flags & FLAG_7) !== 0) encodeHoles(out, value);
   const start = out.length;
-  encodePayload(out, value);
+  encodePayload(out, value, flags);
   if (type === "PROGRESS" && out.length - start > MAX_PROGRESS_BYTES)
     throw new ProtocolError(`progress of over ${MAX_PROGRESS_BYTES} bytes`);
 }
@@ -189,6 +190,10 @@ function encodePart(out: ByteWriter, { type, attemptId, value }: ItemMessage | I
 function kindFlags({ attached }: ByteWriter, value: Payload): number {
   if (typeof value === "string") return 0;
   return attached !== undefined && value instanceof HoledBytes ? FLAG_0 | FLAG_7 : FLAG_0;
+}
+
+function plainFlags(value: Payload): number {
+  return typeof value === "string" ? 0 : FLAG_0;
 }
 
 /** Where buffers belong that are attached to the frame. Nothing may fail behind it. */
@@ -206,15 +211,15 @@ function encodeHoles(out: ByteWriter, value: Payload): void {
   out.attached?.push(value);
 }
 
-function encodeBytes(out: ByteWriter, value: Uint8Array): void {
-  if (!(value instanceof HoledBytes) || out.attached !== undefined) return out.raw(value);
+function encodeBytes(out: ByteWriter, value: Uint8Array, flags: number): void {
+  if ((flags & FLAG_7) !== 0 || !(value instanceof HoledBytes)) return out.raw(value);
   value.checkCarrier(undefined);
   out.reserve(value.length + value.attachedBytes);
   value.eachPiece((piece) => out.raw(piece));
 }
 
-function encodePayload(out: ByteWriter, value: Payload): void {
-  if (typeof value !== "string") return encodeBytes(out, value);
+function encodePayload(out: ByteWriter, value: Payload, flags: number): void {
+  if (typeof value !== "string") return encodeBytes(out, value, flags);
   if (!value.isWellFormed()) throw new EncodingError("the text has a lone surrogate, which UTF-8 cannot carry");
   out.text(value);
 }

@@ -36,6 +36,12 @@ describe("a payload with holes", () => {
     );
   });
 
+  it("is copied as an item of an input, which none stands apart from", () => {
+    const input = { type: "INPUT", attemptId: 1 } as const;
+    const { frame, attachments } = encodeApart({ ...input, value: holed });
+    expect([toHex(frame), attachments]).toEqual([toHex(encode({ ...input, value: FILLED })), []]);
+  });
+
   it("is filled with one copy", () => {
     const large = new HoledBytes(inline, [{ at: 1, content: new Uint8Array(1_000_000) }]);
     const frame = encode(result(large));
