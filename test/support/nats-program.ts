@@ -72,19 +72,22 @@ export class NatsServer implements AsyncDisposable {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, ...env },
     });
-    const log = await NatsServer.#ready(child);
+    const log = await NatsServer.#ready(child, config.includes("cluster"));
     return new NatsServer(child, folder, log);
   }
 
-  static #ready(child: ChildProcess): Promise<string> {
+  static #ready(child: ChildProcess, hasRoutes: boolean): Promise<string> {
+    // The two lines come in either order.
+    const isReady = (log: string): boolean =>
+      log.includes("Server is ready") && (!hasRoutes || /route connections on \S+\n/.test(log));
     return new Promise((resolve, reject: (error: Error) => void) => {
       let log = "";
       child.stderr?.setEncoding("utf8");
       // Read to the end: on a full pipe the server would stand still.
       child.stderr?.on("data", (text: string) => {
-        if (log.includes("Server is ready")) return;
+        if (isReady(log)) return;
         log += text;
-        if (log.includes("Server is ready")) resolve(log);
+        if (isReady(log)) resolve(log);
       });
       child.once("error", reject);
       child.once("exit", () => reject(new Error(`nats-server did not start: ${log}`)));

@@ -35,7 +35,26 @@ export async function startCluster(program: string): Promise<readonly NatsServer
     const config = `server_name: ${name}\ncluster { name: three, listen: "127.0.0.1:-1", routes: [${routes}] }`;
     servers.push(await NatsServer.start(program, config));
   }
+  await findEachOther(servers);
   return servers;
+}
+
+/** Waits until a client at each server is heard by one at each other. */
+async function findEachOther(servers: readonly NatsServer[]): Promise<void> {
+  const clients = await Promise.all(servers.map((server) => connectTo(server, { ignoreClusterUpdates: true })));
+  for (const [i, client] of clients.entries())
+    client.subscribe(`probe.${i}`, { callback: (_error, message) => void message.respond() });
+  const probe = async (client: NatsConnection, subject: string, tries: number): Promise<void> => {
+    try {
+      await client.request(subject, "", { timeout: 1_000 });
+    } catch (error) {
+      if (tries === 0) throw error;
+      await new Promise((resolve) => void setTimeout(resolve, 20));
+      await probe(client, subject, tries - 1);
+    }
+  };
+  for (const client of clients) for (const i of clients.keys()) await probe(client, `probe.${i}`, 500);
+  for (const client of clients) await client.close();
 }
 
 /** A suite with such a cluster. */

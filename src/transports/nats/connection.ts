@@ -3,6 +3,18 @@
  * client's version are the user's. Browser-safe.
  */
 
+/** The headers of a message, as far as they are read. */
+export interface NatsHeaders {
+  /** The number of a status that the server sent: 503 for "no responders"; 0 where there is none. */
+  readonly code: number;
+}
+
+/** What a server says of itself, as far as it is read. */
+export interface NatsServerInfo {
+  /** The longest message it takes, in bytes. */
+  readonly max_payload: number;
+}
+
 /** A message, as far as it is read. */
 export interface NatsMessage {
   /** The subject it was published to. */
@@ -11,8 +23,8 @@ export interface NatsMessage {
   readonly reply?: string | undefined;
   /** Its bytes. */
   readonly data: Uint8Array;
-  /** Its headers. `code` is the number of a status that the server sent, 503 for "no responders". */
-  readonly headers?: { readonly code: number } | undefined;
+  /** Its headers, if it has any. */
+  readonly headers?: NatsHeaders | undefined;
 }
 
 /** A subscription, as far as it is used. */
@@ -42,8 +54,8 @@ export interface NatsSubscribeOptions {
  * `@nats-io/nats-core` resolve to has it.
  */
 export interface NatsConnectionLike {
-  /** What the server says of itself; absent while there is no connection. `max_payload` is in bytes. */
-  readonly info?: { readonly max_payload: number } | undefined;
+  /** What the server says of itself; absent while there is no connection. */
+  readonly info?: NatsServerInfo | undefined;
   /** Whether it is closed for good. */
   isClosed(): boolean;
   /** Publishes one message. Throws once closed. */

@@ -10,7 +10,9 @@ import { type DialNatsOptions, natsDialSettings, natsListenerSettings, type Nats
 
 export type {
   NatsConnectionLike,
+  NatsHeaders,
   NatsMessage,
+  NatsServerInfo,
   NatsStatus,
   NatsSubscribeOptions,
   NatsSubscription,

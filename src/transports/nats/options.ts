@@ -37,7 +37,7 @@ export interface NatsListenerOptions extends NatsOptions {
 export interface DialNatsOptions extends NatsOptions {
   /**
    * The party to be taken for: the server must allow the connection's user its subjects, and no other. 1 to 64 characters
-   * of `A-Z a-z 0-9 _ -`, and none of {@link RESERVED_PRINCIPALS}.
+   * of `A-Z a-z 0-9 _ -`, and none of `RESERVED_PRINCIPALS`.
    */
   readonly principal: string;
 }
