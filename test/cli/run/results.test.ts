@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { root } from "../../support/package-files.ts";
-import { Command, jobs, linesOf, powerhose, seq } from "../child.ts";
+import { jobs, linesOf, powerhose, seq } from "../child.ts";
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "powerhose-"));
@@ -88,21 +88,6 @@ describe("failures", () => {
     expect(stdout).toBe("\nok!\n");
     expect(stderr).toContain("stdin:1: EncodingError: the line has over 1048576 bytes");
     expect(code).toBe(1);
-  });
-
-  test("--fail-fast ends the run at the first, though the input never ends", async () => {
-    await using command = new Command(["run", "-w", "1", "--fail-fast", jobs("odd")]);
-    command.child.stdin.write("1\n2\n3\n");
-    const { code, stdout } = await command.ended;
-    expect(code).toBe(1);
-    expect(linesOf(stdout)[0]).toBe("1");
-  });
-
-  test("what can be awaited and is no promise is timed to its end", async () => {
-    const { code, stdout, stderr } = await powerhose(["run", "-w", "1", jobs("thenable")], { input: "a\nb\n" });
-    expect({ code, stdout }).toEqual({ code: 0, stdout: "a\nb\n" });
-    const [, ms = ""] = /a job took (\d+) ms to run/.exec(stderr) ?? [];
-    expect(Number(ms)).toBeGreaterThanOrEqual(50); // the timer's own 60, less what hosts round off
   });
 
   test("a directory for stdin is a mistake, not an empty input", () => {

@@ -110,7 +110,7 @@ test.each([true, false])("in order %s: a budget of one item and few slots come t
       expect(ordered ? told : told.toSorted()).toEqual(ordered ? expected : expected.toSorted());
       expect([budget.held, budget.inFlight]).toEqual([0, 0]);
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
 

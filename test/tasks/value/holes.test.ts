@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it } from "vitest";
 import { EncodingError } from "../../../src/core/errors.ts";
 import { cbor } from "../../../src/tasks/value/cbor.ts";
@@ -24,16 +25,18 @@ describe("holes", () => {
 
   it("leave out each transferred buffer once", () => {
     const encoded = codec.encodeWithHoles(value, [image.buffer, floats.buffer]);
-    expect(encoded.holes.map(({ content }) => content.buffer)).toEqual([image.buffer, floats.buffer]);
+    expect(encoded.holes).toHaveLength(2);
     expect(encoded.holes[0]?.content.buffer).toBe(image.buffer);
+    expect(encoded.holes[1]?.content.buffer).toBe(floats.buffer);
     expect(encoded.bytes.length).toBeLessThan(2 * SIZE);
-    expect(filled(encoded)).toEqual(codec.encode(value));
+    // Whole arrays are compared by their bytes: a matcher takes a second for each.
+    expect(Buffer.compare(filled(encoded), codec.encode(value))).toBe(0);
   });
 
   it("are filled with the very memory that arrives", () => {
     const encoded = structuredClone(codec.encodeWithHoles(value, [image.buffer, floats.buffer]));
     const read = codec.decodeWithHoles(encoded) as typeof value;
-    expect(read).toStrictEqual(value);
+    expect(isDeepStrictEqual(read, value)).toBe(true);
     expect(read.image.buffer).toBe(encoded.holes[0]?.content.buffer);
     expect(read.rest[0]).toMatchObject({ buffer: encoded.holes[1]?.content.buffer });
   });
