@@ -11,6 +11,7 @@ export * from "./core/errors.ts";
 export * from "./core/events.ts";
 export { systemClock, systemRandom } from "./core/time/system.ts";
 export type { JobHeaders } from "./core/job/job.ts";
+export type { InputSource } from "./core/job/input-source.ts";
 export type { PayloadStream } from "./core/job/payload-stream.ts";
 export type { JobLimits } from "./core/job/headers.ts";
 export { Job, JOB_LIMITS } from "./core/job/job.ts";
@@ -46,6 +47,7 @@ export type { Dialer, Listener, ListenerContext, RunnerControls, RunnerView } fr
 export { Inbox } from "./core/transport/inbox.ts";
 export type { RunnerStats, TaskStats, WaitingStats, WorkerStats } from "./core/stats.ts";
 export type { Handler, HandlerResult, JobContext } from "./core/worker/execution.ts";
+export type { JobInput } from "./core/worker/input-stream.ts";
 export type { JobRelay } from "./core/worker/job-relay.ts";
 export { Worker } from "./core/worker/worker.ts";
 export type { WarningReporter } from "./core/worker/warnings.ts";

@@ -2,6 +2,7 @@
 import { EncodingError, isExecutionError } from "../core/errors.ts";
 import { isTaskName } from "../core/identifiers.ts";
 import type { ExecuteOptions } from "../core/job/execute-options.ts";
+import type { InputSource } from "../core/job/input-source.ts";
 import { Job, type JobHeaders, type TaskTyping } from "../core/job/job.ts";
 import type { MapOptions, MapOptionsOf, Outcome } from "../core/dispatch/map.ts";
 import { hasMethods } from "../core/options.ts";
@@ -11,7 +12,8 @@ import type { PayloadStream } from "../core/job/payload-stream.ts";
 import { isBytes } from "../core/job/utf8.ts";
 import { CallPromise, type StreamCall, ValueStream } from "./stream.ts";
 import { RESERVED_NAMES } from "./reserved-names.ts";
-import type { CheckedTask } from "./task.ts";
+import { encodedSource } from "./task-input.ts";
+import type { CheckedTask, TaskContext } from "./task.ts";
 import type { Tasks } from "./tasks.ts";
 import { PayloadCodec, Transferred } from "./transfer.ts";
 import { canonicalValue } from "./value/canonical.ts";
@@ -32,7 +34,7 @@ export interface TaskRunner {
 }
 
 /** Options of one call, over those of its client. */
-export interface TaskCallOptions extends Omit<ExecuteOptions, "onProgress"> {
+export interface TaskCallOptions extends Omit<ExecuteOptions, "onProgress" | "input"> {
   /** Called with what the task says of its progress: the latest, at most ten times a second, and before the result. */
   readonly onProgress?: ((value: unknown) => void) | undefined;
   /** Headers that the task finds in its context, on top of the client's. */
@@ -45,6 +47,15 @@ export interface TaskCallOptions extends Omit<ExecuteOptions, "onProgress"> {
   readonly transfer?: readonly ArrayBuffer[] | undefined;
 }
 
+/** Options of a call of a task that reads a stream of rows besides its input. */
+export interface TaskStreamOptions<Row> extends TaskCallOptions {
+  /**
+   * The rows, any values: an iterable, which is read once, so that a call whose rows were begun is not tried again; or a function that
+   * gives one for each attempt. They are pulled as fast as the task reads. What it throws rejects the call.
+   */
+  readonly input: InputSource<Row>;
+}
+
 /** Options of `map` of a {@link ClientTask}, over those of its client: those of `JobRunner.map`, and headers for each call. */
 export interface TaskMapOptions extends MapOptions {
   /** Headers that the task finds in its context, on top of the client's. */
@@ -52,7 +63,7 @@ export interface TaskMapOptions extends MapOptions {
 }
 
 /** Options of {@link client}: defaults of its calls. */
-export interface ClientOptions extends Omit<ExecuteOptions, "signal" | "onJobId" | "onProgress"> {
+export interface ClientOptions extends Omit<ExecuteOptions, "signal" | "onJobId" | "onProgress" | "input"> {
   /** Headers of each call, or what returns them: called in the caller's async context. */
   readonly headers?: JobHeaders | (() => JobHeaders) | undefined;
   /** Classes of errors whose instances the `cause` of an ExecutionError is made: a list, or a record by their names. */
@@ -79,14 +90,33 @@ export type ResultOf<T> =
       ? Awaited<Result>
       : never;
 
+/** The rows of the stream that a task reads: of its {@link TaskContext}; `never` when it reads none. */
+export type RowOf<T> =
+  T extends CheckedTask<unknown, unknown, infer Row>
+    ? Row
+    : T extends (input: never, context: infer Context) => unknown
+      ? RowOfContext<Context>
+      : never;
+
+/** The rows that a context gives. */
+export type RowOfContext<Context> = 0 extends 1 & Context
+  ? never
+  : Context extends TaskContext<infer Row>
+    ? Row
+    : never;
+
 /** A task as its callers see it: a function. */
-export type ClientTask<Input, Result> = TaskCall<Input, Result> &
-  (CallOf<Result> extends StreamCall<unknown, unknown> ? unknown : TaskMap<Input, Result>);
+export type ClientTask<Input, Result, Row = never> = [Row] extends [never]
+  ? TaskCall<Input, Result> & (CallOf<Result> extends StreamCall<unknown, unknown> ? unknown : TaskMap<Input, Result>)
+  : TaskStreamCall<Input, Result, Row>;
 
 /** One call of a task. */
 export type TaskCall<Input, Result> = undefined extends Input
   ? (input?: Input, options?: TaskCallOptions) => CallOf<Result>
   : (input: Input, options?: TaskCallOptions) => CallOf<Result>;
+
+/** One call of a task that reads a stream of rows. */
+export type TaskStreamCall<Input, Result, Row> = (input: Input, options: TaskStreamOptions<Row>) => CallOf<Result>;
 
 /** What a call gives: a promise, or of a task that gives a stream a promise that is one. */
 export type CallOf<Result> = [Result] extends [never]
@@ -115,7 +145,7 @@ export interface TaskMap<Input, Result> {
 export type Client<T> = T extends Tasks<infer R> ? ClientOf<unknown extends R ? T : R> : ClientOf<T>;
 
 /** A function for each task of a record or an interface. */
-export type ClientOf<R> = { readonly [K in keyof R]: ClientTask<InputOf<R[K]>, ResultOf<R[K]>> };
+export type ClientOf<R> = { readonly [K in keyof R]: ClientTask<InputOf<R[K]>, ResultOf<R[K]>, RowOf<R[K]>> };
 
 /**
  * Makes an object with a function for each task: `client<typeof images>(runner).resize(input)`. Nothing of the worker's module is
@@ -146,7 +176,7 @@ export function client<T>(runner: TaskRunner, options: ClientOptions = {}): Clie
 }
 
 function taskOf(name: string, caller: Caller): unknown {
-  return Object.assign((input: unknown, options?: TaskCallOptions) => caller.call(name, input, options), {
+  return Object.assign((input: unknown, options?: AnyCallOptions) => caller.call(name, input, options), {
     map: <T>(inputs: Iterable<T> | AsyncIterable<T>, options?: TaskMapOptions) => caller.map(name, inputs, options),
   });
 }
@@ -154,6 +184,8 @@ function taskOf(name: string, caller: Caller): unknown {
 function isPayload(answer: Payload | PayloadStream): answer is Payload {
   return typeof answer === "string" || isBytes(answer);
 }
+
+type AnyCallOptions = TaskCallOptions & Partial<TaskStreamOptions<unknown>>;
 
 const NOTHING: readonly ArrayBuffer[] = [];
 const NOT_FOR_INPUTS =
@@ -185,7 +217,7 @@ class Caller {
     this.#defaults = Object.keys(defaults).length === 0 ? undefined : defaults;
   }
 
-  call(task: string, input: unknown, given: TaskCallOptions | undefined): CallPromise<unknown> {
+  call(task: string, input: unknown, given: AnyCallOptions | undefined): CallPromise<unknown> {
     return new CallPromise((resolve, reject) => {
       const onAnswer = (answer: Payload | PayloadStream): void =>
         resolve(isPayload(answer) ? this.#valueOf(task, answer) : this.#streamOf(task, answer));
@@ -195,21 +227,30 @@ class Caller {
     });
   }
 
-  #run(task: string, input: unknown, given: TaskCallOptions | undefined): Promise<Payload | PayloadStream> {
-    const { headers, onProgress, transfer = NOTHING, ...own } = given ?? {};
+  #run(task: string, input: unknown, given: AnyCallOptions | undefined): Promise<Payload | PayloadStream> {
+    const { headers, onProgress, transfer = NOTHING, input: rows, ...own } = given ?? {};
     const gives = transfer !== NOTHING && transfer.length !== 0;
     if (gives) checkSingleAttempt({ ...own, verify: own.verify ?? this.#defaults?.verify });
     const job = this.#jobOf(task, input, headers, gives ? transfer : NOTHING);
-    const options =
-      given === undefined ? this.#defaults : this.#optionsWith(gives ? { ...own, attempts: 1 } : own, onProgress);
+    const options = given === undefined ? this.#defaults : this.#optionsWith(own, gives, rows, onProgress);
     const runner = this.#runner;
     return runner.open === undefined ? runner.execute(job, options) : runner.open(job, options);
   }
 
-  #optionsWith(own: ExecuteOptions, onProgress: TaskCallOptions["onProgress"]): ExecuteOptions {
-    const options = { ...this.#defaults, ...own };
-    if (onProgress === undefined) return options;
-    return { ...options, onProgress: (payload) => this.#onProgress(payload, onProgress) };
+  #optionsWith(
+    own: ExecuteOptions,
+    gives: boolean,
+    rows: InputSource<unknown> | undefined,
+    onProgress: TaskCallOptions["onProgress"],
+  ): ExecuteOptions {
+    const encode = (value: unknown, root: string): Uint8Array => this.#codec.encode(value, root);
+    return {
+      ...this.#defaults,
+      ...own,
+      ...(gives ? { attempts: 1 } : {}),
+      ...(rows === undefined ? {} : { input: encodedSource(rows, encode) }),
+      ...(onProgress && { onProgress: (payload) => this.#onProgress(payload, onProgress) }),
+    };
   }
 
   /** What a worker says that is no value is not heard: it is no fault of the caller's. */

@@ -8,11 +8,15 @@ export {
   type ClientTask,
   type InputOf,
   type ResultOf,
+  type RowOf,
+  type RowOfContext,
   type TaskCall,
   type TaskCallOptions,
   type TaskMap,
   type TaskMapOptions,
   type TaskRunner,
+  type TaskStreamCall,
+  type TaskStreamOptions,
 } from "./client.ts";
 export {
   task,

@@ -1,8 +1,14 @@
 /** One task: a function of a value, and what is checked of its input. The types of a worker's module and of its callers are here. */
 import type { JobContext } from "../core/worker/execution.ts";
+import type { JobInput } from "../core/worker/input-stream.ts";
 
-/** What a task is given besides its input. */
-export interface TaskContext extends Omit<JobContext, "progress"> {
+/** What a task is given besides its input. `Row`: an item of the stream that goes into it, if one does. */
+export interface TaskContext<Row = never> extends Omit<JobContext, "progress" | "input"> {
+  /**
+   * The stream that goes into the task: the option `input` of its call. Items are pulled from the caller as fast as they are read.
+   * Each read of a call without the option rejects, with the code `INVALID_INPUT`.
+   */
+  readonly input: JobInput<Row>;
   /**
    * Tells the caller how far the task is, if it listens: any value, at most 8 KiB as bytes. The latest is sent, at most ten times a
    * second. May be called by itself, without the context.
@@ -78,21 +84,21 @@ export interface TaskSpec<Input, Output> {
 }
 
 /** A task with a schema. Made by {@link task}. */
-export interface CheckedTask<Input, Result> {
+export interface CheckedTask<Input, Result, Row = never> {
   /** Its schema. */
   readonly schema: Schema<Input, unknown>;
   /** Its function, of what the schema makes of an input. */
-  readonly run: (input: never, context: TaskContext) => Result;
+  readonly run: (input: never, context: TaskContext<Row>) => Result;
 }
 
 /**
  * Makes a task whose input is checked by a schema. Callers give what the schema takes, the function gets what the schema makes of
  * it. An input that does not fit fails with an ExecutionError whose `remoteCode` is `INVALID_INPUT`; its `cause.issues` say why.
  */
-export function task<Input, Checked, Result>(
+export function task<Input, Checked, Result, Row = never>(
   spec: TaskSpec<Input, Checked>,
-  run: (input: Checked, context: TaskContext) => Result,
-): CheckedTask<Input, Result> {
+  run: (input: Checked, context: TaskContext<Row>) => Result,
+): CheckedTask<Input, Result, Row> {
   if (typeof spec?.input?.["~standard"]?.validate !== "function")
     throw new TypeError("task: expected `input` to be a schema that implements Standard Schema");
   if (typeof run !== "function") throw new TypeError("task: expected a function after the schema");

@@ -21,6 +21,8 @@ import {
 import { PayloadCodec, Transferred } from "./transfer.ts";
 import { cbor } from "./value/cbor.ts";
 import type { ValueCodec } from "./value/value-codec.ts";
+import type { JobInput } from "../core/worker/input-stream.ts";
+import { DecodedInput } from "./task-input.ts";
 import { ErrorValues } from "./error-values.ts";
 import { RESERVED_NAMES } from "./reserved-names.ts";
 
@@ -211,11 +213,19 @@ class TaskCall extends ForwardedContext implements TaskContext {
   inside: AsyncContext | undefined;
   readonly #job: Job;
   readonly #codec: ValueCodec;
+  #input: JobInput<unknown> | undefined;
 
   constructor(job: Job, context: JobContext, codec: ValueCodec) {
     super(context);
     this.#job = job;
     this.#codec = codec;
+  }
+
+  /** Read again it is the same: it has one reader. */
+  override get input(): JobInput<never> {
+    this.#input ??= new DecodedInput(super.input, (bytes) => this.#codec.decode(bytes));
+    // Its rows are of the type that the task says.
+    return this.#input as JobInput<never>;
   }
 
   override get progress(): (value: unknown) => void {

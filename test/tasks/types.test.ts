@@ -1,6 +1,7 @@
 /** The types of tasks and of their callers, row by row: the compiler reads this file, and nothing of `callers` runs. */
 import { expect, expectTypeOf, it } from "vitest";
 import { type Client, client, type Schema, task, type TaskContext, type Tasks, tasks } from "../../src/tasks/index.ts";
+import type { InputSource } from "../../src/core/job/input-source.ts";
 import type { Outcome } from "../../src/core/dispatch/map.ts";
 
 interface Picture {
@@ -45,6 +46,19 @@ function callers(): void {
     },
     overloaded,
     generic,
+    // Beside its input: a stream of rows.
+    grep: async function* ({ word }: { word: string }, { input: lines }: TaskContext<string>) {
+      for await (const line of lines) if (line.includes(word)) yield line.length;
+    },
+    sum: async (_input: undefined, { input }: TaskContext<bigint | number>) => {
+      let sum = 0n;
+      for await (const row of input) sum += BigInt(row);
+      return sum;
+    },
+    checkedRows: task(
+      { input: amount },
+      async (value, { input }: TaskContext<Date>) => [value, await input.next()] as const,
+    ),
   });
   const api: Client<typeof made> = client<typeof made>({ execute: async () => "" });
 
@@ -54,6 +68,20 @@ function callers(): void {
   expectTypeOf<Parameters<typeof api.values>[0]>().toEqualTypeOf<Map<string, Set<bigint>>>();
   expectTypeOf<ReturnType<typeof api.values>>().toEqualTypeOf<Promise<Map<string, Set<bigint>>>>();
   expectTypeOf<ReturnType<typeof api.nested>>().toEqualTypeOf<Promise<Date>>();
+  // Rows are an option that cannot be left out, and what is no row is an error.
+  expectTypeOf<Parameters<typeof api.grep>[1]["input"]>().toEqualTypeOf<InputSource<string>>();
+  expectTypeOf<ReturnType<typeof api.sum>>().toEqualTypeOf<Promise<bigint>>();
+  void api.grep({ word: "x" }, { input: ["a"], timeout: 5 });
+  void api.sum(undefined, { input: () => new Set([1, 2n]) });
+  void api.checkedRows("5", { input: [new Date(0)] });
+  // @ts-expect-error: the rows are missing
+  void api.grep({ word: "x" });
+  // @ts-expect-error: and a row of another type
+  void api.grep({ word: "x" }, { input: [1] });
+  // @ts-expect-error: a task that reads none takes none
+  void api.none(undefined, { input: [1] });
+  // @ts-expect-error: many calls have no rows
+  void api.sum.map([undefined]);
   // Callers give what a schema takes, and the function gets what it makes of it.
   expectTypeOf<Parameters<typeof api.checked>[0]>().toEqualTypeOf<string | number>();
   expectTypeOf<ReturnType<typeof api.checked>>().toEqualTypeOf<Promise<string>>();

@@ -30,3 +30,5 @@ declare class MessageChannel {
   readonly port1: { onmessage: ((event: unknown) => void) | null };
   readonly port2: { postMessage(message: unknown): void };
 }
+
+declare function structuredClone<T>(value: T, options?: { transfer?: readonly ArrayBuffer[] }): T;

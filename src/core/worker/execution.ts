@@ -1,5 +1,5 @@
 /** One job at a worker: the handler that runs, its context, and its result. */
-import { InputStream, type PayloadInput } from "./input-stream.ts";
+import { InputStream, type JobInput } from "./input-stream.ts";
 import { ItemPump, type ItemPumpOwner, isStream, type PumpEnd } from "../async/item-pump.ts";
 import { ProgressReporter } from "./progress-reporter.ts";
 import { wirePayloadBytes } from "../protocol/codec.ts";
@@ -34,7 +34,7 @@ export interface JobContext {
   /** Aborts when the worker has begun to leave: finish soon, or let others take over. */
   readonly shuttingDown: AbortSignal;
   /** The stream that goes into the job: the option `input` of its call. `undefined`: none does. */
-  readonly input: PayloadInput | undefined;
+  readonly input: JobInput | undefined;
   /**
    * Items of this job's stream that its reader was given in attempts before: of a call with `resume`, begin after them. Otherwise 0.
    */
@@ -165,7 +165,7 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
     return this.#message.delivered ?? 0;
   }
 
-  get input(): PayloadInput | undefined {
+  get input(): JobInput | undefined {
     if (this.#message.hasInput !== true) return undefined;
     if (this.#input !== undefined) return this.#input;
     this.#input = new InputStream(this.#owner.inputWindow, (bytes) => this.onRelayedCredit(bytes));

@@ -1,7 +1,7 @@
 /** The context of a job for code in front of its handler: what that adds or watches it overrides, the rest is the job's own. */
 import type { Payload } from "../peer.ts";
 import type { JobContext } from "./execution.ts";
-import type { PayloadInput } from "./input-stream.ts";
+import type { JobInput } from "./input-stream.ts";
 
 /** Reads another context, each property when it is asked for: a signal costs something once it is read. */
 export class ForwardedContext implements JobContext {
@@ -31,7 +31,7 @@ export class ForwardedContext implements JobContext {
     return this.#context.shuttingDown;
   }
 
-  get input(): PayloadInput | undefined {
+  get input(): JobInput | undefined {
     return this.#context.input;
   }
 

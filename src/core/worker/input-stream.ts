@@ -10,13 +10,13 @@ import { wirePayloadBytes } from "../protocol/codec.ts";
 import { ITEM_COST } from "../protocol/constants.ts";
 
 /** Items in order, each once, without a gap, then the end. It has one reader, and rejects once the job is aborted. */
-export interface PayloadInput extends AsyncIterableIterator<Payload, undefined, undefined>, AsyncDisposable {
+export interface JobInput<Item = Payload> extends AsyncIterableIterator<Item, undefined, undefined>, AsyncDisposable {
   /** The next item. */
-  next(): Promise<IteratorResult<Payload, undefined>>;
+  next(): Promise<IteratorResult<Item, undefined>>;
   /** Reads no more: the caller's iterable is closed once the job has its result. */
-  return(): Promise<IteratorResult<Payload, undefined>>;
+  return(): Promise<IteratorResult<Item, undefined>>;
   /** The stream itself: it has one reader. */
-  [Symbol.asyncIterator](): PayloadInput;
+  [Symbol.asyncIterator](): JobInput<Item>;
 }
 
 type Step = IteratorResult<Payload, undefined>;
@@ -24,7 +24,7 @@ type Step = IteratorResult<Payload, undefined>;
 const OVER: Step = { done: true, value: undefined };
 
 /** The input of one job. */
-export class InputStream implements PayloadInput {
+export class InputStream implements JobInput {
   readonly #window: number;
   readonly #ask: (bytes: number) => void;
   readonly #unread = new Fifo<Payload>();

@@ -1,5 +1,5 @@
 /** What the runner's conformance cases let every worker do. Imports types alone, so that any kind of worker can load it. */
-import type { Handler, Payload } from "../../index.ts";
+import type { Handler, JobContext, Payload } from "../../index.ts";
 
 /** No payload; what a handler in plain JavaScript may well return. */
 const NOT_A_PAYLOAD: unknown = 5;
@@ -18,6 +18,34 @@ async function* count(key: string, items: number, bytes: number): AsyncGenerator
   } finally {
     closed.set(key, (closed.get(key) ?? 0) + 1);
   }
+}
+
+/** Reads what goes into the job: all of it, or up to so many items, which it says when it is asked. */
+async function readInput(text: string, { input, signal }: JobContext): Promise<string> {
+  const [key = "", limit = "Infinity"] = text.split(" ");
+  const most = Number(limit);
+  let bytes = 0;
+  for (let n = 0; n < most; n++) {
+    given.set(key, n);
+    const step = await input?.next();
+    if (step?.done !== false) return `read ${n} items of ${bytes} bytes`;
+    if (Number.parseInt(String(step.value), 10) !== n)
+      return `read ${String(step.value).slice(0, 20)} in place of ${n}`;
+    bytes += step.value.length;
+  }
+  given.set(key, most);
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve("aborted")));
+}
+
+async function* echo(key: string, { input, delivered, attempt }: JobContext): AsyncGenerator<Payload, string> {
+  let n = 0;
+  for await (const item of input ?? []) {
+    if (n++ < delivered) continue;
+    yield item;
+    if (key === "breaks" && n % 10 === 0 && attempt < 3)
+      throw Object.assign(new Error("broken off"), { retryable: true });
+  }
+  return `gave ${n}`;
 }
 
 /**
@@ -47,6 +75,10 @@ export const conformanceHandler: Handler = (job, context) => {
       const [key = "", items, bytes] = text.split(" ");
       return count(key, Number(items), Number(bytes));
     }
+    case "read":
+      return readInput(text, context);
+    case "echo":
+      return echo(text, context);
     case "given":
       return String(given.get(text));
     case "closed":

@@ -7,6 +7,7 @@ import { behindRelays } from "./behind-relays.ts";
 import { expectAtMost, expectEqual, expectFields, expectTrue, rejectionOf, show } from "./expectation.ts";
 import type { FleetHarnessFactory, ConformanceCase } from "./harness.ts";
 import { answered, withRunner, running, type RunnerCase, type RunnerFixture } from "./runner-fixture.ts";
+import { inputStreams } from "./input-cases.ts";
 import { streams } from "./stream-cases.ts";
 
 /** The runner's default limit of a payload, in bytes. */
@@ -265,7 +266,7 @@ const endings: readonly RunnerCase[] = [
  *   is said of sessions is left out.
  */
 export function runnerConformance(fleet: FleetHarnessFactory, relays = 0): readonly ConformanceCase[] {
-  const cases = [...payloads, ...fleets, ...failures, ...streams, ...endings];
+  const cases = [...payloads, ...fleets, ...failures, ...streams, ...inputStreams, ...endings];
   const behind = behindRelays(fleet, relays);
   return cases
     .filter(({ onlyDirect }) => relays === 0 || onlyDirect === undefined)

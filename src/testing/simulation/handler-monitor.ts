@@ -7,7 +7,7 @@ import { likeHandler } from "../../core/worker/handler-lifecycle.ts";
 import type { Job } from "../../core/job/job.ts";
 import type { Payload } from "../../core/peer.ts";
 import type { Handler, HandlerResult, JobContext } from "../../core/worker/execution.ts";
-import type { PayloadInput } from "../../core/worker/input-stream.ts";
+import type { JobInput } from "../../core/worker/input-stream.ts";
 import { isStream } from "../../core/async/item-pump.ts";
 import { formatPayload, formatTime } from "../history/format.ts";
 import type { Machine } from "./machine.ts";
@@ -40,7 +40,7 @@ class WatchedContext extends ForwardedContext {
   }
 
   /** What a handler waits for that reads it ends with its signal. */
-  override get input(): PayloadInput | undefined {
+  override get input(): JobInput | undefined {
     const input = super.input;
     if (input !== undefined) this.#watched(super.signal);
     return input;
