@@ -3,7 +3,7 @@
  * encoded, whatever the transport does with it: a program that works over a WebSocket works in threads, too, and nothing changes
  * bytes that wait to be sent. What the holes of a payload are for is told in core/job/holed-bytes.ts.
  */
-import { type Hole, HoledBytes, isShared } from "../core/job/holed-bytes.ts";
+import { type Hole, HoledBytes, isHoled, isShared } from "../core/job/holed-bytes.ts";
 import type { HoleCodec, ValueCodec } from "./value/value-codec.ts";
 
 /** A result or an item whose buffers are given away; made by {@link transfer}. */
@@ -79,7 +79,7 @@ export class PayloadCodec {
 
   /** Returns the value of a payload. @throws EncodingError when its bytes are malformed. */
   decode(content: Uint8Array): unknown {
-    if (!(content instanceof HoledBytes)) return this.#codec.decode(content);
+    if (!isHoled(content)) return this.#codec.decode(content);
     if (this.#holeCodec === undefined) return this.#codec.decode(content.joined());
     return this.#holeCodec.decodeWithHoles({ bytes: content, holes: content.holes });
   }

@@ -205,7 +205,7 @@ describe.each(transports)("over $name", ({ name, make }) => {
     expect([back.image.length, back.image[9]]).toEqual([MIB, 7]);
   });
 
-  it("and so do `execute`, `open` and `map` of a runner, and `verify`", async () => {
+  it("and so do `execute` and `open` of a runner; `map` of a task gives values", async () => {
     await using set = await setting(make, { maxPayload: 3 * MIB });
     const codec = cbor();
     const job = new Job(codec.encode(MIB)).forTask("make");

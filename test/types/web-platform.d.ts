@@ -19,6 +19,8 @@ declare class TextDecoder {
   constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
   decode(bytes: Uint8Array): string;
 }
+// Only for powerhose/tasks, which gives buffers away by it.
+declare function structuredClone<T>(value: T, options?: { readonly transfer?: ArrayBuffer[] }): T;
 
 // Only for system.ts; the linter bans these names in every other core file.
 declare function setTimeout(callback: () => void, delay: number): unknown;

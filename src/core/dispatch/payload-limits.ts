@@ -1,6 +1,6 @@
 /** The limits of payloads as the runner keeps them: of a job by both ends, of a result by its own, whatever a worker sends. */
 import { EncodingError, type RemoteError } from "../errors.ts";
-import { HoledBytes, framedBytes } from "../job/holed-bytes.ts";
+import { framedBytes, isHoled } from "../job/holed-bytes.ts";
 import type { AttachmentKind, Payload } from "../peer.ts";
 import { wirePayloadBytes } from "../protocol/codec.ts";
 import { RESULT_TOO_LARGE } from "../protocol/constants.ts";
@@ -31,7 +31,7 @@ function bytesOver(data: Payload, limit: number, kind: AttachmentKind | undefine
 }
 
 function attachedBytesOver(data: Payload, limit: number): number | undefined {
-  return data instanceof HoledBytes && data.attachedBytes > limit ? data.attachedBytes : undefined;
+  return isHoled(data) && data.attachedBytes > limit ? data.attachedBytes : undefined;
 }
 
 /**
@@ -52,9 +52,12 @@ export function checkJobSize(data: Payload, { maxPayload, maxAttachments }: Payl
  * @throws EncodingError when it is over, the message names both limits; and when it holds memory that cannot go there.
  */
 export function checkWorkerLimit(data: Payload, worker: PayloadCarrier, maxPayload: number): void {
-  if (data instanceof HoledBytes) data.checkCarrier(worker.attachments);
-  // Filled in, it may be over the runner's own limit, which was checked without its buffers.
-  const limit = data instanceof HoledBytes ? Math.min(worker.maxPayload, maxPayload) : worker.maxPayload;
+  let limit = worker.maxPayload;
+  if (isHoled(data)) {
+    data.checkCarrier(worker.attachments);
+    // Filled in, it may be over the runner's own limit, which was checked without its buffers.
+    limit = Math.min(limit, maxPayload);
+  }
   const bytes = bytesOver(data, limit, worker.attachments);
   if (bytes === undefined) return;
   throw new EncodingError(

@@ -101,14 +101,19 @@ export class HoledBytes extends Uint8Array {
   }
 }
 
+/** Whether buffers stand apart from a payload. Why not `instanceof`: it costs a tenth of a 16-byte job, which is asked ten times. */
+export function isHoled(payload: Payload): payload is HoledBytes {
+  return typeof payload !== "string" && payload.constructor === HoledBytes;
+}
+
 /** The bytes of a payload of bytes with its holes filled. */
 export function filledBytes(payload: Uint8Array): number {
-  return payload instanceof HoledBytes ? payload.length + payload.attachedBytes : payload.length;
+  return isHoled(payload) ? payload.length + payload.attachedBytes : payload.length;
 }
 
 /** The payload for a receiver that knows no holes. */
 export function wholePayload(payload: Payload): Payload {
-  return payload instanceof HoledBytes ? payload.joined() : payload;
+  return isHoled(payload) ? payload.joined() : payload;
 }
 
 /** The bytes of a payload of bytes that count as a frame on a socket of this kind. */

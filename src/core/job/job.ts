@@ -4,7 +4,7 @@
  */
 import { EncodingError } from "../errors.ts";
 import { NO_HEADERS, readHeaderBytes, readHeaders, writeHeaders, type HeaderSection } from "./headers.ts";
-import { HoledBytes, type Hole } from "./holed-bytes.ts";
+import { type Hole, HoledBytes, isHoled } from "./holed-bytes.ts";
 import { badUtf8At, isBytes, keptBytes, loneSurrogateAt, plainBytes, readUtf8, utf8Length } from "./utf8.ts";
 
 export { JOB_LIMITS, type JobLimits } from "./headers.ts";
@@ -46,7 +46,12 @@ export class Job {
   constructor(data: string | Uint8Array, headers?: JobHeaders) {
     if (!isBytes(data)) checkText(data, "the data of a job", "a string or bytes");
     this.data = data;
-    if (data instanceof HoledBytes) this.#keepHoles(data);
+    if (isHoled(data)) {
+      this.#holed = data;
+      let joined: Uint8Array | undefined;
+      // Handlers of jobs know no holes: for them the data is filled, once it is read.
+      Object.defineProperty(this, "data", { get: () => (joined ??= data.joined()), enumerable: true });
+    }
     if (headers === undefined) return;
     for (const [name, value] of pairs(headers)) this.addHeader(name, value);
   }
@@ -117,13 +122,6 @@ export class Job {
     job.#head = this.#head;
     job.#headers = this.#headers;
     return job;
-  }
-
-  /** Handlers of jobs know no holes: for them the data is filled, once it is read. */
-  #keepHoles(holed: HoledBytes): void {
-    this.#holed = holed;
-    let joined: Uint8Array | undefined;
-    Object.defineProperty(this, "data", { get: () => (joined ??= holed.joined()), enumerable: true });
   }
 
   /**

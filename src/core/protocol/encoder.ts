@@ -23,7 +23,7 @@ import type {
   WireErrorMessage,
   WorkerMessage,
 } from "./message.ts";
-import { HoledBytes, MAX_HOLES } from "../job/holed-bytes.ts";
+import { isHoled, MAX_HOLES } from "../job/holed-bytes.ts";
 import type { Payload } from "../peer.ts";
 import { cutText } from "../job/utf8.ts";
 import {
@@ -189,7 +189,7 @@ function encodePart(out: ByteWriter, { type, attemptId, value }: ItemMessage | I
 /** How a payload is written: as text, as bytes, or as bytes whose buffers stand apart. */
 function kindFlags({ attached }: ByteWriter, value: Payload): number {
   if (typeof value === "string") return 0;
-  return attached !== undefined && value instanceof HoledBytes ? FLAG_0 | FLAG_7 : FLAG_0;
+  return attached !== undefined && isHoled(value) ? FLAG_0 | FLAG_7 : FLAG_0;
 }
 
 function plainFlags(value: Payload): number {
@@ -198,7 +198,7 @@ function plainFlags(value: Payload): number {
 
 /** Where buffers belong that are attached to the frame. Nothing may fail behind it. */
 function encodeHoles(out: ByteWriter, value: Payload): void {
-  if (!(value instanceof HoledBytes)) return;
+  if (!isHoled(value)) return;
   const { holes } = value;
   if (value.hasLeft || holes.length > MAX_HOLES) throw new ProtocolError("a payload whose buffers cannot be attached");
   out.reserve(2 + 20 * holes.length);
@@ -212,7 +212,7 @@ function encodeHoles(out: ByteWriter, value: Payload): void {
 }
 
 function encodeBytes(out: ByteWriter, value: Uint8Array, flags: number): void {
-  if ((flags & FLAG_7) !== 0 || !(value instanceof HoledBytes)) return out.raw(value);
+  if ((flags & FLAG_7) !== 0 || !isHoled(value)) return out.raw(value);
   value.checkCarrier(undefined);
   out.reserve(value.length + value.attachedBytes);
   value.eachPiece((piece) => out.raw(piece));

@@ -1,5 +1,5 @@
 /** Which features a JOB uses: it may be sent only where both ends speak all of them. */
-import { HoledBytes } from "../job/holed-bytes.ts";
+import { isHoled } from "../job/holed-bytes.ts";
 import { FEATURE } from "./constants.ts";
 import type { JobMessage } from "./message.ts";
 
@@ -11,6 +11,6 @@ export function featuresOf({ route, job, credit, delivered, wantsProgress, hasIn
     ((credit ?? delivered) === undefined ? 0 : FEATURE.streams) |
     (wantsProgress === true ? FEATURE.progress : 0) |
     (hasInput === true ? FEATURE.inputs : 0) |
-    (job.content instanceof HoledBytes ? FEATURE.attachments : 0)
+    (isHoled(job.content) ? FEATURE.attachments : 0)
   );
 }

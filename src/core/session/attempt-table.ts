@@ -9,7 +9,7 @@ import type { WorkerSelector } from "../pool/worker-selector.ts";
 import { EncodingError } from "../errors.ts";
 import type { GoneReason } from "../events.ts";
 import { InFlight } from "./in-flight.ts";
-import { HoledBytes } from "../job/holed-bytes.ts";
+import { isHoled } from "../job/holed-bytes.ts";
 import type { Job } from "../job/job.ts";
 import type { Payload } from "../peer.ts";
 import type { MessageSocket } from "../protocol/message-socket.ts";
@@ -440,7 +440,7 @@ export class AttemptTable<S> {
 
   /** Whether buffers stand apart from a payload though that was not agreed on. */
   #isForeign(value: Payload): boolean {
-    return value instanceof HoledBytes && (this.#features & FEATURE.attachments) === 0;
+    return isHoled(value) && (this.#features & FEATURE.attachments) === 0;
   }
 
   /** How an answer uses a feature that was not agreed on, if it does. */

@@ -9,7 +9,7 @@ import { AbortError, type AbortReason, type RemoteError } from "../errors.ts";
 import { describeThrown } from "./thrown-error.ts";
 import type { AsyncContext } from "../time/async-context.ts";
 import type { Job } from "../job/job.ts";
-import { framedBytes, HoledBytes } from "../job/holed-bytes.ts";
+import { framedBytes, type HoledBytes, isHoled } from "../job/holed-bytes.ts";
 import { formatJobId } from "../job/job-id.ts";
 import type { JobRelay, RelayedExecution, RelayResult, RelaySink } from "./job-relay.ts";
 import type { LinkedNode } from "../collections/linked-queue.ts";
@@ -412,7 +412,7 @@ export function fit(result: PlainResult, { maxPayload, attachments }: ResultTerm
   if (!result.ok) return result;
   const { value } = result;
   if (typeof value === "string" && value.length * 3 <= maxPayload) return result;
-  const fault = value instanceof HoledBytes ? carrierFault(value, attachments) : undefined;
+  const fault = isHoled(value) ? carrierFault(value, attachments) : undefined;
   if (fault !== undefined) return fault;
   const bytes = typeof value === "string" ? wirePayloadBytes(value) : framedBytes(value, attachments);
   return bytes <= maxPayload ? result : resultTooLarge(bytes, maxPayload);
