@@ -35,6 +35,10 @@ export function findNatsServers(env: Readonly<Record<string, string | undefined>
   return found === undefined || path === "" ? [] : [found];
 }
 
+/** What it says of where it listens besides. */
+const ROUTES = /route connections on (\S+)\s/;
+const WEB_SOCKETS = /websocket clients on (\S+)\s/;
+
 /** How one is started. */
 export interface NatsStart {
   readonly port?: number;
@@ -47,6 +51,8 @@ export class NatsServer implements AsyncDisposable {
   readonly address: string;
   /** Where other servers of its cluster connect, if it has one. */
   readonly routes: string | undefined;
+  /** Where WebSockets connect, if they may: `ws://127.0.0.1:40124`. */
+  readonly webSocket: string | undefined;
   /** Its version, as it says. */
   readonly version: string;
   readonly #process: ChildProcess;
@@ -56,7 +62,8 @@ export class NatsServer implements AsyncDisposable {
     this.#process = process;
     this.#folder = folder;
     this.address = /client connections on (\S+)/.exec(log)?.[1] ?? "";
-    this.routes = /route connections on (\S+)/.exec(log)?.[1];
+    this.routes = ROUTES.exec(log)?.[1];
+    this.webSocket = WEB_SOCKETS.exec(log)?.[1];
     this.version = /Version: +(\S+)/.exec(log)?.[1] ?? "";
   }
 
@@ -72,14 +79,16 @@ export class NatsServer implements AsyncDisposable {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, ...env },
     });
-    const log = await NatsServer.#ready(child, config.includes("cluster"));
+    const log = await NatsServer.#ready(child, config);
     return new NatsServer(child, folder, log);
   }
 
-  static #ready(child: ChildProcess, hasRoutes: boolean): Promise<string> {
-    // The two lines come in either order.
-    const isReady = (log: string): boolean =>
-      log.includes("Server is ready") && (!hasRoutes || /route connections on \S+\n/.test(log));
+  static #ready(child: ChildProcess, config: string): Promise<string> {
+    // These lines come in any order.
+    const expected = [/Server is ready/];
+    if (config.includes("cluster {")) expected.push(ROUTES);
+    if (config.includes("websocket {")) expected.push(WEB_SOCKETS);
+    const isReady = (log: string): boolean => expected.every((line) => line.test(log));
     return new Promise((resolve, reject: (error: Error) => void) => {
       let log = "";
       child.stderr?.setEncoding("utf8");
