@@ -24,7 +24,7 @@ beforeAll(async () => {
     for (let bug = bugs.shift(); bug !== undefined; bug = bugs.shift()) results.set(bug.name, await lookOrFail(bug));
   };
   await Promise.all(Array.from({ length: availableParallelism() }, look));
-}, 400_000);
+}, 700_000);
 
 it.each(PLANTED_BUGS)("$name", ({ name }) => {
   const result = results.get(name);

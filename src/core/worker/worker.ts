@@ -48,6 +48,7 @@ export class Worker {
   readonly highWater: number;
   /** @internal */
   readonly maxBuffered: number;
+  /** @internal */
   readonly inputWindow: number;
   /** Fulfils once the worker has stopped, for whatever reason. */
   readonly closed: Promise<void>;
