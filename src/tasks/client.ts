@@ -1,11 +1,11 @@
 /** The caller's side of typed tasks: an object with a function for each task of a worker. */
 import { EncodingError, isExecutionError } from "../core/errors.ts";
 import { isTaskName } from "../core/identifiers.ts";
-import type { ExecuteOptions } from "../core/job/execute-options.ts";
+import { EXECUTE_RULES, type ExecuteOptions } from "../core/job/execute-options.ts";
 import type { InputSource } from "../core/job/input-source.ts";
 import { Job, type JobHeaders, type TaskTyping } from "../core/job/job.ts";
 import type { MapOptions, MapOptionsOf, Outcome } from "../core/dispatch/map.ts";
-import { hasMethods } from "../core/options.ts";
+import { checkOptions, hasMethods } from "../core/options.ts";
 import type { Payload } from "../core/peer.ts";
 import { type ErrorClass, errorClasses, type ErrorClasses, restoreErrors, restoreFields } from "./error-classes.ts";
 import type { PayloadStream } from "../core/job/payload-stream.ts";
@@ -191,8 +191,10 @@ const NOTHING: readonly ArrayBuffer[] = [];
 const NOT_FOR_INPUTS =
   "`transfer(…)` is for what a task gives: name the buffers of its input in the option `transfer` of the call";
 
-/** A buffer that was given to a worker is nowhere else. */
-function checkSingleAttempt({ attempts = 1, verify = 1 }: ExecuteOptions): void {
+/** A buffer that was given to a worker is nowhere else: all that may be wrong is found before it is taken. */
+function checkSingleAttempt(own: ExecuteOptions): void {
+  checkOptions("execute", own, EXECUTE_RULES);
+  const { attempts = 1, verify = 1 } = own;
   if (attempts > 1) throw new TypeError(`transfer: there is one attempt, and \`attempts\` asks for ${attempts}`);
   if (verify > 1) throw new TypeError(`transfer: there is one attempt, and \`verify\` asks for ${verify}`);
 }
@@ -229,8 +231,8 @@ class Caller {
 
   #run(task: string, input: unknown, given: AnyCallOptions | undefined): Promise<Payload | PayloadStream> {
     const { headers, onProgress, transfer = NOTHING, input: rows, ...own } = given ?? {};
-    const gives = transfer !== NOTHING && transfer.length !== 0;
-    if (gives) checkSingleAttempt({ ...own, verify: own.verify ?? this.#defaults?.verify });
+    const gives = transfer !== NOTHING && !(Array.isArray(transfer) && transfer.length === 0);
+    if (gives) checkSingleAttempt(own);
     const job = this.#jobOf(task, input, headers, gives ? transfer : NOTHING);
     const options = given === undefined ? this.#defaults : this.#optionsWith(own, gives, rows, onProgress);
     const runner = this.#runner;
@@ -247,7 +249,7 @@ class Caller {
     return {
       ...this.#defaults,
       ...own,
-      ...(gives ? { attempts: 1 } : {}),
+      ...(gives ? { attempts: 1, verify: 1 } : {}),
       ...(rows === undefined ? {} : { input: encodedSource(rows, encode) }),
       ...(onProgress && { onProgress: (payload) => this.#onProgress(payload, onProgress) }),
     };

@@ -1,4 +1,5 @@
 /** The stream of a task at its worker: each item as bytes, as it is pulled. */
+import { checkedStep, closableIterator } from "../core/async/closable-iterator.ts";
 import type { AsyncContext } from "../core/time/async-context.ts";
 
 /** What makes bytes of an item, and names its errors. */
@@ -19,7 +20,7 @@ export class EncodedItems implements AsyncIterator<Uint8Array, Uint8Array>, Asyn
   constructor(items: AsyncIterable<unknown>, encoding: ItemEncoding, context: AsyncContext | undefined) {
     this.#encoding = encoding;
     this.#context = context;
-    this.#iterator = this.#inContext(() => items[Symbol.asyncIterator]());
+    this.#iterator = this.#inContext(() => closableIterator(items));
   }
 
   [Symbol.asyncIterator](): this {
@@ -28,7 +29,7 @@ export class EncodedItems implements AsyncIterator<Uint8Array, Uint8Array>, Asyn
 
   async next(): Promise<Step> {
     try {
-      const step = await this.#inContext(() => this.#iterator.next());
+      const step = checkedStep(await this.#inContext(() => this.#iterator.next()));
       return step.done === true
         ? { done: true, value: this.#encoding.encode(step.value) }
         : await this.#encoded(step.value);

@@ -1,8 +1,9 @@
 /** The stream that goes into a task: at its caller values as bytes, at its worker bytes as values. */
+import { checkedStep, closableIterator, closeUnread } from "../core/async/closable-iterator.ts";
 import { EncodingError } from "../core/errors.ts";
 import { type InputSource, isInputSource, itemsOf } from "../core/job/input-source.ts";
 import type { Payload } from "../core/peer.ts";
-import type { JobInput } from "../core/worker/input-stream.ts";
+import { handled, type JobInput } from "../core/worker/input-stream.ts";
 import { Transferred } from "./transfer.ts";
 
 type Encode = (value: unknown, root: string) => Uint8Array;
@@ -10,12 +11,26 @@ type Encode = (value: unknown, root: string) => Uint8Array;
 /** A caller's values as payloads, encoded as they are pulled. What is no source is left to the check of options. */
 export function encodedSource(source: InputSource<unknown>, encode: Encode): InputSource {
   if (isInputSource(source) !== undefined) return source as InputSource;
-  if (typeof source === "function") return () => encoded(itemsOf(source), encode);
-  return encoded(itemsOf(source), encode);
+  return typeof source === "function" ? () => new EncodedSource(source(), encode) : new EncodedSource(source, encode);
 }
 
-function encoded(items: AsyncIterable<unknown>, encode: Encode): AsyncIterable<Payload> {
-  return { [Symbol.asyncIterator]: () => new EncodedInput(items[Symbol.asyncIterator](), encode) };
+/** What the core iterates, or closes unread. */
+class EncodedSource implements AsyncIterable<Payload> {
+  readonly #source: Iterable<unknown> | AsyncIterable<unknown>;
+  readonly #encode: Encode;
+
+  constructor(source: Iterable<unknown> | AsyncIterable<unknown>, encode: Encode) {
+    this.#source = source;
+    this.#encode = encode;
+  }
+
+  [Symbol.asyncIterator](): EncodedInput {
+    return new EncodedInput(closableIterator(itemsOf(this.#source)), this.#encode);
+  }
+
+  return(): Promise<void> {
+    return closeUnread(this.#source);
+  }
 }
 
 /** Why no generator: its `return` would wait for a source that gives nothing. */
@@ -29,13 +44,13 @@ class EncodedInput implements AsyncIterator<Uint8Array, undefined> {
   }
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    const step = await this.#iterator.next();
+    const step = checkedStep(await this.#iterator.next());
     if (step.done === true) return { done: true, value: undefined };
     try {
       return { done: false, value: this.#encoded(step.value) };
     } catch (error) {
-      // The iterator knows nothing of it. What it throws at its end is no news beside this.
-      await this.return().catch(() => undefined);
+      // The iterator knows nothing of it. What it does at its end is not waited for, and no news beside this.
+      void this.return().catch(() => undefined);
       throw error;
     }
   }
@@ -61,7 +76,11 @@ export class DecodedInput implements JobInput<unknown> {
     this.#decode = decode;
   }
 
-  async next(): Promise<IteratorResult<unknown, undefined>> {
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    return handled(this.#read());
+  }
+
+  async #read(): Promise<IteratorResult<unknown, undefined>> {
     if (this.#input === undefined)
       throw Object.assign(new TypeError("the task reads a stream, and its call has no option `input`"), {
         code: "INVALID_INPUT",

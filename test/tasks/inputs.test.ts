@@ -35,6 +35,12 @@ const table = tasks({
     for await (const n of input) sum += n;
     return `${label} ${sum}`;
   }),
+  ahead: (_input: undefined, { input, signal }: TaskContext<number>) => {
+    void input.next();
+    return new Promise<string>((_resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason as Error));
+    });
+  },
   resumed: async function* (_input: undefined, { input, delivered, attempt }: TaskContext<number>) {
     let n = 0;
     for await (const row of input) {
@@ -169,5 +175,48 @@ describe("rows", () => {
     expect(await set.settle(api.first(undefined, { input: source }))).toBe(5);
     await set.clock.settle();
     expect(closed).toBe(1);
+  });
+
+  it("read ahead and not waited for end no process when the call is aborted", async () => {
+    const { set, api } = await served();
+    await using _set = set;
+    const rejections: unknown[] = [];
+    const note = (reason: unknown): void => void rejections.push(reason);
+    process.on("unhandledRejection", note);
+    try {
+      const aborter = new AbortController();
+      const rows: AsyncIterable<number> = {
+        [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined) }),
+      };
+      const call = watch(api.ahead(undefined, { input: rows, signal: aborter.signal }));
+      await set.clock.settle();
+      aborter.abort();
+      await set.clock.settle();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect([call.state, rejections]).toEqual(["failed", []]);
+    } finally {
+      process.off("unhandledRejection", note);
+    }
+  });
+
+  it("fail the call at once, whatever their source does at its end", async () => {
+    const { set, api } = await served();
+    await using _set = set;
+    const rows = async function* (): AsyncGenerator {
+      try {
+        yield () => 1;
+      } finally {
+        await new Promise(() => undefined);
+      }
+    };
+    const call = watch(api.first(undefined, { input: rows() }));
+    await set.clock.settle();
+    expect(call.error).toBeInstanceOf(EncodingError);
+    const odd: AsyncIterable<number> = {
+      [Symbol.asyncIterator]: () => ({ next: async () => 5 as never }),
+    };
+    const wrong = watch(api.first(undefined, { input: odd }));
+    await set.clock.settle();
+    expect(wrong.error).toMatchObject({ name: "TypeError", message: expect.stringContaining("no object") });
   });
 });

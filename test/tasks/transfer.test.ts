@@ -307,6 +307,7 @@ describe("a call that gives buffers away", () => {
     ["a view", (image) => [image], "give its `buffer`"],
     ["shared memory", () => [new SharedArrayBuffer(8)], "by reference"],
     ["text", () => ["x"], "a string"],
+    ["no list", () => null, "expected a list"],
     ["a buffer that is detached", () => [detached()], "detached"],
   ])("is refused with %s, and nothing is taken", async (_what, listOf, words) => {
     await using set = await setting(memory.make);
@@ -316,6 +317,22 @@ describe("a call that gives buffers away", () => {
       .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(TypeError);
     expect((error as Error).message).toContain(words);
+    expect(image.byteLength).toBe(MIB);
+  });
+
+  it("runs once where the defaults of the client or of the runner say `verify`", async () => {
+    await using set = await setting(memory.make, { verify: 2 });
+    for (const defaults of [{}, { verify: 3 }]) {
+      const image = filled(MIB);
+      const call = client<typeof images>(set.runner, defaults).size({ image }, { transfer: [image.buffer] });
+      expect(await set.harness.settle(call)).toEqual([MIB, 7, 7]);
+    }
+  });
+
+  it("takes no buffer for options that do not fit", async () => {
+    await using set = await setting(memory.make);
+    const image = filled(MIB);
+    await expect(set.api.size({ image }, { timeout: -1, transfer: [image.buffer] })).rejects.toThrow(RangeError);
     expect(image.byteLength).toBe(MIB);
   });
 

@@ -3,6 +3,7 @@
  * a job. One `next()` is pending at a time. When no more is wanted, the iterator's `return()` is called, and the end waits for what is
  * pending.
  */
+import { closableIterator } from "./closable-iterator.ts";
 import type { AsyncContext } from "../time/async-context.ts";
 import type { Clock } from "../time/clock.ts";
 
@@ -35,8 +36,6 @@ export function isStream(value: unknown): value is AsyncIterable<unknown> {
 /** One stream at the end where it comes from. */
 export class ItemPump {
   readonly #iterator: AsyncIterator<unknown, unknown>;
-  /** Until the first item is pulled. */
-  #items: AsyncIterable<unknown> | undefined;
   readonly #owner: ItemPumpOwner;
   #credit: number;
   /** Whether a `next()` or a `return()` is pending, or a turn of the event loop. */
@@ -48,9 +47,8 @@ export class ItemPump {
 
   /** @throws what the iterable throws. */
   constructor(items: AsyncIterable<unknown>, credit: number, owner: ItemPumpOwner) {
-    this.#items = items;
     this.#owner = owner;
-    this.#iterator = this.#inContext(() => items[Symbol.asyncIterator]());
+    this.#iterator = this.#inContext(() => closableIterator(items));
     this.#credit = credit;
     this.#turnBegan = owner.clock.now();
   }
@@ -69,7 +67,6 @@ export class ItemPump {
   resume(): void {
     if (this.#pending > 0 || this.#end !== undefined || this.#credit <= 0 || this.#owner.holdsUp()) return;
     this.#pending++;
-    this.#items = undefined;
     try {
       const step = this.#inContext(this.#next);
       Promise.resolve(step).then(this.#onStep, this.#onError);
@@ -139,9 +136,6 @@ export class ItemPump {
   }
 
   readonly #return = async (): Promise<void> => {
-    // The iterator of a stream of Node that has not begun knows nothing of its stream.
-    if (this.#items !== undefined && "destroy" in this.#items && typeof this.#items.destroy === "function")
-      this.#items.destroy();
     await this.#iterator.return?.();
   };
 

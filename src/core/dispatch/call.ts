@@ -470,7 +470,7 @@ export class Call
     if (owner === undefined) return;
     if (this.list !== undefined) this.#target.scheduler.leave(this);
     if (this.#options.signal !== undefined) this.#context.aborts.forget(this.#options.signal, this);
-    this.feed?.leave();
+    this.feed?.end();
     this.#context.timers.drop(this);
     this.#setState("settled");
     this.#owner = undefined;

@@ -4,6 +4,7 @@
  */
 import type { AsyncContext } from "../time/async-context.ts";
 import { AbortListeners } from "../async/abort-listeners.ts";
+import { closeSource } from "./input-feed.ts";
 import { type CallOptions, resolveCall, TaskSelectors } from "./call-options.ts";
 import { Call } from "./call.ts";
 import type { CallContext, CallEvents, CallInfo, CallState, CallTarget, SubmittedJob } from "./call-context.ts";
@@ -243,8 +244,17 @@ export class Dispatcher implements CallContext<SubmittedJob>, CallEvents {
   ): SubmittedJob {
     this.#checkOpen();
     const given = this.#resolveOptions(options);
+    try {
+      return this.#submit(input, given, target, submission);
+    } catch (error) {
+      if (given.input !== undefined) closeSource(given.input, this.clock);
+      throw error;
+    }
+  }
+
+  #submit(input: Job | Payload, given: CallOptions, target: CallTarget, submission: Submission): SubmittedJob {
     // Options may have getters, which are user code.
-    if (options !== undefined) this.#checkOpen();
+    if (given !== this.#options.defaults) this.#checkOpen();
     const made = input instanceof Job ? input : (Job.adopt(input) ?? new Job(input));
     const job = this.#options.headers === undefined ? made : this.#withHeaders(made, this.#options.headers);
     checkJobSize(job.content, this);

@@ -4,6 +4,7 @@
  */
 import type { AsyncContext } from "../time/async-context.ts";
 import { captureAsyncContext } from "../time/system.ts";
+import { closeUnread } from "../async/closable-iterator.ts";
 import { ItemPump, type ItemPumpOwner, type PumpEnd } from "../async/item-pump.ts";
 import { EncodingError } from "../errors.ts";
 import { type InputSource, itemsOf } from "../job/input-source.ts";
@@ -43,13 +44,16 @@ export class InputFeed implements AttemptFeed<Session> {
 
   /** Whether no other attempt could have it. */
   get isSpent(): boolean {
-    return this.#isOpened && typeof this.#source !== "function";
+    return this.#wasOpened && typeof this.#source !== "function";
+  }
+
+  get #wasOpened(): boolean {
+    return this.#isOpened || this.#current?.isOpened === true;
   }
 
   onCredit(attempt: Attempt<Session>, bytes: number, now: number): void {
     if (this.#current?.attempt !== attempt) {
       this.leave();
-      this.#isOpened = true;
       this.#current = new Feeding(attempt, this.#source, this.#clock, this.#asyncContext, this.#call);
     }
     this.#current.onCredit(bytes, now);
@@ -63,9 +67,21 @@ export class InputFeed implements AttemptFeed<Session> {
   /** The attempt is over: the rest is not wanted there. */
   leave(): void {
     const current = this.#current;
+    this.#isOpened = this.#wasOpened;
     this.#current = undefined;
     current?.leave();
   }
+
+  /** The call has settled. */
+  end(): void {
+    this.leave();
+    if (!this.#isOpened) closeSource(this.#source, this.#clock);
+  }
+}
+
+/** Closes a source that was never begun. It is user code: not now, when a call is about to settle. */
+export function closeSource(source: InputSource, clock: Clock): void {
+  if (typeof source !== "function") clock.endOfTurn(() => void closeUnread(source).catch(() => undefined));
 }
 
 /** The input of one attempt. */
@@ -75,6 +91,7 @@ class Feeding implements ItemPumpOwner {
   readonly asyncContext: AsyncContext | undefined;
   readonly #source: InputSource;
   readonly #call: FedCall;
+  isOpened = false;
   #pump: ItemPump | undefined;
   #credit = 0;
   #activeAt = Number.NEGATIVE_INFINITY;
@@ -129,10 +146,13 @@ class Feeding implements ItemPumpOwner {
     } catch (error) {
       return this.#fail(error);
     }
-    this.#pump.resume();
+    // The source may have ended its own call.
+    if (this.#isOver) this.#pump.leave();
+    else this.#pump.resume();
   }
 
   #open(): ItemPump {
+    this.isOpened = true;
     const items =
       this.asyncContext === undefined
         ? itemsOf(this.#source)

@@ -170,8 +170,14 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
     if (this.#input !== undefined) return this.#input;
     this.#input = new InputStream(this.#owner.inputWindow, (bytes) => this.onRelayedCredit(bytes));
     if (this.#reason !== undefined) this.#input.fail(this.#reason);
-    else if (this.#isOver || this.#inputCredit === undefined) this.#input.endInput();
+    else if (this.#inputCredit === undefined) this.#input.endInput();
+    else if (this.#isOver) this.#closeInput();
     return this.#input;
+  }
+
+  #closeInput(): void {
+    const { jobId } = this;
+    this.#input?.close(new AbortError("the job is over, and its input was not at its end", "cancelled", { jobId }));
   }
 
   /** An item of the stream that goes in, or its end. Returns whether it was asked for. */
@@ -331,7 +337,7 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
   #finish(result: ExecutionResult): void {
     this.#isOver = true;
     this.#progress?.end();
-    this.#input?.endInput();
+    this.#closeInput();
     this.#owner.onFinished(this, result);
   }
 

@@ -23,6 +23,12 @@ type Step = IteratorResult<Payload, undefined>;
 
 const OVER: Step = { done: true, value: undefined };
 
+/** A read that is not waited for any more must not end its process: a handler that asks ahead gives up when its job is aborted. */
+export function handled<T>(read: Promise<T>): Promise<T> {
+  read.catch(() => undefined);
+  return read;
+}
+
 /** The input of one job. */
 export class InputStream implements JobInput {
   readonly #window: number;
@@ -56,6 +62,11 @@ export class InputStream implements JobInput {
     for (const reader of this.#readers.splice(0)) reader.resolve(OVER);
   }
 
+  /** The job is over: a reader that goes on must not take what it has for all. */
+  close(error: unknown): void {
+    if (this.#end === "open") this.fail(error);
+  }
+
   /** The job is aborted: what waits for an item waits no longer. */
   fail(error: unknown): void {
     if (this.#end === "failed") return;
@@ -68,14 +79,12 @@ export class InputStream implements JobInput {
   next(): Promise<Step> {
     const item = this.#unread.shift();
     if (item !== undefined) return Promise.resolve(this.#give(item));
-    if (this.#end === "failed") return Promise.reject(this.#error);
+    if (this.#end === "failed") return handled(Promise.reject<Step>(this.#error));
     if (this.#end === "ended") return Promise.resolve(OVER);
     const reader = new Deferred<Step>();
-    // A handler that has asked ahead and given up must not end its process when the job is aborted.
-    reader.promise.catch(() => undefined);
     this.#readers.push(reader);
     this.#askAgain();
-    return reader.promise;
+    return handled(reader.promise);
   }
 
   return(): Promise<Step> {

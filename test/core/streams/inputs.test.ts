@@ -1,5 +1,7 @@
 /** Streams that go into jobs, on virtual time: what handlers read, how far callers' iterables are pulled, and which attempts there are. */
+import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
+import { Deferred } from "../../../src/core/async/deferred.ts";
 import { AbortError, EncodingError, ExecutionError, TimeoutError, WorkerLostError } from "../../../src/core/errors.ts";
 import type { ExecuteOptions } from "../../../src/core/job/execute-options.ts";
 import type { Payload } from "../../../src/core/peer.ts";
@@ -377,5 +379,96 @@ describe("a peer that breaks the rules", () => {
     peer.send({ type: "CREDIT", attemptId, bytes: 1 }, { type: "REJECT", attemptId, reason: "overloaded" });
     await set.clock.settle();
     expect(peer.last("ERROR")).toMatchObject({ code: "PROTOCOL" });
+  });
+});
+
+describe("a source", () => {
+  it("that ends its own call as it is opened is closed, and pulled no more", async () => {
+    await using set = await stage();
+    await set.worker(joined);
+    for (const where of ["function", "iterator"]) {
+      const source = new Source(1_000_000);
+      const aborter = new AbortController();
+      const endless = source.open();
+      const input =
+        where === "function"
+          ? () => {
+              aborter.abort();
+              return endless;
+            }
+          : {
+              [Symbol.asyncIterator]: () => {
+                aborter.abort();
+                return endless;
+              },
+            };
+      const call = await run(set, { input, signal: aborter.signal });
+      await set.clock.advance(1_000);
+      expect([call.state, source.pulled], where).toEqual(["failed", 0]);
+      expect(await endless.next(), "it was closed").toEqual({ done: true, value: undefined });
+    }
+  });
+
+  it("that was never begun is closed with its call, and with a call that is refused", async () => {
+    await using set = await stage({ maxQueue: 1 });
+    await set.worker(() => "unread");
+    const left = [new Source(5), new Source(5), new Source(5)].map((source) => source.open());
+    const [unread, aborted, verified] = left;
+    await run(set, { input: unread });
+    const controller = new AbortController();
+    controller.abort();
+    await run(set, { input: aborted, signal: controller.signal });
+    await run(set, { input: verified, verify: 2 });
+    for (const source of left) expect((await source.next()).done).toBe(true);
+  });
+
+  it("of Node or of the web is closed although it waits for its next item", async () => {
+    await using set = await stage();
+    await set.worker(async (_job, { input }) => String((await input?.next())?.value));
+    const node = new Readable({ objectMode: true, read: () => undefined });
+    node.push("a");
+    let cancelled = 0;
+    const web = new ReadableStream<string>({
+      start: (controller) => controller.enqueue("a"),
+      cancel: () => void cancelled++,
+    });
+    expect((await run(set, { input: node })).value).toBe("a");
+    expect((await run(set, { input: web })).value).toBe("a");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([node.destroyed, cancelled, web.locked]).toEqual([true, 1, false]);
+  });
+});
+
+describe("a reader", () => {
+  it("that goes on after its handler does not take what it has for all", async () => {
+    await using set = await stage();
+    const seen: unknown[] = [];
+    const end = new Deferred<string>();
+    await set.worker((_job, { input }) => {
+      const rest = async (): Promise<void> => {
+        for await (const item of input ?? []) seen.push(item);
+      };
+      rest().catch((error: unknown) => seen.push(error));
+      return end.promise;
+    });
+    const tap = new Tap();
+    const call = await run(set, { input: tap });
+    tap.give("a");
+    await set.clock.settle();
+    end.resolve("done");
+    await set.clock.settle();
+    expect([call.value, seen]).toEqual(["done", ["a", expect.any(AbortError)]]);
+  });
+
+  it("that is to be tried again before its source was opened may be, with an iterable, too", async () => {
+    await using set = await stage();
+    await set.worker((_job, { input, attempt }) => {
+      void input?.next();
+      if (attempt === 1) throw Object.assign(new Error("not now"), { retryable: true });
+      return "again";
+    });
+    const call = await run(set, { input: new Source(3).open() });
+    await set.clock.advance(10_000);
+    expect(call.value).toBe("again");
   });
 });

@@ -588,7 +588,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a source that was begun, read again",
     file: "dispatch/input-feed",
-    from: 'return this.#isOpened && typeof this.#source !== "function";',
+    from: 'return this.#wasOpened && typeof this.#source !== "function";',
     to: "return false;",
     worlds: ["inputs"],
   },
@@ -602,7 +602,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a source that is not closed",
     file: "dispatch/call",
-    from: "    this.feed?.leave();\n    this.#context.timers.drop(this);",
+    from: "    this.feed?.end();\n    this.#context.timers.drop(this);",
     to: "    this.#context.timers.drop(this);",
     worlds: ["inputs"],
   },
