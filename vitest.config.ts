@@ -8,7 +8,7 @@ const LONG = "test/**/*.long.test.ts";
 const PURE = ["core", "crew", "observe", "properties", "testing"].map((folder) => `test/${folder}/**/*.test.ts`);
 
 /** They load the core under replaced globals of the host: what shares their process would keep a clock that stands still. */
-const HOST = ["test/core/time/system.test.ts", "test/testing/simulation/hosts.test.ts"];
+const HOST = ["test/core/time/system.test.ts"];
 
 const maxWorkers = availableParallelism();
 

@@ -1,4 +1,4 @@
-/** docs/testing.md says what is so: its programs print what it shows, its tables name what there is. That its code runs at all is for readme.test.ts. */
+/** docs/testing.md says what is so: its programs print what it shows, its tables name what there is. That its code runs at all is for readme.long.test.ts. */
 import { describe, expect, test } from "vitest";
 import { PROOFS } from "../../src/testing/invariants/checkers.ts";
 import { simulate, INJECTED_FAULTS } from "../../src/testing/index.ts";

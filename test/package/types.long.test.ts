@@ -20,10 +20,12 @@ function faults(consumer: string, options: ts.CompilerOptions): string[] {
     noEmit: true,
     ...options,
   });
-  return ts.getPreEmitDiagnostics(program).map((fault) => {
+  const told = ts.getPreEmitDiagnostics(program).map((fault) => {
     const place = fault.file?.fileName.replace(root, "") ?? "";
     return `${place}: ${ts.flattenDiagnosticMessageText(fault.messageText, " ")}`;
   });
+  // The client of NATS does not hold its own declarations to these settings.
+  return told.filter((text) => !text.startsWith("/node_modules/@nats-io/"));
 }
 
 describe("a consumer's compiler", () => {

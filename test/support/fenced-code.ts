@@ -1,6 +1,6 @@
 /**
  * The code blocks of a Markdown page: found, type-checked against this package's own declarations, and run. Which pages
- * and which blocks is for the test to say, and so is the convention, written down in readme.test.ts.
+ * and which blocks is for the test to say, and so is the convention, written down in readme.long.test.ts.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -23,7 +23,7 @@ describeWithNats(
         env: asAlice,
       });
       await work.says(/registered at nats:/);
-      await run.says(/worker helper joined from alice\/[0-9a-f]{8}\.1 \(2 jobs at a time\)/);
+      await run.says(/worker helper joined from alice\/[0-9a-f]{8}\.1 \(\d jobs? at a time\)/);
       run.child.stdin.end(seq(50));
       const { code, stdout } = await run.ended;
       expect([code, linesOf(stdout).length]).toEqual([0, 50]);

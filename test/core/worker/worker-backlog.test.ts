@@ -318,7 +318,7 @@ describe("a runner that is stopped for ten seconds", () => {
   const CALLS = 40;
 
   it("loses no job of workers with large results", async () => {
-    await simulate({ seeds: 20, network: { window: 1 * KB } }, async (sim) => {
+    await simulate({ seeds: 6, network: { window: 1 * KB } }, async (sim) => {
       const runner = sim.runner({ maxPayload: 10 * KB });
       const worker = sim.worker(
         "w",

@@ -5,13 +5,17 @@ import type { Finding } from "../section.ts";
 import { all, none, type Row, same } from "./row.ts";
 
 async function supply(): Promise<readonly Finding[]> {
-  const { dependencies, scripts, ...rest } = manifest();
+  const { dependencies, scripts, peerDependencies = {}, peerDependenciesMeta = {}, ...rest } = manifest();
+  const optional = Object.entries(peerDependenciesMeta).filter(([, meta]) => meta.optional === true);
   const locked = [...lockedPackages()];
   const runtime = locked.filter(([, one]) => one.dev !== true);
   // The packages of the dashboard are bundled into it.
   const sources = [...textsBelow("src", ".ts")].filter(([path]) => !path.startsWith("src/dashboard-client/"));
-  const foreign = readImports(new Map(sources)).filter(({ to }) => !/^(src\/|node:|\(computed\)$)/.test(to));
-  const others = ["peerDependencies", "optionalDependencies", "bundleDependencies", "bundledDependencies"];
+  // An import of types leaves no trace in what is published as code.
+  const foreign = readImports(new Map(sources)).filter(
+    ({ to, typeOnly }) => !typeOnly && !/^(src\/|node:|\(computed\)$)/.test(to),
+  );
+  const others = ["optionalDependencies", "bundleDependencies", "bundledDependencies"];
   return Promise.resolve([
     same("runtime dependencies", Object.keys(dependencies), ["ws"]),
     same("pinned to one version", /^\d+\.\d+\.\d+$/.test(dependencies["ws"] ?? ""), true),
@@ -21,11 +25,16 @@ async function supply(): Promise<readonly Finding[]> {
       [],
     ),
     same(
+      "peers that are not optional",
+      Object.keys(peerDependencies).filter((name) => !optional.some(([known]) => known === name)),
+      [],
+    ),
+    same(
       "packages in the lock that are not for development",
       runtime.map(([path]) => path),
       ["node_modules/ws"],
     ),
-    same("packages that src imports", [...new Set(foreign.map(({ to }) => to))], ["ws"]),
+    same("packages that src imports when it runs", [...new Set(foreign.map(({ to }) => to))], ["ws"]),
     none(
       "imports of it outside its own subpath",
       foreign.filter(({ from }) => !from.startsWith("src/transports/websocket/node/")).length,
