@@ -176,8 +176,9 @@ export class Execution implements JobContext, LinkedNode<Execution>, ItemPumpOwn
   }
 
   #closeInput(): void {
+    if (this.#input === undefined) return;
     const { jobId } = this;
-    this.#input?.close(new AbortError("the job is over, and its input was not at its end", "cancelled", { jobId }));
+    this.#input.close(new AbortError("the job is over, and its input was not at its end", "cancelled", { jobId }));
   }
 
   /** An item of the stream that goes in, or its end. Returns whether it was asked for. */
